@@ -1,0 +1,55 @@
+"""The executable specification of gradient descent.
+
+Public names are loaded on first use, so that ``import gdprops`` costs nothing and needs neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gdprops.adapters.torch_optimizer import optimizer
+    from gdprops.adapters.update_rule import update_rule
+    from gdprops.errors import GdpropsError, UsageError
+    from gdprops.plugin.parametrize import GdpropsWarning, parametrize
+    from gdprops.report.check import check
+    from gdprops.report.report import Report
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GdpropsError",
+    "GdpropsWarning",
+    "Report",
+    "UsageError",
+    "__version__",
+    "check",
+    "optimizer",
+    "parametrize",
+    "update_rule",
+]
+
+_HOMES = {
+    "GdpropsError": "gdprops.errors",
+    "GdpropsWarning": "gdprops.plugin.parametrize",
+    "Report": "gdprops.report.report",
+    "UsageError": "gdprops.errors",
+    "check": "gdprops.report.check",
+    "optimizer": "gdprops.adapters.torch_optimizer",
+    "parametrize": "gdprops.plugin.parametrize",
+    "update_rule": "gdprops.adapters.update_rule",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from its home on first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gdprops' has no attribute {name!r}")
+    found = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

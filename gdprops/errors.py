@@ -1,0 +1,39 @@
+"""The errors that gdprops raises on purpose; everything else that escapes is a bug of gdprops."""
+
+from __future__ import annotations
+
+from typing import final
+
+
+class GdpropsError(Exception):
+    """Base of every error that gdprops raises on purpose."""
+
+
+@final
+class UsageError(GdpropsError):
+    """The request cannot mean anything: a wrong name, argument or file. Exit code 2, one line."""
+
+
+@final
+class SubjectCrash(GdpropsError):
+    """The subject raised on a legitimate case: a violation, shown with the subject's own message."""
+
+    def __init__(self, doing: str, error: BaseException) -> None:
+        super().__init__(f"{doing} raised {type(error).__name__}: {error}")
+        self.doing = doing
+        self.error = error
+
+
+@final
+class Unsupported(GdpropsError):
+    """The subject does not offer what a clause asked of it, for instance a closure."""
+
+
+@final
+class Uncertified(GdpropsError):
+    """A case cannot be proved exact at the precision asked for."""
+
+
+@final
+class SubjectTimeout(BaseException):
+    """The subject used up its time. Not an ``Exception``: a subject's own ``except`` must not swallow it."""

@@ -1,0 +1,93 @@
+"""Cases: what Hypothesis draws, as data that can be saved and replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, final
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.network import Batch, Network, Point
+
+
+class Regime(StrEnum):
+    """How equality is decided; known before the subject runs."""
+
+    EXACT = "exact"
+    IDENTICAL = "identical"
+    RATIONAL = "rational"
+    ROUNDED = "rounded"
+
+
+Block = tuple[int, ...]
+"""Indices into the flat vector of all trainable weights."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LookCase:
+    """One point, ways to divide its weights into blocks, and an order to visit them in.
+
+    ``partitions`` maps a name (weight, tensor, layer, random) to blocks; ``order`` is a sequence of random keys:
+    block b is visited in the order of ``order[b % len(order)]``. ``chunks`` are sizes of micro-batches.
+    """
+
+    point: Point
+    regime: Regime
+    precision: int
+    rate: float
+    partitions: Mapping[str, tuple[Block, ...]]
+    order: tuple[int, ...]
+    chunks: tuple[int, ...] = ()
+    coordinates: tuple[int, ...] = ()
+    claim: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How an optimizer is set up: its groups of tensor indices in order, a rate per group, further hyperparameters.
+
+    ``rates`` None leaves the user's own learning rate untouched. Tensors in no group are not handed over; those in
+    ``frozen`` are, with ``requires_grad`` False.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    rates: tuple[float, ...] | None = None
+    options: Mapping[str, float | bool] = field(default_factory=dict)
+    frozen: frozenset[int] = frozenset()
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Every tensor handed over, in the order of the groups."""
+        return tuple(i for group in self.groups for i in group)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TrainCase:
+    """A network and the batches of a short training loop."""
+
+    network: Network
+    tensors: tuple[Array, ...]
+    batches: tuple[Batch, ...]
+    plan: Plan
+    precision: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class UpdateCase:
+    """Tensors and the gradients that are fed to the optimizer, step by step; None is a missing gradient."""
+
+    tensors: tuple[Array, ...]
+    gradients: tuple[tuple[Array | None, ...], ...]
+    plan: Plan
+    precision: int
+    order: tuple[int, ...] = ()
+    factor: float = 1.0
+
+
+Case = LookCase | TrainCase | UpdateCase

@@ -1,0 +1,74 @@
+"""What one example showed: the comparison that a clause made, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import final
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Location:
+    """The worst entry of a comparison: where it is, what was seen there and what was expected."""
+
+    parameter: str
+    index: tuple[int, ...]
+    step: int | None
+    seen: str
+    expected: str
+    difference: float
+    relative: float | None
+    allowed: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One example's outcome.
+
+    ``decisive`` says that the example could have refuted the clause. ``ratio`` is the worst seen / allowed, None
+    where the comparison was exact. ``reason`` says why an example is not decisive, or what went wrong where no
+    numbers were compared. ``blame`` names every wrong parameter.
+    """
+
+    violated: bool = False
+    decisive: bool = True
+    ratio: float | None = None
+    location: Location | None = None
+    blame: tuple[str, ...] = ()
+    reason: str = ""
+
+    def agreed(self) -> Evidence:
+        """Return the same example as if everything compared had agreed (for the meta-test of the clauses)."""
+        return replace(self, violated=False, location=None, blame=())
+
+
+def vacuous(reason: str) -> Evidence:
+    """Return an example that could not have refuted its clause."""
+    return Evidence(decisive=False, reason=reason)
+
+
+def violation(reason: str, *, blame: tuple[str, ...] = ()) -> Evidence:
+    """Return a violation that is a fact and not a difference of numbers."""
+    return Evidence(violated=True, reason=reason, blame=blame)
+
+
+def require(holds: bool, otherwise: str) -> Evidence:
+    """Return a decisive agreement, or a violation that says what was found instead."""
+    return Evidence() if holds else violation(otherwise)
+
+
+def combine(parts: Iterable[Evidence]) -> Evidence:
+    """Join several comparisons of one example: the first violation wins, else the worst ratio of all.
+
+    The whole is decisive where any part is.
+    """
+    found = list(parts)
+    broken = next((part for part in found if part.violated), None)
+    if broken is not None:
+        return broken
+    ratios = [part.ratio for part in found if part.ratio is not None]
+    decisive = any(part.decisive for part in found)
+    reason = "" if decisive else next((part.reason for part in found if part.reason), "nothing was compared")
+    return Evidence(decisive=decisive, ratio=max(ratios, default=None), reason=reason)

@@ -1,0 +1,139 @@
+"""What gdprops can examine: the two faces of a subject, as protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol, final
+
+from gdprops.model.traits import Measured
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import Block, Plan
+    from gdprops.model.network import Batch, Point
+
+Gradients = Sequence["Array | None"]
+Look = Callable[[Sequence["Array"]], tuple[float, Gradients]]
+"""A closure over arrays: the weights in, the loss and the gradients out."""
+
+
+class Delivery(StrEnum):
+    """How a gradient reaches ``parameter.grad``."""
+
+    ASSIGNED = "assigned"
+    BACKWARD = "from backward()"
+    GRAPH = "from backward(create_graph=True)"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """What generation must know of a subject.
+
+    ``precisions``: 53 and/or 24 significant bits; ``dimensions``: accepted numbers of dimensions, None for any;
+    ``own_rate``: the user's learning rate, None where there is no access to one; ``options``: further
+    hyperparameters that the subject accepts, with the value that a case may switch on.
+    """
+
+    precisions: tuple[int, ...] = (53, 24)
+    dimensions: frozenset[int] | None = None
+    rate: bool = True
+    groups: bool = True
+    plain: bool = False
+    options: Mapping[str, float | bool] = field(default_factory=dict)
+
+
+class Run(Protocol):
+    """One optimizer over its own copies of the tensors."""
+
+    def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
+        """Take one step with these gradients; None is a missing one."""
+
+    def step_closure(self, look: Look) -> int:
+        """Take one step with a closure that looks at the current weights; return how often it was called.
+
+        Raises `Unsupported` where the subject's step takes no closure.
+        """
+
+    def weights(self) -> list[Array]:
+        """Return copies of all tensors as they are now."""
+
+    def place(self, weights: Sequence[Array]) -> None:
+        """Overwrite all tensors."""
+
+    def rates(self) -> list[float | None]:
+        """Return the learning rate in force for each tensor; None where the subject shows none."""
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of every group."""
+
+    def resumed(self) -> Run:
+        """Return a fresh run on copies of the weights that has loaded this one's saved state."""
+
+
+class Subject(Protocol):
+    """Something that claims to do gradient descent and is fed gradients."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+
+    @property
+    def kind(self) -> str:
+        """``"optimizer"`` or ``"update-rule"``."""
+
+    @property
+    def rule(self) -> str | None:
+        """The published rule that it declares to be."""
+
+    @property
+    def declared(self) -> Mapping[str, Measured]:
+        """The traits that its owner declared."""
+
+    @property
+    def own_rate(self) -> float | None:
+        """The learning rate that the user gave."""
+
+    def start(self, tensors: Sequence[Array], plan: Plan) -> Run:
+        """Build the subject afresh over copies of the tensors."""
+
+
+class System(Protocol):
+    """A source of gradients, and the two ways to move along them."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def rational(self) -> bool:
+        """Whether it computes on `fractions.Fraction` too."""
+
+    def loss(self, point: Point) -> float:
+        """Return J at the point."""
+
+    def gradient(self, point: Point) -> list[Array | None]:
+        """Return every tensor's gradient at once; None for a frozen or unused tensor."""
+
+    def block_by_block(self, point: Point, order: Sequence[int], *, retained: bool) -> list[Array | None]:
+        """Return the gradients one tensor after the other, from fresh forward passes or a retained graph."""
+
+    def directional(self, point: Point, direction: Sequence[Array]) -> float:
+        """Return the derivative of J along a direction, in forward mode."""
+
+    def regrouped(self, point: Point, partition: Sequence[Block]) -> Array:
+        """Return the flat gradient, differentiated with respect to the blocks of another partition."""
+
+    def step(self, point: Point, rate: float) -> Array:
+        """Return the flat trainable weights after one simultaneous step."""
+
+    def sweep(self, point: Point, blocks: Sequence[Block], rate: float) -> Array:
+        """Return the flat trainable weights after visiting the blocks in this order, moving each at once."""
+
+    def additive(self, point: Point, parts: Sequence[Batch]) -> list[Array | None]:
+        """Return the weighted sum of the micro-batches' gradients."""
+
+    def looks(self) -> int:
+        """Return how many gradient evaluations were made so far."""

@@ -1,0 +1,113 @@
+"""The traits of a subject: one table for declarations, measurements, `gdprops traits` and generation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+from gdprops.errors import UsageError
+from gdprops.model.names import nearest
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """One row of the table: a key, the values it can take, and what it means."""
+
+    key: str
+    values: tuple[str, ...]
+    meaning: str
+
+
+TRAITS: tuple[Trait, ...] = (
+    Trait(
+        "separability",
+        ("element", "tensor", "group", "all"),
+        "what one entry's update may depend on: itself, its tensor, its parameter group, every parameter",
+    ),
+    Trait("clock", ("tensor", "group", "optimizer"), "what counts the steps"),
+    Trait(
+        "lr_response",
+        ("linear", "nonlinear", "ignored", "own-schedule"),
+        "how one step's displacement answers to the learning rate",
+    ),
+    Trait("lr_zero", ("still", "moves", "rejects"), "what a learning rate of 0 does"),
+    Trait("gradient_zero", ("still", "moves", "rejects"), "what a gradient of zeros does"),
+    Trait("gradient_none", ("untouched", "as-zero", "rejects"), "what a missing gradient does"),
+    Trait(
+        "gradient_nan",
+        ("element", "tensor", "all", "raises", "silent"),
+        "how far a NaN in a gradient spreads",
+    ),
+    Trait("randomness", ("none", "global", "private"), "which random numbers a step draws"),
+    Trait(
+        "inputs",
+        ("gradient", "closure", "loss", "create-graph", "sparse"),
+        "what a step must be given",
+    ),
+    Trait("storage", ("in-place", "replaced"), "whether a step writes into the parameter's memory"),
+    Trait("shapes", ("any", "0", "1", "2", "3", "4"), "the accepted numbers of dimensions, joined by '+'"),
+    Trait("dtypes", ("float64", "float32", "bfloat16", "float16"), "the accepted dtypes, joined by '+'"),
+    Trait("complex", ("accepted", "rejects"), "complex parameters"),
+    Trait(
+        "flags",
+        ("foreach", "fused", "maximize", "differentiable", "capturable"),
+        "the accepted implementation flags, joined by '+'",
+    ),
+    Trait("modes", ("yes", "no"), "whether switching between train and eval mode is needed"),
+)
+
+_BY_KEY = {trait.key: trait for trait in TRAITS}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A trait's value on one subject: where it comes from and what was seen."""
+
+    value: str
+    evidence: str
+    declared: bool = False
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What is known of one subject. A key that is absent was neither declared nor measured.
+
+    ``plain`` is what the probe saw of plain gradient descent: ``"yes"``, or a near miss in words, or ``"no"``.
+    """
+
+    known: Mapping[str, Measured] = field(default_factory=dict)
+    plain: str = "no"
+    conflicts: tuple[str, ...] = ()
+
+    def __getitem__(self, key: str) -> str:
+        """Return the value of a trait, or ``"unknown"``."""
+        return self.known[key].value if key in self.known else "unknown"
+
+    def __iter__(self) -> Iterator[tuple[str, Measured]]:
+        return iter(self.known.items())
+
+    def accepts(self, key: str, value: str) -> bool:
+        """Say whether a trait that lists accepted values (joined by '+') contains one."""
+        held = self[key]
+        return held in ("any", "unknown") or value in held.split("+")
+
+
+def declared(traits: Mapping[str, str] | None) -> dict[str, Measured]:
+    """Check a declaration against the table.
+
+    Raises `UsageError` for a key or value that the table does not have, with the nearest one.
+    """
+    checked = {}
+    for key, value in (traits or {}).items():
+        if key not in _BY_KEY:
+            raise UsageError(f"traits: unknown trait {key!r}{nearest(key, _BY_KEY)}")
+        for part in str(value).split("+"):
+            if part not in _BY_KEY[key].values:
+                expected = ", ".join(_BY_KEY[key].values)
+                raise UsageError(f"traits: {key}={value!r}; expected one of {expected}")
+        checked[key] = Measured(str(value), "declared", declared=True)
+    return checked

@@ -1,0 +1,153 @@
+"""A verdict: what the examples of one clause showed about one subject, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, final
+
+from gdprops.model.clause import Level
+from gdprops.model.evidence import Location
+
+SPECIFICATION = 1
+"""The version of the specification; a new clause raises it."""
+
+SCHEMA = 1
+"""The version of the JSON form."""
+
+
+class Status(StrEnum):
+    """What became of a clause."""
+
+    HELD = "held"
+    VIOLATED = "violated"
+    ABORTED = "aborted"
+    VACUOUS = "vacuous"
+    NOT_APPLICABLE = "not-applicable"
+    ACCEPTED = "accepted"
+    ERROR = "error"
+
+
+class About(StrEnum):
+    """Whose verdict it is: the user's code's, or that of the system that gdprops itself stands on."""
+
+    SUBJECT = "subject"
+    REFERENCE = "reference"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Counterexample:
+    """A shrunk case: its data, runnable Python that shows it, and the file it was saved in."""
+
+    case: dict[str, Any]
+    python: str
+    path: str | None = None
+    replay: str | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of one clause. ``statement`` and ``level`` repeat the clause's, so that reports need no catalogue."""
+
+    clause: str
+    about: About
+    level: Level
+    status: Status
+    statement: str
+    examples: int = 0
+    decisive: int = 0
+    worst_ratio: float | None = None
+    blame: tuple[str, ...] = ()
+    first_wrong_step: int | None = None
+    location: Location | None = None
+    explanation: str | None = None
+    counterexample: Counterexample | None = None
+    also: tuple[str, ...] = ()
+    reason: str = ""
+    seconds: float = 0.0
+    vacuous_reasons: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the verdict is red whatever the strictness."""
+        red = self.status in (Status.VIOLATED, Status.ABORTED)
+        return red and self.level is Level.REQUIRED
+
+    @property
+    def failed_strictly(self) -> bool:
+        """Whether the verdict is red with ``--strict``."""
+        return self.status in (Status.VIOLATED, Status.ABORTED, Status.VACUOUS)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Everything that one run found out about one subject."""
+
+    subject: str
+    seed: int | None
+    profile: str
+    verdicts: tuple[Verdict, ...]
+    strict: bool = False
+    timing: dict[str, float] = field(default_factory=dict)
+
+    def of(self, about: About) -> tuple[Verdict, ...]:
+        """Return the subject's or the reference's verdicts."""
+        return tuple(verdict for verdict in self.verdicts if verdict.about is about)
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing violated; 1 violated or aborted; 3 an error of gdprops; 5 no subject clause held."""
+        if any(verdict.status is Status.ERROR for verdict in self.verdicts):
+            return 3
+        if any(v.about is About.REFERENCE and v.failed for v in self.verdicts):
+            return 3
+        subject = self.of(About.SUBJECT)
+        if any(v.failed_strictly if self.strict else v.failed for v in subject):
+            return 1
+        return 0 if any(v.status is Status.HELD for v in subject) else 5
+
+
+def to_dict(outcome: Outcome) -> dict[str, Any]:
+    """Return the JSON form of an outcome: plain dictionaries, lists, strings and numbers."""
+    return {
+        "schema": SCHEMA,
+        "specification": SPECIFICATION,
+        "subject": outcome.subject,
+        "seed": outcome.seed,
+        "profile": outcome.profile,
+        "strict": outcome.strict,
+        "ok": outcome.exit_code == 0,
+        "exit_code": outcome.exit_code,
+        "verdicts": [verdict_to_dict(verdict) for verdict in outcome.verdicts],
+        "timing": dict(outcome.timing),
+    }
+
+
+def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
+    """Return the JSON form of one verdict."""
+    return asdict(verdict)
+
+
+def verdict_from_dict(data: dict[str, Any]) -> Verdict:
+    """Return the verdict that `verdict_to_dict` wrote (it travels so between processes)."""
+    fields = dict(data)
+    location, example = fields["location"], fields["counterexample"]
+    if location is not None:
+        fields["location"] = Location(**{**location, "index": tuple(location["index"])})
+    if example is not None:
+        fields["counterexample"] = Counterexample(**example)
+    for key in ("blame", "also"):
+        fields[key] = tuple(fields[key])
+    fields.update(
+        about=About(fields["about"]), level=Level(fields["level"]), status=Status(fields["status"])
+    )
+    return Verdict(**fields)
+
+
+def names_of(verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    """Return the clause ids of some verdicts."""
+    return tuple(verdict.clause for verdict in verdicts)

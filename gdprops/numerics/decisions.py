@@ -1,0 +1,102 @@
+"""Every threshold of the specification, with its reason. No clause contains a number of its own."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import NamedTuple
+
+
+class Format(NamedTuple):
+    """A binary floating-point format: exponent of its smallest subnormal, largest exponent, unit roundoff."""
+
+    smallest: int
+    largest: int
+    unit: float
+
+
+FORMATS = {53: Format(-1074, 1023, 2.0**-53), 24: Format(-149, 127, 2.0**-24)}
+
+# The magnitudes of a certificate are themselves computed in float64: 2^-40 covers the rounding of sums of up to
+# thousands of terms and costs nothing that matters (98.5% of the truly exact cases are certified).
+MAGNITUDE_SLACK = 1 - 2.0**-40
+
+# Of n examples at least max(min(5, n), ceil(n / 4)) must be decisive, or a clause is not held but vacuous.
+FEWEST_DECISIVE = 5
+DECISIVE_SHARE = 0.25
+
+# A case is decisive when what is allowed is at most half the distance to the nearest rival: then seen = rival would
+# be refuted with as much room again.
+RIVAL_SHARE = 0.5
+
+# Two correct computations differ by at most 2u times the running bound (each by u times it): largest ever seen 0.34.
+TWO_COMPUTATIONS = 2.0
+
+# An update w - eta g rounds the product once and the sum once; two correct codes (fused or not) differ by one ulp of
+# each. One ulp is 2u relative to the larger power of two: 2u|x| never falls short of it.
+ULP = 2.0
+
+# In units of ulp: an entry whose expected displacement is smaller may or may not move.
+UNDECIDED_MOVE = 4.0
+
+# The displacement w' - w of a step carries the rounding of w' (one ulp of w) and of the rule's own few operations.
+# Adam does about eight after the learning rate enters; sixteen leaves a factor of two.
+RULE_ROUNDING = 16.0
+
+# Floors (black boxes): worst seen 1.46 of one floor per tensor in 9,800 correct examples; 16 leaves tenfold room.
+FLOORS_PER_TENSOR = 16.0
+# In the maximum norm over 8 perturbations the true error was at most 1.0 of the floor in 8,000 networks.
+PERTURBATIONS = 8
+FLOORS_IN_MAXIMUM_NORM = 4.0
+
+# The law of divergence, decided in rationals: at 2^-60 the cubic remainder cannot hide a nonzero quadratic term.
+LAW_RATE = Fraction(1, 2**60)
+SMALLER_LAW_RATE = Fraction(1, 2**80)
+# |R(2^-80)| <= 2 * 2^-20 * |R(2^-60)|: R is O(eta); the worst over 215 networks was 1.000004 of 2^-20.
+LAW_REMAINDER = 2 * Fraction(1, 2**20)
+
+# The law in floating point: a ladder of rates relative to the curvature. Slope 1.999 and residual slope 2.998 were
+# measured; cancellation can only make the residual steeper, hence the one-sided bound.
+LADDER = (2.0**-6, 2.0**-8, 2.0**-10, 2.0**-12)
+SLOPE = (1.9, 2.1)
+RESIDUAL_SLOPE = 2.8
+# Below this share of |H||g| the predicted difference is a cancellation and the slope says nothing.
+LAW_RESOLUTION = 1e-3
+# At a natural rate the predicted quadratic term must exceed twice the rest, or the law alone decides nothing.
+NATURAL_MARGIN = 2
+
+# Downhill: some t = 2^-k with k <= 60 lowers J along a partial derivative (rational: the first decrease decides).
+DOWNHILL_HALVINGS = 60
+# In floating point a decrease counts only when it is twice the rounding of J.
+DOWNHILL_ROUNDING = 2.0
+# Armijo: J falls by at least half of what the slope promises; and by four roundings of J, or nothing was measured.
+ARMIJO = 0.5
+DESCENT_ROUNDING = 4.0
+DESCENT_HALVINGS = 40
+# For other rules than plain descent the loop runs at this share of the largest rate whose first step descends:
+# momentum 0.9 multiplies the rate by 10 in the long run.
+LOOP_SHARE = 1 / 16
+
+# Richardson: differences at h and h/2, error h^4; h balances that against the rounding 2u|J|/h.
+RICHARDSON_STEP = 2.0**-9
+# |R2 - R1| estimates the error of R1, not of the extrapolated value, which is smaller; twice covers both.
+RICHARDSON_MARGIN = 2.0
+# One-sided differences that disagree by more than this share of their size mark a kink at the coordinate.
+KINK_SHARE = 0.05
+
+# Parallel to g within this share: a near miss of plain gradient descent, printed with its factor.
+NEARLY_PARALLEL = 1e-6
+# The probe's own resolution: twice the rounding of a displacement, generously.
+PROBE_TOLERANCE = 1e-9
+# float32 stores of a learning rate (TensorFlow, Keras) differ from the declared one by half an ulp of float32.
+STORED_RATE = 2.0**-23
+
+
+def decisive_needed(examples: int) -> int:
+    """Return how many of n examples must be decisive for a clause to be held."""
+    return max(min(FEWEST_DECISIVE, examples), math.ceil(DECISIVE_SHARE * examples))
+
+
+def unit(precision: int) -> float:
+    """Return the unit roundoff 2^-p."""
+    return FORMATS[precision].unit

@@ -1,0 +1,49 @@
+"""The perturbation floor: how much an oracle's answer moves when its inputs move by one unit in the last place.
+
+For black boxes whose operations cannot be followed. Measured on the oracle, in the subject's dtype, never on the
+subject: a faulty noisy subject would excuse itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gdprops.numerics.decisions import FLOORS_IN_MAXIMUM_NORM, PERTURBATIONS
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+
+Oracle = Callable[[Sequence["Array"]], Sequence["Array"]]
+
+
+def perturbed(arrays: Sequence[Array], rng: np.random.Generator) -> list[Array]:
+    """Move every float entry up or down by one ulp of max(|x|, mean|x|): one ulp of a zero moves nothing."""
+    return [_jitter(x, rng) if x.dtype.kind == "f" else x for x in arrays]
+
+
+def _jitter(x: Array, rng: np.random.Generator) -> Array:
+    if x.size == 0:
+        return x
+    size = np.maximum(np.abs(x), np.abs(x).mean(dtype=x.dtype))
+    signs = rng.integers(0, 2, x.shape).astype(x.dtype) * 2 - 1
+    return np.asarray(x + signs * np.spacing(size).astype(x.dtype), dtype=x.dtype)
+
+
+def maximum_norm_floor(oracle: Oracle, inputs: Sequence[Array], *, seed: int = 0) -> float:
+    """Return what two correct computations may differ by, in the maximum norm over all outputs.
+
+    Four times (the largest of 8 perturbations + one ulp of the largest output).
+    """
+    rng = np.random.default_rng(seed)
+    expected = oracle(inputs)
+    moved = [_distance(oracle(perturbed(inputs, rng)), expected) for _ in range(PERTURBATIONS)]
+    largest = max((float(np.abs(e).max(initial=0)) for e in expected), default=0.0)
+    dtype = next((e.dtype for e in expected if e.dtype.kind == "f"), np.dtype(np.float64))
+    return FLOORS_IN_MAXIMUM_NORM * (max(moved) + float(np.spacing(dtype.type(largest))))
+
+
+def _distance(a: Sequence[Array], b: Sequence[Array]) -> float:
+    return max((float(np.abs(x - y).max(initial=0)) for x, y in zip(a, b, strict=True)), default=0.0)

@@ -1,0 +1,99 @@
+"""The exact certificate's numbers: values that are multiples of 2^e with no partial sum above M.
+
+If M / 2^e stays below 2^p everywhere, every correct computation is exact at p bits, whatever its order, with or
+without fused multiply-add. Backward magnitudes are sums over paths of absolute values, never the cancelled values, so
+that forward mode is covered too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from gdprops.errors import Uncertified
+from gdprops.numerics.activations import ACTIVATIONS, LEAK
+from gdprops.numerics.decisions import FORMATS, MAGNITUDE_SLACK
+from gdprops.numerics.tracked import Tracked
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+
+_SLOPE_EXPONENT = {"identity": 0, "relu": 0, "leaky-relu": int(np.log2(LEAK))}
+_NOTHING = 1 << 20
+"""The granularity of an array of zeros: a multiple of everything."""
+
+
+def granularity(values: Array | float) -> int:
+    """Return the largest e such that every entry is a multiple of 2^e."""
+    mantissa, exponent = np.frexp(np.asarray(values, dtype=np.float64))
+    whole = np.abs(np.ldexp(mantissa, 53)).astype(np.int64)
+    if not whole.any():
+        return _NOTHING
+    low = np.log2((whole & -whole)[whole != 0]).astype(np.int64)
+    return int((exponent[whole != 0] - 53 + low).min())
+
+
+@final
+class Granular(Tracked):
+    """An array of exact values with the magnitude bound of its partial sums and its granularity.
+
+    Raises `Uncertified` from any operation whose result might not be exact at ``precision`` bits.
+    """
+
+    __slots__ = ("bound", "exponent", "precision")
+
+    def __init__(self, value: Array, bound: Array, exponent: int, precision: int) -> None:
+        super().__init__(value)
+        self.bound, self.exponent, self.precision = bound, exponent, precision
+        self._require_fit()
+
+    def _require_fit(self) -> None:
+        largest = float(self.bound.max(initial=0.0))
+        if largest == 0.0:
+            return
+        form = FORMATS[self.precision]
+        fits = largest <= 2.0 ** min(self.precision + self.exponent, 1023) * MAGNITUDE_SLACK
+        if not (fits and self.exponent >= form.smallest and largest < 2.0**form.largest):
+            raise Uncertified(f"{largest:g} in units of 2^{self.exponent} needs over {self.precision} bits")
+
+    @classmethod
+    def of(cls, value: Array | float, precision: int) -> Granular:
+        """Return an array's entries as exact inputs."""
+        array = np.asarray(value, dtype=np.float64)
+        return cls(array, np.abs(array), granularity(array), precision)
+
+    def _new(self, value: Array, bound: Array, exponent: int) -> Granular:
+        return Granular(np.asarray(value), np.asarray(bound), exponent, self.precision)
+
+    def lift(self, other: Any) -> Granular:
+        return Granular.of(other, self.precision)
+
+    @property
+    def T(self) -> Granular:  # noqa: N802 - the array's own name
+        return self._new(self.value.T, self.bound.T, self.exponent)
+
+    def matmul(self, other: Granular) -> Granular:
+        return self._new(self.value @ other.value, self.bound @ other.bound, self.exponent + other.exponent)
+
+    def add(self, other: Granular) -> Granular:
+        exponent = min(self.exponent, other.exponent)
+        return self._new(self.value + other.value, self.bound + other.bound, exponent)
+
+    def multiply(self, other: Granular) -> Granular:
+        return self._new(self.value * other.value, self.bound * other.bound, self.exponent + other.exponent)
+
+    def total(self, axis: int | None) -> Granular:
+        return self._new(self.value.sum(axis=axis), self.bound.sum(axis=axis), self.exponent)
+
+    def settled(self) -> Granular:
+        return self._new(self.value, np.abs(self.value), self.exponent)
+
+    def activate(self, name: str) -> tuple[Granular, Granular]:
+        activation, z = ACTIVATIONS[name], self.value
+        if not activation.exact:
+            raise Uncertified(f"{name} is not exact")
+        slope = activation.slope(z)
+        e_slope = self.exponent + 1 if name == "square" else _SLOPE_EXPONENT[name]
+        out, e_out = activation.value(z), self.exponent + (e_slope if name != "square" else self.exponent)
+        return self._new(out, np.abs(out), e_out), self._new(slope, np.abs(slope), e_slope)

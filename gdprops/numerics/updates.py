@@ -1,0 +1,47 @@
+"""The two ways to move: one simultaneous step, or a sequential sweep. Over floats or fractions alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import Block
+
+Gradient = Callable[["Array"], "Array"]
+"""The flat gradient as a function of the flat weights: one call is one look."""
+
+
+def simultaneous_step(gradient: Gradient, w: Array, rate: Any) -> Array:
+    """Return w - eta g(w): every partial derivative at the same weights (Jacobi)."""
+    return w - rate * gradient(w)
+
+
+def sweep(gradient: Gradient, w: Array, blocks: Sequence[Block], rate: Any) -> Array:
+    """Return the weights after v_b <- v_b - eta g_b(v) for each block in turn (Gauss-Seidel)."""
+    v = w.copy()
+    for b in map(list, blocks):
+        v[b] = v[b] - rate * gradient(v)[b]
+    return v
+
+
+def sweep_displacements(gradient: Gradient, w: Array, blocks: Sequence[Block], rate: Any) -> Array:
+    """Return -eta [g_b(v) - g_b(w)] for every weight: how far the sweep ends from the simultaneous step.
+
+    Never computed as v - w', whose digits cancel.
+    """
+    v, at_start, apart = w.copy(), gradient(w), np.zeros_like(w)
+    for b in map(list, blocks):
+        g = gradient(v)
+        apart[b] = -rate * (g[b] - at_start[b])
+        v[b] = v[b] - rate * g[b]
+    return apart
+
+
+def ordered(blocks: Sequence[Block], keys: Sequence[int]) -> tuple[Block, ...]:
+    """Return the blocks in the order of their keys; block b has the key ``keys[b % len(keys)]``."""
+    chosen = sorted(range(len(blocks)), key=lambda b: (keys[b % len(keys)] if keys else 0, b))
+    return tuple(blocks[b] for b in chosen)

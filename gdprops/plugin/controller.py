@@ -1,0 +1,137 @@
+"""``gdprops check -n N``: hands the items to pytest-xdist, shows how far it is, and collects the verdicts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, final
+
+import pytest
+
+from gdprops.model.verdict import Status, Verdict
+from gdprops.plugin.parallel import OPTION, item_id, received
+
+if TYPE_CHECKING:
+    from gdprops.plugin.run_request import RunRequest
+    from gdprops.runner.session import Item, Watcher
+
+ITEMS = Path(__file__).with_name("parallel_items.py")
+UNUSED = ("cacheprovider", "doctest", "warnings", "stepwise", "junitxml", "pastebin", "logging", "faulthandler")
+"""Plugins of pytest that the run does not need."""
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""One thread per worker: the workers are the parallelism."""
+
+FOREIGN = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_AUTO_NUM_WORKERS")
+"""The user's own settings for pytest: not meant for this run."""
+
+
+def run_parallel(
+    request: RunRequest, items: Sequence[Item], workers: int, watcher: Watcher
+) -> tuple[Verdict, ...]:
+    """Run the items on worker processes and return their verdicts.
+
+    An item whose worker died gets the verdict ``aborted``. Raises `KeyboardInterrupt` where the run was interrupted,
+    after the watcher has been told what had finished.
+    """
+    collector = Collector(items, watcher)
+    printed = StringIO()
+    with TemporaryDirectory(prefix="gdprops-") as folder, _environment(), redirect_stdout(printed):
+        code = pytest.main(_arguments(request, workers, Path(folder)), plugins=[collector])
+    if code == pytest.ExitCode.INTERRUPTED and not collector.stopped:
+        raise KeyboardInterrupt
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
+        raise RuntimeError(f"the worker processes could not run (pytest ended with {code!r}):\n{printed.getvalue()}")
+    return collector.verdicts(complete=not request.settings.fail_fast)
+
+
+def workers_of(text: str, items: int) -> int:
+    """Return how many worker processes ``-n auto`` or ``-n N`` means for this many items."""
+    wanted = len(os.sched_getaffinity(0)) if text == "auto" else int(text)
+    return max(1, min(wanted, items))
+
+
+def _arguments(request: RunRequest, workers: int, folder: Path) -> list[str]:
+    configuration = folder / "pytest.ini"
+    configuration.write_text("[pytest]\n", encoding="utf-8")
+    arguments = [str(ITEMS), "-c", str(configuration), "--rootdir", str(folder), "--noconftest"]
+    arguments += ["-p", "xdist.plugin", "-p", "gdprops.plugin.parallel"]
+    arguments += [part for name in UNUSED for part in ("-p", f"no:{name}")]
+    arguments += ["-n", str(workers), "--dist", "worksteal", "--capture", "sys", "--assert", "plain", "-q"]
+    arguments += ["--maxfail", "1"] if request.settings.fail_fast else []
+    return [*arguments, OPTION, request.to_json()]
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    before = dict(os.environ)
+    for name in FOREIGN:
+        os.environ.pop(name, None)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@final
+class Collector:
+    """Sees every report on the controlling process: tells the watcher, keeps the verdicts by item."""
+
+    def __init__(self, items: Sequence[Item], watcher: Watcher) -> None:
+        self._items = {item_id(item): item for item in items}
+        self._watcher = watcher
+        self._verdicts: dict[str, Verdict] = {}
+        self.stopped = False
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Tell the watcher which item a worker has begun."""
+        key = _key(nodeid)
+        if key in self._items:
+            self._watcher.started(self._items[key], len(self._verdicts), len(self._items))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the verdict that a report carries; a report of a failure without any is a bug or a dead worker."""
+        key = _key(report.nodeid)
+        self.stopped = self.stopped or report.failed
+        if key not in self._items or key in self._verdicts:
+            return
+        verdict = received(report.user_properties)
+        if verdict is not None and report.when == "call":
+            self._keep(key, verdict)
+        elif report.failed:
+            self._keep(key, failure(self._items[key], report))
+
+    def _keep(self, key: str, verdict: Verdict) -> None:
+        self._verdicts[key] = verdict
+        self._watcher.finished(verdict)
+
+    def verdicts(self, *, complete: bool) -> tuple[Verdict, ...]:
+        """Return the verdicts in the order of the items; ``complete``: items that never ran are errors."""
+        if complete:
+            for key in self._items.keys() - self._verdicts.keys():
+                self._keep(key, _verdict(self._items[key], Status.ERROR, "the workers ended before it was run"))
+        return tuple(self._verdicts[key] for key in self._items if key in self._verdicts)
+
+
+def failure(item: Item, report: pytest.TestReport) -> Verdict:
+    """Return the verdict of an item whose test failed without giving one."""
+    text = str(report.longrepr)
+    if report.when == "???":
+        return _verdict(item, Status.ABORTED, f"the process died while the clause was running: {text}")
+    return _verdict(item, Status.ERROR, text)
+
+
+def _verdict(item: Item, status: Status, reason: str) -> Verdict:
+    clause = item.clause
+    return Verdict(clause.id, item.about, clause.level, status, clause.statement, reason=reason)
+
+
+def _key(nodeid: str) -> str:
+    return nodeid.partition("[")[2].removesuffix("]")

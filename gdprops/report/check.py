@@ -1,0 +1,48 @@
+"""`gdprops.check`: the engine behind one function call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gdprops.report.report import Report
+
+if TYPE_CHECKING:
+    from gdprops.model.subject import Subject
+
+
+def check(
+    subject: str | Subject,
+    clauses: str | Sequence[str] = "*",
+    *,
+    examples: int | None = None,
+    seed: int | None = None,
+    profile: str | None = None,
+    timeout: float | None = None,
+    strict: bool | None = None,
+    fail_fast: bool | None = None,
+) -> Report:
+    """Check a subject against the specification.
+
+    Args:
+        subject: What one of gdprops' functions made, or a string such as ``"torch.optim:SGD"``.
+        clauses: Shell-style pattern(s) of clause ids.
+        examples: Examples per clause; None for the profile's (100 in ``dev``).
+        seed: A number gives the same examples in every run; None draws afresh.
+        profile: ``dev``, ``ci`` or ``nightly``; None for ``ci`` where the environment has ``CI`` set, else ``dev``.
+        timeout: Seconds of the subject's own time per clause.
+        strict: Whether vacuous verdicts and violated recommendations fail too.
+        fail_fast: Whether to stop at the first violation.
+
+    Raises:
+        UsageError: The subject cannot be found or built, or an argument cannot mean anything.
+    """
+    from gdprops.adapters.resolve import resolve
+    from gdprops.runner.session import check_subject
+    from gdprops.runner.settings import chosen
+
+    settings = chosen(
+        profile, examples=examples, seed=seed, timeout=timeout, strict=strict, fail_fast=fail_fast
+    )
+    examined = resolve(subject) if isinstance(subject, str) else subject
+    return Report(check_subject(examined, clauses=clauses, settings=settings))

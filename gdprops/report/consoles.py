@@ -1,0 +1,20 @@
+"""Where text goes: a terminal of any width, a pipe, or a string."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import StringIO
+
+from rich.console import Console
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console on standard output or error; plain text where that is no terminal or ``NO_COLOR`` is set."""
+    return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+
+
+def to_text(draw: Callable[[Console], object], *, width: int = 100) -> str:
+    """Return what ``draw`` prints, as plain text of this width."""
+    page = StringIO()
+    draw(Console(file=page, width=width, highlight=False, emoji=False, markup=False, color_system=None))
+    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())

@@ -1,0 +1,74 @@
+"""The report that `gdprops.check` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, final
+
+from gdprops.model.names import nearest
+from gdprops.model.verdict import About, Status, names_of
+from gdprops.report.json_file import outcome_dict
+
+if TYPE_CHECKING:
+    from gdprops.model.verdict import Outcome, Verdict
+
+
+@final
+class Report:
+    """Everything that one check found out; ``print(report)`` shows it as the command line does.
+
+    ``report["step.simultaneous"]`` is one clause's verdict; iterating yields all, in the specification's order.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was violated and something held."""
+        return self.exit_code == 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing violated; 1 violated or aborted; 3 a bug of gdprops; 5 no clause held."""
+        return self.outcome.exit_code
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Every verdict, about the subject and about the reference."""
+        return self.outcome.verdicts
+
+    @property
+    def violations(self) -> tuple[Verdict, ...]:
+        """The subject's verdicts that are violated or aborted, recommended clauses included."""
+        red = (Status.VIOLATED, Status.ABORTED)
+        return tuple(verdict for verdict in self.outcome.of(About.SUBJECT) if verdict.status in red)
+
+    def __getitem__(self, clause: str) -> Verdict:
+        """Return a clause's verdict about the subject, or about the reference where there is no other.
+
+        Raises `KeyError` for a clause that was not run, with the nearest that were.
+        """
+        for about in About:
+            for verdict in self.outcome.of(about):
+                if verdict.clause == clause:
+                    return verdict
+        raise KeyError(f"no verdict on {clause!r}{nearest(clause, names_of(self.verdicts))}")
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return iter(self.verdicts)
+
+    def __len__(self) -> int:
+        return len(self.verdicts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain JSON data (infinities and NaN as strings)."""
+        return outcome_dict(self.outcome)
+
+    def __str__(self) -> str:
+        from gdprops.report.text import outcome_text
+
+        return outcome_text(self.outcome)
+
+    def __repr__(self) -> str:
+        return f"<Report on {self.outcome.subject}: exit code {self.exit_code}>"

@@ -1,0 +1,71 @@
+"""The closing lines: how many clauses held, were violated, were vacuous or did not apply, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gdprops.model.verdict import About, Status, names_of
+from gdprops.report.words import plural, tally
+
+if TYPE_CHECKING:
+    from gdprops.model.verdict import Outcome, Verdict
+
+PHRASES = {
+    Status.HELD: "held",
+    Status.VIOLATED: "violated",
+    Status.ABORTED: "aborted",
+    Status.VACUOUS: "vacuous",
+    Status.NOT_APPLICABLE: "did not apply",
+    Status.ACCEPTED: "accepted",
+    Status.ERROR: "ended in an error of gdprops",
+}
+ALWAYS = (Status.HELD, Status.VIOLATED)
+REASONED = (Status.VACUOUS, Status.NOT_APPLICABLE)
+
+
+def with_status(verdicts: Sequence[Verdict], status: Status) -> tuple[Verdict, ...]:
+    """Return the verdicts that have a status."""
+    return tuple(verdict for verdict in verdicts if verdict.status is status)
+
+
+def summary_line(outcome: Outcome) -> str:
+    """Return one sentence about the subject's clauses (where there are none, about the reference's)."""
+    verdicts = outcome.of(About.SUBJECT) or outcome.verdicts
+    parts = [_part(verdicts, status) for status in PHRASES]
+    counts = ", ".join(part for part in parts if part)
+    return f"{outcome.subject}: of {plural(len(verdicts), 'clause')}, {counts}."
+
+
+def _part(verdicts: Sequence[Verdict], status: Status) -> str:
+    chosen = with_status(verdicts, status)
+    if not chosen and status not in ALWAYS:
+        return ""
+    why = f" ({tally(verdict.reason for verdict in chosen)})" if chosen and status in REASONED else ""
+    return f"{len(chosen)} {PHRASES[status]}{why}"
+
+
+def reference_line(outcome: Outcome) -> str | None:
+    """Return one line about the system that gdprops itself stands on, or None where it was not examined."""
+    verdicts = outcome.of(About.REFERENCE)
+    if not verdicts:
+        return None
+    held = with_status(verdicts, Status.HELD)
+    others = [verdict for verdict in verdicts if verdict.status is not Status.HELD]
+    rest = f"; not held: {', '.join(names_of(others))}" if others else ""
+    return f"reference: {len(held)} of {len(verdicts)} held{rest}"
+
+
+def advice(outcome: Outcome) -> list[str]:
+    """Return what to do next: how to reproduce a failure, what an exit code means that is neither 0 nor 1."""
+    lines = []
+    if outcome.exit_code == 3:
+        lines.append("This is a bug of gdprops, not of the subject: please report it with the text above.")
+    if outcome.exit_code == 5:
+        lines.append("No clause held: nothing was shown about this subject.")
+    if outcome.exit_code in (1, 3) and outcome.seed is None:
+        lines.append(
+            "No seed was given. The same command tries the failing examples again first; "
+            "--seed 0 gives the same examples in every run and on every machine."
+        )
+    return lines

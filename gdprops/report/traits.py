@@ -1,0 +1,42 @@
+"""What is known of a subject, as a table: `gdprops traits`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from gdprops.model.traits import TRAITS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gdprops.model.traits import Traits
+
+UNKNOWN = "not measured"
+
+
+def print_traits(console: Console, traits: Traits, *, subject: str, rule: str | None) -> None:
+    """Print every trait of the table, what was seen of it, and whether the subject is plain gradient descent."""
+    console.print(Text(subject, style="bold"))
+    console.print(_table(traits, width=console.width))
+    declared = f" (declared: {rule})" if rule else ""
+    console.print(Text(f"plain gradient descent: {traits.plain}{declared}"))
+    for conflict in traits.conflicts:
+        console.print(Text(f"declared otherwise than measured: {conflict}", style="bold red"))
+
+
+def _table(traits: Traits, *, width: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, width=min(width, 120))
+    table.add_column("trait", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("what was seen", overflow="fold", ratio=1)
+    known = dict(traits)
+    for trait in TRAITS:
+        measured = known.get(trait.key)
+        value = measured.value if measured else UNKNOWN
+        seen = measured.evidence if measured else trait.meaning
+        table.add_row(Text(trait.key), Text(value), Text(seen, style="" if measured else "dim"))
+    return table

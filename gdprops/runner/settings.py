@@ -1,0 +1,70 @@
+"""How a run is made: how many examples, from which seed, for how long."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+from gdprops.errors import UsageError
+from gdprops.model.names import nearest
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that one run depends on besides its subject.
+
+    ``examples`` per clause about the subject, ``reference_examples`` per clause about the reference; ``seed`` None
+    draws afresh and replays what failed before from ``database`` (a folder; None: no database); ``timeout`` in
+    seconds of the subject's own time per clause.
+    """
+
+    examples: int = 100
+    reference_examples: int = 20
+    seed: int | None = None
+    profile: str = "dev"
+    timeout: float = 60.0
+    strict: bool = False
+    fail_fast: bool = False
+    database: str | None = None
+    counterexamples: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("examples", "reference_examples"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise UsageError(f"{name}={value!r}; expected a whole number of at least 1")
+        if self.seed is not None and (not isinstance(self.seed, int) or self.seed < 0):
+            raise UsageError(f"seed={self.seed!r}; expected a whole number of at least 0, or None")
+        if not (math.isfinite(self.timeout) and self.timeout > 0):
+            raise UsageError(f"timeout={self.timeout!r}; expected a positive number of seconds")
+
+
+FOLDER = ".gdprops"
+
+PROFILES: dict[str, Settings] = {
+    "dev": Settings(profile="dev", database=f"{FOLDER}/examples", counterexamples=FOLDER),
+    "ci": Settings(profile="ci", seed=0, counterexamples=FOLDER),
+    "nightly": Settings(
+        profile="nightly", examples=1000, database=f"{FOLDER}/examples", counterexamples=FOLDER
+    ),
+}
+
+
+def profile(name: str) -> Settings:
+    """Return a profile's settings. Raises `UsageError` for an unknown name, with the nearest."""
+    if name not in PROFILES:
+        raise UsageError(f"profile={name!r}; expected one of {', '.join(PROFILES)}{nearest(name, PROFILES)}")
+    return PROFILES[name]
+
+
+def chosen(name: str | None = None, /, **overrides: object) -> Settings:
+    """Return a profile's settings with every override that is not None put in its place.
+
+    Without a name the profile is ``ci`` where the environment has ``CI`` set, else ``dev``.
+    """
+    base = profile(name if name is not None else "ci" if os.environ.get("CI") else "dev")
+    given: dict[str, Any] = {key: value for key, value in overrides.items() if value is not None}
+    return replace(base, **given)
