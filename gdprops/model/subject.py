@@ -33,8 +33,9 @@ class Domain:
     """What generation must know of a subject.
 
     ``precisions``: 53 and/or 24 significant bits; ``dimensions``: accepted numbers of dimensions, None for any;
-    ``own_rate``: the user's learning rate, None where there is no access to one; ``options``: further
-    hyperparameters that the subject accepts, with the value that a case may switch on.
+    ``rate``: whether the learning rate can be set; ``groups``: whether several parameter groups are accepted;
+    ``plain``: plain gradient descent, declared or probed; ``options``: further hyperparameters that the subject
+    accepts, with the value that a case may switch on; ``empty``: whether tensors without entries are accepted.
     """
 
     precisions: tuple[int, ...] = (53, 24)
@@ -43,6 +44,7 @@ class Domain:
     groups: bool = True
     plain: bool = False
     options: Mapping[str, float | bool] = field(default_factory=dict)
+    empty: bool = True
 
 
 class Run(Protocol):
@@ -98,6 +100,9 @@ class Subject(Protocol):
 
     def start(self, tensors: Sequence[Array], plan: Plan) -> Run:
         """Build the subject afresh over copies of the tensors."""
+
+    def accepts(self, option: str) -> bool:
+        """Say whether the subject takes a hyperparameter that the user has not set."""
 
 
 class System(Protocol):

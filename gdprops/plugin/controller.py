@@ -20,11 +20,22 @@ if TYPE_CHECKING:
     from gdprops.runner.session import Item, Watcher
 
 ITEMS = Path(__file__).with_name("parallel_items.py")
-UNUSED = ("cacheprovider", "doctest", "warnings", "stepwise", "junitxml", "pastebin", "logging", "faulthandler")
+UNUSED = (
+    "cacheprovider",
+    "doctest",
+    "warnings",
+    "stepwise",
+    "junitxml",
+    "pastebin",
+    "logging",
+    "faulthandler",
+)
 """Plugins of pytest that the run does not need."""
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 """One thread per worker: the workers are the parallelism."""
+
+DIED = "the worker process died while it ran this clause (a crash of native code, an exit, or no memory left)"
 
 FOREIGN = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_AUTO_NUM_WORKERS")
 """The user's own settings for pytest: not meant for this run."""
@@ -45,7 +56,9 @@ def run_parallel(
     if code == pytest.ExitCode.INTERRUPTED and not collector.stopped:
         raise KeyboardInterrupt
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
-        raise RuntimeError(f"the worker processes could not run (pytest ended with {code!r}):\n{printed.getvalue()}")
+        raise RuntimeError(
+            f"the worker processes could not run (pytest ended with {code!r}):\n{printed.getvalue()}"
+        )
     return collector.verdicts(complete=not request.settings.fail_fast)
 
 
@@ -116,16 +129,17 @@ class Collector:
         """Return the verdicts in the order of the items; ``complete``: items that never ran are errors."""
         if complete:
             for key in self._items.keys() - self._verdicts.keys():
-                self._keep(key, _verdict(self._items[key], Status.ERROR, "the workers ended before it was run"))
+                self._keep(
+                    key, _verdict(self._items[key], Status.ERROR, "the workers ended before it was run")
+                )
         return tuple(self._verdicts[key] for key in self._items if key in self._verdicts)
 
 
 def failure(item: Item, report: pytest.TestReport) -> Verdict:
     """Return the verdict of an item whose test failed without giving one."""
-    text = str(report.longrepr)
     if report.when == "???":
-        return _verdict(item, Status.ABORTED, f"the process died while the clause was running: {text}")
-    return _verdict(item, Status.ERROR, text)
+        return _verdict(item, Status.ABORTED, DIED)
+    return _verdict(item, Status.ERROR, str(report.longrepr))
 
 
 def _verdict(item: Item, status: Status, reason: str) -> Verdict:

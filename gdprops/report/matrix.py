@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from gdprops.report.consoles import console
+from gdprops.report.displays import displaying
 from gdprops.report.words import plural
 
 
@@ -47,6 +50,26 @@ def matrix_table(rows: Sequence[Row], *, width: int) -> Table:
 def _counts(row: Row) -> Text:
     cells = [Text("alive", "bold red") if n is None else Text(str(n), "green") for n in row.killed_after]
     return Text(" ").join(cells)
+
+
+def print_matrix(rows: Sequence[Row]) -> None:
+    """Print the table on standard output."""
+    page = console()
+    page.print(matrix_table(rows, width=page.width))
+    page.print()
+
+
+@contextmanager
+def watching(*, quiet: bool) -> Iterator[Callable[[Row], None]]:
+    """Show how many rows are done, on standard error."""
+    done: list[Row] = []
+    with displaying(console(stderr=True), quiet=quiet) as display:
+
+        def on_row(row: Row) -> None:
+            done.append(row)
+            display.tell(f"{plural(len(done), 'cell')} done, now {row.fault}")
+
+        yield on_row
 
 
 def matrix_summary(rows: Sequence[Row]) -> str:

@@ -1,0 +1,77 @@
+"""Calling the user's code: its exceptions become evidence, and its time is counted."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NamedTuple, final
+
+from gdprops.errors import GdpropsError, SubjectCrash, SubjectTimeout
+
+
+class _Alarm(NamedTuple):
+    handler: Any
+    timer: tuple[float, float]
+
+
+@final
+class Calls:
+    """A budget of seconds for everything that the subject does.
+
+    Where the platform has interval timers (and in the main thread) a hanging call is interrupted; elsewhere the
+    budget is only checked between calls.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._left = seconds
+        self._budget = seconds
+
+    @contextmanager
+    def to(self, doing: str) -> Iterator[None]:
+        """Run the subject's code; raise `SubjectCrash` for its exceptions, `SubjectTimeout` when time is up."""
+        started = time.perf_counter()
+        previous = self._arm()
+        try:
+            yield
+        except GdpropsError:
+            raise
+        except Exception as error:
+            raise SubjectCrash(doing, error) from error
+        finally:
+            self._disarm(previous)
+            self._spend(time.perf_counter() - started)
+
+    def _arm(self) -> _Alarm | None:
+        if self._left is None or not _interruptible():
+            return None
+        handler = signal.signal(signal.SIGALRM, self._ring)
+        timer = signal.setitimer(signal.ITIMER_REAL, max(self._left, 0.001), 0.5)
+        return _Alarm(handler, timer)
+
+    def _disarm(self, previous: _Alarm | None) -> None:
+        """Give the alarm back to whoever had it (a test runner's own time limit)."""
+        if previous is not None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, previous.handler)
+            signal.setitimer(signal.ITIMER_REAL, *previous.timer)
+
+    def _spend(self, seconds: float) -> None:
+        if self._left is not None:
+            self._left -= seconds
+            if self._left <= 0:
+                raise SubjectTimeout(self._message())
+
+    def _ring(self, _number: int, _frame: FrameType | None) -> None:
+        raise SubjectTimeout(self._message())
+
+    def _message(self) -> str:
+        return f"the subject used more than its {self._budget:g} s for this clause (--timeout raises the limit)"
+
+
+def _interruptible() -> bool:
+    in_main = threading.current_thread() is threading.main_thread()
+    return in_main and hasattr(signal, "setitimer")  # the platform, not a subject

@@ -1,0 +1,212 @@
+"""From a name to a subject: names are imported, never evaluated."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import math
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from gdprops.errors import GdpropsError, SubjectCrash, UsageError
+from gdprops.model.names import nearest
+from gdprops.model.traits import Measured
+
+if TYPE_CHECKING:
+    from gdprops.adapters.torch_optimizer import TorchOptimizer
+    from gdprops.model.subject import Subject
+
+KINDS = ("optimizer", "update-rule")
+RULES = ("sgd",)
+
+
+def resolve(
+    spec: str,
+    *,
+    kind: str | None = None,
+    rule: str | None = None,
+    hyperparameters: Mapping[str, Any] | None = None,
+) -> Subject:
+    """Return the subject that ``package.module:Name`` or ``path/to/file.py:name`` names.
+
+    Raises `UsageError` in one line for whatever is wrong with the name, the kind or the hyperparameters.
+    """
+    from gdprops.adapters.torch_optimizer import TorchOptimizer
+    from gdprops.adapters.update_rule import UpdateRule, update_rule
+
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"as={kind!r}; expected one of {', '.join(KINDS)}{nearest(kind, KINDS)}")
+    given, found = dict(hyperparameters or {}), import_name(spec)
+    if isinstance(found, TorchOptimizer | UpdateRule):
+        return _as_bound(found, given, rule, spec)
+    if kind == "update-rule":
+        if not callable(found):
+            raise UsageError(f"{spec} is a {type(found).__name__}; expected an update rule, a function of (params, grads, state)")
+        return update_rule(found, rule=rule, name=label_of(spec, given), **given)
+    if kind is None and not _is_optimizer_class(found):
+        raise UsageError(
+            f"{spec} is {_describe(found)}, not an optimizer class; expected a subclass of torch.optim.Optimizer, "
+            f"or say what it is with --as {'|'.join(KINDS)}"
+        )
+    return build_optimizer(found, rule=rule, traits={}, name=label_of(spec, given), hyperparameters=given)
+
+
+def _as_bound(found: Any, given: dict[str, Any], rule: str | None, spec: str) -> Any:
+    if given:
+        raise UsageError(f"{spec} is a subject with its own hyperparameters; -p does not apply to it")
+    if rule is not None and rule != found.rule:
+        raise UsageError(f"{spec} is a subject that declares rule={found.rule!r}; --rule {rule} does not apply to it")
+    return found
+
+
+def build_optimizer(
+    factory: Any, *, rule: str | None, traits: Mapping[str, Measured], name: str | None, hyperparameters: Mapping[str, Any]
+) -> TorchOptimizer:
+    """Check a factory and its hyperparameters by building it once, and return the subject."""
+    from gdprops.adapters.torch_optimizer import TorchOptimizer
+
+    spec = factory if isinstance(factory, str) else None
+    built = import_name(spec) if spec else factory
+    called = name or (label_of(spec, hyperparameters) if spec else label(built, hyperparameters))
+    if not callable(built):
+        raise UsageError(f"{called} is {_describe(built)}; expected a class or function that returns an optimizer")
+    require_keywords(built, hyperparameters, called)
+    _require_rate(hyperparameters)
+    subject = TorchOptimizer(built, dict(hyperparameters), called, check_rule(rule), dict(traits))
+    _try_to_build(subject)
+    return subject
+
+
+def _try_to_build(subject: TorchOptimizer) -> None:
+    import numpy as np
+
+    from gdprops.model.case import Plan
+
+    try:
+        subject.start([np.ones((2, 2)), np.ones((2, 2))], Plan(((0, 1),)))
+    except SubjectCrash as crash:
+        raise UsageError(f"{subject.name} cannot be built: {type(crash.error).__name__}: {_one_line(crash.error)}") from crash
+    except GdpropsError:
+        raise
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _require_rate(hyperparameters: Mapping[str, Any]) -> None:
+    rate = hyperparameters.get("lr")
+    if rate is None:
+        return
+    try:
+        number = float(rate)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"lr={rate!r}; expected a number") from error
+    if math.isnan(number) or number < 0 or math.isinf(number):
+        raise UsageError(f"lr={rate!r}; expected a finite number of at least 0")
+
+
+def check_rule(rule: str | None) -> str | None:
+    """Return a known rule's name. Raises `UsageError` with the nearest name."""
+    if rule is not None and rule not in RULES:
+        raise UsageError(f"rule={rule!r}; expected one of {', '.join(RULES)}{nearest(rule, RULES)}")
+    return rule
+
+
+def require_keywords(function: Callable[..., Any], given: Mapping[str, Any], called: str) -> None:
+    """Raise `UsageError` for a hyperparameter that a function does not take, with the nearest names."""
+    try:
+        taken = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in taken.values()):
+        return
+    for name in given:
+        if name not in taken:
+            known = [k for k in taken if k not in ("self", "params")]
+            raise UsageError(f"{called} takes no hyperparameter {name!r}{nearest(name, known)} (it takes {', '.join(known)})")
+
+
+def label(found: Any, hyperparameters: Mapping[str, Any]) -> str:
+    """Return a subject's name: what it is called where it is defined, and its hyperparameters."""
+    module, name = getattr(found, "__module__", "?"), getattr(found, "__qualname__", type(found).__name__)
+    return label_of(f"{module}:{name}", hyperparameters)
+
+
+def label_of(spec: str, hyperparameters: Mapping[str, Any]) -> str:
+    """Return ``spec(key=value, …)``."""
+    inside = ", ".join(f"{key}={value!r}" for key, value in hyperparameters.items())
+    return f"{spec}({inside})" if inside else spec
+
+
+def import_name(spec: str) -> Any:
+    """Return the object that ``module:attribute`` or ``file.py:attribute`` names."""
+    where, colon, attribute = spec.rpartition(":")
+    if not colon or not where or not attribute:
+        raise UsageError(f"subject={spec!r}; expected package.module:Name or path/to/file.py:name")
+    found: Any = _module(where)
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            raise UsageError(f"{where} has no {part!r}{nearest(part, dir(found))}") from error
+    return found
+
+
+def _module(where: str) -> ModuleType:
+    if where.endswith(".py"):
+        return _file(Path(where))
+    if str(Path.cwd()) not in sys.path and "" not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(where)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (where == error.name or where.startswith(error.name + ".")):
+            known = [*sys.stdlib_module_names, *sys.modules]
+            raise UsageError(f"no module is named {error.name!r}{nearest(error.name, known)}") from error
+        raise UsageError(f"{where} cannot be imported: it needs the module {error.name!r}, which is not installed") from error
+    except Exception as error:
+        raise UsageError(f"{where} cannot be imported: {type(error).__name__}: {_one_line(error)}") from error
+
+
+def _file(path: Path) -> ModuleType:
+    if not path.is_file():
+        folder = path.parent if path.parent.is_dir() else Path()
+        near = nearest(path.name, [p.name for p in folder.glob("*.py")])
+        raise UsageError(f"no such file: {path}{near}")
+    name = f"gdprops_subject_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    return _load(name, path)
+
+
+def _load(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickling look the module up by its name
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise UsageError(f"{path} cannot be imported: {type(error).__name__}: {_one_line(error)}") from error
+    finally:
+        sys.path.remove(str(path.resolve().parent))
+    return module
+
+
+def _is_optimizer_class(found: Any) -> bool:
+    import torch
+
+    return isinstance(found, type) and issubclass(found, torch.optim.Optimizer)
+
+
+def _describe(found: Any) -> str:
+    return f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"

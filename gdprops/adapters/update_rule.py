@@ -1,0 +1,155 @@
+"""A pure update rule over NumPy arrays as a subject: no framework, no object, no parameter groups."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from gdprops.adapters.calling import Calls
+from gdprops.errors import UsageError, Unsupported
+from gdprops.model.subject import Delivery, Gradients, Look
+from gdprops.model.traits import Measured, declared
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import Plan
+
+Rule = Callable[..., tuple[Mapping[str, Any], Any]]
+RATE_NAMES = ("lr", "learning_rate", "eta")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class UpdateRule:
+    """``rule(params, grads, state, **hyperparameters) -> (params, state)`` over dictionaries of arrays."""
+
+    function: Rule
+    hyperparameters: Mapping[str, Any]
+    name: str
+    rule: str | None = None
+    declared: Mapping[str, Measured] = field(default_factory=dict)
+    calls: Calls = field(default_factory=Calls)
+    kind: str = "update-rule"
+
+    @property
+    def rate_name(self) -> str | None:
+        """The keyword that the rule takes its learning rate by."""
+        taken = inspect.signature(self.function).parameters
+        return next((name for name in RATE_NAMES if name in taken), None)
+
+    @property
+    def own_rate(self) -> float | None:
+        """The learning rate among the user's hyperparameters, or the rule's default."""
+        if self.rate_name is None:
+            return None
+        default = inspect.signature(self.function).parameters[self.rate_name].default
+        given = self.hyperparameters.get(self.rate_name, default)
+        return None if given is inspect.Parameter.empty else float(given)
+
+    def timed(self, calls: Calls) -> UpdateRule:
+        """Return the same subject with a budget of time."""
+        return replace(self, calls=calls)
+
+    def accepts(self, option: str) -> bool:
+        """Say whether the rule takes a hyperparameter that the user has not set."""
+        return option not in self.hyperparameters and option in inspect.signature(self.function).parameters
+
+    def start(self, tensors: Sequence[Array], plan: Plan) -> RuleRun:
+        """Start from copies of the tensors and no state."""
+        if len(plan.groups) > 1 and plan.rates is not None and len(set(plan.rates)) > 1:
+            raise Unsupported("an update rule has one learning rate")
+        hyperparameters = {**self.hyperparameters, **plan.options}
+        if plan.rates is not None and self.rate_name is not None:
+            hyperparameters[self.rate_name] = plan.rates[0]
+        return RuleRun(self, [w.copy(order="K") for w in tensors], plan, hyperparameters, None)
+
+
+@final
+class RuleRun:
+    """A rule's weights and state, step after step."""
+
+    def __init__(
+        self, subject: UpdateRule, weights: list[Array], plan: Plan, hyperparameters: dict[str, Any], state: Any
+    ) -> None:
+        self._subject, self._weights, self._plan = subject, weights, plan
+        self._hyperparameters, self._state = hyperparameters, state
+
+    def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
+        """Take one step with these gradients; a missing one is left out of the dictionary."""
+        if delivery is not Delivery.ASSIGNED:
+            raise Unsupported("an update rule is handed its gradients")
+        handed = [i for i in self._plan.indices if i not in self._plan.frozen]
+        params = {f"w{i}": self._weights[i].copy(order="K") for i in handed}
+        grads = {
+            f"w{i}": np.array(g, dtype=self._weights[i].dtype, order="K")
+            for i in handed
+            if (g := gradients[i]) is not None
+        }
+        with self._subject.calls.to("the update rule"):
+            moved, self._state = self._subject.function(params, grads, self._state, **self._hyperparameters)
+            for i in handed:
+                self._weights[i] = np.asarray(moved[f"w{i}"]).copy(order="K")
+
+    def step_closure(self, look: Look) -> int:
+        """An update rule takes no closure."""
+        raise Unsupported("an update rule takes no closure")
+
+    def weights(self) -> list[Array]:
+        """Return copies of all tensors as they are now."""
+        return [w.copy(order="K") for w in self._weights]
+
+    def place(self, weights: Sequence[Array]) -> None:
+        """Overwrite all tensors."""
+        self._weights = [w.copy(order="K") for w in weights]
+
+    def rates(self) -> list[float | None]:
+        """Return the learning rate, the same for every tensor."""
+        name = self._subject.rate_name
+        rate = None if name is None else self._hyperparameters.get(name, self._subject.own_rate)
+        return [None if rate is None else float(rate)] * len(self._weights)
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate."""
+        if self._subject.rate_name is not None:
+            self._hyperparameters[self._subject.rate_name] = rate
+
+    def resumed(self) -> RuleRun:
+        """Return a run from deep copies of the weights and the state."""
+        state = copy.deepcopy(self._state)
+        return RuleRun(self._subject, self.weights(), self._plan, dict(self._hyperparameters), state)
+
+
+def update_rule(
+    rule_function: Rule,
+    /,
+    *,
+    rule: str | None = None,
+    traits: Mapping[str, str] | None = None,
+    name: str | None = None,
+    **hyperparameters: Any,
+) -> UpdateRule:
+    """Return a pure update rule as a subject.
+
+    Args:
+        rule_function: ``(params, grads, state, **hyperparameters) -> (params, state)``. ``params`` and ``grads`` are
+            dictionaries of float arrays of equal shapes; a missing gradient is left out; ``state`` is None at first.
+        rule: a published update rule that it declares to be; ``"sgd"`` is plain gradient descent.
+        traits: declared traits.
+        name: what reports call it.
+        **hyperparameters: passed to the rule by keyword, the learning rate as ``lr``, ``learning_rate`` or ``eta``.
+
+    Raises:
+        UsageError: for something that is not a function, or an unknown rule or trait.
+    """
+    from gdprops.adapters.resolve import check_rule, label, require_keywords
+
+    if not callable(rule_function):
+        raise UsageError(f"update_rule: {rule_function!r} is not callable; expected a function of (params, grads, state)")
+    called = name or label(rule_function, hyperparameters)
+    require_keywords(rule_function, hyperparameters, called)
+    return UpdateRule(rule_function, hyperparameters, called, check_rule(rule), declared(traits))

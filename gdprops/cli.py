@@ -1,0 +1,294 @@
+"""The ``gdprops`` command. What it prints is made in `gdprops.report`; heavy imports wait inside the commands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from gdprops import __version__
+from gdprops.errors import UsageError
+
+if TYPE_CHECKING:
+    from gdprops.model.verdict import Outcome
+    from gdprops.report.progress import Progress
+    from gdprops.runner.settings import Settings
+
+USAGE, INTERNAL, INTERRUPTED, NO_READER = 2, 3, 130, 141
+Command = Callable[..., int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code: whatever was asked for wrongly is one line and 2."""
+    _tolerate_any_encoding()
+    try:
+        return cli.main(args=arguments, prog_name="gdprops", standalone_mode=False) or 0
+    except click.ClickException as error:
+        return _complain(error.format_message(), USAGE)
+    except UsageError as error:
+        return _complain(str(error), USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("gdprops: interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return _lost_reader()
+
+
+def _complain(message: str, code: int) -> int:
+    click.echo(f"gdprops: error: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _tolerate_any_encoding() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a captured stream has none
+
+
+def _lost_reader() -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return NO_READER
+
+
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Join several options into one decorator, shown in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+examples_option = click.option(
+    "--examples", type=int, metavar="N", help="Examples per clause (default: the profile's)."
+)
+seed_option = click.option("--seed", type=int, metavar="N", help="The same examples in every run.")
+profile_option = click.option(
+    "--profile", metavar="NAME", help="dev, ci or nightly (default: ci where CI is set, else dev)."
+)
+timeout_option = click.option(
+    "--timeout", type=float, metavar="SECONDS", help="Time of the subject per clause (default: 60)."
+)
+strict_option = click.option(
+    "--strict", is_flag=True, default=None, help="Vacuous clauses and violated recommendations fail too."
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Only violations and the summary.")
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="List the reference's clauses too.")
+json_option = click.option(
+    "--json", "json_path", metavar="FILE", help="Write the verdicts to a file as well."
+)
+subject_options = together(
+    click.option(
+        "--rule", metavar="NAME", help="The published rule that the subject declares to be, e.g. sgd."
+    ),
+    click.option("--as", "kind", metavar="KIND", help="What the subject is: optimizer or update-rule."),
+    click.option(
+        "-p",
+        "parameters",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A hyperparameter, e.g. lr=0.1. Repeatable.",
+    ),
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="gdprops")
+def cli() -> None:
+    """Check that something that claims to do gradient descent really does.
+
+    \b
+    Example: gdprops check torch.optim:SGD -p lr=0.1 --rule sgd
+
+    Exit codes: 0 nothing violated, 1 violated, 2 wrong usage, 3 a bug of gdprops, 5 no clause held, 130 interrupted.
+    """
+
+
+@cli.command()
+@click.argument("subject")
+@subject_options
+@click.option(
+    "--clauses", "patterns", multiple=True, metavar="PATTERN", help="Only these, e.g. 'step.*'. Repeatable."
+)
+@together(examples_option, seed_option, profile_option, timeout_option, strict_option)
+@click.option("-n", "workers", metavar="N|auto", help="Run on N processes, or one per core.")
+@click.option("-x", "--fail-fast", is_flag=True, default=None, help="Stop at the first violation.")
+@together(quiet_option, verbose_option, json_option)
+def check(
+    subject: str,
+    kind: str | None,
+    rule: str | None,
+    parameters: tuple[str, ...],
+    patterns: tuple[str, ...],
+    workers: str | None,
+    quiet: bool,
+    verbose: bool,
+    json_path: str | None,
+    **chosen: object,
+) -> int:
+    """Check SUBJECT against the specification.
+
+    SUBJECT is package.module:Name or path/to/file.py:name.
+
+    \b
+    Example: gdprops check torch.optim:SGD -p lr=0.1 --rule sgd -n auto
+             gdprops check mypkg.optim:MySGD -p lr=0.1 --clauses 'step.*' --examples 500
+    """
+    from gdprops.plugin.run_request import RunRequest
+    from gdprops.plugin.running import run
+
+    _validate_workers(workers)
+    request = RunRequest(subject, _settings(**chosen), kind, rule, parameters, patterns or ("*",))
+    return _report(lambda seen: run(request, seen, workers=workers), json_path, quiet, verbose)
+
+
+@cli.command()
+@click.argument("clause", required=False)
+@click.option("--markdown", is_flag=True, help="Print the whole specification as Markdown.")
+def show(clause: str | None, markdown: bool) -> int:
+    """List the clauses, or explain one.
+
+    \b
+    Example: gdprops show
+             gdprops show step.simultaneous
+             gdprops show --markdown > SPECIFICATION.md
+    """
+    from gdprops.clauses import catalogue
+    from gdprops.report import specification
+    from gdprops.report.consoles import console
+
+    known = catalogue()
+    chosen = [known[clause]] if clause else list(known)
+    if markdown:
+        click.echo(specification.markdown(chosen))
+    elif clause:
+        specification.print_clause(console(), chosen[0])
+    else:
+        specification.print_list(console(), chosen)
+    return 0
+
+
+@cli.command()
+@click.argument("subject")
+@subject_options
+def traits(subject: str, kind: str | None, rule: str | None, parameters: tuple[str, ...]) -> int:
+    """Measure what SUBJECT is: separability, response to the learning rate, inputs and more.
+
+    \b
+    Example: gdprops traits torch.optim:Adam -p lr=0.001
+    """
+    from gdprops.adapters.probe import probe
+    from gdprops.plugin.run_request import RunRequest
+    from gdprops.report.consoles import console
+    from gdprops.report.traits import print_traits
+
+    examined = RunRequest(subject, _settings(), kind, rule, parameters).resolve()
+    measured = probe(examined)
+    print_traits(console(), measured, subject=examined.name, rule=examined.rule)
+    return 1 if measured.conflicts else 0
+
+
+@cli.command()
+@click.option("--examples", type=click.IntRange(min=1), default=100, show_default=True, metavar="N")
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True, metavar="N")
+@quiet_option
+def faults(examples: int, seeds: int, quiet: bool) -> int:
+    """Show that every deliberately wrong subject is caught: which clause, after how many examples.
+
+    \b
+    Example: gdprops faults
+    """
+    from gdprops.faults.matrix import kill_matrix
+    from gdprops.report.matrix import matrix_summary, print_matrix, survived, watching
+
+    with watching(quiet=quiet) as on_row:
+        rows = kill_matrix(seeds=tuple(range(seeds)), examples=examples, on_row=on_row)
+    if not quiet:
+        print_matrix(rows)
+    click.echo(matrix_summary(rows))
+    return 1 if survived(rows) else 0
+
+
+@cli.command()
+@together(examples_option, seed_option, profile_option, quiet_option, json_option)
+def selfcheck(quiet: bool, json_path: str | None, **chosen: object) -> int:
+    """Check the system that gdprops itself stands on: autograd, NumPy and rational arithmetic.
+
+    \b
+    Example: gdprops selfcheck
+    """
+    settings = _settings(**chosen)
+
+    def run(seen: Progress) -> Outcome:
+        from gdprops.runner.session import self_check
+
+        return self_check(settings, seen)
+
+    return _report(run, json_path, quiet, verbose=True)
+
+
+@cli.command()
+@click.argument("file")
+@click.argument("subject")
+@subject_options
+@together(timeout_option, json_option)
+def replay(
+    file: str,
+    subject: str,
+    kind: str | None,
+    rule: str | None,
+    parameters: tuple[str, ...],
+    json_path: str | None,
+    **chosen: object,
+) -> int:
+    """Run exactly the case saved in FILE again on SUBJECT, without any search.
+
+    \b
+    Example: gdprops replay .gdprops/CASE.json mypkg.optim:MySGD -p lr=0.1
+    """
+    from gdprops.plugin.run_request import RunRequest
+
+    request = RunRequest(subject, _settings(**chosen), kind, rule, parameters)
+
+    def run(seen: Progress) -> Outcome:
+        from gdprops.runner.saved import replay as replay_case
+
+        return replay_case(file, request.resolve(), request.settings)
+
+    return _report(run, json_path, quiet=False, verbose=False)
+
+
+def _report(run: Callable[[Progress], Outcome], json_path: str | None, quiet: bool, verbose: bool) -> int:
+    from gdprops.report.consoles import console
+    from gdprops.report.json_file import ensure_writable, write_json
+    from gdprops.report.progress import progress
+    from gdprops.report.text import print_outcome
+
+    if json_path:
+        ensure_writable(json_path)
+    with progress(console(stderr=True), quiet=quiet) as seen:
+        outcome = run(seen)
+    if seen.interrupted:
+        click.echo("gdprops: interrupted; this is what was found so far", err=True)
+    print_outcome(console(), outcome, quiet=quiet, verbose=verbose)
+    if json_path:
+        write_json(json_path, outcome)
+    return INTERRUPTED if seen.interrupted else outcome.exit_code
+
+
+def _settings(**chosen: object) -> Settings:
+    from gdprops.runner import settings
+
+    name = chosen.pop("profile", None)
+    return settings.chosen(None if name is None else str(name), **chosen)
+
+
+def _validate_workers(text: str | None) -> None:
+    if text is not None and text != "auto" and not (text.isdecimal() and int(text) > 0):
+        raise UsageError(f"-n {text}: expected a number of processes of at least 1, or auto")

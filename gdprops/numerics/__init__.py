@@ -1,0 +1,1 @@
+"""Exact arithmetic, running bounds, comparison, oracles, and the two ways to move."""

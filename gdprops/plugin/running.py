@@ -1,0 +1,42 @@
+"""Runs a request in this process or on several, so that an interruption keeps what was found."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gdprops.model.subject import Subject
+    from gdprops.model.verdict import Outcome
+    from gdprops.plugin.run_request import RunRequest
+    from gdprops.report.progress import Progress
+
+
+def run(request: RunRequest, seen: Progress, *, workers: str | None = None) -> Outcome:
+    """Return the outcome of a request; ``workers`` None runs it here, a number or ``auto`` on that many processes.
+
+    On Ctrl-C the outcome is of what had finished, and ``seen.interrupted`` is set.
+    """
+    from gdprops.runner.session import conclude
+
+    began = time.perf_counter()
+    subject = request.resolve()
+    try:
+        return _outcome(request, subject, seen, workers)
+    except KeyboardInterrupt:
+        seen.interrupted = True
+        timing = {"wall": time.perf_counter() - began}
+        return conclude(subject.name, request.settings, seen.verdicts, timing)
+
+
+def _outcome(request: RunRequest, subject: Subject, seen: Progress, workers: str | None) -> Outcome:
+    from gdprops.runner.session import check_subject, conclude
+
+    if workers is None:
+        return check_subject(subject, clauses=request.patterns, settings=request.settings, watcher=seen)
+    from gdprops.plugin.controller import run_parallel, workers_of
+
+    began = time.perf_counter()
+    items = request.items(subject)
+    verdicts = run_parallel(request, items, workers_of(workers, len(items)), seen)
+    return conclude(subject.name, request.settings, verdicts, {"wall": time.perf_counter() - began})

@@ -1,0 +1,74 @@
+"""Where a line of progress goes: the bottom of a terminal, a log, or nowhere; and how often."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, final
+
+from rich.live import Live
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LIVE_INTERVAL = 0.1
+"""Seconds between two redrawings in a terminal: enough to be seen moving, too few to cost anything."""
+
+PLAIN_INTERVAL = 10.0
+"""Seconds between two lines elsewhere: a log of a long run stays short, a short run prints none."""
+
+Clock = Callable[[], float]
+Show = Callable[[str], None]
+
+
+@final
+class Display:
+    """Shows a line at most once per ``interval`` seconds, the first after ``delay``."""
+
+    def __init__(
+        self, show: Show, *, interval: float, delay: float = 0.0, clock: Clock = time.monotonic
+    ) -> None:
+        self._show = show
+        self._interval = interval
+        self._clock = clock
+        self._began = clock()
+        self._due = self._began + delay
+
+    def tell(self, line: str) -> None:
+        """Show the line with the seconds since the beginning, or drop it where the last one is too recent."""
+        now = self._clock()
+        if now < self._due:
+            return
+        self._due = now + self._interval
+        self._show(f"{line}, {int(now - self._began)} s")
+
+
+@contextmanager
+def displaying(console: Console, *, quiet: bool = False) -> Iterator[Display]:
+    """Yield the display that suits a console; the line in a terminal is gone afterwards."""
+    if quiet:
+        yield Display(lambda line: None, interval=math.inf)
+    elif not (console.is_terminal and console.is_interactive):
+        yield Display(_printing(console), interval=PLAIN_INTERVAL, delay=PLAIN_INTERVAL)
+    else:
+        with _live(console) as live:
+            display = Display(_rewriting(live), interval=LIVE_INTERVAL)
+            display.tell("loading")
+            yield display
+
+
+def _live(console: Console) -> Live:
+    return Live(
+        console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+    )
+
+
+def _rewriting(live: Live) -> Show:
+    return lambda line: live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+
+
+def _printing(console: Console) -> Show:
+    return lambda line: console.print(Text(f"gdprops: {line}"), soft_wrap=True)
