@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,16 +27,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: whatever was asked for wrongly is one line and 2."""
     _tolerate_any_encoding()
     try:
-        return cli.main(args=arguments, prog_name="gdprops", standalone_mode=False) or 0
+        return _invoke(list(sys.argv[1:] if arguments is None else arguments))
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except click.ClickException as error:
         return _complain(error.format_message(), USAGE)
     except UsageError as error:
         return _complain(str(error), USAGE)
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         click.echo("gdprops: interrupted", err=True)
         return INTERRUPTED
     except BrokenPipeError:
         return _lost_reader()
+    except SystemExit as stop:
+        return _complain(f"the subject ended the process with SystemExit({stop.code!r})", USAGE)
+    except Exception:  # whatever escapes is a bug of ours and must not look like a verdict
+        traceback.print_exc()
+        click.echo("gdprops: this is a bug of gdprops; please report the lines above", err=True)
+        return INTERNAL
+
+
+def _invoke(arguments: list[str]) -> int:
+    """Run one command without click's own handling of Ctrl-C, lost pipes and exit codes."""
+    with cli.make_context("gdprops", arguments or ["--help"]) as context:
+        return int(cli.invoke(context) or 0)
 
 
 def _complain(message: str, code: int) -> int:
@@ -50,6 +65,7 @@ def _tolerate_any_encoding() -> None:
 
 
 def _lost_reader() -> int:
+    """Nobody reads the output any more (``| head``): flush the rest of it into nothing."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return NO_READER
 
@@ -142,10 +158,13 @@ def check(
     """
     from gdprops.plugin.run_request import RunRequest
     from gdprops.plugin.running import run
+    from gdprops.report.run import report_run
 
     _validate_workers(workers)
     request = RunRequest(subject, _settings(**chosen), kind, rule, parameters, patterns or ("*",))
-    return _report(lambda seen: run(request, seen, workers=workers), json_path, quiet, verbose)
+    return report_run(
+        lambda seen: run(request, seen, workers=workers), json_path, quiet=quiet, verbose=verbose
+    )
 
 
 @cli.command()
@@ -160,17 +179,16 @@ def show(clause: str | None, markdown: bool) -> int:
              gdprops show --markdown > SPECIFICATION.md
     """
     from gdprops.clauses import catalogue
-    from gdprops.report import specification
-    from gdprops.report.consoles import console
+    from gdprops.report import consoles, specification
 
     known = catalogue()
     chosen = [known[clause]] if clause else list(known)
     if markdown:
         click.echo(specification.markdown(chosen))
     elif clause:
-        specification.print_clause(console(), chosen[0])
+        consoles.show(lambda page: specification.print_clause(page, chosen[0]))
     else:
-        specification.print_list(console(), chosen)
+        consoles.show(lambda page: specification.print_list(page, chosen))
     return 0
 
 
@@ -185,12 +203,12 @@ def traits(subject: str, kind: str | None, rule: str | None, parameters: tuple[s
     """
     from gdprops.adapters.probe import probe
     from gdprops.plugin.run_request import RunRequest
-    from gdprops.report.consoles import console
+    from gdprops.report.consoles import show as show_page
     from gdprops.report.traits import print_traits
 
     examined = RunRequest(subject, _settings(), kind, rule, parameters).resolve()
     measured = probe(examined)
-    print_traits(console(), measured, subject=examined.name, rule=examined.rule)
+    show_page(lambda page: print_traits(page, measured, subject=examined.name, rule=examined.rule))
     return 1 if measured.conflicts else 0
 
 
@@ -205,13 +223,15 @@ def faults(examples: int, seeds: int, quiet: bool) -> int:
     Example: gdprops faults
     """
     from gdprops.faults.matrix import kill_matrix
+    from gdprops.report.consoles import show as show_page
     from gdprops.report.matrix import matrix_summary, print_matrix, survived, watching
 
     with watching(quiet=quiet) as on_row:
         rows = kill_matrix(seeds=tuple(range(seeds)), examples=examples, on_row=on_row)
-    if not quiet:
-        print_matrix(rows)
-    click.echo(matrix_summary(rows))
+    if quiet:
+        click.echo(matrix_summary(rows))
+    else:
+        show_page(lambda page: print_matrix(page, rows))
     return 1 if survived(rows) else 0
 
 
@@ -223,6 +243,8 @@ def selfcheck(quiet: bool, json_path: str | None, **chosen: object) -> int:
     \b
     Example: gdprops selfcheck
     """
+    from gdprops.report.run import report_run
+
     settings = _settings(**chosen)
 
     def run(seen: Progress) -> Outcome:
@@ -230,7 +252,7 @@ def selfcheck(quiet: bool, json_path: str | None, **chosen: object) -> int:
 
         return self_check(settings, seen)
 
-    return _report(run, json_path, quiet, verbose=True)
+    return report_run(run, json_path, quiet=quiet, verbose=True)
 
 
 @cli.command()
@@ -253,6 +275,7 @@ def replay(
     Example: gdprops replay .gdprops/CASE.json mypkg.optim:MySGD -p lr=0.1
     """
     from gdprops.plugin.run_request import RunRequest
+    from gdprops.report.run import report_run
 
     request = RunRequest(subject, _settings(**chosen), kind, rule, parameters)
 
@@ -261,25 +284,7 @@ def replay(
 
         return replay_case(file, request.resolve(), request.settings)
 
-    return _report(run, json_path, quiet=False, verbose=False)
-
-
-def _report(run: Callable[[Progress], Outcome], json_path: str | None, quiet: bool, verbose: bool) -> int:
-    from gdprops.report.consoles import console
-    from gdprops.report.json_file import ensure_writable, write_json
-    from gdprops.report.progress import progress
-    from gdprops.report.text import print_outcome
-
-    if json_path:
-        ensure_writable(json_path)
-    with progress(console(stderr=True), quiet=quiet) as seen:
-        outcome = run(seen)
-    if seen.interrupted:
-        click.echo("gdprops: interrupted; this is what was found so far", err=True)
-    print_outcome(console(), outcome, quiet=quiet, verbose=verbose)
-    if json_path:
-        write_json(json_path, outcome)
-    return INTERRUPTED if seen.interrupted else outcome.exit_code
+    return report_run(run, json_path, searched=False)
 
 
 def _settings(**chosen: object) -> Settings:

@@ -285,7 +285,7 @@ def _last_displacement(probe: Probe, factor: float) -> list[Array]:
     for t in range(2):
         run.step(probe.gradients(t))
     before = run.weights()
-    run.set_rate(RATE * factor)
+    run.scale_rate(factor)
     run.step(probe.gradients(2))
     return [a.astype(float) - b.astype(float) for a, b in zip(run.weights(), before, strict=True)]
 

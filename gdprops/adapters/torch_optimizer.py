@@ -166,11 +166,11 @@ class TorchRun:
         found = {id(p): g.get("lr") for g in self._optimizer.param_groups for p in g["params"]}
         return [None if (lr := found.get(id(p))) is None else float(lr) for p in self._parameters]
 
-    def set_rate(self, rate: float) -> None:
-        """Set the learning rate of every group."""
+    def scale_rate(self, factor: float) -> None:
+        """Multiply the learning rate of every group, as a scheduler does."""
         for group in self._optimizer.param_groups:
             if "lr" in group:
-                _set(group, rate)
+                _set(group, float(group["lr"]) * factor)
 
     def resumed(self) -> TorchRun:
         """Return a fresh run on copies of the weights that has loaded this one's state_dict."""

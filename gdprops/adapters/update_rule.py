@@ -113,10 +113,11 @@ class RuleRun:
         rate = None if name is None else self._hyperparameters.get(name, self._subject.own_rate)
         return [None if rate is None else float(rate)] * len(self._weights)
 
-    def set_rate(self, rate: float) -> None:
-        """Set the learning rate."""
-        if self._subject.rate_name is not None:
-            self._hyperparameters[self._subject.rate_name] = rate
+    def scale_rate(self, factor: float) -> None:
+        """Multiply the learning rate."""
+        rate = self.rates()[0]
+        if self._subject.rate_name is not None and rate is not None:
+            self._hyperparameters[self._subject.rate_name] = rate * factor
 
     def resumed(self) -> RuleRun:
         """Return a run from deep copies of the weights and the state."""

@@ -33,32 +33,46 @@ class View(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a subject must be for a clause to apply: allowed values for each trait, plainness, a closure.
+    """What a subject must be for a clause to apply.
 
-    ``plain`` True: plain gradient descent, declared or probed; False: any other rule; None: both.
+    ``traits``: allowed values by key; ``plain`` True: plain gradient descent, declared or probed, False: any other
+    rule; ``torch``: parameter objects, closures and autograd; ``groups``: several parameter groups; ``rate``: a
+    learning rate that can be set; ``reference_only``: no subject can break the clause.
     """
 
     traits: tuple[tuple[str, tuple[str, ...]], ...] = ()
     plain: bool | None = None
-    parameter_groups: bool = False
+    torch: bool = False
+    groups: bool = False
     rate: bool = False
+    reference_only: bool = False
 
-    def unmet(self, traits: Traits, *, rule: str | None, kind: str) -> str | None:
+    def unmet(self, traits: Traits, domain: Domain, *, rule: str | None, kind: str) -> str | None:
         """Return why a clause does not apply, or None where it does."""
         for key, allowed in self.traits:
             held = traits[key]
             if held not in allowed and held != "unknown":
                 return f"{key} is {held}, not {' or '.join(allowed)}"
-        if self.parameter_groups and kind == "update-rule":
-            return "an update rule has no parameter groups, closures or autograd gradients"
-        return self._plainness(traits, rule)
+        if self.torch and kind == "update-rule":
+            return "an update rule has no parameter objects, closures or autograd gradients"
+        if self.groups and not domain.groups:
+            return "refuses several parameter groups"
+        if self.rate and not domain.rate:
+            return "shows no learning rate that could be set"
+        return self._wrong_rule(traits, rule)
 
-    def _plainness(self, traits: Traits, rule: str | None) -> str | None:
+    def _wrong_rule(self, traits: Traits, rule: str | None) -> str | None:
         is_plain = rule == "sgd" or traits.plain == "yes"
         if self.plain is True and not is_plain and traits.plain == "no":
-            return "not plain gradient descent (declare it with --rule sgd if it is meant to be)"
+            return "not plain gradient descent (if it is meant to be, declare it: --rule sgd)"
         if self.plain is False and is_plain:
-            return "plain gradient descent: the stronger clause applies"
+            return "plain gradient descent: the stronger clause step.trains applies"
+        return None
+
+    def near_miss(self, traits: Traits, *, rule: str | None) -> str | None:
+        """Return how an undeclared subject misses being plain, where a clause about plain descent cannot decide."""
+        if self.plain is True and rule != "sgd" and traits.plain.startswith("nearly"):
+            return f"{traits.plain}; declare --rule sgd to hold it to that"
         return None
 
 

@@ -68,8 +68,8 @@ class Run(Protocol):
     def rates(self) -> list[float | None]:
         """Return the learning rate in force for each tensor; None where the subject shows none."""
 
-    def set_rate(self, rate: float) -> None:
-        """Set the learning rate of every group."""
+    def scale_rate(self, factor: float) -> None:
+        """Multiply the learning rate of every group, as a scheduler does."""
 
     def resumed(self) -> Run:
         """Return a fresh run on copies of the weights that has loaded this one's saved state."""
@@ -131,8 +131,8 @@ class System(Protocol):
     def regrouped(self, point: Point, partition: Sequence[Block]) -> Array:
         """Return the flat gradient, differentiated with respect to the blocks of another partition."""
 
-    def step(self, point: Point, rate: float) -> Array:
-        """Return the flat trainable weights after one simultaneous step."""
+    def step(self, point: Point, rate: float | Array) -> Array:
+        """Return the flat trainable weights after one simultaneous step; the rate may differ from weight to weight."""
 
     def sweep(self, point: Point, blocks: Sequence[Block], rate: float) -> Array:
         """Return the flat trainable weights after visiting the blocks in this order, moving each at once."""

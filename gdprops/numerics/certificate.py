@@ -11,9 +11,8 @@ from gdprops.numerics.decisions import TWO_COMPUTATIONS, ULP, unit
 from gdprops.numerics.flat import flat_gradient, flat_weights, unflat
 from gdprops.numerics.granularity import Granular
 from gdprops.numerics.losses import EXACT_LOSSES
-from gdprops.numerics.network_pass import gradient, gradient_at, loss
+from gdprops.numerics.network_pass import gradient, loss
 from gdprops.numerics.rounding import Rounded
-from gdprops.numerics.updates import simultaneous_step
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from gdprops.model.network import Point
 
 
-def certify_look(point: Point, precision: int) -> list[Granular | None]:
-    """Prove forward, loss and gradient exact at ``precision`` bits and return the gradient's bounds.
+def certify_look(point: Point, precision: int, *, value: bool = True) -> list[Granular | None]:
+    """Prove forward, gradient and (``value``) loss exact at ``precision`` bits; return the gradient's bounds.
 
     Raises `Uncertified`.
     """
@@ -30,7 +29,8 @@ def certify_look(point: Point, precision: int) -> list[Granular | None]:
         raise Uncertified(f"the loss {point.network.loss} is not exact")
     tensors = [Granular.of(w, precision) for w in point.tensors]
     batch = Batch(Granular.of(point.batch.inputs, precision), Granular.of(point.batch.targets, precision))  # type: ignore[arg-type] # numbers of another kind
-    loss(point.network, tensors, batch)
+    if value:
+        loss(point.network, tensors, batch)
     return gradient(point.network, tensors, batch)
 
 
@@ -49,24 +49,23 @@ def is_exact_update(w: Array, g: Array, rate: float, precision: int) -> bool:
     return True
 
 
-def certify_step(point: Point, rate: float, precision: int) -> Point:
-    """Prove a look and the step along it exact; return the point after the step. Raises `Uncertified`."""
-    bounds = certify_look(point, precision)
-    for w, g in zip(point.tensors, bounds, strict=True):
-        if g is not None:
-            certify_update(w, g, rate, precision)
-    w = flat_weights(point)
-    return unflat(point, simultaneous_step(lambda _: flat_gradient(point, gradient_at(point)), w, rate))
+def certify_move(point: Point, block: Sequence[int], rate: float, precision: int) -> Array:
+    """Prove a look and the move of one block along it exact; return the flat weights after it."""
+    bounds = certify_look(point, precision, value=False)
+    w, g = flat_weights(point), flat_gradient(point, [None if b is None else b.value for b in bounds])
+    reach = flat_gradient(point, [None if b is None else b.bound for b in bounds])
+    exponent = min((b.exponent for b in bounds if b is not None), default=0)
+    chosen = list(block)
+    moving = Granular(g[chosen], reach[chosen], exponent, precision)
+    certify_update(w[chosen], moving, rate, precision)
+    w[chosen] = w[chosen] - rate * g[chosen]
+    return w
 
 
 def certify_sweep(point: Point, blocks: Sequence[Block], rate: float, precision: int) -> None:
     """Prove every look of a sweep, at the weights it is made at, and every move exact. Raises `Uncertified`."""
-    v = flat_weights(point)
-    for block in map(list, blocks):
-        here = unflat(point, v)
-        after = flat_weights(certify_step(here, rate, precision))
-        v = v.copy()
-        v[block] = after[block]
+    for block in blocks:
+        point = unflat(point, certify_move(point, block, rate, precision))
 
 
 def gradient_bounds(point: Point, precision: int) -> list[Any]:

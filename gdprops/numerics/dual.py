@@ -47,6 +47,9 @@ class Dual(Tracked):
     def total(self, axis: int | None) -> Dual:
         return Dual(np.asarray(self.value.sum(axis=axis)), np.asarray(self.tangent.sum(axis=axis)))
 
+    def part(self, key: Any) -> Dual:
+        return Dual(self.value[key], self.tangent[key])
+
     def activate(self, name: str) -> tuple[Dual, Dual]:
         f, z = ACTIVATIONS[name], self.value
         slope = f.slope(z)

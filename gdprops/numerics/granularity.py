@@ -86,6 +86,9 @@ class Granular(Tracked):
     def total(self, axis: int | None) -> Granular:
         return self._new(self.value.sum(axis=axis), self.bound.sum(axis=axis), self.exponent)
 
+    def part(self, key: Any) -> Granular:
+        return self._new(self.value[key], self.bound[key], self.exponent)
+
     def settled(self) -> Granular:
         return self._new(self.value, np.abs(self.value), self.exponent)
 

@@ -65,6 +65,9 @@ class Rounded(Tracked):
         error = self.error.sum(axis=axis) + terms * np.abs(self.value).sum(axis=axis)
         return self._new(self.value.sum(axis=axis), error)
 
+    def part(self, key: Any) -> Rounded:
+        return self._new(self.value[key], self.error[key])
+
     def activate(self, name: str) -> tuple[Rounded, Rounded]:
         activation, z = ACTIVATIONS[name], self.value
         if activation.kinked and (np.abs(z) <= 2 * unit(self.precision) * self.error).any():

@@ -51,8 +51,20 @@ class Tracked(ABC):
         """Return the sum along an axis, or of everything."""
 
     @abstractmethod
+    def part(self, key: Any) -> Self:
+        """Return the entries that an index or slice picks."""
+
+    @abstractmethod
     def activate(self, name: str) -> tuple[Self, Self]:
         """Return f(z) and f'(z)."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the values."""
+        return tuple(self.value.shape)
+
+    def __getitem__(self, key: Any) -> Self:
+        return self.part(key)
 
     def settled(self) -> Self:
         """Return the number as a stored intermediate value, whose sums are done."""

@@ -16,7 +16,7 @@ Gradient = Callable[["Array"], "Array"]
 
 
 def simultaneous_step(gradient: Gradient, w: Array, rate: Any) -> Array:
-    """Return w - eta g(w): every partial derivative at the same weights (Jacobi)."""
+    """Return w - eta g(w): every partial derivative at the same weights (Jacobi). Eta may differ by weight."""
     return w - rate * gradient(w)
 
 

@@ -37,6 +37,8 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 DIED = "the worker process died while it ran this clause (a crash of native code, an exit, or no memory left)"
 
+ENDED = "the worker processes ended before this clause was run"
+
 FOREIGN = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_AUTO_NUM_WORKERS")
 """The user's own settings for pytest: not meant for this run."""
 
@@ -53,9 +55,9 @@ def run_parallel(
     printed = StringIO()
     with TemporaryDirectory(prefix="gdprops-") as folder, _environment(), redirect_stdout(printed):
         code = pytest.main(_arguments(request, workers, Path(folder)), plugins=[collector])
-    if code == pytest.ExitCode.INTERRUPTED and not collector.stopped:
+    if collector.interrupted:
         raise KeyboardInterrupt
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
+    if not collector.began:
         raise RuntimeError(
             f"the worker processes could not run (pytest ended with {code!r}):\n{printed.getvalue()}"
         )
@@ -74,7 +76,8 @@ def _arguments(request: RunRequest, workers: int, folder: Path) -> list[str]:
     arguments = [str(ITEMS), "-c", str(configuration), "--rootdir", str(folder), "--noconftest"]
     arguments += ["-p", "xdist.plugin", "-p", "gdprops.plugin.parallel"]
     arguments += [part for name in UNUSED for part in ("-p", f"no:{name}")]
-    arguments += ["-n", str(workers), "--dist", "worksteal", "--capture", "sys", "--assert", "plain", "-q"]
+    arguments += ["-n", str(workers), "--dist", "worksteal", "--max-worker-restart", "1000"]
+    arguments += ["--capture", "sys", "--assert", "plain", "-q"]
     arguments += ["--maxfail", "1"] if request.settings.fail_fast else []
     return [*arguments, OPTION, request.to_json()]
 
@@ -101,10 +104,16 @@ class Collector:
         self._items = {item_id(item): item for item in items}
         self._watcher = watcher
         self._verdicts: dict[str, Verdict] = {}
-        self.stopped = False
+        self.began = False
+        self.interrupted = False
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Note Ctrl-C (pytest's own ways to stop early are subclasses of it)."""
+        self.interrupted = excinfo.type is KeyboardInterrupt
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Tell the watcher which item a worker has begun."""
+        self.began = True
         key = _key(nodeid)
         if key in self._items:
             self._watcher.started(self._items[key], len(self._verdicts), len(self._items))
@@ -112,7 +121,6 @@ class Collector:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the verdict that a report carries; a report of a failure without any is a bug or a dead worker."""
         key = _key(report.nodeid)
-        self.stopped = self.stopped or report.failed
         if key not in self._items or key in self._verdicts:
             return
         verdict = received(report.user_properties)
@@ -126,18 +134,18 @@ class Collector:
         self._watcher.finished(verdict)
 
     def verdicts(self, *, complete: bool) -> tuple[Verdict, ...]:
-        """Return the verdicts in the order of the items; ``complete``: items that never ran are errors."""
+        """Return the verdicts in the order of the items; ``complete``: items that never ran are aborted."""
         if complete:
             for key in self._items.keys() - self._verdicts.keys():
                 self._keep(
-                    key, _verdict(self._items[key], Status.ERROR, "the workers ended before it was run")
+                    key, _verdict(self._items[key], Status.ABORTED, ENDED)
                 )
         return tuple(self._verdicts[key] for key in self._items if key in self._verdicts)
 
 
 def failure(item: Item, report: pytest.TestReport) -> Verdict:
     """Return the verdict of an item whose test failed without giving one."""
-    if report.when == "???":
+    if str(report.when) == "???":  # xdist's mark of a dead worker
         return _verdict(item, Status.ABORTED, DIED)
     return _verdict(item, Status.ERROR, str(report.longrepr))
 

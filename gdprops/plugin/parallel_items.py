@@ -9,8 +9,6 @@ import pytest
 from gdprops.plugin.parallel import transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gdprops.model.subject import Subject
     from gdprops.plugin.run_request import RunRequest
     from gdprops.runner.session import Item
@@ -20,12 +18,12 @@ def test_item(
     item: Item,
     examined: Subject,
     run_request: RunRequest,
-    record_property: Callable[[str, object], None],
+    request: pytest.FixtureRequest,
 ) -> None:
     """Run one item; its verdict travels back as a property of the report."""
     from gdprops.runner.session import run_item
 
     verdict = run_item(examined, item, run_request.settings)
-    record_property(*transport(verdict))
+    request.node.user_properties.append(transport(verdict))
     if run_request.settings.fail_fast and verdict.failed:
         pytest.fail("stopped at the first violation", pytrace=False)

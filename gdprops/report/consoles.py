@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from io import StringIO
 
+import click
 from rich.console import Console
 
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console on standard output or error; plain text where that is no terminal or ``NO_COLOR`` is set."""
     return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
+
+
+def show(draw: Callable[[Console], object]) -> None:
+    """Print what ``draw`` draws on standard output; in a pipe without the spaces that fill a line up."""
+    page = console()
+    if page.is_terminal:
+        draw(page)
+    else:
+        click.echo(to_text(draw, width=page.width))
 
 
 def to_text(draw: Callable[[Console], object], *, width: int = 100) -> str:

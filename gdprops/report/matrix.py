@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from gdprops.report.consoles import console
+from gdprops.report import consoles
 from gdprops.report.displays import displaying
 from gdprops.report.words import plural
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Row(Protocol):
@@ -52,18 +55,18 @@ def _counts(row: Row) -> Text:
     return Text(" ").join(cells)
 
 
-def print_matrix(rows: Sequence[Row]) -> None:
-    """Print the table on standard output."""
-    page = console()
-    page.print(matrix_table(rows, width=page.width))
-    page.print()
+def print_matrix(console: Console, rows: Sequence[Row]) -> None:
+    """Print the table and its summary."""
+    console.print(matrix_table(rows, width=console.width))
+    console.print()
+    console.print(Text(matrix_summary(rows), style="bold"))
 
 
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[Callable[[Row], None]]:
     """Show how many rows are done, on standard error."""
     done: list[Row] = []
-    with displaying(console(stderr=True), quiet=quiet) as display:
+    with displaying(consoles.console(stderr=True), quiet=quiet) as display:
 
         def on_row(row: Row) -> None:
             done.append(row)

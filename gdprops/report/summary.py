@@ -56,14 +56,14 @@ def reference_line(outcome: Outcome) -> str | None:
     return f"reference: {len(held)} of {len(verdicts)} held{rest}"
 
 
-def advice(outcome: Outcome) -> list[str]:
+def advice(outcome: Outcome, *, searched: bool = True) -> list[str]:
     """Return what to do next: how to reproduce a failure, what an exit code means that is neither 0 nor 1."""
     lines = []
     if outcome.exit_code == 3:
         lines.append("This is a bug of gdprops, not of the subject: please report it with the text above.")
     if outcome.exit_code == 5:
         lines.append("No clause held: nothing was shown about this subject.")
-    if outcome.exit_code in (1, 3) and outcome.seed is None:
+    if searched and outcome.exit_code in (1, 3) and outcome.seed is None:
         lines.append(
             "No seed was given. The same command tries the failing examples again first; "
             "--seed 0 gives the same examples in every run and on every machine."

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.console import Group
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +16,8 @@ from gdprops.model.verdict import Status
 from gdprops.report.words import STYLES, decisive, ratio, tally
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from gdprops.model.verdict import Verdict
 
 WIDE = 110
@@ -23,7 +27,7 @@ WIDE = 110
 def verdict_table(verdicts: Iterable[Verdict], *, width: int) -> Table:
     """Return the table for a terminal of this width."""
     wide = width >= WIDE
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, expand=False, width=width)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, width=width)
     for heading in ("clause", "statement") if wide else ("clause and statement",):
         table.add_column(heading, ratio=1 if heading != "clause" else None, overflow="fold")
     table.add_column("status")
@@ -34,15 +38,15 @@ def verdict_table(verdicts: Iterable[Verdict], *, width: int) -> Table:
     return table
 
 
-def _row(verdict: Verdict, *, wide: bool) -> list[Text]:
+def _row(verdict: Verdict, *, wide: bool) -> list[RenderableType]:
     name = Text(verdict.clause, style="bold", no_wrap=wide)
     sentence = Text(verdict.statement)
     note = remark(verdict)
     if note:
         sentence.append("\n" + note, style="italic")
-    head = [name, sentence] if wide else [Text("\n").join([name, sentence])]
-    status = Text(verdict.status.replace("-", "\n"), style=STYLES[verdict.status])
-    return [*head, status, Text(decisive(verdict)), Text(ratio(verdict))]
+    head = [name, sentence] if wide else [Group(name, Padding(sentence, (0, 0, 0, 2)))]
+    status = verdict.status if wide else verdict.status.replace("-", "\n")
+    return [*head, Text(status, STYLES[verdict.status]), Text(decisive(verdict)), Text(ratio(verdict))]
 
 
 def remark(verdict: Verdict) -> str:
@@ -51,7 +55,12 @@ def remark(verdict: Verdict) -> str:
         return "recommended: fails only with --strict" if verdict.level is Level.RECOMMENDED else ""
     if verdict.status is Status.HELD:
         return ""
-    return f"{_opening(verdict.status)}: {verdict.reason or tally(verdict.vacuous_reasons)}"
+    return f"{_opening(verdict.status)}: {_short(verdict)}"
+
+
+def _short(verdict: Verdict) -> str:
+    reason = verdict.reason or tally(verdict.vacuous_reasons)
+    return reason.partition("\n")[0]
 
 
 def _opening(status: Status) -> str:

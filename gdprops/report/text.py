@@ -20,15 +20,26 @@ if TYPE_CHECKING:
 SHOWN = (Status.VIOLATED, Status.ABORTED, Status.ERROR)
 
 
-def print_outcome(console: Console, outcome: Outcome, *, quiet: bool = False, verbose: bool = False) -> None:
-    """Print a run. ``quiet``: only violations and the summary; ``verbose``: the reference clause by clause."""
+def print_outcome(
+    console: Console,
+    outcome: Outcome,
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+    searched: bool = True,
+) -> None:
+    """Print a run.
+
+    ``quiet``: only violations and the summary; ``verbose``: the reference clause by clause; ``searched`` False: the
+    one case of a replay, which needs no advice on how to find it again.
+    """
     if not quiet:
         console.print(Text(title(outcome), style="bold"))
         _print_tables(console, outcome, verbose=verbose)
     for verdict in in_full(outcome):
         print_violation(console, verdict, subject=outcome.subject)
     console.print(Text(summary_line(outcome), style="bold"))
-    for line in advice(outcome):
+    for line in advice(outcome, searched=searched):
         console.print(Text(line))
 
 

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
     from gdprops.model.traits import Traits
 
-UNKNOWN = "not measured"
-
 
 def print_traits(console: Console, traits: Traits, *, subject: str, rule: str | None) -> None:
     """Print every trait of the table, what was seen of it, and whether the subject is plain gradient descent."""
     console.print(Text(subject, style="bold"))
     console.print(_table(traits, width=console.width))
+    unknown = [trait.key for trait in TRAITS if traits[trait.key] == "unknown"]
+    if unknown:
+        console.print(Text(f"not measured: {', '.join(unknown)}"))
     declared = f" (declared: {rule})" if rule else ""
     console.print(Text(f"plain gradient descent: {traits.plain}{declared}"))
     for conflict in traits.conflicts:
@@ -35,8 +36,7 @@ def _table(traits: Traits, *, width: int) -> Table:
     table.add_column("what was seen", overflow="fold", ratio=1)
     known = dict(traits)
     for trait in TRAITS:
-        measured = known.get(trait.key)
-        value = measured.value if measured else UNKNOWN
-        seen = measured.evidence if measured else trait.meaning
-        table.add_row(Text(trait.key), Text(value), Text(seen, style="" if measured else "dim"))
+        if trait.key in known:
+            measured = known[trait.key]
+            table.add_row(Text(trait.key), Text(measured.value), Text(measured.evidence))
     return table

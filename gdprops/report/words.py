@@ -65,6 +65,8 @@ def place(location: Location) -> str:
 
 
 def tally(reasons: Iterable[str]) -> str:
-    """Return reasons with how often each was given, the most frequent first."""
+    """Return the different reasons, the most frequent first, with how often each was given where they differ."""
     counted = Counter(reason or "no reason given" for reason in reasons).most_common()
-    return "; ".join(reason if count == 1 else f"{reason} ({count} times)" for reason, count in counted)
+    if len(counted) == 1:
+        return counted[0][0]
+    return "; ".join(reason if count == 1 else f"{count} × {reason}" for reason, count in counted)

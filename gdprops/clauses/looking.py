@@ -1,0 +1,46 @@
+"""How the gradient and sequential chapters look: expected gradients, their bounds, exact displacements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdprops.model.case import Regime
+from gdprops.numerics.certificate import gradient_bounds
+from gdprops.numerics.flat import flat_gradient, flat_weights, unflat
+from gdprops.numerics.network_pass import gradient_at
+from gdprops.numerics.rational import rational_point
+from gdprops.numerics.updates import simultaneous_step, sweep
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import Block, LookCase
+    from gdprops.model.network import Point
+
+
+def bounds_of(case: LookCase) -> list[Any]:
+    """Return what two correct gradients may differ by, tensor by tensor: nothing in an exact case.
+
+    Raises `Uncertified` where an activation sits within rounding of its kink.
+    """
+    if case.regime is Regime.EXACT:
+        return [0.0] * len(case.point.tensors)
+    return [0.0 if bound is None else bound for bound in gradient_bounds(case.point, case.precision)]
+
+
+def named_gradient(point: Point, gradient: Sequence[Any]) -> tuple[list[str], list[int]]:
+    """Return the names and indices of the tensors that have a gradient."""
+    held = [i for i, g in enumerate(gradient) if g is not None]
+    return [point.network.names[i] for i in held], held
+
+
+def rational_displacement(point: Point, blocks: Sequence[Block], rate: Any) -> tuple[Array, Array]:
+    """Return the exact simultaneous step and the exact sweep, as flat weights in fractions."""
+    exact = rational_point(point)
+
+    def gradient(w: Array) -> Array:
+        here = unflat(exact, w)
+        return flat_gradient(here, gradient_at(here))
+
+    w = flat_weights(exact)
+    return simultaneous_step(gradient, w, rate), sweep(gradient, w, blocks, rate)

@@ -1,0 +1,218 @@
+"""How the step and optimizer chapters run a subject: fed gradients, training loops, independent copies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdprops.model.case import Plan, UpdateCase
+from gdprops.model.evidence import Evidence
+from gdprops.model.network import Point
+from gdprops.model.subject import Delivery
+from gdprops.numerics import decisions
+from gdprops.numerics.certificate import is_exact_update, loss_bound, update_allowance
+from gdprops.numerics.comparison import compare
+from gdprops.numerics.network_pass import gradient_at, loss_at
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import TrainCase
+    from gdprops.model.subject import Gradients, Run, Subject
+
+Weights = list["Array"]
+
+
+def names_of(case: UpdateCase) -> list[str]:
+    """Return the tensors' names: w1, w2, …"""
+    return [f"w{i + 1}" for i in range(len(case.tensors))]
+
+
+def oracle(case: TrainCase, weights: Sequence[Array], t: int) -> list[Array | None]:
+    """Return the gradients of batch t at some weights, in the case's dtype; None for frozen and unused tensors."""
+    found = gradient_at(Point(case.network, tuple(weights), case.batches[t]))
+    pairs = zip(found, weights, strict=True)
+    return [None if g is None else np.asarray(g, dtype=w.dtype).reshape(w.shape) for g, w in pairs]
+
+
+def loss_of(case: TrainCase, weights: Sequence[Array], t: int = 0) -> float:
+    """Return J of batch t at some weights."""
+    return float(loss_at(Point(case.network, tuple(weights), case.batches[t])))
+
+
+def train(subject: Subject, case: TrainCase) -> tuple[list[Weights], list[Gradients]]:
+    """Feed a subject the gradient at its own weights, batch after batch: the weights before and after every step,
+    and the gradients it was fed.
+    """
+    run = subject.start(case.tensors, case.plan)
+    seen, fed = [run.weights()], list["Gradients"]()
+    for t in range(len(case.batches)):
+        gradients = oracle(case, seen[-1], t)
+        run.step(gradients)
+        seen.append(run.weights())
+        fed.append(gradients)
+    return seen, fed
+
+
+def feed(
+    subject: Subject,
+    case: UpdateCase,
+    plan: Plan | None = None,
+    *,
+    gradients: Sequence[Gradients] | None = None,
+    delivery: Delivery = Delivery.ASSIGNED,
+) -> list[Weights]:
+    """Return the weights before and after every step of a feed."""
+    run = subject.start(case.tensors, plan or case.plan)
+    seen = [run.weights()]
+    for step in case.gradients if gradients is None else gradients:
+        run.step(step, delivery)
+        seen.append(run.weights())
+    return seen
+
+
+def feed_alone(
+    subject: Subject,
+    tensor: Array,
+    gradients: Sequence[Array | None],
+    plan: Plan,
+    index: int,
+    *,
+    flattened: bool = False,
+) -> list[Array]:
+    """Return one tensor's weights before and after every step when the subject is given that tensor alone."""
+    shape = (-1,) if flattened else tensor.shape
+    run = subject.start([tensor.reshape(shape)], alone(plan, index))
+    seen = [run.weights()[0].reshape(tensor.shape)]
+    for g in gradients:
+        run.step([None if g is None else g.reshape(shape)])
+        seen.append(run.weights()[0].reshape(tensor.shape))
+    return seen
+
+
+def alone(plan: Plan, index: int) -> Plan:
+    """Return the plan for one tensor alone: its group's rate, the same further hyperparameters."""
+    group = next(k for k, members in enumerate(plan.groups) if index in members)
+    rates = None if plan.rates is None else (plan.rates[group],)
+    return Plan(((0,),), rates, plan.options)
+
+
+def feed_blocks(subject: Subject, case: UpdateCase, blocks: Sequence[Sequence[int]]) -> list[Weights]:
+    """Return the weights before and after every step when one optimizer per block applies the frozen gradients.
+
+    All the optimizers live at the same time and take turns at every step.
+    """
+    runs = [subject.start([case.tensors[i] for i in block], _block_plan(case.plan, block)) for block in blocks]
+    seen = [_gathered(case, blocks, runs)]
+    for step in case.gradients:
+        for block, run in zip(blocks, runs, strict=True):
+            run.step([step[i] for i in block])
+        seen.append(_gathered(case, blocks, runs))
+    return seen
+
+
+def _block_plan(plan: Plan, block: Sequence[int]) -> Plan:
+    parts = [
+        (tuple(k for k, i in enumerate(block) if i in group), None if plan.rates is None else plan.rates[g])
+        for g, group in enumerate(plan.groups)
+    ]
+    kept = [(group, rate) for group, rate in parts if group]
+    rates = None if plan.rates is None else tuple(rate for _, rate in kept if rate is not None)
+    return Plan(tuple(group for group, _ in kept), rates, plan.options)
+
+
+def _gathered(case: UpdateCase, blocks: Sequence[Sequence[int]], runs: Sequence[Run]) -> Weights:
+    whole = list(case.tensors)
+    for block, run in zip(blocks, runs, strict=True):
+        for i, w in zip(block, run.weights(), strict=True):
+            whole[i] = w
+    return whole
+
+
+def effective_rates(subject: Subject, plan: Plan, run: Run) -> list[float]:
+    """Return each tensor's learning rate: the one that was asked for, or its float32 store where that is in force."""
+    asked = dict[int, float | None]()
+    for g, group in enumerate(plan.groups):
+        asked.update({i: subject.own_rate if plan.rates is None else plan.rates[g] for i in group})
+    return [_effective(asked.get(i), shown) for i, shown in enumerate(run.rates())]
+
+
+def _effective(asked: float | None, shown: float | None) -> float:
+    if asked is None or shown is None:
+        return float(shown if asked is None and shown is not None else asked or 0.0)
+    stored = abs(shown - asked) <= decisions.STORED_RATE * abs(asked)
+    return shown if stored else asked
+
+
+def plain_evidence(
+    before: Sequence[Array],
+    after: Sequence[Array],
+    gradients: Gradients,
+    rates: Sequence[float],
+    *,
+    names: Sequence[str],
+    precision: int,
+    step: int,
+    what: str = "",
+    rivals: Sequence[Gradients] = (),
+) -> Evidence:
+    """Compare one step with w - eta g, exactly where that is exact; ``rivals`` are wrong gradients to tell apart."""
+    expected = [_descended(w, g, eta) for w, g, eta in zip(before, gradients, rates, strict=True)]
+    allowed = [
+        _allowance(w, g, eta, precision) for w, g, eta in zip(before, gradients, rates, strict=True)
+    ]
+    wrong = [[_descended(w, g, eta) for w, g, eta in zip(before, r, rates, strict=True)] for r in rivals]
+    halves = [(np.asarray(w, dtype=float) + e) / 2 for w, e in zip(before, expected, strict=True)]
+    return compare(
+        after,
+        expected,
+        names=names,
+        allowed=allowed,
+        start=before,
+        rivals=[before, halves, *wrong],
+        step=step,
+        what=what,
+    )
+
+
+def _descended(w: Array, g: Array | None, eta: float) -> Array:
+    """Return w - eta g in float64; a float32 case differs from it by its own rounding only."""
+    wide = np.asarray(w, dtype=np.float64)
+    return wide if g is None else np.asarray(wide - eta * np.asarray(g, dtype=np.float64))
+
+
+def _allowance(w: Array, g: Array | None, eta: float, precision: int) -> Any:
+    if g is None or is_exact_update(w, g, eta, precision):
+        return 0.0
+    return update_allowance(w, eta * g, precision)
+
+
+def armijo_rate(
+    case: TrainCase, weights: Sequence[Array], direction: Sequence[Any], slope: float, most: float = 1.0
+) -> float | None:
+    """Return the largest s = most · 2^-k with J(w + s d) <= J + ½ s <g, d> and a fall of four roundings of J.
+
+    ``slope`` is <g, d>, which must be negative. None where there is no such s.
+    """
+    start = loss_of(case, weights)
+    noise = decisions.DESCENT_ROUNDING * loss_bound(Point(case.network, tuple(weights), case.batches[0]), case.precision)
+    s = most
+    for _ in range(decisions.DESCENT_HALVINGS):
+        with np.errstate(all="ignore"):
+            moved = loss_of(case, [w + s * d for w, d in zip(weights, direction, strict=True)])
+        if moved <= start + decisions.ARMIJO * s * slope and start - moved >= noise:
+            return s
+        s /= 2
+    return None
+
+
+def losses_along(case: TrainCase, seen: Sequence[Weights]) -> list[float]:
+    """Return J of the first batch at every stop."""
+    return [loss_of(case, weights) for weights in seen]
+
+
+def dirty_memory(case: UpdateCase) -> None:
+    """Fill freed memory of the tensors' sizes with NaN, so that state which was never initialized shows."""
+    for w in case.tensors:
+        np.full(w.shape, np.nan, dtype=w.dtype)

@@ -1,0 +1,1 @@
+"""Strategies: networks, batches, hyperparameters, partitions and orders, drawn so that they shrink to exercises."""

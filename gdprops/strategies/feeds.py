@@ -1,0 +1,110 @@
+"""Cases of the optimizer chapter: tensors of several shapes, and the gradients that are fed step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+from hypothesis import strategies as st
+
+from gdprops.model.case import UpdateCase
+from gdprops.strategies.plans import PLAN_CARDS, plan
+from gdprops.strategies.values import Deck, as_precision, cards, choices, decimals, dyadics
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+
+    from gdprops.model.arrays import Array
+    from gdprops.model.subject import Domain
+
+SHAPES: tuple[tuple[int, ...], ...] = ((2,), (2, 2), (1,), (3, 2), (3,), (1, 3), (), (2, 3), (1, 2, 1, 2), (0,))
+_FALLBACK = ((2, 2), (3, 2), (1, 3), (2, 3))
+_SCALES = (1.0, 1.0, 1.0, 2.0**-8, 2.0**6)
+HEAD_CARDS = 16 + PLAN_CARDS
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What a feed may contain. ``missing``: gradients that are None at some step; ``zeros``: dead entries and tensors."""
+
+    least_steps: int = 2
+    most_steps: int = 4
+    missing: bool = False
+    zeros: bool = True
+    options: bool = True
+    groups: bool = True
+    own_rate: bool = True
+    frozen: bool = False
+    unusual: bool = True
+    exact: bool = False
+
+
+def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
+    """Return a strategy for three to five tensors, two of them of equal shape, and the gradients of 2 to 4 steps.
+
+    Shrinks towards three vectors of two ones, gradients of ones, eta = ½.
+    """
+
+    @st.composite
+    def build(draw: DrawFn) -> UpdateCase:
+        head = Deck(draw(cards(HEAD_CARDS)))
+        precision = domain.precisions[head.happens(4) * (len(domain.precisions) - 1)]
+        shapes, steps = _shapes(head, domain, feed), feed.least_steps + head.choose(feed.most_steps - feed.least_steps + 1)
+        numbers = dyadics(2, 2.0) if feed.exact or not head.happens(3) else decimals(2.0)
+        size = sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
+        values = Deck(draw(cards(size * (steps + 1))))
+        tensors = _tensors(values, numbers, shapes, precision, transposed=feed.unusual and head.happens(6))
+        fed = _gradients(values, numbers, shapes, steps, head, feed, precision)
+        frozen = frozenset({head.choose(len(shapes))}) if feed.frozen else frozenset[int]()
+        setup = plan(
+            head, domain, len(shapes), groups=feed.groups, options=feed.options, own_rate=feed.own_rate, frozen=frozen
+        )
+        order = tuple(draw(cards(len(shapes))))
+        return UpdateCase(tensors, fed, setup, precision, order, (2.0, 8.0, 10.0, 100.0)[draw(choices(4))])
+
+    return build()
+
+
+def _shapes(deck: Deck, domain: Domain, feed: Feed) -> tuple[tuple[int, ...], ...]:
+    """Return three to five shapes, the first two equal."""
+    allowed = [
+        shape
+        for shape in (SHAPES if feed.unusual else SHAPES[:6])
+        if (domain.dimensions is None or len(shape) in domain.dimensions) and (0 not in shape or domain.empty)
+    ] or list(_FALLBACK)
+    first = allowed[deck.choose(len(allowed))]
+    first = allowed[0] if 0 in first else first
+    return (first, first, *(allowed[deck.choose(len(allowed))] for _ in range(1 + deck.choose(3))))
+
+
+def _tensors(
+    values: Deck, numbers: Array, shapes: Sequence[tuple[int, ...]], precision: int, *, transposed: bool
+) -> tuple[Array, ...]:
+    tensors = [as_precision(values.numbers(numbers, shape), precision) for shape in shapes]
+    return tuple(np.asfortranarray(w) if transposed and w.ndim == 2 else w for w in tensors)
+
+
+def _gradients(
+    values: Deck,
+    numbers: Array,
+    shapes: Sequence[tuple[int, ...]],
+    steps: int,
+    deck: Deck,
+    feed: Feed,
+    precision: int,
+) -> tuple[tuple[Array | None, ...], ...]:
+    scale = 1.0 if feed.exact else _SCALES[deck.choose(len(_SCALES))]
+    dead, which, late = deck.happens(4), deck.choose(251), deck.choose(251)
+    absent = deck.happens(2)
+    fed = []
+    for t in range(steps):
+        step: list[Array | None] = [as_precision(values.numbers(numbers, s) * scale, precision) for s in shapes]
+        if feed.zeros and dead:
+            step[which % len(shapes)] = as_precision(np.zeros(shapes[which % len(shapes)]), precision)
+        if feed.missing and absent and (late + t) % 3 == 0:
+            step[late % len(shapes)] = None
+        fed.append(tuple(step))
+    return tuple(fed)

@@ -1,0 +1,200 @@
+"""Cases of the gradient and sequential chapters: a point to look around from, blocks, and orders to visit them in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hypothesis import strategies as st
+
+from gdprops.model.case import Block, LookCase, Regime
+from gdprops.model.network import Batch, Point
+from gdprops.numerics.certificate import certify_look, certify_sweep
+from gdprops.numerics.losses import LOSSES
+from gdprops.numerics.network_pass import outputs
+from gdprops.numerics.updates import ordered
+from gdprops.strategies import networks
+from gdprops.strategies.certified import Drawn, certified
+from gdprops.strategies.networks import Filling, Style
+from gdprops.strategies.partitions import all_partitions, partition
+from gdprops.strategies.values import cards, choices
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+
+    from gdprops.model.subject import Domain
+
+RATES = (0.5, 0.25, 0.125, 1.0, 0.0625, 0.375)
+"""Dyadic learning rates, the most readable first."""
+
+LOOKING = Style(activations=networks.EXACT)
+KINK_FREE = replace(LOOKING, kink_free=True)
+SWEEPING = Style(networks.EXACT, least_depth=2, most_depth=3, width=2, rows=2, kink_free=True)
+
+
+def _precision(draw: DrawFn, domain: Domain) -> int:
+    """Mostly float64, one in four float32. Shrinks towards float64."""
+    first, *others = domain.precisions
+    return others[0] if others and draw(choices(4)) == 3 else first
+
+
+def _rounded(style: Style) -> Style:
+    return replace(style, activations=networks.ROUNDED, losses=LOSSES)
+
+
+def looks(
+    domain: Domain,
+    *,
+    style: Style = LOOKING,
+    regimes: Sequence[Regime] = (Regime.EXACT, Regime.ROUNDED),
+    smooth: bool = False,
+) -> st.SearchStrategy[LookCase]:
+    """Return a strategy for points to look from, half of them exact.
+
+    Shrinks towards one layer of one weight 1 on the input 1 and the target 0: J = ½ (wx - y)².
+    """
+
+    @st.composite
+    def build(draw: DrawFn) -> LookCase:
+        regime = regimes[draw(choices(len(regimes)))] if len(regimes) > 1 else regimes[0]
+        precision = _precision(draw, domain)
+        if regime is Regime.EXACT:
+            drawn = Drawn(draw, style)
+            point, precision = certified(drawn, precision, certify_look)
+        else:
+            rounded = _rounded(style)
+            rounded = replace(rounded, activations=networks.SMOOTH) if smooth else rounded
+            point = Drawn(draw, rounded).point(rounded, Filling(decimal=True), precision)
+        return _look_case(draw, point, regime, precision)
+
+    return build()
+
+
+def _look_case(draw: DrawFn, point: Point, regime: Regime, precision: int) -> LookCase:
+    labels, order = draw(cards(8)), tuple(draw(cards(6)))
+    rows = len(point.batch.inputs)
+    return LookCase(
+        point, regime, precision, 0.25, all_partitions(point, labels), order, _chunks(rows, labels), order
+    )
+
+
+def _chunks(rows: int, labels: bytes) -> tuple[int, ...]:
+    """Cut the rows into ragged micro-batches: a first of one row, the rest in one or two."""
+    if rows < 3 or labels[0] % 2 == 0:
+        return (1, rows - 1) if rows > 1 else (1,)
+    return (1, 1, rows - 2)
+
+
+def sweeps(
+    domain: Domain, *, style: Style = SWEEPING, kinds: Sequence[str] = ("layer", "tensor", "random", "weight")
+) -> st.SearchStrategy[LookCase]:
+    """Return a strategy for exact sweeps: every look at the weights it is made at, forwards, is certified.
+
+    Shrinks towards two layers of one weight 1, x = 1, y = 0, eta = ½, swept front to back.
+    """
+
+    @st.composite
+    def build(draw: DrawFn) -> LookCase:
+        kind, rate = kinds[draw(choices(len(kinds)))], draw(choices(len(RATES)))
+        precision, labels, order = _precision(draw, domain), draw(cards(8)), tuple(draw(cards(6)))
+
+        def certify(point: Point, bits: int) -> None:
+            blocks = partition(point, kind, labels)
+            for visited in (ordered(blocks, order), ordered(blocks, order)[::-1]):
+                certify_sweep(point, visited, _rate(point, rate), bits)
+
+        narrow = replace(style, width=1, rows=1) if kind == "weight" else style
+        drawn = Drawn(draw, narrow)
+        point, precision = certified(drawn, precision, certify, start=1 if precision == 53 else 2)
+        blocks = {kind: partition(point, kind, labels)}
+        return LookCase(point, Regime.EXACT, precision, _rate(point, rate), blocks, order)
+
+    return build()
+
+
+def _rate(point: Point, drawn: int) -> float:
+    """Return the drawn rate, or ½ for a network of scalars: a rate of 2^-k costs k bits at every look."""
+    bare = all(w.size == 1 for w in point.tensors)
+    return RATES[0] if bare else RATES[drawn]
+
+
+def granular_sweeps(domain: Domain) -> st.SearchStrategy[LookCase]:
+    """Return a strategy for one small exact network swept over weights, tensors and layers.
+
+    Shrinks towards two layers, the first of two weights, with one bias.
+    """
+
+    @st.composite
+    def build(draw: DrawFn) -> LookCase:
+        rate, order = draw(choices(len(RATES))), tuple(draw(cards(6)))
+        style = replace(SWEEPING, most_depth=2, extras=False, rows=1)
+        drawn = Drawn(draw, style)
+
+        def certify(point: Point, bits: int) -> None:
+            for kind in ("weight", "tensor", "layer"):
+                certify_sweep(point, ordered(partition(point, kind), order), _rate(point, rate), bits)
+
+        point, _ = certified(drawn, 53, certify, start=2)
+        blocks = all_partitions(point, b"", ("weight", "tensor", "layer"))
+        return LookCase(point, Regime.EXACT, 53, _rate(point, rate), blocks, order)
+
+    return build()
+
+
+def decoupled(domain: Domain) -> st.SearchStrategy[LookCase]:
+    """Return a strategy for blocks that cannot meet: two towers, a single block, or a stationary point.
+
+    ``claim`` says which. Shrinks towards two towers of one weight each.
+    """
+
+    @st.composite
+    def build(draw: DrawFn) -> LookCase:
+        claim = ("towers", "towers", "single block", "towers", "stationary")[draw(choices(5))]
+        rate, order = RATES[draw(choices(len(RATES)))], tuple(draw(cards(6)))
+        depth = 2 if claim == "stationary" else 1
+        style = replace(SWEEPING, least_depth=depth, most_depth=2, towers=claim == "towers", extras=False)
+        drawn = Drawn(draw, style)
+
+        def blocks_of(point: Point) -> tuple[Block, ...]:
+            if claim == "towers":
+                return _by_tower(point)
+            layers = partition(point, "layer")
+            return layers if claim == "stationary" else (tuple(k for b in layers for k in b),)
+
+        point, _ = certified(drawn, 53, lambda p, bits: certify_sweep(p, blocks_of(p), rate, bits), start=1)
+        point = _fitted(point) if claim == "stationary" else point
+        return LookCase(point, Regime.EXACT, 53, rate, {claim: blocks_of(point)}, order, claim=claim)
+
+    return build()
+
+
+def _by_tower(point: Point) -> tuple[Block, ...]:
+    """Return the first tower's weights and the second's."""
+    first = {i for layer in point.network.towers[0] for i in (layer.weight, layer.bias)}
+    flags = [i in first for i in point.network.moving for _ in range(point.tensors[i].size)]
+    split = tuple(tuple(k for k, f in enumerate(flags) if f is side) for side in (True, False))
+    return tuple(block for block in split if block)
+
+
+def _fitted(point: Point) -> Point:
+    """Return the point with y := f(w, X): the gradient is exactly zero."""
+    targets = np.concatenate(outputs(point.network, point.tensors, point.batch.inputs), axis=1)
+    return point.on(Batch(point.batch.inputs, targets))
+
+
+def linear_regressions(domain: Domain) -> st.SearchStrategy[LookCase]:
+    """Return a strategy for quadratic losses: one linear output, half-SSE, H = XᵀX, one weight per block.
+
+    Shrinks towards two weights 1, x = (1, 1), y = 0.
+    """
+
+    @st.composite
+    def build(draw: DrawFn) -> LookCase:
+        order = tuple(draw(cards(6)))
+        style = Style(("identity",), most_depth=1, width=3, rows=3, extras=False)
+        point = Drawn(draw, style).point(style, Filling(1, 2.0), 53)
+        return LookCase(point, Regime.RATIONAL, 53, 1.0, {"weight": partition(point, "weight")}, order)
+
+    return build()

@@ -1,0 +1,107 @@
+"""Values: small dyadic numbers and short decimals, one byte each.
+
+A whole tensor is one draw of bytes: Hypothesis makes and shrinks it about fifty times faster than a float per entry,
+and still shrinks it entry by entry.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+
+_FAR = 10**30
+"""Choices are drawn this far from zero.
+
+Hypothesis mixes constants that it finds in local source files into small integers; which files are local depends on
+what is imported. Out here it finds none: the same seed gives the same cases from every door.
+"""
+
+
+@cache
+def choices(alternatives: int) -> st.SearchStrategy[int]:
+    """Return a strategy for one of 0 … alternatives - 1, evenly. Shrinks towards 0."""
+    return st.integers(_FAR, _FAR + alternatives - 1).map(lambda k: k - _FAR)
+
+
+@cache
+def cards(count: int) -> st.SearchStrategy[bytes]:
+    """Return a strategy for bytes to decide from. Shrinks every card towards 0, the first alternative."""
+    return st.binary(min_size=count, max_size=count)
+
+
+@final
+class Deck:
+    """Bytes, taken from the front: each decides one thing."""
+
+    def __init__(self, cards: bytes) -> None:
+        self._cards, self._next = cards, 0
+
+    def take(self, count: int) -> bytes:
+        """Return the next bytes."""
+        taken = self._cards[self._next : self._next + count]
+        self._next += count
+        return taken
+
+    def choose(self, alternatives: int) -> int:
+        """Return one of 0 … alternatives - 1."""
+        (card,) = self.take(1)
+        return card % alternatives
+
+    def happens(self, one_in: int) -> bool:
+        """Return True once in ``one_in`` times. Shrinks towards False."""
+        (card,) = self.take(1)
+        return card % one_in == one_in - 1
+
+    def numbers(self, table: Array, shape: tuple[int, ...]) -> Array:
+        """Return an array of numbers from a table, one card each."""
+        cards = np.frombuffer(self.take(int(np.prod(shape, dtype=np.int64))), dtype=np.uint8)
+        return np.asarray(table[cards % len(table)].reshape(shape))
+
+
+_RARE = 15
+"""A zero among this many other numbers: weights of zero switch a network off."""
+
+
+def _with_rare_zero(numbers: list[float]) -> Array:
+    return np.array(numbers * -(-_RARE // len(numbers)) + [0.0])
+
+
+@cache
+def dyadics(bits: int = 2, magnitude: float = 2.0) -> Array:
+    """Return multiples of 2^-bits up to a magnitude, zero last: shrinks towards 1, -1, integers, then halves."""
+    scale = 1 << bits
+    whole = np.array([k / scale for k in range(1, int(magnitude * scale) + 1)])
+    by_simplicity = sorted(whole, key=lambda v: (_granularity(v), v))
+    return _with_rare_zero([s * v for v in by_simplicity for s in (1.0, -1.0)])
+
+
+@cache
+def centered_dyadics(bits: int = 2, magnitude: float = 2.0) -> Array:
+    """Return the same numbers with zero first: shrinks towards 0, then 1 and integers. For targets."""
+    return np.concatenate([[0.0], dyadics(bits, magnitude)[:-1]])
+
+
+@cache
+def decimals(magnitude: float = 2.0) -> Array:
+    """Return multiples of 0.1 up to a magnitude, zero last: shrinks towards 1, -1, integers, then tenths."""
+    tenths = [k / 10 for k in range(1, int(magnitude * 10) + 1)]
+    by_simplicity = sorted(tenths, key=lambda v: (v != int(v), v))
+    return _with_rare_zero([s * v for v in by_simplicity for s in (1.0, -1.0)])
+
+
+def _granularity(value: float) -> int:
+    bits = 0
+    while value != int(value):
+        value, bits = value * 2, bits + 1
+    return bits
+
+
+def as_precision(values: Array, precision: int) -> Array:
+    """Return values in the dtype of a precision: float64 for 53 bits, float32 for 24."""
+    return values.astype(np.float64 if precision == 53 else np.float32)

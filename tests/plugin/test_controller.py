@@ -1,0 +1,98 @@
+"""What the controlling process makes of the workers' reports."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import pytest
+
+from gdprops.model.verdict import About, Status
+from gdprops.plugin.controller import Collector, _environment, workers_of
+from gdprops.plugin.parallel import item_id, received, transport
+from gdprops.report.displays import Display
+from gdprops.report.progress import Progress
+from tests.fake_engine import FakeItem, fake_clauses
+from tests.report import verdicts as v
+
+ITEMS: Any = tuple(FakeItem(clause, About.SUBJECT) for clause in fake_clauses()[:3])
+
+
+def report(item: Any, **fields: Any) -> pytest.TestReport:
+    known: dict[str, Any] = {"keywords": {}, "outcome": "passed", "longrepr": None, "when": "call", **fields}
+    return pytest.TestReport(f"parallel_items.py::test_item[{item_id(item)}]", ("", 0, ""), **known)
+
+
+@pytest.fixture
+def watching() -> Progress:
+    return Progress(Display(lambda line: None, interval=0.0))
+
+
+def test_a_verdict_survives_the_journey_with_every_field() -> None:
+    verdict = v.violated(also=("step.plain",), vacuous_reasons={"kinked": 3})
+    name, text = transport(verdict)
+    assert type(text) is str
+    assert received([("other", 1), (name, text)]) == verdict
+    assert received([("other", 1)]) is None
+    assert json.loads(text)["worst_ratio"] == float("inf")
+
+
+def test_verdicts_come_in_the_order_of_the_items(watching: Progress) -> None:
+    collector = Collector(ITEMS, watching)
+    for item in reversed(ITEMS):
+        verdict = v.held(clause=item.clause.id)
+        collector.pytest_runtest_logstart(f"x::test_item[{item_id(item)}]")
+        collector.pytest_runtest_logreport(report(item, user_properties=[transport(verdict)]))
+    assert [verdict.clause for verdict in collector.verdicts(complete=True)] == [
+        item.clause.id for item in ITEMS
+    ]
+    assert len(watching.verdicts) == 3
+    assert collector.began
+
+
+def test_a_dead_worker_aborts_its_item_and_one_that_never_ran_is_aborted_too(watching: Progress) -> None:
+    collector = Collector(ITEMS, watching)
+    collector.pytest_runtest_logreport(report(ITEMS[0], outcome="failed", when="???", longrepr="gw0 crashed"))
+    dead, *never = collector.verdicts(complete=True)
+    assert dead.status is Status.ABORTED
+    assert dead.reason.startswith("the worker process died while it ran this clause")
+    assert {verdict.reason for verdict in never} == {"the worker processes ended before this clause was run"}
+    assert [verdict.status for verdict in never] == [Status.ABORTED] * 2
+
+
+def test_after_a_first_violation_the_rest_is_left_out(watching: Progress) -> None:
+    assert Collector(ITEMS, watching).verdicts(complete=False) == ()
+
+
+def test_a_test_that_failed_without_a_verdict_is_our_bug(watching: Progress) -> None:
+    collector = Collector(ITEMS[:1], watching)
+    collector.pytest_runtest_logreport(report(ITEMS[0], outcome="failed", longrepr="KeyError: 'x'"))
+    (verdict,) = collector.verdicts(complete=True)
+    assert (verdict.status, verdict.reason) == (Status.ERROR, "KeyError: 'x'")
+
+
+def test_only_a_real_ctrl_c_is_an_interruption(watching: Progress) -> None:
+    collector = Collector(ITEMS, watching)
+    for error, interrupted in ((pytest.Session.Interrupted("maxfail"), False), (KeyboardInterrupt(), True)):
+        collector.pytest_keyboard_interrupt(pytest.ExceptionInfo.from_exception(error))
+        assert collector.interrupted is interrupted
+
+
+@pytest.mark.parametrize(("text", "items", "workers"), [("3", 10, 3), ("8", 5, 5), ("2", 0, 1)])
+def test_there_are_no_more_workers_than_items(text: str, items: int, workers: int) -> None:
+    assert workers_of(text, items) == workers
+
+
+def test_auto_is_one_worker_per_core() -> None:
+    assert workers_of("auto", 10_000) == len(os.sched_getaffinity(0))
+
+
+def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--mine")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    with _environment():
+        assert "PYTEST_ADDOPTS" not in os.environ
+        assert os.environ["OMP_NUM_THREADS"] == "1"
+    assert dict(os.environ) == before

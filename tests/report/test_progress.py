@@ -1,0 +1,101 @@
+"""The progress line: sparse in a log, alive in a terminal, silent when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from gdprops.report.displays import LIVE_INTERVAL, PLAIN_INTERVAL, Display, displaying
+from gdprops.report.progress import Progress, as_watcher, progress
+from tests.report import verdicts as v
+
+
+class FakeClause:
+    id = "step.simultaneous"
+
+
+class FakeItem:
+    clause = FakeClause()
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+ITEM: Any = FakeItem()
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    return Clock()
+
+
+def test_a_line_says_how_far_and_what_runs_now(clock: Clock) -> None:
+    lines: list[str] = []
+    watching = Progress(Display(lines.append, interval=1.0, clock=clock))
+    watching.started(ITEM, 0, 33)
+    clock.now = 2.0
+    watching.example(37)
+    clock.now = 4.5
+    watching.finished(v.violated())
+    assert lines == [
+        "0 of 33 clauses done, now step.simultaneous, 0 s",
+        "0 of 33 clauses done, now step.simultaneous, 37 examples, 2 s",
+        "1 of 33 clauses done (1 violated), now step.simultaneous, 4 s",
+    ]
+    assert as_watcher(watching) is watching
+    assert [verdict.clause for verdict in watching.verdicts] == ["step.simultaneous"]
+
+
+def test_lines_are_sparse(clock: Clock) -> None:
+    lines: list[str] = []
+    display = Display(lines.append, interval=10.0, delay=10.0, clock=clock)
+    for second in range(60):
+        clock.now = float(second)
+        display.tell("x")
+    assert lines == ["x, 10 s", "x, 20 s", "x, 30 s", "x, 40 s", "x, 50 s"]
+
+
+def test_a_log_gets_no_line_from_a_short_run() -> None:
+    page = StringIO()
+    with progress(Console(file=page)) as watching:
+        watching.started(ITEM, 0, 1)
+        watching.finished(v.held())
+    assert page.getvalue() == ""
+
+
+def test_a_log_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gdprops.report.displays.PLAIN_INTERVAL", 0.0)
+    page = StringIO()
+    with displaying(Console(file=page, width=20)) as display:
+        display.tell("1 of 2 clauses done, now step.simultaneous")
+    assert page.getvalue() == "gdprops: 1 of 2 clauses done, now step.simultaneous, 0 s\n"
+
+
+def test_a_terminal_gets_a_line_that_is_gone_afterwards() -> None:
+    page = StringIO()
+    with progress(Console(file=page, force_terminal=True, width=60)) as watching:
+        watching.started(ITEM, 0, 1)
+    assert "loading, 0 s" in page.getvalue()
+    assert page.getvalue().endswith("\x1b[2K")
+
+
+def test_quiet_shows_nothing_even_in_a_terminal() -> None:
+    page = StringIO()
+    with progress(Console(file=page, force_terminal=True), quiet=True) as watching:
+        watching.started(ITEM, 0, 1)
+        watching.finished(v.held())
+    assert page.getvalue() == ""
+    assert len(watching.verdicts) == 1
+
+
+def test_a_terminal_is_redrawn_more_often_than_a_log() -> None:
+    assert LIVE_INTERVAL < PLAIN_INTERVAL

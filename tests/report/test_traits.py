@@ -1,0 +1,21 @@
+"""The table of traits."""
+
+from __future__ import annotations
+
+from gdprops.model.traits import Measured, Traits
+from gdprops.report.consoles import to_text
+from gdprops.report.traits import print_traits
+
+
+def test_every_trait_has_a_row_and_conflicts_are_shown() -> None:
+    traits = Traits(
+        {"separability": Measured("element", "each entry answered to its own gradient")},
+        plain="a near miss: parallel to g with the factor 2",
+        conflicts=("inputs=closure, but a step without one moved the weights",),
+    )
+    text = to_text(lambda page: print_traits(page, traits, subject="mypkg:MySGD", rule="sgd"), width=100)
+    assert text.startswith("mypkg:MySGD")
+    assert "each entry answered to its own gradient" in text
+    assert "not measured" in text
+    assert "plain gradient descent: a near miss: parallel to g with the factor 2 (declared: sgd)" in text
+    assert "declared otherwise than measured: inputs=closure, but a step" in text
