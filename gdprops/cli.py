@@ -30,21 +30,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _invoke(list(sys.argv[1:] if arguments is None else arguments))
     except click.exceptions.Exit as done:
         return done.exit_code
-    except click.ClickException as error:
+    except BaseException as error:
+        return _answer(error)
+
+
+def _answer(error: BaseException) -> int:
+    """Say what stopped the command; whatever nobody foresaw is a bug of ours and must not look like a verdict."""
+    if isinstance(error, click.ClickException):
         return _complain(error.format_message(), USAGE)
-    except UsageError as error:
+    if isinstance(error, UsageError):
         return _complain(str(error), USAGE)
-    except KeyboardInterrupt:
+    if isinstance(error, SystemExit):
+        return _complain(f"the subject ended the process with SystemExit({error.code!r})", USAGE)
+    if isinstance(error, KeyboardInterrupt):
         click.echo("gdprops: interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
+    if isinstance(error, BrokenPipeError):
         return _lost_reader()
-    except SystemExit as stop:
-        return _complain(f"the subject ended the process with SystemExit({stop.code!r})", USAGE)
-    except Exception:  # whatever escapes is a bug of ours and must not look like a verdict
-        traceback.print_exc()
-        click.echo("gdprops: this is a bug of gdprops; please report the lines above", err=True)
-        return INTERNAL
+    traceback.print_exception(error)
+    click.echo("gdprops: this is a bug of gdprops; please report the lines above", err=True)
+    return INTERNAL
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -157,10 +162,10 @@ def check(
              gdprops check mypkg.optim:MySGD -p lr=0.1 --clauses 'step.*' --examples 500
     """
     from gdprops.plugin.run_request import RunRequest
-    from gdprops.plugin.running import run
+    from gdprops.plugin.running import require_workers, run
     from gdprops.report.run import report_run
 
-    _validate_workers(workers)
+    require_workers(workers)
     request = RunRequest(subject, _settings(**chosen), kind, rule, parameters, patterns or ("*",))
     return report_run(
         lambda seen: run(request, seen, workers=workers), json_path, quiet=quiet, verbose=verbose
@@ -292,8 +297,3 @@ def _settings(**chosen: object) -> Settings:
 
     name = chosen.pop("profile", None)
     return settings.chosen(None if name is None else str(name), **chosen)
-
-
-def _validate_workers(text: str | None) -> None:
-    if text is not None and text != "auto" and not (text.isdecimal() and int(text) > 0):
-        raise UsageError(f"-n {text}: expected a number of processes of at least 1, or auto")

@@ -81,7 +81,7 @@ def run_item(subject: FakeSubject, item: FakeItem, settings: Settings, watcher: 
     status = STATUSES.get(item.clause.id, Status.HELD)
     made = v.violated() if status is Status.VIOLATED else v.held(status=status, reason="a good reason")
     examples = settings.examples
-    changes = {"examples": examples, "decisive": examples, "clause": item.clause.id, "about": item.about}
+    changes: dict[str, Any] = {"examples": examples, "decisive": examples, "clause": item.clause.id, "about": item.about}
     return replace(made, level=item.clause.level, **changes)
 
 

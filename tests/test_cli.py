@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -105,7 +105,7 @@ def test_json_is_written_beside_the_text(run: Run, tmp_path: Path) -> None:
     assert run("check", "a:B", "--json", str(target), "--seed", "0")[0] == 0
     data = json.loads(target.read_text(encoding="utf-8"))
     assert (data["subject"], data["seed"], data["ok"]) == ("a:B", 0, True)
-    assert [verdict["clause"] for verdict in data["verdicts"]][0] == "step.simultaneous"
+    assert data["verdicts"][0]["clause"] == "step.simultaneous"
 
 
 @pytest.mark.parametrize(
@@ -242,14 +242,14 @@ def test_version(run: Run) -> None:
 
 
 @pytest.fixture
-def worker_environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Yield the environment in which every process finds the fake engine."""
+def worker_environment(tmp_path: Path) -> dict[str, str]:
+    """Return the environment in which every process finds the fake engine."""
     (tmp_path / "sitecustomize.py").write_text(
         f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nimport tests.fake_engine\ntests.fake_engine.install()\n",
         encoding="utf-8",
     )
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "CI", "COV"))}
-    yield {**kept, "PYTHONPATH": str(tmp_path), "PYTEST_ADDOPTS": "--this-is-not-for-us"}
+    return {**kept, "PYTHONPATH": str(tmp_path), "PYTEST_ADDOPTS": "--this-is-not-for-us"}
 
 
 def command(*arguments: str) -> list[str]:

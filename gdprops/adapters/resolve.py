@@ -9,6 +9,7 @@ import inspect
 import math
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -47,13 +48,14 @@ def resolve(
     if kind == "update-rule":
         if not callable(found):
             raise UsageError(f"{spec} is a {type(found).__name__}; expected an update rule, a function of (params, grads, state)")
-        return update_rule(found, rule=rule, name=label_of(spec, given), **given)
+        return replace(update_rule(found, rule=rule, name=label_of(spec, given), **given), spec=spec)
     if kind is None and not _is_optimizer_class(found):
         raise UsageError(
             f"{spec} is {_describe(found)}, not an optimizer class; expected a subclass of torch.optim.Optimizer, "
             f"or say what it is with --as {'|'.join(KINDS)}"
         )
-    return build_optimizer(found, rule=rule, traits={}, name=label_of(spec, given), hyperparameters=given)
+    name = label_of(spec, given)
+    return build_optimizer(found, rule=rule, traits={}, name=name, hyperparameters=given, source=spec)
 
 
 def _as_bound(found: Any, given: dict[str, Any], rule: str | None, spec: str) -> Any:
@@ -65,7 +67,13 @@ def _as_bound(found: Any, given: dict[str, Any], rule: str | None, spec: str) ->
 
 
 def build_optimizer(
-    factory: Any, *, rule: str | None, traits: Mapping[str, Measured], name: str | None, hyperparameters: Mapping[str, Any]
+    factory: Any,
+    *,
+    rule: str | None,
+    traits: Mapping[str, Measured],
+    name: str | None,
+    hyperparameters: Mapping[str, Any],
+    source: str | None = None,
 ) -> TorchOptimizer:
     """Check a factory and its hyperparameters by building it once, and return the subject."""
     from gdprops.adapters.torch_optimizer import TorchOptimizer
@@ -77,7 +85,8 @@ def build_optimizer(
         raise UsageError(f"{called} is {_describe(built)}; expected a class or function that returns an optimizer")
     require_keywords(built, hyperparameters, called)
     _require_rate(hyperparameters)
-    subject = TorchOptimizer(built, dict(hyperparameters), called, check_rule(rule), dict(traits))
+    where = spec or source or spec_of(built)
+    subject = TorchOptimizer(built, dict(hyperparameters), called, check_rule(rule), dict(traits), spec=where)
     _try_to_build(subject)
     return subject
 
@@ -132,10 +141,14 @@ def require_keywords(function: Callable[..., Any], given: Mapping[str, Any], cal
             raise UsageError(f"{called} takes no hyperparameter {name!r}{nearest(name, known)} (it takes {', '.join(known)})")
 
 
+def spec_of(found: Any) -> str:
+    """Return where something is defined, as a subject string."""
+    return f"{getattr(found, '__module__', '?')}:{getattr(found, '__qualname__', type(found).__name__)}"
+
+
 def label(found: Any, hyperparameters: Mapping[str, Any]) -> str:
     """Return a subject's name: what it is called where it is defined, and its hyperparameters."""
-    module, name = getattr(found, "__module__", "?"), getattr(found, "__qualname__", type(found).__name__)
-    return label_of(f"{module}:{name}", hyperparameters)
+    return label_of(spec_of(found), hyperparameters)
 
 
 def label_of(spec: str, hyperparameters: Mapping[str, Any]) -> str:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import torch
 
+from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
 from gdprops.errors import UsageError, Unsupported
-from gdprops.model.subject import Delivery, Gradients, Look
-from gdprops.model.traits import Measured, declared
+from gdprops.model.subject import Calling, Delivery, Gradients, Look
+from gdprops.model.traits import Measured, Traits, declared
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -34,8 +35,10 @@ class TorchOptimizer:
     name: str
     rule: str | None = None
     declared: Mapping[str, Measured] = field(default_factory=dict)
-    calls: Calls = field(default_factory=Calls)
+    traits: Traits = field(default_factory=Traits)
+    calls: Calling = field(default_factory=Calls)
     kind: str = "optimizer"
+    spec: str = ""
 
     @property
     def own_rate(self) -> float | None:
@@ -43,9 +46,9 @@ class TorchOptimizer:
         given = self.hyperparameters.get("lr", _default(self.factory, "lr"))
         return None if given is None else float(given)
 
-    def timed(self, calls: Calls) -> TorchOptimizer:
-        """Return the same subject with a budget of time."""
-        return replace(self, calls=calls)
+    def prepared(self, traits: Traits, calls: Calling) -> TorchOptimizer:
+        """Return the same subject with what was measured of it, and a budget of time."""
+        return replace(self, traits=traits, calls=calls)
 
     def start(self, tensors: Sequence[Array], plan: Plan) -> TorchRun:
         """Build the optimizer over copies of the tensors."""
@@ -69,9 +72,38 @@ class TorchOptimizer:
             raise UsageError(f"{self.name} returned a {kind}; expected a torch.optim.Optimizer")
         return optimizer
 
+    def script_head(self) -> str:
+        """Return the imports of a script that runs it."""
+        return "\n".join(["import torch", *script.import_lines(self.spec)])
+
+    def script_start(self, tensors: Sequence[Array], plan: Plan) -> list[str]:
+        """Return the lines that build it over some tensors."""
+        lines = [_script_parameter(i, w, frozen=i in plan.frozen) for i, w in enumerate(tensors)]
+        groups = [script.listed([f"w{i + 1}" for i in group]) for group in plan.groups]
+        handed = groups[0] if len(groups) == 1 else script.listed([f'{{"params": {group}}}' for group in groups])
+        inside = script.keywords({**self.hyperparameters, **plan.options})
+        lines.append(f"optimizer = {self.spec.rpartition(':')[2]}({handed}{inside})")
+        rates = enumerate(plan.rates or ())
+        return [*lines, *(f'optimizer.param_groups[{g}]["lr"] = {rate!r}' for g, rate in rates)]
+
+    def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
+        """Return the lines that take one step."""
+        lines = [
+            f"w{i + 1}.grad = None" if g is None else f"w{i + 1}.grad = torch.tensor({script.literal(g)}, dtype=w{i + 1}.dtype)"
+            for i, g in enumerate(gradients)
+        ]
+        note = [] if delivery is Delivery.ASSIGNED else [f"# (the same gradients, {delivery})"]
+        return [*lines, *note, "optimizer.step()"]
+
     def accepts(self, option: str) -> bool:
         """Say whether the factory takes a hyperparameter that the user has not set."""
         return option not in self.hyperparameters and _default(self.factory, option) is not None
+
+
+def _script_parameter(index: int, w: Array, *, frozen: bool) -> str:
+    transposed = ".mT.contiguous().mT" if w.ndim > 1 and not w.flags.c_contiguous else ""
+    tensor = f"torch.tensor({script.literal(w)}, dtype=torch.{w.dtype}){transposed}"
+    return f"w{index + 1} = torch.nn.Parameter({tensor}{', requires_grad=False' * frozen})"
 
 
 def _default(factory: OptimizerFactory, name: str) -> Any:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
 from gdprops.errors import UsageError, Unsupported
-from gdprops.model.subject import Delivery, Gradients, Look
-from gdprops.model.traits import Measured, declared
+from gdprops.model.subject import Calling, Delivery, Gradients, Look
+from gdprops.model.traits import Measured, Traits, declared
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -33,8 +34,10 @@ class UpdateRule:
     name: str
     rule: str | None = None
     declared: Mapping[str, Measured] = field(default_factory=dict)
-    calls: Calls = field(default_factory=Calls)
+    traits: Traits = field(default_factory=Traits)
+    calls: Calling = field(default_factory=Calls)
     kind: str = "update-rule"
+    spec: str = ""
 
     @property
     def rate_name(self) -> str | None:
@@ -51,13 +54,30 @@ class UpdateRule:
         given = self.hyperparameters.get(self.rate_name, default)
         return None if given is inspect.Parameter.empty else float(given)
 
-    def timed(self, calls: Calls) -> UpdateRule:
-        """Return the same subject with a budget of time."""
-        return replace(self, calls=calls)
+    def prepared(self, traits: Traits, calls: Calling) -> UpdateRule:
+        """Return the same subject with what was measured of it, and a budget of time."""
+        return replace(self, traits=traits, calls=calls)
 
     def accepts(self, option: str) -> bool:
         """Say whether the rule takes a hyperparameter that the user has not set."""
         return option not in self.hyperparameters and option in inspect.signature(self.function).parameters
+
+    def script_head(self) -> str:
+        """Return the imports of a script that runs it."""
+        return "\n".join(["import numpy as np", *script.import_lines(self.spec)])
+
+    def script_start(self, tensors: Sequence[Array], plan: Plan) -> list[str]:
+        """Return the lines that start from some tensors."""
+        pairs = [f'"w{i}": np.array({script.literal(tensors[i])}, dtype="{tensors[i].dtype}")' for i in plan.indices]
+        rate = {} if plan.rates is None or self.rate_name is None else {self.rate_name: plan.rates[0]}
+        inside = {**self.hyperparameters, **plan.options, **rate}
+        return [f"params, state, options = {{{', '.join(pairs)}}}, None, {inside!r}"]
+
+    def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
+        """Return the lines that take one step."""
+        given = [f'"w{i}": np.array({script.literal(g)})' for i, g in enumerate(gradients) if g is not None]
+        called = self.spec.rpartition(":")[2]
+        return [f"params, state = {called}(params, {{{', '.join(given)}}}, state, **options)", "print(params)"]
 
     def start(self, tensors: Sequence[Array], plan: Plan) -> RuleRun:
         """Start from copies of the tensors and no state."""
@@ -147,10 +167,11 @@ def update_rule(
     Raises:
         UsageError: for something that is not a function, or an unknown rule or trait.
     """
-    from gdprops.adapters.resolve import check_rule, label, require_keywords
+    from gdprops.adapters.resolve import check_rule, label, require_keywords, spec_of
 
     if not callable(rule_function):
         raise UsageError(f"update_rule: {rule_function!r} is not callable; expected a function of (params, grads, state)")
     called = name or label(rule_function, hyperparameters)
     require_keywords(rule_function, hyperparameters, called)
-    return UpdateRule(rule_function, hyperparameters, called, check_rule(rule), declared(traits))
+    spec = spec_of(rule_function)
+    return UpdateRule(rule_function, hyperparameters, called, check_rule(rule), declared(traits), spec=spec)

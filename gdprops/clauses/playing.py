@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -207,6 +208,20 @@ def armijo_rate(
     return None
 
 
+def training_rate(case: TrainCase) -> float | None:
+    """Return a rate at which plain descent satisfies Armijo's condition at every step, or None."""
+    rate: float | None = 1.0
+    weights, taken = list(case.tensors), 0
+    while rate is not None and taken < len(case.batches):
+        g = [w * 0 if x is None else x for w, x in zip(weights, oracle(case, weights, taken), strict=True)]
+        found = armijo_rate(case, weights, [-x for x in g], -sum(float((x * x).sum()) for x in g), rate)
+        if found == rate:
+            weights, taken = [w - rate * x for w, x in zip(weights, g, strict=True)], taken + 1
+        else:
+            rate, weights, taken = found, list(case.tensors), 0
+    return rate
+
+
 def losses_along(case: TrainCase, seen: Sequence[Weights]) -> list[float]:
     """Return J of the first batch at every stop."""
     return [loss_of(case, weights) for weights in seen]
@@ -214,5 +229,7 @@ def losses_along(case: TrainCase, seen: Sequence[Weights]) -> list[float]:
 
 def dirty_memory(case: UpdateCase) -> None:
     """Fill freed memory of the tensors' sizes with NaN, so that state which was never initialized shows."""
+    torch = sys.modules.get("torch")
     for w in case.tensors:
-        np.full(w.shape, np.nan, dtype=w.dtype)
+        if torch is not None:
+            torch.full(w.shape, float("nan"), dtype=torch.float64)

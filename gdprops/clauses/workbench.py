@@ -16,6 +16,7 @@ from gdprops.clauses.playing import (
     oracle,
     plain_evidence,
     train,
+    training_rate,
 )
 from gdprops.model.case import Regime
 from gdprops.model.evidence import combine, require, vacuous, violation
@@ -24,12 +25,12 @@ from gdprops.numerics.certificate import is_exact_update, loss_bound, update_all
 from gdprops.numerics.comparison import compare, differ, same_bytes
 from gdprops.numerics.differences import numerical_gradient
 from gdprops.numerics.flat import flat, flat_gradient, flat_weights, members, spread, unflat
-from gdprops.numerics.law import lower_hessian_times_gradient
+from gdprops.numerics.law import law_on_a_ladder, lower_hessian_times_gradient
 from gdprops.numerics.network_pass import gradient_at, loss_at
-from gdprops.numerics.rational import floats, rational, rational_point
-from gdprops.numerics.updates import ordered, simultaneous_step, sweep, sweep_displacements
+from gdprops.numerics.rational import floats, floats_of, rational, rational_point
+from gdprops.numerics.updates import ordered, sweep, trust_ratios
 from gdprops.strategies.feeds import Feed, feeds
-from gdprops.strategies.looks import KINK_FREE, decoupled, granular_sweeps, linear_regressions, looks, sweeps
+from gdprops.strategies.looks import KINK_FREE, decoupled, granular_sweeps, linear_regressions, looks, smooth_sweeps, sweeps
 from gdprops.strategies.training import Loop, loops
 
 __all__ = [
@@ -54,9 +55,11 @@ __all__ = [
     "flat_gradient",
     "flat_weights",
     "floats",
+    "floats_of",
     "gradient_at",
     "granular_sweeps",
     "is_exact_update",
+    "law_on_a_ladder",
     "linear_regressions",
     "looks",
     "loops",
@@ -77,12 +80,13 @@ __all__ = [
     "rational_point",
     "require",
     "same_bytes",
-    "simultaneous_step",
+    "smooth_sweeps",
     "spread",
     "sweep",
-    "sweep_displacements",
     "sweeps",
     "train",
+    "training_rate",
+    "trust_ratios",
     "unflat",
     "update_allowance",
     "vacuous",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
-from gdprops.model.traits import Measured
+from gdprops.model.traits import Measured, Traits
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -45,6 +46,13 @@ class Domain:
     plain: bool = False
     options: Mapping[str, float | bool] = field(default_factory=dict)
     empty: bool = True
+
+
+class Calling(Protocol):
+    """Who runs the user's code: turns its exceptions into `SubjectCrash` and counts its time."""
+
+    def to(self, doing: str) -> AbstractContextManager[None]:
+        """Run the subject's code inside this context."""
 
 
 class Run(Protocol):
@@ -95,6 +103,21 @@ class Subject(Protocol):
         """The traits that its owner declared."""
 
     @property
+    def spec(self) -> str:
+        """The subject string that names it, empty where there is none."""
+
+    @property
+    def hyperparameters(self) -> Mapping[str, Any]:
+        """What the user gave it."""
+
+    def prepared(self, traits: Traits, calls: Calling) -> Subject:
+        """Return the same subject with what was measured of it, and a budget of time."""
+
+    @property
+    def traits(self) -> Traits:
+        """What was measured of it; empty before the probe."""
+
+    @property
     def own_rate(self) -> float | None:
         """The learning rate that the user gave."""
 
@@ -103,6 +126,15 @@ class Subject(Protocol):
 
     def accepts(self, option: str) -> bool:
         """Say whether the subject takes a hyperparameter that the user has not set."""
+
+    def script_head(self) -> str:
+        """Return the imports of a plain script that runs it."""
+
+    def script_start(self, tensors: Sequence[Array], plan: Plan) -> list[str]:
+        """Return the lines of a plain script that start it."""
+
+    def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
+        """Return the lines of a plain script that take one step."""
 
 
 class System(Protocol):
@@ -139,6 +171,9 @@ class System(Protocol):
 
     def additive(self, point: Point, parts: Sequence[Batch]) -> list[Array | None]:
         """Return the weighted sum of the micro-batches' gradients."""
+
+    def look(self, point: Point) -> Callable[[Array], Array]:
+        """Return the flat gradient as a function of the flat weights; each call is one look."""
 
     def looks(self) -> int:
         """Return how many gradient evaluations were made so far."""

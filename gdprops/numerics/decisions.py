@@ -60,6 +60,8 @@ LAW_REMAINDER = 2 * Fraction(1, 2**20)
 LADDER = (2.0**-6, 2.0**-8, 2.0**-10, 2.0**-12)
 SLOPE = (1.9, 2.1)
 RESIDUAL_SLOPE = 2.8
+# A residual below this many units of |eta H w| is rounding of the gradients, not a cubic term.
+LADDER_NOISE = 2.0**-44
 # Below this share of |H||g| the predicted difference is a cancellation and the slope says nothing.
 LAW_RESOLUTION = 1e-3
 # At a natural rate the predicted quadratic term must exceed twice the rest, or the law alone decides nothing.
@@ -83,6 +85,9 @@ RICHARDSON_STEP = 2.0**-9
 RICHARDSON_MARGIN = 2.0
 # One-sided differences that disagree by more than this share of their size mark a kink at the coordinate.
 KINK_SHARE = 0.05
+
+# Trust ratios |w| / |g| are rounded to powers of two within these, so that layer-wise rates stay dyadic and moderate.
+TRUST_EXPONENTS = (-3, 3)
 
 # Parallel to g within this share: a near miss of plain gradient descent, printed with its factor.
 NEARLY_PARALLEL = 1e-6

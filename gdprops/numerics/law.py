@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdprops.model.evidence import Evidence, require, vacuous
+from gdprops.numerics import decisions
 from gdprops.numerics.dual import hessian_vector
-from gdprops.numerics.flat import flat, flat_gradient, spread
+from gdprops.numerics.flat import flat, flat_gradient, flat_weights, spread
 from gdprops.numerics.network_pass import gradient_at
+from gdprops.numerics.updates import Gradient, sweep_displacements
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -35,10 +38,48 @@ def lower_hessian_times_gradient(point: Point, blocks: Sequence[Block]) -> Array
 
 def hessian(point: Point) -> Array:
     """Return H as a matrix, column by column."""
-    n = flat(point.tensors, point.network.moving).size
-    columns = [times_hessian(point, flat(point.tensors, point.network.moving) * 0 + unit) for unit in _basis(n)]
-    return np.array(columns).T
+    w = flat_weights(point)
+    return np.array([times_hessian(point, _unit(w, k)) for k in range(w.size)]).T
 
 
-def _basis(n: int) -> list[Array]:
-    return [np.array([int(i == k) for i in range(n)]) for k in range(n)]
+def _unit(w: Array, k: int) -> Array:
+    vector: Array = w * 0
+    vector[k] = 1
+    return vector
+
+
+def curvature(point: Point) -> float:
+    """Return the Frobenius norm of H."""
+    return float(np.linalg.norm(hessian(point).astype(float)))
+
+
+def law_on_a_ladder(look: Gradient, point: Point, blocks: Sequence[Block]) -> Evidence:
+    """Decide the law in floating point: slope 2 of |v - w'| and slope at least 3 of its residual, rung by rung.
+
+    The differences are accumulated as -eta [g_b(v) - g_b(w)]. Vacuous where c = lower(H) g is a cancellation.
+    """
+    w, c = flat_weights(point), lower_hessian_times_gradient(point, blocks)
+    size, g = curvature(point), float(np.linalg.norm(flat_gradient(point, gradient_at(point))))
+    if float(np.linalg.norm(c)) <= decisions.LAW_RESOLUTION * size * g or not size:
+        return vacuous("lower(H) g is zero, or a cancellation")
+    rates = [rung / size for rung in decisions.LADDER]
+    apart = [sweep_displacements(look, w, blocks, rate) for rate in rates]
+    main = _slopes(rates, [float(np.linalg.norm(a)) for a in apart])
+    rest = [float(np.linalg.norm(a - rate**2 * c)) for a, rate in zip(apart, rates, strict=True)]
+    noise = [decisions.LADDER_NOISE * rate * size * float(np.linalg.norm(w)) for rate in rates]
+    return _judge(main, _slopes(rates, rest), rest, noise)
+
+
+def _slopes(rates: Sequence[float], sizes: Sequence[float]) -> list[float]:
+    """Return the log-log slope between neighbouring rungs; a size of zero has none."""
+    pairs = zip(zip(rates, sizes, strict=True), zip(rates[1:], sizes[1:], strict=True), strict=False)
+    return [np.log(a / b) / np.log(r / s) if a and b else np.nan for (r, a), (s, b) in pairs]
+
+
+def _judge(main: Sequence[float], residual: Sequence[float], rest: Sequence[float], noise: Sequence[float]) -> Evidence:
+    low, high = decisions.SLOPE
+    slope = main[-1]
+    above = [k for k in range(len(residual)) if rest[k + 1] > noise[k + 1]]
+    steep = max((residual[k] for k in above), default=decisions.RESIDUAL_SLOPE)
+    holds = low <= slope <= high and steep >= decisions.RESIDUAL_SLOPE
+    return require(holds, f"slope {slope:.3f} of |sweep - step| and {steep:.3f} of its residual; expected 2 and at least 3")

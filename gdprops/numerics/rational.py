@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,3 +30,8 @@ def rational_point(point: Point) -> Point:
 def floats(values: Array) -> Array:
     """Return fractions rounded once to float64."""
     return np.array([float(v) for v in values.ravel()], dtype=np.float64).reshape(values.shape)
+
+
+def floats_of(values: Iterable[Any]) -> Array:
+    """Return a vector of fractions rounded once to float64."""
+    return np.array([float(v) for v in values], dtype=np.float64)

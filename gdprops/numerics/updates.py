@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdprops.numerics.decisions import TRUST_EXPONENTS
+
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import Block
@@ -21,10 +23,10 @@ def simultaneous_step(gradient: Gradient, w: Array, rate: Any) -> Array:
 
 
 def sweep(gradient: Gradient, w: Array, blocks: Sequence[Block], rate: Any) -> Array:
-    """Return the weights after v_b <- v_b - eta g_b(v) for each block in turn (Gauss-Seidel)."""
-    v = w.copy()
+    """Return the weights after v_b <- v_b - eta_b g_b(v) for each block in turn (Gauss-Seidel)."""
+    v, eta = w.copy(), np.broadcast_to(rate, w.shape)
     for b in map(list, blocks):
-        v[b] = v[b] - rate * gradient(v)[b]
+        v[b] = v[b] - eta[b] * gradient(v)[b]
     return v
 
 
@@ -45,3 +47,14 @@ def ordered(blocks: Sequence[Block], keys: Sequence[int]) -> tuple[Block, ...]:
     """Return the blocks in the order of their keys; block b has the key ``keys[b % len(keys)]``."""
     chosen = sorted(range(len(blocks)), key=lambda b: (keys[b % len(keys)] if keys else 0, b))
     return tuple(blocks[b] for b in chosen)
+
+
+def trust_ratios(w: Array, g: Array, blocks: Sequence[Block], rate: float) -> Array:
+    """Return eta_b = eta 2^k with 2^k near |w_b| / |g_b| for every weight; 2^0 where a norm is 0 (LARS)."""
+    rates = np.full(w.shape, rate, dtype=np.float64)
+    low, high = TRUST_EXPONENTS
+    for b in map(list, blocks):
+        length, slope = float(np.linalg.norm(w[b])), float(np.linalg.norm(g[b]))
+        if length and slope:
+            rates[b] *= 2.0 ** np.clip(np.round(np.log2(length / slope)), low, high)
+    return rates

@@ -66,8 +66,15 @@ def run_parallel(
 
 def workers_of(text: str, items: int) -> int:
     """Return how many worker processes ``-n auto`` or ``-n N`` means for this many items."""
-    wanted = len(os.sched_getaffinity(0)) if text == "auto" else int(text)
+    wanted = _cores() if text == "auto" else int(text)
     return max(1, min(wanted, items))
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows do not tell which cores this process may use
+        return os.cpu_count() or 1
 
 
 def _arguments(request: RunRequest, workers: int, folder: Path) -> list[str]:
@@ -137,9 +144,7 @@ class Collector:
         """Return the verdicts in the order of the items; ``complete``: items that never ran are aborted."""
         if complete:
             for key in self._items.keys() - self._verdicts.keys():
-                self._keep(
-                    key, _verdict(self._items[key], Status.ABORTED, ENDED)
-                )
+                self._keep(key, _verdict(self._items[key], Status.ABORTED, ENDED))
         return tuple(self._verdicts[key] for key in self._items if key in self._verdicts)
 
 

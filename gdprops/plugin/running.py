@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from gdprops.errors import UsageError
+
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
     from gdprops.model.verdict import Outcome
@@ -27,6 +29,12 @@ def run(request: RunRequest, seen: Progress, *, workers: str | None = None) -> O
         seen.interrupted = True
         timing = {"wall": time.perf_counter() - began}
         return conclude(subject.name, request.settings, seen.verdicts, timing)
+
+
+def require_workers(text: str | None) -> None:
+    """Raise `UsageError` for anything but a number of processes, ``auto`` or None."""
+    if text is not None and text != "auto" and not (text.isdecimal() and int(text) > 0):
+        raise UsageError(f"-n {text}: expected a number of processes of at least 1, or auto")
 
 
 def _outcome(request: RunRequest, subject: Subject, seen: Progress, workers: str | None) -> Outcome:

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gdprops.model.case import Block, LookCase, Regime
-from gdprops.model.network import Batch, Point
+from gdprops.model.network import Batch, Layer, Network, Point
 from gdprops.numerics.certificate import certify_look, certify_sweep
 from gdprops.numerics.losses import LOSSES
 from gdprops.numerics.network_pass import outputs
@@ -19,7 +19,7 @@ from gdprops.strategies import networks
 from gdprops.strategies.certified import Drawn, certified
 from gdprops.strategies.networks import Filling, Style
 from gdprops.strategies.partitions import all_partitions, partition
-from gdprops.strategies.values import cards, choices
+from gdprops.strategies.values import Deck, cards, centered_dyadics, choices, dyadics
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -49,7 +49,6 @@ def looks(
     *,
     style: Style = LOOKING,
     regimes: Sequence[Regime] = (Regime.EXACT, Regime.ROUNDED),
-    smooth: bool = False,
 ) -> st.SearchStrategy[LookCase]:
     """Return a strategy for points to look from, half of them exact.
 
@@ -65,7 +64,6 @@ def looks(
             point, precision = certified(drawn, precision, certify_look)
         else:
             rounded = _rounded(style)
-            rounded = replace(rounded, activations=networks.SMOOTH) if smooth else rounded
             point = Drawn(draw, rounded).point(rounded, Filling(decimal=True), precision)
         return _look_case(draw, point, regime, precision)
 
@@ -185,16 +183,36 @@ def _fitted(point: Point) -> Point:
 
 
 def linear_regressions(domain: Domain) -> st.SearchStrategy[LookCase]:
-    """Return a strategy for quadratic losses: one linear output, half-SSE, H = XᵀX, one weight per block.
+    """Return a strategy for quadratic losses: one linear output, half-SSE, inputs of ±1, one weight per block.
 
-    Shrinks towards two weights 1, x = (1, 1), y = 0.
+    H = XᵀX has the number of rows, 2 or 4, all along its diagonal, and eta is its inverse. Shrinks towards two weights
+    1, inputs of ones, targets 0.
     """
 
     @st.composite
     def build(draw: DrawFn) -> LookCase:
-        order = tuple(draw(cards(6)))
-        style = Style(("identity",), most_depth=1, width=3, rows=3, extras=False)
-        point = Drawn(draw, style).point(style, Filling(1, 2.0), 53)
-        return LookCase(point, Regime.RATIONAL, 53, 1.0, {"weight": partition(point, "weight")}, order)
+        rows, width, order = (2, 4)[draw(choices(2))], 2 + draw(choices(2)), tuple(draw(cards(6)))
+        deck = Deck(draw(cards(rows * width + rows + width)))
+        X = deck.numbers(np.array([1.0, -1.0]), (rows, width))
+        y, w = deck.numbers(centered_dyadics(1), (rows, 1)), deck.numbers(dyadics(1), (1, width))
+        network = Network(((Layer(0, None, "identity"),),), ("W1",), (True,), "half-sse")
+        point = Point(network, (w,), Batch(X, y))
+        return LookCase(point, Regime.EXACT, 53, 1.0 / rows, {"weight": partition(point, "weight")}, order)
+
+    return build()
+
+
+def smooth_sweeps(domain: Domain) -> st.SearchStrategy[LookCase]:
+    """Return a strategy for sweeps over smooth networks in float64, decided by a ladder of rates.
+
+    Shrinks towards two layers of one weight 1, x = 1, y = 0.
+    """
+
+    @st.composite
+    def build(draw: DrawFn) -> LookCase:
+        kind, order = ("layer", "tensor")[draw(choices(2))], tuple(draw(cards(6)))
+        style = Style(networks.SMOOTH, ("half-sse", "mse"), least_depth=2, most_depth=3, rows=2)
+        point = Drawn(draw, style).point(style, Filling(decimal=True), 53)
+        return LookCase(point, Regime.ROUNDED, 53, 0.25, {kind: partition(point, kind)}, order)
 
     return build()

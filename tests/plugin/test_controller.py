@@ -75,7 +75,9 @@ def test_a_test_that_failed_without_a_verdict_is_our_bug(watching: Progress) -> 
 def test_only_a_real_ctrl_c_is_an_interruption(watching: Progress) -> None:
     collector = Collector(ITEMS, watching)
     for error, interrupted in ((pytest.Session.Interrupted("maxfail"), False), (KeyboardInterrupt(), True)):
-        collector.pytest_keyboard_interrupt(pytest.ExceptionInfo.from_exception(error))
+        with pytest.raises(KeyboardInterrupt) as caught:
+            raise error
+        collector.pytest_keyboard_interrupt(caught)
         assert collector.interrupted is interrupted
 
 

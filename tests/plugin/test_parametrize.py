@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -152,8 +153,6 @@ def test_a_pattern_that_matches_nothing_is_refused_when_collected(pytester: pyte
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_verdicts_are_recorded_in_the_junit_file(suite: pytest.Pytester, workers: tuple[str, ...]) -> None:
-    import xml.etree.ElementTree as ElementTree
-
     run(suite, "--junitxml", "j.xml", *workers)
     properties = [node.attrib for node in ElementTree.parse(suite.path / "j.xml").getroot().iter("property")]
     verdicts = [verdict_from_dict(json.loads(p["value"])) for p in properties if p["name"] == PROPERTY]

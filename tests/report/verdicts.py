@@ -9,6 +9,8 @@ from gdprops.model.clause import Level
 from gdprops.model.evidence import Location
 from gdprops.model.verdict import About, Counterexample, Outcome, Status, Verdict
 
+__all__ = ["About", "Counterexample", "Level", "Location", "Outcome", "Status", "Verdict"]
+
 SIMULTANEOUS = (
     "One step equals U(w, g(w), s) with every gradient at the weights remembered by the forward pass."
 )

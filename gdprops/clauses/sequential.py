@@ -1,0 +1,327 @@
+"""Chapter sequential: one dimension or layer after the other."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from gdprops.clauses.lazy import lazy
+from gdprops.model.clause import Needs, View, clause
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hypothesis.strategies import SearchStrategy
+
+    from gdprops.clauses import workbench
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import Block, LookCase
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.network import Point
+    from gdprops.model.subject import Domain, System
+    from gdprops.numerics.updates import Gradient
+else:
+    workbench = lazy("gdprops.clauses.workbench")
+
+PLAIN = Needs(plain=True, rate=True, groups=True)
+_IN_FRACTIONS = "The reference system in fractions at eta = 2^-60; "
+
+
+def _blocks(case: LookCase) -> tuple[Block, ...]:
+    """Return the case's blocks in the order in which they are visited."""
+    (blocks,) = case.partitions.values()
+    return tuple(workbench.ordered(blocks, case.order))
+
+
+def _law_point(system: System, case: LookCase) -> tuple[Point, Any]:
+    """Return the point and rate at which a law is decided: fractions and 2^-60 where the system can."""
+    if system.rational:
+        return workbench.rational_point(case.point), workbench.decisions.LAW_RATE
+    return case.point, case.rate
+
+
+def _apart(system: System, case: LookCase, blocks: Sequence[Block]) -> Array:
+    """Return sweep - step as the system makes them."""
+    point, rate = _law_point(system, case)
+    return system.sweep(point, blocks, rate) - system.step(point, rate)
+
+
+def _law(case: LookCase, blocks: Sequence[Block]) -> Array:
+    """Return lower(H) g in fractions, from dual numbers: no sweep is made."""
+    return workbench.lower_hessian_times_gradient(workbench.rational_point(case.point), blocks)
+
+
+def _differs_exactly(system: System, case: LookCase, blocks: Sequence[Block]) -> bool:
+    """Say whether the exact sweep differs from the exact step at the rate that the system runs at."""
+    rate = workbench.decisions.LAW_RATE if system.rational else Fraction(case.rate)
+    step, sweep = workbench.rational_displacement(case.point, blocks, rate)
+    return bool((step != sweep).any())
+
+
+@clause(
+    id="sequential.first-block",
+    statement="The first block of a sequential sweep moves exactly as in the simultaneous update.",
+    source="At that moment no other block has moved: v = w, hence g_b(v) = g_b(w).",
+    decision="Exact cases: ==.",
+    view=View.SYSTEM,
+    refuted_by=("sweep-looks-after-stepping",),
+    cases=lambda domain: workbench.sweeps(domain),
+    needs=PLAIN,
+    claim=True,
+)
+def first_block(system: System, case: LookCase) -> Evidence:
+    blocks, w = _blocks(case), workbench.flat_weights(case.point)
+    swept, stepped = system.sweep(case.point, blocks, case.rate), system.step(case.point, case.rate)
+    first = list(blocks[0])
+    if len(blocks) < 2:
+        return workbench.vacuous("a single block")
+    return workbench.compare(
+        [swept[first]], [stepped[first]], names=["the first block"], start=[w[first]], rivals=[[w[first]]]
+    )
+
+
+@clause(
+    id="sequential.diverges",
+    statement="Where c = lower(H) g is not zero, the sweep differs from the simultaneous update.",
+    source="v_b - w'_b = -η [g_b(v) - g_b(w)] = η² Σ_{a before b} H_ba g_a + O(η³).",
+    decision=_IN_FRACTIONS + "a subject at its own dyadic rate, where the exact sweep differs too. c comes from dual numbers.",
+    view=View.SYSTEM,
+    refuted_by=("sweep-never-looks-again",),
+    cases=lambda domain: workbench.sweeps(domain),
+    needs=PLAIN,
+    claim=True,
+)
+def diverges(system: System, case: LookCase) -> Evidence:
+    blocks = _blocks(case)
+    if not _law(case, blocks).any() or not _differs_exactly(system, case, blocks):
+        return workbench.vacuous("lower(H) g is zero")
+    apart = _apart(system, case, blocks)
+    return workbench.require(bool((apart != 0).any()), "the sweep equals the simultaneous update, and must not")
+
+
+@clause(
+    id="sequential.second-order",
+    statement="The sweep differs from the simultaneous update by η² lower(H) g + O(η³): log-log slope 2, residual slope 3.",
+    source="Taylor's theorem on g_b(v) - g_b(w); measured slope 1.999, residual slope 2.998.",
+    decision="In fractions: R(η) = (v - w')/η² - c falls at least 2^-19-fold from 2^-60 to 2^-80. Smooth networks: a "
+    "ladder of rates. A system in floating point, exact cases: the difference == the rational one.",
+    view=View.SYSTEM,
+    refuted_by=("sweep-with-half-the-rate",),
+    cases=lambda domain: _laws(domain),
+    needs=PLAIN,
+)
+def second_order(system: System, case: LookCase) -> Evidence:
+    if case.regime is workbench.Regime.ROUNDED:
+        return _ladder(system, case)
+    blocks = _blocks(case)
+    c = _law(case, blocks)
+    if not c.any():
+        return workbench.vacuous("lower(H) g is zero")
+    if not system.rational:
+        return _exact_difference(system, case, blocks)
+    far, near = (
+        _remainder(system, case, blocks, c, rate)
+        for rate in (workbench.decisions.LAW_RATE, workbench.decisions.SMALLER_LAW_RATE)
+    )
+    holds = near <= workbench.decisions.LAW_REMAINDER * far
+    return workbench.require(holds, f"the remainder is {float(near):.3g} at η = 2^-80 and {float(far):.3g} at 2^-60: not O(η)")
+
+
+def _laws(domain: Domain) -> SearchStrategy[LookCase]:
+    """Exact sweeps; for the reference, smooth networks too."""
+    exact = workbench.sweeps(domain, kinds=("layer", "tensor", "random"))
+    return exact if domain.plain else exact | workbench.smooth_sweeps(domain)
+
+
+def _remainder(system: System, case: LookCase, blocks: Sequence[Block], c: Array, rate: Fraction) -> Fraction:
+    point = workbench.rational_point(case.point)
+    apart = system.sweep(point, blocks, rate) - system.step(point, rate)
+    return max((abs(r) for r in apart / rate**2 - c), default=Fraction(0))
+
+
+def _exact_difference(system: System, case: LookCase, blocks: Sequence[Block]) -> Evidence:
+    step, sweep = workbench.rational_displacement(case.point, blocks, Fraction(case.rate))
+    if not (sweep != step).any():
+        return workbench.vacuous("the exact sweep does not differ at this rate")
+    seen, expected = _apart(system, case, blocks), workbench.floats(sweep - step)
+    return workbench.compare([seen], [expected], names=["sweep - step"], rivals=[[expected * 0]])
+
+
+def _ladder(system: System, case: LookCase) -> Evidence:
+    """Fit the slope of |v - w'| and of its residual over a ladder of rates relative to the curvature."""
+    return workbench.law_on_a_ladder(system.look(case.point), case.point, _blocks(case))
+
+
+@clause(
+    id="sequential.decoupled",
+    statement="Structurally decoupled blocks, a single block, and any blocks at a stationary point move as in the "
+    "simultaneous update.",
+    source="H_ba = 0 along the whole way, or nothing moves.",
+    decision="Exact cases: ==. Decoupling is known from the structure (parallel towers under half-SSE).",
+    view=View.SYSTEM,
+    refuted_by=("sweep-looks-after-stepping",),
+    cases=lambda domain: workbench.decoupled(domain),
+    needs=PLAIN,
+)
+def is_decoupled(system: System, case: LookCase) -> Evidence:
+    blocks, w = _blocks(case), workbench.flat_weights(case.point)
+    swept, stepped = system.sweep(case.point, blocks, case.rate), system.step(case.point, case.rate)
+    rivals = [] if case.claim == "stationary" else [[w]]
+    return workbench.compare([swept], [stepped], names=[f"all weights ({case.claim})"], start=[w], rivals=rivals)
+
+
+@clause(
+    id="sequential.order-matters",
+    statement="Where (lower_π - lower_π')(H) g is not zero, sweeping in the orders π and π' ends at different weights.",
+    source="Reversing π exchanges the strictly lower for the strictly upper triangle of H.",
+    decision=_IN_FRACTIONS + "a subject at its own rate, where the exact sweeps differ too.",
+    view=View.SYSTEM,
+    refuted_by=("sweep-ignores-the-order",),
+    cases=lambda domain: workbench.sweeps(domain),
+    needs=PLAIN,
+    claim=True,
+)
+def order_matters(system: System, case: LookCase) -> Evidence:
+    there = _blocks(case)
+    back = there[::-1]
+    rate = workbench.decisions.LAW_RATE if system.rational else Fraction(case.rate)
+    exact = [workbench.rational_displacement(case.point, order, rate)[1] for order in (there, back)]
+    if not (_law(case, there) != _law(case, back)).any() or not (exact[0] != exact[1]).any():
+        return workbench.vacuous("both orders end at the same weights")
+    point, eta = _law_point(system, case)
+    apart = system.sweep(point, there, eta) - system.sweep(point, back, eta)
+    return workbench.require(bool((apart != 0).any()), "both orders end at the same weights, and must not")
+
+
+@clause(
+    id="sequential.cost",
+    statement="A sweep over B blocks costs B gradient evaluations; the simultaneous update costs one.",
+    source="Each block needs a forward pass and a gradient at weights that earlier blocks have moved.",
+    decision="Gradient evaluations are counted.",
+    view=View.SYSTEM,
+    refuted_by=("sweep-never-looks-again",),
+    cases=lambda domain: workbench.sweeps(domain),
+    needs=Needs(reference_only=True),
+    claim=True,
+)
+def cost(system: System, case: LookCase) -> Evidence:
+    blocks, before = _blocks(case), system.looks()
+    system.step(case.point, case.rate)
+    stepping = system.looks() - before
+    system.sweep(case.point, blocks, case.rate)
+    sweeping = system.looks() - before - stepping
+    if len(blocks) < 2:
+        return workbench.vacuous("a single block")
+    found = f"{sweeping} looks for {len(blocks)} blocks, {stepping} for the step"
+    return workbench.require((stepping, sweeping) == (1, len(blocks)), found)
+
+
+@clause(
+    id="sequential.granularity",
+    statement="Weight by weight, tensor by tensor or layer by layer: each sweep with at least two blocks and c ≠ 0 "
+    "differs from the simultaneous update.",
+    source="The law of divergence holds for any partition; one block per weight is coordinate descent.",
+    decision=_IN_FRACTIONS + "a subject at its own rate, where the exact sweep differs too.",
+    view=View.SYSTEM,
+    refuted_by=("sweep-never-looks-again",),
+    cases=lambda domain: workbench.granular_sweeps(domain),
+    needs=PLAIN,
+    claim=True,
+)
+def granularity(system: System, case: LookCase) -> Evidence:
+    distinct = {kind: blocks for kind, blocks in case.partitions.items() if len(blocks) > 1}
+    if len(set(distinct.values())) < 2:
+        return workbench.vacuous("fewer than two distinct partitions")
+    return workbench.combine(_diverges_over(system, case, kind, blocks) for kind, blocks in distinct.items())
+
+
+def _diverges_over(system: System, case: LookCase, kind: str, blocks: tuple[Block, ...]) -> Evidence:
+    visited = workbench.ordered(blocks, case.order)
+    if not _law(case, visited).any() or not _differs_exactly(system, case, visited):
+        return workbench.vacuous(f"lower(H) g is zero {kind} by {kind}")
+    apart = _apart(system, case, visited)
+    return workbench.require(bool((apart != 0).any()), f"the sweep {kind} by {kind} equals the simultaneous update")
+
+
+@clause(
+    id="sequential.gauss-seidel",
+    statement="On a quadratic loss, one weight per block and rate 1/H_bb, the sweep is the Gauss-Seidel iteration and "
+    "the simultaneous update the Jacobi iteration.",
+    source="Golub and Van Loan, Matrix Computations, section 11.2: splittings of H w = b.",
+    decision="Inputs of ±1 make every H_bb the number of rows, a power of two: exact, against fractions.",
+    view=View.SYSTEM,
+    refuted_by=("sweep-never-looks-again", "sweep-with-half-the-rate"),
+    cases=lambda domain: workbench.linear_regressions(domain),
+    needs=PLAIN,
+)
+def gauss_seidel(system: System, case: LookCase) -> Evidence:
+    H, b, w = _normal_equations(case.point)
+    order = [block[0] for block in _blocks(case)]
+    jacobi = [(b[i] - sum(H[i, j] * w[j] for j in order if j != i)) / H[i, i] for i in range(len(w))]
+    seidel = list(w)
+    for i in order:
+        seidel[i] = (b[i] - sum(H[i, j] * seidel[j] for j in order if j != i)) / H[i, i]
+    if jacobi == seidel:
+        return workbench.vacuous("H is diagonal, or w solves the equations")
+    seen = [system.step(case.point, case.rate), system.sweep(case.point, _blocks(case), case.rate)]
+    expected = [workbench.floats_of(jacobi), workbench.floats_of(seidel)]
+    names = ["the step (Jacobi)", "the sweep (Gauss-Seidel)"]
+    return workbench.compare(seen, expected, names=names, rivals=[expected[::-1]])
+
+
+def _normal_equations(point: Point) -> tuple[Array, Array, Array]:
+    """Return H = XᵀX, b = Xᵀy and w of a linear network with one output, in fractions."""
+    X, y = workbench.rational(point.batch.inputs), workbench.rational(point.batch.targets)
+    return X.T @ X, (X.T @ y)[:, 0], workbench.flat_weights(workbench.rational_point(point))
+
+
+@clause(
+    id="sequential.layerwise-rate",
+    statement="A rate of its own for every layer (LARS, LAMB), and training one unfrozen layer, are still simultaneous "
+    "updates: w'_b = w_b - η_b g_b with every η_b and g at the frozen weights.",
+    source="You, Gitman, Ginsburg, Large Batch Training of Convolutional Networks, 2017: η_b = η |w_b| / |g_b|.",
+    decision="Trust ratios rounded to powers of two. Exact where the update is; else one ulp of each term.",
+    view=View.SYSTEM,
+    refuted_by=("layerwise-rates-swept",),
+    cases=lambda domain: workbench.sweeps(domain, kinds=("layer",)),
+    needs=PLAIN,
+    claim=True,
+)
+def layerwise_rate(system: System, case: LookCase) -> Evidence:
+    point, blocks = case.point, _blocks(case)
+    w, g = workbench.flat_weights(point), workbench.flat_gradient(point, workbench.gradient_at(point))
+    rates = workbench.trust_ratios(w, g, blocks, case.rate)
+    if len(set(rates.tolist())) < 2:
+        return workbench.vacuous("the same rate in every layer")
+    allowed = workbench.update_allowance(w, rates * g, case.precision)
+    expected = w - rates * g
+    swept = workbench.sweep(_gradient(point), w, blocks, rates)
+    return workbench.compare(
+        [system.step(point, rates)],
+        [expected],
+        names=["all weights"],
+        allowed=[allowed],
+        start=[w],
+        rivals=[[swept], [w - case.rate * g]],
+    )
+
+
+def _gradient(point: Point) -> Gradient:
+    def gradient(v: Array) -> Array:
+        here = workbench.unflat(point, v)
+        return workbench.flat_gradient(here, workbench.gradient_at(here))
+
+    return gradient
+
+
+CLAUSES = (
+    first_block,
+    diverges,
+    second_order,
+    is_decoupled,
+    order_matters,
+    cost,
+    granularity,
+    gauss_seidel,
+    layerwise_rate,
+)

@@ -1,0 +1,475 @@
+"""Chapter step: moving in all dimensions at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gdprops.clauses.lazy import lazy
+from gdprops.clauses.optimizer import FED, REPEATABLE, SEPARABLE
+from gdprops.errors import Unsupported
+from gdprops.model.clause import Level, Needs, View, clause
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gdprops.clauses import workbench
+    from gdprops.clauses.playing import Weights
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import TrainCase, UpdateCase
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.subject import Gradients, Look, Subject
+    from gdprops.strategies.training import Loop
+else:
+    workbench = lazy("gdprops.clauses.workbench")
+
+
+DOUBLE = ("dtypes", ("float64+float32", "float64"))
+LINEAR = ("lr_response", ("linear",))
+
+
+@clause(
+    id="step.simultaneous",
+    statement="One step equals U(w, g(w), s) with every gradient at the weights that the forward pass remembered.",
+    source="Gradient descent; data-science-from-scratch#31 and many courses adjust one layer before the next one looks.",
+    decision="An optimizer: each tensor stepped by an independent copy on the frozen gradients equals the joint step, "
+    "and step(closure), whose closure looks at the current weights, equals the step fed with g(w). Identical inputs: ==.",
+    view=View.OPTIMIZER,
+    refuted_by=("looks-again-for-each-tensor", "moves-before-it-looks", "reads-its-updated-neighbour"),
+    cases=lambda domain: workbench.loops(domain, workbench.Loop(options=True)),
+    needs=Needs(traits=(FED, REPEATABLE)),
+    claim=True,
+)
+def simultaneous(subject: Subject, case: TrainCase) -> Evidence:
+    seen, fed = workbench.train(subject, case)
+    parts = [_closure_agrees(subject, case, seen, fed)]
+    if subject.traits["separability"] in SEPARABLE[1]:
+        parts.append(_copies_agree(subject, case, seen, fed))
+    return workbench.combine(parts)
+
+
+def _copies_agree(
+    subject: Subject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]
+) -> Evidence:
+    """Step every tensor by a copy of the optimizer that has never heard of the others."""
+    network, plan = case.network, case.plan
+    chosen = [i for i in network.moving if i in network.used]
+    alone = [
+        workbench.feed_alone(subject, case.tensors[i], [step[i] for step in fed], plan, i) for i in chosen
+    ]
+    names, what = [network.names[i] for i in chosen], "stepped by an independent copy of the optimizer"
+    return workbench.combine(
+        workbench.compare(
+            [seen[t][i] for i in chosen],
+            [weights[t] for weights in alone],
+            names=names,
+            start=[seen[t - 1][i] for i in chosen],
+            rivals=[[seen[t - 1][i] for i in chosen]],
+            step=t,
+            what=what,
+        )
+        for t in range(1, len(seen))
+    )
+
+
+def _closure_agrees(
+    subject: Subject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]
+) -> Evidence:
+    """Step with a closure that looks at the weights as they are whenever it is called."""
+    run, parts = subject.start(case.tensors, case.plan), []
+    names, rival = case.network.names, _sweep_rival(subject, case, seen[1], fed[0])
+    for t in range(len(case.batches)):
+        try:
+            run.step_closure(_look(case, t))
+        except Unsupported as reason:
+            return workbench.vacuous(str(reason))
+        evidence = workbench.compare(
+            run.weights(),
+            seen[t + 1],
+            names=names,
+            start=seen[t],
+            rivals=[rival] if t == 0 else [],
+            step=t + 1,
+            what="step(closure), against the step fed with g(w)",
+        )
+        parts.append(evidence if t == 0 or evidence.violated else workbench.vacuous(""))
+    return workbench.combine(parts)
+
+
+def _look(case: TrainCase, t: int) -> Look:
+    return lambda weights: (workbench.loss_of(case, weights, t), workbench.oracle(case, weights, t))
+
+
+def _sweep_rival(subject: Subject, case: TrainCase, stepped: Weights, fed: Gradients) -> Weights:
+    """Return the weights after a first step that moves the last layer and then looks again for the others."""
+    last = case.network.layers[-1]
+    own = {last.weight, last.bias}
+    moved = [stepped[i] if i in own else w for i, w in enumerate(case.tensors)]
+    again = workbench.oracle(case, moved, 0)
+    mixed = [fed[i] if i in own else g for i, g in enumerate(again)]
+    run = subject.start(case.tensors, case.plan)
+    run.step(mixed)
+    return run.weights()
+
+
+@clause(
+    id="step.plain",
+    statement="Plain gradient descent moves every weight by exactly -η g, at every step.",
+    source="w' = w - η ∇J(w); transformers#14539 decayed the already moved weights.",
+    decision="Where w - η g is exact in the case's precision: ==. Else one ulp of each term. Every step starts from "
+    "the weights seen before it.",
+    view=View.OPTIMIZER,
+    refuted_by=("sgd-doubles-the-step", "sgd-decays-moved-weights", "sgd-off-by-one-millionth", "sgd-forgets-the-last"),
+    cases=lambda domain: workbench.loops(domain),
+    needs=Needs(traits=(FED,), plain=True),
+    claim=True,
+)
+def plain(subject: Subject, case: TrainCase) -> Evidence:
+    run = subject.start(case.tensors, case.plan)
+    rates, parts = workbench.effective_rates(subject, case.plan, run), []
+    for t in range(len(case.batches)):
+        before = run.weights()
+        gradients = workbench.oracle(case, before, t)
+        run.step(gradients)
+        parts.append(
+            workbench.plain_evidence(
+                before,
+                run.weights(),
+                gradients,
+                rates,
+                names=case.network.names,
+                precision=case.precision,
+                step=t + 1,
+            )
+        )
+    return workbench.combine(parts)
+
+
+@clause(
+    id="step.apply-order",
+    statement="The frozen gradients may be applied block by block, in any order.",
+    source="A simultaneous update is one assignment per parameter; their order is not part of it.",
+    decision="One optimizer per block of tensors, all alive at once and taking turns: == to the joint step.",
+    view=View.OPTIMIZER,
+    refuted_by=("momentum-shared-by-shape", "adam-with-one-counter"),
+    cases=lambda domain: workbench.feeds(domain),
+    needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
+    claim=True,
+)
+def apply_order(subject: Subject, case: UpdateCase) -> Evidence:
+    joint, order = workbench.feed(subject, case), sorted(range(len(case.tensors)), key=lambda i: case.order[i])
+    odd = [i for i in order if case.order[i] % 2]
+    blocks = [block for block in ([i for i in order if i not in odd], *([i] for i in odd)) if block]
+    blocks = blocks if len(blocks) > 1 else [[i] for i in order]
+    moving = sum(workbench.differ([a], [b]) for a, b in zip(joint[-1], case.tensors, strict=True))
+    if moving < 2:
+        return workbench.vacuous("fewer than two tensors move")
+    apart, names = workbench.feed_blocks(subject, case, blocks), workbench.names_of(case)
+    return workbench.combine(
+        workbench.compare(s, e, names=names, start=joint[max(t - 1, 0)], step=t, what="joint, against block by block")
+        for t, (s, e) in enumerate(zip(joint, apart, strict=True))
+    )
+
+
+@clause(
+    id="step.moves-all",
+    statement="A parameter moves if and only if the rule moves it: all of them in one step, none later.",
+    source="accelerate#2665: the optimizer holds other tensors than the model; pytorch#110454: a loop that returns early.",
+    decision="Entry by entry, against w - η g where the rule is declared, else against the same optimizer on that tensor "
+    "alone (flattened for element-wise rules). Entries whose displacement is below 4 ulp are undecided.",
+    view=View.OPTIMIZER,
+    refuted_by=("skips-vectors", "moves-one-tensor-per-step", "sgd-forgets-the-last"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(own_rate=False)),
+    needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
+    claim=True,
+)
+def moves_all(subject: Subject, case: UpdateCase) -> Evidence:
+    seen = workbench.feed(subject, case)
+    expected = _by_the_rule(subject, case, seen) if subject.rule == "sgd" and not case.plan.options else _alone(subject, case)
+    return workbench.combine(
+        _moved_alike(case, i, seen[t - 1][i], seen[t][i], *expected[t][i], t)
+        for t in range(1, len(seen))
+        for i in range(len(case.tensors))
+    )
+
+
+Stops = dict[int, list[tuple["Array", "Array"]]]
+"""For each step, every tensor's expected weights before and after it."""
+
+
+def _by_the_rule(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Stops:
+    rates = workbench.effective_rates(subject, case.plan, subject.start(case.tensors, case.plan))
+    found: Stops = {}
+    for t, step in enumerate(case.gradients, start=1):
+        pairs = zip(seen[t - 1], step, rates, strict=True)
+        found[t] = [(w, w if g is None else w - w.dtype.type(eta) * g) for w, g, eta in pairs]
+    return found
+
+
+def _alone(subject: Subject, case: UpdateCase) -> Stops:
+    flattened = subject.traits["separability"] == "element" and subject.traits.accepts("shapes", "1")
+    ways = [
+        workbench.feed_alone(
+            subject, w, [step[i] for step in case.gradients], case.plan, i, flattened=flattened
+        )
+        for i, w in enumerate(case.tensors)
+    ]
+    return {t: [(way[t - 1], way[t]) for way in ways] for t in range(1, len(case.gradients) + 1)}
+
+
+def _moved_alike(
+    case: UpdateCase, i: int, before: Array, after: Array, w: Array, expected: Array, step: int
+) -> Evidence:
+    """Compare who moved, not how far; what hardly moves is undecided."""
+    ulp = workbench.decisions.ULP * workbench.decisions.unit(case.precision)
+    clear = abs(expected - w) >= workbench.decisions.UNDECIDED_MOVE * ulp * abs(w)
+    should, did = (expected != w) & clear, (after != before) & clear
+    if not should.any():
+        return workbench.vacuous("the rule moves nothing here")
+    name = workbench.names_of(case)[i]
+    return workbench.compare([did * 1], [should * 1], names=[name], step=step, what=f"{name}: 1 means that an entry moves")
+
+
+@clause(
+    id="step.linear-in-lr",
+    statement="From the same weights, state and gradient, c times the learning rate gives c times the displacement.",
+    source="A large rate is one large simultaneous step: 1.0 moves every layer by 100 times what 0.01 moves it.",
+    decision="c in {2, 8, 10, 100}; allowed: c ulp of w, and the rule's own few roundings.",
+    view=View.OPTIMIZER,
+    refuted_by=("rate-clipped-at-one", "sgd-with-rate-squared"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(own_rate=False)),
+    needs=Needs(traits=(FED, REPEATABLE, LINEAR), rate=True),
+    claim=True,
+)
+def linear_in_lr(subject: Subject, case: UpdateCase) -> Evidence:
+    before, once = _last_step(subject, case, 1.0)
+    _, times = _last_step(subject, case, case.factor)
+    c, moved = case.factor, [b - a for a, b in zip(before, once, strict=True)]
+    expected = [w + c * d for w, d in zip(before, moved, strict=True)]
+    allowed = [_linear_allowance(w, d, c, case.precision) for w, d in zip(before, moved, strict=True)]
+    rivals = [once, [w + c * d / 2 for w, d in zip(before, moved, strict=True)]]
+    return workbench.compare(
+        times, expected, names=workbench.names_of(case), allowed=allowed, start=before, rivals=rivals, what=f"c = {c:g}"
+    )
+
+
+def _last_step(subject: Subject, case: UpdateCase, factor: float) -> tuple[Weights, Weights]:
+    run = subject.start(case.tensors, case.plan)
+    for gradients in case.gradients[:-1]:
+        run.step(gradients)
+    before = run.weights()
+    run.scale_rate(factor)
+    run.step(case.gradients[-1])
+    return before, run.weights()
+
+
+def _linear_allowance(w: Array, d: Array, c: float, precision: int) -> Array:
+    """The difference w' - w carries the rounding of w', c times over; the rule rounds its displacement a few times."""
+    u = workbench.decisions.unit(precision)
+    return (c + 1) * workbench.decisions.ULP * u * (abs(w) + abs(d)) + workbench.decisions.RULE_ROUNDING * u * abs(c * d)
+
+
+@clause(
+    id="step.descends",
+    statement="For a small enough learning rate one step lowers the loss.",
+    source="J(w - ηg) = J(w) - η|g|² + O(η²); Armijo, 1966.",
+    decision="The oracle picks the largest rate whose step along the rule's own first direction satisfies Armijo's condition "
+    "with a fall of four roundings of J; the subject's step at that rate must lower J.",
+    view=View.OPTIMIZER,
+    refuted_by=("sgd-sign-flipped",),
+    cases=lambda domain: workbench.loops(
+        domain, workbench.Loop(least_steps=1, most_steps=1, groups=False, own_rate=False, double=True)
+    ),
+    needs=Needs(traits=(FED, REPEATABLE, LINEAR, DOUBLE), rate=True),
+    claim=True,
+)
+def descends(subject: Subject, case: TrainCase) -> Evidence:
+    rate = _descending_rate(subject, case)
+    if rate is None:
+        return workbench.vacuous("no rate lowers the loss clearly along the rule's first step")
+    losses = _losses(subject, case, rate)
+    return workbench.require(losses[1] < losses[0], f"at η = {rate:g} the loss goes {_shown(losses)}")
+
+
+def _descending_rate(subject: Subject, case: TrainCase) -> float | None:
+    """Return the largest rate at which the rule's first step descends; a plain rule's direction is -g itself."""
+    g = workbench.oracle(case, case.tensors, 0)
+    zeros = [w * 0 for w in case.tensors]
+    if subject.rule == "sgd" or subject.traits.plain == "yes":
+        direction, unit = [z if x is None else -x for x, z in zip(g, zeros, strict=True)], 1.0
+    else:
+        (start, stepped), unit = _first_step(subject, case), (case.plan.rates or (1.0,))[0]
+        direction = [b - a for a, b in zip(start, stepped, strict=True)]
+    slope = sum(float((x * d).sum()) for x, d in zip(g, direction, strict=True) if x is not None)
+    share = None if slope >= 0 else workbench.armijo_rate(case, case.tensors, direction, slope)
+    return None if share is None else share * unit
+
+
+def _first_step(subject: Subject, case: TrainCase) -> tuple[Weights, Weights]:
+    run = subject.start(case.tensors, case.plan)
+    before = run.weights()
+    run.step(workbench.oracle(case, before, 0))
+    return before, run.weights()
+
+
+def _losses(subject: Subject, case: TrainCase, rate: float) -> list[float]:
+    plan = replace(case.plan, rates=(rate,) * len(case.plan.groups))
+    seen, _ = workbench.train(subject, replace(case, plan=plan))
+    return workbench.losses_along(case, seen)
+
+
+def _shown(losses: Sequence[float]) -> str:
+    return " → ".join(f"{loss:.17g}" for loss in losses)
+
+
+@clause(
+    id="step.trains",
+    statement="On one fixed batch plain gradient descent at a small enough rate lowers the loss at every step.",
+    source="Armijo's condition at every step of the loop.",
+    decision="The oracle picks a rate at which its own trajectory satisfies Armijo's condition at each of 3 to 5 steps.",
+    view=View.OPTIMIZER,
+    refuted_by=("sgd-climbs-after-a-while", "sgd-sign-flipped"),
+    cases=lambda domain: workbench.loops(domain, LOOP_ON_ONE_BATCH()),
+    needs=Needs(traits=(FED, DOUBLE), plain=True, rate=True),
+    claim=True,
+)
+def trains(subject: Subject, case: TrainCase) -> Evidence:
+    rate = workbench.training_rate(case)
+    if rate is None:
+        return workbench.vacuous("no rate lowers the loss clearly at every step")
+    losses = _losses(subject, case, rate)
+    falls = all(after < before for before, after in zip(losses, losses[1:], strict=False))
+    return workbench.require(falls, f"at η = {rate:g} the loss goes {_shown(losses)}")
+
+
+def LOOP_ON_ONE_BATCH() -> Loop:  # noqa: N802 - a constant that loads its class late
+    return workbench.Loop(least_steps=3, most_steps=5, groups=False, own_rate=False, same_batch=True, double=True)
+
+
+@clause(
+    id="step.loss-falls",
+    statement="On one fixed batch a short loop at a small rate ends with a lower loss than it began with.",
+    source="What every training loop is for; momentum and Adam may rise in between.",
+    decision="At 1/16 of the largest rate whose first step satisfies Armijo's condition, over 3 to 5 steps: last < first.",
+    level=Level.RECOMMENDED,
+    view=View.OPTIMIZER,
+    refuted_by=("adam-climbs-after-a-while",),
+    cases=lambda domain: workbench.loops(domain, LOOP_ON_ONE_BATCH()),
+    needs=Needs(traits=(FED, REPEATABLE, LINEAR, DOUBLE), plain=False, rate=True),
+)
+def loss_falls(subject: Subject, case: TrainCase) -> Evidence:
+    largest = _descending_rate(subject, case)
+    if largest is None:
+        return workbench.vacuous("no rate lowers the loss clearly along the rule's first step")
+    rate = largest * workbench.decisions.LOOP_SHARE
+    losses = _losses(subject, case, rate)
+    return workbench.require(losses[-1] < losses[0], f"at η = {rate:g} the loss goes {_shown(losses)}")
+
+
+@clause(
+    id="step.cost",
+    statement="A step costs one gradient evaluation, whatever the number of layers.",
+    source="One backward pass gives every partial derivative; a sweep needs one look per layer.",
+    decision="step(closure) calls its closure exactly once.",
+    level=Level.RECOMMENDED,
+    view=View.OPTIMIZER,
+    refuted_by=("looks-again-for-each-tensor",),
+    cases=lambda domain: workbench.loops(domain),
+    needs=Needs(traits=(FED,), torch=True),
+    claim=True,
+)
+def cost(subject: Subject, case: TrainCase) -> Evidence:
+    run = subject.start(case.tensors, case.plan)
+    try:
+        looks = [run.step_closure(_look(case, t)) for t in range(len(case.batches))]
+    except Unsupported as reason:
+        return workbench.vacuous(f"an optimizer without a closure looks once by construction: {reason}")
+    found = f"{', '.join(map(str, looks))} looks in {len(looks)} steps over {len(case.network.layers)} layers"
+    return workbench.require(set(looks) == {1}, found)
+
+
+@clause(
+    id="step.frozen-untouched",
+    statement="A parameter with requires_grad=False is byte for byte what it was, and the others move as if it were "
+    "not there.",
+    source="ocannl#673: frozen parameters decay at every step and enter the global norm.",
+    decision="Bytes of the frozen tensor; the others against a run without it: bytes at every step.",
+    view=View.OPTIMIZER,
+    refuted_by=("decays-frozen-parameters",),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(frozen=True)),
+    needs=Needs(traits=(FED, REPEATABLE), torch=True),
+)
+def frozen_untouched(subject: Subject, case: UpdateCase) -> Evidence:
+    (frozen,) = case.plan.frozen
+    fed = [[None if i == frozen else g for i, g in enumerate(step)] for step in case.gradients]
+    names, seen = workbench.names_of(case), workbench.feed(subject, case, gradients=fed)
+    without = [tuple(i for i in group if i != frozen) for group in case.plan.groups]
+    kept = [k for k, group in enumerate(without) if group]
+    rates = None if case.plan.rates is None else tuple(case.plan.rates[k] for k in kept)
+    plan = replace(case.plan, groups=tuple(without[k] for k in kept), rates=rates, frozen=frozenset())
+    expected = workbench.feed(subject, case, plan, gradients=fed)
+    hypothetical = case.gradients[0][frozen]
+    if hypothetical is None or not hypothetical.any() or not workbench.differ(expected[-1], case.tensors):
+        return workbench.vacuous("the frozen parameter would not have moved")
+    what = f"{names[frozen]} is frozen"
+    return workbench.combine(
+        workbench.same_bytes(s, e, names=names, what=what, step=t)
+        for t, (s, e) in enumerate(zip(seen, expected, strict=True))
+    )
+
+
+@clause(
+    id="step.fresh-gradient",
+    statement="Step t uses the gradient of step t: not the last one's, nor both, nor none.",
+    source="llm.c#548: the gradients of the first step deposited twice; a missing zero_grad.",
+    decision="A plain rule: where step 1 is right and a later step is not, against w - η g; the stale gradient, the sum "
+    "and zero must be distinguishable. Others: the second step must answer to another second gradient.",
+    view=View.OPTIMIZER,
+    refuted_by=("sgd-with-stale-gradients", "sgd-adds-the-last-gradient", "adam-with-stale-gradients"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(options=False, zeros=False)),
+    needs=Needs(traits=(FED, REPEATABLE)),
+)
+def fresh_gradient(subject: Subject, case: UpdateCase) -> Evidence:
+    if subject.rule == "sgd" or subject.traits.plain == "yes":
+        return _fresh_by_the_rule(subject, case)
+    seen = workbench.feed(subject, case)
+    other = [case.gradients[0], [None if g is None else -8 * g for g in case.gradients[1]]]
+    answered = workbench.feed(subject, case, gradients=other)
+    if not workbench.differ(seen[2], seen[1]):
+        return workbench.vacuous("the second step moves nothing")
+    return workbench.require(
+        workbench.differ(seen[2], answered[2]), "the second step ends at the same weights when its gradient is another"
+    )
+
+
+def _fresh_by_the_rule(subject: Subject, case: UpdateCase) -> Evidence:
+    seen = workbench.feed(subject, case)
+    rates = workbench.effective_rates(subject, case.plan, subject.start(case.tensors, case.plan))
+    parts = [_fresh_step(case, seen, rates, t) for t in range(len(case.gradients))]
+    if parts[0].violated:
+        return workbench.vacuous("step 1 is wrong already: step.plain says how")
+    return workbench.combine(parts[1:])
+
+
+def _fresh_step(case: UpdateCase, seen: Sequence[Weights], rates: Sequence[float], t: int) -> Evidence:
+    now, last = case.gradients[t], case.gradients[max(t - 1, 0)]
+    both = [None if a is None or b is None else a + b for a, b in zip(now, last, strict=True)]
+    names, rivals = workbench.names_of(case), [last, both] if t else []
+    return workbench.plain_evidence(
+        seen[t], seen[t + 1], now, rates, names=names, precision=case.precision, step=t + 1, rivals=rivals
+    )
+
+
+CLAUSES = (
+    simultaneous,
+    plain,
+    apply_order,
+    moves_all,
+    linear_in_lr,
+    descends,
+    trains,
+    loss_falls,
+    cost,
+    frozen_untouched,
+    fresh_gradient,
+)

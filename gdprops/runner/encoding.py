@@ -1,0 +1,69 @@
+"""Cases as JSON and back: data of known types, never code."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+
+from gdprops.errors import UsageError
+from gdprops.model.case import LookCase, Plan, Regime, TrainCase, UpdateCase
+from gdprops.model.network import Batch, Layer, Network, Point
+
+_TYPES = {t.__name__: t for t in (LookCase, TrainCase, UpdateCase, Plan, Network, Layer, Batch, Point)}
+_DTYPES = ("float64", "float32", "int64")
+
+
+def encode(value: Any) -> Any:
+    """Return plain JSON data for a case or any part of one."""
+    if is_dataclass(value):
+        inside = {f.name: encode(getattr(value, f.name)) for f in fields(value)}
+        return {"type": type(value).__name__, **inside}
+    if isinstance(value, np.ndarray):
+        order = "F" if value.ndim > 1 and value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+        numbers = [encode(v) for v in value.ravel().tolist()]
+        return {"array": numbers, "dtype": str(value.dtype), "shape": list(value.shape), "order": order}
+    if isinstance(value, Mapping):
+        return {"map": {str(key): encode(v) for key, v in value.items()}}
+    if isinstance(value, frozenset):
+        return {"set": sorted(value)}
+    if isinstance(value, (tuple, list)):
+        return [encode(v) for v in value]
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
+    return {"regime": value.value} if isinstance(value, Regime) else value
+
+
+def decode(data: Any) -> Any:
+    """Return what `encode` was given. Raises `UsageError` for anything that it cannot have written."""
+    try:
+        return _decode(data)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"the saved case is damaged: {type(error).__name__}: {error}") from error
+
+
+def _decode(data: Any) -> Any:
+    if isinstance(data, list):
+        return tuple(_decode(v) for v in data)
+    if not isinstance(data, dict):
+        return float(data) if data in ("nan", "inf", "-inf") else data
+    if "type" in data:
+        inside = {key: _decode(v) for key, v in data.items() if key != "type"}
+        return _TYPES[data["type"]](**inside)
+    if "array" in data:
+        return _array(data)
+    if "regime" in data:
+        return Regime(data["regime"])
+    return frozenset(data["set"]) if "set" in data else {key: _decode(v) for key, v in data["map"].items()}
+
+
+def _array(data: dict[str, Any]) -> Any:
+    if data["dtype"] not in _DTYPES:
+        raise ValueError(f"dtype {data['dtype']!r}")
+    flat = np.array([_decode(v) for v in data["array"]], dtype=data["dtype"])
+    return np.array(flat.reshape(data["shape"]), order=data["order"])

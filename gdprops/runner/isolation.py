@@ -1,0 +1,41 @@
+"""Leave everything as it was: random numbers, default dtype, threads, warnings."""
+
+from __future__ import annotations
+
+import random
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """Run with one torch thread and silent warnings; restore the process-wide state afterwards."""
+    state, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global generator is restored
+    with warnings.catch_warnings(), np.errstate(all="ignore"), _torch_as_it_was():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            random.setstate(state)
+            np.random.set_state(legacy)  # noqa: NPY002 - see above
+
+
+@contextmanager
+def _torch_as_it_was() -> Iterator[None]:
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    held = torch.get_rng_state(), torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(held[0])
+        torch.set_default_dtype(held[1])
+        torch.set_num_threads(held[2])
+        torch.set_grad_enabled(held[3])

@@ -1,0 +1,136 @@
+"""The engine: Hypothesis draws cases, a clause examines them, and what was found is counted."""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis.database import ExampleDatabase
+from hypothesis.errors import HypothesisException
+from hypothesis.strategies import SearchStrategy
+
+from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.model.evidence import Evidence, vacuous, violation
+
+SHRINK_RUNS = 600
+"""How many smaller cases are tried before the smallest so far is taken: bounded by a count, so that a seed repeats."""
+
+
+@final
+class _Refuted(Exception):
+    """A violation, as Hypothesis wants to hear of it."""
+
+
+@final
+class _Stop(BaseException):
+    """Leave Hypothesis at once: enough was shrunk, or gdprops itself failed."""
+
+
+@final
+@dataclass(slots=True)
+class Finding:
+    """What a search found: counts of the drawn examples, and the smallest failing case."""
+
+    examples: int = 0
+    decisive: int = 0
+    worst_ratio: float | None = None
+    reasons: Counter[str] = field(default_factory=Counter)
+    case: Any = None
+    evidence: Evidence | None = None
+    unsteady: bool = False
+    bug: str | None = None
+    shrinking: int = 0
+
+    def add(self, case: Any, evidence: Evidence) -> None:
+        """Count a drawn example; once a violation was seen, only keep the smaller ones."""
+        if self.evidence is None:
+            self.examples += 1
+            self.decisive += evidence.decisive
+            ratios = [r for r in (self.worst_ratio, evidence.ratio) if r is not None]
+            self.worst_ratio = max(ratios, default=None)
+            if not evidence.decisive:
+                self.reasons[evidence.reason] += 1
+        if evidence.violated:
+            self.case, self.evidence = case, evidence
+
+
+def search(
+    examine: Callable[[Any], Evidence],
+    cases: SearchStrategy[Any],
+    *,
+    examples: int,
+    seed: int | None = None,
+    database: ExampleDatabase | None = None,
+    shrink: bool = True,
+    on_example: Callable[[int], None] = lambda count: None,
+) -> Finding:
+    """Draw cases until one violates, then shrink it.
+
+    ``seed`` None draws afresh and replays what the database holds; a seed uses no database.
+    """
+    finding = Finding()
+    phases = [Phase.generate] + [Phase.shrink] * shrink + [Phase.reuse] * (database is not None)
+
+    @hypothesis.settings(
+        max_examples=examples,
+        database=database if seed is None else None,
+        deadline=None,
+        derandomize=False,
+        phases=phases,
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+        print_blob=False,
+        verbosity=Verbosity.quiet,
+    )
+    @hypothesis.given(cases)
+    def holds(case: Any) -> None:
+        _examine_one(examine, case, finding, on_example)
+
+    _run(holds if seed is None else hypothesis.seed(seed)(holds), finding)
+    return finding
+
+
+def _run(holds: Callable[[], None], finding: Finding) -> None:
+    try:
+        holds()
+    except (_Refuted, _Stop):
+        pass
+    except HypothesisException:
+        if finding.evidence is None:
+            finding.bug = traceback.format_exc()
+        finding.unsteady = True
+    except Exception:
+        finding.bug = traceback.format_exc()
+
+
+def _examine_one(
+    examine: Callable[[Any], Evidence], case: Any, finding: Finding, on_example: Callable[[int], None]
+) -> None:
+    if finding.evidence is not None:
+        finding.shrinking += 1
+        if finding.shrinking > SHRINK_RUNS:
+            raise _Stop
+    try:
+        evidence = judged(examine, case)
+    except Exception as error:
+        finding.bug = traceback.format_exc()
+        raise _Stop from error
+    finding.add(case, evidence)
+    if evidence.violated:
+        raise _Refuted
+    on_example(finding.examples)
+
+
+def judged(examine: Callable[[Any], Evidence], case: Any) -> Evidence:
+    """Return what a case shows; a crash of the subject is a violation, a refusal is not decisive."""
+    try:
+        return examine(case)
+    except SubjectCrash as crash:
+        return violation(str(crash))
+    except Unsupported as refusal:
+        return vacuous(str(refusal))

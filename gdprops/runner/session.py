@@ -1,0 +1,260 @@
+"""One run: which items a subject has, what each of them showed, and what that adds up to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
+
+from hypothesis.database import DirectoryBasedExampleDatabase
+
+from gdprops.adapters.calling import Calls
+from gdprops.adapters.probe import measure
+from gdprops.adapters.subject_system import SubjectSystem
+from gdprops.clauses import catalogue
+from gdprops.errors import SubjectTimeout
+from gdprops.model.clause import Clause, View
+from gdprops.model.evidence import Evidence, combine
+from gdprops.model.subject import Domain
+from gdprops.model.traits import Traits
+from gdprops.model.verdict import About, Outcome, Status, Verdict
+from gdprops.numerics.decisions import decisive_needed
+from gdprops.numerics.numpy_system import NumpySystem
+from gdprops.numerics.torch_system import TorchSystem
+from gdprops.runner.counterexample import counterexample_of
+from gdprops.runner.isolation import isolated
+from gdprops.runner.primary import with_also
+from gdprops.runner.search import Finding, judged, search
+from gdprops.runner.seeding import KeyedDatabase, item_seed
+
+if TYPE_CHECKING:
+    from gdprops.model.subject import Subject
+    from gdprops.runner.settings import Settings
+
+REFERENCE = "the gdprops reference"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One verdict to come: a clause, and whose it is."""
+
+    clause: Clause
+    about: About
+
+
+class Watcher(Protocol):
+    """Who wants to see a run's progress."""
+
+    def started(self, item: Item, index: int, total: int) -> None:
+        """An item begins."""
+
+    def example(self, count: int) -> None:
+        """An example was examined."""
+
+    def finished(self, verdict: Verdict) -> None:
+        """An item has its verdict."""
+
+
+@final
+class _Silent:
+    def started(self, item: Item, index: int, total: int) -> None:
+        """Say nothing."""
+
+    def example(self, count: int) -> None:
+        """Say nothing."""
+
+    def finished(self, verdict: Verdict) -> None:
+        """Say nothing."""
+
+
+SILENT: Watcher = _Silent()
+
+
+class Measured(NamedTuple):
+    """A subject with what the probe found, or why it found nothing."""
+
+    subject: Subject
+    domain: Domain
+    hung: str | None = None
+
+
+def items_for(subject: Subject, clauses: Sequence[Clause]) -> tuple[Item, ...]:
+    """Return the subject's items, then the reference's, in the order of the specification."""
+    chosen = [c for c in clauses if c.view is View.OPTIMIZER or _runs_through(subject, c)]
+    reference = [c for c in clauses if c.view is View.SYSTEM]
+    return (*(Item(c, About.SUBJECT) for c in chosen), *(Item(c, About.REFERENCE) for c in reference))
+
+
+def _runs_through(subject: Subject, clause: Clause) -> bool:
+    """Sweeps are mathematics of plain descent: they run through a subject that is declared to be that."""
+    return subject.rule == "sgd" and clause.needs.plain is True
+
+
+def run_item(subject: Subject, item: Item, settings: Settings, watcher: Watcher = SILENT) -> Verdict:
+    """Return the verdict of one item. Leaves all process-wide state as it was."""
+    with isolated():
+        measured = _measure(subject, settings) if item.about is About.SUBJECT else Measured(subject, Domain())
+        return _verdict(measured, item, settings, watcher)
+
+
+def check_subject(
+    subject: Subject, *, clauses: str | Sequence[str] = "*", settings: Settings, watcher: Watcher = SILENT
+) -> Outcome:
+    """Return the outcome of a whole run in this process; ``fail_fast`` stops at the first red verdict."""
+    items = items_for(subject, catalogue().select(clauses))
+    verdicts: list[Verdict] = []
+    began, cpu = time.perf_counter(), time.process_time()
+    with isolated():
+        measured = _measure(subject, settings)
+        for index, item in enumerate(items):
+            watcher.started(item, index, len(items))
+            verdicts.append(_verdict(measured, item, settings, watcher))
+            watcher.finished(verdicts[-1])
+            if settings.fail_fast and verdicts[-1].failed:
+                break
+    timing = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
+    return conclude(subject.name, settings, verdicts, timing)
+
+
+def self_check(settings: Settings, watcher: Watcher = SILENT) -> Outcome:
+    """Return the outcome of the reference on every clause that it can be held to, at the full number of examples."""
+    items = [Item(c, About.REFERENCE) for c in catalogue() if c.view is View.SYSTEM]
+    full, verdicts = replace(settings, reference_examples=settings.examples), []
+    began = time.perf_counter()
+    with isolated():
+        for index, item in enumerate(items):
+            watcher.started(item, index, len(items))
+            verdicts.append(_about_reference(item, full, watcher))
+            watcher.finished(verdicts[-1])
+    return conclude(REFERENCE, settings, verdicts, {"seconds": time.perf_counter() - began})
+
+
+def conclude(
+    subject: str, settings: Settings, verdicts: Sequence[Verdict], timing: dict[str, float]
+) -> Outcome:
+    """Return the outcome: verdicts in the order of the specification, the subject's first."""
+    position = {clause.id: k for k, clause in enumerate(catalogue())}
+    ordered = sorted(verdicts, key=lambda v: (v.about is About.REFERENCE, position.get(v.clause, 0)))
+    return Outcome(subject, settings.seed, settings.profile, with_also(ordered), settings.strict, timing)
+
+
+def _measure(subject: Subject, settings: Settings) -> Measured:
+    budgeted = subject.prepared(Traits(), Calls(settings.timeout))
+    try:
+        traits, domain = measure(budgeted)
+    except SubjectTimeout as hang:
+        return Measured(subject, Domain(), str(hang))
+    return Measured(subject.prepared(traits, Calls(settings.timeout)), domain)
+
+
+def _verdict(measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:
+    if item.about is About.REFERENCE:
+        return _about_reference(item, settings, watcher)
+    if measured.hung is not None:
+        return _blank(item, Status.ABORTED, measured.hung)
+    subject = measured.subject
+    unmet = item.clause.needs.unmet(subject.traits, measured.domain, rule=subject.rule, kind=subject.kind)
+    if unmet is not None:
+        return _blank(item, Status.NOT_APPLICABLE, unmet)
+    miss = item.clause.needs.near_miss(subject.traits, rule=subject.rule)
+    if miss is not None:
+        return _blank(item, Status.VACUOUS, miss)
+    budgeted = subject.prepared(subject.traits, Calls(settings.timeout))
+    return _searched(item, budgeted, measured.domain, settings, watcher)
+
+
+def _blank(item: Item, status: Status, reason: str) -> Verdict:
+    clause = item.clause
+    return Verdict(clause.id, item.about, clause.level, status, clause.statement, reason=reason)
+
+
+def _about_reference(item: Item, settings: Settings, watcher: Watcher) -> Verdict:
+    quick = replace(settings, examples=settings.reference_examples)
+    return _searched(item, None, Domain(), quick, watcher)
+
+
+def examiner(item: Item, subject: Subject | None) -> Callable[[Any], Evidence]:
+    """Return the clause's check bound to what it looks at: the subject, sweeps through it, or both references."""
+    examine = item.clause.examine
+    if subject is None:
+        systems = (NumpySystem(), TorchSystem())
+        return lambda case: combine(examine(system, case) for system in systems)
+    if item.clause.view is View.SYSTEM:
+        return lambda case: examine(SubjectSystem(subject), case)
+    return lambda case: examine(subject, case)
+
+
+def _searched(item: Item, subject: Subject | None, domain: Domain, settings: Settings, watcher: Watcher) -> Verdict:
+    name, began = REFERENCE if subject is None else subject.name, time.perf_counter()
+    try:
+        finding = search(
+            examiner(item, subject),
+            item.clause.cases(domain),
+            examples=settings.examples,
+            seed=None if settings.seed is None else item_seed(settings.seed, name, item.clause.id),
+            database=_database(settings, name, item),
+            on_example=watcher.example,
+        )
+    except SubjectTimeout as hang:
+        return replace(_blank(item, Status.ABORTED, str(hang)), seconds=time.perf_counter() - began)
+    return replace(_judge(item, subject, finding, settings), seconds=time.perf_counter() - began)
+
+
+def _database(settings: Settings, name: str, item: Item) -> KeyedDatabase | None:
+    if settings.database is None or settings.seed is not None:
+        return None
+    return KeyedDatabase(DirectoryBasedExampleDatabase(settings.database), name, item.clause.id)
+
+
+def _judge(item: Item, subject: Subject | None, finding: Finding, settings: Settings) -> Verdict:
+    """Turn what was found into a verdict."""
+    counted = replace(
+        _blank(item, Status.HELD, ""),
+        examples=finding.examples,
+        decisive=finding.decisive,
+        worst_ratio=finding.worst_ratio,
+        vacuous_reasons=dict(finding.reasons.most_common()),
+    )
+    if finding.bug is not None:
+        return replace(counted, status=Status.ERROR, reason=finding.bug)
+    if finding.evidence is not None:
+        return _violated(counted, item, subject, finding, settings)
+    needed = decisive_needed(finding.examples)
+    if finding.decisive < needed or not finding.examples:
+        most = finding.reasons.most_common(1)
+        reason = f"{finding.decisive} of {finding.examples} examples decisive, {needed} needed"
+        return replace(counted, status=Status.VACUOUS, reason=f"{reason}: {most[0][0]}" if most else reason)
+    return counted
+
+
+def _violated(
+    counted: Verdict, item: Item, subject: Subject | None, finding: Finding, settings: Settings
+) -> Verdict:
+    evidence = finding.evidence or Evidence()
+    unsteady = "; not every repetition shows it: the subject is not deterministic" if finding.unsteady else ""
+    return replace(
+        counted,
+        status=Status.VIOLATED,
+        worst_ratio=evidence.ratio,
+        blame=evidence.blame,
+        first_wrong_step=None if evidence.location is None else evidence.location.step,
+        location=evidence.location,
+        reason=evidence.reason + unsteady,
+        counterexample=counterexample_of(item, subject, finding.case, settings, examiner),
+    )
+
+
+def run_case(subject: Subject, item: Item, case: Any, settings: Settings) -> Verdict:
+    """Return the verdict of exactly one case, without a search."""
+    with isolated():
+        measured = _measure(subject, settings)
+        bound = measured.subject if item.about is About.SUBJECT else None
+        evidence = judged(examiner(item, bound), case)
+        finding = Finding(examples=1, decisive=int(evidence.decisive), worst_ratio=evidence.ratio)
+        if evidence.violated:
+            finding.case, finding.evidence = case, evidence
+        elif not evidence.decisive:
+            finding.reasons[evidence.reason] += 1
+        return _judge(item, bound, finding, replace(settings, counterexamples=None))
