@@ -248,16 +248,11 @@ def selfcheck(quiet: bool, json_path: str | None, **chosen: object) -> int:
     \b
     Example: gdprops selfcheck
     """
+    from gdprops.plugin.running import run_selfcheck
     from gdprops.report.run import report_run
 
     settings = _settings(**chosen)
-
-    def run(seen: Progress) -> Outcome:
-        from gdprops.runner.session import self_check
-
-        return self_check(settings, seen)
-
-    return report_run(run, json_path, quiet=quiet, verbose=True)
+    return report_run(lambda seen: run_selfcheck(settings, seen), json_path, quiet=quiet)
 
 
 @cli.command()

@@ -80,8 +80,8 @@ def run_item(subject: FakeSubject, item: FakeItem, settings: Settings, watcher: 
         raise KeyboardInterrupt
     status = STATUSES.get(item.clause.id, Status.HELD)
     made = v.violated() if status is Status.VIOLATED else v.held(status=status, reason="a good reason")
-    examples = settings.examples
-    changes: dict[str, Any] = {"examples": examples, "decisive": examples, "clause": item.clause.id, "about": item.about}
+    changes: dict[str, Any] = {"clause": item.clause.id, "about": item.about}
+    changes |= dict.fromkeys(("examples", "decisive"), settings.examples)
     return replace(made, level=item.clause.level, **changes)
 
 
@@ -107,7 +107,7 @@ def check_subject(subject: FakeSubject, *, clauses: Any = "*", settings: Setting
 
 
 def self_check(settings: Settings, watcher: Any) -> Outcome:
-    return conclude("gdprops", settings, [v.reference()], {})
+    return conclude("the gdprops reference", settings, [v.reference()], {})
 
 
 def probe(subject: FakeSubject) -> Traits:
@@ -144,6 +144,7 @@ MODULES: dict[str, dict[str, object]] = {
         "check_subject": check_subject,
         "conclude": conclude,
         "self_check": self_check,
+        "REFERENCE": "the gdprops reference",
     },
     "gdprops.runner.saved": {"replay": replay},
     "gdprops.faults.matrix": {"kill_matrix": kill_matrix},

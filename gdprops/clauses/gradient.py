@@ -76,7 +76,7 @@ def _compare_gradients(case: LookCase, seen: Sequence[Any], expected: Sequence[A
     except Uncertified as reason:
         return workbench.vacuous(str(reason))
     names, held = workbench.named_gradient(case.point, expected)
-    zeros = [case.point.tensors[i] * 0 for i in held]
+    zeros = [workbench.zeros_like(case.point.tensors[i]) for i in held]
     got = [z if seen[i] is None else seen[i] for i, z in zip(held, zeros, strict=True)]
     wanted, allowed = [expected[i] for i in held], [bounds[i] for i in held]
     return workbench.compare(got, wanted, names=names, allowed=allowed, rivals=[zeros], what=what)
@@ -105,7 +105,7 @@ def _differences(case: LookCase, found: Sequence[Any]) -> list[Evidence]:
     decision="Exact cases: ==. Others: within the running bound.",
     view=View.SYSTEM,
     refuted_by=("looking-moves-the-weights", "gradient-of-tied-weights-overwritten", "later-blocks-see-moved-weights"),
-    cases=lambda domain: workbench.looks(domain),
+    cases=lambda domain: workbench.looks(domain, style=workbench.DEEP),
     claim=True,
 )
 def order_independent(system: System, case: LookCase) -> Evidence:
@@ -253,7 +253,7 @@ def _falls(point: Point, k: int, slope: Fraction) -> bool:
     decision="Weights: 1 for a sum, the share of the rows for a mean. Exact cases: ==. Others: within the running bound.",
     view=View.SYSTEM,
     refuted_by=("mean-of-means",),
-    cases=lambda domain: workbench.looks(domain),
+    cases=lambda domain: workbench.looks(domain, style=workbench.RAGGED),
 )
 def additive(system: System, case: LookCase) -> Evidence:
     batch, start, parts = case.point.batch, 0, []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdprops.errors import Uncertified
 from gdprops.model.case import Plan, UpdateCase
 from gdprops.model.evidence import Evidence
 from gdprops.model.network import Point
@@ -196,8 +197,7 @@ def armijo_rate(
 
     ``slope`` is <g, d>, which must be negative. None where there is no such s.
     """
-    start = loss_of(case, weights)
-    noise = decisions.DESCENT_ROUNDING * loss_bound(Point(case.network, tuple(weights), case.batches[0]), case.precision)
+    start, noise = loss_of(case, weights), _loss_noise(case, weights)
     s = most
     for _ in range(decisions.DESCENT_HALVINGS):
         with np.errstate(all="ignore"):
@@ -206,6 +206,15 @@ def armijo_rate(
             return s
         s /= 2
     return None
+
+
+def _loss_noise(case: TrainCase, weights: Sequence[Array]) -> float:
+    """Return the fall of J that counts: four of its roundings, infinite within rounding of a kink."""
+    try:
+        bound = loss_bound(Point(case.network, tuple(weights), case.batches[0]), case.precision)
+    except Uncertified:
+        return float("inf")
+    return decisions.DESCENT_ROUNDING * bound
 
 
 def training_rate(case: TrainCase) -> float | None:

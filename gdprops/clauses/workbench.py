@@ -24,17 +24,19 @@ from gdprops.numerics import decisions
 from gdprops.numerics.certificate import is_exact_update, loss_bound, update_allowance
 from gdprops.numerics.comparison import compare, differ, same_bytes
 from gdprops.numerics.differences import numerical_gradient
-from gdprops.numerics.flat import flat, flat_gradient, flat_weights, members, spread, unflat
+from gdprops.numerics.flat import flat, flat_gradient, flat_weights, members, spread, unflat, zeros_like
 from gdprops.numerics.law import law_on_a_ladder, lower_hessian_times_gradient
 from gdprops.numerics.network_pass import gradient_at, loss_at
 from gdprops.numerics.rational import floats, floats_of, rational, rational_point
 from gdprops.numerics.updates import ordered, sweep, trust_ratios
 from gdprops.strategies.feeds import Feed, feeds
-from gdprops.strategies.looks import KINK_FREE, decoupled, granular_sweeps, linear_regressions, looks, smooth_sweeps, sweeps
+from gdprops.strategies.looks import DEEP, KINK_FREE, RAGGED, decoupled, granular_sweeps, linear_regressions, looks, smooth_sweeps, sweeps
 from gdprops.strategies.training import Loop, loops
 
 __all__ = [
+    "DEEP",
     "KINK_FREE",
+    "RAGGED",
     "Feed",
     "Loop",
     "Regime",
@@ -91,4 +93,5 @@ __all__ = [
     "update_allowance",
     "vacuous",
     "violation",
+    "zeros_like",
 ]

@@ -86,8 +86,9 @@ RICHARDSON_MARGIN = 2.0
 # One-sided differences that disagree by more than this share of their size mark a kink at the coordinate.
 KINK_SHARE = 0.05
 
-# Trust ratios |w| / |g| are rounded to powers of two within these, so that layer-wise rates stay dyadic and moderate.
-TRUST_EXPONENTS = (-3, 3)
+# Trust ratios |w| / |g| are rounded to multiples of 2^-8, at most 2^10 of them: layer-wise rates stay dyadic.
+TRUST_GRAIN = 2.0**-8
+TRUST_MOST = 2.0**10
 
 # Parallel to g within this share: a near miss of plain gradient descent, printed with its factor.
 NEARLY_PARALLEL = 1e-6

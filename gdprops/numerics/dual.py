@@ -9,8 +9,9 @@ import numpy as np
 
 from gdprops.numerics import losses
 from gdprops.numerics.activations import ACTIVATIONS
+from gdprops.numerics.flat import zeros_like
 from gdprops.numerics.network_pass import columns, gradient, outputs
-from gdprops.numerics.tracked import Tracked, plain
+from gdprops.numerics.tracked import Tracked
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -79,6 +80,6 @@ def hessian_vector(point: Point, direction: Sequence[Array]) -> list[Array]:
     """
     found = gradient(point.network, along(point, direction), point.batch)
     return [
-        w * 0 if g is None else g.tangent if isinstance(g, Dual) else plain(g) * 0
+        np.asarray(g.tangent) if isinstance(g, Dual) else zeros_like(w)
         for w, g in zip(point.tensors, found, strict=True)
     ]

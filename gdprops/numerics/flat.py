@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from gdprops.model.network import Network, Point
 
 
+def zeros_like(w: Array) -> Array:
+    """Return zeros of the same shape and kind of number; also of a single fraction."""
+    zeros = np.empty_like(w)
+    zeros[...] = w * 0
+    return zeros
+
+
 def flat(arrays: Sequence[Any], chosen: Sequence[int]) -> Array:
     """Return the chosen arrays one after the other as one vector."""
     parts = [np.asarray(arrays[i]).reshape(-1) for i in chosen]
@@ -26,7 +33,7 @@ def flat_weights(point: Point) -> Array:
 
 def flat_gradient(point: Point, gradient: Sequence[Any]) -> Array:
     """Return a gradient as one vector; a tensor without one has zeros."""
-    whole = [w * 0 if g is None else g for w, g in zip(point.tensors, gradient, strict=True)]
+    whole = [zeros_like(w) if g is None else g for w, g in zip(point.tensors, gradient, strict=True)]
     return flat(whole, point.network.moving)
 
 
@@ -42,7 +49,7 @@ def unflat(point: Point, vector: Array) -> Point:
 
 def spread(point: Point, vector: Array) -> list[Array]:
     """Return a vector over the trainable weights tensor by tensor, zeros for frozen ones."""
-    zeros = point.at([w * 0 for w in point.tensors])
+    zeros = point.at([zeros_like(w) for w in point.tensors])
     return list(unflat(zeros, vector).tensors)
 
 

@@ -29,7 +29,8 @@ def rational_point(point: Point) -> Point:
 
 def floats(values: Array) -> Array:
     """Return fractions rounded once to float64."""
-    return np.array([float(v) for v in values.ravel()], dtype=np.float64).reshape(values.shape)
+    array = np.asarray(values)
+    return np.array([float(v) for v in array.ravel()], dtype=np.float64).reshape(array.shape)
 
 
 def floats_of(values: Iterable[Any]) -> Array:

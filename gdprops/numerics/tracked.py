@@ -103,7 +103,3 @@ def settle(number: Any) -> Any:
     """Return a tracked number as stored; a plain array as it is."""
     return number.settled() if isinstance(number, Tracked) else number
 
-
-def plain(number: Any) -> Array:
-    """Return the values of a tracked number; a plain array as it is."""
-    return number.value if isinstance(number, Tracked) else np.asarray(number)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdprops.numerics.decisions import TRUST_EXPONENTS
+from gdprops.numerics.decisions import TRUST_GRAIN, TRUST_MOST
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -50,11 +50,10 @@ def ordered(blocks: Sequence[Block], keys: Sequence[int]) -> tuple[Block, ...]:
 
 
 def trust_ratios(w: Array, g: Array, blocks: Sequence[Block], rate: float) -> Array:
-    """Return eta_b = eta 2^k with 2^k near |w_b| / |g_b| for every weight; 2^0 where a norm is 0 (LARS)."""
+    """Return eta_b = eta |w_b| / |g_b| for every weight, the ratio rounded to a dyadic; 1 where a norm is 0 (LARS)."""
     rates = np.full(w.shape, rate, dtype=np.float64)
-    low, high = TRUST_EXPONENTS
     for b in map(list, blocks):
         length, slope = float(np.linalg.norm(w[b])), float(np.linalg.norm(g[b]))
         if length and slope:
-            rates[b] *= 2.0 ** np.clip(np.round(np.log2(length / slope)), low, high)
+            rates[b] *= np.clip(np.round(length / slope / TRUST_GRAIN), 1, TRUST_MOST) * TRUST_GRAIN
     return rates

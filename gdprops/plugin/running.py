@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gdprops.errors import UsageError
+from gdprops.model.verdict import About
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
     from gdprops.model.verdict import Outcome
     from gdprops.plugin.run_request import RunRequest
     from gdprops.report.progress import Progress
+    from gdprops.runner.settings import Settings
 
 
 def run(request: RunRequest, seen: Progress, *, workers: str | None = None) -> Outcome:
@@ -27,8 +30,20 @@ def run(request: RunRequest, seen: Progress, *, workers: str | None = None) -> O
         return _outcome(request, subject, seen, workers)
     except KeyboardInterrupt:
         seen.interrupted = True
-        timing = {"wall": time.perf_counter() - began}
+        timing = {"seconds": time.perf_counter() - began}
         return conclude(subject.name, request.settings, seen.verdicts, timing)
+
+
+def run_selfcheck(settings: Settings, seen: Progress) -> Outcome:
+    """Return the outcome of the reference on itself: here the reference is the subject."""
+    from gdprops.runner.session import REFERENCE, conclude, self_check
+
+    try:
+        outcome = self_check(settings, seen)
+    except KeyboardInterrupt:
+        seen.interrupted = True
+        outcome = conclude(REFERENCE, settings, seen.verdicts, {})
+    return replace(outcome, verdicts=tuple(replace(v, about=About.SUBJECT) for v in outcome.verdicts))
 
 
 def require_workers(text: str | None) -> None:
@@ -47,4 +62,4 @@ def _outcome(request: RunRequest, subject: Subject, seen: Progress, workers: str
     began = time.perf_counter()
     items = request.items(subject)
     verdicts = run_parallel(request, items, workers_of(workers, len(items)), seen)
-    return conclude(subject.name, request.settings, verdicts, {"wall": time.perf_counter() - began})
+    return conclude(subject.name, request.settings, verdicts, {"seconds": time.perf_counter() - began})

@@ -21,7 +21,7 @@ PHRASES = {
     Status.ERROR: "ended in an error of gdprops",
 }
 ALWAYS = (Status.HELD, Status.VIOLATED)
-REASONED = (Status.VACUOUS, Status.NOT_APPLICABLE)
+REASONED = (Status.ABORTED, Status.VACUOUS, Status.NOT_APPLICABLE)
 
 
 def with_status(verdicts: Sequence[Verdict], status: Status) -> tuple[Verdict, ...]:

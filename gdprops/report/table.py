@@ -60,7 +60,7 @@ def remark(verdict: Verdict) -> str:
 
 def _short(verdict: Verdict) -> str:
     reason = verdict.reason or tally(verdict.vacuous_reasons)
-    return reason.partition("\n")[0]
+    return reason.strip().splitlines()[-1] if reason.strip() else reason  # of a traceback, what was raised
 
 
 def _opening(status: Status) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gdprops.model.verdict import Outcome, Verdict
 
-SHOWN = (Status.VIOLATED, Status.ABORTED, Status.ERROR)
+SHOWN = (Status.VIOLATED, Status.ERROR)
 
 
 def print_outcome(
@@ -30,14 +30,17 @@ def print_outcome(
 ) -> None:
     """Print a run.
 
-    ``quiet``: only violations and the summary; ``verbose``: the reference clause by clause; ``searched`` False: the
-    one case of a replay, which needs no advice on how to find it again.
+    ``quiet``: only violations and the summary; ``verbose``: the reference clause by clause, and the shrunk cases of
+    violations that likely follow from the primary one; ``searched`` False: the one case of a replay, which needs no
+    advice on how to find it again.
     """
     if not quiet:
         console.print(Text(title(outcome), style="bold"))
         _print_tables(console, outcome, verbose=verbose)
     for verdict in in_full(outcome):
-        print_violation(console, verdict, subject=outcome.subject)
+        print_violation(
+            console, verdict, subject=outcome.subject, case=verbose or not followed(verdict, outcome)
+        )
     console.print(Text(summary_line(outcome), style="bold"))
     for line in advice(outcome, searched=searched):
         console.print(Text(line))
@@ -59,6 +62,11 @@ def in_full(outcome: Outcome) -> list[Verdict]:
     """Return the verdicts to print in full, the primary one (which names the others) first."""
     shown = [verdict for verdict in outcome.verdicts if verdict.status in SHOWN]
     return sorted(shown, key=lambda verdict: not verdict.also)
+
+
+def followed(verdict: Verdict, outcome: Outcome) -> bool:
+    """Say whether another violation of the run names this one as likely of the same fault."""
+    return verdict.about is About.SUBJECT and any(verdict.clause in other.also for other in outcome.verdicts)
 
 
 def _print_tables(console: Console, outcome: Outcome, *, verbose: bool) -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 from gdprops.model.clause import Level
 from gdprops.model.verdict import About
 from gdprops.report.consoles import to_text
-from gdprops.report.words import STYLES, decisive, number, place
+from gdprops.report.words import STYLES, number, place, plural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from gdprops.model.verdict import Verdict
 
 
-def print_violation(console: Console, verdict: Verdict, *, subject: str) -> None:
-    """Print a violated, aborted or erroneous verdict in full."""
+def print_violation(console: Console, verdict: Verdict, *, subject: str, case: bool = True) -> None:
+    """Print a violated, aborted or erroneous verdict in full; ``case`` False: without the shrunk case itself."""
     console.print(_title(verdict))
     console.print(Text(verdict.statement))
     console.print(_facts(verdict, subject))
     if verdict.explanation:
         console.print(Text(verdict.explanation))
-    _print_case(console, verdict)
+    if _is_traceback(verdict):
+        console.print(Text(verdict.reason.rstrip()), soft_wrap=True)
+    _print_case(console, verdict, shown=case)
     console.print()
 
 
@@ -57,12 +59,12 @@ def facts(verdict: Verdict, subject: str) -> Iterator[tuple[str, str]]:
     yield ("subject", subject) if verdict.about is About.SUBJECT else ("about", "the reference")
     if verdict.location is not None:
         yield from _numbers(verdict.location)
-    if verdict.reason:
+    if verdict.reason and not _is_traceback(verdict):
         yield "reason", verdict.reason
     if verdict.blame:
         yield "wrong", ", ".join(verdict.blame) + _since(verdict)
     if verdict.examples:
-        yield "examples", f"{decisive(verdict)} decisive"
+        yield "found", f"after {plural(verdict.examples, 'example')}"
     if verdict.also:
         yield "also", f"{', '.join(verdict.also)} (violated too, likely by the same fault)"
 
@@ -82,13 +84,18 @@ def _since(verdict: Verdict) -> str:
     return "" if verdict.first_wrong_step is None else f" (first at step {verdict.first_wrong_step})"
 
 
-def _print_case(console: Console, verdict: Verdict) -> None:
+def _is_traceback(verdict: Verdict) -> bool:
+    return "\n" in verdict.reason.strip()
+
+
+def _print_case(console: Console, verdict: Verdict, *, shown: bool) -> None:
     example = verdict.counterexample
     if example is None:
         return
-    console.print(Text("\nThe shrunk case, as runnable Python:\n"))
-    console.print(Text(example.python.rstrip()), soft_wrap=True)
-    console.print()
+    if shown and example.python.strip():
+        console.print(Text("\nThe shrunk case, as runnable Python:\n"))
+        console.print(Text(example.python.rstrip()), soft_wrap=True)
+        console.print()
     if example.replay or example.path:
         line = f"Replay it: {example.replay}" if example.replay else f"Saved in {example.path}"
         console.print(Text(line), soft_wrap=True)

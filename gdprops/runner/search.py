@@ -17,7 +17,7 @@ from hypothesis.strategies import SearchStrategy
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.evidence import Evidence, vacuous, violation
 
-SHRINK_RUNS = 600
+SHRINK_RUNS = 1500
 """How many smaller cases are tried before the smallest so far is taken: bounded by a count, so that a seed repeats."""
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from gdprops.errors import Uncertified
 from gdprops.model.network import Batch, Network, Point
 from gdprops.numerics.network_pass import gradient_at
-from gdprops.strategies.networks import STRUCTURE, Filling, Style, blueprint, fill_batch, fill_tensors
-from gdprops.strategies.values import Deck, cards
+from gdprops.strategies.networks import Filling, Style, blueprint, fill_batch, fill_tensors
+from gdprops.strategies.values import decks
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -30,25 +30,21 @@ class Drawn:
 
     def __init__(self, draw: DrawFn, style: Style) -> None:
         self.style = style
-        self.cards = draw(cards(STRUCTURE))
-        plan = blueprint(Deck(self.cards), style)
-        self.weights = draw(cards(plan.weight_cards))
-        self.data = draw(cards(plan.batch_cards))
+        self.structure, self.weights, self.data = (draw(decks()) for _ in range(3))
 
     def point(self, style: Style, filling: Filling, precision: int, *, squares: bool = True) -> Point:
         """Return the point that the cards make in this style, with these numbers."""
-        plan = blueprint(Deck(self.cards), style)
+        plan = blueprint(self.structure.again(), style)
         if not squares:
             plan.without_squares()
-        weights, data = _enough(self.weights, plan.weight_cards), _enough(self.data, plan.batch_cards)
-        tensors = fill_tensors(plan, weights, filling, style, precision)
-        batch = fill_batch(plan, Deck(data), filling, precision)
-        return liven(Point(plan.network(), tensors, batch))
+        tensors = fill_tensors(plan, self.weights.again(), filling, style, precision)
+        return liven(Point(plan.network(), tensors, fill_batch(plan, self.data.again(), filling, precision)))
 
-
-def _enough(cards: bytes, count: int) -> bytes:
-    """A structure rebuilt with fewer layers may need other numbers of cards: repeat them."""
-    return (cards * (count // max(len(cards), 1) + 1) if cards else bytes(count))[:count]
+    def batches(self, point: Point, count: int, filling: Filling, precision: int) -> list[Batch]:
+        """Return the point's batch and further ones of the same form, lively each."""
+        plan, deck = blueprint(self.structure.again(), self.style), self.data.again()
+        drawn = [fill_batch(plan, deck, filling, precision) for _ in range(count)]
+        return [point.batch, *(liven(point.on(batch)).batch for batch in drawn[1:])]
 
 
 def simpler(style: Style) -> Iterator[tuple[Style, bool, Filling]]:

@@ -10,8 +10,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gdprops.model.case import UpdateCase
-from gdprops.strategies.plans import PLAN_CARDS, plan
-from gdprops.strategies.values import Deck, as_precision, cards, choices, decimals, dyadics
+from gdprops.strategies.plans import plan
+from gdprops.strategies.values import Deck, as_precision, choices, decimals, decks, dyadics
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SHAPES: tuple[tuple[int, ...], ...] = ((2,), (2, 2), (1,), (3, 2), (3,), (1, 3), (), (2, 3), (1, 2, 1, 2), (0,))
 _FALLBACK = ((2, 2), (3, 2), (1, 3), (2, 3))
 _SCALES = (1.0, 1.0, 1.0, 2.0**-8, 2.0**6)
-HEAD_CARDS = 16 + PLAN_CARDS
+MOST_TENSORS = 5
 
 
 @final
@@ -50,19 +50,18 @@ def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
 
     @st.composite
     def build(draw: DrawFn) -> UpdateCase:
-        head = Deck(draw(cards(HEAD_CARDS)))
+        head = draw(decks())
         precision = domain.precisions[head.happens(4) * (len(domain.precisions) - 1)]
         shapes, steps = _shapes(head, domain, feed), feed.least_steps + head.choose(feed.most_steps - feed.least_steps + 1)
-        numbers = dyadics(2, 2.0) if feed.exact or not head.happens(3) else decimals(2.0)
-        size = sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
-        values = Deck(draw(cards(size * (steps + 1))))
+        numbers = decimals(2.0) if head.happens(3) and not feed.exact else dyadics(2, 2.0)
+        values = draw(decks())
         tensors = _tensors(values, numbers, shapes, precision, transposed=feed.unusual and head.happens(6))
         fed = _gradients(values, numbers, shapes, steps, head, feed, precision)
         frozen = frozenset({head.choose(len(shapes))}) if feed.frozen else frozenset[int]()
         setup = plan(
             head, domain, len(shapes), groups=feed.groups, options=feed.options, own_rate=feed.own_rate, frozen=frozen
         )
-        order = tuple(draw(cards(len(shapes))))
+        order = tuple(head.take(MOST_TENSORS))
         return UpdateCase(tensors, fed, setup, precision, order, (2.0, 8.0, 10.0, 100.0)[draw(choices(4))])
 
     return build()

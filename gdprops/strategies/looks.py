@@ -19,7 +19,7 @@ from gdprops.strategies import networks
 from gdprops.strategies.certified import Drawn, certified
 from gdprops.strategies.networks import Filling, Style
 from gdprops.strategies.partitions import all_partitions, partition
-from gdprops.strategies.values import Deck, cards, centered_dyadics, choices, dyadics
+from gdprops.strategies.values import centered_dyadics, choices, decks, dyadics
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -30,6 +30,8 @@ RATES = (0.5, 0.25, 0.125, 1.0, 0.0625, 0.375)
 """Dyadic learning rates, the most readable first."""
 
 LOOKING = Style(activations=networks.EXACT)
+DEEP = replace(LOOKING, least_depth=2)
+RAGGED = replace(LOOKING, least_rows=3)
 KINK_FREE = replace(LOOKING, kink_free=True)
 SWEEPING = Style(networks.EXACT, least_depth=2, most_depth=3, width=2, rows=2, kink_free=True)
 
@@ -71,7 +73,8 @@ def looks(
 
 
 def _look_case(draw: DrawFn, point: Point, regime: Regime, precision: int) -> LookCase:
-    labels, order = draw(cards(8)), tuple(draw(cards(6)))
+    setup = draw(decks())
+    labels, order = setup.take(8), tuple(setup.take(6))
     rows = len(point.batch.inputs)
     return LookCase(
         point, regime, precision, 0.25, all_partitions(point, labels), order, _chunks(rows, labels), order
@@ -80,7 +83,7 @@ def _look_case(draw: DrawFn, point: Point, regime: Regime, precision: int) -> Lo
 
 def _chunks(rows: int, labels: bytes) -> tuple[int, ...]:
     """Cut the rows into ragged micro-batches: a first of one row, the rest in one or two."""
-    if rows < 3 or labels[0] % 2 == 0:
+    if rows < 4 or labels[0] % 2 == 0:
         return (1, rows - 1) if rows > 1 else (1,)
     return (1, 1, rows - 2)
 
@@ -96,7 +99,8 @@ def sweeps(
     @st.composite
     def build(draw: DrawFn) -> LookCase:
         kind, rate = kinds[draw(choices(len(kinds)))], draw(choices(len(RATES)))
-        precision, labels, order = _precision(draw, domain), draw(cards(8)), tuple(draw(cards(6)))
+        precision, setup = _precision(draw, domain), draw(decks())
+        labels, order = setup.take(8), tuple(setup.take(6))
 
         def certify(point: Point, bits: int) -> None:
             blocks = partition(point, kind, labels)
@@ -126,17 +130,17 @@ def granular_sweeps(domain: Domain) -> st.SearchStrategy[LookCase]:
 
     @st.composite
     def build(draw: DrawFn) -> LookCase:
-        rate, order = draw(choices(len(RATES))), tuple(draw(cards(6)))
-        style = replace(SWEEPING, most_depth=2, extras=False, rows=1)
+        rate, order = (0.5, 1.0)[draw(choices(2))], tuple(draw(decks()).take(6))
+        style = replace(SWEEPING, most_depth=2, extras=False, rows=1, width=1, least_inputs=2)
         drawn = Drawn(draw, style)
 
         def certify(point: Point, bits: int) -> None:
             for kind in ("weight", "tensor", "layer"):
-                certify_sweep(point, ordered(partition(point, kind), order), _rate(point, rate), bits)
+                certify_sweep(point, ordered(partition(point, kind), order), rate, bits)
 
         point, _ = certified(drawn, 53, certify, start=2)
         blocks = all_partitions(point, b"", ("weight", "tensor", "layer"))
-        return LookCase(point, Regime.EXACT, 53, _rate(point, rate), blocks, order)
+        return LookCase(point, Regime.EXACT, 53, rate, blocks, order)
 
     return build()
 
@@ -150,7 +154,7 @@ def decoupled(domain: Domain) -> st.SearchStrategy[LookCase]:
     @st.composite
     def build(draw: DrawFn) -> LookCase:
         claim = ("towers", "towers", "single block", "towers", "stationary")[draw(choices(5))]
-        rate, order = RATES[draw(choices(len(RATES)))], tuple(draw(cards(6)))
+        rate, order = RATES[draw(choices(len(RATES)))], tuple(draw(decks()).take(6))
         depth = 2 if claim == "stationary" else 1
         style = replace(SWEEPING, least_depth=depth, most_depth=2, towers=claim == "towers", extras=False)
         drawn = Drawn(draw, style)
@@ -191,8 +195,8 @@ def linear_regressions(domain: Domain) -> st.SearchStrategy[LookCase]:
 
     @st.composite
     def build(draw: DrawFn) -> LookCase:
-        rows, width, order = (2, 4)[draw(choices(2))], 2 + draw(choices(2)), tuple(draw(cards(6)))
-        deck = Deck(draw(cards(rows * width + rows + width)))
+        rows, width, order = (2, 4)[draw(choices(2))], 2 + draw(choices(2)), tuple(draw(decks()).take(6))
+        deck = draw(decks())
         X = deck.numbers(np.array([1.0, -1.0]), (rows, width))
         y, w = deck.numbers(centered_dyadics(1), (rows, 1)), deck.numbers(dyadics(1), (1, width))
         network = Network(((Layer(0, None, "identity"),),), ("W1",), (True,), "half-sse")
@@ -210,7 +214,7 @@ def smooth_sweeps(domain: Domain) -> st.SearchStrategy[LookCase]:
 
     @st.composite
     def build(draw: DrawFn) -> LookCase:
-        kind, order = ("layer", "tensor")[draw(choices(2))], tuple(draw(cards(6)))
+        kind, order = ("layer", "tensor")[draw(choices(2))], tuple(draw(decks()).take(6))
         style = Style(networks.SMOOTH, ("half-sse", "mse"), least_depth=2, most_depth=3, rows=2)
         point = Drawn(draw, style).point(style, Filling(decimal=True), 53)
         return LookCase(point, Regime.ROUNDED, 53, 0.25, {kind: partition(point, kind)}, order)

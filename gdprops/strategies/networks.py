@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from gdprops.model.network import Batch, Layer, Network, Point
+from gdprops.model.network import Batch, Layer, Network
 from gdprops.numerics.activations import ACTIVATIONS
 from gdprops.strategies.values import Deck, as_precision, centered_dyadics, decimals, dyadics
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 EXACT = ("identity", "relu", "square", "leaky-relu")
 SMOOTH = ("tanh", "identity", "sigmoid")
 ROUNDED = ("tanh", "relu", "sigmoid", "leaky-relu", "identity")
-STRUCTURE = 48
-"""How many cards a blueprint takes at most."""
 
 
 @final
@@ -33,6 +31,8 @@ class Style:
     most_depth: int = 3
     width: int = 3
     rows: int = 3
+    least_rows: int = 1
+    least_inputs: int = 1
     extras: bool = True
     kink_free: bool = False
     towers: bool = False
@@ -69,16 +69,6 @@ class Blueprint:
         """Make every square an identity: squares double the bits that a certificate needs."""
         self.towers = [[_identity(layer) for layer in tower] for tower in self.towers]
 
-    @property
-    def weight_cards(self) -> int:
-        """How many cards the tensors take."""
-        return sum(int(np.prod(shape, dtype=np.int64)) for shape in self.shapes)
-
-    @property
-    def batch_cards(self) -> int:
-        """How many cards one batch takes."""
-        return self.rows * (self.inputs + self.outputs)
-
 
 def _identity(layer: Layer) -> Layer:
     if layer.activation != "square":
@@ -89,7 +79,8 @@ def _identity(layer: Layer) -> Layer:
 def blueprint(deck: Deck, style: Style) -> Blueprint:
     """Return a structure decided by a deck. Shrinks towards few layers of width 1 without bias and extras."""
     plan = Blueprint(loss=style.losses[deck.choose(len(style.losses))])
-    plan.rows, plan.inputs = 1 + deck.choose(style.rows), 1 + deck.choose(style.width)
+    plan.rows = style.least_rows + deck.choose(style.rows)
+    plan.inputs = style.least_inputs + deck.choose(style.width)
     towers = 2 if style.towers else 1
     for tower in range(towers):
         _build_tower(plan, deck, style, "AB"[tower] if towers > 1 else "")
@@ -193,9 +184,8 @@ class Filling:
 FILLING = Filling()
 
 
-def fill_tensors(plan: Blueprint, cards: bytes, filling: Filling, style: Style, precision: int) -> tuple[Array, ...]:
-    """Return the blueprint's tensors filled from cards; kink-free where the style says so."""
-    deck = Deck(cards)
+def fill_tensors(plan: Blueprint, deck: Deck, filling: Filling, style: Style, precision: int) -> tuple[Array, ...]:
+    """Return the blueprint's tensors filled from a deck; kink-free where the style says so."""
     tensors = [deck.numbers(filling.weights, shape) for shape in plan.shapes]
     if style.kink_free and not filling.decimal:
         _move_off_kinks(plan, tensors, filling.bits)
@@ -227,8 +217,3 @@ def fill_batch(plan: Blueprint, deck: Deck, filling: Filling, precision: int) ->
     if plan.loss == "bce":
         return Batch(inputs, as_precision((targets > 0).astype(float), precision))
     return Batch(inputs, as_precision(targets, precision))
-
-
-def point_of(plan: Blueprint, tensors: tuple[Array, ...], batch: Batch) -> Point:
-    """Return the filled blueprint as a point."""
-    return Point(plan.network(), tensors, batch)

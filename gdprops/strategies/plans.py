@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 RATES = (0.5, 0.25, 0.125, 1.0, 0.75, 0.375)
 """Dyadic learning rates up to 1, none below 1/8; the most readable first."""
-PLAN_CARDS = 12
 
 
 def plan(

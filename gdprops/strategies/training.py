@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 from hypothesis import strategies as st
 
 from gdprops.model.case import TrainCase
-from gdprops.model.network import Batch, Point
 from gdprops.numerics.losses import LOSSES
 from gdprops.strategies import networks
-from gdprops.strategies.certified import Drawn, liven
-from gdprops.strategies.networks import FILLING, Filling, Style, blueprint, fill_batch
-from gdprops.strategies.plans import PLAN_CARDS, plan
-from gdprops.strategies.values import Deck, cards, choices
+from gdprops.strategies.certified import Drawn
+from gdprops.strategies.networks import FILLING, Filling, Style
+from gdprops.strategies.plans import plan
+from gdprops.strategies.values import choices, decks
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -53,8 +51,8 @@ def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[TrainCase]:
         drawn, filling = Drawn(draw, style), FILLING if exact else Filling(decimal=True)
         point = drawn.point(style, filling, precision)
         steps = loop.least_steps + draw(choices(loop.most_steps - loop.least_steps + 1))
-        batches = [point.batch] * steps if loop.same_batch else _batches(draw, drawn, point, filling, steps, precision)
-        deck, moving = Deck(draw(cards(PLAN_CARDS))), len(point.tensors)
+        batches = [point.batch] * steps if loop.same_batch else drawn.batches(point, steps, filling, precision)
+        deck, moving = draw(decks()), len(point.tensors)
         frozen = frozenset(i for i, trains in enumerate(point.network.trainable) if not trains)
         setup = plan(
             deck, domain, moving, groups=loop.groups, options=loop.options, own_rate=loop.own_rate, frozen=frozen
@@ -69,15 +67,4 @@ def _style(loop: Loop, *, exact: bool) -> Style:
     if exact:
         return style
     return replace(style, activations=networks.SMOOTH if loop.smooth else networks.ROUNDED, losses=LOSSES)
-
-
-def _batches(
-    draw: DrawFn, drawn: Drawn, point: Point, filling: Filling, steps: int, precision: int
-) -> Sequence[Batch]:
-    """Return the point's batch and further ones of the same form."""
-    form = blueprint(Deck(drawn.cards), drawn.style)
-    data = draw(cards(form.batch_cards * (steps - 1)))
-    size = form.batch_cards
-    more = [fill_batch(form, Deck(data[t * size : (t + 1) * size]), filling, precision) for t in range(steps - 1)]
-    return [point.batch, *(liven(point.on(batch)).batch for batch in more)]
 

@@ -29,24 +29,32 @@ def choices(alternatives: int) -> st.SearchStrategy[int]:
     return st.integers(_FAR, _FAR + alternatives - 1).map(lambda k: k - _FAR)
 
 
-@cache
-def cards(count: int) -> st.SearchStrategy[bytes]:
-    """Return a strategy for bytes to decide from. Shrinks every card towards 0, the first alternative."""
-    return st.binary(min_size=count, max_size=count)
+CARDS = 64
+"""Every deck has as many cards: Hypothesis replaces draws by one another, and one of another size by zeros."""
+
+
+def decks() -> st.SearchStrategy[Deck]:
+    """Return a strategy for a deck to decide from. Shrinks every card towards 0, the first alternative."""
+    return st.binary(min_size=CARDS, max_size=CARDS).map(Deck)
 
 
 @final
 class Deck:
-    """Bytes, taken from the front: each decides one thing."""
+    """Bytes, taken from the front, again and again: each decides one thing."""
 
     def __init__(self, cards: bytes) -> None:
         self._cards, self._next = cards, 0
 
     def take(self, count: int) -> bytes:
-        """Return the next bytes."""
-        taken = self._cards[self._next : self._next + count]
+        """Return the next bytes; after the last comes the first."""
+        size = len(self._cards)
+        taken = (self._cards * (count // size + 2))[self._next % size : self._next % size + count]
         self._next += count
         return taken
+
+    def again(self) -> Deck:
+        """Return the whole deck, to be taken from the front again."""
+        return Deck(self._cards)
 
     def choose(self, alternatives: int) -> int:
         """Return one of 0 … alternatives - 1."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from gdprops.cli import cli
 from gdprops.clauses import catalogue
+from gdprops.cli import cli
 from gdprops.report.specification import markdown_table
 
 README = Path(__file__).parent.parent.parent / "README.md"

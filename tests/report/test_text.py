@@ -48,7 +48,7 @@ def test_a_violation_is_shown_in_full() -> None:
         "difference  0.25, 0.5 of the displacement",
         "allowed     0 (exact case: equality)",
         "wrong       layer1.weight, layer1.bias (first at step 1)",
-        "examples    6/7 decisive",
+        "found       after 7 examples",
         "A layer-by-layer update, last layer first, reproduces the weights seen.",
         "The shrunk case, as runnable Python:",
         "Replay it: gdprops replay .gdprops/case.json mypkg:MySGD",
@@ -70,6 +70,20 @@ def test_the_primary_violation_comes_first() -> None:
     assert "also        step.plain (violated too, likely by the same fault)" in text_of(
         v.outcome(other, primary)
     )
+
+
+def test_what_follows_from_the_primary_violation_shows_its_case_only_when_verbose() -> None:
+    run = v.outcome(v.violated(also=("step.plain",)), v.violated(clause="step.plain"))
+    assert text_of(run).count(v.CODE.strip()) == 1
+    assert text_of(run, verbose=True).count(v.CODE.strip()) == 2
+    assert text_of(run).count("Replay it: ") == 2
+
+
+def test_a_bug_of_ours_shows_its_traceback_as_it_is() -> None:
+    trace = "Traceback (most recent call last):\n  File x\n      " + "y" * 120 + "\nKeyError: 'z'"
+    text = text_of(v.outcome(v.held(status=Status.ERROR, reason=trace)))
+    assert trace in text
+    assert "error: KeyError: 'z'" in text
 
 
 def test_skips_never_read_as_passes() -> None:
@@ -129,9 +143,9 @@ def test_aborted_and_error_say_why() -> None:
     broken = v.held(status=Status.ERROR, reason="KeyError: 'x'", clause="step.cost")
     text = flat(text_of(v.outcome(aborted, broken), width=160))
     assert "aborted: 60 s used up" in text
-    assert "ABORTED step.simultaneous" in text
+    assert "ERROR step.cost" in text
     assert "error: KeyError: 'x'" in text
-    assert "1 aborted, 1 ended in an error of gdprops" in text
+    assert "1 aborted (60 s used up), 1 ended in an error of gdprops" in text
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])
