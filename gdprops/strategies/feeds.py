@@ -39,6 +39,7 @@ class Feed:
     own_rate: bool = True
     frozen: bool = False
     unusual: bool = True
+    transposed: bool = True
     exact: bool = False
 
 
@@ -51,11 +52,11 @@ def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
     @st.composite
     def build(draw: DrawFn) -> UpdateCase:
         head = draw(decks())
-        precision = domain.precisions[head.happens(4) * (len(domain.precisions) - 1)]
+        precision = domain.precisions[head.happens(3) * (len(domain.precisions) - 1)]
         shapes, steps = _shapes(head, domain, feed), feed.least_steps + head.choose(feed.most_steps - feed.least_steps + 1)
         numbers = decimals(2.0) if head.happens(3) and not feed.exact else dyadics(2, 2.0)
         values = draw(decks())
-        tensors = _tensors(values, numbers, shapes, precision, transposed=feed.unusual and head.happens(6))
+        tensors = _tensors(values, numbers, shapes, precision, transposed=head.happens(6) and feed.transposed)
         fed = _gradients(values, numbers, shapes, steps, head, feed, precision)
         frozen = frozenset({head.choose(len(shapes))}) if feed.frozen else frozenset[int]()
         setup = plan(

@@ -37,9 +37,9 @@ SWEEPING = Style(networks.EXACT, least_depth=2, most_depth=3, width=2, rows=2, k
 
 
 def _precision(draw: DrawFn, domain: Domain) -> int:
-    """Mostly float64, one in four float32. Shrinks towards float64."""
+    """Mostly float64, one in three float32. Shrinks towards float64."""
     first, *others = domain.precisions
-    return others[0] if others and draw(choices(4)) == 3 else first
+    return others[0] if others and draw(choices(3)) == 2 else first
 
 
 def _rounded(style: Style) -> Style:

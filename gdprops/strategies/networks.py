@@ -36,6 +36,11 @@ class Style:
     extras: bool = True
     kink_free: bool = False
     towers: bool = False
+    dimensions: frozenset[int] | None = None
+
+    def accepts(self, dimensions: int) -> bool:
+        """Say whether tensors of so many dimensions may occur."""
+        return self.dimensions is None or dimensions in self.dimensions
 
 
 @final
@@ -88,7 +93,7 @@ def blueprint(deck: Deck, style: Style) -> Blueprint:
         plan.outputs = max(plan.outputs, 2)
         _widen_last(plan)
     if style.extras:
-        _add_extras(plan, deck)
+        _add_extras(plan, deck, style)
     return plan
 
 
@@ -126,7 +131,7 @@ def _build_layer(
     activation: str,
     above: Sequence[Layer],
 ) -> Layer:
-    tied, biased, residual = deck.happens(6), deck.happens(2), deck.happens(5)
+    tied, biased, residual = deck.happens(6), deck.happens(2) and style.accepts(1), deck.happens(5)
     square = bool(above) and plan.shapes[above[-1].weight] == (shape[1], shape[1])
     if style.extras and tied and square:
         weight, shape = above[-1].weight, (shape[1], shape[1])
@@ -151,12 +156,12 @@ def _widen_last(plan: Blueprint) -> None:
     plan.towers[-1][-1] = Layer(weight, last.bias, last.activation)
 
 
-def _add_extras(plan: Blueprint, deck: Deck) -> None:
+def _add_extras(plan: Blueprint, deck: Deck, style: Style) -> None:
     scaled, unused, frozen, which = deck.happens(6), deck.happens(6), deck.happens(5), deck.choose(251)
-    if scaled:
+    if scaled and style.accepts(0):
         plan.scale = plan.add("scale", ())
     if unused:
-        plan.add("unused", (2,))
+        plan.add("unused", (2,) if style.accepts(1) else (1, 2))
     if frozen and len(plan.shapes) > 2:
         plan.frozen.append(which % len(plan.shapes))
 

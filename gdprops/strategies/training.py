@@ -46,8 +46,8 @@ def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[TrainCase]:
     @st.composite
     def build(draw: DrawFn) -> TrainCase:
         exact = loop.smooth is False and draw(choices(2)) == 0
-        precision = 53 if loop.double else domain.precisions[(draw(choices(4)) == 3) * (len(domain.precisions) - 1)]
-        style = _style(loop, exact=exact)
+        precision = 53 if loop.double else domain.precisions[(draw(choices(3)) == 2) * (len(domain.precisions) - 1)]
+        style = replace(_style(loop, exact=exact), dimensions=domain.dimensions)
         drawn, filling = Drawn(draw, style), FILLING if exact else Filling(decimal=True)
         point = drawn.point(style, filling, precision)
         steps = loop.least_steps + draw(choices(loop.most_steps - loop.least_steps + 1))
