@@ -6,7 +6,7 @@ What a trait switches off is a clause; so the probe also says how nearly a subje
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -16,7 +16,7 @@ from gdprops.model.case import Plan
 from gdprops.model.subject import Domain, Gradients
 from gdprops.model.traits import Measured, Traits
 from gdprops.numerics.comparison import differ
-from gdprops.numerics.decisions import NEARLY_PARALLEL, PROBE_TOLERANCE
+from gdprops.numerics.decisions import NEARLY_PARALLEL, PROBE_TOLERANCE, SINGLE_TOLERANCE
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -114,8 +114,10 @@ def _attempt(action: Callable[[], object]) -> SubjectCrash | None:
 
 
 def _inputs(probe: Probe) -> None:
-    """A step that raises without a closure and works with one needs a closure; one that says "sparse", sparse gradients."""
-    crash = _attempt(probe.trajectory)
+    """A first step that raises without a closure and works with one needs a closure; one that says "sparse", sparse
+    gradients.
+    """
+    crash = _attempt(lambda: probe.run(Plan(((0, 1, 2),)), probe.tensors(), [probe.gradients(0)]))
     if crash is None:
         probe.note("inputs", "gradient", "step() after assigning .grad works")
     elif "sparse" in str(crash.error).lower():
@@ -189,11 +191,11 @@ def _describe_factors(factors: list[list[float | None]]) -> str:
 
 
 def _randomness(probe: Probe) -> None:
-    """The adapter seeds the global generators alike for every run: what still differs is drawn privately."""
+    """Every run starts from the same global random numbers: what differs then is drawn privately."""
     first, again = probe.trajectory()[-1], probe.trajectory()[-1]
-    shifted = probe.run(probe.plan(), probe.tensors(), [probe.gradients(t) for t in range(STEPS)])[-1]
-    private = differ(first, again) or differ(first, shifted)
-    probe.note("randomness", "private" if private else "none", "the same four steps three times")
+    elsewhere = probe.trajectory(replace(probe.plan(), seed=1))[-1]
+    value = "private" if differ(first, again) else "global" if differ(first, elsewhere) else "none"
+    probe.note("randomness", value, "the same four steps twice, and from other global random numbers")
 
 
 def _separability(probe: Probe) -> None:
@@ -264,29 +266,31 @@ def _rate_response(probe: Probe) -> None:
     if not probe.has_rate():
         probe.note("lr_response", "own-schedule", "there is no learning rate to read or set")
         return
-    moves = {c: _last_displacement(probe, c) for c in (1.0, 2.0, 8.0)}
+    found = {_response_at(probe, t) for t in range(STEPS)}
+    value = found.pop() if len(found) == 1 else "nonlinear"
+    probe.note("lr_response", value, "each of four steps at 1, 2 and 8 times the rate, from the same state")
+
+
+def _response_at(probe: Probe, t: int) -> str:
+    moves = {c: _displacement(probe, t, c) for c in (1.0, 2.0, 8.0)}
     size = max(float(np.abs(m).max(initial=0)) for m in moves[8.0]) or 1.0
-    room = 1e-4 * size if probe.dtype == np.float32 else 1e-9 * size
+    room = (SINGLE_TOLERANCE if probe.dtype == np.float32 else PROBE_TOLERANCE) * size
     if all(_near(moves[c], [c * m for m in moves[1.0]], room) for c in (2.0, 8.0)):
-        value = "linear"
-    elif all(_near(moves[c], moves[1.0], room) for c in (2.0, 8.0)):
-        value = "ignored"
-    else:
-        value = "nonlinear"
-    probe.note("lr_response", value, "the third step at 1, 2 and 8 times the rate, from the same state")
+        return "linear"
+    return "ignored" if all(_near(moves[c], moves[1.0], room) for c in (2.0, 8.0)) else "nonlinear"
 
 
 def _near(a: Sequence[Array], b: Sequence[Array], room: float) -> bool:
     return all(float(np.abs(x - y).max(initial=0)) <= room for x, y in zip(a, b, strict=True))
 
 
-def _last_displacement(probe: Probe, factor: float) -> list[Array]:
+def _displacement(probe: Probe, last: int, factor: float) -> list[Array]:
     run = probe.subject.start(probe.tensors(), probe.plan())
-    for t in range(2):
+    for t in range(last):
         run.step(probe.gradients(t))
     before = run.weights()
     run.scale_rate(factor)
-    run.step(probe.gradients(2))
+    run.step(probe.gradients(last))
     return [a.astype(float) - b.astype(float) for a, b in zip(run.weights(), before, strict=True)]
 
 

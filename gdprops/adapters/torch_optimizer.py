@@ -62,7 +62,7 @@ class TorchOptimizer:
         return run
 
     def _build(self, parameters: Sequence[torch.nn.Parameter], plan: Plan) -> torch.optim.Optimizer:
-        _same_random_numbers()
+        _seed_random_numbers(plan.seed)
         groups = [[parameters[i] for i in group] for group in plan.groups]
         handed: list[Any] = groups[0] if len(groups) == 1 else [{"params": group} for group in groups]
         with self.calls.to(f"{self.name} on {len(groups)} parameter group(s)"):
@@ -114,11 +114,11 @@ def _default(factory: OptimizerFactory, name: str) -> Any:
     return None if parameter is None or parameter.default is inspect.Parameter.empty else parameter.default
 
 
-def _same_random_numbers() -> None:
+def _seed_random_numbers(seed: int) -> None:
     """Every run starts from the same global random numbers; the engine restores the caller's afterwards."""
-    random.seed(0)
-    np.random.seed(0)  # noqa: NPY002 - the subject may draw from the global generator
-    torch.default_generator.manual_seed(0)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the subject may draw from the global generator
+    torch.default_generator.manual_seed(seed)
 
 
 @final

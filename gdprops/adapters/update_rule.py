@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
@@ -83,6 +84,8 @@ class UpdateRule:
         """Start from copies of the tensors and no state."""
         if len(plan.groups) > 1 and plan.rates is not None and len(set(plan.rates)) > 1:
             raise Unsupported("an update rule has one learning rate")
+        random.seed(plan.seed)
+        np.random.seed(plan.seed)  # noqa: NPY002 - the rule may draw from the global generator
         hyperparameters = {**self.hyperparameters, **plan.options}
         if plan.rates is not None and self.rate_name is not None:
             hyperparameters[self.rate_name] = plan.rates[0]

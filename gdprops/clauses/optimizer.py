@@ -135,7 +135,7 @@ def _by_closure(subject: Subject, case: UpdateCase, loss: float) -> list[Weights
     view=View.OPTIMIZER,
     refuted_by=("remembers-other-runs", "draws-private-noise"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True)),
-    needs=Needs(traits=(FED,)),
+    needs=Needs(traits=(FED,), unless_declared=(("randomness", "private"),)),
 )
 def deterministic(subject: Subject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)

@@ -195,8 +195,10 @@ def armijo_rate(
 ) -> float | None:
     """Return the largest s = most · 2^-k with J(w + s d) <= J + ½ s <g, d> and a fall of four roundings of J.
 
-    ``slope`` is <g, d>, which must be negative. None where there is no such s.
+    ``slope`` is <g, d>. None where it is not negative, or there is no such s.
     """
+    if not slope < 0:
+        return None
     start, noise = loss_of(case, weights), _loss_noise(case, weights)
     s = most
     for _ in range(decisions.DESCENT_HALVINGS):

@@ -285,14 +285,17 @@ def _linear_allowance(w: Array, d: Array, c: float, precision: int) -> Array:
 )
 def descends(subject: Subject, case: TrainCase) -> Evidence:
     rate = _descending_rate(subject, case)
-    if rate is None:
-        return workbench.vacuous("no rate lowers the loss clearly along the rule's first step")
+    if isinstance(rate, str):
+        return workbench.vacuous(rate)
     losses = _losses(subject, case, rate)
     return workbench.require(losses[1] < losses[0], f"at η = {rate:g} the loss goes {_shown(losses)}")
 
 
-def _descending_rate(subject: Subject, case: TrainCase) -> float | None:
-    """Return the largest rate at which the rule's first step descends; a plain rule's direction is -g itself."""
+def _descending_rate(subject: Subject, case: TrainCase) -> float | str:
+    """Return the largest rate at which the rule's first step descends, or why there is none.
+
+    A plain rule's direction is -g itself.
+    """
     g = workbench.oracle(case, case.tensors, 0)
     zeros = [w * 0 for w in case.tensors]
     if subject.rule == "sgd" or subject.traits.plain == "yes":
@@ -301,8 +304,10 @@ def _descending_rate(subject: Subject, case: TrainCase) -> float | None:
         (start, stepped), unit = _first_step(subject, case), (case.plan.rates or (1.0,))[0]
         direction = [b - a for a, b in zip(start, stepped, strict=True)]
     slope = sum(float((x * d).sum()) for x, d in zip(g, direction, strict=True) if x is not None)
-    share = None if slope >= 0 else workbench.armijo_rate(case, case.tensors, direction, slope)
-    return None if share is None else share * unit
+    if slope > 0:
+        return "the rule's own first step climbs: <g, w' - w> is positive"
+    share = workbench.armijo_rate(case, case.tensors, direction, slope)
+    return "no rate lowers the loss clearly along the rule's first step" if share is None else share * unit
 
 
 def _first_step(subject: Subject, case: TrainCase) -> tuple[Weights, Weights]:
@@ -359,8 +364,8 @@ def LOOP_ON_ONE_BATCH() -> Loop:  # noqa: N802 - a constant that loads its class
 )
 def loss_falls(subject: Subject, case: TrainCase) -> Evidence:
     largest = _descending_rate(subject, case)
-    if largest is None:
-        return workbench.vacuous("no rate lowers the loss clearly along the rule's first step")
+    if isinstance(largest, str):
+        return workbench.vacuous(largest)
     rate = largest * workbench.decisions.LOOP_SHARE
     losses = _losses(subject, case, rate)
     return workbench.require(losses[-1] < losses[0], f"at η = {rate:g} the loss goes {_shown(losses)}")

@@ -51,13 +51,14 @@ class Plan:
     """How an optimizer is set up: its groups of tensor indices in order, a rate per group, further hyperparameters.
 
     ``rates`` None leaves the user's own learning rate untouched. Tensors in no group are not handed over; those in
-    ``frozen`` are, with ``requires_grad`` False.
+    ``frozen`` are, with ``requires_grad`` False. ``seed`` is where the global random numbers start.
     """
 
     groups: tuple[tuple[int, ...], ...]
     rates: tuple[float, ...] | None = None
     options: Mapping[str, float | bool] = field(default_factory=dict)
     frozen: frozenset[int] = frozenset()
+    seed: int = 0
 
     @property
     def indices(self) -> tuple[int, ...]:

@@ -36,11 +36,13 @@ class Needs:
     """What a subject must be for a clause to apply.
 
     ``traits``: allowed values by key; ``plain`` True: plain gradient descent, declared or probed, False: any other
-    rule; ``torch``: parameter objects, closures and autograd; ``groups``: several parameter groups; ``rate``: a
-    learning rate that can be set; ``reference_only``: no subject can break the clause.
+    rule; ``unless_declared``: traits that switch the clause off when their owner declares them, and only then;
+    ``torch``: parameter objects, closures and autograd; ``groups``: several parameter groups; ``rate``: a learning
+    rate that can be set; ``reference_only``: no subject can break the clause.
     """
 
     traits: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    unless_declared: tuple[tuple[str, str], ...] = ()
     plain: bool | None = None
     torch: bool = False
     groups: bool = False
@@ -53,6 +55,9 @@ class Needs:
             held = traits[key]
             if held not in allowed and held != "unknown":
                 return f"{key} is {held}, not {' or '.join(allowed)}"
+        for key, value in self.unless_declared:
+            if key in traits.known and traits.known[key].declared and traits[key] == value:
+                return f"{key} is declared {value}"
         if self.torch and kind == "update-rule":
             return "an update rule has no parameter objects, closures or autograd gradients"
         if self.groups and not domain.groups:

@@ -94,6 +94,7 @@ TRUST_MOST = 2.0**10
 NEARLY_PARALLEL = 1e-6
 # The probe's own resolution: twice the rounding of a displacement, generously.
 PROBE_TOLERANCE = 1e-9
+SINGLE_TOLERANCE = 1e-4
 # float32 stores of a learning rate (TensorFlow, Keras) differ from the declared one by half an ulp of float32.
 STORED_RATE = 2.0**-23
 
