@@ -220,14 +220,14 @@ def _alone(subject: Subject, case: UpdateCase) -> Stops:
 def _moved_alike(
     case: UpdateCase, i: int, before: Array, after: Array, w: Array, expected: Array, step: int
 ) -> Evidence:
-    """Compare who moved, not how far; what hardly moves is undecided."""
+    """Compare who moved, not how far; what hardly moves, and hardly should, is undecided."""
     ulp = workbench.decisions.ULP * workbench.decisions.unit(case.precision)
-    clear = abs(expected - w) >= workbench.decisions.UNDECIDED_MOVE * ulp * abs(w)
+    least = workbench.decisions.UNDECIDED_MOVE * ulp * abs(w)
+    clear = (abs(expected - w) >= least) | (abs(after - before) >= least)
     should, did = (expected != w) & clear, (after != before) & clear
-    if not should.any():
-        return workbench.vacuous("the rule moves nothing here")
     name = workbench.names_of(case)[i]
-    return workbench.compare([did * 1], [should * 1], names=[name], step=step, what=f"{name}: 1 means that an entry moves")
+    found = workbench.compare([did * 1], [should * 1], names=[name], step=step, what=f"{name}: 1 means that an entry moves")
+    return found if found.violated or should.any() else workbench.vacuous("the rule moves nothing here")
 
 
 @clause(
