@@ -14,7 +14,7 @@ import numpy as np
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import Plan
 from gdprops.model.subject import Domain, Gradients
-from gdprops.model.traits import Measured, Traits
+from gdprops.model.traits import RULES, Measured, Traits
 from gdprops.numerics.comparison import differ
 from gdprops.numerics.decisions import NEARLY_PARALLEL, PROBE_TOLERANCE, SINGLE_TOLERANCE
 
@@ -96,13 +96,24 @@ def probe(subject: Subject) -> Traits:
 
 
 def _conclude(probe: Probe, plain: str) -> Traits:
-    stated = probe.subject.declared
+    stated = {**_claimed_by_the_rule(probe), **probe.subject.declared}
     conflicts = tuple(
         f"{key} is declared {claim.value} but measures {probe.found[key].value}"
         for key, claim in stated.items()
         if key in probe.found and probe.found[key].value != claim.value
     )
     return Traits({**probe.found, **stated}, plain, conflicts)
+
+
+def _claimed_by_the_rule(probe: Probe) -> dict[str, Measured]:
+    """Return what the declared rule says of the traits that were measured; a rate that cannot be seen stays so."""
+    rule = probe.subject.rule or ""
+    measured = {key: seen for key, seen in probe.found.items() if seen.value != "own-schedule"}
+    return {
+        key: Measured(value, f"declared: rule {rule}; {measured[key].evidence}", declared=True)
+        for key, value in RULES.get(rule, {}).items()
+        if key in measured
+    }
 
 
 def _attempt(action: Callable[[], object]) -> SubjectCrash | None:

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.errors import GdpropsError, SubjectCrash, UsageError
 from gdprops.model.names import nearest
-from gdprops.model.traits import Measured
+from gdprops.model.traits import RULES, Measured
 
 if TYPE_CHECKING:
     from gdprops.adapters.torch_optimizer import TorchOptimizer
     from gdprops.model.subject import Subject
 
 KINDS = ("optimizer", "update-rule")
-RULES = ("sgd",)
 
 
 def resolve(

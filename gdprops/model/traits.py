@@ -60,6 +60,15 @@ TRAITS: tuple[Trait, ...] = (
 
 _BY_KEY = {trait.key: trait for trait in TRAITS}
 
+RULES: dict[str, dict[str, str]] = {
+    "sgd": {"separability": "element", "lr_response": "linear", "randomness": "none"},
+}
+"""The published rules that a subject can declare, and what each says about traits that switch clauses off.
+
+A measurement would make such a clause unfalsifiable: a rate that is squared would not be a violation of linearity but
+a response that is not linear.
+"""
+
 
 @final
 @dataclass(frozen=True, slots=True)
