@@ -144,8 +144,9 @@ class TorchRun:
             for i in group
         }
         for group in self._optimizer.param_groups:
-            if group["params"] and "lr" in group:
-                _set(group, wanted[id(group["params"][0])])
+            rate = next((wanted[id(p)] for p in group["params"] if id(p) in wanted), None)
+            if rate is not None and "lr" in group:
+                _set(group, rate)
 
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
         """Take one step with these gradients."""
