@@ -21,6 +21,7 @@ from gdprops.clauses.playing import (
 from gdprops.model.case import Regime
 from gdprops.model.evidence import combine, require, vacuous, violation
 from gdprops.numerics import decisions
+from gdprops.numerics.activations import has_kinks
 from gdprops.numerics.certificate import is_exact_update, loss_bound, update_allowance
 from gdprops.numerics.comparison import compare, differ, same_bytes
 from gdprops.numerics.differences import numerical_gradient
@@ -61,6 +62,7 @@ __all__ = [
     "gradient_at",
     "granular_sweeps",
     "is_exact_update",
+    "has_kinks",
     "law_on_a_ladder",
     "linear_regressions",
     "looks",

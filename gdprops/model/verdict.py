@@ -93,6 +93,7 @@ class Outcome:
     verdicts: tuple[Verdict, ...]
     strict: bool = False
     timing: dict[str, float] = field(default_factory=dict)
+    counted: About = About.SUBJECT
 
     def of(self, about: About) -> tuple[Verdict, ...]:
         """Return the subject's or the reference's verdicts."""
@@ -100,12 +101,17 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 nothing violated; 1 violated or aborted; 3 an error of gdprops; 5 no subject clause held."""
+        """0 nothing violated; 1 violated or aborted; 3 an error of gdprops; 5 no counted clause held.
+
+        What is counted is the subject's verdicts; a self-check counts the reference's, and wants every one held.
+        """
         if any(verdict.status is Status.ERROR for verdict in self.verdicts):
             return 3
         if any(v.about is About.REFERENCE and v.failed for v in self.verdicts):
             return 3
         subject = self.of(About.SUBJECT)
+        if self.counted is About.REFERENCE:
+            return 0 if all(v.status is Status.HELD for v in self.verdicts) else 5
         if any(v.failed_strictly if self.strict else v.failed for v in subject):
             return 1
         return 0 if any(v.status is Status.HELD for v in subject) else 5

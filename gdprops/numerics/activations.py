@@ -10,6 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
+    from gdprops.model.network import Network
 
 LEAK = 0.25
 """The slope of leaky_relu below zero: dyadic, so that exact cases stay exact."""
@@ -68,3 +69,8 @@ ACTIVATIONS: dict[str, Activation] = {
         _sigmoid, _sigmoid_slope, lambda z: _sigmoid_slope(z) * (1 - 2 * _sigmoid(z)), exact=False
     ),
 }
+
+
+def has_kinks(network: Network) -> bool:
+    """Say whether any activation of a network has a kink."""
+    return any(ACTIVATIONS[layer.activation].kinked for layer in network.layers)

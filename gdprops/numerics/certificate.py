@@ -27,11 +27,17 @@ def certify_look(point: Point, precision: int, *, value: bool = True) -> list[Gr
     """
     if point.network.loss not in EXACT_LOSSES:
         raise Uncertified(f"the loss {point.network.loss} is not exact")
-    tensors = [Granular.of(w, precision) for w in point.tensors]
-    batch = Batch(Granular.of(point.batch.inputs, precision), Granular.of(point.batch.targets, precision))  # type: ignore[arg-type] # numbers of another kind
+    tensors, batch = [Granular.of(w, precision) for w in point.tensors], _granular(point.batch, precision)
     if value:
         loss(point.network, tensors, batch)
     return gradient(point.network, tensors, batch)
+
+
+def _granular(batch: Batch, precision: int) -> Batch:
+    """Return the batch as granular numbers; one that is made of them already, as it is."""
+    if isinstance(batch.inputs, Granular):
+        return batch
+    return Batch(Granular.of(batch.inputs, precision), Granular.of(batch.targets, precision))  # type: ignore[arg-type] # numbers of another kind
 
 
 def certify_update(w: Array, g: Array | Granular, rate: float, precision: int) -> None:
@@ -64,6 +70,7 @@ def certify_move(point: Point, block: Sequence[int], rate: float, precision: int
 
 def certify_sweep(point: Point, blocks: Sequence[Block], rate: float, precision: int) -> None:
     """Prove every look of a sweep, at the weights it is made at, and every move exact. Raises `Uncertified`."""
+    point = point.on(_granular(point.batch, precision))
     for block in blocks:
         point = unflat(point, certify_move(point, block, rate, precision))
 

@@ -15,6 +15,9 @@ class Format(NamedTuple):
     unit: float
 
 
+DOUBLE = 53
+"""The significant bits of float64."""
+
 FORMATS = {53: Format(-1074, 1023, 2.0**-53), 24: Format(-149, 127, 2.0**-24)}
 
 # The magnitudes of a certificate are themselves computed in float64: 2^-40 covers the rounding of sums of up to
@@ -83,8 +86,12 @@ LOOP_SHARE = 1 / 16
 RICHARDSON_STEP = 2.0**-9
 # |R2 - R1| estimates the error of R1, not of the extrapolated value, which is smaller; twice covers both.
 RICHARDSON_MARGIN = 2.0
-# One-sided differences that disagree by more than this share of their size mark a kink at the coordinate.
-KINK_SHARE = 0.05
+# R2 combines D(h/4) and D(h/2): (4 * 4 + 2) / 3 = 6 errors of one evaluation, over h.
+RICHARDSON_ROUNDING = 6.0
+# One-sided slopes of a smooth function differ by f'' h: four times less at h/4. Half as much marks a kink, where it
+# exceeds the rounding of a second difference at h/4: 16 errors of one evaluation, over h.
+KINK_SHARE = 0.5
+KINK_ROUNDING = 16.0
 
 # Trust ratios |w| / |g| are rounded to multiples of 2^-8, at most 2^10 of them: layer-wise rates stay dyadic.
 TRUST_GRAIN = 2.0**-8

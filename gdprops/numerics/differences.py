@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gdprops.numerics.decisions import KINK_SHARE, RICHARDSON_MARGIN, RICHARDSON_STEP
+from gdprops.numerics.decisions import (
+    KINK_ROUNDING,
+    KINK_SHARE,
+    RICHARDSON_MARGIN,
+    RICHARDSON_ROUNDING,
+    RICHARDSON_STEP,
+    unit,
+)
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
+UNIT = unit(53)
 Function = Callable[["Array"], float]
 
 
@@ -23,24 +31,24 @@ class Derivative(NamedTuple):
     kinked: bool
 
 
-def richardson(f: Function, w: Array, position: int, *, unit: float = 2.0**-53) -> Derivative:
+def richardson(f: Function, w: Array, position: int, *, noise: float | None = None) -> Derivative:
     """Return df/dw at one position of a flat float64 vector.
 
-    D(h) = (f(w+h) - f(w-h)) / 2h has the error h^2 f'''/6; R = (4 D(h/2) - D(h)) / 3 removes it. ``unit`` is the
-    rounding of one evaluation of f relative to its value.
+    D(h) = (f(w+h) - f(w-h)) / 2h has the error h^2 f'''/6; R = (4 D(h/2) - D(h)) / 3 removes it. ``noise`` is the
+    rounding error of one evaluation of f; None takes two units of the largest value, for black boxes.
     """
     h = RICHARDSON_STEP * max(1.0, abs(float(w[position])))
     values = {k: f(_moved(w, position, k * h)) for k in (-1.0, -0.5, -0.25, 0.25, 0.5, 1.0)}
     d1, d2, d3 = ((values[k] - values[-k]) / (2 * k * h) for k in (1.0, 0.5, 0.25))
     first, second = (4 * d2 - d1) / 3, (4 * d3 - d2) / 3
-    size = max(abs(v) for v in values.values())
-    error = RICHARDSON_MARGIN * abs(second - first) + 8 * unit * size / h
-    return Derivative(second, error, _kinked(f(w), values, h, error))
+    rounding = (2 * UNIT * max(abs(v) for v in values.values()) if noise is None else noise) / h
+    error = RICHARDSON_MARGIN * abs(second - first) + RICHARDSON_ROUNDING * rounding
+    return Derivative(second, error, _kinked(f(w), values, h, KINK_ROUNDING * rounding))
 
 
-def numerical_gradient(f: Function, w: Array, *, unit: float = 2.0**-53) -> list[Derivative]:
+def numerical_gradient(f: Function, w: Array, *, noise: float | None = None) -> list[Derivative]:
     """Return `richardson` at every position."""
-    return [richardson(f, w, k, unit=unit) for k in range(w.size)]
+    return [richardson(f, w, k, noise=noise) for k in range(w.size)]
 
 
 def _moved(w: Array, position: int, by: float) -> Array:
@@ -49,9 +57,8 @@ def _moved(w: Array, position: int, by: float) -> Array:
     return moved
 
 
-def _kinked(at: float, values: dict[float, float], h: float, error: float) -> bool:
-    """One-sided slopes that disagree, and do so no less at half the distance, mark a kink."""
+def _kinked(at: float, values: dict[float, float], h: float, noise: float) -> bool:
+    """Say whether the one-sided slopes disagree as much at h/4 as at h: a smooth function's do so four times less."""
     wide = (values[1.0] - 2 * at + values[-1.0]) / h
     near = (values[0.25] - 2 * at + values[-0.25]) / (0.25 * h)
-    size = max(abs(values[1.0] - at), abs(values[-1.0] - at)) / h
-    return abs(near) > KINK_SHARE * size + error and abs(near) > abs(wide) / 2
+    return abs(near) > noise and abs(near) > KINK_SHARE * abs(wide)

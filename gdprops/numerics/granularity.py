@@ -7,6 +7,7 @@ that forward mode is covered too.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -25,13 +26,18 @@ _NOTHING = 1 << 20
 
 
 def granularity(values: Array | float) -> int:
-    """Return the largest e such that every entry is a multiple of 2^e."""
-    mantissa, exponent = np.frexp(np.asarray(values, dtype=np.float64))
-    whole = np.abs(np.ldexp(mantissa, 53)).astype(np.int64)
-    if not whole.any():
+    """Return the largest e such that every entry is a multiple of 2^e. Raises `Uncertified` where one is not finite."""
+    try:
+        ratios = [x.as_integer_ratio() for x in np.ravel(values).tolist() if x]
+    except (OverflowError, ValueError) as error:
+        raise Uncertified(f"not finite: {error}") from error
+    if not ratios:
         return _NOTHING
-    low = np.log2((whole & -whole)[whole != 0]).astype(np.int64)
-    return int((exponent[whole != 0] - 53 + low).min())
+    finest = max(denominator for _, denominator in ratios)
+    if finest > 1:
+        return 1 - finest.bit_length()
+    common = math.gcd(*(numerator for numerator, _ in ratios))
+    return (common & -common).bit_length() - 1
 
 
 @final

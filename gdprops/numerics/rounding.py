@@ -1,11 +1,12 @@
 """The running bound's numbers: values with a bound on the rounding error of any correct computation of them.
 
-Errors are in units of the unit roundoff u, to first order; two correct computations differ by at most 2u times the
-bound. Over 10,000 random networks the true error was at most 0.34 of it.
+Errors are in units of the unit roundoff u; two correct computations differ by at most 2u times the bound. Products
+carry the second order too (a residual may be all rounding), and what underflow may take from them.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from gdprops.errors import Uncertified
 from gdprops.numerics import losses
 from gdprops.numerics.activations import ACTIVATIONS
-from gdprops.numerics.decisions import unit
+from gdprops.numerics.decisions import FORMATS, unit
 from gdprops.numerics.tracked import Tracked
 
 if TYPE_CHECKING:
@@ -46,10 +47,19 @@ class Rounded(Tracked):
     def T(self) -> Rounded:  # noqa: N802 - the array's own name
         return self._new(self.value.T, self.error.T)
 
+    @property
+    def _unit(self) -> float:
+        return unit(self.precision)
+
+    @property
+    def _tiny(self) -> float:
+        """The smallest normal number, in units of u: what a product may lose to underflow, gradual or not."""
+        return math.ldexp(1.0, FORMATS[self.precision].smallest + 2 * self.precision - 1)
+
     def matmul(self, other: Rounded) -> Rounded:
         a, b, terms = np.abs(self.value), np.abs(other.value), self.value.shape[-1]
-        error = self.error @ b + a @ other.error + (terms + 1) * (a @ b)
-        return self._new(self.value @ other.value, error)
+        error = self.error @ b + a @ other.error + self._unit * (self.error @ other.error)
+        return self._new(self.value @ other.value, error + (terms + 1) * (a @ b) + terms * self._tiny)
 
     def add(self, other: Rounded) -> Rounded:
         value = self.value + other.value
@@ -58,7 +68,7 @@ class Rounded(Tracked):
     def multiply(self, other: Rounded) -> Rounded:
         value = self.value * other.value
         error = self.error * np.abs(other.value) + np.abs(self.value) * other.error
-        return self._new(value, error + np.abs(value))
+        return self._new(value, error + self._unit * self.error * other.error + np.abs(value) + self._tiny)
 
     def total(self, axis: int | None) -> Rounded:
         terms = self.value.size if axis is None else self.value.shape[axis]
@@ -70,10 +80,11 @@ class Rounded(Tracked):
 
     def activate(self, name: str) -> tuple[Rounded, Rounded]:
         activation, z = ACTIVATIONS[name], self.value
-        if activation.kinked and (np.abs(z) <= 2 * unit(self.precision) * self.error).any():
+        if activation.kinked and (np.abs(z) <= 2 * self._unit * self.error).any():
             raise Uncertified(f"a {name} sits within rounding of its kink")
         h, slope, curvature = activation.value(z), activation.slope(z), np.abs(activation.curvature(z))
-        e_h = np.abs(slope) * self.error + 2 * np.abs(h)
+        second = curvature * self.error**2 * self._unit / 2
+        e_h = np.abs(slope) * self.error + second + 2 * np.abs(h) + self._tiny
         if activation.kinked or name == "identity":
             return self._new(h, e_h), self._new(slope, np.zeros_like(slope))
         return self._new(h, e_h), self._new(slope, curvature * self.error + 4 * np.abs(slope) + 2)
@@ -91,4 +102,4 @@ class Rounded(Tracked):
             e_p = p * (each + (p * each).sum(axis=1, keepdims=True) + z.shape[1] + 4)
             y, rows = losses.one_hot(targets, z), len(targets)
         d = (p - y) / rows
-        return self._new(d, (e_p + np.abs(p - y) * 3 + p + np.abs(y)) / rows)
+        return self._new(d, (e_p + np.abs(p - y) * 3 + p + np.abs(y)) / rows + self._tiny)

@@ -128,7 +128,8 @@ def self_check(settings: Settings, watcher: Watcher = SILENT) -> Outcome:
             watcher.started(item, index, len(items))
             verdicts.append(_about_reference(item, full, watcher))
             watcher.finished(verdicts[-1])
-    return conclude(REFERENCE, settings, verdicts, {"seconds": time.perf_counter() - began})
+    outcome = conclude(REFERENCE, settings, verdicts, {"seconds": time.perf_counter() - began})
+    return replace(outcome, counted=About.REFERENCE)
 
 
 def conclude(

@@ -48,11 +48,16 @@ class Drawn:
 
 
 def simpler(style: Style) -> Iterator[tuple[Style, bool, Filling]]:
-    """Yield ever simpler ways to make a point: fewer bits, no squares, then one layer less."""
+    """Yield ever simpler ways to make a point: fewer bits, then no squares, then one layer less.
+
+    What has failed with few bits is not tried again with more.
+    """
+    fillings = FILLINGS
     for depth in range(style.most_depth, style.least_depth - 1, -1):
         for squares in (True, False) if "square" in style.activations else (False,):
-            for filling in FILLINGS:
+            for filling in fillings:
                 yield replace(style, most_depth=depth), squares, filling
+            fillings = FILLINGS[-2:]
     bare = replace(
         style, activations=("identity",), most_depth=style.least_depth, rows=1, width=1, extras=False, kink_free=False
     )

@@ -86,9 +86,9 @@ def blueprint(deck: Deck, style: Style) -> Blueprint:
     plan = Blueprint(loss=style.losses[deck.choose(len(style.losses))])
     plan.rows = style.least_rows + deck.choose(style.rows)
     plan.inputs = style.least_inputs + deck.choose(style.width)
-    towers = 2 if style.towers else 1
+    towers, even = 2 if style.towers else 1, deck.happens(3)
     for tower in range(towers):
-        _build_tower(plan, deck, style, "AB"[tower] if towers > 1 else "")
+        _build_tower(plan, deck, style, "AB"[tower] if towers > 1 else "", even=even and style.extras)
     if plan.loss == "cross-entropy":
         plan.outputs = max(plan.outputs, 2)
         _widen_last(plan)
@@ -97,13 +97,15 @@ def blueprint(deck: Deck, style: Style) -> Blueprint:
     return plan
 
 
-def _build_tower(plan: Blueprint, deck: Deck, style: Style, prefix: str) -> None:
+def _build_tower(plan: Blueprint, deck: Deck, style: Style, prefix: str, *, even: bool) -> None:
+    """Add one tower. ``even``: all its layers are as wide as its input, so that they can be tied or residual."""
     depth = style.least_depth + deck.choose(style.most_depth - style.least_depth + 1)
     width, tower = plan.inputs, list[Layer]()
     for k in range(1, depth + 1):
-        out = 1 + deck.choose(style.width)
+        drawn = 1 + deck.choose(style.width)
+        out = width if even else drawn
         name = style.activations[deck.choose(len(style.activations))] if k < depth else "identity"
-        layer = _build_layer(plan, deck, style, f"{prefix}{k}", (out, width), name, tower)
+        layer = _build_layer(plan, deck, style, f"{prefix}{k}", (out, width), name, tower, ties=3 if even else 6)
         tower.append(layer)
         width = plan.shapes[layer.weight][0]
     plan.towers.append(tower)
@@ -130,8 +132,10 @@ def _build_layer(
     shape: tuple[int, int],
     activation: str,
     above: Sequence[Layer],
+    *,
+    ties: int,
 ) -> Layer:
-    tied, biased, residual = deck.happens(6), deck.happens(2) and style.accepts(1), deck.happens(5)
+    tied, biased, residual = deck.happens(ties), deck.happens(2) and style.accepts(1), deck.happens(5)
     square = bool(above) and plan.shapes[above[-1].weight] == (shape[1], shape[1])
     if style.extras and tied and square:
         weight, shape = above[-1].weight, (shape[1], shape[1])
@@ -162,7 +166,7 @@ def _add_extras(plan: Blueprint, deck: Deck, style: Style) -> None:
         plan.scale = plan.add("scale", ())
     if unused:
         plan.add("unused", (2,) if style.accepts(1) else (1, 2))
-    if frozen and len(plan.shapes) > 2:
+    if frozen and len(plan.shapes) > 1:
         plan.frozen.append(which % len(plan.shapes))
 
 
