@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.errors import Uncertified
 from gdprops.model.network import Batch
-from gdprops.numerics.decisions import TWO_COMPUTATIONS, ULP, unit
+from gdprops.numerics.decisions import DISPLACEMENT_ULPS, TWO_COMPUTATIONS, ULP, unit
 from gdprops.numerics.flat import flat_gradient, flat_weights, unflat
 from gdprops.numerics.granularity import Granular
 from gdprops.numerics.losses import EXACT_LOSSES
@@ -107,5 +107,5 @@ def _logistic_loss_bound(point: Point, tensors: list[Rounded], precision: int) -
 
 
 def update_allowance(w: Array, displacement: Array, precision: int) -> Array:
-    """Return what two correct computations of w - eta g may differ by, given the same g: one ulp of each term."""
-    return ULP * unit(precision) * (abs(w) + abs(displacement))
+    """Return what a correct w - eta g may be off by, given the same g: an ulp of w, two of the displacement."""
+    return ULP * unit(precision) * (abs(w) + DISPLACEMENT_ULPS * abs(displacement))
