@@ -37,6 +37,9 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 DIED = "the worker process died while it ran this clause (a crash of native code, an exit, or no memory left)"
 
+PATIENCE = 0.5
+"""Seconds that workers have to end after Ctrl-C before they are killed (xdist's own default is 10)."""
+
 ENDED = "the worker processes ended before this clause was run"
 
 FOREIGN = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_AUTO_NUM_WORKERS")
@@ -111,12 +114,20 @@ class Collector:
         self._items = {item_id(item): item for item in items}
         self._watcher = watcher
         self._verdicts: dict[str, Verdict] = {}
+        self._plugins: pytest.PytestPluginManager | None = None
         self.began = False
         self.interrupted = False
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Keep the way to the workers."""
+        self._plugins = config.pluginmanager
+
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Note Ctrl-C (pytest's own ways to stop early are subclasses of it)."""
+        """Note Ctrl-C (pytest's own ways to stop early are subclasses of it), and do not wait for busy workers."""
         self.interrupted = excinfo.type is KeyboardInterrupt
+        xdist = self._plugins.get_plugin("dsession") if self._plugins else None
+        if self.interrupted and xdist is not None:
+            xdist.nodemanager.EXIT_TIMEOUT = PATIENCE
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Tell the watcher which item a worker has begun."""
