@@ -161,7 +161,7 @@ def _widen_last(plan: Blueprint) -> None:
 
 
 def _add_extras(plan: Blueprint, deck: Deck, style: Style) -> None:
-    scaled, unused, frozen, which = deck.happens(6), deck.happens(6), deck.happens(5), deck.choose(251)
+    scaled, unused, frozen, which = deck.happens(6), deck.happens(6), deck.happens(4), deck.choose(251)
     if scaled and style.accepts(0):
         plan.scale = plan.add("scale", ())
     if unused:
