@@ -101,13 +101,9 @@ strict_option = click.option(
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Only violations and the summary.")
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="List the reference's clauses too.")
-json_option = click.option(
-    "--json", "json_path", metavar="FILE", help="Write the verdicts to a file as well."
-)
+json_option = click.option("--json", "json_path", metavar="FILE", help="Write the verdicts to a file as well.")
 subject_options = together(
-    click.option(
-        "--rule", metavar="NAME", help="The published rule that the subject declares to be, e.g. sgd."
-    ),
+    click.option("--rule", metavar="NAME", help="The published rule that the subject declares to be, e.g. sgd."),
     click.option("--as", "kind", metavar="KIND", help="What the subject is: optimizer or update-rule."),
     click.option(
         "-p",
@@ -134,9 +130,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("subject")
 @subject_options
-@click.option(
-    "--clauses", "patterns", multiple=True, metavar="PATTERN", help="Only these, e.g. 'step.*'. Repeatable."
-)
+@click.option("--clauses", "patterns", multiple=True, metavar="PATTERN", help="Only these, e.g. 'step.*'. Repeatable.")
 @together(examples_option, seed_option, profile_option, timeout_option, strict_option)
 @click.option("-n", "workers", metavar="N|auto", help="Run on N processes, or one per core.")
 @click.option("-x", "--fail-fast", is_flag=True, default=None, help="Stop at the first violation.")
@@ -167,9 +161,7 @@ def check(
 
     require_workers(workers)
     request = RunRequest(subject, _settings(**chosen), kind, rule, parameters, patterns or ("*",))
-    return report_run(
-        lambda seen: run(request, seen, workers=workers), json_path, quiet=quiet, verbose=verbose
-    )
+    return report_run(lambda seen: run(request, seen, workers=workers), json_path, quiet=quiet, verbose=verbose)
 
 
 @cli.command()
@@ -227,9 +219,9 @@ def faults(examples: int, seeds: int, quiet: bool) -> int:
     \b
     Example: gdprops faults
     """
-    from gdprops.faults.matrix import kill_matrix
     from gdprops.report.consoles import show as show_page
     from gdprops.report.matrix import matrix_summary, print_matrix, survived, watching
+    from gdprops.runner.kill import kill_matrix
 
     with watching(quiet=quiet) as on_row:
         rows = kill_matrix(seeds=tuple(range(seeds)), examples=examples, on_row=on_row)

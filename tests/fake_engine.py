@@ -65,8 +65,7 @@ def resolve(
 
 def items_for(subject: FakeSubject, clauses: Sequence[Clause]) -> tuple[FakeItem, ...]:
     return tuple(
-        FakeItem(clause, About.REFERENCE if clause.chapter == "gradient" else About.SUBJECT)
-        for clause in clauses
+        FakeItem(clause, About.REFERENCE if clause.chapter == "gradient" else About.SUBJECT) for clause in clauses
     )
 
 
@@ -85,13 +84,9 @@ def run_item(subject: FakeSubject, item: FakeItem, settings: Settings, watcher: 
     return replace(made, level=item.clause.level, **changes)
 
 
-def conclude(
-    subject_name: str, settings: Settings, verdicts: Sequence[Verdict], timing: dict[str, float]
-) -> Outcome:
+def conclude(subject_name: str, settings: Settings, verdicts: Sequence[Verdict], timing: dict[str, float]) -> Outcome:
     ordered = sorted(verdicts, key=lambda verdict: [c.id for c in fake_clauses()].index(verdict.clause))
-    return Outcome(
-        subject_name, settings.seed, settings.profile, tuple(ordered), settings.strict, dict(timing)
-    )
+    return Outcome(subject_name, settings.seed, settings.profile, tuple(ordered), settings.strict, dict(timing))
 
 
 def check_subject(subject: FakeSubject, *, clauses: Any = "*", settings: Settings, watcher: Any) -> Outcome:
@@ -147,7 +142,7 @@ MODULES: dict[str, dict[str, object]] = {
         "REFERENCE": "the gdprops reference",
     },
     "gdprops.runner.saved": {"replay": replay},
-    "gdprops.faults.matrix": {"kill_matrix": kill_matrix},
+    "gdprops.runner.kill": {"kill_matrix": kill_matrix},
 }
 
 

@@ -125,7 +125,9 @@ def _attempt(action: Callable[[], object]) -> SubjectCrash | None:
 
 
 def _inputs(probe: Probe) -> None:
-    """A first step that raises without a closure and works with one needs a closure; one that says "sparse", sparse
+    """Find out what a step must be given.
+
+    A first step that raises without a closure and works with one needs a closure; one that says "sparse", sparse
     gradients.
     """
     crash = _attempt(lambda: probe.run(Plan(((0, 1, 2),)), probe.tensors(), [probe.gradients(0)]))
@@ -306,14 +308,17 @@ def _displacement(probe: Probe, last: int, factor: float) -> list[Array]:
 
 
 def _shapes(probe: Probe) -> None:
-    accepted, refused = [], []
+    accepted: list[str] = []
+    refused: list[str] = []
     for dimensions, shape in _SHAPES.items():
         ones = np.ones(shape, dtype=probe.dtype)
         plan = Plan(((0,),), (RATE,)) if probe.has_rate() else Plan(((0,),))
         crash = _attempt(lambda ones=ones, plan=plan: probe.run(plan, [ones], [[ones], [ones]]))  # type: ignore[misc] # bound now
         (accepted if crash is None else refused).append(dimensions)
     value = "any" if not refused else "+".join(accepted) or "2"
-    probe.note("shapes", value, f"two steps on tensors of 0, 1, 2 and 4 dimensions; refused: {', '.join(refused) or 'none'}")
+    probe.note(
+        "shapes", value, f"two steps on tensors of 0, 1, 2 and 4 dimensions; refused: {', '.join(refused) or 'none'}"
+    )
 
 
 def _domain(probe: Probe, plain: str) -> Domain:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from gdprops.errors import GdpropsError, SubjectCrash, UsageError
+from gdprops.errors import SubjectCrash, UsageError
 from gdprops.model.names import nearest
 from gdprops.model.traits import RULES, Measured
 
@@ -43,10 +43,13 @@ def resolve(
         raise UsageError(f"as={kind!r}; expected one of {', '.join(KINDS)}{nearest(kind, KINDS)}")
     given, found = dict(hyperparameters or {}), import_name(spec)
     if isinstance(found, TorchOptimizer | UpdateRule):
-        return _as_bound(found, given, rule, spec)
+        subject: Subject = _as_bound(found, given, rule, spec)
+        return subject
     if kind == "update-rule":
         if not callable(found):
-            raise UsageError(f"{spec} is a {type(found).__name__}; expected an update rule, a function of (params, grads, state)")
+            raise UsageError(
+                f"{spec} is a {type(found).__name__}; expected an update rule, a function of (params, grads, state)"
+            )
         return replace(update_rule(found, rule=rule, name=label_of(spec, given), **given), spec=spec)
     if kind is None and not _is_optimizer_class(found):
         raise UsageError(
@@ -93,14 +96,16 @@ def build_optimizer(
 def _try_to_build(subject: TorchOptimizer) -> None:
     import numpy as np
 
+    from gdprops.adapters.isolation import isolated
     from gdprops.model.case import Plan
 
     try:
-        subject.start([np.ones((2, 2)), np.ones((2, 2))], Plan(((0, 1),)))
+        with isolated():
+            subject.start([np.ones((2, 2)), np.ones((2, 2))], Plan(((0, 1),)))
     except SubjectCrash as crash:
-        raise UsageError(f"{subject.name} cannot be built: {type(crash.error).__name__}: {_one_line(crash.error)}") from crash
-    except GdpropsError:
-        raise
+        raise UsageError(
+            f"{subject.name} cannot be built: {type(crash.error).__name__}: {_one_line(crash.error)}"
+        ) from crash
 
 
 def _one_line(error: BaseException) -> str:
@@ -137,7 +142,9 @@ def require_keywords(function: Callable[..., Any], given: Mapping[str, Any], cal
     for name in given:
         if name not in taken:
             known = [k for k in taken if k not in ("self", "params")]
-            raise UsageError(f"{called} takes no hyperparameter {name!r}{nearest(name, known)} (it takes {', '.join(known)})")
+            raise UsageError(
+                f"{called} takes no hyperparameter {name!r}{nearest(name, known)} (it takes {', '.join(known)})"
+            )
 
 
 def spec_of(found: Any) -> str:
@@ -181,8 +188,10 @@ def _module(where: str) -> ModuleType:
         if error.name is not None and (where == error.name or where.startswith(error.name + ".")):
             known = [*sys.stdlib_module_names, *sys.modules]
             raise UsageError(f"no module is named {error.name!r}{nearest(error.name, known)}") from error
-        raise UsageError(f"{where} cannot be imported: it needs the module {error.name!r}, which is not installed") from error
-    except Exception as error:
+        raise UsageError(
+            f"{where} cannot be imported: it needs the module {error.name!r}, which is not installed"
+        ) from error
+    except (Exception, SystemExit) as error:
         raise UsageError(f"{where} cannot be imported: {type(error).__name__}: {_one_line(error)}") from error
 
 
@@ -206,7 +215,7 @@ def _load(name: str, path: Path) -> ModuleType:
     sys.path.insert(0, str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise UsageError(f"{path} cannot be imported: {type(error).__name__}: {_one_line(error)}") from error
     finally:

@@ -28,7 +28,7 @@ class SubjectSystem(NumpySystem):
         self._subject = subject
         self.name = subject.name
 
-    def step(self, point: Point, rate: float | Array) -> Array:
+    def step(self, point: Point, rate: Any) -> Array:
         """Return the flat weights after one step of the subject; each tensor has its own rate."""
         moving = point.network.moving
         tensors = [point.tensors[i] for i in moving]

@@ -14,7 +14,7 @@ import torch
 
 from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
-from gdprops.errors import UsageError, Unsupported
+from gdprops.errors import Unsupported, UsageError
 from gdprops.model.subject import Calling, Delivery, Gradients, Look
 from gdprops.model.traits import Measured, Traits, declared
 
@@ -89,15 +89,35 @@ class TorchOptimizer:
     def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
         """Return the lines that take one step."""
         lines = [
-            f"w{i + 1}.grad = None" if g is None else f"w{i + 1}.grad = torch.tensor({script.literal(g)}, dtype=w{i + 1}.dtype)"
+            f"w{i + 1}.grad = None"
+            if g is None
+            else f"w{i + 1}.grad = torch.tensor({script.literal(g)}, dtype=w{i + 1}.dtype)"
             for i, g in enumerate(gradients)
         ]
         note = [] if delivery is Delivery.ASSIGNED else [f"# (the same gradients, {delivery})"]
         return [*lines, *note, "optimizer.step()"]
 
+    def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
+        """Return the lines that take one step with a closure which answers so, call after call."""
+        given = ", ".join(f"({loss!r}, {script.listed([_script_gradient(g) for g in gs])})" for loss, gs in answers)
+        names = script.listed([f"w{i + 1}" for i in range(len(answers[0][1]) if answers else 0)])
+        return [
+            f"answers = iter([{given}])",
+            "def closure():  # looks at the weights as they are when it is called",
+            "    loss, gradients = next(answers)",
+            f"    for w, g in zip({names}, gradients):",
+            "        w.grad = g",
+            "    return torch.tensor(loss)",
+            "optimizer.step(closure)",
+        ]
+
     def accepts(self, option: str) -> bool:
         """Say whether the factory takes a hyperparameter that the user has not set."""
         return option not in self.hyperparameters and _default(self.factory, option) is not None
+
+
+def _script_gradient(g: Array | None) -> str:
+    return "None" if g is None else f"torch.tensor({script.literal(g)}, dtype=torch.{g.dtype})"
 
 
 def _script_parameter(index: int, w: Array, *, frozen: bool) -> str:
@@ -117,7 +137,7 @@ def _default(factory: OptimizerFactory, name: str) -> Any:
 def _seed_random_numbers(seed: int) -> None:
     """Every run starts from the same global random numbers; the engine restores the caller's afterwards."""
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - the subject may draw from the global generator
+    np.random.seed(seed)
     torch.default_generator.manual_seed(seed)
 
 
@@ -167,7 +187,7 @@ class TorchRun:
             return torch.tensor(loss, dtype=torch.float64)
 
         with self._subject.calls.to("step(closure)"):
-            self._optimizer.step(closure)
+            self._optimizer.step(closure)  # type: ignore[arg-type] # torch itself returns tensors from closures
         return called
 
     def _require_closure(self) -> None:
@@ -228,9 +248,9 @@ def _differentiate(p: torch.nn.Parameter, g: torch.Tensor, delivery: Delivery) -
     """Let autograd produce g: J = <g, p>, plus 0 |p|^2 where the gradient shall keep a graph."""
     with torch.enable_grad():
         if delivery is Delivery.GRAPH:
-            (p * g + 0 * p * p).sum().backward(create_graph=True)
+            (p * g + 0 * p * p).sum().backward(create_graph=True)  # type: ignore[no-untyped-call] # torch's
         else:
-            (p * g).sum().backward()
+            (p * g).sum().backward()  # type: ignore[no-untyped-call] # torch's
 
 
 def optimizer(
@@ -257,6 +277,4 @@ def optimizer(
     """
     from gdprops.adapters.resolve import build_optimizer
 
-    return build_optimizer(
-        factory, rule=rule, traits=declared(traits), name=name, hyperparameters=hyperparameters
-    )
+    return build_optimizer(factory, rule=rule, traits=declared(traits), name=name, hyperparameters=hyperparameters)

@@ -13,7 +13,7 @@ import numpy as np
 
 from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
-from gdprops.errors import UsageError, Unsupported
+from gdprops.errors import Unsupported, UsageError
 from gdprops.model.subject import Calling, Delivery, Gradients, Look
 from gdprops.model.traits import Measured, Traits, declared
 
@@ -80,12 +80,16 @@ class UpdateRule:
         called = self.spec.rpartition(":")[2]
         return [f"params, state = {called}(params, {{{', '.join(given)}}}, state, **options)", "print(params)"]
 
+    def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
+        """An update rule takes no closure."""
+        return []
+
     def start(self, tensors: Sequence[Array], plan: Plan) -> RuleRun:
         """Start from copies of the tensors and no state."""
         if len(plan.groups) > 1 and plan.rates is not None and len(set(plan.rates)) > 1:
             raise Unsupported("an update rule has one learning rate")
         random.seed(plan.seed)
-        np.random.seed(plan.seed)  # noqa: NPY002 - the rule may draw from the global generator
+        np.random.seed(plan.seed)
         hyperparameters = {**self.hyperparameters, **plan.options}
         if plan.rates is not None and self.rate_name is not None:
             hyperparameters[self.rate_name] = plan.rates[0]
@@ -173,7 +177,9 @@ def update_rule(
     from gdprops.adapters.resolve import check_rule, label, require_keywords, spec_of
 
     if not callable(rule_function):
-        raise UsageError(f"update_rule: {rule_function!r} is not callable; expected a function of (params, grads, state)")
+        raise UsageError(
+            f"update_rule: {rule_function!r} is not callable; expected a function of (params, grads, state)"
+        )
     called = name or label(rule_function, hyperparameters)
     require_keywords(rule_function, hyperparameters, called)
     spec = spec_of(rule_function)

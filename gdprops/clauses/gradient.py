@@ -29,7 +29,7 @@ else:
     source="One partial derivative per coordinate: g = (∂J/∂w_1, …, ∂J/∂w_B).",
     decision="By the structure of the network, not by value: a dead unit has zeros, not nothing.",
     view=View.SYSTEM,
-    refuted_by=("first-layer-forgotten",),
+    refuted_by=("first-layer-forgotten", "gradient-flattened", "frozen-has-gradient"),
     cases=lambda domain: workbench.looks(domain),
     claim=True,
 )
@@ -42,13 +42,19 @@ def complete(system: System, case: LookCase) -> Evidence:
 
 
 def _is_complete(name: str, w: Array, g: Array | None, *, trains: bool, used: bool) -> Evidence:
+    said = _what_is_wrong(w, g, trains=trains, used=used)
+    return workbench.violation(f"{name} {said}", blame=(name,)) if said else workbench.require(True, "")
+
+
+def _what_is_wrong(w: Array, g: Array | None, *, trains: bool, used: bool) -> str:
     if not trains:
-        return workbench.require(g is None, f"{name} is frozen and has a gradient")
+        return "is frozen and has a gradient" if g is not None else ""
     if g is None or not used:
         absent = g is None or not g.any()
-        return workbench.require(absent != used, f"{name} has {'no' if used else 'a'} gradient")
-    form = f"{name} has a gradient {g.dtype}{g.shape} instead of {w.dtype}{w.shape}"
-    return workbench.require(g.shape == w.shape and g.dtype == w.dtype, form)
+        return f"has {'no' if used else 'a'} gradient" if absent == used else ""
+    if g.shape == w.shape and g.dtype == w.dtype:
+        return ""
+    return f"has a gradient {g.dtype}{g.shape} instead of {w.dtype}{w.shape}"
 
 
 @clause(
@@ -58,7 +64,7 @@ def _is_complete(name: str, w: Array, g: Array | None, *, trains: bool, used: bo
     decision="Exact cases: == to reverse mode in fractions. Others: within the running bound of our NumPy reverse "
     "mode, and within the error of central differences with Richardson extrapolation. Kink-free points.",
     view=View.SYSTEM,
-    refuted_by=("gradient-of-tied-weights-overwritten", "gradient-scaled"),
+    refuted_by=("gradient-of-tied-weights-overwritten", "gradient-scaled", "weights-written-before-backward"),
     cases=lambda domain: workbench.looks(domain, style=workbench.KINK_FREE),
 )
 def matches_loss(system: System, case: LookCase) -> Evidence:
@@ -66,7 +72,9 @@ def matches_loss(system: System, case: LookCase) -> Evidence:
     if case.regime is workbench.Regime.EXACT:
         exact = workbench.gradient_at(workbench.rational_point(case.point))
         return _compare_gradients(case, found, [None if g is None else workbench.floats(g) for g in exact])
-    return workbench.combine([_compare_gradients(case, found, workbench.gradient_at(case.point)), *_differences(case, found)])
+    return workbench.combine(
+        [_compare_gradients(case, found, workbench.gradient_at(case.point)), *_differences(case, found)]
+    )
 
 
 def _compare_gradients(case: LookCase, seen: Sequence[Any], expected: Sequence[Any], what: str = "") -> Evidence:
@@ -105,7 +113,11 @@ def _differences(case: LookCase, found: Sequence[Any]) -> list[Evidence]:
     source="Each ∂J/∂w_b is a function of w alone; no order appears in it.",
     decision="Exact cases: ==. Others: within the running bound.",
     view=View.SYSTEM,
-    refuted_by=("looking-moves-the-weights", "gradient-of-tied-weights-overwritten", "later-blocks-see-moved-weights"),
+    refuted_by=(
+        "looking-moves-the-weights",
+        "gradient-of-tied-weights-overwritten",
+        "later-blocks-see-moved-weights",
+    ),
     cases=lambda domain: workbench.looks(domain, style=workbench.DEEP),
     claim=True,
 )
@@ -145,7 +157,8 @@ def direction_independent(system: System, case: LookCase) -> Evidence:
         return workbench.vacuous("no derivative along the chosen directions")
     forward = [system.directional(point, workbench.spread(point, _basis(w, k))) for k in chosen]
     names = [f"direction {k}" for k in chosen]
-    return workbench.compare(forward, g[chosen], names=names, allowed=list(bounds[chosen]), rivals=[g[chosen] * 0])
+    expected = list(g[chosen])
+    return workbench.compare(forward, expected, names=names, allowed=list(bounds[chosen]), rivals=[[0.0] * len(chosen)])
 
 
 def _broadcast(point: Point, bounds: Sequence[Any]) -> list[Any]:
@@ -165,7 +178,7 @@ def _basis(w: Array, k: int) -> Array:
     source="∂J/∂w_i does not mention what w_i is grouped with.",
     decision="Exact cases: ==. Others: within the running bound.",
     view=View.SYSTEM,
-    refuted_by=("gradient-normalized-per-block",),
+    refuted_by=("gradient-normalized-per-block", "gradient-clipped-per-block"),
     cases=lambda domain: workbench.looks(domain),
     claim=True,
 )
@@ -192,7 +205,7 @@ def layer_free(system: System, case: LookCase) -> Evidence:
     source="pytorch#39141: a step between a forward pass and its backward; writes through .data.",
     decision="Bytes, before and after all gradients at once, block by block, and in forward mode.",
     view=View.SYSTEM,
-    refuted_by=("looking-moves-the-weights",),
+    refuted_by=("looking-moves-the-weights", "weights-written-before-backward", "looking-centers-the-inputs"),
     cases=lambda domain: workbench.looks(domain),
 )
 def pure(system: System, case: LookCase) -> Evidence:
@@ -251,9 +264,10 @@ def _falls(point: Point, k: int, slope: Fraction) -> bool:
     statement="The gradient of a batch is the weighted sum of its micro-batches' gradients, with the weights that "
     "make the losses add up.",
     source="Differentiation is linear; transformers#34191 took the mean of means over ragged micro-batches.",
-    decision="Weights: 1 for a sum, the share of the rows for a mean. Exact cases: ==. Others: within the running bound.",
+    decision="Weights: 1 for a sum, the share of the rows for a mean. Exact cases: ==. Others: within the running "
+    "bound.",
     view=View.SYSTEM,
-    refuted_by=("mean-of-means",),
+    refuted_by=("mean-of-means", "sum-of-means", "last-window-divided-by-the-full-count"),
     cases=lambda domain: workbench.looks(domain, style=workbench.RAGGED),
 )
 def additive(system: System, case: LookCase) -> Evidence:

@@ -47,7 +47,13 @@ def _moving(case: UpdateCase, expected: Sequence[Weights]) -> int:
     source="DeepSpeed#8471, flashlight#143: one step counter for all tensors, advanced once per tensor.",
     decision="The same optimizer on permuted parameters and groups, fed the same gradients: bytes at every step.",
     view=View.OPTIMIZER,
-    refuted_by=("adam-with-one-counter", "momentum-shared-by-shape", "reads-its-updated-neighbour"),
+    refuted_by=(
+        "adam-with-one-counter",
+        "momentum-shared-by-shape",
+        "reads-its-updated-neighbour",
+        "stops-at-a-missing-gradient",
+        "rule-with-one-counter",
+    ),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True)),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
 )
@@ -75,9 +81,10 @@ def _shown(groups: Sequence[Sequence[int]]) -> str:
     id="optimizer.group-split",
     statement="Splitting a parameter group into groups with equal hyperparameters changes nothing.",
     source="torch.optim documentation, per-parameter options: a group is a set of parameters with shared options.",
-    decision="All parameters in one group, and each in a group of its own, fed the same gradients: bytes at every step.",
+    decision="All parameters in one group, and each in a group of its own, fed the same gradients: bytes at every "
+    "step.",
     view=View.OPTIMIZER,
-    refuted_by=("only-the-first-group-moves", "clock-advanced-by-group"),
+    refuted_by=("only-the-first-group-moves", "clock-advanced-by-group", "every-group-moves-everything"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(groups=False)),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE), torch=True, groups=True),
 )
@@ -98,7 +105,7 @@ def group_split(subject: Subject, case: UpdateCase) -> Evidence:
     source="w' = U(w, g, s); pytorch#39141 and the wrappers that scale by the loss.",
     decision="Gradients assigned, from backward(), with a graph, and from closures that return other losses: bytes.",
     view=View.OPTIMIZER,
-    refuted_by=("rate-follows-the-loss", "trusts-only-assigned-gradients"),
+    refuted_by=("rate-follows-the-loss", "trusts-only-assigned-gradients", "looks-at-its-first-closure-only"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3, transposed=False)),
     needs=Needs(traits=(FED, REPEATABLE), torch=True),
 )
@@ -131,9 +138,10 @@ def _by_closure(subject: Subject, case: UpdateCase, loss: float) -> list[Weights
     id="optimizer.deterministic",
     statement="Two runs from the same weights, gradients and random seeds end at the same weights.",
     source="tensorflow#48855: updates race with the gradients that they should follow.",
-    decision="Two runs, the global generators seeded alike, freed memory filled with NaN in between: bytes at every step.",
+    decision="Two runs, the global generators seeded alike, freed memory filled with NaN in between: bytes at "
+    "every step.",
     view=View.OPTIMIZER,
-    refuted_by=("remembers-other-runs", "draws-private-noise"),
+    refuted_by=("remembers-other-runs", "draws-private-noise", "rule-remembers-in-a-global"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True)),
     needs=Needs(traits=(FED,), unless_declared=(("randomness", "private"),)),
 )
@@ -150,7 +158,7 @@ def deterministic(subject: Subject, case: UpdateCase) -> Evidence:
     source="apex#766: param_groups detached after load; Megatron-LM#5976: counters advanced by a synthetic step.",
     decision="At least two more steps with and without the interruption, fed the same gradients: bytes at every step.",
     view=View.OPTIMIZER,
-    refuted_by=("momentum-kept-on-self", "clock-kept-on-self"),
+    refuted_by=("momentum-kept-on-self", "clock-kept-on-self", "loading-takes-a-step", "steps-old-groups"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=3, most_steps=4)),
     needs=Needs(traits=(FED, REPEATABLE)),
 )

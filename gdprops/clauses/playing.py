@@ -27,7 +27,7 @@ Weights = list["Array"]
 
 
 def names_of(case: UpdateCase) -> list[str]:
-    """Return the tensors' names: w1, w2, …"""
+    """Return the tensors' names: w1, w2 and so on."""
     return [f"w{i + 1}" for i in range(len(case.tensors))]
 
 
@@ -44,8 +44,9 @@ def loss_of(case: TrainCase, weights: Sequence[Array], t: int = 0) -> float:
 
 
 def train(subject: Subject, case: TrainCase) -> tuple[list[Weights], list[Gradients]]:
-    """Feed a subject the gradient at its own weights, batch after batch: the weights before and after every step,
-    and the gradients it was fed.
+    """Feed a subject the gradient at its own weights, batch after batch.
+
+    Returns the weights before and after every step, and the gradients it was fed.
     """
     run = subject.start(case.tensors, case.plan)
     seen, fed = [run.weights()], list["Gradients"]()
@@ -136,7 +137,7 @@ def effective_rates(subject: Subject, plan: Plan, run: Run) -> list[float]:
     """Return each tensor's learning rate: the one that was asked for, or its float32 store where that is in force."""
     asked = dict[int, float | None]()
     for g, group in enumerate(plan.groups):
-        asked.update({i: subject.own_rate if plan.rates is None else plan.rates[g] for i in group})
+        asked.update(dict.fromkeys(group, subject.own_rate if plan.rates is None else plan.rates[g]))
     return [_effective(asked.get(i), shown) for i, shown in enumerate(run.rates())]
 
 
@@ -161,9 +162,7 @@ def plain_evidence(
 ) -> Evidence:
     """Compare one step with w - eta g, exactly where that is exact; ``rivals`` are wrong gradients to tell apart."""
     expected = [_descended(w, g, eta) for w, g, eta in zip(before, gradients, rates, strict=True)]
-    allowed = [
-        _allowance(w, g, eta, precision) for w, g, eta in zip(before, gradients, rates, strict=True)
-    ]
+    allowed = [_allowance(w, g, eta, precision) for w, g, eta in zip(before, gradients, rates, strict=True)]
     wrong = [[_descended(w, g, eta) for w, g, eta in zip(before, r, rates, strict=True)] for r in rivals]
     halves = [(np.asarray(w, dtype=float) + e) / 2 for w, e in zip(before, expected, strict=True)]
     return compare(

@@ -64,7 +64,7 @@ def _differs_exactly(system: System, case: LookCase, blocks: Sequence[Block]) ->
     source="At that moment no other block has moved: v = w, hence g_b(v) = g_b(w).",
     decision="Exact cases: ==.",
     view=View.SYSTEM,
-    refuted_by=("sweep-looks-after-stepping",),
+    refuted_by=("sweep-looks-after-stepping", "sgd-clips-the-norm"),
     cases=lambda domain: workbench.sweeps(domain),
     needs=PLAIN,
     claim=True,
@@ -84,7 +84,8 @@ def first_block(system: System, case: LookCase) -> Evidence:
     id="sequential.diverges",
     statement="Where c = lower(H) g is not zero, the sweep differs from the simultaneous update.",
     source="v_b - w'_b = -η [g_b(v) - g_b(w)] = η² Σ_{a before b} H_ba g_a + O(η³).",
-    decision=_IN_FRACTIONS + "a subject at its own dyadic rate, where the exact sweep differs too. c comes from dual numbers.",
+    decision=_IN_FRACTIONS
+    + "a subject at its own dyadic rate, where the exact sweep differs too. c comes from dual numbers.",
     view=View.SYSTEM,
     refuted_by=("sweep-never-looks-again",),
     cases=lambda domain: workbench.sweeps(domain),
@@ -101,12 +102,13 @@ def diverges(system: System, case: LookCase) -> Evidence:
 
 @clause(
     id="sequential.second-order",
-    statement="The sweep differs from the simultaneous update by η² lower(H) g + O(η³): log-log slope 2, residual slope 3.",
+    statement="The sweep differs from the simultaneous update by η² lower(H) g + O(η³): log-log slope 2, residual "
+    "slope 3.",
     source="Taylor's theorem on g_b(v) - g_b(w); measured slope 1.999, residual slope 2.998.",
     decision="In fractions: R(η) = (v - w')/η² - c falls at least 2^-19-fold from 2^-60 to 2^-80. Smooth networks: a "
     "ladder of rates. A system in floating point, exact cases: the difference == the rational one.",
     view=View.SYSTEM,
-    refuted_by=("sweep-with-half-the-rate",),
+    refuted_by=("sweep-with-half-the-rate", "sweep-stops-early"),
     cases=lambda domain: _laws(domain),
     needs=PLAIN,
 )
@@ -124,7 +126,9 @@ def second_order(system: System, case: LookCase) -> Evidence:
         for rate in (workbench.decisions.LAW_RATE, workbench.decisions.SMALLER_LAW_RATE)
     )
     holds = near <= workbench.decisions.LAW_REMAINDER * far
-    return workbench.require(holds, f"the remainder is {float(near):.3g} at η = 2^-80 and {float(far):.3g} at 2^-60: not O(η)")
+    return workbench.require(
+        holds, f"the remainder is {float(near):.3g} at η = 2^-80 and {float(far):.3g} at 2^-60: not O(η)"
+    )
 
 
 def _laws(domain: Domain) -> SearchStrategy[LookCase]:
@@ -159,7 +163,7 @@ def _ladder(system: System, case: LookCase) -> Evidence:
     source="H_ba = 0 along the whole way, or nothing moves.",
     decision="Exact cases: ==. Decoupling is known from the structure (parallel towers under half-SSE).",
     view=View.SYSTEM,
-    refuted_by=("sweep-looks-after-stepping",),
+    refuted_by=("sweep-looks-after-stepping", "sweep-stops-early"),
     cases=lambda domain: workbench.decoupled(domain),
     needs=PLAIN,
 )
@@ -199,7 +203,7 @@ def order_matters(system: System, case: LookCase) -> Evidence:
     source="Each block needs a forward pass and a gradient at weights that earlier blocks have moved.",
     decision="Gradient evaluations are counted.",
     view=View.SYSTEM,
-    refuted_by=("sweep-never-looks-again",),
+    refuted_by=("sweep-never-looks-again", "sweep-goes-twice", "step-looks-once-per-weight"),
     cases=lambda domain: workbench.sweeps(domain),
     needs=Needs(reference_only=True),
     claim=True,
@@ -250,7 +254,13 @@ def _diverges_over(system: System, case: LookCase, kind: str, blocks: tuple[Bloc
     source="Golub and Van Loan, Matrix Computations, section 11.2: splittings of H w = b.",
     decision="Inputs of ±1 make every H_bb the number of rows, a power of two: exact, against fractions.",
     view=View.SYSTEM,
-    refuted_by=("sweep-never-looks-again", "sweep-with-half-the-rate"),
+    refuted_by=(
+        "sweep-never-looks-again",
+        "sweep-with-half-the-rate",
+        "sweep-goes-twice",
+        "step-is-a-sweep",
+        "sgd-doubles-the-step",
+    ),
     cases=lambda domain: workbench.linear_regressions(domain),
     needs=PLAIN,
 )
@@ -282,7 +292,7 @@ def _normal_equations(point: Point) -> tuple[Array, Array, Array]:
     source="You, Gitman, Ginsburg, Large Batch Training of Convolutional Networks, 2017: η_b = η |w_b| / |g_b|.",
     decision="Trust ratios rounded to powers of two. Exact where the update is; else one ulp of each term.",
     view=View.SYSTEM,
-    refuted_by=("layerwise-rates-swept",),
+    refuted_by=("layerwise-rates-swept", "step-is-a-sweep", "layerwise-rates-averaged"),
     cases=lambda domain: workbench.sweeps(domain, kinds=("layer",)),
     needs=PLAIN,
     claim=True,

@@ -31,7 +31,17 @@ from gdprops.numerics.network_pass import gradient_at, loss_at
 from gdprops.numerics.rational import floats, floats_of, rational, rational_point
 from gdprops.numerics.updates import ordered, sweep, trust_ratios
 from gdprops.strategies.feeds import Feed, feeds
-from gdprops.strategies.looks import DEEP, KINK_FREE, RAGGED, decoupled, granular_sweeps, linear_regressions, looks, smooth_sweeps, sweeps
+from gdprops.strategies.looks import (
+    DEEP,
+    KINK_FREE,
+    RAGGED,
+    decoupled,
+    granular_sweeps,
+    linear_regressions,
+    looks,
+    smooth_sweeps,
+    sweeps,
+)
 from gdprops.strategies.training import Loop, loops
 
 __all__ = [
@@ -61,8 +71,8 @@ __all__ = [
     "floats_of",
     "gradient_at",
     "granular_sweeps",
-    "is_exact_update",
     "has_kinks",
+    "is_exact_update",
     "law_on_a_ladder",
     "linear_regressions",
     "looks",

@@ -38,9 +38,5 @@ class Catalogue:
         wanted = [patterns] if isinstance(patterns, str) else list(patterns)
         for pattern in wanted:
             if not any(fnmatchcase(clause_id, pattern) for clause_id in self._by_id):
-                raise UsageError(
-                    f"clauses={pattern!r} matches no clause{nearest(pattern, self._by_id)}"
-                )
-        return tuple(
-            clause for clause in self if any(fnmatchcase(clause.id, pattern) for pattern in wanted)
-        )
+                raise UsageError(f"clauses={pattern!r} matches no clause{nearest(pattern, self._by_id)}")
+        return tuple(clause for clause in self if any(fnmatchcase(clause.id, pattern) for pattern in wanted))

@@ -126,8 +126,6 @@ def clause(
     """Turn the check below it into a clause. Nothing is registered: chapters export their clauses as a tuple."""
 
     def bind(examine: Callable[[Any, Any], Evidence]) -> Clause:
-        return Clause(
-            id, statement, source, decision, level, view, refuted_by, cases, examine, needs, claim
-        )
+        return Clause(id, statement, source, decision, level, view, refuted_by, cases, examine, needs, claim)
 
     return bind

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 from gdprops.model.traits import Measured, Traits
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from gdprops.model.arrays import Array
     from gdprops.model.case import Block, Plan
     from gdprops.model.network import Batch, Point
@@ -136,6 +138,9 @@ class Subject(Protocol):
     def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
         """Return the lines of a plain script that take one step."""
 
+    def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
+        """Return the lines that take one step with a closure which answers so, call after call."""
+
 
 class System(Protocol):
     """A source of gradients, and the two ways to move along them."""
@@ -163,10 +168,10 @@ class System(Protocol):
     def regrouped(self, point: Point, partition: Sequence[Block]) -> Array:
         """Return the flat gradient, differentiated with respect to the blocks of another partition."""
 
-    def step(self, point: Point, rate: float | Array) -> Array:
+    def step(self, point: Point, rate: float | Fraction | Array) -> Array:
         """Return the flat trainable weights after one simultaneous step; the rate may differ from weight to weight."""
 
-    def sweep(self, point: Point, blocks: Sequence[Block], rate: float) -> Array:
+    def sweep(self, point: Point, blocks: Sequence[Block], rate: float | Fraction | Array) -> Array:
         """Return the flat trainable weights after visiting the blocks in this order, moving each at once."""
 
     def additive(self, point: Point, parts: Sequence[Batch]) -> list[Array | None]:

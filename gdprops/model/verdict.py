@@ -148,9 +148,7 @@ def verdict_from_dict(data: dict[str, Any]) -> Verdict:
         fields["counterexample"] = Counterexample(**example)
     for key in ("blame", "also"):
         fields[key] = tuple(fields[key])
-    fields.update(
-        about=About(fields["about"]), level=Level(fields["level"]), status=Status(fields["status"])
-    )
+    fields.update(about=About(fields["about"]), level=Level(fields["level"]), status=Status(fields["status"]))
     return Verdict(**fields)
 
 

@@ -65,9 +65,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "leaky-relu": Activation(lambda z: z * _leak(z), _leak, _zeros, exact=True, kinked=True),
     "square": Activation(lambda z: z * z, lambda z: 2 * z, lambda z: 2 * _ones(z), exact=True),
     "tanh": Activation(np.tanh, _tanh_slope, lambda z: -2 * np.tanh(z) * _tanh_slope(z), exact=False),
-    "sigmoid": Activation(
-        _sigmoid, _sigmoid_slope, lambda z: _sigmoid_slope(z) * (1 - 2 * _sigmoid(z)), exact=False
-    ),
+    "sigmoid": Activation(_sigmoid, _sigmoid_slope, lambda z: _sigmoid_slope(z) * (1 - 2 * _sigmoid(z)), exact=False),
 }
 
 

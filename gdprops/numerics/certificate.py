@@ -103,7 +103,11 @@ def _logistic_loss_bound(point: Point, tensors: list[Rounded], precision: int) -
     (logits,) = outputs(point.network, tensors, Rounded.of(point.batch.inputs, precision))
     per_row = (2 * logits.error + 8 * abs(logits.value) + 8).sum() / len(point.batch.inputs)
     rows = len(point.batch.inputs)
-    return float(TWO_COMPUTATIONS * unit(precision) * (per_row + rows * abs(float(loss(point.network, point.tensors, point.batch)))))
+    return float(
+        TWO_COMPUTATIONS
+        * unit(precision)
+        * (per_row + rows * abs(float(loss(point.network, point.tensors, point.batch))))
+    )
 
 
 def update_allowance(w: Array, displacement: Array, precision: int) -> Array:

@@ -67,8 +67,7 @@ def directional_derivative(point: Point, direction: Sequence[Array]) -> Any:
     batch, network = point.batch, point.network
     predicted = outputs(network, along(point, direction), batch.inputs)
     slopes = [
-        losses.slope(network.loss, out.value, columns(network, batch.targets, k))
-        for k, out in enumerate(predicted)
+        losses.slope(network.loss, out.value, columns(network, batch.targets, k)) for k, out in enumerate(predicted)
     ]
     return sum((s * out.tangent).sum() for s, out in zip(slopes, predicted, strict=True))
 

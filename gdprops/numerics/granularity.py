@@ -14,7 +14,7 @@ import numpy as np
 
 from gdprops.errors import Uncertified
 from gdprops.numerics.activations import ACTIVATIONS, LEAK
-from gdprops.numerics.decisions import FORMATS, MAGNITUDE_SLACK
+from gdprops.numerics.decisions import DOUBLE, FORMATS, MAGNITUDE_SLACK
 from gdprops.numerics.tracked import Tracked
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def granularity(values: Array | float) -> int:
         return _NOTHING
     finest = max(denominator for _, denominator in ratios)
     if finest > 1:
-        return 1 - finest.bit_length()
+        return 1 - int(finest).bit_length()
     common = math.gcd(*(numerator for numerator, _ in ratios))
     return (common & -common).bit_length() - 1
 
@@ -56,7 +56,7 @@ class Granular(Tracked):
 
     def _require_fit(self) -> None:
         largest = float(self.bound.max(initial=0.0))
-        if largest == 0.0:
+        if largest == 0.0 and self.exponent >= FORMATS[DOUBLE].smallest:  # else it is zero by underflow
             return
         form = FORMATS[self.precision]
         fits = largest <= 2.0 ** min(self.precision + self.exponent, 1023) * MAGNITUDE_SLACK

@@ -82,4 +82,6 @@ def _judge(main: Sequence[float], residual: Sequence[float], rest: Sequence[floa
     above = [k for k in range(len(residual)) if rest[k + 1] > noise[k + 1]]
     steep = max((residual[k] for k in above), default=decisions.RESIDUAL_SLOPE)
     holds = low <= slope <= high and steep >= decisions.RESIDUAL_SLOPE
-    return require(holds, f"slope {slope:.3f} of |sweep - step| and {steep:.3f} of its residual; expected 2 and at least 3")
+    return require(
+        holds, f"slope {slope:.3f} of |sweep - step| and {steep:.3f} of its residual; expected 2 and at least 3"
+    )

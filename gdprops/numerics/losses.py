@@ -57,13 +57,13 @@ def value(loss: str, outputs: Any, targets: Array) -> Any:
 def sigmoid(z: Array) -> Array:
     """Return 1 / (1 + exp(-z)) without overflow."""
     small = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1, small) / (1 + small)
+    return np.asarray(np.where(z >= 0, 1, small) / (1 + small))
 
 
 def log_softmax(z: Array) -> Array:
     """Return log softmax along the last axis."""
     shifted = z - z.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 def softmax(z: Array) -> Array:

@@ -72,10 +72,7 @@ def outputs(network: Network, tensors: Sequence[Any], inputs: Any) -> list[Any]:
 def loss(network: Network, tensors: Sequence[Any], batch: Batch) -> Any:
     """Return J."""
     predicted = outputs(network, tensors, batch.inputs)
-    parts = [
-        losses.value(network.loss, out, columns(network, batch.targets, k))
-        for k, out in enumerate(predicted)
-    ]
+    parts = [losses.value(network.loss, out, columns(network, batch.targets, k)) for k, out in enumerate(predicted)]
     return sum(parts[1:], parts[0])
 
 

@@ -52,10 +52,10 @@ class TorchSystem(Looking):
         """Return the derivative of J along a direction, by dual tensors."""
         with forward_ad.dual_level(), torch.no_grad():
             duals = [
-                forward_ad.make_dual(torch.from_numpy(w), torch.from_numpy(v))
+                forward_ad.make_dual(torch.from_numpy(w), torch.from_numpy(v))  # type: ignore[no-untyped-call] # torch's
                 for w, v in zip(point.tensors, direction, strict=True)
             ]
-            tangent = forward_ad.unpack_dual(loss_of(point, duals)).tangent
+            tangent = forward_ad.unpack_dual(loss_of(point, duals)).tangent  # type: ignore[no-untyped-call] # torch's
             return 0.0 if tangent is None else tangent.item()
 
     def regrouped(self, point: Point, partition: Sequence[Block]) -> Array:

@@ -10,8 +10,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
@@ -102,4 +100,3 @@ class Tracked(ABC):
 def settle(number: Any) -> Any:
     """Return a tracked number as stored; a plain array as it is."""
     return number.settled() if isinstance(number, Tracked) else number
-

@@ -19,7 +19,8 @@ Gradient = Callable[["Array"], "Array"]
 
 def simultaneous_step(gradient: Gradient, w: Array, rate: Any) -> Array:
     """Return w - eta g(w): every partial derivative at the same weights (Jacobi). Eta may differ by weight."""
-    return w - rate * gradient(w)
+    stepped: Array = w - rate * gradient(w)
+    return stepped
 
 
 def sweep(gradient: Gradient, w: Array, blocks: Sequence[Block], rate: Any) -> Array:

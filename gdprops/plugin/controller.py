@@ -46,9 +46,7 @@ FOREIGN = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_AUTO_NUM_WORKERS")
 """The user's own settings for pytest: not meant for this run."""
 
 
-def run_parallel(
-    request: RunRequest, items: Sequence[Item], workers: int, watcher: Watcher
-) -> tuple[Verdict, ...]:
+def run_parallel(request: RunRequest, items: Sequence[Item], workers: int, watcher: Watcher) -> tuple[Verdict, ...]:
     """Run the items on worker processes and return their verdicts.
 
     An item whose worker died gets the verdict ``aborted``. Raises `KeyboardInterrupt` where the run was interrupted,
@@ -61,9 +59,7 @@ def run_parallel(
     if collector.interrupted:
         raise KeyboardInterrupt
     if not collector.began:
-        raise RuntimeError(
-            f"the worker processes could not run (pytest ended with {code!r}):\n{printed.getvalue()}"
-        )
+        raise RuntimeError(f"the worker processes could not run (pytest ended with {code!r}):\n{printed.getvalue()}")
     return collector.verdicts(complete=not request.settings.fail_fast)
 
 

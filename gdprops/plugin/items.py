@@ -51,9 +51,7 @@ def settings_of(config: pytest.Config) -> Settings:
 @contextmanager
 def inside(item: pytest.Item) -> Iterator[None]:
     """Make an item's surroundings those that its clause finds."""
-    found = Surroundings(
-        settings_of(item.config), lambda verdict: item.user_properties.append(transport(verdict))
-    )
+    found = Surroundings(settings_of(item.config), lambda verdict: item.user_properties.append(transport(verdict)))
     token = _CURRENT.set(found)
     try:
         yield

@@ -59,9 +59,7 @@ class BoundClause:
         return self.id
 
 
-def parametrize(
-    subjects: Iterable[str | Subject], clauses: str | Sequence[str] = "*"
-) -> pytest.MarkDecorator:
+def parametrize(subjects: Iterable[str | Subject], clauses: str | Sequence[str] = "*") -> pytest.MarkDecorator:
     """Return the decorator of a test function that takes ``subject`` and ``clause``.
 
     Args:

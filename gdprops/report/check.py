@@ -41,8 +41,6 @@ def check(
     from gdprops.runner.session import check_subject
     from gdprops.runner.settings import chosen
 
-    settings = chosen(
-        profile, examples=examples, seed=seed, timeout=timeout, strict=strict, fail_fast=fail_fast
-    )
+    settings = chosen(profile, examples=examples, seed=seed, timeout=timeout, strict=strict, fail_fast=fail_fast)
     examined = resolve(subject) if isinstance(subject, str) else subject
     return Report(check_subject(examined, clauses=clauses, settings=settings))

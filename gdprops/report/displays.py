@@ -28,9 +28,7 @@ Show = Callable[[str], None]
 class Display:
     """Shows a line at most once per ``interval`` seconds, the first after ``delay``."""
 
-    def __init__(
-        self, show: Show, *, interval: float, delay: float = 0.0, clock: Clock = time.monotonic
-    ) -> None:
+    def __init__(self, show: Show, *, interval: float, delay: float = 0.0, clock: Clock = time.monotonic) -> None:
         self._show = show
         self._interval = interval
         self._clock = clock
@@ -61,9 +59,7 @@ def displaying(console: Console, *, quiet: bool = False) -> Iterator[Display]:
 
 
 def _live(console: Console) -> Live:
-    return Live(
-        console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
-    )
+    return Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False)
 
 
 def _rewriting(live: Live) -> Show:

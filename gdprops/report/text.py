@@ -38,9 +38,7 @@ def print_outcome(
         console.print(Text(title(outcome), style="bold"))
         _print_tables(console, outcome, verbose=verbose)
     for verdict in in_full(outcome):
-        print_violation(
-            console, verdict, subject=outcome.subject, case=verbose or not followed(verdict, outcome)
-        )
+        print_violation(console, verdict, subject=outcome.subject, case=verbose or not followed(verdict, outcome))
     console.print(Text(summary_line(outcome), style="bold"))
     for line in advice(outcome, searched=searched):
         console.print(Text(line))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gdprops.model.verdict import Counterexample
 from gdprops.runner.saved import as_data, save
@@ -35,7 +35,7 @@ def _python(item: Item, subject: Subject | None, case: Any, examiner: Examiner) 
     if subject is None:
         return ""
     recorded = Recorded(subject)
-    judged(examiner(item, recorded), case)
+    judged(examiner(item, cast("Subject", recorded)), case)  # a Subject in all that a clause may use
     return recorded.python()
 
 

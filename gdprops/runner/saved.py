@@ -79,7 +79,9 @@ def replay(path: str, subject: Subject, settings: Settings) -> Outcome:
         raise UsageError(f"{path} is about {data['subject']}, not about {subject.name}")
     clause = catalogue()[str(data["clause"])]
     if data.get("revision") != clause.revision:
-        raise UsageError(f"{path} is for revision {data.get('revision')} of {clause.id}, which is now {clause.revision}")
+        raise UsageError(
+            f"{path} is for revision {data.get('revision')} of {clause.id}, which is now {clause.revision}"
+        )
     try:
         item = Item(clause, About(data["about"]))
     except ValueError as error:

@@ -6,16 +6,18 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
-from hypothesis.database import ExampleDatabase
 from hypothesis.errors import HypothesisException
-from hypothesis.strategies import SearchStrategy
 
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.evidence import Evidence, vacuous, violation
+
+if TYPE_CHECKING:
+    from hypothesis.database import ExampleDatabase
+    from hypothesis.strategies import SearchStrategy
 
 SHRINK_RUNS = 1500
 """How many smaller cases are tried before the smallest so far is taken: bounded by a count, so that a seed repeats."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 from gdprops.adapters.calling import Calls
+from gdprops.adapters.isolation import isolated
 from gdprops.adapters.probe import measure
 from gdprops.adapters.subject_system import SubjectSystem
 from gdprops.clauses import catalogue
@@ -23,7 +24,6 @@ from gdprops.numerics.decisions import decisive_needed
 from gdprops.numerics.numpy_system import NumpySystem
 from gdprops.numerics.torch_system import TorchSystem
 from gdprops.runner.counterexample import counterexample_of
-from gdprops.runner.isolation import isolated
 from gdprops.runner.primary import with_also
 from gdprops.runner.search import Finding, judged, search
 from gdprops.runner.seeding import KeyedDatabase, item_seed
@@ -132,9 +132,7 @@ def self_check(settings: Settings, watcher: Watcher = SILENT) -> Outcome:
     return replace(outcome, counted=About.REFERENCE)
 
 
-def conclude(
-    subject: str, settings: Settings, verdicts: Sequence[Verdict], timing: dict[str, float]
-) -> Outcome:
+def conclude(subject: str, settings: Settings, verdicts: Sequence[Verdict], timing: dict[str, float]) -> Outcome:
     """Return the outcome: verdicts in the order of the specification, the subject's first."""
     position = {clause.id: k for k, clause in enumerate(catalogue())}
     ordered = sorted(verdicts, key=lambda v: (v.about is About.REFERENCE, position.get(v.clause, 0)))
@@ -230,9 +228,7 @@ def _judge(item: Item, subject: Subject | None, finding: Finding, settings: Sett
     return counted
 
 
-def _violated(
-    counted: Verdict, item: Item, subject: Subject | None, finding: Finding, settings: Settings
-) -> Verdict:
+def _violated(counted: Verdict, item: Item, subject: Subject | None, finding: Finding, settings: Settings) -> Verdict:
     evidence = finding.evidence or Evidence()
     unsteady = "; not every repetition shows it: the subject is not deterministic" if finding.unsteady else ""
     return replace(

@@ -47,9 +47,7 @@ FOLDER = ".gdprops"
 PROFILES: dict[str, Settings] = {
     "dev": Settings(profile="dev", database=f"{FOLDER}/examples", counterexamples=FOLDER),
     "ci": Settings(profile="ci", seed=0, counterexamples=FOLDER),
-    "nightly": Settings(
-        profile="nightly", examples=1000, database=f"{FOLDER}/examples", counterexamples=FOLDER
-    ),
+    "nightly": Settings(profile="nightly", examples=1000, database=f"{FOLDER}/examples", counterexamples=FOLDER),
 }
 
 

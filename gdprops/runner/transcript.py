@@ -53,11 +53,11 @@ class Recorded:
         return RecordedRun(self._subject.start(tensors, plan), self._subject, lines, len(tensors))
 
     def python(self) -> str:
-        """Return the first runs as one script."""
-        shown = self.runs[:SHOWN_RUNS]
-        parts = [self._subject.script_head()]
+        """Return the first runs as one script; behind ``# ->`` stand the weights that were seen."""
+        shown, parts = self.runs[:SHOWN_RUNS], [self._subject.script_head()]
         for number, lines in enumerate(shown, start=1):
-            parts.append("\n".join([f"\n# run {number} of {len(self.runs)}" if len(self.runs) > 1 else "", *lines]))
+            of = f" of {len(self.runs)}, {SHOWN_RUNS} shown" if len(self.runs) > SHOWN_RUNS else f" of {len(shown)}"
+            parts.append("\n".join([f"\n# run {number}{of}" if len(shown) > 1 else "", *lines]))
         return "\n".join(parts).strip() + "\n"
 
 
@@ -76,16 +76,15 @@ class RecordedRun:
 
     def step_closure(self, look: Look) -> int:
         """Step with a closure, and write down the gradients that it gave."""
-        calls: list[Gradients] = []
+        calls: list[tuple[float, Gradients]] = []
 
         def watched(weights: Sequence[Array]) -> tuple[float, Gradients]:
             loss, gradients = look(weights)
-            calls.append(gradients)
+            calls.append((loss, gradients))
             return loss, gradients
 
-        self._lines.append("# step(closure): the closure looked at the weights as they were, and gave")
         called = self._run.step_closure(watched)
-        self._lines.extend(f"#    {literals(gradients)}" for gradients in calls)
+        self._lines.extend(self._subject.script_closure(calls))
         self._lines.append(f"# -> {literals(self._run.weights())}")
         return called
 
@@ -110,4 +109,3 @@ class RecordedRun:
         """Save and load, and write it down."""
         self._lines.append("# state_dict() saved here and loaded into a fresh optimizer on copies of the weights")
         return RecordedRun(self._run.resumed(), self._subject, self._lines, self._count)
-

@@ -52,7 +52,7 @@ def simpler(style: Style) -> Iterator[tuple[Style, bool, Filling]]:
 
     What has failed with few bits is not tried again with more.
     """
-    fillings = FILLINGS
+    fillings: tuple[Filling, ...] = FILLINGS
     for depth in range(style.most_depth, style.least_depth - 1, -1):
         for squares in (True, False) if "square" in style.activations else (False,):
             for filling in fillings:
@@ -120,11 +120,8 @@ def _shifted(targets: Array) -> Array:
 def _leaky(point: Point) -> Point:
     old = point.network
     towers = tuple(
-        tuple(
-            replace(layer, activation="leaky-relu") if layer.activation == "relu" else layer for layer in tower
-        )
+        tuple(replace(layer, activation="leaky-relu") if layer.activation == "relu" else layer for layer in tower)
         for tower in old.towers
     )
     network = Network(towers, old.names, old.trainable, old.loss, old.scale)
     return Point(network, point.tensors, point.batch)
-

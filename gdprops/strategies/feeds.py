@@ -28,7 +28,9 @@ MOST_TENSORS = 5
 @final
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What a feed may contain. ``missing``: gradients that are None at some step; ``zeros``: dead entries and tensors."""
+    """What a feed may contain. ``missing``: gradients that are None at some step; ``zeros``: dead "
+    "entries and tensors.
+    """
 
     least_steps: int = 2
     most_steps: int = 4
@@ -53,7 +55,10 @@ def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
     def build(draw: DrawFn) -> UpdateCase:
         head = draw(decks())
         precision = domain.precisions[head.happens(3) * (len(domain.precisions) - 1)]
-        shapes, steps = _shapes(head, domain, feed), feed.least_steps + head.choose(feed.most_steps - feed.least_steps + 1)
+        shapes, steps = (
+            _shapes(head, domain, feed),
+            feed.least_steps + head.choose(feed.most_steps - feed.least_steps + 1),
+        )
         numbers = decimals(2.0) if head.happens(3) and not feed.exact else dyadics(2, 2.0)
         values = draw(decks())
         tensors = _tensors(values, numbers, shapes, precision, transposed=head.happens(6) and feed.transposed)

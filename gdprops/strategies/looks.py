@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -76,9 +76,7 @@ def _look_case(draw: DrawFn, point: Point, regime: Regime, precision: int) -> Lo
     setup = draw(decks())
     labels, order = setup.take(8), tuple(setup.take(6))
     rows = len(point.batch.inputs)
-    return LookCase(
-        point, regime, precision, 0.25, all_partitions(point, labels), order, _chunks(rows, labels), order
-    )
+    return LookCase(point, regime, precision, 0.25, all_partitions(point, labels), order, _chunks(rows, labels), order)
 
 
 def _chunks(rows: int, labels: bytes) -> tuple[int, ...]:

@@ -213,7 +213,9 @@ def _move_off_kinks(plan: Blueprint, tensors: list[Array], bits: int) -> None:
                 e_z -= 1
             elif layer.bias is not None:
                 e_z = min(e_z, -bits)
-            e_h = min({"square": 2 * e_z, "leaky-relu": e_z - 2}.get(layer.activation, e_z), e_h if layer.residual else 0)
+            e_h = min(
+                {"square": 2 * e_z, "leaky-relu": e_z - 2}.get(layer.activation, e_z), e_h if layer.residual else 0
+            )
 
 
 def fill_batch(plan: Blueprint, deck: Deck, filling: Filling, precision: int) -> Batch:

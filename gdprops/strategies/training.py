@@ -67,4 +67,3 @@ def _style(loop: Loop, *, exact: bool) -> Style:
     if exact:
         return style
     return replace(style, activations=networks.SMOOTH if loop.smooth else networks.ROUNDED, losses=LOSSES)
-

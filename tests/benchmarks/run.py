@@ -65,10 +65,12 @@ class Meter:
 @contextmanager
 def metered(meter: Meter) -> Iterator[None]:
     """Count every oracle, every build and every call of the subject while inside."""
-    oracles = [(module, "gradient_at", True) for module in (playing, looking, workbench, numpy_system)]
+    oracles: list[tuple[Any, str, bool]] = [
+        (module, "gradient_at", True) for module in (playing, looking, workbench, numpy_system)
+    ]
     oracles += [(module, "loss_at", False) for module in (playing, workbench)]
     oracles += [(torch_system.TorchSystem, "gradient", True)]
-    replaced = [(where, name, "oracle", look) for where, name, look in oracles]
+    replaced: list[tuple[Any, str, str, bool]] = [(where, name, "oracle", look) for where, name, look in oracles]
     replaced += [(torch_optimizer.TorchOptimizer, "start", "building", False)]
     replaced += [(torch_optimizer.TorchRun, name, "subject", False) for name in ("step", "step_closure")]
     kept = [(where, name, getattr(where, name)) for where, name, _, _ in replaced]
@@ -87,12 +89,12 @@ def measure(clause: Clause, about: About, examples: int) -> dict[str, float]:
     item = session.Item(clause, about)
     session.run_item(subject, item, Settings(examples=5, reference_examples=5, seed=1))
     meter = Meter()
-    plain = session.examiner
+    plain: Any = session.examiner
 
     def examiner(*args: Any) -> Callable[[Any], Any]:
         return meter.counted("comparison", plain(*args))
 
-    session.examiner = examiner
+    session.examiner = examiner  # type: ignore[assignment] # wrapped for the measurement
     try:
         with metered(meter):
             began = time.process_time()

@@ -14,14 +14,14 @@ import numpy as np
 @contextmanager
 def isolated() -> Iterator[None]:
     """Run with one torch thread and silent warnings; restore the process-wide state afterwards."""
-    state, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global generator is restored
+    state, legacy = random.getstate(), np.random.get_state()
     with warnings.catch_warnings(), np.errstate(all="ignore"), _torch_as_it_was():
         warnings.simplefilter("ignore")
         try:
             yield
         finally:
             random.setstate(state)
-            np.random.set_state(legacy)  # noqa: NPY002 - see above
+            np.random.set_state(legacy)
 
 
 @contextmanager

@@ -1,0 +1,112 @@
+"""Networks as torch modules: what a training step is given to train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, final
+
+import torch
+from torch import Tensor, nn
+
+from gdprops.numerics.activations import LEAK
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.network import Network
+
+
+@final
+class Square(nn.Module):
+    """z²."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return the square of every entry."""
+        return z.square()
+
+
+@final
+class Residual(nn.Module):
+    """h + f(h)."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return the input plus what the inner module makes of it."""
+        out: Tensor = h + self.inner(h)
+        return out
+
+
+@final
+class Scaled(nn.Module):
+    """The output times a trainable number without dimensions."""
+
+    def __init__(self, scale: nn.Parameter) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return the scaled output."""
+        return h * self.scale
+
+
+_ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "square": Square, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+
+
+class HalfSumOfSquares(nn.Module):
+    """½ Σ (output - target)²."""
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of a batch."""
+        return ((outputs - targets) ** 2).sum() / 2
+
+
+_LOSSES: dict[str, type[nn.Module]] = {
+    "half-sse": HalfSumOfSquares,
+    "mse": nn.MSELoss,
+    "bce": nn.BCEWithLogitsLoss,
+    "cross-entropy": nn.CrossEntropyLoss,
+}
+
+
+def criterion(network: Network) -> nn.Module:
+    """Return the loss as the user's code gets it: ``loss_fn(outputs, targets) -> scalar``."""
+    return _LOSSES[network.loss]()
+
+
+def module_of(network: Network, tensors: Sequence[Array]) -> nn.Sequential:
+    """Return a network with one tower as a fresh ``nn.Sequential`` of ``nn.Linear`` and activations.
+
+    Tied layers share one parameter; an unused tensor is registered and takes no part.
+    """
+    parameters = [
+        nn.Parameter(torch.from_numpy(w.copy()), requires_grad=trains)
+        for w, trains in zip(tensors, network.trainable, strict=True)
+    ]
+    model = nn.Sequential()
+    for k, layer in enumerate(network.layers, start=1):
+        linear = _linear(parameters[layer.weight], None if layer.bias is None else parameters[layer.bias])
+        inner: nn.Module = linear
+        if layer.activation != "identity":
+            inner = nn.Sequential(linear, _activation(layer.activation)) if layer.residual else linear
+        model.add_module(f"layer{k}", Residual(inner) if layer.residual else inner)
+        if layer.activation != "identity" and not layer.residual:
+            model.add_module(f"activation{k}", _activation(layer.activation))
+    if network.scale is not None:
+        model.add_module("scaled", Scaled(parameters[network.scale]))
+    for i in set(range(len(tensors))) - network.used:
+        model.register_parameter(network.names[i], parameters[i])
+    return model
+
+
+def _linear(weight: nn.Parameter, bias: nn.Parameter | None) -> nn.Linear:
+    with torch.device("meta"):
+        linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, dtype=weight.dtype)
+    linear.weight = weight
+    linear.bias = bias  # type: ignore[assignment] # None where there is no bias
+    return linear
+
+
+def _activation(name: str) -> nn.Module:
+    return nn.LeakyReLU(LEAK) if name == "leaky-relu" else _ACTIVATIONS[name]()

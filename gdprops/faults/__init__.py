@@ -1,0 +1,38 @@
+"""The bank: deliberately wrong subjects, each named for its fault, and correct twins beside them.
+
+Every fault is a correct optimizer, rule or system with one thing changed; most re-create a bug that a real project
+shipped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from gdprops.faults.fault import Fault, Twin
+
+__all__ = ["Fault", "Twin", "bank", "twins"]
+
+
+def bank() -> tuple[Fault, ...]:
+    """Return every fault, family by family. Raises `ValueError` where two have one name."""
+    from gdprops.faults import looking, plain, plumbing, rules, stateful, sweeping
+
+    families = (looking, sweeping, plain, stateful, plumbing, rules)
+    found = tuple(fault for family in families for fault in family.FAULTS)
+    _require_distinct(fault.name for fault in found)
+    return found
+
+
+def twins() -> tuple[Twin, ...]:
+    """Return the correct subjects beside the faults. Raises `ValueError` where two have one name."""
+    from gdprops.faults.twins import TWINS
+
+    _require_distinct(twin.name for twin in TWINS)
+    return TWINS
+
+
+def _require_distinct(names: Iterable[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"used twice: {', '.join(twice)}")

@@ -1,0 +1,48 @@
+"""What a deliberately wrong subject is, and what its correct twin is, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+if TYPE_CHECKING:
+    from gdprops.model.subject import Subject, System
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A subject that is wrong in one way, and the clauses which must say so.
+
+    ``summary`` is what it does wrong, in one line; ``source`` the real bug that it re-creates, empty where there is
+    none; exactly one of ``subject`` and ``system`` builds it afresh.
+    """
+
+    name: str
+    summary: str
+    clauses: tuple[str, ...]
+    source: str = ""
+    subject: Callable[[], Subject] | None = None
+    system: Callable[[], System] | None = None
+
+    def __post_init__(self) -> None:
+        _require_one(self.name, self.subject, self.system)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A correct subject with the plumbing of a family of faults: no clause may accuse it."""
+
+    name: str
+    subject: Callable[[], Subject] | None = None
+    system: Callable[[], System] | None = None
+
+    def __post_init__(self) -> None:
+        _require_one(self.name, self.subject, self.system)
+
+
+def _require_one(name: str, subject: object, system: object) -> None:
+    if (subject is None) == (system is None):
+        raise ValueError(f"{name!r} has subject={subject!r} and system={system!r}; expected exactly one of them")

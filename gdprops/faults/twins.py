@@ -1,0 +1,234 @@
+"""Correct subjects with the plumbing of the faults: what looks suspicious here is right, and must hold everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from gdprops.adapters.torch_optimizer import optimizer
+from gdprops.adapters.update_rule import update_rule
+from gdprops.faults import rules
+from gdprops.faults.correct import Adam, Closure, Group, Momentum, PlainDescent
+from gdprops.faults.fault import Twin
+from gdprops.numerics.autograd import gradients_of, leaves, torch_loss
+from gdprops.numerics.flat import flat_weights, unflat
+from gdprops.numerics.numpy_system import NumpySystem
+from gdprops.numerics.torch_system import TorchSystem
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.network import Point
+
+
+class WritesThroughData(PlainDescent):
+    """Moves ``p.data``, which autograd does not see."""
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        p.data.add_(g, alpha=-group["lr"])
+
+
+class ReplacesData(PlainDescent):
+    """Puts new storage behind every parameter."""
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        p.data = p.data - group["lr"] * g
+
+
+class MovesBackwards(PlainDescent):
+    """Goes over groups and tensors back to front: at frozen gradients the order is nobody's business."""
+
+    def move_all(self) -> None:
+        for group in reversed(self.param_groups):
+            for p in reversed(group["params"]):
+                if p.grad is not None:
+                    self.move(p, p.grad, group)
+
+
+class CollectsBeforeItMoves(PlainDescent):
+    """Computes every displacement first, then applies them all."""
+
+    def move_all(self) -> None:
+        every = [(p, group) for group in self.param_groups for p in group["params"] if p.grad is not None]
+        moves = [(p, group["lr"] * p.grad) for p, group in every]
+        for p, move in moves:
+            p.sub_(move)
+
+
+class RateAsTensor(PlainDescent):
+    """Keeps its learning rate in a tensor."""
+
+    def __init__(self, params: Iterable[Any], lr: float = 0.5) -> None:
+        super().__init__(params, torch.tensor(lr, dtype=torch.float64))  # type: ignore[arg-type] # on purpose
+
+
+class ManySubsteps(PlainDescent):
+    """Calls its own inner optimizers, one for each tensor, with the gradients of one look."""
+
+    @torch.no_grad()
+    def step(self, closure: Closure | None = None) -> Any:
+        """Take one step."""
+        loss = self.look(closure)
+        for group in self.param_groups:
+            for p in group["params"]:
+                torch.optim.SGD([p], lr=group["lr"]).step()
+        return loss
+
+
+class SignDescent(PlainDescent):
+    """Moves every entry by eta against the sign of its derivative (Bernstein and others, 2018)."""
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        return g.sign()
+
+
+class Decays(PlainDescent):
+    """Decoupled weight decay, before the step and only where there is a gradient (Loshchilov and Hutter, 2019)."""
+
+    def __init__(self, params: Iterable[Any], lr: float = 0.5, weight_decay: float = 0.125) -> None:
+        torch.optim.Optimizer.__init__(self, params, {"lr": lr, "weight_decay": weight_decay})
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        p.mul_(1 - group["lr"] * group["weight_decay"])
+        super().move(p, g, group)
+
+
+class TrustRatio(PlainDescent):
+    """Scales every tensor's rate by |w| / |g| (You, Gitman, Ginsburg, 2017): coupled within a tensor."""
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        length, slope = torch.linalg.vector_norm(p), torch.linalg.vector_norm(g)
+        return g * (length / slope) if length > 0 and slope > 0 else g
+
+
+class ClipsTheGlobalNorm(PlainDescent):
+    """Clips the norm over all parameters before it moves any: coupled by design."""
+
+    def move_all(self) -> None:
+        grads = [p.grad for group in self.param_groups for p in group["params"] if p.grad is not None]
+        norms = [torch.linalg.vector_norm(g.double()) for g in grads]
+        norm = float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    self.move(p, p.grad / max(norm, 1.0), group)
+
+
+class AdamCountedByGroup(Adam):
+    """Keeps one clock per parameter group, advanced once per step."""
+
+    def move_all(self) -> None:
+        for group in self.param_groups:
+            group["step"] = group.get("step", 0) + 1
+            for p in group["params"]:
+                self.memory(p)["step"] = group["step"] - 1
+        super().move_all()
+
+
+class HarmonicRate(PlainDescent):
+    """Divides the rate by the number of steps that a tensor has taken (Robbins and Monro, 1951)."""
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        memory = self.memory(p)
+        memory["step"] = memory.get("step", 0) + 1
+        return g / memory["step"]
+
+
+class LooksAhead(PlainDescent):
+    """Every second step returns half-way to where it was two steps ago (Zhang and others, 2019)."""
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        memory = self.memory(p)
+        slow = memory.setdefault("slow", p.clone())
+        memory["step"] = memory.get("step", 0) + 1
+        super().move(p, g, group)
+        if memory["step"] % 2 == 0:
+            p.copy_((p + slow) / 2)
+            slow.copy_(p)
+
+
+class DrawsGlobalNoise(PlainDescent):
+    """Adds noise from torch's global generator, which a seed repeats (Welling and Teh, 2011)."""
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        return g + torch.randn_like(g)
+
+
+class LayersRecomputed(TorchSystem):
+    """Forgets every activation and recomputes the forward pass during the backward pass (checkpointing)."""
+
+    def gradient(self, point: Point) -> list[Array | None]:
+        tensors, inputs = leaves(point), torch.from_numpy(point.batch.inputs)
+
+        def loss(*weights: Tensor) -> Tensor:
+            return torch_loss(point.network, weights, inputs, point.batch.targets)
+
+        moving = [tensors[i] for i in point.network.moving]
+        grads = gradients_of(checkpoint(loss, *tensors, use_reentrant=False), moving)
+        found = dict(zip(point.network.moving, grads, strict=True))
+        return [found.get(i) for i in range(len(tensors))]
+
+
+class RowByRow(NumpySystem):
+    """Adds up the gradients of single rows, the last one first."""
+
+    def gradient(self, point: Point) -> list[Array | None]:
+        rows = [point.batch.rows(slice(k, k + 1)) for k in range(len(point.batch.inputs))]
+        single = NumpySystem()
+        return single.additive(point, rows[::-1])
+
+
+class FromTheFlatVector(TorchSystem):
+    """Differentiates with respect to one flat vector and cuts the result up."""
+
+    def gradient(self, point: Point) -> list[Array | None]:
+        everything = tuple(range(flat_weights(point).size))
+        whole = unflat(point, self.regrouped(point, (everything,) if everything else ()))
+        used = point.network.used
+        return [g if i in point.network.moving and i in used else None for i, g in enumerate(whole.tensors)]
+
+
+def _twin(name: str, kind: type[torch.optim.Optimizer], *, rule: str | None = None, **hyperparameters: Any) -> Twin:
+    given = {"lr": 0.5, **hyperparameters}
+    return Twin(name, subject=lambda: optimizer(kind, rule=rule, name=name, **given))
+
+
+def _rule(name: str, function: rules.Rule, rule: str | None = None) -> Twin:
+    return Twin(name, subject=lambda: update_rule(function, rule=rule, name=name, lr=0.5))
+
+
+TWINS = (
+    _twin("hand-written-sgd", PlainDescent, rule="sgd"),
+    _twin("writes-through-data", WritesThroughData),
+    _twin("replaces-data", ReplacesData, rule="sgd"),
+    _twin("moves-backwards", MovesBackwards),
+    _twin("collects-before-it-moves", CollectsBeforeItMoves),
+    _twin("rate-as-tensor", RateAsTensor),
+    _twin("many-substeps", ManySubsteps),
+    _twin("torch-sgd", torch.optim.SGD, rule="sgd"),
+    _twin("torch-sgd-foreach", torch.optim.SGD, foreach=True),
+    _twin("torch-nesterov", torch.optim.SGD, momentum=0.9, nesterov=True, weight_decay=0.01),
+    _twin("torch-adam", torch.optim.Adam, lr=0.01),
+    _twin("torch-adamw-foreach", torch.optim.AdamW, lr=0.01, foreach=True),
+    _twin("hand-written-momentum", Momentum),
+    _twin("hand-written-adam", Adam),
+    _twin("adam-counted-by-group", AdamCountedByGroup),
+    _twin("sign-descent", SignDescent),
+    _twin("decoupled-decay", Decays),
+    _twin("trust-ratio", TrustRatio),
+    _twin("clips-the-global-norm", ClipsTheGlobalNorm),
+    _twin("harmonic-rate", HarmonicRate),
+    _twin("looks-ahead", LooksAhead),
+    _twin("draws-global-noise", DrawsGlobalNoise),
+    _rule("sgd-rule", rules.sgd, "sgd"),
+    _rule("momentum-rule", rules.momentum),
+    _rule("adam-rule", rules.adam),
+    Twin("numpy-reference", system=NumpySystem),
+    Twin("torch-reference", system=TorchSystem),
+    Twin("layers-recomputed", system=LayersRecomputed),
+    Twin("row-by-row", system=RowByRow),
+    Twin("from-the-flat-vector", system=FromTheFlatVector),
+)
