@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gdprops.adapters.torch_optimizer import optimizer
 from gdprops.faults.correct import Closure, Group, Momentum, PlainDescent
-from gdprops.faults.fault import Fault
+from gdprops.faults.making import claims_nothing, claims_to_be_plain
 
 
 class DoublesTheStep(PlainDescent):
@@ -221,18 +220,8 @@ class ReadsItsUpdatedNeighbour(PlainDescent):
                     mean = float(p.mean()) if p.numel() else mean
 
 
-def _sgd(name: str, summary: str, kind: type[PlainDescent], *clauses: str, source: str = "") -> Fault:
-    """Return a fault that declares itself plain gradient descent."""
-    return Fault(name, summary, clauses, source, lambda: optimizer(kind, rule="sgd", name=name, lr=0.5))
-
-
-def _other(name: str, summary: str, kind: type[PlainDescent], *clauses: str, source: str = "") -> Fault:
-    """Return a fault that declares nothing."""
-    return Fault(name, summary, clauses, source, lambda: optimizer(kind, name=name, lr=0.5))
-
-
 FAULTS = (
-    _sgd(
+    claims_to_be_plain(
         "sgd-doubles-the-step",
         "Every displacement is -2 eta g.",
         DoublesTheStep,
@@ -240,19 +229,19 @@ FAULTS = (
         "sequential.gauss-seidel",
         source="PKU-YuanGroup/Helios#130",
     ),
-    _sgd(
+    claims_to_be_plain(
         "sgd-off-by-one-millionth",
         "Every displacement is one millionth too long.",
         OffByOneMillionth,
         "step.plain",
     ),
-    _sgd(
+    claims_to_be_plain(
         "sgd-one-entry-off-by-one-millionth",
         "One entry's displacement is one millionth too long.",
         OneEntryOffByOneMillionth,
         "step.plain",
     ),
-    _sgd(
+    claims_to_be_plain(
         "sgd-sign-flipped",
         "Every step goes uphill.",
         SignFlipped,
@@ -260,68 +249,68 @@ FAULTS = (
         "step.descends",
         "step.trains",
     ),
-    _sgd(
+    claims_to_be_plain(
         "sgd-climbs-after-a-while",
         "From the third step on, every step goes uphill.",
         ClimbsAfterAWhile,
         "step.plain",
         "step.trains",
     ),
-    _sgd(
+    claims_to_be_plain(
         "sgd-decays-moved-weights",
         "The weights decay after they have moved.",
         DecaysMovedWeights,
         "step.plain",
         source="huggingface/transformers#14539",
     ),
-    _sgd(
+    claims_to_be_plain(
         "sgd-forgets-the-last",
         "The last tensor of every group never moves.",
         ForgetsTheLast,
         "step.plain",
         "step.moves-all",
     ),
-    _sgd(
+    claims_to_be_plain(
         "skips-vectors",
         "Biases and other vectors never move.",
         SkipsVectors,
         "step.moves-all",
     ),
-    _sgd(
+    claims_to_be_plain(
         "moves-one-tensor-per-step",
         "Each step moves one tensor, the next step the next.",
         MovesOneTensorPerStep,
         "step.moves-all",
     ),
-    _sgd(
+    claims_to_be_plain(
         "stops-at-a-dead-tensor",
         "A step returns at the first tensor whose gradient is zero.",
         StopsAtADeadTensor,
         "step.moves-all",
         source="pytorch/pytorch#110454",
     ),
-    _sgd(
+    claims_to_be_plain(
         "moves-dead-entries",
         "An entry whose derivative is zero drifts.",
         MovesDeadEntries,
         "step.moves-all",
         source="KellerJordan/Muon#54",
     ),
-    _sgd(
+    claims_to_be_plain(
         "holds-other-tensors",
         "The optimizer moves detached copies of the parameters.",
         HoldsOtherTensors,
         "step.moves-all",
         source="huggingface/accelerate#2665, huggingface/accelerate#3256",
     ),
-    _sgd(
+    claims_to_be_plain(
         "sgd-with-hidden-momentum",
         "Something that calls itself plain remembers the last gradients: plain at step 1 only.",
         Momentum,
         "step.plain",
         "step.fresh-gradient",
     ),
-    _sgd(
+    claims_to_be_plain(
         "sgd-clips-the-norm",
         "Something that calls itself plain clips the global norm: no tensor moves on its own.",
         ClipsTheNorm,
@@ -329,33 +318,33 @@ FAULTS = (
         "step.apply-order",
         "sequential.first-block",
     ),
-    _sgd(
+    claims_to_be_plain(
         "rate-clipped-at-one",
         "A learning rate above 1 counts as 1.",
         RateClippedAtOne,
         "step.linear-in-lr",
     ),
-    _sgd(
+    claims_to_be_plain(
         "sgd-with-rate-squared",
         "The learning rate is multiplied in twice.",
         RateSquared,
         "step.plain",
         "step.linear-in-lr",
     ),
-    _sgd(
+    claims_to_be_plain(
         "sgd-with-stale-gradients",
         "Every step uses the gradient of the step before.",
         StaleGradients,
         "step.fresh-gradient",
     ),
-    _sgd(
+    claims_to_be_plain(
         "sgd-adds-the-last-gradient",
         "The gradients are never zeroed: the last step's is added to this one's.",
         AddsTheLastGradient,
         "step.fresh-gradient",
         source="karpathy/llm.c#548",
     ),
-    _sgd(
+    claims_to_be_plain(
         "looks-again-for-each-tensor",
         "Every tensor gets a look of its own, after those before it have moved.",
         LooksAgainForEachTensor,
@@ -363,7 +352,7 @@ FAULTS = (
         "step.cost",
         source="tensorflow/tensorflow#48855, tensorflow/java#520",
     ),
-    _sgd(
+    claims_to_be_plain(
         "last-tensor-moves-first",
         "The last tensor moves before the gradients of the others are taken.",
         LastTensorMovesFirst,
@@ -372,14 +361,14 @@ FAULTS = (
         source="VikParuchuri/zero_to_gpt#12, LxMLS/lxmls-guide#115, louisjc/mnist-neural-network#1, "
         "kim-marcel/basic_neural_network#7, Bot-Academy/NeuralNetworkFromScratch#3",
     ),
-    _other(
+    claims_nothing(
         "moves-before-it-looks",
         "The weights decay before the closure takes their gradient.",
         MovesBeforeItLooks,
         "step.simultaneous",
         source="tensorflow/addons#2683",
     ),
-    _other(
+    claims_nothing(
         "reads-its-updated-neighbour",
         "Every tensor is pulled towards the one before it, which has moved already.",
         ReadsItsUpdatedNeighbour,

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gdprops.adapters.torch_optimizer import optimizer
 from gdprops.faults.correct import Closure, Group, PlainDescent
-from gdprops.faults.fault import Fault
+from gdprops.faults.making import claims_nothing, claims_to_be_plain
 
 
 class OnlyTheFirstGroupMoves(PlainDescent):
@@ -136,57 +135,47 @@ class DrawsPrivateNoise(PlainDescent):
         return g + torch.as_tensor(noise, dtype=g.dtype)
 
 
-def _sgd(name: str, summary: str, kind: type[PlainDescent], *clauses: str, source: str = "") -> Fault:
-    """Return a fault that declares itself plain gradient descent."""
-    return Fault(name, summary, clauses, source, lambda: optimizer(kind, rule="sgd", name=name, lr=0.5))
-
-
-def _other(name: str, summary: str, kind: type[PlainDescent], *clauses: str, source: str = "") -> Fault:
-    """Return a fault that declares nothing."""
-    return Fault(name, summary, clauses, source, lambda: optimizer(kind, name=name, lr=0.5))
-
-
 FAULTS = (
-    _sgd(
+    claims_to_be_plain(
         "only-the-first-group-moves",
         "Groups after the first never move.",
         OnlyTheFirstGroupMoves,
         "optimizer.group-split",
         "step.plain",
     ),
-    _sgd(
+    claims_to_be_plain(
         "every-group-moves-everything",
         "Every tensor moves once per group.",
         EveryGroupMovesEverything,
         "optimizer.group-split",
     ),
-    _sgd(
+    claims_to_be_plain(
         "stops-at-a-missing-gradient",
         "A step returns at the first tensor without a gradient.",
         StopsAtAMissingGradient,
         "optimizer.parameter-order",
         source="pytorch/pytorch#110454",
     ),
-    _sgd(
+    claims_to_be_plain(
         "steps-old-groups",
         "The groups that loading brings are never looked at.",
         StepsOldGroups,
         "optimizer.resume",
         source="NVIDIA/apex#766",
     ),
-    _sgd(
+    claims_to_be_plain(
         "rate-follows-the-loss",
         "A step is as long as the closure's loss is large.",
         RateFollowsTheLoss,
         "optimizer.gradient-only",
     ),
-    _sgd(
+    claims_to_be_plain(
         "trusts-only-assigned-gradients",
         "A gradient with a graph of its own is passed over.",
         TrustsOnlyPlainGradients,
         "optimizer.gradient-only",
     ),
-    _sgd(
+    claims_to_be_plain(
         "looks-at-its-first-closure-only",
         "The closure is evaluated in the first step only.",
         LooksAtItsFirstClosureOnly,
@@ -194,27 +183,27 @@ FAULTS = (
         "step.cost",
         "optimizer.gradient-only",
     ),
-    _other(
+    claims_nothing(
         "decays-frozen-parameters",
         "Every parameter decays, whether or not it is trained.",
         DecaysFrozenParameters,
         "step.frozen-untouched",
         source="ahrefs/ocannl#673",
     ),
-    _other(
+    claims_nothing(
         "frozen-enter-the-norm",
         "The step is divided by the norm of all weights, frozen ones among them.",
         FrozenEnterTheNorm,
         "step.frozen-untouched",
         source="ahrefs/ocannl#673",
     ),
-    _other(
+    claims_nothing(
         "remembers-other-runs",
         "Steps are counted on the class, over all optimizers.",
         RemembersOtherRuns,
         "optimizer.deterministic",
     ),
-    _other(
+    claims_nothing(
         "draws-private-noise",
         "Every step adds noise from a generator of its own.",
         DrawsPrivateNoise,

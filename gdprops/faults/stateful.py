@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gdprops.adapters.torch_optimizer import optimizer
-from gdprops.faults.correct import Adam, Momentum, PlainDescent
-from gdprops.faults.fault import Fault
+from gdprops.faults.correct import Adam, Momentum
+from gdprops.faults.making import claims_nothing
 
 
 class MomentumSharedByShape(Momentum):
@@ -90,25 +89,21 @@ class LoadingTakesAStep(Adam):
                 self.direction(p, torch.zeros_like(p))
 
 
-def _fault(name: str, summary: str, kind: type[PlainDescent], *clauses: str, source: str = "") -> Fault:
-    return Fault(name, summary, clauses, source, lambda: optimizer(kind, name=name, lr=0.5))
-
-
 FAULTS = (
-    _fault(
+    claims_nothing(
         "momentum-shared-by-shape",
         "All tensors of one shape share one velocity.",
         MomentumSharedByShape,
         "step.apply-order",
         "optimizer.parameter-order",
     ),
-    _fault(
+    claims_nothing(
         "momentum-kept-on-self",
         "The velocities are not part of the saved state.",
         MomentumKeptOnSelf,
         "optimizer.resume",
     ),
-    _fault(
+    claims_nothing(
         "adam-with-one-counter",
         "One counter of steps for all tensors, advanced once per tensor.",
         AdamWithOneCounter,
@@ -116,31 +111,31 @@ FAULTS = (
         "optimizer.parameter-order",
         source="deepspeedai/DeepSpeed#8471, flashlight/flashlight#143, NVIDIA/DeepLearningExamples#391",
     ),
-    _fault(
+    claims_nothing(
         "clock-kept-on-self",
         "The clocks are not part of the saved state: they start again after loading.",
         ClockKeptOnSelf,
         "optimizer.resume",
     ),
-    _fault(
+    claims_nothing(
         "clock-advanced-by-group",
         "One counter of steps for all tensors, advanced once per group.",
         ClockAdvancedByGroup,
         "optimizer.group-split",
     ),
-    _fault(
+    claims_nothing(
         "adam-climbs-after-a-while",
         "From the second step on, every step goes uphill.",
         ClimbsAfterItsFirstStep,
         "step.loss-falls",
     ),
-    _fault(
+    claims_nothing(
         "adam-with-stale-gradients",
         "Every step uses the gradient of the step before.",
         AdamWithStaleGradients,
         "step.fresh-gradient",
     ),
-    _fault(
+    claims_nothing(
         "loading-takes-a-step",
         "Loading allocates the state by a step with zero gradients, which advances the clocks.",
         LoadingTakesAStep,

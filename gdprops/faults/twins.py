@@ -101,7 +101,8 @@ class TrustRatio(PlainDescent):
 
     def direction(self, p: Tensor, g: Tensor) -> Tensor:
         length, slope = torch.linalg.vector_norm(p), torch.linalg.vector_norm(g)
-        return g * (length / slope) if length > 0 and slope > 0 else g
+        ratio = length / slope if length > 0 and slope > 0 else torch.ones_like(slope)
+        return g * ratio
 
 
 class ClipsTheGlobalNorm(PlainDescent):
@@ -134,7 +135,7 @@ class HarmonicRate(PlainDescent):
     def direction(self, p: Tensor, g: Tensor) -> Tensor:
         memory = self.memory(p)
         memory["step"] = memory.get("step", 0) + 1
-        return g / memory["step"]
+        return g / int(memory["step"])
 
 
 class LooksAhead(PlainDescent):
