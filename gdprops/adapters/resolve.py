@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gdprops.adapters.torch_optimizer import TorchOptimizer
     from gdprops.model.subject import Subject
 
-KINDS = ("optimizer", "update-rule")
+KINDS = ("optimizer", "training-step", "update-rule")
 
 
 def resolve(
@@ -37,14 +37,17 @@ def resolve(
     Raises `UsageError` in one line for whatever is wrong with the name, the kind or the hyperparameters.
     """
     from gdprops.adapters.torch_optimizer import TorchOptimizer
+    from gdprops.adapters.training_step import TrainingStep
     from gdprops.adapters.update_rule import UpdateRule, update_rule
 
     if kind is not None and kind not in KINDS:
         raise UsageError(f"as={kind!r}; expected one of {', '.join(KINDS)}{nearest(kind, KINDS)}")
     given, found = dict(hyperparameters or {}), import_name(spec)
-    if isinstance(found, TorchOptimizer | UpdateRule):
+    if isinstance(found, TorchOptimizer | UpdateRule | TrainingStep):
         subject: Subject = _as_bound(found, given, rule, spec)
         return subject
+    if kind == "training-step":
+        return _training_step(found, given, rule, spec)
     if kind == "update-rule":
         if not callable(found):
             raise UsageError(
@@ -58,6 +61,17 @@ def resolve(
         )
     name = label_of(spec, given)
     return build_optimizer(found, rule=rule, traits={}, name=name, hyperparameters=given, source=spec)
+
+
+def _training_step(found: Any, given: dict[str, Any], rule: str | None, spec: str) -> Subject:
+    """Bind ``-p lr=… clip_norm=…`` as declarations; ``--rule sgd`` wants the rate of plain descent."""
+    from gdprops.adapters.training_step import training_step
+
+    require_keywords(training_step, given, f"--as training-step {spec}")
+    if check_rule(rule) == "sgd" and "lr" not in given:
+        raise UsageError("--rule sgd on a training step needs its learning rate: -p lr=0.1")
+    subject: Subject = replace(training_step(found, **given), name=label_of(spec, given), spec=spec)
+    return subject
 
 
 def _as_bound(found: Any, given: dict[str, Any], rule: str | None, spec: str) -> Any:

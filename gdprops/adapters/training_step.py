@@ -8,23 +8,29 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from functools import partial
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
-from gdprops.adapters.modules import criterion, module_of
-from gdprops.errors import UsageError
+from gdprops.adapters.modules import criterion, module_of, script_module
+from gdprops.errors import SubjectCrash, UsageError
+from gdprops.model.case import Plan, TrainCase
+from gdprops.model.network import Batch, Layer, Network
 from gdprops.model.subject import Calling
 from gdprops.model.traits import Measured, Traits
+from gdprops.numerics.decisions import DOUBLE
+from gdprops.numerics.floor import perturbed
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.model.case import TrainCase
 
 Step = Callable[..., Any]
+Build = Callable[[nn.Module, nn.Module], Any]
 Factory = Callable[..., torch.optim.Optimizer]
 
 
@@ -39,7 +45,6 @@ class TrainingStep:
     lr: float | None = None
     clip_norm: float | None = None
     clip_value: float | None = None
-    accumulate: int = 1
     traits: Traits = field(default_factory=Traits)
     calls: Calling = field(default_factory=Calls)
     declared: Mapping[str, Measured] = field(default_factory=dict)
@@ -55,6 +60,16 @@ class TrainingStep:
     def prepared(self, traits: Traits, calls: Calling) -> TrainingStep:
         """Return the same subject with what was measured of it, and a budget of time."""
         return replace(self, traits=traits, calls=calls)
+
+    def script(self, case: TrainCase) -> str:
+        """Return a plain script that builds the model of a case and trains it."""
+        lines = [*script.import_lines(self.spec), *script_module(case.network, case.tensors)]
+        lines.append(f"built = {self.spec.rpartition(':')[2]}(model, loss_fn)")
+        lines.append("step = built[0] if isinstance(built, tuple) else built")
+        for batch in case.batches:
+            x, y = (f"torch.tensor({script.literal(a)}, dtype=torch.{a.dtype})" for a in (batch.inputs, batch.targets))
+            lines += [f"step({x}, {y})", "print(*(p.data.tolist() for p in model.parameters()))"]
+        return "\n".join(["import torch", *lines]) + "\n"
 
     def begin(self, case: TrainCase) -> Training:
         """Build a fresh model and the user's step on it."""
@@ -74,13 +89,6 @@ def _describe(built: object) -> str:
     if isinstance(built, tuple):
         return f"a tuple of {', '.join(type(part).__name__ for part in built)}"
     return f"a {type(built).__name__}"
-
-
-class Update(NamedTuple):
-    """What U(w, g, s) gives: the weights after it, and its floor, how far rounding may move a correct one."""
-
-    weights: list[Array]
-    floors: list[float]
 
 
 @final
@@ -110,6 +118,11 @@ class Training:
         self._called.append([_settings(group) for group in optimizer.param_groups])  # type: ignore[arg-type] # a list
 
     @property
+    def has_optimizer(self) -> bool:
+        """Whether the user returned an optimizer beside the step."""
+        return self._optimizer is not None
+
+    @property
     def trainable(self) -> tuple[bool, ...]:
         """Which of the parameters require gradients."""
         return tuple(p.requires_grad for p in self._parameters.values())
@@ -119,8 +132,10 @@ class Training:
         return [p.detach().numpy().copy() for p in self._parameters.values()]
 
     def state(self) -> Any:
-        """Return a copy of the optimizer's state, None where there is no optimizer."""
-        return None if self._optimizer is None else copy.deepcopy(self._optimizer.state_dict())
+        """Return a copy of the state that U starts from: the user's optimizer's, or the declared rule's."""
+        if self._optimizer is None or self._expected.is_declared:
+            return self._expected.adopted
+        return copy.deepcopy(self._optimizer.state_dict())
 
     def step(self, t: int, rows: slice = slice(None)) -> Any:
         """Let the user's step train on (some rows of) batch t; return what it returns."""
@@ -133,9 +148,17 @@ class Training:
         """Return each group's hyperparameters as they were when the optimizer was called last, None if it was not."""
         return self._called[0] if self._called else None
 
-    def gradients(self, weights: Sequence[Array], t: int) -> list[Array | None]:
-        """Return our own gradients of batch t at some weights."""
-        return self._expected.gradients(weights, t)
+    def gradients(self, weights: Sequence[Array], t: int, *, shaken: bool = False) -> list[Array | None]:
+        """Return our own gradients of batch t at some weights; ``shaken`` moves the inputs by an ulp too."""
+        return self._expected.gradients(weights, t, shaken=shaken)
+
+    def loss(self, weights: Sequence[Array], t: int) -> float:
+        """Return J of batch t at some weights, on our own model."""
+        return self._expected.loss(weights, t)
+
+    def adopt(self) -> None:
+        """Keep the state that the last update left: a declared rule goes on from it."""
+        self._expected.adopt()
 
     def update(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any = None
@@ -164,6 +187,9 @@ class Expected:
         moved = module_of(case.network, case.tensors)
         self._moved = dict(moved.named_parameters())
         self._rule = self._optimizer(moved, returned)
+        self.is_declared = subject.rule_factory is not None
+        self.adopted: Any = None
+        self.adopt()
 
     def _optimizer(self, model: nn.Module, returned: bool) -> torch.optim.Optimizer | None:
         subject = self._subject
@@ -175,16 +201,29 @@ class Expected:
             return optimizer  # type: ignore[no-any-return] # begin() has checked it
         return None
 
-    def gradients(self, weights: Sequence[Array], t: int) -> list[Array | None]:
+    def gradients(self, weights: Sequence[Array], t: int, *, shaken: bool = False) -> list[Array | None]:
         """Return autograd's gradients at the weights; None for frozen and unused parameters."""
         parameters = list(self._look_at.values())
-        _place(parameters, weights)
-        inputs, targets = _tensors(self._case, t, slice(None))
-        loss = self._loss(self._looking(inputs), targets)
+        loss = self._loss_at(weights, t, shaken=shaken)
         wanted = [p for p in parameters if p.requires_grad]
-        found = iter(torch.autograd.grad(loss, wanted, allow_unused=True))
+        found = iter(
+            torch.autograd.grad(loss, wanted, allow_unused=True) if loss.requires_grad else [None] * len(wanted)
+        )
         grads = [next(found) if p.requires_grad else None for p in parameters]
         return self._clipped([None if g is None else g.numpy().copy() for g in grads])
+
+    def loss(self, weights: Sequence[Array], t: int) -> float:
+        """Return J of batch t at some weights."""
+        return float(self._loss_at(weights, t).detach())
+
+    def _loss_at(self, weights: Sequence[Array], t: int, *, shaken: bool = False) -> Tensor:
+        _place(list(self._look_at.values()), weights)
+        inputs, targets = _tensors(self._case, t, slice(None))
+        if shaken:
+            (moved,) = perturbed([inputs.numpy()], np.random.default_rng(t))
+            inputs = torch.from_numpy(moved)
+        loss: Tensor = self._loss(self._looking(inputs), targets)
+        return loss
 
     def _clipped(self, gradients: list[Array | None]) -> list[Array | None]:
         most, each = self._subject.clip_norm, self._subject.clip_value
@@ -201,7 +240,8 @@ class Expected:
     ) -> list[Array]:
         """Return U(w, g, s) from the returned optimizer's twin, the declared rule, or plain descent."""
         if self._rule is None:
-            return [w if g is None else w - self._subject.lr * g for w, g in zip(weights, gradients, strict=True)]
+            rate = self._subject.lr or 0.0
+            return [np.asarray(w if g is None else w - rate * g) for w, g in zip(weights, gradients, strict=True)]
         parameters = list(self._moved.values())
         _place(parameters, weights)
         if state is not None:
@@ -213,12 +253,70 @@ class Expected:
         self._rule.step()
         return [p.detach().numpy().copy() for p in parameters]
 
-    def state(self) -> Any:
-        """Return a copy of the rule's state."""
-        return None if self._rule is None else copy.deepcopy(self._rule.state_dict())
+    def adopt(self) -> None:
+        """Keep the rule's state as it is now."""
+        self.adopted = None if self._rule is None else copy.deepcopy(self._rule.state_dict())
 
 
 def _place(parameters: Sequence[nn.Parameter], weights: Sequence[Array]) -> None:
     with torch.no_grad():
         for p, w in zip(parameters, weights, strict=True):
-            p.copy_(torch.from_numpy(w))
+            p.copy_(torch.from_numpy(np.asarray(w)))
+
+
+def training_step(
+    build: Build | None = None,
+    /,
+    *,
+    rule: Factory | None = None,
+    lr: float | None = None,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+    name: str | None = None,
+) -> Any:
+    """Return a training step as a subject; without ``build``, a decorator that does.
+
+    Args:
+        build: ``build(model, loss_fn)``, called with a fresh random model and its criterion for every example, returns
+            ``step`` or ``(step, optimizer)``. ``step(inputs, targets)`` performs one logical step. With an optimizer
+            returned, the expected update is that optimizer's own, on gdprops' gradients at the frozen weights.
+        rule: ``(params) -> optimizer``: the expected update where no optimizer is returned, or another is declared.
+        lr: the rate of plain gradient descent, where neither is given.
+        clip_norm: the global norm that gradients are clipped to, as ``torch.nn.utils.clip_grad_norm_`` does.
+        clip_value: the bound that every entry of the gradients is clipped to.
+        name: what reports call it.
+
+    Raises:
+        UsageError: for something that cannot be called, or an update that is not declared in any way.
+    """
+    from gdprops.adapters.resolve import spec_of
+
+    declared = {"rule": rule, "lr": lr, "clip_norm": clip_norm, "clip_value": clip_value, "name": name}
+    if build is None:
+        return partial(training_step, **declared)
+    if not callable(build):
+        raise UsageError(f"training_step: {build!r} is not callable; expected build(model, loss_fn) -> step")
+    for key, value in (("lr", lr), ("clip_norm", clip_norm), ("clip_value", clip_value)):
+        if value is not None and not (isinstance(value, int | float) and np.isfinite(value) and value >= 0):
+            raise UsageError(f"{key}={value!r}; expected a finite number of at least 0")
+    subject = TrainingStep(build, name or spec_of(build), rule, lr, clip_norm, clip_value, spec=spec_of(build))
+    _require_expectation(subject)
+    return subject
+
+
+def _require_expectation(subject: TrainingStep) -> None:
+    """Build the step once on a small network: it must say what update is expected of it."""
+    from gdprops.adapters.isolation import isolated
+
+    network = Network(((Layer(0, None, "tanh"), Layer(1, None, "identity")),), ("W1", "W2"), (True, True), "half-sse")
+    ones = np.ones((1, 1))
+    case = TrainCase(network, (ones, ones), (Batch(ones, ones),), Plan(((0, 1),)), DOUBLE)
+    try:
+        with isolated():
+            declared = subject.rule_factory is not None or subject.lr is not None or subject.begin(case).has_optimizer
+    except SubjectCrash as crash:
+        raise UsageError(f"{subject.name} cannot be used: {crash}") from crash
+    if not declared:
+        raise UsageError(
+            f"{subject.name} returns no optimizer; say what update is expected with rule=…, or lr=… for plain descent"
+        )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gdprops.clauses import gradient, optimizer, sequential, step
+from dataclasses import replace
+
+from gdprops.clauses import gradient, optimizer, sequential, step, training
 from gdprops.model.catalogue import Catalogue
 
 CHAPTERS = (gradient, step, sequential, optimizer)
@@ -10,4 +12,5 @@ CHAPTERS = (gradient, step, sequential, optimizer)
 
 def catalogue() -> Catalogue:
     """Return every clause, in the order of the specification."""
-    return Catalogue(clause for chapter in CHAPTERS for clause in chapter.CLAUSES)
+    clauses = (clause for chapter in CHAPTERS for clause in chapter.CLAUSES)
+    return Catalogue(replace(clause, trained=training.FACES.get(clause.id)) for clause in clauses)

@@ -18,6 +18,7 @@ from gdprops.clauses.playing import (
     train,
     training_rate,
 )
+from gdprops.clauses.watching import watch
 from gdprops.model.case import Regime
 from gdprops.model.evidence import combine, require, vacuous, violation
 from gdprops.numerics import decisions
@@ -105,5 +106,6 @@ __all__ = [
     "update_allowance",
     "vacuous",
     "violation",
+    "watch",
     "zeros_like",
 ]

@@ -24,10 +24,11 @@ class Level(StrEnum):
 
 
 class View(StrEnum):
-    """The face of a subject that a clause looks at: the optimizer that is fed, or the system that looks around."""
+    """The face of a subject that a clause looks at: an optimizer that is fed, a system that looks, a training step."""
 
     OPTIMIZER = "optimizer"
     SYSTEM = "system"
+    TRAINING = "training"
 
 
 @final
@@ -83,11 +84,20 @@ class Needs:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Face:
+    """How a clause is decided on a training step: its cases, and the check."""
+
+    cases: Callable[[Domain], SearchStrategy[Any]]
+    examine: Callable[[Any, Any], Evidence]
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Clause:
     """One clause of the specification.
 
     ``cases(domain)`` returns the strategy that draws its cases; ``examine(target, case)`` runs one and says what it
-    showed. ``claim`` marks a claim of the project's source documents.
+    showed. ``claim`` marks a claim of the project's source documents. ``trained`` decides it on training steps.
     """
 
     id: str
@@ -103,6 +113,7 @@ class Clause:
     claim: bool = False
     since: int = 1
     revision: int = 1
+    trained: Face | None = None
 
     @property
     def chapter(self) -> str:

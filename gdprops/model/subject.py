@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from gdprops.model.arrays import Array
-    from gdprops.model.case import Block, Plan
+    from gdprops.model.case import Block, Plan, TrainCase
     from gdprops.model.network import Batch, Point
 
 Gradients = Sequence["Array | None"]
@@ -140,6 +140,49 @@ class Subject(Protocol):
 
     def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
         """Return the lines that take one step with a closure which answers so, call after call."""
+
+
+class Training(Protocol):
+    """A model that a user's step trains, and U(w, g, s) beside it."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters' names."""
+
+    @property
+    def trainable(self) -> tuple[bool, ...]:
+        """Which of them require gradients."""
+
+    def weights(self) -> list[Array]:
+        """Return copies of all parameters as they are now."""
+
+    def state(self) -> Any:
+        """Return a copy of the state that U starts from."""
+
+    def step(self, t: int) -> Any:
+        """Let the user's step train on batch t."""
+
+    def hyperparameters(self) -> Any:
+        """Return the hyperparameters in force when the optimizer was called."""
+
+    def gradients(self, weights: Sequence[Array], t: int, *, shaken: bool = False) -> list[Array | None]:
+        """Return our own gradients of batch t; ``shaken`` moves the inputs by an ulp."""
+
+    def loss(self, weights: Sequence[Array], t: int) -> float:
+        """Return J of batch t."""
+
+    def update(self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any) -> list[Array]:
+        """Return U(w, g, s)."""
+
+    def adopt(self) -> None:
+        """Keep the state that the last update left."""
+
+
+class TrainedSubject(Protocol):
+    """A training step that is given a model."""
+
+    def begin(self, case: TrainCase) -> Training:
+        """Build a fresh model and the user's step on it."""
 
 
 class System(Protocol):

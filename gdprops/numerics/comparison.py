@@ -68,6 +68,11 @@ def same_bytes(
     return Evidence(True, True, None, _locate(seen, expected, zeros, wrong, names, None, step), blame, what)
 
 
+def is_clearly_other(rival: Arrays, expected: Arrays, allowed: Sequence[Any]) -> bool:
+    """Say whether a rival differs from what is expected by at least twice what is allowed, in any entry."""
+    return _distinguishable(rival, expected, allowed)
+
+
 def differ(a: Arrays, b: Arrays) -> bool:
     """Say whether any entry differs (-0.0 equals 0.0)."""
     return any((np.asarray(x) != np.asarray(y)).any() for x, y in zip(a, b, strict=True))

@@ -50,6 +50,8 @@ RULE_ROUNDING = 16.0
 
 # Floors (black boxes): worst seen 1.46 of one floor per tensor in 9,800 correct examples; 16 leaves tenfold room.
 FLOORS_PER_TENSOR = 16.0
+# The floor of a tensor holds one ulp of the larger of |w| and this share of |g| beside the measured change.
+GRADIENT_SHARE = 0.1
 # In the maximum norm over 8 perturbations the true error was at most 1.0 of the floor in 8,000 networks.
 PERTURBATIONS = 8
 FLOORS_IN_MAXIMUM_NORM = 4.0

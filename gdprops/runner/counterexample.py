@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+from gdprops.adapters.training_step import TrainingStep
 from gdprops.model.verdict import Counterexample
 from gdprops.runner.saved import as_data, save
 from gdprops.runner.search import judged
@@ -34,6 +35,8 @@ def _python(item: Item, subject: Subject | None, case: Any, examiner: Examiner) 
     """Run the case once more and write down what is done with the subject."""
     if subject is None:
         return ""
+    if isinstance(subject, TrainingStep):
+        return subject.script(case)
     recorded = Recorded(subject)
     judged(examiner(item, cast("Subject", recorded)), case)  # a Subject in all that a clause may use
     return recorded.python()

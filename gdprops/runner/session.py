@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
 
 from hypothesis.database import DirectoryBasedExampleDatabase
@@ -20,7 +21,7 @@ from gdprops.model.evidence import Evidence, combine
 from gdprops.model.subject import Domain
 from gdprops.model.traits import Traits
 from gdprops.model.verdict import About, Outcome, Status, Verdict
-from gdprops.numerics.decisions import decisive_needed
+from gdprops.numerics.decisions import DOUBLE, decisive_needed
 from gdprops.numerics.numpy_system import NumpySystem
 from gdprops.numerics.torch_system import TorchSystem
 from gdprops.runner.counterexample import counterexample_of
@@ -29,10 +30,13 @@ from gdprops.runner.search import Finding, judged, search
 from gdprops.runner.seeding import KeyedDatabase, item_seed
 
 if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
     from gdprops.model.subject import Subject
     from gdprops.runner.settings import Settings
 
 REFERENCE = "the gdprops reference"
+TRAINING = "training-step"
 
 
 @final
@@ -82,14 +86,17 @@ class Measured(NamedTuple):
 
 def items_for(subject: Subject, clauses: Sequence[Clause]) -> tuple[Item, ...]:
     """Return the subject's items, then the reference's, in the order of the specification."""
-    chosen = [c for c in clauses if c.view is View.OPTIMIZER or _runs_through(subject, c)]
+    trained = subject.kind == TRAINING
+    chosen = [c for c in clauses if (c.trained is not None if trained else _runs_on_optimizers(subject, c))]
     reference = [c for c in clauses if c.view is View.SYSTEM]
     return (*(Item(c, About.SUBJECT) for c in chosen), *(Item(c, About.REFERENCE) for c in reference))
 
 
-def _runs_through(subject: Subject, clause: Clause) -> bool:
+def _runs_on_optimizers(subject: Subject, clause: Clause) -> bool:
     """Sweeps are mathematics of plain descent: they run through a subject that is declared to be that."""
-    return subject.rule == "sgd" and clause.needs.plain is True
+    return clause.view is View.OPTIMIZER or (
+        subject.rule == "sgd" and clause.needs.plain is True and clause.view is View.SYSTEM
+    )
 
 
 def run_item(subject: Subject, item: Item, settings: Settings, watcher: Watcher = SILENT) -> Verdict:
@@ -141,6 +148,8 @@ def conclude(subject: str, settings: Settings, verdicts: Sequence[Verdict], timi
 
 def _measure(subject: Subject, settings: Settings) -> Measured:
     budgeted = subject.prepared(Traits(), Calls(settings.timeout))
+    if subject.kind == TRAINING:
+        return Measured(budgeted, Domain(precisions=(DOUBLE,)))
     try:
         traits, domain = measure(budgeted)
     except SubjectTimeout as hang:
@@ -180,6 +189,8 @@ def examiner(item: Item, subject: Subject | None) -> Callable[[Any], Evidence]:
     if subject is None:
         systems = (NumpySystem(), TorchSystem())
         return lambda case: combine(examine(system, case) for system in systems)
+    if subject.kind == TRAINING and item.clause.trained is not None:
+        return partial(item.clause.trained.examine, subject)
     if item.clause.view is View.SYSTEM:
         return lambda case: examine(SubjectSystem(subject), case)
     return lambda case: examine(subject, case)
@@ -190,7 +201,7 @@ def _searched(item: Item, subject: Subject | None, domain: Domain, settings: Set
     try:
         finding = search(
             examiner(item, subject),
-            item.clause.cases(domain),
+            _cases(item, subject, domain),
             examples=settings.examples,
             seed=None if settings.seed is None else item_seed(settings.seed, name, item.clause.id),
             database=_database(settings, name, item),
@@ -199,6 +210,12 @@ def _searched(item: Item, subject: Subject | None, domain: Domain, settings: Set
     except SubjectTimeout as hang:
         return replace(_blank(item, Status.ABORTED, str(hang)), seconds=time.perf_counter() - began)
     return replace(_judge(item, subject, finding, settings), seconds=time.perf_counter() - began)
+
+
+def _cases(item: Item, subject: Subject | None, domain: Domain) -> SearchStrategy[Any]:
+    if subject is not None and subject.kind == TRAINING and item.clause.trained is not None:
+        return item.clause.trained.cases(domain)
+    return item.clause.cases(domain)
 
 
 def _database(settings: Settings, name: str, item: Item) -> KeyedDatabase | None:

@@ -37,6 +37,7 @@ class Style:
     kink_free: bool = False
     towers: bool = False
     dimensions: frozenset[int] | None = None
+    freeze: bool = False
 
     def accepts(self, dimensions: int) -> bool:
         """Say whether tensors of so many dimensions may occur."""
@@ -166,7 +167,7 @@ def _add_extras(plan: Blueprint, deck: Deck, style: Style) -> None:
         plan.scale = plan.add("scale", ())
     if unused:
         plan.add("unused", (2,) if style.accepts(1) else (1, 2))
-    if frozen and len(plan.shapes) > 1:
+    if (frozen or style.freeze) and len(plan.network().used) > 1:  # one that trains is left
         plan.frozen.append(which % len(plan.shapes))
 
 

@@ -34,6 +34,7 @@ class Loop:
     own_rate: bool = True
     same_batch: bool = False
     smooth: bool = False
+    frozen: bool = False
     double: bool = False
 
 
@@ -47,7 +48,7 @@ def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[TrainCase]:
     def build(draw: DrawFn) -> TrainCase:
         exact = loop.smooth is False and draw(choices(2)) == 0
         precision = 53 if loop.double else domain.precisions[(draw(choices(3)) == 2) * (len(domain.precisions) - 1)]
-        style = replace(_style(loop, exact=exact), dimensions=domain.dimensions)
+        style = replace(_style(loop, exact=exact), dimensions=domain.dimensions, freeze=loop.frozen)
         drawn, filling = Drawn(draw, style), FILLING if exact else Filling(decimal=True)
         point = drawn.point(style, filling, precision)
         steps = loop.least_steps + draw(choices(loop.most_steps - loop.least_steps + 1))

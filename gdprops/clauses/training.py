@@ -1,0 +1,136 @@
+"""The step chapter on training steps: gdprops hands the user's step a model and compares what it did with U(w, g(w), s).
+
+The sentences are those of chapter step; here stands how each is decided where the user owns the loop. Every step is
+compared from the weights seen before it, within sixteen noise floors of our own computation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gdprops.clauses.lazy import lazy
+from gdprops.model.clause import Face
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hypothesis.strategies import SearchStrategy
+
+    from gdprops.clauses import workbench
+    from gdprops.clauses.watching import Arrays, Watched
+    from gdprops.model.case import TrainCase
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.subject import Domain, TrainedSubject
+else:
+    workbench = lazy("gdprops.clauses.workbench")
+
+
+def loops_of(domain: Domain) -> SearchStrategy[TrainCase]:
+    """Return networks of two layers and more, with 2 to 4 batches, in float64."""
+    return workbench.loops(domain, workbench.Loop(double=True))
+
+
+def _frozen_loops(domain: Domain) -> SearchStrategy[TrainCase]:
+    return workbench.loops(domain, workbench.Loop(double=True, frozen=True))
+
+
+def _one_batch(domain: Domain) -> SearchStrategy[TrainCase]:
+    return workbench.loops(domain, workbench.Loop(least_steps=3, most_steps=5, same_batch=True, double=True))
+
+
+def _agrees(step: Watched, rivals: Sequence[Arrays], what: str = "") -> Evidence:
+    """Compare a step with U(w, g(w), s); the rivals must be distinguishable."""
+    return workbench.compare(
+        step.after,
+        step.expected,
+        names=step.names,
+        allowed=step.allowed,
+        start=step.before,
+        rivals=rivals,
+        step=step.number,
+        what=what,
+    )
+
+
+def simultaneous(subject: TrainedSubject, case: TrainCase) -> Evidence:
+    """Every step equals U(w, g(w), s); a sweep that moves the last layer first must be distinguishable."""
+    return workbench.combine(_agrees(step, [step.last_layer_first()]) for step in workbench.watch(subject, case))
+
+
+def moves_all(subject: TrainedSubject, case: TrainCase) -> Evidence:
+    """Entry by entry a parameter moves if and only if U moves it; what moves by less than allowed is undecided."""
+    return workbench.combine(_moved_alike(step) for step in workbench.watch(subject, case))
+
+
+def _moved_alike(step: Watched) -> Evidence:
+    should, did = step.moved(step.expected), step.moved(step.after)
+    still = [e == b for e, b in zip(step.expected, step.before, strict=True)]
+    decided = [s | (f & d) for s, f, d in zip(should, still, did, strict=True)]
+    if not any(s.any() for s in should):
+        return workbench.vacuous("U moves nothing here")
+    seen = [(d & k) * 1 for d, k in zip(step.moved_at_all(), decided, strict=True)]
+    what = "1 means that an entry moves"
+    return workbench.compare(seen, [s * 1 for s in should], names=step.names, step=step.number, what=what)
+
+
+def frozen_untouched(subject: TrainedSubject, case: TrainCase) -> Evidence:
+    """A parameter with requires_grad=False is byte for byte what it was."""
+    return workbench.combine(_frozen_alike(step) for step in workbench.watch(subject, case))
+
+
+def _frozen_alike(step: Watched) -> Evidence:
+    frozen = [i for i, trains in enumerate(step.trainable) if not trains]
+    if not frozen:
+        return workbench.vacuous("nothing is frozen")
+    names = [step.names[i] for i in frozen]
+    now, then = [step.after[i] for i in frozen], [step.before[i] for i in frozen]
+    return workbench.same_bytes(now, then, names=names, what="a frozen parameter moved", step=step.number)
+
+
+def fresh_gradient(subject: TrainedSubject, case: TrainCase) -> Evidence:
+    """Where step 1 is right and a later one is not: is it what the last gradient, both, or none would give?"""
+    steps = workbench.watch(subject, case)
+    wrong = next((step for step in steps if step.wrong), None)
+    if wrong is None:
+        return workbench.combine(_agrees(step, [r for r, _ in step.gradient_rivals()]) for step in steps[1:])
+    if wrong.number == 1:
+        return workbench.vacuous("step 1 is wrong already")
+    used = next((what for rival, what in wrong.gradient_rivals() if wrong.equals(rival)), None)
+    if used is None:
+        return workbench.vacuous("a later step is wrong, but not by another step's gradient")
+    return _agrees(wrong, [], f"the step used {used}")
+
+
+def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
+    """One call gives one update: applied twice must be distinguishable, and must not be what is seen."""
+    steps = workbench.watch(subject, case)
+    wrong = next((step for step in steps if step.wrong), None)
+    if wrong is None:
+        return workbench.combine(_agrees(step, [step.applied_twice()]) for step in steps)
+    if not wrong.equals(wrong.applied_twice()):
+        return workbench.vacuous("a step is wrong, but not by a second update")
+    return _agrees(wrong, [], "the update is applied twice")
+
+
+def trains(subject: TrainedSubject, case: TrainCase) -> Evidence:
+    """Where U(w, g(w), s) lowers the loss clearly, the step lowers it too."""
+    return workbench.combine(_falls(step) for step in workbench.watch(subject, case))
+
+
+def _falls(step: Watched) -> Evidence:
+    start, promised, seen = (step.loss(weights) for weights in (step.before, step.expected, step.after))
+    if not start - promised > step.loss_noise():
+        return workbench.vacuous("U does not lower the loss clearly")
+    told = f"at step {step.number} the loss goes {start:g} → {seen:g}; one simultaneous update gives {promised:g}"
+    return workbench.require(seen < start, told)
+
+
+FACES = {
+    "step.simultaneous": Face(loops_of, simultaneous),
+    "step.moves-all": Face(loops_of, moves_all),
+    "step.once": Face(loops_of, once),
+    "step.frozen-untouched": Face(_frozen_loops, frozen_untouched),
+    "step.fresh-gradient": Face(loops_of, fresh_gradient),
+    "step.trains": Face(_one_batch, trains),
+    "step.loss-falls": Face(_one_batch, trains),
+}

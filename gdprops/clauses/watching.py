@@ -1,0 +1,156 @@
+"""A training step, watched: what it did at every logical step, and what U(w, g(w), s) would have done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from gdprops.numerics import decisions
+from gdprops.numerics.comparison import is_clearly_other
+from gdprops.numerics.floor import perturbed
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import TrainCase
+    from gdprops.model.subject import TrainedSubject, Training
+
+Arrays = Sequence["Array"]
+Grads = Sequence["Array | None"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One logical step: the weights before and after it, our gradients there, and the expected weights.
+
+    ``allowed`` is 16 noise floors per parameter. The rivals are computed when they are asked for.
+    """
+
+    number: int
+    names: tuple[str, ...]
+    trainable: tuple[bool, ...]
+    before: list[Array]
+    after: list[Array]
+    expected: list[Array]
+    allowed: list[float]
+    gradients: Grads
+    earlier: tuple[Grads, ...]
+    run: Training
+    state: Any
+    settings: Any
+    batch: int
+
+    @property
+    def wrong(self) -> bool:
+        """Whether any entry is off by more than allowed."""
+        pairs = zip(self.after, self.expected, self.allowed, strict=True)
+        return any(not (np.abs(a - e) <= room).all() for a, e, room in pairs)
+
+    def equals(self, rival: Arrays) -> bool:
+        """Say whether the step did what a rival would, and the rival is clearly not what is expected."""
+        triples = zip(self.after, rival, self.allowed, strict=True)
+        alike = all((np.abs(a - r) <= room).all() for a, r, room in triples)
+        return alike and is_clearly_other(rival, self.expected, self.allowed)
+
+    def update(self, gradients: Grads) -> list[Array]:
+        """Return U(w, g, s) for other gradients, from the same weights and state."""
+        return self.run.update(self.before, gradients, self.state, self.settings)
+
+    def moved(self, weights: Arrays) -> list[Array]:
+        """Return which entries have moved by more than is allowed."""
+        return [np.asarray(np.abs(w - b) > room) for w, b, room in zip(weights, self.before, self.allowed, strict=True)]
+
+    def moved_at_all(self) -> list[Array]:
+        """Return which entries have moved."""
+        return [np.asarray(a != b) for a, b in zip(self.after, self.before, strict=True)]
+
+    def last_layer_first(self) -> list[Array]:
+        """Return the weights after a sweep that moves the last layer and then looks again for the others."""
+        last = self.names[-1].rpartition(".")[0]
+        own = [name.rpartition(".")[0] == last for name in self.names]
+        moved = [e if mine else b for e, b, mine in zip(self.expected, self.before, own, strict=True)]
+        again = self.run.gradients(moved, self.batch)
+        return self.update([g if mine else a for g, a, mine in zip(self.gradients, again, own, strict=True)])
+
+    def applied_twice(self) -> list[Array]:
+        """Return the weights after the same gradient is applied twice."""
+        first = self.update(self.gradients)
+        return self.run.update(first, self.gradients, None, self.settings)
+
+    def gradient_rivals(self) -> list[tuple[list[Array], str]]:
+        """Return what the last gradient, this one added to the earlier ones, and none would give."""
+        if not self.earlier:
+            return []
+        zeros = [None if g is None else np.zeros_like(g) for g in self.gradients]
+        summed = [_sum([step[i] for step in (*self.earlier, self.gradients)]) for i in range(len(self.names))]
+        return [
+            (self.update(self.earlier[-1]), "the last step's gradient"),
+            (self.update(summed), "its gradient added to those of the earlier steps"),
+            (self.update(zeros), "no gradient"),
+        ]
+
+    def loss(self, weights: Arrays) -> float:
+        """Return J of this step's batch at some weights."""
+        return self.run.loss(weights, self.batch)
+
+    def loss_noise(self) -> float:
+        """Return the change of J that counts: sixteen floors, and as many ulps."""
+        here = self.loss(self.before)
+        shaken = self.loss(perturbed(self.before, np.random.default_rng(0)))
+        return decisions.FLOORS_PER_TENSOR * (abs(here - shaken) + float(np.spacing(abs(here))))
+
+
+def _sum(parts: Sequence[Array | None]) -> Array | None:
+    held = [g for g in parts if g is not None]
+    return np.asarray(sum(held[1:], held[0])) if held else None
+
+
+def watch(subject: TrainedSubject, case: TrainCase) -> list[Watched]:
+    """Run the user's step on every batch, up to the first wrong step or weights that are not finite."""
+    run, seen, earlier = subject.begin(case), list[Watched](), list[Grads]()
+    for t in range(len(case.batches)):
+        step = _watched(run, t, tuple(earlier))
+        seen.append(step)
+        earlier.append(step.gradients)
+        if step.wrong or not all(np.isfinite(e).all() for e in step.expected):
+            break
+    return seen
+
+
+def _watched(run: Training, t: int, earlier: tuple[Grads, ...]) -> Watched:
+    before, state = run.weights(), run.state()
+    run.step(t)
+    after, settings, gradients = run.weights(), run.hyperparameters(), run.gradients(before, t)
+    allowed = _allowed(run, t, before, gradients, state, settings)
+    expected = run.update(before, gradients, state, settings)
+    run.adopt()
+    return Watched(
+        t + 1, run.names, run.trainable, before, after, expected, allowed, gradients, earlier, run, state, settings, t
+    )
+
+
+def _allowed(run: Training, t: int, before: Arrays, gradients: Grads, state: Any, settings: Any) -> list[float]:
+    """Return 16 floors per parameter: how far the displacement moves when weights and inputs move by one ulp, plus
+    one ulp of the larger of |w| and a tenth of |g|.
+    """
+    shaken = perturbed(before, np.random.default_rng(t))
+    nudged = run.update(shaken, run.gradients(shaken, t, shaken=True), state, settings)
+    plain = run.update(before, gradients, state, settings)
+    return [
+        decisions.FLOORS_PER_TENSOR * (_apart(n, s, p, b) + _ulp(b, g))
+        for n, s, p, b, g in zip(nudged, shaken, plain, before, gradients, strict=True)
+    ]
+
+
+def _apart(nudged: Array, shaken: Array, plain: Array, before: Array) -> float:
+    with np.errstate(invalid="ignore"):
+        return float(np.abs((nudged - shaken) - (plain - before)).max(initial=0.0))
+
+
+def _ulp(w: Array, g: Array | None) -> float:
+    size = float(np.abs(w).max(initial=0.0))
+    pull = 0.0 if g is None else decisions.GRADIENT_SHARE * float(np.abs(g).max(initial=0.0))
+    return float(np.spacing(w.dtype.type(max(size, pull))))
