@@ -1,4 +1,4 @@
-"""The kill matrix: which clause refutes which fault, after how many examples."""
+"""The kill matrix: which clause refutes which fault, after how many examples; and what is said of correct twins."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
-from gdprops.adapters.calling import Calls
 from gdprops.adapters.isolation import isolated
-from gdprops.adapters.probe import measure
 from gdprops.clauses import catalogue
 from gdprops.faults import bank
 from gdprops.model.clause import Clause, View
 from gdprops.model.subject import Domain
-from gdprops.model.traits import Traits
 from gdprops.model.verdict import About
 from gdprops.runner.search import Finding, search
 from gdprops.runner.seeding import item_seed
-from gdprops.runner.session import Item, examiner, items_for
+from gdprops.runner.session import Item, Measured, cases_of, examiner, items_for, measured_subject
+from gdprops.runner.settings import Settings
 
 if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
     from gdprops.faults import Fault, Twin
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Subject
 
 SEEDS = (0, 1, 2, 3, 4)
 EXAMPLES = 100
+UNHURRIED = Settings(timeout=3600.0)
+"""One budget for all clauses of a suspect: nothing in the bank hangs."""
 
 
 @final
@@ -46,48 +47,43 @@ class Row:
 @final
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A fault or a twin, measured once: what every clause about it needs to know."""
+    """A fault or a twin, measured once: a subject, or a system that the reference's clauses look at."""
 
     name: str
-    subject: Subject | None
-    domain: Domain
-    system: Callable[[], Any] | None = None
+    measured: Measured | None
+    system: Callable[[], Any] | None
 
     def excused(self, clause: Clause) -> str | None:
         """Return why a clause cannot judge it, or None where it does."""
-        if self.subject is None:
+        if self.measured is None:
             return None
-        traits, rule = self.subject.traits, self.subject.rule
-        unmet = clause.needs.unmet(traits, self.domain, rule=rule, kind=self.subject.kind)
-        return unmet or clause.needs.near_miss(traits, rule=rule)
+        return self.measured.hung or self.measured.unmet(clause) or self.measured.near_miss(clause)
 
     def judges(self) -> tuple[Clause, ...]:
         """Return every clause that can judge it."""
-        if self.subject is None:
+        if self.measured is None:
             return tuple(clause for clause in catalogue() if clause.view is View.SYSTEM)
-        items = items_for(self.subject, tuple(catalogue()))
+        items = items_for(self.measured.subject, tuple(catalogue()))
         return tuple(i.clause for i in items if i.about is About.SUBJECT and self.excused(i.clause) is None)
-
-    def examine(self, clause: Clause) -> Callable[[Any], Evidence]:
-        """Return the clause's check bound to it."""
-        if self.system is None:
-            return examiner(Item(clause, About.SUBJECT), self.subject)
-        system = self.system()
-        return lambda case: clause.examine(system, case)
 
     def searched(self, clause: Clause, seed: int, examples: int) -> Finding:
         """Return what a clause finds out about it, without shrinking."""
-        cases, drawn = clause.cases(self.domain), item_seed(seed, self.name, clause.id)
-        return search(self.examine(clause), cases, examples=examples, seed=drawn, shrink=False)
+        examine, cases = self._bound(clause)
+        drawn = item_seed(seed, self.name, clause.id)
+        return search(examine, cases, examples=examples, seed=drawn, shrink=False)
+
+    def _bound(self, clause: Clause) -> tuple[Callable[[Any], Evidence], SearchStrategy[Any]]:
+        if self.measured is not None:
+            item, subject = Item(clause, About.SUBJECT), self.measured.subject
+            return examiner(item, subject), cases_of(item, subject, self.measured.domain)
+        system = self.system() if self.system is not None else None
+        return lambda case: clause.examine(system, case), clause.cases(Domain())
 
 
 def suspect(given: Fault | Twin) -> Suspect:
     """Build a fault or a twin and measure it."""
-    if given.subject is None:
-        return Suspect(given.name, None, Domain(), given.system)
-    subject = given.subject()
-    traits, domain = measure(subject.prepared(Traits(), Calls()))
-    return Suspect(given.name, subject.prepared(traits, Calls()), domain)
+    measured = None if given.subject is None else measured_subject(given.subject(), UNHURRIED)
+    return Suspect(given.name, measured, given.system)
 
 
 def killed_after(accused: Suspect, clause: Clause, seed: int, examples: int = EXAMPLES) -> int | None:
@@ -133,8 +129,8 @@ class Accusation:
     reason: str
 
 
-def accusations(twin: Twin, *, seed: int = 0, examples: int = EXAMPLES) -> tuple[Accusation, ...]:
-    """Return what the clauses that apply to a correct twin say against it: nothing, or the clauses are wrong."""
+def accusations(twin: Fault | Twin, *, seed: int = 0, examples: int = EXAMPLES) -> tuple[Accusation, ...]:
+    """Return what the clauses that apply say against a suspect: of a correct twin nothing, or they are wrong."""
     with isolated():
         accused = suspect(twin)
         return tuple(

@@ -25,8 +25,9 @@ from gdprops.numerics.decisions import DOUBLE, decisive_needed
 from gdprops.numerics.numpy_system import NumpySystem
 from gdprops.numerics.torch_system import TorchSystem
 from gdprops.runner.counterexample import counterexample_of
+from gdprops.runner.explain import explain
 from gdprops.runner.primary import with_also
-from gdprops.runner.search import Finding, judged, search
+from gdprops.runner.search import Finding, judged, search, witnesses
 from gdprops.runner.seeding import KeyedDatabase, item_seed
 
 if TYPE_CHECKING:
@@ -83,6 +84,15 @@ class Measured(NamedTuple):
     domain: Domain
     hung: str | None = None
 
+    def unmet(self, clause: Clause) -> str | None:
+        """Return why a clause does not apply, or None where it does."""
+        subject = self.subject
+        return clause.needs.unmet(subject.traits, self.domain, rule=subject.rule, kind=subject.kind)
+
+    def near_miss(self, clause: Clause) -> str | None:
+        """Return how the subject misses what the clause is about, where the clause cannot decide."""
+        return clause.needs.near_miss(self.subject.traits, rule=self.subject.rule)
+
 
 def items_for(subject: Subject, clauses: Sequence[Clause]) -> tuple[Item, ...]:
     """Return the subject's items, then the reference's, in the order of the specification."""
@@ -102,7 +112,7 @@ def _runs_on_optimizers(subject: Subject, clause: Clause) -> bool:
 def run_item(subject: Subject, item: Item, settings: Settings, watcher: Watcher = SILENT) -> Verdict:
     """Return the verdict of one item. Leaves all process-wide state as it was."""
     with isolated():
-        measured = _measure(subject, settings) if item.about is About.SUBJECT else Measured(subject, Domain())
+        measured = measured_subject(subject, settings) if item.about is About.SUBJECT else Measured(subject, Domain())
         return _verdict(measured, item, settings, watcher)
 
 
@@ -114,7 +124,7 @@ def check_subject(
     verdicts: list[Verdict] = []
     began, cpu = time.perf_counter(), time.process_time()
     with isolated():
-        measured = _measure(subject, settings)
+        measured = measured_subject(subject, settings)
         for index, item in enumerate(items):
             watcher.started(item, index, len(items))
             verdicts.append(_verdict(measured, item, settings, watcher))
@@ -146,7 +156,8 @@ def conclude(subject: str, settings: Settings, verdicts: Sequence[Verdict], timi
     return Outcome(subject, settings.seed, settings.profile, with_also(ordered), settings.strict, timing)
 
 
-def _measure(subject: Subject, settings: Settings) -> Measured:
+def measured_subject(subject: Subject, settings: Settings) -> Measured:
+    """Probe a subject once, within the time of one clause."""
     budgeted = subject.prepared(Traits(), Calls(settings.timeout))
     if subject.kind == TRAINING:
         return Measured(budgeted, Domain(precisions=(DOUBLE,)))
@@ -163,10 +174,10 @@ def _verdict(measured: Measured, item: Item, settings: Settings, watcher: Watche
     if measured.hung is not None:
         return _blank(item, Status.ABORTED, measured.hung)
     subject = measured.subject
-    unmet = item.clause.needs.unmet(subject.traits, measured.domain, rule=subject.rule, kind=subject.kind)
+    unmet = measured.unmet(item.clause)
     if unmet is not None:
         return _blank(item, Status.NOT_APPLICABLE, unmet)
-    miss = item.clause.needs.near_miss(subject.traits, rule=subject.rule)
+    miss = measured.near_miss(item.clause)
     if miss is not None:
         return _blank(item, Status.VACUOUS, miss)
     budgeted = subject.prepared(subject.traits, Calls(settings.timeout))
@@ -201,7 +212,7 @@ def _searched(item: Item, subject: Subject | None, domain: Domain, settings: Set
     try:
         finding = search(
             examiner(item, subject),
-            _cases(item, subject, domain),
+            cases_of(item, subject, domain),
             examples=settings.examples,
             seed=None if settings.seed is None else item_seed(settings.seed, name, item.clause.id),
             database=_database(settings, name, item),
@@ -212,7 +223,8 @@ def _searched(item: Item, subject: Subject | None, domain: Domain, settings: Set
     return replace(_judge(item, subject, finding, settings), seconds=time.perf_counter() - began)
 
 
-def _cases(item: Item, subject: Subject | None, domain: Domain) -> SearchStrategy[Any]:
+def cases_of(item: Item, subject: Subject | None, domain: Domain) -> SearchStrategy[Any]:
+    """Return the strategy that draws an item's cases."""
     if subject is not None and subject.kind == TRAINING and item.clause.trained is not None:
         return item.clause.trained.cases(domain)
     return item.clause.cases(domain)
@@ -263,7 +275,7 @@ def _violated(counted: Verdict, item: Item, subject: Subject | None, finding: Fi
 def run_case(subject: Subject, item: Item, case: Any, settings: Settings) -> Verdict:
     """Return the verdict of exactly one case, without a search."""
     with isolated():
-        measured = _measure(subject, settings)
+        measured = measured_subject(subject, settings)
         bound = measured.subject if item.about is About.SUBJECT else None
         evidence = judged(examiner(item, bound), case)
         finding = Finding(examples=1, decisive=int(evidence.decisive), worst_ratio=evidence.ratio)
