@@ -23,7 +23,7 @@ from gdprops.model.case import Plan, TrainCase
 from gdprops.model.network import Batch, Layer, Network
 from gdprops.model.subject import Calling
 from gdprops.model.traits import Measured, Traits
-from gdprops.numerics.decisions import DOUBLE
+from gdprops.numerics.decisions import CLIP_GUARD, DOUBLE
 from gdprops.numerics.floor import perturbed
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class Training:
         self._subject, self._step, self._optimizer = subject, step, optimizer
         self._parameters = dict(model.named_parameters())
         self.names = tuple(self._parameters)
+        self.layers = _layers_of(model)
         self._case, self._loss = case, criterion(case.network)
         self._expected = Expected(subject, case, optimizer is not None)
         self._called: list[dict[str, Any]] = []
@@ -121,6 +122,14 @@ class Training:
     def has_optimizer(self) -> bool:
         """Whether the user returned an optimizer beside the step."""
         return self._optimizer is not None
+
+    @property
+    def holds_the_model(self) -> bool:
+        """Whether the user's optimizer, where there is one, holds any of the model's parameters."""
+        if self._optimizer is None:
+            return True
+        held = {id(p) for group in self._optimizer.param_groups for p in group["params"]}
+        return any(id(p) in held for p in self._parameters.values())
 
     @property
     def trainable(self) -> tuple[bool, ...]:
@@ -148,9 +157,22 @@ class Training:
         """Return each group's hyperparameters as they were when the optimizer was called last, None if it was not."""
         return self._called[0] if self._called else None
 
-    def gradients(self, weights: Sequence[Array], t: int, *, shaken: bool = False) -> list[Array | None]:
-        """Return our own gradients of batch t at some weights; ``shaken`` moves the inputs by an ulp too."""
-        return self._expected.gradients(weights, t, shaken=shaken)
+    def gradients(
+        self,
+        weights: Sequence[Array],
+        t: int,
+        *,
+        rows: slice = slice(None),
+        shaken: bool = False,
+        clipped: bool = True,
+    ) -> list[Array | None]:
+        """Return our own gradients of (some rows of) batch t; ``shaken`` moves the inputs by an ulp."""
+        found = self._expected.gradients(weights, t, rows=rows, shaken=shaken)
+        return self._expected.clipped(found) if clipped else found
+
+    def rows(self, t: int) -> int:
+        """Return how many rows batch t has."""
+        return len(self._case.batches[t].inputs)
 
     def loss(self, weights: Sequence[Array], t: int) -> float:
         """Return J of batch t at some weights, on our own model."""
@@ -165,6 +187,15 @@ class Training:
     ) -> list[Array]:
         """Return U(w, g, s)."""
         return self._expected.update(weights, gradients, state, settings)
+
+
+def _layers_of(model: nn.Module) -> tuple[tuple[int, ...], ...]:
+    """Return the parameters' indices module by module; a shared one stands in every module that uses it."""
+    index = {id(p): i for i, p in enumerate(model.parameters())}
+    found: dict[str, list[int]] = {}
+    for name, p in model.named_parameters(remove_duplicate=False):
+        found.setdefault(name.rpartition(".")[0], []).append(index[id(p)])
+    return tuple(tuple(layer) for layer in found.values())
 
 
 def _settings(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -201,38 +232,39 @@ class Expected:
             return optimizer  # type: ignore[no-any-return] # begin() has checked it
         return None
 
-    def gradients(self, weights: Sequence[Array], t: int, *, shaken: bool = False) -> list[Array | None]:
+    def gradients(self, weights: Sequence[Array], t: int, *, rows: slice, shaken: bool) -> list[Array | None]:
         """Return autograd's gradients at the weights; None for frozen and unused parameters."""
         parameters = list(self._look_at.values())
-        loss = self._loss_at(weights, t, shaken=shaken)
+        loss = self._loss_at(weights, t, rows=rows, shaken=shaken)
         wanted = [p for p in parameters if p.requires_grad]
         found = iter(
             torch.autograd.grad(loss, wanted, allow_unused=True) if loss.requires_grad else [None] * len(wanted)
         )
         grads = [next(found) if p.requires_grad else None for p in parameters]
-        return self._clipped([None if g is None else g.numpy().copy() for g in grads])
+        return [None if g is None else g.numpy().copy() for g in grads]
 
     def loss(self, weights: Sequence[Array], t: int) -> float:
         """Return J of batch t at some weights."""
         return float(self._loss_at(weights, t).detach())
 
-    def _loss_at(self, weights: Sequence[Array], t: int, *, shaken: bool = False) -> Tensor:
+    def _loss_at(self, weights: Sequence[Array], t: int, *, rows: slice = slice(None), shaken: bool = False) -> Tensor:
         _place(list(self._look_at.values()), weights)
-        inputs, targets = _tensors(self._case, t, slice(None))
+        inputs, targets = _tensors(self._case, t, rows)
         if shaken:
             (moved,) = perturbed([inputs.numpy()], np.random.default_rng(t))
             inputs = torch.from_numpy(moved)
         loss: Tensor = self._loss(self._looking(inputs), targets)
         return loss
 
-    def _clipped(self, gradients: list[Array | None]) -> list[Array | None]:
+    def clipped(self, gradients: list[Array | None]) -> list[Array | None]:
+        """Return the gradients clipped as the owner declares."""
         most, each = self._subject.clip_norm, self._subject.clip_value
         if each is not None:
             return [None if g is None else np.clip(g, -each, each) for g in gradients]
         if most is None:
             return gradients
         norm = float(np.sqrt(sum(float((g * g).sum()) for g in gradients if g is not None)))
-        c = min(1.0, most / (norm + 1e-6))
+        c = min(1.0, most / (norm + CLIP_GUARD))
         return [None if g is None else c * g for g in gradients]
 
     def update(
@@ -291,7 +323,7 @@ def training_step(
     """
     from gdprops.adapters.resolve import spec_of
 
-    declared = {"rule": rule, "lr": lr, "clip_norm": clip_norm, "clip_value": clip_value, "name": name}
+    declared: dict[str, Any] = {"rule": rule, "lr": lr, "clip_norm": clip_norm, "clip_value": clip_value, "name": name}
     if build is None:
         return partial(training_step, **declared)
     if not callable(build):

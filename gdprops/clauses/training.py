@@ -58,19 +58,25 @@ def simultaneous(subject: TrainedSubject, case: TrainCase) -> Evidence:
 
 
 def moves_all(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    """Entry by entry a parameter moves if and only if U moves it; what moves by less than allowed is undecided."""
-    return workbench.combine(_moved_alike(step) for step in workbench.watch(subject, case))
-
-
-def _moved_alike(step: Watched) -> Evidence:
-    should, did = step.moved(step.expected), step.moved(step.after)
-    still = [e == b for e, b in zip(step.expected, step.before, strict=True)]
-    decided = [s | (f & d) for s, f, d in zip(should, still, did, strict=True)]
-    if not any(s.any() for s in should):
+    """What U moves clearly at some step is seen moving at some step, and what has no gradient stays where it is."""
+    steps = workbench.watch(subject, case, to_the_end=True)
+    if not steps[0].holds_the_model:
+        return workbench.violation("the optimizer holds none of the model's parameters", blame=steps[0].names)
+    should = [any(step.moved(step.expected)[i].any() for step in steps) for i in range(len(steps[0].names))]
+    did = [any(step.moved_at_all()[i].any() for step in steps) for i in range(len(should))]
+    absent = [all(step.is_left_alone(i) for step in steps) for i in range(len(should))]
+    if not any(should):
         return workbench.vacuous("U moves nothing here")
-    seen = [(d & k) * 1 for d, k in zip(step.moved_at_all(), decided, strict=True)]
-    what = "1 means that an entry moves"
-    return workbench.compare(seen, [s * 1 for s in should], names=step.names, step=step.number, what=what)
+    told = [
+        f"{name} never moves" if moves and not moved else f"{name} moves without a gradient"
+        for name, moves, moved, alone in zip(steps[0].names, should, did, absent, strict=True)
+        if moves > moved or (moved and alone)
+    ]
+    if told:
+        return workbench.violation(f"in {len(steps)} steps {', '.join(told)}", blame=tuple(t.split()[0] for t in told))
+    if any(step.wrong for step in steps):
+        return workbench.wrong_elsewise("a step is wrong, but everything moves that should")
+    return workbench.agreement()
 
 
 def frozen_untouched(subject: TrainedSubject, case: TrainCase) -> Evidence:
@@ -94,10 +100,10 @@ def fresh_gradient(subject: TrainedSubject, case: TrainCase) -> Evidence:
     if wrong is None:
         return workbench.combine(_agrees(step, [r for r, _ in step.gradient_rivals()]) for step in steps[1:])
     if wrong.number == 1:
-        return workbench.vacuous("step 1 is wrong already")
+        return workbench.wrong_elsewise("step 1 is wrong already")
     used = next((what for rival, what in wrong.gradient_rivals() if wrong.equals(rival)), None)
     if used is None:
-        return workbench.vacuous("a later step is wrong, but not by another step's gradient")
+        return workbench.wrong_elsewise("a later step is wrong, but not by another step's gradient")
     return _agrees(wrong, [], f"the step used {used}")
 
 
@@ -108,7 +114,7 @@ def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
     if wrong is None:
         return workbench.combine(_agrees(step, [step.applied_twice()]) for step in steps)
     if not wrong.equals(wrong.applied_twice()):
-        return workbench.vacuous("a step is wrong, but not by a second update")
+        return workbench.wrong_elsewise("a step is wrong, but not by a second update")
     return _agrees(wrong, [], "the update is applied twice")
 
 

@@ -46,14 +46,25 @@ class Watched:
     @property
     def wrong(self) -> bool:
         """Whether any entry is off by more than allowed."""
-        pairs = zip(self.after, self.expected, self.allowed, strict=True)
-        return any(not (np.abs(a - e) <= room).all() for a, e, room in pairs)
+        return any(self.wrong_at(i) for i in range(len(self.names)))
+
+    def wrong_at(self, i: int) -> bool:
+        """Say whether one parameter is off by more than allowed."""
+        return not bool((np.abs(self.after[i] - self.expected[i]) <= self.allowed[i]).all())
 
     def equals(self, rival: Arrays) -> bool:
         """Say whether the step did what a rival would, and the rival is clearly not what is expected."""
-        triples = zip(self.after, rival, self.allowed, strict=True)
-        alike = all((np.abs(a - r) <= room).all() for a, r, room in triples)
-        return alike and is_clearly_other(rival, self.expected, self.allowed)
+        return self.is_at(rival) and is_clearly_other(rival, self.expected, self.allowed)
+
+    def is_at(self, weights: Arrays) -> bool:
+        """Say whether the step ended at some weights, within what is allowed."""
+        triples = zip(self.after, weights, self.allowed, strict=True)
+        return all((np.abs(a - w) <= room).all() for a, w, room in triples)
+
+    def resting(self) -> set[int]:
+        """Return the parameters that did not move at all although U moves them clearly."""
+        should = self.moved(self.expected)
+        return {i for i, moved in enumerate(self.moved_at_all()) if should[i].any() and not moved.any()}
 
     def update(self, gradients: Grads) -> list[Array]:
         """Return U(w, g, s) for other gradients, from the same weights and state."""
@@ -66,6 +77,15 @@ class Watched:
     def moved_at_all(self) -> list[Array]:
         """Return which entries have moved."""
         return [np.asarray(a != b) for a, b in zip(self.after, self.before, strict=True)]
+
+    @property
+    def holds_the_model(self) -> bool:
+        """Whether the user's optimizer, where there is one, holds any of the model's parameters."""
+        return self.run.holds_the_model
+
+    def is_left_alone(self, i: int) -> bool:
+        """Say whether a parameter has no gradient and U leaves it where it is."""
+        return self.gradients[i] is None and bool((self.expected[i] == self.before[i]).all())
 
     def last_layer_first(self) -> list[Array]:
         """Return the weights after a sweep that moves the last layer and then looks again for the others."""
@@ -108,14 +128,14 @@ def _sum(parts: Sequence[Array | None]) -> Array | None:
     return np.asarray(sum(held[1:], held[0])) if held else None
 
 
-def watch(subject: TrainedSubject, case: TrainCase) -> list[Watched]:
-    """Run the user's step on every batch, up to the first wrong step or weights that are not finite."""
+def watch(subject: TrainedSubject, case: TrainCase, *, to_the_end: bool = False) -> list[Watched]:
+    """Run the user's step on every batch, up to the first wrong step (or ``to_the_end``), while all is finite."""
     run, seen, earlier = subject.begin(case), list[Watched](), list[Grads]()
     for t in range(len(case.batches)):
         step = _watched(run, t, tuple(earlier))
         seen.append(step)
         earlier.append(step.gradients)
-        if step.wrong or not all(np.isfinite(e).all() for e in step.expected):
+        if (step.wrong and not to_the_end) or not all(np.isfinite(e).all() for e in step.expected):
             break
     return seen
 

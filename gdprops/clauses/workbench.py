@@ -20,7 +20,7 @@ from gdprops.clauses.playing import (
 )
 from gdprops.clauses.watching import watch
 from gdprops.model.case import Regime
-from gdprops.model.evidence import combine, require, vacuous, violation
+from gdprops.model.evidence import agreement, combine, require, vacuous, violation, wrong_elsewise
 from gdprops.numerics import decisions
 from gdprops.numerics.activations import has_kinks
 from gdprops.numerics.certificate import is_exact_update, loss_bound, update_allowance
@@ -52,6 +52,7 @@ __all__ = [
     "Feed",
     "Loop",
     "Regime",
+    "agreement",
     "armijo_rate",
     "bounds_of",
     "combine",
@@ -107,5 +108,6 @@ __all__ = [
     "vacuous",
     "violation",
     "watch",
+    "wrong_elsewise",
     "zeros_like",
 ]

@@ -29,7 +29,8 @@ class Evidence:
 
     ``decisive`` says that the example could have refuted the clause. ``ratio`` is the worst seen / allowed, None
     where the comparison was exact. ``reason`` says why an example is not decisive, or what went wrong where no
-    numbers were compared. ``blame`` names every wrong parameter.
+    numbers were compared. ``blame`` names every wrong parameter. ``elsewise`` says that the subject is wrong, but not
+    in the way that the clause is about.
     """
 
     violated: bool = False
@@ -38,15 +39,26 @@ class Evidence:
     location: Location | None = None
     blame: tuple[str, ...] = ()
     reason: str = ""
+    elsewise: bool = False
 
     def agreed(self) -> Evidence:
         """Return the same example as if everything compared had agreed (for the meta-test of the clauses)."""
         return replace(self, violated=False, location=None, blame=())
 
 
+def agreement() -> Evidence:
+    """Return a decisive example that agrees."""
+    return Evidence()
+
+
 def vacuous(reason: str) -> Evidence:
     """Return an example that could not have refuted its clause."""
     return Evidence(decisive=False, reason=reason)
+
+
+def wrong_elsewise(reason: str) -> Evidence:
+    """Return a wrong result that another clause is about."""
+    return Evidence(decisive=False, reason=reason, elsewise=True)
 
 
 def violation(reason: str, *, blame: tuple[str, ...] = ()) -> Evidence:
@@ -71,4 +83,5 @@ def combine(parts: Iterable[Evidence]) -> Evidence:
     ratios = [part.ratio for part in found if part.ratio is not None]
     decisive = any(part.decisive for part in found)
     reason = "" if decisive else next((part.reason for part in found if part.reason), "nothing was compared")
-    return Evidence(decisive=decisive, ratio=max(ratios, default=None), reason=reason)
+    elsewise = any(part.elsewise for part in found)
+    return Evidence(decisive=decisive, ratio=max(ratios, default=None), reason=reason, elsewise=elsewise)

@@ -15,6 +15,11 @@ from hypothesis.errors import HypothesisException
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.evidence import Evidence, vacuous, violation
 
+WITNESSES = 40
+"""Examples that are looked at once a training step is known to be wrong."""
+KEPT_FAILING = 20
+"""Failing cases that are kept, the first and largest ones: an explanation must hold in all of them."""
+
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
     from hypothesis.strategies import SearchStrategy
@@ -47,12 +52,15 @@ class Finding:
     unsteady: bool = False
     bug: str | None = None
     shrinking: int = 0
+    elsewise: int = 0
+    failing: list[Any] = field(default_factory=list)
 
     def add(self, case: Any, evidence: Evidence) -> None:
         """Count a drawn example; once a violation was seen, only keep the smaller ones."""
         if self.evidence is None:
             self.examples += 1
             self.decisive += evidence.decisive
+            self.elsewise += evidence.elsewise
             ratios = [r for r in (self.worst_ratio, evidence.ratio) if r is not None]
             self.worst_ratio = max(ratios, default=None)
             if not evidence.decisive:
@@ -95,6 +103,26 @@ def search(
 
     _run(holds if seed is None else hypothesis.seed(seed)(holds), finding)
     return finding
+
+
+def witnesses(examine: Callable[[Any], Evidence], cases: SearchStrategy[Any]) -> Finding:
+    """Return further failing cases, unshrunk, and how many wrong ones are so in another way."""
+    failing: list[Any] = []
+
+    def seen(case: Any) -> Evidence:
+        evidence = judged(examine, case)
+        if evidence.violated and len(failing) < KEPT_FAILING:
+            failing.append(case)
+        return evidence.agreed()
+
+    finding = search(seen, cases, examples=WITNESSES, seed=0, shrink=False)
+    finding.failing = sorted(failing, key=_size, reverse=True)
+    return finding
+
+
+def _size(case: Any) -> int:
+    """Return how large a case is: large networks tell hypotheses apart."""
+    return len(repr(case))
 
 
 def _run(holds: Callable[[], None], finding: Finding) -> None:

@@ -28,8 +28,9 @@ MOST_TENSORS = 5
 @final
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What a feed may contain. ``missing``: gradients that are None at some step; ``zeros``: dead "
-    "entries and tensors.
+    """What a feed may contain.
+
+    ``missing``: gradients that are None at some step; ``zeros``: dead entries and tensors.
     """
 
     least_steps: int = 2
