@@ -16,9 +16,9 @@ __all__ = ["Fault", "Twin", "bank", "twins"]
 
 def bank() -> tuple[Fault, ...]:
     """Return every fault, family by family. Raises `ValueError` where two have one name."""
-    from gdprops.faults import looking, plain, plumbing, rules, stateful, sweeping
+    from gdprops.faults import looking, plain, plumbing, rules, stateful, sweeping, training
 
-    families = (looking, sweeping, plain, stateful, plumbing, rules)
+    families = (looking, sweeping, plain, stateful, plumbing, rules, training)
     found = tuple(fault for family in families for fault in family.FAULTS)
     _require_distinct(fault.name for fault in found)
     return found
@@ -26,10 +26,11 @@ def bank() -> tuple[Fault, ...]:
 
 def twins() -> tuple[Twin, ...]:
     """Return the correct subjects beside the faults. Raises `ValueError` where two have one name."""
-    from gdprops.faults.twins import TWINS
+    from gdprops.faults import twin_optimizers, twin_steps
 
-    _require_distinct(twin.name for twin in TWINS)
-    return TWINS
+    found = (*twin_optimizers.TWINS, *twin_steps.TWINS)
+    _require_distinct(twin.name for twin in found)
+    return found
 
 
 def _require_distinct(names: Iterable[str]) -> None:

@@ -1,0 +1,165 @@
+"""Correct training steps: what looks suspicious here is right, and must hold everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from gdprops.adapters.training_step import training_step
+from gdprops.faults.fault import Twin
+from gdprops.faults.training import RATE, Step, sgd
+
+Built = Step | tuple[Step, torch.optim.Optimizer]
+
+
+def textbook(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """Zero, look, step."""
+    optimizer = sgd(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> float:
+        optimizer.zero_grad()
+        loss = loss_fn(model(inputs), targets)
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach())
+
+    return step, optimizer
+
+
+def with_adam(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """The same with Adam, which remembers, and zeroes afterwards."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step, optimizer
+
+
+def by_hand(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """No optimizer: all gradients at once, then one assignment per parameter, through ``.data``."""
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        moving = [p for p in model.parameters() if p.requires_grad]
+        grads = torch.autograd.grad(loss_fn(model(inputs), targets), moving, allow_unused=True)
+        for p, g in zip(moving, grads, strict=True):
+            p.data -= 0 if g is None else RATE * g
+
+    return step
+
+
+def one_optimizer_each(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """Many ``step()`` calls: an optimizer for every parameter, after one look."""
+    optimizers = [torch.optim.SGD([p], lr=RATE) for p in model.parameters()]
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        model.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        for optimizer in optimizers[::-1]:
+            optimizer.step()
+
+    return step
+
+
+def with_closure(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """The optimizer is handed a closure that looks."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.5)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        def closure() -> Any:
+            optimizer.zero_grad()
+            loss = loss_fn(model(inputs), targets)
+            loss.backward()
+            return loss
+
+        optimizer.step(closure)
+
+    return step, optimizer
+
+
+def from_hooks(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """Hooks take each gradient out of ``.grad`` during backward; the updates wait until all have arrived."""
+    waiting: list[tuple[Tensor, Tensor]] = []
+
+    def keep(p: Tensor) -> None:
+        if p.grad is not None:
+            waiting.append((p, p.grad))
+            p.grad = None
+
+    for p in model.parameters():
+        if p.requires_grad:
+            p.register_post_accumulate_grad_hook(keep)  # type: ignore[no-untyped-call] # torch's own
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        loss_fn(model(inputs), targets).backward()
+        while waiting:
+            p, g = waiting.pop()
+            p.data.sub_(RATE * g)
+
+    return step
+
+
+def scheduled(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """A scheduler moves the rate before the optimizer is called: what counts is the rate in force."""
+    optimizer = sgd(model)
+    warmup = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 1 / (1 + t))
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        warmup.step()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def recomputed(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """The whole forward pass is recomputed during backward."""
+    optimizer = sgd(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(checkpoint(model, inputs, use_reentrant=False), targets).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def looks_twice(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """Logs the loss before and after: forward passes without gradients are nobody's business."""
+    optimizer = sgd(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> tuple[float, float]:
+        with torch.no_grad():
+            before = loss_fn(model(inputs), targets)
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+        with torch.no_grad():
+            return float(before), float(loss_fn(model(inputs), targets))
+
+    return step, optimizer
+
+
+def _twin(build: Callable[[nn.Module, nn.Module], Built], lr: float | None = None) -> Twin:
+    name = f"training-{build.__name__.replace('_', '-')}"
+    return Twin(name, subject=lambda: training_step(build, lr=lr, name=name))
+
+
+TWINS = (
+    _twin(textbook),
+    _twin(with_adam),
+    _twin(by_hand, RATE),
+    _twin(one_optimizer_each, RATE),
+    _twin(with_closure),
+    _twin(from_hooks, RATE),
+    _twin(scheduled),
+    _twin(recomputed),
+    _twin(looks_twice),
+)

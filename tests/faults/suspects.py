@@ -1,0 +1,23 @@
+"""Faults and twins, measured once for all tests."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from gdprops.adapters.isolation import isolated
+from gdprops.faults import Fault, Twin, bank, twins
+from gdprops.runner.kill import Suspect, suspect
+
+CELLS = tuple((fault.name, clause) for fault in bank() for clause in fault.clauses)
+
+
+@cache
+def everyone() -> dict[str, Fault | Twin]:
+    accused: tuple[Fault | Twin, ...] = (*bank(), *twins())
+    return {one.name: one for one in accused}
+
+
+@cache
+def measured(name: str) -> Suspect:
+    with isolated():
+        return suspect(everyone()[name])

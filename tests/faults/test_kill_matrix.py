@@ -1,0 +1,99 @@
+"""Every fault falls under every clause that is there to catch it, at every seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gdprops.adapters.isolation import isolated
+from gdprops.clauses import catalogue
+from gdprops.faults import bank
+from gdprops.model.case import Case
+from gdprops.model.clause import Clause
+from gdprops.model.evidence import Evidence
+from gdprops.runner import kill
+from gdprops.runner.kill import EXAMPLES, SEEDS, Row, Suspect, kill_matrix, killed_after
+from tests.faults.suspects import CELLS, measured
+
+
+@pytest.mark.parametrize(("fault", "clause"), CELLS)
+def test_the_clause_kills_the_fault_at_every_seed(fault: str, clause: str) -> None:
+    with isolated():
+        counts = [killed_after(measured(fault), catalogue()[clause], seed) for seed in SEEDS]
+    assert all(count is not None and 1 <= count <= EXAMPLES for count in counts), counts
+
+
+@pytest.mark.parametrize(("fault", "clause"), CELLS)
+def test_what_kills_the_fault_is_the_comparison_and_no_crash(fault: str, clause: str) -> None:
+    with isolated():
+        finding = measured(fault).searched(catalogue()[clause], SEEDS[0], EXAMPLES)
+    assert finding.evidence is not None
+    assert " raised " not in finding.evidence.reason
+
+
+def blind(clause: Clause) -> Clause:
+    """Return the clause with its comparison replaced by agreement, on optimizers and on training steps."""
+    trained = clause.trained
+    seeing = trained and replace(trained, examine=agreeing(trained.examine))
+    return replace(clause, examine=agreeing(clause.examine), trained=seeing)
+
+
+def agreeing(examine: Callable[[Any, Any], Evidence]) -> Callable[[Any, Any], Evidence]:
+    return lambda target, case: examine(target, case).agreed()
+
+
+BLIND_EXAMPLES = 15
+
+
+@pytest.mark.parametrize("clause", [clause.id for clause in catalogue()])
+def test_a_blind_clause_turns_exactly_its_own_cells_red(clause: str) -> None:
+    """The cells of other clauses cannot change: they are computed from other objects, which share no check."""
+    specification = {c.id: c for c in catalogue()}
+    blinded = {**specification, clause: blind(specification[clause])}
+    assert [c for c in specification if blinded[c] is not specification[c]] == [clause]
+    assert len({c.examine for c in specification.values()}) == len(specification)
+    own = [fault for fault, by in CELLS if by == clause]
+    with isolated():
+        counts = [killed_after(measured(fault), blinded[clause], SEEDS[0], BLIND_EXAMPLES) for fault in own]
+    assert own
+    assert counts == [None] * len(own)
+
+
+def test_the_matrix_has_a_row_for_every_cell_and_tells_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = [fault for fault in bank() if fault.name in ("sgd-sign-flipped", "sweep-ignores-the-order")]
+    monkeypatch.setattr(kill, "bank", lambda: tuple(few))
+    told: list[Row] = []
+    rows = kill_matrix(seeds=(0, 1), examples=20, on_row=told.append)
+    assert [(row.fault, row.clause) for row in rows] == [(f.name, c) for f in few for c in f.clauses]
+    assert rows == tuple(told)
+    assert not any(row.survived for row in rows)
+    assert kill_matrix(seeds=(0, 1), examples=20) == rows
+
+
+def test_a_row_survives_where_one_seed_does() -> None:
+    assert Row("fault", "clause", (1, None)).survived
+    assert not Row("fault", "clause", (1, 2)).survived
+
+
+def test_a_clause_that_does_not_apply_kills_nothing() -> None:
+    """step.plain is about plain gradient descent; a clause of systems finds nothing wrong with another fault."""
+    adam = measured("adam-with-one-counter")
+    assert adam.excused(catalogue()["step.plain"]) == (
+        "not plain gradient descent (if it is meant to be, declare it: --rule sgd)"
+    )
+    with isolated():
+        assert killed_after(adam, catalogue()["step.plain"], 0) is None
+        assert killed_after(measured("mean-of-means"), catalogue()["gradient.complete"], 0, 10) is None
+
+
+def test_a_clause_that_fails_itself_is_no_kill() -> None:
+    def examine(target: object, case: Case) -> Evidence:
+        raise ZeroDivisionError("of ours")
+
+    broken = replace(catalogue()["gradient.complete"], examine=examine)
+    accused: Suspect = measured("mean-of-means")
+    with isolated(), pytest.raises(RuntimeError, match=r"(?s)gradient.complete failed on mean-of-means:.*of ours"):
+        killed_after(accused, broken, 0)

@@ -1,0 +1,43 @@
+"""No clause accuses a correct subject. `GDPROPS_TWIN_EXAMPLES=1000` looks ten times as long."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from gdprops.faults import Twin, twins
+from gdprops.runner.kill import Accusation, accusations
+from tests.faults.suspects import everyone, measured
+
+EXAMPLES = int(os.environ.get("GDPROPS_TWIN_EXAMPLES", "100"))
+FEWEST_JUDGES = {"draws-global-noise": 2, "clips-the-global-norm": 9}
+TRAINING_JUDGES = 6
+
+
+@pytest.mark.parametrize("twin", twins(), ids=lambda twin: twin.name)
+def test_a_correct_twin_is_not_accused(twin: Twin) -> None:
+    assert accusations(twin, examples=EXAMPLES) == ()
+
+
+@pytest.mark.parametrize("twin", twins(), ids=lambda twin: twin.name)
+def test_a_twin_is_judged_by_what_its_faults_are_judged_by(twin: Twin) -> None:
+    fewest = TRAINING_JUDGES if twin.name.startswith("training-") else 10
+    assert len(measured(twin.name).judges()) >= FEWEST_JUDGES.get(twin.name, fewest)
+
+
+def test_a_fault_would_be_accused() -> None:
+    said = accusations(everyone()["sgd-sign-flipped"], examples=5)
+    assert {"step.plain", "step.descends", "step.trains"} <= {accusation.clause for accusation in said}
+    assert all(accusation.reason for accusation in said)
+    assert Accusation("sgd-sign-flipped", "step.descends", "at η = 0.25 the loss goes 0.5 → 1.220703125") in said
+
+
+@pytest.mark.parametrize(
+    ("twin", "separability"),
+    [("hand-written-adam", "element"), ("trust-ratio", "tensor"), ("clips-the-global-norm", "all")],
+)
+def test_twins_are_coupled_as_far_as_they_say(twin: str, separability: str) -> None:
+    found = measured(twin).measured
+    assert found is not None
+    assert found.subject.traits["separability"] == separability
