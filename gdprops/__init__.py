@@ -9,7 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gdprops.adapters.backprop import backprop
     from gdprops.adapters.torch_optimizer import optimizer
+    from gdprops.adapters.training_step import training_step
     from gdprops.adapters.update_rule import update_rule
     from gdprops.errors import GdpropsError, UsageError
     from gdprops.plugin.parametrize import GdpropsWarning, parametrize
@@ -24,9 +26,11 @@ __all__ = [
     "Report",
     "UsageError",
     "__version__",
+    "backprop",
     "check",
     "optimizer",
     "parametrize",
+    "training_step",
     "update_rule",
 ]
 
@@ -35,9 +39,11 @@ _HOMES = {
     "GdpropsWarning": "gdprops.plugin.parametrize",
     "Report": "gdprops.report.report",
     "UsageError": "gdprops.errors",
+    "backprop": "gdprops.adapters.backprop",
     "check": "gdprops.report.check",
     "optimizer": "gdprops.adapters.torch_optimizer",
     "parametrize": "gdprops.plugin.parametrize",
+    "training_step": "gdprops.adapters.training_step",
     "update_rule": "gdprops.adapters.update_rule",
 }
 

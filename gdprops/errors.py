@@ -16,12 +16,16 @@ class UsageError(GdpropsError):
 
 @final
 class SubjectCrash(GdpropsError):
-    """The subject raised on a legitimate case: a violation, shown with the subject's own message."""
+    """The subject raised on a legitimate case: a violation, shown with the subject's own message.
 
-    def __init__(self, doing: str, error: BaseException) -> None:
-        super().__init__(f"{doing} raised {type(error).__name__}: {error}")
+    ``told`` says what came back instead, where nothing was raised.
+    """
+
+    def __init__(self, doing: str, error: BaseException, *, told: str = "") -> None:
+        super().__init__(told or f"{doing} raised {type(error).__name__}: {error}")
         self.doing = doing
         self.error = error
+        self.told = told
 
 
 @final

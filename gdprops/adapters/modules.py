@@ -129,7 +129,7 @@ def script_module(network: Network, tensors: Sequence[Array]) -> list[str]:
     if tied or special or network.scale is not None or any(layer.residual for layer in network.layers):
         return ["# the model has ties, residuals, a scale or a square: gdprops replay builds it", loss]
     lines, parts = list[str](), list[str]()
-    for k, layer in enumerate(network.layers):
+    for layer in network.layers:
         rows, columns = tensors[layer.weight].shape
         parts.append(f"torch.nn.Linear({columns}, {rows}, bias={layer.bias is not None}, dtype=torch.float64)")
         for kind, i in (("weight", layer.weight), ("bias", layer.bias)):

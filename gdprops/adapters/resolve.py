@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from gdprops.adapters.torch_optimizer import TorchOptimizer
     from gdprops.model.subject import Subject
 
-KINDS = ("optimizer", "training-step", "update-rule")
+KINDS = ("optimizer", "training-step", "backprop", "update-rule")
+LOADED = "gdprops_subject_"
+"""What the modules are called that were loaded from a file."""
 
 
 def resolve(
@@ -36,13 +38,17 @@ def resolve(
 
     Raises `UsageError` in one line for whatever is wrong with the name, the kind or the hyperparameters.
     """
-    from gdprops.adapters.torch_optimizer import TorchOptimizer
-    from gdprops.adapters.training_step import TrainingStep
-    from gdprops.adapters.update_rule import UpdateRule, update_rule
+    from gdprops.adapters.backprop import Backprop
 
     if kind is not None and kind not in KINDS:
         raise UsageError(f"as={kind!r}; expected one of {', '.join(KINDS)}{nearest(kind, KINDS)}")
     given, found = dict(hyperparameters or {}), import_name(spec)
+    if isinstance(found, Backprop) or kind == "backprop":
+        return _backprop(found, given, rule, spec)
+    from gdprops.adapters.torch_optimizer import TorchOptimizer
+    from gdprops.adapters.training_step import TrainingStep
+    from gdprops.adapters.update_rule import UpdateRule, update_rule
+
     if isinstance(found, TorchOptimizer | UpdateRule | TrainingStep):
         subject: Subject = _as_bound(found, given, rule, spec)
         return subject
@@ -63,6 +69,17 @@ def resolve(
     return build_optimizer(found, rule=rule, traits={}, name=name, hyperparameters=given, source=spec)
 
 
+def _backprop(found: Any, given: dict[str, Any], rule: str | None, spec: str) -> Subject:
+    from gdprops.adapters.backprop import Backprop
+
+    if not isinstance(found, Backprop):
+        raise UsageError(f"{spec} is {_describe(found)}; bind a name to gdprops.backprop(loss=…, step=…, shapes=…)")
+    bound = _as_bound(found, given, rule, spec)
+    name = spec if bound.name.startswith(LOADED) else bound.name
+    subject: Subject = replace(bound, name=name, spec=spec)
+    return subject
+
+
 def _training_step(found: Any, given: dict[str, Any], rule: str | None, spec: str) -> Subject:
     """Bind ``-p lr=… clip_norm=…`` as declarations; ``--rule sgd`` wants the rate of plain descent."""
     from gdprops.adapters.training_step import training_step
@@ -70,7 +87,9 @@ def _training_step(found: Any, given: dict[str, Any], rule: str | None, spec: st
     require_keywords(training_step, given, f"--as training-step {spec}")
     if check_rule(rule) == "sgd" and "lr" not in given:
         raise UsageError("--rule sgd on a training step needs its learning rate: -p lr=0.1")
-    subject: Subject = replace(training_step(found, **given), name=label_of(spec, given), spec=spec)
+    subject: Subject = replace(
+        training_step(found, **given), name=label_of(spec, given), spec=spec, hyperparameters=given
+    )
     return subject
 
 
@@ -214,7 +233,7 @@ def _file(path: Path) -> ModuleType:
         folder = path.parent if path.parent.is_dir() else Path()
         near = nearest(path.name, [p.name for p in folder.glob("*.py")])
         raise UsageError(f"no such file: {path}{near}")
-    name = f"gdprops_subject_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    name = f"{LOADED}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     return _load(name, path)

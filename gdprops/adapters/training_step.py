@@ -178,6 +178,9 @@ class Training:
         """Return J of batch t at some weights, on our own model."""
         return self._expected.loss(weights, t)
 
+    def allowed(self, weights: Sequence[Array], t: int) -> None:
+        """Noise floors must be measured: nothing is known of the model's operations."""
+
     def adopt(self) -> None:
         """Keep the state that the last update left: a declared rule goes on from it."""
         self._expected.adopt()
@@ -345,10 +348,10 @@ def _require_expectation(subject: TrainingStep) -> None:
     case = TrainCase(network, (ones, ones), (Batch(ones, ones),), Plan(((0, 1),)), DOUBLE)
     try:
         with isolated():
-            declared = subject.rule_factory is not None or subject.lr is not None or subject.begin(case).has_optimizer
+            returned = subject.begin(case).has_optimizer
     except SubjectCrash as crash:
         raise UsageError(f"{subject.name} cannot be used: {crash}") from crash
-    if not declared:
+    if not returned and subject.rule_factory is None and subject.lr is None:
         raise UsageError(
             f"{subject.name} returns no optimizer; say what update is expected with rule=…, or lr=… for plain descent"
         )

@@ -115,7 +115,7 @@ def gradient_only(subject: Subject, case: UpdateCase) -> Evidence:
         _same_trajectory(case, workbench.feed(subject, case, delivery=delivery), expected, f"gradients {delivery}")
         for delivery in (Delivery.BACKWARD, Delivery.GRAPH)
     ]
-    for loss in (0.0, -1000.0):
+    for loss in workbench.decisions.OTHER_LOSSES:
         seen = _by_closure(subject, case, loss)
         if seen is not None:
             parts.append(_same_trajectory(case, seen, expected, f"from a closure that returns {loss:g}"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gdprops.clauses import training
@@ -21,13 +20,8 @@ if TYPE_CHECKING:
     from gdprops.model.case import TrainCase, UpdateCase
     from gdprops.model.evidence import Evidence
     from gdprops.model.subject import Gradients, Look, Subject, TrainedSubject
-    from gdprops.strategies.training import Loop
 else:
     workbench = lazy("gdprops.clauses.workbench")
-
-
-DOUBLE = ("dtypes", ("float64+float32", "float64"))
-LINEAR = ("lr_response", ("linear",))
 
 
 @clause(
@@ -272,152 +266,6 @@ def _who_moved(before: Array, after: Array, w: Array, expected: Array, precision
 
 
 @clause(
-    id="step.linear-in-lr",
-    statement="From the same weights, state and gradient, c times the learning rate gives c times the displacement.",
-    source="A large rate is one large simultaneous step: 1.0 moves every layer by 100 times what 0.01 moves it.",
-    decision="c in {2, 8, 10, 100}; allowed: c ulp of w, and the rule's own few roundings.",
-    view=View.OPTIMIZER,
-    refuted_by=("rate-clipped-at-one", "sgd-with-rate-squared"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(own_rate=False)),
-    needs=Needs(traits=(FED, REPEATABLE, LINEAR), rate=True),
-    claim=True,
-)
-def linear_in_lr(subject: Subject, case: UpdateCase) -> Evidence:
-    before, once = _last_step(subject, case, 1.0)
-    _, times = _last_step(subject, case, case.factor)
-    c, moved = case.factor, [b - a for a, b in zip(before, once, strict=True)]
-    expected = [w + c * d for w, d in zip(before, moved, strict=True)]
-    allowed = [_linear_allowance(w, d, c, case.precision) for w, d in zip(before, moved, strict=True)]
-    rivals = [once, [w + c * d / 2 for w, d in zip(before, moved, strict=True)]]
-    return workbench.compare(
-        times, expected, names=workbench.names_of(case), allowed=allowed, start=before, rivals=rivals, what=f"c = {c:g}"
-    )
-
-
-def _last_step(subject: Subject, case: UpdateCase, factor: float) -> tuple[Weights, Weights]:
-    run = subject.start(case.tensors, case.plan)
-    for gradients in case.gradients[:-1]:
-        run.step(gradients)
-    before = run.weights()
-    run.scale_rate(factor)
-    run.step(case.gradients[-1])
-    return before, run.weights()
-
-
-def _linear_allowance(w: Array, d: Array, c: float, precision: int) -> Array:
-    """The difference w' - w carries the rounding of w', c times over; the rule rounds its displacement a few times."""
-    u = workbench.decisions.unit(precision)
-    return (c + 1) * workbench.decisions.ULP * u * (abs(w) + abs(d)) + workbench.decisions.RULE_ROUNDING * u * abs(
-        c * d
-    )
-
-
-@clause(
-    id="step.descends",
-    statement="For a small enough learning rate one step lowers the loss.",
-    source="J(w - ηg) = J(w) - η|g|² + O(η²); Armijo, 1966.",
-    decision="The oracle picks the largest rate whose step along the rule's own first direction satisfies "
-    "Armijo's condition "
-    "with a fall of four roundings of J; the subject's step at that rate must lower J.",
-    view=View.OPTIMIZER,
-    refuted_by=("sgd-sign-flipped",),
-    cases=lambda domain: workbench.loops(
-        domain, workbench.Loop(least_steps=1, most_steps=1, groups=False, own_rate=False, double=True)
-    ),
-    needs=Needs(traits=(FED, REPEATABLE, LINEAR, DOUBLE), rate=True),
-    claim=True,
-)
-def descends(subject: Subject, case: TrainCase) -> Evidence:
-    rate = _descending_rate(subject, case)
-    if isinstance(rate, str):
-        return workbench.vacuous(rate)
-    losses = _losses(subject, case, rate)
-    return workbench.require(losses[1] < losses[0], f"at η = {rate:g} the loss goes {_shown(losses)}")
-
-
-def _descending_rate(subject: Subject, case: TrainCase) -> float | str:
-    """Return the largest rate at which the rule's first step descends, or why there is none.
-
-    A plain rule's direction is -g itself.
-    """
-    g = workbench.oracle(case, case.tensors, 0)
-    zeros = [w * 0 for w in case.tensors]
-    if subject.rule == "sgd" or subject.traits.plain == "yes":
-        direction, unit = [z if x is None else -x for x, z in zip(g, zeros, strict=True)], 1.0
-    else:
-        (start, stepped), unit = _first_step(subject, case), (case.plan.rates or (1.0,))[0]
-        direction = [b - a for a, b in zip(start, stepped, strict=True)]
-    slope = sum(float((x * d).sum()) for x, d in zip(g, direction, strict=True) if x is not None)
-    if slope > 0:
-        return "the rule's own first step climbs: <g, w' - w> is positive"
-    share = workbench.armijo_rate(case, case.tensors, direction, slope)
-    return "no rate lowers the loss clearly along the rule's first step" if share is None else share * unit
-
-
-def _first_step(subject: Subject, case: TrainCase) -> tuple[Weights, Weights]:
-    run = subject.start(case.tensors, case.plan)
-    before = run.weights()
-    run.step(workbench.oracle(case, before, 0))
-    return before, run.weights()
-
-
-def _losses(subject: Subject, case: TrainCase, rate: float) -> list[float]:
-    plan = replace(case.plan, rates=(rate,) * len(case.plan.groups))
-    seen, _ = workbench.train(subject, replace(case, plan=plan))
-    return workbench.losses_along(case, seen)
-
-
-def _shown(losses: Sequence[float]) -> str:
-    return " → ".join(f"{loss:.17g}" for loss in losses)
-
-
-@clause(
-    id="step.trains",
-    statement="On one fixed batch plain gradient descent at a small enough rate lowers the loss at every step.",
-    source="Armijo's condition at every step of the loop.",
-    decision="The oracle picks a rate at which its own trajectory satisfies Armijo's condition at each of 3 to 5 "
-    "steps.",
-    view=View.OPTIMIZER,
-    refuted_by=("sgd-climbs-after-a-while", "sgd-sign-flipped", "climbs"),
-    cases=lambda domain: workbench.loops(domain, LOOP_ON_ONE_BATCH()),
-    needs=Needs(traits=(FED, DOUBLE), plain=True, rate=True),
-    claim=True,
-)
-def trains(subject: Subject, case: TrainCase) -> Evidence:
-    rate = workbench.training_rate(case)
-    if rate is None:
-        return workbench.vacuous("no rate lowers the loss clearly at every step")
-    losses = _losses(subject, case, rate)
-    falls = all(after < before for before, after in pairwise(losses))
-    return workbench.require(falls, f"at η = {rate:g} the loss goes {_shown(losses)}")
-
-
-def LOOP_ON_ONE_BATCH() -> Loop:  # noqa: N802 - a constant that loads its class late
-    return workbench.Loop(least_steps=3, most_steps=5, groups=False, own_rate=False, same_batch=True, double=True)
-
-
-@clause(
-    id="step.loss-falls",
-    statement="On one fixed batch a short loop at a small rate ends with a lower loss than it began with.",
-    source="What every training loop is for; momentum and Adam may rise in between.",
-    decision="At 1/16 of the largest rate whose first step satisfies Armijo's condition, over 3 to 5 steps: last "
-    "< first.",
-    level=Level.RECOMMENDED,
-    view=View.OPTIMIZER,
-    refuted_by=("adam-climbs-after-a-while",),
-    cases=lambda domain: workbench.loops(domain, LOOP_ON_ONE_BATCH()),
-    needs=Needs(traits=(FED, REPEATABLE, LINEAR, DOUBLE), plain=False, rate=True),
-)
-def loss_falls(subject: Subject, case: TrainCase) -> Evidence:
-    largest = _descending_rate(subject, case)
-    if isinstance(largest, str):
-        return workbench.vacuous(largest)
-    rate = largest * workbench.decisions.LOOP_SHARE
-    losses = _losses(subject, case, rate)
-    return workbench.require(losses[-1] < losses[0], f"at η = {rate:g} the loss goes {_shown(losses)}")
-
-
-@clause(
     id="step.cost",
     statement="A step costs one gradient evaluation, whatever the number of layers.",
     source="One backward pass gives every partial derivative; a sweep needs one look per layer.",
@@ -523,9 +371,9 @@ def _fresh_step(case: UpdateCase, seen: Sequence[Weights], rates: Sequence[float
 @clause(
     id="step.once",
     statement="One logical step applies one update.",
-    source="Helios#130: the wrapper steps inside every backward; pytorch#40967: a tensor listed twice is stepped twice.",
-    decision="A training step: the result equals U(w, g(w), s), and U applied twice must be distinguishable. The number "
-    "of step() calls is no evidence. An optimizer is called once by gdprops itself.",
+    source="Helios#130: the wrapper steps inside every backward; pytorch#40967: a tensor listed twice steps twice.",
+    decision="A training step: the result equals U(w, g(w), s), and U applied twice must be distinguishable. The "
+    "number of step() calls is no evidence. An optimizer is called once by gdprops itself.",
     view=View.TRAINING,
     refuted_by=("steps-twice",),
     cases=lambda domain: training.loops_of(domain),
@@ -540,10 +388,6 @@ CLAUSES = (
     apply_order,
     moves_all,
     once,
-    linear_in_lr,
-    descends,
-    trains,
-    loss_falls,
     cost,
     frozen_untouched,
     fresh_gradient,

@@ -1,4 +1,4 @@
-"""The step chapter on training steps: gdprops hands the user's step a model and compares what it did with U(w, g(w), s).
+"""The step chapter on training steps: what the user's step did to a model, compared with U(w, g(w), s).
 
 The sentences are those of chapter step; here stands how each is decided where the user owns the loop. Every step is
 compared from the weights seen before it, within sixteen noise floors of our own computation.
@@ -38,7 +38,7 @@ def _one_batch(domain: Domain) -> SearchStrategy[TrainCase]:
     return workbench.loops(domain, workbench.Loop(least_steps=3, most_steps=5, same_batch=True, double=True))
 
 
-def _agrees(step: Watched, rivals: Sequence[Arrays], what: str = "") -> Evidence:
+def agrees(step: Watched, rivals: Sequence[Arrays], what: str = "") -> Evidence:
     """Compare a step with U(w, g(w), s); the rivals must be distinguishable."""
     return workbench.compare(
         step.after,
@@ -54,7 +54,7 @@ def _agrees(step: Watched, rivals: Sequence[Arrays], what: str = "") -> Evidence
 
 def simultaneous(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """Every step equals U(w, g(w), s); a sweep that moves the last layer first must be distinguishable."""
-    return workbench.combine(_agrees(step, [step.last_layer_first()]) for step in workbench.watch(subject, case))
+    return workbench.combine(agrees(step, [step.last_layer_first()]) for step in workbench.watch(subject, case))
 
 
 def moves_all(subject: TrainedSubject, case: TrainCase) -> Evidence:
@@ -98,13 +98,13 @@ def fresh_gradient(subject: TrainedSubject, case: TrainCase) -> Evidence:
     steps = workbench.watch(subject, case)
     wrong = next((step for step in steps if step.wrong), None)
     if wrong is None:
-        return workbench.combine(_agrees(step, [r for r, _ in step.gradient_rivals()]) for step in steps[1:])
+        return workbench.combine(agrees(step, [r for r, _ in step.gradient_rivals()]) for step in steps[1:])
     if wrong.number == 1:
         return workbench.wrong_elsewise("step 1 is wrong already")
     used = next((what for rival, what in wrong.gradient_rivals() if wrong.equals(rival)), None)
     if used is None:
         return workbench.wrong_elsewise("a later step is wrong, but not by another step's gradient")
-    return _agrees(wrong, [], f"the step used {used}")
+    return agrees(wrong, [], f"the step used {used}")
 
 
 def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
@@ -112,10 +112,10 @@ def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
     steps = workbench.watch(subject, case)
     wrong = next((step for step in steps if step.wrong), None)
     if wrong is None:
-        return workbench.combine(_agrees(step, [step.applied_twice()]) for step in steps)
+        return workbench.combine(agrees(step, [step.applied_twice()]) for step in steps)
     if not wrong.equals(wrong.applied_twice()):
         return workbench.wrong_elsewise("a step is wrong, but not by a second update")
-    return _agrees(wrong, [], "the update is applied twice")
+    return agrees(wrong, [], "the update is applied twice")
 
 
 def trains(subject: TrainedSubject, case: TrainCase) -> Evidence:

@@ -14,7 +14,7 @@ from gdprops.numerics.floor import perturbed
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.model.case import TrainCase
+    from gdprops.model.case import BackpropCase, TrainCase
     from gdprops.model.subject import TrainedSubject, Training
 
 Arrays = Sequence["Array"]
@@ -26,7 +26,8 @@ Grads = Sequence["Array | None"]
 class Watched:
     """One logical step: the weights before and after it, our gradients there, and the expected weights.
 
-    ``allowed`` is 16 noise floors per parameter. The rivals are computed when they are asked for.
+    ``allowed`` is what the run knows itself, or 16 noise floors per parameter. The rivals are computed when they are
+    asked for.
     """
 
     number: int
@@ -35,7 +36,7 @@ class Watched:
     before: list[Array]
     after: list[Array]
     expected: list[Array]
-    allowed: list[float]
+    allowed: Sequence[Any]
     gradients: Grads
     earlier: tuple[Grads, ...]
     run: Training
@@ -89,8 +90,7 @@ class Watched:
 
     def last_layer_first(self) -> list[Array]:
         """Return the weights after a sweep that moves the last layer and then looks again for the others."""
-        last = self.names[-1].rpartition(".")[0]
-        own = [name.rpartition(".")[0] == last for name in self.names]
+        own = [i in self.run.layers[-1] for i in range(len(self.names))]
         moved = [e if mine else b for e, b, mine in zip(self.expected, self.before, own, strict=True)]
         again = self.run.gradients(moved, self.batch)
         return self.update([g if mine else a for g, a, mine in zip(self.gradients, again, own, strict=True)])
@@ -128,7 +128,7 @@ def _sum(parts: Sequence[Array | None]) -> Array | None:
     return np.asarray(sum(held[1:], held[0])) if held else None
 
 
-def watch(subject: TrainedSubject, case: TrainCase, *, to_the_end: bool = False) -> list[Watched]:
+def watch(subject: TrainedSubject, case: TrainCase | BackpropCase, *, to_the_end: bool = False) -> list[Watched]:
     """Run the user's step on every batch, up to the first wrong step (or ``to_the_end``), while all is finite."""
     run, seen, earlier = subject.begin(case), list[Watched](), list[Grads]()
     for t in range(len(case.batches)):
@@ -144,7 +144,7 @@ def _watched(run: Training, t: int, earlier: tuple[Grads, ...]) -> Watched:
     before, state = run.weights(), run.state()
     run.step(t)
     after, settings, gradients = run.weights(), run.hyperparameters(), run.gradients(before, t)
-    allowed = _allowed(run, t, before, gradients, state, settings)
+    allowed = run.allowed(before, t) or _allowed(run, t, before, gradients, state, settings)
     expected = run.update(before, gradients, state, settings)
     run.adopt()
     return Watched(
@@ -153,8 +153,10 @@ def _watched(run: Training, t: int, earlier: tuple[Grads, ...]) -> Watched:
 
 
 def _allowed(run: Training, t: int, before: Arrays, gradients: Grads, state: Any, settings: Any) -> list[float]:
-    """Return 16 floors per parameter: how far the displacement moves when weights and inputs move by one ulp, plus
-    one ulp of the larger of |w| and a tenth of |g|.
+    """Return 16 floors per parameter.
+
+    A floor is how far the displacement moves when weights and inputs move by one ulp, plus one ulp of the larger of |w|
+    and a tenth of |g|.
     """
     shaken = perturbed(before, np.random.default_rng(t))
     nudged = run.update(shaken, run.gradients(shaken, t, shaken=True), state, settings)

@@ -44,6 +44,7 @@ from gdprops.strategies.looks import (
     sweeps,
 )
 from gdprops.strategies.training import Loop, loops
+from gdprops.strategies.written import written_cases
 
 __all__ = [
     "DEEP",
@@ -108,6 +109,7 @@ __all__ = [
     "vacuous",
     "violation",
     "watch",
+    "written_cases",
     "wrong_elsewise",
     "zeros_like",
 ]

@@ -91,4 +91,15 @@ class UpdateCase:
     factor: float = 1.0
 
 
-Case = LookCase | TrainCase | UpdateCase
+@final
+@dataclass(frozen=True, slots=True)
+class BackpropCase:
+    """The parameters of a hand-written network by name, its batches, and the learning rate."""
+
+    names: tuple[str, ...]
+    tensors: tuple[Array, ...]
+    batches: tuple[Batch, ...]
+    rate: float
+
+
+Case = LookCase | TrainCase | UpdateCase | BackpropCase

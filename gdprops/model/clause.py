@@ -85,10 +85,11 @@ class Needs:
 @final
 @dataclass(frozen=True, slots=True)
 class Face:
-    """How a clause is decided on a training step: its cases, and the check."""
+    """How a clause is decided on another kind of subject: its cases, the check, and why it may not apply."""
 
     cases: Callable[[Domain], SearchStrategy[Any]]
     examine: Callable[[Any, Any], Evidence]
+    unmet: Callable[[Any], str | None] = lambda subject: None
 
 
 @final
@@ -97,7 +98,8 @@ class Clause:
     """One clause of the specification.
 
     ``cases(domain)`` returns the strategy that draws its cases; ``examine(target, case)`` runs one and says what it
-    showed. ``claim`` marks a claim of the project's source documents. ``trained`` decides it on training steps.
+    showed. ``claim`` marks a claim of the project's source documents. ``trained`` decides it on training steps,
+    ``written`` on hand-written backprop.
     """
 
     id: str
@@ -114,6 +116,11 @@ class Clause:
     since: int = 1
     revision: int = 1
     trained: Face | None = None
+    written: Face | None = None
+
+    def face(self, kind: str) -> Face | None:
+        """Return how it is decided on a kind of subject, None where that is not by a face of its own."""
+        return {"training-step": self.trained, "backprop": self.written}.get(kind)
 
     @property
     def chapter(self) -> str:

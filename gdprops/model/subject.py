@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, final
 
+from gdprops.model.layout import Layout
 from gdprops.model.traits import Measured, Traits
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from gdprops.model.arrays import Array
-    from gdprops.model.case import Block, Plan, TrainCase
+    from gdprops.model.case import BackpropCase, Block, Plan
     from gdprops.model.network import Batch, Point
 
 Gradients = Sequence["Array | None"]
@@ -38,7 +39,8 @@ class Domain:
     ``precisions``: 53 and/or 24 significant bits; ``dimensions``: accepted numbers of dimensions, None for any;
     ``rate``: whether the learning rate can be set; ``groups``: whether several parameter groups are accepted;
     ``plain``: plain gradient descent, declared or probed; ``options``: further hyperparameters that the subject
-    accepts, with the value that a case may switch on; ``empty``: whether tensors without entries are accepted.
+    accepts, with the value that a case may switch on; ``empty``: whether tensors without entries are accepted;
+    ``layout``: the shapes of a hand-written network.
     """
 
     precisions: tuple[int, ...] = (53, 24)
@@ -48,6 +50,7 @@ class Domain:
     plain: bool = False
     options: Mapping[str, float | bool] = field(default_factory=dict)
     empty: bool = True
+    layout: Layout | None = None
 
 
 class Calling(Protocol):
@@ -150,8 +153,16 @@ class Training(Protocol):
         """The parameters' names."""
 
     @property
+    def layers(self) -> tuple[tuple[int, ...], ...]:
+        """Their indices layer by layer; a shared parameter stands in every layer that uses it."""
+
+    @property
     def trainable(self) -> tuple[bool, ...]:
         """Which of them require gradients."""
+
+    @property
+    def holds_the_model(self) -> bool:
+        """Whether the user's optimizer, where there is one, holds any of the model's parameters."""
 
     def weights(self) -> list[Array]:
         """Return copies of all parameters as they are now."""
@@ -165,11 +176,25 @@ class Training(Protocol):
     def hyperparameters(self) -> Any:
         """Return the hyperparameters in force when the optimizer was called."""
 
-    def gradients(self, weights: Sequence[Array], t: int, *, shaken: bool = False) -> list[Array | None]:
-        """Return our own gradients of batch t; ``shaken`` moves the inputs by an ulp."""
+    def gradients(
+        self,
+        weights: Sequence[Array],
+        t: int,
+        *,
+        rows: slice = slice(None),
+        shaken: bool = False,
+        clipped: bool = True,
+    ) -> list[Array | None]:
+        """Return our own gradients of (some rows of) batch t; ``shaken`` moves the inputs by an ulp."""
+
+    def rows(self, t: int) -> int:
+        """Return how many rows batch t has."""
 
     def loss(self, weights: Sequence[Array], t: int) -> float:
         """Return J of batch t."""
+
+    def allowed(self, weights: Sequence[Array], t: int) -> list[Array] | None:
+        """Return how far each entry may be off after the step, None where noise floors must be measured."""
 
     def update(self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any) -> list[Array]:
         """Return U(w, g, s)."""
@@ -181,8 +206,36 @@ class Training(Protocol):
 class TrainedSubject(Protocol):
     """A training step that is given a model."""
 
-    def begin(self, case: TrainCase) -> Training:
+    def begin(self, case: Any) -> Training:
         """Build a fresh model and the user's step on it."""
+
+
+class Written(Training, Protocol):
+    """Hand-written backprop at work: what it says of its own gradients, and how sure the differences are."""
+
+    def stated_gradients(self, t: int) -> list[Array | None]:
+        """Return the user's gradients of batch t, None for a missing one."""
+
+    def errors(self, weights: Sequence[Array], t: int) -> list[Array]:
+        """Return how far each of our partial derivatives may be off."""
+
+    def looked_at(self) -> list[tuple[str, list[str], list[Array], list[Array]]]:
+        """Call what only looks: for each what it is, the names, and the arrays before and after."""
+
+
+class WrittenSubject(Protocol):
+    """Hand-written backprop that is given parameters."""
+
+    @property
+    def step(self) -> Callable[..., Any] | None:
+        """The user's step."""
+
+    @property
+    def gradients(self) -> Callable[..., Any] | None:
+        """The user's gradients."""
+
+    def begin(self, case: BackpropCase) -> Written:
+        """Hand fresh parameters to the user's functions."""
 
 
 class System(Protocol):

@@ -67,7 +67,9 @@ LAW_REMAINDER = 2 * Fraction(1, 2**20)
 LADDER = (2.0**-6, 2.0**-8, 2.0**-10, 2.0**-12)
 SLOPE = (1.9, 2.1)
 RESIDUAL_SLOPE = 2.8
-# A residual below this many units of |eta H w| is rounding of the gradients, not a cubic term.
+# The difference itself shows slope 2 where its cubic term is below this share of the quadratic one (else 1.5 to 2.1).
+SLOPE_SHARE = 1 / 20
+# A residual below this many units of |eta H w| + |eta g| is rounding of the gradients, not a cubic term.
 LADDER_NOISE = 2.0**-44
 # Below this share of |H||g| the predicted difference is a cancellation and the slope says nothing.
 LAW_RESOLUTION = 1e-3
@@ -97,9 +99,19 @@ RICHARDSON_ROUNDING = 6.0
 KINK_SHARE = 0.5
 KINK_ROUNDING = 16.0
 
+# Every weight of a hand-written network costs seven evaluations of its loss: at 20 microseconds each, a step of so many
+# weights takes 70 ms.
+MOST_WRITTEN_WEIGHTS = 500
+
 # Trust ratios |w| / |g| are rounded to multiples of 2^-8, at most 2^10 of them: layer-wise rates stay dyadic.
 TRUST_GRAIN = 2.0**-8
 TRUST_MOST = 2.0**10
+
+# torch divides by the norm plus this.
+CLIP_GUARD = 1e-6
+
+# Closures that return these, whatever the gradient: a rule that looks at the value of the loss shows.
+OTHER_LOSSES = (0.0, -1000.0)
 
 # Parallel to g within this share: a near miss of plain gradient descent, printed with its factor.
 NEARLY_PARALLEL = 1e-6

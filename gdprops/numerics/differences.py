@@ -62,3 +62,24 @@ def _kinked(at: float, values: dict[float, float], h: float, noise: float) -> bo
     wide = (values[1.0] - 2 * at + values[-1.0]) / h
     near = (values[0.25] - 2 * at + values[-0.25]) / (0.25 * h)
     return abs(near) > noise and abs(near) > KINK_SHARE * abs(wide)
+
+
+def cautious_gradient(f: Function, w: Array, *, noise: float) -> list[Derivative]:
+    """Return `richardson` at every position for a black box that may have kinks nearby, which its errors then cover.
+
+    N(h) = f(w+h) - 2 f(w) + f(w-h) is f'' h^2 + O(h^4) where f is smooth: 4 N(h/2) - N(h) vanishes but for O(h^4). A
+    slope that jumps by s anywhere within h leaves up to s h of it, and Richardson is off by at most s/2.
+    """
+    at = f(w)
+    return [_cautious(f, w, k, at, noise) for k in range(w.size)]
+
+
+def _cautious(f: Function, w: Array, position: int, at: float, noise: float) -> Derivative:
+    h, parts = RICHARDSON_STEP * max(1.0, abs(float(w[position]))), (1.0, 0.5, 0.25)
+    up, down = ([f(_moved(w, position, sign * k * h)) for k in parts] for sign in (1, -1))
+    d1, d2, d3 = ((u - d) / (2 * k * h) for u, d, k in zip(up, down, parts, strict=True))
+    first, second = (4 * d2 - d1) / 3, (4 * d3 - d2) / 3
+    bends = [u - 2 * at + d for u, d in zip(up, down, strict=True)]
+    jump = abs(4 * bends[2] - bends[1]) / (h / 2)
+    error = RICHARDSON_MARGIN * abs(second - first) + jump + RICHARDSON_ROUNDING * noise / h
+    return Derivative(second, error, jump > KINK_ROUNDING * noise / h and jump > KINK_SHARE * abs(second))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from gdprops.adapters.training_step import TrainingStep
 from gdprops.model.verdict import Counterexample
 from gdprops.runner.saved import as_data, save
 from gdprops.runner.search import judged
@@ -17,6 +16,14 @@ if TYPE_CHECKING:
     from gdprops.model.subject import Subject
     from gdprops.runner.session import Item
     from gdprops.runner.settings import Settings
+
+
+class Scripted(Protocol):
+    """A subject that writes a whole script of a case by itself."""
+
+    def script(self, case: Any) -> str:
+        """Return a plain script that does with a case what gdprops did."""
+
 
 Examiner = Callable[["Item", "Subject | None"], Callable[[Any], "Evidence"]]
 
@@ -35,8 +42,8 @@ def _python(item: Item, subject: Subject | None, case: Any, examiner: Examiner) 
     """Run the case once more and write down what is done with the subject."""
     if subject is None:
         return ""
-    if isinstance(subject, TrainingStep):
-        return subject.script(case)
+    if subject.kind in ("training-step", "backprop"):
+        return str(cast("Scripted", subject).script(case))  # both kinds write their own scripts
     recorded = Recorded(subject)
     judged(examiner(item, cast("Subject", recorded)), case)  # a Subject in all that a clause may use
     return recorded.python()

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from gdprops.errors import UsageError
-from gdprops.model.case import LookCase, Plan, Regime, TrainCase, UpdateCase
+from gdprops.model.case import BackpropCase, LookCase, Plan, Regime, TrainCase, UpdateCase
 from gdprops.model.network import Batch, Layer, Network, Point
 
-_TYPES = {t.__name__: t for t in (LookCase, TrainCase, UpdateCase, Plan, Network, Layer, Batch, Point)}
+_TYPES = {t.__name__: t for t in (BackpropCase, LookCase, TrainCase, UpdateCase, Plan, Network, Layer, Batch, Point)}
 _DTYPES = ("float64", "float32", "int64")
 
 

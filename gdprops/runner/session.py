@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
 
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+from gdprops.adapters.backprop import Backprop
 from gdprops.adapters.calling import Calls
 from gdprops.adapters.isolation import isolated
 from gdprops.adapters.probe import measure
@@ -23,9 +24,9 @@ from gdprops.model.traits import Traits
 from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.numerics.decisions import DOUBLE, decisive_needed
 from gdprops.numerics.numpy_system import NumpySystem
-from gdprops.numerics.torch_system import TorchSystem
 from gdprops.runner.counterexample import counterexample_of
 from gdprops.runner.explain import explain
+from gdprops.runner.explain_backprop import explain as explain_backprop
 from gdprops.runner.primary import with_also
 from gdprops.runner.search import Finding, judged, search, witnesses
 from gdprops.runner.seeding import KeyedDatabase, item_seed
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
     from gdprops.runner.settings import Settings
 
 REFERENCE = "the gdprops reference"
-TRAINING = "training-step"
+FACED = ("training-step", "backprop")
+"""The kinds of subjects that are not fed gradients: clauses have faces of their own for them."""
 
 
 @final
@@ -86,7 +88,9 @@ class Measured(NamedTuple):
 
     def unmet(self, clause: Clause) -> str | None:
         """Return why a clause does not apply, or None where it does."""
-        subject = self.subject
+        subject, face = self.subject, clause.face(self.subject.kind)
+        if face is not None and (reason := face.unmet(subject)) is not None:
+            return reason
         return clause.needs.unmet(subject.traits, self.domain, rule=subject.rule, kind=subject.kind)
 
     def near_miss(self, clause: Clause) -> str | None:
@@ -96,9 +100,9 @@ class Measured(NamedTuple):
 
 def items_for(subject: Subject, clauses: Sequence[Clause]) -> tuple[Item, ...]:
     """Return the subject's items, then the reference's, in the order of the specification."""
-    trained = subject.kind == TRAINING
-    chosen = [c for c in clauses if (c.trained is not None if trained else _runs_on_optimizers(subject, c))]
-    reference = [c for c in clauses if c.view is View.SYSTEM]
+    faced = subject.kind in FACED
+    chosen = [c for c in clauses if (c.face(subject.kind) if faced else _runs_on_optimizers(subject, c))]
+    reference = [c for c in clauses if c.view is View.SYSTEM and subject.kind != "backprop"]
     return (*(Item(c, About.SUBJECT) for c in chosen), *(Item(c, About.REFERENCE) for c in reference))
 
 
@@ -159,7 +163,9 @@ def conclude(subject: str, settings: Settings, verdicts: Sequence[Verdict], timi
 def measured_subject(subject: Subject, settings: Settings) -> Measured:
     """Probe a subject once, within the time of one clause."""
     budgeted = subject.prepared(Traits(), Calls(settings.timeout))
-    if subject.kind == TRAINING:
+    if isinstance(subject, Backprop):
+        return Measured(budgeted, Domain(precisions=(DOUBLE,), layout=subject.layout))
+    if subject.kind in FACED:
         return Measured(budgeted, Domain(precisions=(DOUBLE,)))
     try:
         traits, domain = measure(budgeted)
@@ -198,10 +204,13 @@ def examiner(item: Item, subject: Subject | None) -> Callable[[Any], Evidence]:
     """Return the clause's check bound to what it looks at: the subject, sweeps through it, or both references."""
     examine = item.clause.examine
     if subject is None:
+        from gdprops.numerics.torch_system import TorchSystem
+
         systems = (NumpySystem(), TorchSystem())
         return lambda case: combine(examine(system, case) for system in systems)
-    if subject.kind == TRAINING and item.clause.trained is not None:
-        return partial(item.clause.trained.examine, subject)
+    face = item.clause.face(subject.kind)
+    if face is not None:
+        return partial(face.examine, subject)
     if item.clause.view is View.SYSTEM:
         return lambda case: examine(SubjectSystem(subject), case)
     return lambda case: examine(subject, case)
@@ -220,14 +229,26 @@ def _searched(item: Item, subject: Subject | None, domain: Domain, settings: Set
         )
     except SubjectTimeout as hang:
         return replace(_blank(item, Status.ABORTED, str(hang)), seconds=time.perf_counter() - began)
-    return replace(_judge(item, subject, finding, settings), seconds=time.perf_counter() - began)
+    verdict = _judge(item, subject, finding, settings)
+    if verdict.status is Status.VIOLATED and subject is not None and subject.kind in FACED:
+        verdict = _explained(verdict, item, subject, domain, finding)
+    return replace(verdict, seconds=time.perf_counter() - began)
+
+
+def _explained(verdict: Verdict, item: Item, subject: Any, domain: Domain, finding: Finding) -> Verdict:
+    """Look at more failing examples: is it what the clause is about, and what does the step do instead?"""
+    more = witnesses(examiner(item, subject), cases_of(item, subject, domain))
+    if more.elsewise or finding.elsewise:
+        reason = "some wrong steps look like this, others do not: another clause says what is wrong"
+        return replace(_blank(item, Status.VACUOUS, reason), examples=finding.examples, decisive=finding.decisive)
+    told = explain_backprop if isinstance(subject, Backprop) else explain
+    return replace(verdict, explanation=told(subject, [finding.case, *more.failing]))
 
 
 def cases_of(item: Item, subject: Subject | None, domain: Domain) -> SearchStrategy[Any]:
     """Return the strategy that draws an item's cases."""
-    if subject is not None and subject.kind == TRAINING and item.clause.trained is not None:
-        return item.clause.trained.cases(domain)
-    return item.clause.cases(domain)
+    face = None if subject is None else item.clause.face(subject.kind)
+    return item.clause.cases(domain) if face is None else face.cases(domain)
 
 
 def _database(settings: Settings, name: str, item: Item) -> KeyedDatabase | None:

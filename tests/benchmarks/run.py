@@ -1,6 +1,6 @@
 """What a check costs: python tests/benchmarks/run.py [examples]. Prints figures, asserts nothing.
 
-Clause by clause the CPU time of an example is split into drawing (Hypothesis and the strategies, certificates included),
+Clause by clause the CPU time of an example is split into drawing (Hypothesis, the strategies and their certificates),
 building (the subject over copies of the tensors), oracle (our gradients and losses), subject (the user's own code) and
 comparison (the rest of the clause). Gradient evaluations per example and decisive examples per second stand beside it:
 a clause must not win by doing more of the cheap work or less of the useful.

@@ -1,0 +1,99 @@
+"""The chapters gradient and step on hand-written backprop: the derivative of the user's own loss says what is right.
+
+The checks of the steps are those of training steps; only the cases are other ones. A partial derivative may be off by
+the error of the differences, which grows at a kink: what cannot be decided there does not count.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gdprops.clauses import training
+from gdprops.clauses.lazy import lazy
+from gdprops.model.clause import Face
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hypothesis.strategies import SearchStrategy
+
+    from gdprops.clauses import workbench
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import BackpropCase
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.subject import Domain, WrittenSubject
+else:
+    workbench = lazy("gdprops.clauses.workbench")
+
+
+def _loops(domain: Domain) -> SearchStrategy[BackpropCase]:
+    return workbench.written_cases(domain.layout)
+
+
+def _one_batch(domain: Domain) -> SearchStrategy[BackpropCase]:
+    return workbench.written_cases(domain.layout, least_steps=3, most_steps=5, same_batch=True)
+
+
+def _looks(domain: Domain) -> SearchStrategy[BackpropCase]:
+    return workbench.written_cases(domain.layout, least_steps=1, most_steps=1)
+
+
+def _without_step(subject: WrittenSubject) -> str | None:
+    return "no step(params, X, y, lr) is given" if subject.step is None else None
+
+
+def _without_gradients(subject: WrittenSubject) -> str | None:
+    return "no gradients(params, X, y) is given" if subject.gradients is None else None
+
+
+def plain(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+    """Every step ends at w - lr g; staying where it is must be distinguishable."""
+    return workbench.combine(training.agrees(step, [step.before]) for step in workbench.watch(subject, case))
+
+
+def complete(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+    """Every parameter has a gradient of its shape."""
+    found = subject.begin(case).stated_gradients(0)
+    return workbench.combine(_is_complete(*one) for one in zip(case.names, case.tensors, found, strict=True))
+
+
+def _is_complete(name: str, w: Array, g: Array | None) -> Evidence:
+    if g is not None and g.shape == w.shape and g.dtype == w.dtype:
+        return workbench.require(True, "")
+    has = "no gradient" if g is None else f"a gradient {g.dtype}{g.shape} instead of {w.dtype}{w.shape}"
+    return workbench.violation(f"{name} has {has}", blame=(name,))
+
+
+def matches_loss(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+    """The gradients are the derivatives of the loss; zeros must be distinguishable."""
+    run = subject.begin(case)
+    seen, expected, room = run.stated_gradients(0), run.gradients(case.tensors, 0), run.errors(case.tensors, 0)
+    zeros = [workbench.zeros_like(w) for w in case.tensors]
+    got: list[Any] = [z if g is None else g for z, g in zip(zeros, seen, strict=True)]
+    return workbench.compare(got, expected, names=case.names, allowed=room, rivals=[zeros])
+
+
+def pure(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+    """Both loss and gradients leave params, X and y byte for byte as they were."""
+    run = subject.begin(case)
+    return workbench.combine(
+        workbench.same_bytes(after, before, names=names, what=f"{what} writes into what it is given")
+        for what, names, before, after in run.looked_at()
+    )
+
+
+def _steps(examine: Callable[..., Evidence], cases: Callable[[Domain], Any] = _loops) -> Face:
+    return Face(cases, examine, _without_step)
+
+
+FACES: dict[str, Face] = {
+    "gradient.complete": Face(_looks, complete, _without_gradients),
+    "gradient.matches-loss": Face(_looks, matches_loss, _without_gradients),
+    "gradient.pure": Face(_looks, pure),
+    "step.simultaneous": _steps(training.simultaneous),
+    "step.plain": _steps(plain),
+    "step.moves-all": _steps(training.moves_all),
+    "step.once": _steps(training.once),
+    "step.fresh-gradient": _steps(training.fresh_gradient),
+    "step.trains": _steps(training.trains, _one_batch),
+}

@@ -1,0 +1,163 @@
+"""Parameters whose writes are put off: every reader sees the weights from before the step; who would not is noted.
+
+If a step is right on them and wrong without, then it reads weights that it has already moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+
+FORMS = (np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like)
+"""Functions that look at an array's form and not at its numbers."""
+
+
+class Root:
+    """One parameter: its numbers before the step, what was written since, and the list of what was read too late."""
+
+    def __init__(self, name: str, before: Array, late: list[str]) -> None:
+        self.name, self.late = name, late
+        self.before = np.array(before, dtype=np.float64)
+        self.now = self.before.copy()
+
+    def written(self, view: Array) -> Array:
+        """Return the same part of what was written."""
+        offset = view.__array_interface__["data"][0] - self.before.__array_interface__["data"][0]
+        return np.ndarray(view.shape, view.dtype, buffer=self.now, offset=offset, strides=view.strides)
+
+    def read(self, view: Array) -> None:
+        """Note a reader who would have seen other numbers."""
+        if (self.written(view) != view).any():
+            self.late.append(self.name)
+
+
+class Delayed(np.ndarray[Any, np.dtype[np.float64]]):
+    """A parameter, or a part of one: keeps its old numbers; what is written into it goes into its root."""
+
+    root: Root | None = None
+
+    def __array_finalize__(self, template: Any) -> None:
+        root = template.root if isinstance(template, Delayed) else None
+        if root is None:
+            return
+        if np.may_share_memory(_plain(self), root.before):
+            self.root = root
+        elif np.may_share_memory(_plain(template), root.before):
+            root.read(_plain(template))
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if method == "at":
+            return ufunc.at(_target(inputs[0]), *map(_read, inputs[1:]))
+        out = options.pop("out", ())
+        given = [_target(x) if any(x is o for o in out) else _read(x) for x in inputs]
+        if out:
+            options["out"] = tuple(_target(o) for o in out)
+        options = {key: _read(value) for key, value in options.items()}
+        found = getattr(ufunc, method)(*given, **options)
+        return out[0] if len(out) == 1 else found
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function is np.copyto:
+            return np.copyto(_target(args[0]), *map(_read, args[1:]), **kwargs)
+        read = _form if function in FORMS else _read
+        return function(*_each(args, read), **{key: _each(value, read) for key, value in kwargs.items()})
+
+    def dot(self, other: Any, out: Any = None) -> Any:
+        """Multiply: numpy's own method would not say that it reads."""
+        return np.dot(_read(self), _read(other), out)
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        if isinstance(found, Delayed) or self.root is None:
+            return found
+        self.root.read(_plain(self)[key])
+        return found
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if self.root is None:
+            super().__setitem__(key, value)
+        elif not isinstance(value, Delayed) or value.root is not self.root:
+            _target(self)[key] = _read(value)
+
+
+def _plain(array: Any) -> Array:
+    return np.asarray(array).view(np.ndarray)
+
+
+def _target(array: Any) -> Any:
+    """Return what is written to: the waiting numbers of a parameter."""
+    if not isinstance(array, Delayed):
+        return array
+    return _plain(array) if array.root is None else array.root.written(_plain(array))
+
+
+def _read(value: Any) -> Any:
+    """Return the numbers from before the step, and note that they are read."""
+    if isinstance(value, Delayed) and value.root is not None:
+        value.root.read(_plain(value))
+    return _form(value)
+
+
+def _form(value: Any) -> Any:
+    return _plain(value) if isinstance(value, Delayed) else value
+
+
+def _each(values: Any, read: Any) -> Any:
+    if isinstance(values, list | tuple):
+        return type(values)(_each(v, read) for v in values)
+    return read(values)
+
+
+def delayed(name: str, before: Array, late: list[str], now: Any = None) -> Delayed:
+    """Return a parameter whose writes wait; ``now`` has been written already."""
+    root = Root(name, before, late)
+    if now is not None:
+        root.now[...] = now
+    array = root.before.view(Delayed)
+    array.root = root
+    return array
+
+
+def settled(value: Any) -> Array:
+    """Return a parameter with everything that was written into it."""
+    return np.array(_target(value))
+
+
+class DelayedDict(dict[str, Any]):
+    """A dict of such parameters: a name that is bound anew gives its old numbers too."""
+
+    def __init__(self, names: Sequence[str], arrays: Sequence[Array], late: list[str]) -> None:
+        super().__init__({name: delayed(name, w, late) for name, w in zip(names, arrays, strict=True)})
+        self._before, self._late = dict(zip(names, arrays, strict=True)), late
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if name in self._before and not isinstance(value, Delayed):
+            value = delayed(name, self._before[name], self._late, value)
+        super().__setitem__(name, value)
+
+    def update(self, *others: Any, **named: Any) -> None:
+        """Bind several names anew."""
+        for name, value in dict(*others, **named).items():
+            self[name] = value
+
+    def __ior__(self, other: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> DelayedDict:  # type: ignore[override, misc] # dict's overloads
+        self.update(other)
+        return self
+
+
+class DelayedList(list[Any]):
+    """A list of such parameters."""
+
+    def __init__(self, names: Sequence[str], arrays: Sequence[Array], late: list[str]) -> None:
+        super().__init__(delayed(name, w, late) for name, w in zip(names, arrays, strict=True))
+        self._names, self._before, self._late = list(names), list(arrays), late
+
+    def __setitem__(self, position: Any, value: Any) -> None:
+        if isinstance(position, int) and not isinstance(value, Delayed):
+            value = delayed(self._names[position], self._before[position], self._late, value)
+        super().__setitem__(position, value)

@@ -1,0 +1,127 @@
+"""Training steps: correct ones are not accused, faulty ones are caught, blamed and explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gdprops.adapters.training_step import training_step
+from gdprops.errors import UsageError
+from gdprops.model.verdict import About, Outcome, Status, Verdict
+from gdprops.runner.session import check_subject
+from gdprops.runner.settings import Settings
+from tests import training_steps as steps
+
+PLAIN = {"lr": 0.1}
+CORRECT: list[tuple[Callable[..., Any], dict[str, Any]]] = [
+    (steps.ordinary, {}),
+    (steps.ordinary, PLAIN),
+    (steps.with_momentum_and_a_scheduler, {}),
+    (steps.adamw, {}),
+    (steps.in_backward, PLAIN),
+    (steps.without_an_optimizer, PLAIN),
+    (steps.one_step_call_per_parameter, {}),
+    (steps.clips_its_norm, {"clip_norm": 0.1}),
+]
+FAULTY: list[tuple[Callable[..., Any], dict[str, Any], str, str]] = [
+    (steps.layer_by_layer, PLAIN, "step.simultaneous", "layer by layer, first layer first"),
+    (steps.last_layer_first, PLAIN, "step.simultaneous", "layer by layer, last layer first"),
+    (steps.layer_by_layer_slowly, {"lr": 1e-3}, "step.simultaneous", "layer by layer, first layer first"),
+    (steps.forgets_zero_grad, {}, "step.fresh-gradient", "added to those of the earlier steps (no zero_grad)"),
+    (steps.one_step_behind, {}, "step.fresh-gradient", "the last step's gradient is used (stale)"),
+    (steps.steps_twice, {}, "step.once", "the same update is applied twice"),
+    (steps.row_by_row, {}, "step.simultaneous", "one update per row of the batch"),
+    (steps.mean_of_means, {}, "step.simultaneous", "the mean of two ragged micro-batches' gradients"),
+    (steps.half_the_loss, {}, "step.simultaneous", "the gradient is scaled by 0.5"),
+    (steps.skips_biases, PLAIN, "step.moves-all", "the biases stay where they are"),
+    (steps.clips_its_norm, {}, "step.simultaneous", "clipped to the global norm 0.1"),
+]
+
+
+def examined(build: Callable[..., Any], declared: dict[str, Any], *, examples: int = 30) -> Outcome:
+    subject = training_step(build, name=build.__name__, **declared)
+    return check_subject(subject, clauses="step.*", settings=Settings(seed=0, examples=examples))
+
+
+def primary(outcome: Outcome) -> Verdict:
+    broken = [v for v in outcome.of(About.SUBJECT) if v.status is Status.VIOLATED]
+    assert broken, [v.reason for v in outcome.verdicts]
+    return next((v for v in broken if v.also), broken[0])
+
+
+@pytest.mark.parametrize(("build", "declared"), CORRECT)
+def test_a_correct_step_is_not_accused(build: Callable[..., Any], declared: dict[str, Any]) -> None:
+    outcome = examined(build, declared)
+    assert outcome.exit_code == 0
+    assert {v.clause for v in outcome.verdicts if v.status is Status.HELD} >= {
+        "step.simultaneous",
+        "step.moves-all",
+        "step.once",
+        "step.frozen-untouched",
+        "step.fresh-gradient",
+    }
+
+
+@pytest.mark.parametrize(("build", "declared", "clause", "explanation"), FAULTY)
+def test_a_faulty_step_is_explained(
+    build: Callable[..., Any], declared: dict[str, Any], clause: str, explanation: str
+) -> None:
+    found = primary(examined(build, declared))
+    assert found.clause == clause
+    assert explanation in (found.explanation or "")
+
+
+def test_blame_spares_the_first_layer_of_a_forward_sweep() -> None:
+    found = primary(examined(steps.layer_by_layer, PLAIN))
+    assert found.blame == ("layer2.weight",)
+    assert found.first_wrong_step == 1
+    assert found.location is not None
+    assert (found.location.seen, found.location.expected) == ("0.919", "0.9")
+
+
+def test_an_optimizer_over_other_tensors_is_a_violation_not_a_usage_error() -> None:
+    found = primary(examined(steps.holds_other_tensors, {}))
+    assert found.clause == "step.moves-all"
+    assert found.reason == "the optimizer holds none of the model's parameters"
+
+
+def test_the_counterexample_is_plain_torch() -> None:
+    found = primary(examined(steps.layer_by_layer, PLAIN))
+    assert found.counterexample is not None
+    assert (
+        "model = torch.nn.Sequential(torch.nn.Linear(1, 1, bias=False, dtype=torch.float64)"
+        in found.counterexample.python
+    )
+    assert "gdprops" not in found.counterexample.python
+
+
+def test_without_an_expected_update_there_is_nothing_to_check() -> None:
+    with pytest.raises(UsageError, match=r"returns no optimizer; say what update is expected with rule=…, or lr=…"):
+        training_step(steps.layer_by_layer, name="mine")
+
+
+def test_what_build_must_return_is_said() -> None:
+    with pytest.raises(
+        UsageError, match=r"mine returned a int; expected step\(inputs, targets\), or \(step, optimizer\)"
+    ):
+        training_step(lambda model, loss_fn: 3, name="mine", lr=0.1)
+
+
+def test_a_build_that_raises_is_shown_with_its_own_message() -> None:
+    def build(model: object, loss_fn: object) -> None:
+        raise RuntimeError("no luck")
+
+    with pytest.raises(UsageError, match=r"mine cannot be used: mine\(model, loss_fn\) raised RuntimeError: no luck"):
+        training_step(build, name="mine", lr=0.1)
+
+
+def test_a_negative_rate_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"lr=-1; expected a finite number of at least 0"):
+        training_step(steps.ordinary, lr=-1)
+
+
+def test_it_is_a_decorator_too() -> None:
+    subject = training_step(lr=0.1, name="decorated")(steps.without_an_optimizer)
+    assert (subject.name, subject.rule) == ("decorated", "sgd")
