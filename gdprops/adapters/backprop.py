@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
-from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
 from gdprops.adapters.written import Container, WrittenRun, as_loss, described
+from gdprops.adapters.written_script import written_script
 from gdprops.errors import SubjectCrash, UsageError
 from gdprops.model.case import BackpropCase
 from gdprops.model.layout import TARGETS, Layout, Shape
@@ -19,9 +19,6 @@ from gdprops.model.network import Batch
 from gdprops.model.subject import Calling
 from gdprops.model.traits import Measured, Traits
 from gdprops.numerics.decisions import MOST_WRITTEN_WEIGHTS
-
-if TYPE_CHECKING:
-    from gdprops.model.arrays import Array
 
 Loss = Callable[..., Any]
 SIZES = (2, 3, 2)
@@ -56,41 +53,8 @@ class Backprop:
         return WrittenRun(self.loss, self.step, self.gradients, self.container, self.calls, case)
 
     def script(self, case: BackpropCase) -> str:
-        """Return a plain script that does with a case what gdprops did, on NumPy alone."""
-        lines = ["import numpy as np", "", *_imports(self)]
-        lines += [f"params = {self.container.literal(case.names, case.tensors)}"]
-        for batch in case.batches:
-            lines += ["", f"X = {script_array(batch.inputs)}", f"y = {script_array(batch.targets)}"]
-            lines += _script_of_a_batch(self, case.rate)
-        return "\n".join(lines) + "\n"
-
-
-def _imports(subject: Backprop) -> list[str]:
-    used = [subject.loss, *[f for f in (subject.step or subject.gradients,) if f is not None]]
-    return [line for function in used for line in script.import_lines(_defined_in(function))]
-
-
-def _defined_in(function: Any) -> str:
-    """Return where a function is defined: a file that was loaded by its path is named by that."""
-    from gdprops.adapters.resolve import spec_of
-
-    code = getattr(function, "__code__", None)
-    module, _, name = spec_of(function).partition(":")
-    return f"{code.co_filename}:{name}" if code and module.startswith("gdprops_subject_") else f"{module}:{name}"
-
-
-def _script_of_a_batch(subject: Backprop, rate: float) -> list[str]:
-    loss = subject.loss.__name__
-    lines = [f'print("loss", {loss}(params, X, y))']
-    if subject.step is None:
-        return [*lines, f"print({getattr(subject.gradients, '__name__', 'gradients')}(params, X, y))"]
-    call = f"{subject.step.__name__}(params, X, y, {rate!r})"
-    return [*lines, f"moved = {call}", f"params = {subject.container.chosen}", "print(params)"]
-
-
-def script_array(values: Array) -> str:
-    """Return an array as Python."""
-    return f"np.array({np.asarray(values).tolist()})"
+        """Return a plain script that does with a case what gdprops did; behind ``# ->`` stands what was expected."""
+        return written_script(self, case)
 
 
 def backprop(

@@ -216,7 +216,9 @@ class WrittenRun:
 
         noise = self._noise(weights, batch)
         found = cautious_gradient(lambda w: self._loss_of(split(list(w)), batch), flat, noise=noise)
-        return split([d.value for d in found]), split([d.error for d in found])
+        values, errors = split([d.value for d in found]), split([d.error for d in found])
+        share = decisions.GUARDED_SHARE
+        return values, [e + share * np.abs(g).max(initial=0.0) for g, e in zip(values, errors, strict=True)]
 
     def _noise(self, weights: Sequence[Array], batch: Batch) -> float:
         """Return the rounding error of one loss: two units of it, and how far it moves when all inputs move by an ulp.

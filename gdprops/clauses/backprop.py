@@ -15,15 +15,17 @@ from gdprops.model.clause import Face
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from hypothesis.strategies import SearchStrategy
 
     from gdprops.clauses import workbench
+    from gdprops.clauses.watching import Watched
     from gdprops.model.arrays import Array
     from gdprops.model.case import BackpropCase
     from gdprops.model.evidence import Evidence
     from gdprops.model.subject import Domain, WrittenSubject
 else:
-    workbench = lazy("gdprops.clauses.workbench")
+    np, workbench = lazy("numpy"), lazy("gdprops.clauses.workbench")
 
 
 def _loops(domain: Domain) -> SearchStrategy[BackpropCase]:
@@ -49,6 +51,18 @@ def _without_gradients(subject: WrittenSubject) -> str | None:
 def plain(subject: WrittenSubject, case: BackpropCase) -> Evidence:
     """Every step ends at w - lr g; staying where it is must be distinguishable."""
     return workbench.combine(training.agrees(step, [step.before]) for step in workbench.watch(subject, case))
+
+
+def trains(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+    """Where w - lr g lowers the loss clearly, the step lowers it too; no kink may be near."""
+    steps = [step for step in workbench.watch(subject, case) if not _is_blurred(step)]
+    return workbench.combine(map(training.falls, steps)) if steps else workbench.vacuous("a kink is near")
+
+
+def _is_blurred(step: Watched) -> bool:
+    """Say whether the expected weights are not known well enough to say what the loss becomes."""
+    reach = max(float(np.abs(e - b).max()) for e, b in zip(step.expected, step.before, strict=True))
+    return any(float(np.max(room)) > workbench.decisions.BLURRED_SHARE * reach for room in step.allowed)
 
 
 def complete(subject: WrittenSubject, case: BackpropCase) -> Evidence:
@@ -95,5 +109,5 @@ FACES: dict[str, Face] = {
     "step.moves-all": _steps(training.moves_all),
     "step.once": _steps(training.once),
     "step.fresh-gradient": _steps(training.fresh_gradient),
-    "step.trains": _steps(training.trains, _one_batch),
+    "step.trains": _steps(trains, _one_batch),
 }

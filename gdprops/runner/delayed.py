@@ -54,10 +54,12 @@ class Delayed(np.ndarray[Any, np.dtype[np.float64]]):
         if method == "at":
             return ufunc.at(_target(inputs[0]), *map(_read, inputs[1:]))
         out = options.pop("out", ())
+        options = {key: _read(value) for key, value in options.items()}
+        if ufunc in (np.add, np.subtract) and method == "__call__" and not out and _is_whole(inputs[0]):
+            return _moved(inputs[0], ufunc(_target(inputs[0]), *map(_read, inputs[1:]), **options))
         given = [_target(x) if any(x is o for o in out) else _read(x) for x in inputs]
         if out:
             options["out"] = tuple(_target(o) for o in out)
-        options = {key: _read(value) for key, value in options.items()}
         found = getattr(ufunc, method)(*given, **options)
         return out[0] if len(out) == 1 else found
 
@@ -75,7 +77,8 @@ class Delayed(np.ndarray[Any, np.dtype[np.float64]]):
         found = super().__getitem__(key)
         if isinstance(found, Delayed) or self.root is None:
             return found
-        self.root.read(_plain(self)[key])
+        if found != self.root.written(_plain(self))[key]:
+            self.root.late.append(self.root.name)
         return found
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -83,6 +86,16 @@ class Delayed(np.ndarray[Any, np.dtype[np.float64]]):
             super().__setitem__(key, value)
         elif not isinstance(value, Delayed) or value.root is not self.root:
             _target(self)[key] = _read(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Delayed) and value.root is not None and value.shape == value.root.before.shape
+
+
+def _moved(parameter: Any, now: Any) -> Any:
+    """Return what ``W - something`` gives: where it has the parameter's form, it may be the parameter moved."""
+    root: Root = parameter.root
+    return delayed(root.name, root.before, root.late, now) if np.shape(now) == root.before.shape else now
 
 
 def _plain(array: Any) -> Array:

@@ -70,12 +70,12 @@ def _rows(step: Watched) -> float:
 
 
 KNOWN: tuple[tuple[str, Factor], ...] = (
-    ("does not move", lambda step: 0.0),
-    ("moves the other way: its gradient's sign is flipped", lambda step: -1.0),
-    ("moves twice as far", lambda step: 2.0),
-    ("moves half as far", lambda step: 0.5),
-    ("moves as far as the number of rows too much: its gradient is a sum, not a mean", _rows),
-    ("moves too little by the number of rows: its gradient is divided by them", lambda step: 1 / _rows(step)),
+    ("not moved", lambda step: 0.0),
+    ("moved the other way (the gradient's sign is flipped)", lambda step: -1.0),
+    ("moved twice as far", lambda step: 2.0),
+    ("moved half as far", lambda step: 0.5),
+    ("moved farther by the number of rows (the gradient is not divided by them)", _rows),
+    ("moved less far by the number of rows (the gradient is divided by them)", lambda step: 1 / _rows(step)),
 )
 
 
@@ -89,7 +89,7 @@ def _factors(wrong: Sequence[Watched]) -> str | None:
         if text is None:
             return None
         told.setdefault(text, []).append(name)
-    return "; ".join(f"{', '.join(names)} {text}" for text, names in told.items())
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in told.items())
 
 
 def _factor_of(wrong: Sequence[Watched], i: int) -> str | None:
@@ -97,7 +97,7 @@ def _factor_of(wrong: Sequence[Watched], i: int) -> str | None:
     candidates = [*KNOWN]
     if fitted is not None:
         k = fitted
-        candidates.append((f"moves {k:.6g} times as far", lambda step: k))
+        candidates.append((f"moved {k:.6g} times as far", lambda step: k))
     return next((text for text, factor in candidates if all(_moves_by(step, i, factor(step)) for step in wrong)), None)
 
 
