@@ -120,10 +120,10 @@ def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
 
 def trains(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """Where U(w, g(w), s) lowers the loss clearly, the step lowers it too."""
-    return workbench.combine(_falls(step) for step in workbench.watch(subject, case))
+    return workbench.combine(falls(step) for step in workbench.watch(subject, case))
 
 
-def _falls(step: Watched) -> Evidence:
+def falls(step: Watched) -> Evidence:
     start, promised, seen = (step.loss(weights) for weights in (step.before, step.expected, step.after))
     if not start - promised > step.loss_noise():
         return workbench.vacuous("U does not lower the loss clearly")

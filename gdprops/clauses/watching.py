@@ -117,10 +117,12 @@ class Watched:
         return self.run.loss(weights, self.batch)
 
     def loss_noise(self) -> float:
-        """Return the change of J that counts: sixteen floors, and as many ulps."""
+        """Return the change of J that counts: sixteen floors, as many ulps, and what the allowed errors amount to."""
         here = self.loss(self.before)
         shaken = self.loss(perturbed(self.before, np.random.default_rng(0)))
-        return decisions.FLOORS_PER_TENSOR * (abs(here - shaken) + float(np.spacing(abs(here))))
+        pairs = zip(self.gradients, self.allowed, strict=True)
+        slack = sum(float((np.abs(g) * room).sum()) for g, room in pairs if g is not None)
+        return decisions.FLOORS_PER_TENSOR * (abs(here - shaken) + float(np.spacing(abs(here)))) + slack
 
 
 def _sum(parts: Sequence[Array | None]) -> Array | None:

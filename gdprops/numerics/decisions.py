@@ -99,6 +99,13 @@ RICHARDSON_ROUNDING = 6.0
 KINK_SHARE = 0.5
 KINK_ROUNDING = 16.0
 
+# Hand-written losses guard logarithms and divisions with a constant (1e-12 to 1e-8) that hand-written gradients leave
+# out. That is no wrong step: a layer updated too early is off by the order of the learning rate.
+GUARDED_SHARE = 1e-6
+
+# Near a kink the expected weights are uncertain by more than this share of the displacement: no word on the loss.
+BLURRED_SHARE = 1e-3
+
 # Every weight of a hand-written network costs seven evaluations of its loss: at 20 microseconds each, a step of so many
 # weights takes 70 ms.
 MOST_WRITTEN_WEIGHTS = 500

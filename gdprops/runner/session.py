@@ -16,7 +16,7 @@ from gdprops.adapters.isolation import isolated
 from gdprops.adapters.probe import measure
 from gdprops.adapters.subject_system import SubjectSystem
 from gdprops.clauses import catalogue
-from gdprops.errors import SubjectTimeout
+from gdprops.errors import SubjectCrash, SubjectTimeout
 from gdprops.model.clause import Clause, View
 from gdprops.model.evidence import Evidence, combine
 from gdprops.model.subject import Domain
@@ -242,7 +242,10 @@ def _explained(verdict: Verdict, item: Item, subject: Any, domain: Domain, findi
         reason = "some wrong steps look like this, others do not: another clause says what is wrong"
         return replace(_blank(item, Status.VACUOUS, reason), examples=finding.examples, decisive=finding.decisive)
     told = explain_backprop if isinstance(subject, Backprop) else explain
-    return replace(verdict, explanation=told(subject, [finding.case, *more.failing]))
+    try:
+        return replace(verdict, explanation=told(subject, [finding.case, *more.failing]))
+    except SubjectCrash:
+        return verdict
 
 
 def cases_of(item: Item, subject: Subject | None, domain: Domain) -> SearchStrategy[Any]:
