@@ -1,0 +1,106 @@
+"""What a clause needs of a subject, and what is said where the subject does not have it."""
+
+from __future__ import annotations
+
+import pytest
+
+from gdprops.model.clause import Level, Needs
+from gdprops.model.subject import Domain
+from gdprops.model.traits import Measured, Traits
+from tests.model.clauses import a_clause
+
+
+def traits(plain: str = "no", **values: str) -> Traits:
+    return Traits({key: Measured(value, "seen") for key, value in values.items()}, plain)
+
+
+UNKNOWN, WIDE = Traits(), Domain()
+
+
+def unmet(
+    needs: Needs, held: Traits = UNKNOWN, domain: Domain = WIDE, rule: str | None = None, kind: str = "optimizer"
+) -> str | None:
+    return needs.unmet(held, domain, rule=rule, kind=kind)
+
+
+SEPARABLE = Needs(traits=(("separability", ("element", "tensor")),))
+
+
+@pytest.mark.parametrize(
+    ("held", "reason"),
+    [
+        (traits(separability="element"), None),
+        (traits(separability="all"), "separability is all, not element or tensor"),
+        (traits(), None),
+    ],
+)
+def test_a_trait_that_is_known_and_not_allowed_switches_a_clause_off(held: Traits, reason: str | None) -> None:
+    assert unmet(SEPARABLE, held) == reason
+
+
+def test_some_traits_switch_off_only_where_their_owner_declares_them() -> None:
+    needs = Needs(unless_declared=(("randomness", "private"),))
+    measured = Traits({"randomness": Measured("private", "seen")})
+    stated = Traits({"randomness": Measured("private", "declared", declared=True)})
+    assert unmet(needs, measured) is None
+    assert unmet(needs, stated) == "randomness is declared private"
+
+
+@pytest.mark.parametrize(
+    ("needs", "domain", "kind", "reason"),
+    [
+        (
+            Needs(torch=True),
+            Domain(),
+            "update-rule",
+            "an update rule has no parameter objects, closures or autograd gradients",
+        ),
+        (Needs(torch=True), Domain(), "optimizer", None),
+        (Needs(groups=True), Domain(groups=False), "optimizer", "refuses several parameter groups"),
+        (Needs(groups=True), Domain(), "optimizer", None),
+        (Needs(rate=True), Domain(rate=False), "optimizer", "shows no learning rate that could be set"),
+        (Needs(rate=True), Domain(), "optimizer", None),
+    ],
+)
+def test_what_a_subject_is_not(needs: Needs, domain: Domain, kind: str, reason: str | None) -> None:
+    assert unmet(needs, domain=domain, kind=kind) == reason
+
+
+NOT_PLAIN = "not plain gradient descent (if it is meant to be, declare it: --rule sgd)"
+TOO_PLAIN = "plain gradient descent: the stronger clause step.trains applies"
+
+
+@pytest.mark.parametrize(
+    ("plain", "seen", "rule", "reason"),
+    [
+        (True, "yes", None, None),
+        (True, "no", "sgd", None),
+        (True, "no", None, NOT_PLAIN),
+        (True, "nearly: every displacement is 2 times -eta g", None, None),
+        (False, "yes", None, TOO_PLAIN),
+        (False, "no", "sgd", TOO_PLAIN),
+        (False, "no", None, None),
+        (None, "no", None, None),
+    ],
+)
+def test_plain_descent_is_declared_or_probed(
+    plain: bool | None, seen: str, rule: str | None, reason: str | None
+) -> None:
+    assert unmet(Needs(plain=plain), traits(seen), rule=rule) == reason
+
+
+def test_a_near_miss_is_never_a_bare_not_applicable() -> None:
+    """An SGD that moves by -2ηg must not become "not applicable"."""
+    seen = traits("nearly: every displacement is 2 times -eta g")
+    needs = Needs(plain=True)
+    assert needs.near_miss(seen, rule=None) == f"{seen.plain}; declare --rule sgd to hold it to that"
+    assert needs.near_miss(seen, rule="sgd") is None
+    assert needs.near_miss(traits("yes"), rule=None) is None
+    assert Needs().near_miss(seen, rule=None) is None
+
+
+def test_the_decorator_turns_a_check_into_data() -> None:
+    made = a_clause("step.cost", level=Level.RECOMMENDED, needs=SEPARABLE)
+    assert (made.id, made.level, made.needs, made.chapter) == ("step.cost", Level.RECOMMENDED, SEPARABLE, "step")
+    assert not made.examine(None, None).violated
+    assert (made.claim, made.since, made.revision) == (False, 1, 1)

@@ -1,0 +1,140 @@
+"""Verdicts as plain data, and the exit code that they add up to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gdprops.model.clause import Level
+from gdprops.model.evidence import Location
+from gdprops.model.verdict import (
+    SCHEMA,
+    SPECIFICATION,
+    About,
+    Counterexample,
+    Outcome,
+    Status,
+    Verdict,
+    names_of,
+    to_dict,
+    verdict_from_dict,
+    verdict_to_dict,
+)
+
+HELD = Verdict("step.plain", About.SUBJECT, Level.REQUIRED, Status.HELD, "It is plain.", examples=100, decisive=90)
+REFERENCE = replace(HELD, clause="gradient.pure", about=About.REFERENCE)
+ADVICE = replace(HELD, clause="step.cost", level=Level.RECOMMENDED)
+FULL = replace(
+    HELD,
+    status=Status.VIOLATED,
+    worst_ratio=float("inf"),
+    blame=("w1", "w2"),
+    first_wrong_step=2,
+    location=Location("w1", (0, 1), 2, "0.5", "0.25", 0.25, None, 0.0),
+    explanation="twice",
+    counterexample=Counterexample({"kind": "update"}, "print(1)", "a.json", "gdprops replay a.json"),
+    also=("step.once",),
+    reason="joint",
+    seconds=0.5,
+    vacuous_reasons={"nothing moves": 3},
+)
+
+
+def outcome(*verdicts: Verdict, strict: bool = False, counted: About = About.SUBJECT) -> Outcome:
+    return Outcome("a subject", 1, "dev", verdicts, strict, {"seconds": 1.0}, counted)
+
+
+def of(verdict: Verdict, status: Status) -> Verdict:
+    return replace(verdict, status=status)
+
+
+S, A, R = HELD, ADVICE, REFERENCE
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "lenient", "strict"),
+    [
+        ([S], 0, 0),
+        ([S, R], 0, 0),
+        ([S, of(S, Status.VIOLATED)], 1, 1),
+        ([S, of(S, Status.ABORTED)], 1, 1),
+        ([S, of(A, Status.VIOLATED)], 0, 1),
+        ([S, of(A, Status.ABORTED)], 0, 1),
+        ([S, of(S, Status.VACUOUS)], 0, 1),
+        ([S, of(S, Status.NOT_APPLICABLE)], 0, 0),
+        ([S, of(S, Status.ACCEPTED)], 0, 0),
+        ([S, of(S, Status.ERROR)], 3, 3),
+        ([of(S, Status.VIOLATED), of(S, Status.ERROR)], 3, 3),
+        ([S, of(R, Status.VIOLATED)], 3, 3),
+        ([of(S, Status.VIOLATED), of(R, Status.VIOLATED)], 3, 3),
+        ([S, of(R, Status.VACUOUS)], 0, 0),
+        ([], 5, 5),
+        ([R], 5, 5),
+        ([of(S, Status.VACUOUS)], 5, 1),
+        ([of(S, Status.NOT_APPLICABLE), R], 5, 5),
+    ],
+)
+def test_the_exit_code(verdicts: list[Verdict], lenient: int, strict: int) -> None:
+    assert outcome(*verdicts).exit_code == lenient
+    assert outcome(*verdicts, strict=True).exit_code == strict
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [([R], 0), ([R, of(R, Status.VACUOUS)], 5), ([R, of(R, Status.VIOLATED)], 3), ([of(R, Status.ERROR)], 3)],
+)
+def test_a_self_check_counts_the_reference_and_wants_all_of_it(verdicts: list[Verdict], code: int) -> None:
+    assert outcome(*verdicts, counted=About.REFERENCE).exit_code == code
+
+
+def test_the_json_form_is_plain_and_complete() -> None:
+    data = to_dict(outcome(FULL, R))
+    assert list(data) == [
+        "schema",
+        "specification",
+        "subject",
+        "seed",
+        "profile",
+        "strict",
+        "ok",
+        "exit_code",
+        "verdicts",
+        "timing",
+    ]
+    assert (data["schema"], data["specification"]) == (SCHEMA, SPECIFICATION)
+    assert (data["ok"], data["exit_code"], len(data["verdicts"])) == (False, 1, 2)
+    assert json.loads(json.dumps(data))["verdicts"][0]["location"]["parameter"] == "w1"
+
+
+@pytest.mark.parametrize("verdict", [HELD, REFERENCE, ADVICE, FULL], ids=lambda verdict: str(verdict.clause))
+def test_a_verdict_comes_back_from_json_as_it_was(verdict: Verdict) -> None:
+    text = json.dumps(verdict_to_dict(verdict))
+    again = verdict_from_dict(json.loads(text))
+    assert again == verdict
+    assert isinstance(again.status, Status)
+    assert isinstance(again.level, Level)
+    assert isinstance(again.about, About)
+    assert all(isinstance(part, tuple) for part in (again.blame, again.also))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "failed", "strictly"),
+    [
+        (HELD, False, False),
+        (of(HELD, Status.VIOLATED), True, True),
+        (of(ADVICE, Status.VIOLATED), False, True),
+        (of(HELD, Status.VACUOUS), False, True),
+        (of(HELD, Status.ACCEPTED), False, False),
+    ],
+)
+def test_red_and_strictly_red(verdict: Verdict, *, failed: bool, strictly: bool) -> None:
+    assert (verdict.failed, verdict.failed_strictly) == (failed, strictly)
+
+
+def test_verdicts_by_whose_they_are() -> None:
+    whole: Any = outcome(HELD, REFERENCE, ADVICE)
+    assert names_of(whole.of(About.SUBJECT)) == ("step.plain", "step.cost")
+    assert names_of(whole.of(About.REFERENCE)) == ("gradient.pure",)
