@@ -59,6 +59,7 @@ TRAITS: tuple[Trait, ...] = (
 )
 
 _BY_KEY = {trait.key: trait for trait in TRAITS}
+_LISTS = ("shapes", "dtypes", "flags")
 
 RULES: dict[str, dict[str, str]] = {
     "sgd": {"separability": "element", "lr_response": "linear", "randomness": "none"},
@@ -114,7 +115,7 @@ def declared(traits: Mapping[str, str] | None) -> dict[str, Measured]:
     for key, value in (traits or {}).items():
         if key not in _BY_KEY:
             raise UsageError(f"traits: unknown trait {key!r}{nearest(key, _BY_KEY)}")
-        for part in str(value).split("+"):
+        for part in str(value).split("+") if key in _LISTS else [str(value)]:
             if part not in _BY_KEY[key].values:
                 expected = ", ".join(_BY_KEY[key].values)
                 raise UsageError(f"traits: {key}={value!r}; expected one of {expected}")

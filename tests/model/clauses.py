@@ -7,7 +7,6 @@ from typing import Any
 from gdprops.model.clause import Clause, Level, Needs, View, clause
 from gdprops.model.evidence import Evidence
 
-
 ANY = Needs()
 
 
