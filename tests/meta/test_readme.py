@@ -6,9 +6,12 @@ import ast
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
+import torch
 from click.testing import CliRunner
 
+import gdprops
 from gdprops.clauses import catalogue
 from gdprops.cli import cli
 from gdprops.report.specification import markdown_table
@@ -49,6 +52,16 @@ def test_the_table_of_clauses_is_the_catalogue() -> None:
 
 def test_the_table_test_can_fail() -> None:
     assert "| clause |" in with_table("<!-- clauses: begin x -->\nold\n<!-- clauses: end -->")
+
+
+def test_the_training_step_shown_is_explained_as_it_says() -> None:
+    (shown,) = [block for block in blocks("python") if "def build(" in block]
+    assert len(shown.strip().splitlines()) <= 10
+    said = re.search(r"# (the gradient .*)", shown)
+    assert said is not None
+    names: dict[str, Any] = {"gdprops": gdprops, "torch": torch}
+    exec(compile(shown, "README.md", "exec"), names)
+    assert [v.explanation for v in names["report"].violations][:1] == [said[1]]
 
 
 def test_every_command_shown_exists_with_its_options() -> None:
