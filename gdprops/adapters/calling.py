@@ -39,7 +39,7 @@ class Calls:
             yield
         except GdpropsError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise SubjectCrash(doing, error) from error
         finally:
             self._disarm(previous)

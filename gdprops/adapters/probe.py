@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import Plan
 from gdprops.model.subject import Domain, Gradients
 from gdprops.model.traits import RULES, Measured, Traits
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.subject import Subject
 
+FED = ("optimizer", "update-rule")
+"""The kinds of subject that gdprops feeds."""
 RATE = 0.125
 STEPS = 4
 OPTIONS: dict[str, float | bool] = {"weight_decay": 0.25, "momentum": 0.5, "maximize": True}
@@ -91,7 +93,12 @@ def measure(subject: Subject) -> tuple[Traits, Domain]:
 
 
 def probe(subject: Subject) -> Traits:
-    """Return a subject's traits, measured or declared."""
+    """Return a subject's traits, measured or declared.
+
+    Raises `UsageError` for a subject that gdprops does not feed: it has no traits.
+    """
+    if subject.kind not in FED:
+        raise UsageError(f"{subject.name} is a {subject.kind}; traits are measured on {' and '.join(FED)} subjects")
     return measure(subject)[0]
 
 
@@ -192,7 +199,7 @@ def _describe_factors(factors: list[list[float | None]]) -> str:
         return "yes"
     known = [k for k in every if k is not None]
     if len(known) == len(every) and known and max(known) - min(known) <= NEARLY_PARALLEL * abs(known[0]):
-        return f"nearly: every displacement is {known[0]:.6g} times -eta g"
+        return f"nearly: every displacement is {known[0]:.9g} times -eta g"
     tensors = [[step[i] for step in factors] for i in range(len(factors[0]))]
     if any(all(k == 1.0 for k in tensor) for tensor in tensors):
         plain = sum(all(k == 1.0 for k in tensor) for tensor in tensors)

@@ -57,7 +57,7 @@ def resolve(
     if kind == "update-rule":
         if not callable(found):
             raise UsageError(
-                f"{spec} is a {type(found).__name__}; expected an update rule, a function of (params, grads, state)"
+                f"{spec} is {_describe(found)}; expected an update rule, a function of (params, grads, state)"
             )
         return replace(update_rule(found, rule=rule, name=label_of(spec, given), **given), spec=spec)
     if kind is None and not _is_optimizer_class(found):
@@ -263,4 +263,7 @@ def _is_optimizer_class(found: Any) -> bool:
 
 
 def _describe(found: Any) -> str:
-    return f"the class {found.__name__}" if isinstance(found, type) else f"a {type(found).__name__}"
+    if isinstance(found, type):
+        return f"the class {found.__name__}"
+    kind = type(found).__name__
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

@@ -1,0 +1,198 @@
+"""Small optimizers, each odd in one way: what the probe must tell apart and the runs must survive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Closure = Callable[[], Any] | None
+
+
+class Rule(torch.optim.Optimizer):
+    """Plain gradient descent, one tensor after the other; subclasses change one thing."""
+
+    def __init__(self, params: Any, lr: Any = 0.1, **more: Any) -> None:
+        super().__init__(params, {"lr": lr, **more})
+
+    def moves(self) -> Iterator[tuple[dict[str, Any], Tensor, Tensor]]:
+        """Yield each tensor that has a gradient, with its group."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    yield group, p, p.grad
+
+    @torch.no_grad()
+    def step(self, closure: Closure = None) -> Any:
+        """Move every tensor."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for number, (group, p, g) in enumerate(self.moves()):
+            self.move(number, group, p, g)
+        return loss
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        """Move one tensor."""
+        p.sub_(group["lr"] * g)
+
+
+class Twice(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(2 * group["lr"] * g)
+
+
+class Climbing(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.add_(group["lr"] * g)
+
+
+class PlainForTheFirst(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(group["lr"] * g * (1.0 if number == 0 else g.abs()))
+
+
+class PlainAtFirst(Rule):
+    """A momentum: plain at its first step, bit for bit."""
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        old = self.state[p].get("old", torch.zeros_like(g))
+        self.state[p]["old"] = old * 0.5 + g
+        p.sub_(group["lr"] * self.state[p]["old"])
+
+
+class OffByAMillionth(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(group["lr"] * (1 + 1e-6) * g)
+
+
+class Uneven(Rule):
+    """Every tensor after the first answers to the first."""
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        first = group["params"][0].grad
+        p.sub_(group["lr"] * g * (1.0 if number == 0 else first.flatten()[0]))
+
+
+class NormalizedByTensor(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(group["lr"] * g / g.norm())
+
+
+class NormalizedByGroup(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(group["lr"] * g / torch.stack([q.grad.square().sum() for q in group["params"]]).sum().sqrt())
+
+
+class NormalizedByAll(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(group["lr"] * g / torch.stack([h.square().sum() for _, _, h in self.moves()]).sum().sqrt())
+
+
+class IgnoresTheRate(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(0.125 * g)
+
+
+class SquaresTheRate(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(group["lr"] ** 2 * g)
+
+
+class HidesItsRate(Rule):
+    def __init__(self, params: Any) -> None:
+        torch.optim.Optimizer.__init__(self, params, {})
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(0.125 * g)
+
+
+class Noisy(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(group["lr"] * g * (1 + torch.rand_like(g)))
+
+
+class PrivatelyNoisy(Rule):
+    source = torch.Generator().manual_seed(7)
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(group["lr"] * g * (1 + torch.rand(g.shape, generator=self.source, dtype=g.dtype)))
+
+
+class MatricesOnly(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        if g.dim() != 2:
+            raise ValueError("only matrices")
+        p.sub_(group["lr"] * g)
+
+
+class OneGroupOnly(Rule):
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__(params, lr)
+        if len(self.param_groups) > 1:
+            raise ValueError("no parameter groups, please")
+
+
+class NoEmptyTensors(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(group["lr"] * g * (g.max() - g.max() + 1))
+
+
+class DoubleOnly(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        if g.dtype != torch.float64:
+            raise TypeError("float64 only")
+        p.sub_(group["lr"] * g)
+
+
+class SingleOnly(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        if g.dtype != torch.float32:
+            raise TypeError("float32 only")
+        p.sub_(group["lr"] * g)
+
+
+class NeedsAClosure(Rule):
+    def step(self, closure: Closure = None) -> Any:
+        if closure is None:
+            raise RuntimeError("a closure, please")
+        return super().step(closure)
+
+
+class TakesNoClosure(Rule):
+    def step(self) -> None:  # type: ignore[override] # that is its oddity
+        super().step()
+
+
+class CrashesAtTheThird(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        self.state[p]["t"] = self.state[p].get("t", 0) + 1
+        if self.state[p]["t"] == 3:
+            raise IndexError("the third step")
+        p.sub_(group["lr"] * g)
+
+
+class NeverWorks(Rule):
+    def step(self, closure: Closure = None) -> Any:
+        raise RuntimeError("broken")
+
+
+def not_an_optimizer(params: Any, lr: float = 0.1) -> list[Any]:
+    """Return something else."""
+    return list(params)
+
+
+def raises(params: Any, lr: float = 0.1) -> torch.optim.Optimizer:
+    """Fail with two lines."""
+    raise ValueError("the first line\nand the second")
+
+
+def picky(params: Any, *, lr: float, momentum: float = 0.0, weight_decay: float = 0.0) -> torch.optim.Optimizer:
+    """Take keywords by name only."""
+    return torch.optim.SGD(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
+
+
+CONSTANT = 3

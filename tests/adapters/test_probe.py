@@ -1,0 +1,216 @@
+"""The probe: what torch's documentation says of its optimizers, and near misses that it must not pass over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gdprops.adapters.probe import measure, probe
+from gdprops.adapters.torch_optimizer import optimizer
+from gdprops.adapters.update_rule import update_rule
+from gdprops.model.subject import Domain
+from gdprops.model.traits import Traits
+from tests.adapters import oddities
+
+
+def measured(factory: Any, rule: str | None = None, **hyperparameters: Any) -> tuple[Traits, Domain]:
+    return measure(optimizer(factory, rule=rule, **hyperparameters))
+
+
+ELEMENT = {"inputs": "gradient", "separability": "element", "randomness": "none", "dtypes": "float64+float32"}
+LINEAR = ELEMENT | {"lr_response": "linear", "shapes": "any"}
+NONLINEAR = LINEAR | {"lr_response": "nonlinear"}
+
+TORCH: list[tuple[str, dict[str, Any], dict[str, str], str]] = [
+    ("SGD", {"lr": 0.1}, LINEAR, "yes"),
+    ("SGD", {"lr": 0.1, "momentum": 0.9}, LINEAR, "no"),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}, LINEAR, "no"),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.5}, LINEAR, "no"),
+    ("SGD", {"lr": 0.1, "weight_decay": 0.1}, LINEAR, "no"),
+    ("SGD", {"lr": 0.1, "maximize": True}, LINEAR, "nearly: every displacement is -1 times -eta g"),
+    ("Adam", {}, LINEAR, "no"),
+    ("Adam", {"amsgrad": True}, LINEAR, "no"),
+    ("AdamW", {}, LINEAR, "no"),
+    ("Adamax", {}, LINEAR, "no"),
+    ("NAdam", {}, LINEAR, "no"),
+    ("RAdam", {}, LINEAR, "no"),
+    ("Adagrad", {}, LINEAR, "no"),
+    ("Adadelta", {}, LINEAR, "no"),
+    ("RMSprop", {}, LINEAR, "no"),
+    ("ASGD", {}, NONLINEAR, "no"),
+    ("Rprop", {}, NONLINEAR, "no"),
+    ("Adafactor", {}, NONLINEAR | {"separability": "tensor"}, "no"),
+    ("LBFGS", {}, {"inputs": "closure"}, "no"),
+    ("SparseAdam", {}, {"inputs": "sparse"}, "no"),
+    ("Muon", {}, LINEAR | {"separability": "tensor", "shapes": "2"}, "no"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "expected", "plain"), TORCH, ids=lambda part: str(part)[:40])
+def test_torchs_optimizers_are_what_their_documentation_says(
+    name: str, given: dict[str, Any], expected: dict[str, str], plain: str
+) -> None:
+    if not hasattr(torch.optim, name):
+        pytest.skip(f"this torch has no {name}")
+    traits, _ = measured(getattr(torch.optim, name), **given)
+    assert {key: found.value for key, found in traits} == expected
+    assert traits.plain == plain
+    assert traits.conflicts == ()
+    assert all(found.evidence and not found.declared for _, found in traits)
+
+
+@pytest.mark.parametrize(
+    ("factory", "plain"),
+    [
+        (oddities.Rule, "yes"),
+        (oddities.Twice, "nearly: every displacement is 2 times -eta g"),
+        (oddities.Climbing, "nearly: every displacement is -1 times -eta g"),
+        (oddities.OffByAMillionth, "nearly: every displacement is 1.000001 times -eta g"),
+        (oddities.SquaresTheRate, "nearly: every displacement is 0.125 times -eta g"),
+        (oddities.PlainForTheFirst, "nearly: 1 of 3 tensors move by -eta g at every step, the others do not"),
+        (oddities.PlainAtFirst, "no"),
+        (oddities.NormalizedByTensor, "no"),
+    ],
+)
+def test_a_near_miss_of_plain_descent_is_said_in_words(factory: Any, plain: str) -> None:
+    assert measured(factory)[0].plain == plain
+
+
+def test_plain_at_some_later_steps_only_is_a_near_miss() -> None:
+    class Warming(oddities.Rule):
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            self.state[p]["t"] = t = self.state[p].get("t", 0) + 1
+            p.sub_(group["lr"] * g * min(1.0, t / 3))
+
+    assert measured(Warming)[0].plain == "nearly: every tensor moves by -eta g at step 3, 4 only"
+
+
+@pytest.mark.parametrize(
+    ("factory", "separability"),
+    [
+        (oddities.Rule, "element"),
+        (oddities.NormalizedByTensor, "tensor"),
+        (oddities.NormalizedByGroup, "group"),
+        (oddities.NormalizedByAll, "all"),
+    ],
+)
+def test_separability_is_how_far_a_disturbance_spreads(factory: Any, separability: str) -> None:
+    assert measured(factory)[0]["separability"] == separability
+
+
+def test_an_uneven_coupling_is_printed_and_switches_nothing_off() -> None:
+    """What reaches some tensors and not others is no separability but a bug that clauses about order must see."""
+    traits, _ = measured(oddities.Uneven)
+    assert traits["separability"] == "tensor"
+    said = traits.known["separability"].evidence
+    assert said.startswith("nearly: an uneven coupling (tensor 1 on tensor 2, tensor 1 on tensor 3)")
+
+
+@pytest.mark.parametrize(
+    ("factory", "response", "rate"),
+    [
+        (oddities.Rule, "linear", True),
+        (oddities.IgnoresTheRate, "ignored", True),
+        (oddities.SquaresTheRate, "nonlinear", True),
+        (oddities.HidesItsRate, "own-schedule", False),
+    ],
+)
+def test_the_response_to_the_rate(factory: Any, response: str, *, rate: bool) -> None:
+    traits, domain = measured(factory)
+    assert traits["lr_response"] == response
+    assert domain.rate is rate
+
+
+@pytest.mark.parametrize(
+    ("factory", "randomness"),
+    [(oddities.Rule, "none"), (oddities.Noisy, "global"), (oddities.PrivatelyNoisy, "private")],
+)
+def test_randomness_is_none_global_or_private(factory: Any, randomness: str) -> None:
+    assert measured(factory)[0]["randomness"] == randomness
+
+
+@pytest.mark.parametrize(
+    ("factory", "expected"),
+    [
+        (oddities.Rule, Domain(plain=True, options={})),
+        (oddities.MatricesOnly, Domain(plain=True, dimensions=frozenset({2}), empty=False)),
+        (oddities.OneGroupOnly, Domain(plain=True, groups=False)),
+        (oddities.NoEmptyTensors, Domain(plain=True, empty=False)),
+        (oddities.DoubleOnly, Domain(plain=True, precisions=(53,))),
+        (oddities.SingleOnly, Domain(plain=True, precisions=(24,))),
+        (oddities.HidesItsRate, Domain(rate=False)),
+        (oddities.picky, Domain(plain=True, options={"weight_decay": 0.25, "momentum": 0.5})),
+    ],
+    ids=lambda part: getattr(part, "__name__", ""),
+)
+def test_the_domain_is_what_cases_may_contain(factory: Any, expected: Domain) -> None:
+    given: Any = {"lr": 0.1} if factory is oddities.picky else {}
+    assert measured(factory, **given)[1] == expected
+
+
+def test_options_that_the_user_has_set_are_left_to_the_user() -> None:
+    assert dict(measured(torch.optim.SGD, lr=0.1)[1].options) == {
+        "weight_decay": 0.25,
+        "momentum": 0.5,
+        "maximize": True,
+    }
+    assert "momentum" not in measured(torch.optim.SGD, lr=0.1, momentum=0.9)[1].options
+
+
+@pytest.mark.parametrize(
+    ("factory", "inputs", "evidence"),
+    [
+        (oddities.NeedsAClosure, "closure", "step() raised RuntimeError: a closure, please"),
+        (oddities.NeverWorks, "gradient", "the probe did not finish: step() raised RuntimeError: broken"),
+        (oddities.CrashesAtTheThird, "gradient", "the probe did not finish: step() raised IndexError: the third step"),
+    ],
+)
+def test_a_crash_is_told_from_the_wish_for_a_closure(factory: Any, inputs: str, evidence: str) -> None:
+    traits, _ = measured(factory)
+    assert traits["inputs"] == inputs
+    assert traits.known["inputs"].evidence == evidence
+
+
+def test_a_declaration_stands_and_a_measurement_that_differs_is_a_conflict() -> None:
+    traits = probe(optimizer(oddities.NormalizedByAll, traits={"separability": "element", "clock": "tensor"}))
+    assert traits["separability"] == "element"
+    assert traits["clock"] == "tensor"
+    assert traits.conflicts == ("separability is declared element but measures all",)
+
+
+def test_a_declared_rule_declares_its_traits() -> None:
+    """Else a squared rate would not be a violation of linearity but a response that is not linear."""
+    traits = probe(optimizer(oddities.SquaresTheRate, rule="sgd"))
+    assert traits["lr_response"] == "linear"
+    assert traits.known["lr_response"].declared
+    assert traits.known["lr_response"].evidence.startswith("declared: rule sgd; each of four steps")
+    assert traits.conflicts == ("lr_response is declared linear but measures nonlinear",)
+
+
+def rule(params: Any, grads: Any, state: Any, *, lr: float = 0.1, momentum: float = 0.0) -> tuple[Any, Any]:
+    velocity = {k: momentum * (state or {}).get(k, 0) + g for k, g in grads.items()}
+    return {k: w - lr * velocity[k] if k in velocity else w for k, w in params.items()}, velocity
+
+
+def test_an_update_rule_is_probed_like_an_optimizer() -> None:
+    traits, domain = measure(update_rule(rule))
+    assert {key: found.value for key, found in traits} == LINEAR
+    assert traits.plain == "yes"
+    assert domain.options == {"momentum": 0.5}
+    assert not domain.groups, "it has one learning rate"
+
+
+def test_probing_twice_finds_the_same() -> None:
+    subject = optimizer(torch.optim.Adam)
+    assert measure(subject) == measure(subject)
+
+
+def test_the_probe_leaves_no_trace_in_the_subject() -> None:
+    subject = optimizer(torch.optim.SGD, lr=0.1)
+    measure(subject)
+    assert subject.traits == Traits()
+    assert subject.hyperparameters == {"lr": 0.1}
+    assert np.isfinite(subject.own_rate or 0)

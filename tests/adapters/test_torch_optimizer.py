@@ -1,0 +1,336 @@
+"""A torch optimizer as a subject: built afresh, fed as told, and nothing of the user's touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gdprops.adapters.calling import Calls
+from gdprops.adapters.torch_optimizer import TorchOptimizer, TorchRun, optimizer
+from gdprops.errors import SubjectCrash, Unsupported, UsageError
+from gdprops.model.arrays import Array
+from gdprops.model.case import Plan
+from gdprops.model.subject import Delivery
+from gdprops.model.traits import Traits
+from tests.adapters import oddities
+
+ONE = Plan(((0, 1, 2),))
+SPLIT = Plan(((2, 0), (1,)), (0.5, 0.25))
+
+
+def tensors(dtype: type = np.float64) -> list[Array]:
+    return [np.ones((2, 3), dtype), np.full((2,), 2.0, dtype), np.array(4.0, dtype)]
+
+
+def gradients(dtype: type = np.float64) -> list[Array]:
+    return [np.full((2, 3), 0.5, dtype), np.array([1.0, -1.0], dtype), np.array(8.0, dtype)]
+
+
+def sgd(**more: Any) -> TorchOptimizer:
+    return optimizer(torch.optim.SGD, **{"lr": 0.125, **more})
+
+
+def lists(weights: list[Array]) -> list[Any]:
+    return [w.tolist() for w in weights]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_one_step_moves_copies_and_leaves_the_users_arrays(dtype: type) -> None:
+    mine, slopes = tensors(dtype), gradients(dtype)
+    run = sgd().start(mine, ONE)
+    run.step(slopes)
+    assert lists(run.weights()) == [[[0.9375] * 3] * 2, [1.875, 2.125], 3.0]
+    assert {w.dtype for w in run.weights()} == {np.dtype(dtype)}
+    assert lists(mine) == lists(tensors())
+    assert lists(slopes) == lists(gradients())
+
+
+def test_what_weights_returns_is_a_copy() -> None:
+    run = sgd().start(tensors(), ONE)
+    run.weights()[0][:] = 7.0
+    assert run.weights()[0].tolist() == [[1.0] * 3] * 2
+
+
+def test_an_optimizer_that_spoils_its_gradients_spoils_only_copies() -> None:
+    class Spoils(oddities.Rule):
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            g.fill_(float("nan"))
+
+    slopes = gradients()
+    optimizer(Spoils).start(tensors(), ONE).step(slopes)
+    assert lists(slopes) == lists(gradients())
+
+
+def test_rates_are_set_group_by_group_as_schedulers_do() -> None:
+    run = sgd().start(tensors(), SPLIT)
+    assert run.rates() == [0.5, 0.25, 0.5]
+    run.step(gradients())
+    assert lists(run.weights()) == [[[0.75] * 3] * 2, [1.75, 2.25], 0.0]
+    run.scale_rate(0.5)
+    assert run.rates() == [0.25, 0.125, 0.25]
+
+
+def test_without_rates_the_users_own_is_left_alone() -> None:
+    run = sgd().start(tensors(), Plan(((0,), (1, 2))))
+    assert run.rates() == [0.125] * 3
+    assert sgd().own_rate == 0.125
+    assert optimizer(torch.optim.Adam).own_rate == 1e-3
+    assert optimizer(oddities.HidesItsRate).own_rate is None
+
+
+def test_a_rate_that_is_a_tensor_stays_one() -> None:
+    subject = optimizer(torch.optim.Adam, lr=torch.tensor(0.5, dtype=torch.float64), foreach=False)
+    run = subject.start(tensors(), SPLIT)
+    assert run.rates() == [0.5, 0.25, 0.5]
+    run.scale_rate(2.0)
+    assert run.rates() == [1.0, 0.5, 1.0]
+    groups = run._optimizer.param_groups
+    assert all(isinstance(group["lr"], torch.Tensor) for group in groups)
+    run.step(gradients())
+    assert subject.own_rate == 0.5, "the user's own tensor is not written to"
+
+
+def test_an_optimizer_without_rates_shows_none() -> None:
+    run = optimizer(oddities.HidesItsRate).start(tensors(), SPLIT)
+    assert run.rates() == [None] * 3
+    run.scale_rate(2.0)
+    run.step(gradients())
+    assert run.weights()[2].tolist() == 3.0
+
+
+def test_further_hyperparameters_come_from_the_plan() -> None:
+    run = sgd().start(tensors(), Plan(((0, 1, 2),), (1.0,), {"weight_decay": 0.25, "maximize": True}))
+    run.step(gradients())
+    assert run.weights()[2].tolist() == 4.0 + 8.0 - 1.0
+
+
+def test_groups_are_handed_over_in_their_order() -> None:
+    seen: list[Any] = []
+
+    class Looks(oddities.Rule):
+        def __init__(self, params: Any, lr: float = 0.1) -> None:
+            super().__init__(params, lr)
+            seen.append([tuple(tuple(p.shape) for p in group["params"]) for group in self.param_groups])
+
+    subject = optimizer(Looks)
+    seen.clear()
+    subject.start(tensors(), SPLIT)
+    subject.start(tensors(), ONE)
+    assert seen == [[((), (2, 3)), ((2,),)], [((2, 3), (2,), ())]]
+
+
+def test_the_factory_is_called_afresh_for_every_run() -> None:
+    subject = optimizer(torch.optim.SGD, lr=0.5, momentum=0.5)
+    first, second = subject.start(tensors(), ONE), subject.start(tensors(), ONE)
+    first.step(gradients())
+    first.step(gradients())
+    second.step(gradients())
+    assert second.weights()[2].tolist() == 0.0
+    assert first.weights()[2].tolist() == -6.0
+
+
+def test_a_missing_gradient_is_none_and_an_old_one_does_not_stay() -> None:
+    run = sgd().start(tensors(), ONE)
+    run.step(gradients())
+    run.step([None, gradients()[1], None])
+    assert run._parameters[0].grad is None
+    assert run.weights()[0].tolist() == [[0.9375] * 3] * 2
+    assert run.weights()[1].tolist() == [1.75, 2.25]
+
+
+def test_frozen_tensors_are_handed_over_and_want_no_gradient() -> None:
+    run = sgd(weight_decay=0.5).start(tensors(), Plan(((0, 1, 2),), frozen=frozenset({1})))
+    assert [p.requires_grad for p in run._parameters] == [True, False, True]
+    run.step([gradients()[0], None, gradients()[2]])
+    assert run.weights()[1].tolist() == [2.0, 2.0]
+
+
+@pytest.mark.filterwarnings("ignore:Using backward:UserWarning")
+@pytest.mark.parametrize("delivery", list(Delivery))
+def test_gradients_arrive_bit_for_bit_whatever_the_delivery(delivery: Delivery) -> None:
+    slopes = [np.array([[0.1, -0.3, 1e-300]] * 2), np.array([np.pi, -np.e]), np.array(1 / 3)]
+    run = sgd().start(tensors(), ONE)
+    run.step(slopes, delivery)
+    for p, g in zip(run._parameters, slopes, strict=True):
+        assert p.grad is not None
+        assert p.grad.detach().numpy().tobytes() == g.tobytes()
+        assert p.grad.requires_grad is (delivery is Delivery.GRAPH)
+
+
+def test_layouts_are_kept() -> None:
+    """Transposed parameters and gradients stay transposed: that is what clauses about layout draw them for."""
+    fortran = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    run = sgd().start([fortran], Plan(((0,),)))
+    assert not run._parameters[0].is_contiguous()
+    run.step([fortran * 0 + np.asfortranarray(np.ones((2, 3)))])
+    assert run._parameters[0].grad is not None
+    assert run._parameters[0].grad.stride() == run._parameters[0].stride() == (1, 2)
+    assert run.weights()[0].flags.f_contiguous
+    assert run.weights()[0].tolist() == (fortran - 0.125).tolist()
+
+
+def test_scalars_and_empty_tensors() -> None:
+    run = sgd().start([np.array(1.0), np.zeros((0, 2))], Plan(((0, 1),)))
+    run.step([np.array(8.0), np.zeros((0, 2))])
+    assert [w.shape for w in run.weights()] == [(), (0, 2)]
+    assert run.weights()[0].tolist() == 0.0
+
+
+def test_weights_can_be_placed() -> None:
+    run = sgd().start(tensors(), ONE)
+    run.place([w * 2 for w in tensors()])
+    assert lists(run.weights()) == lists([w * 2 for w in tensors()])
+
+
+def test_a_resumed_run_continues_from_saved_state_on_copies() -> None:
+    subject = optimizer(torch.optim.SGD, lr=0.5, momentum=0.5)
+    run = subject.start(tensors(), SPLIT)
+    run.step(gradients())
+    run.scale_rate(0.5)
+    again = run.resumed()
+    assert again.rates() == run.rates() == [0.25, 0.125, 0.25]
+    assert lists(again.weights()) == lists(run.weights())
+    again.step(gradients())
+    assert lists(again.weights()) != lists(run.weights())
+    run.step(gradients())
+    assert lists(again.weights()) == lists(run.weights())
+    assert again._optimizer is not run._optimizer
+
+
+def test_a_closure_looks_at_the_weights_of_its_moment() -> None:
+    looks: list[list[Any]] = []
+
+    def look(weights: Any) -> tuple[float, list[Array]]:
+        looks.append(lists(weights))
+        return 1.0, gradients()
+
+    run = sgd().start(tensors(), ONE)
+    assert run.step_closure(look) == 1
+    assert looks == [lists(tensors())]
+    assert run.weights()[2].tolist() == 3.0
+
+
+def test_an_optimizer_that_calls_its_closure_twice_is_counted() -> None:
+    class CallsTwice(oddities.Rule):
+        def step(self, closure: oddities.Closure = None) -> Any:
+            assert closure is not None
+            closure()
+            return super().step(closure)
+
+    assert optimizer(CallsTwice).start(tensors(), ONE).step_closure(lambda w: (0.0, gradients())) == 2
+
+
+def test_a_step_that_takes_no_closure_is_said_to() -> None:
+    run = optimizer(oddities.TakesNoClosure).start(tensors(), ONE)
+    run.step(gradients())
+    with pytest.raises(Unsupported, match=r"^step\(\) takes no closure$"):
+        run.step_closure(lambda w: (0.0, gradients()))
+
+
+def test_crashes_say_what_was_being_done() -> None:
+    run = optimizer(oddities.NeverWorks).start(tensors(), ONE)
+    with pytest.raises(SubjectCrash, match=r"^step\(\) raised RuntimeError: broken$"):
+        run.step(gradients())
+    with pytest.raises(SubjectCrash, match=r"^step\(closure\) raised RuntimeError: broken$"):
+        run.step_closure(lambda w: (0.0, gradients()))
+    subject = optimizer(oddities.OneGroupOnly)
+    with pytest.raises(SubjectCrash) as raised:
+        subject.start(tensors(), SPLIT)
+    assert str(raised.value) == (
+        "tests.adapters.oddities:OneGroupOnly on 2 parameter group(s) raised ValueError: no parameter groups, please"
+    )
+
+
+@pytest.mark.parametrize("method", ["state_dict", "load_state_dict"])
+def test_a_crash_while_resuming_says_so(method: str) -> None:
+    def broken(self: Any, *arguments: Any) -> Any:
+        raise KeyError("lost")
+
+    subject = optimizer(type("Forgetful", (torch.optim.SGD,), {method: broken}), lr=0.1)
+    with pytest.raises(SubjectCrash, match=rf"^{method}\(\) raised KeyError: 'lost'$"):
+        subject.start(tensors(), ONE).resumed()
+
+
+def test_a_factory_that_returns_something_else_at_last_is_a_usage_error() -> None:
+    subject = TorchOptimizer(oddities.not_an_optimizer, {}, "mine")  # type: ignore[arg-type] # that is the test
+    with pytest.raises(UsageError, match=r"^mine returned a list; expected a torch\.optim\.Optimizer$"):
+        subject.start(tensors(), ONE)
+
+
+def test_an_optimizer_that_holds_other_tensors_moves_none_of_ours() -> None:
+    class HoldsCopies(torch.optim.SGD):
+        def __init__(self, params: Any, lr: float = 0.1) -> None:
+            super().__init__([torch.nn.Parameter(p.detach().clone()) for p in params], lr)
+
+    run = optimizer(HoldsCopies).start(tensors(), Plan(((0, 1, 2),), (0.5,)))
+    run.step(gradients())
+    assert lists(run.weights()) == lists(tensors())
+    assert run.rates() == [None] * 3
+
+
+def test_every_run_starts_from_the_plans_random_numbers() -> None:
+    subject = optimizer(oddities.Noisy)
+
+    def moved(seed: int) -> Any:
+        run = subject.start(tensors(), Plan(((0, 1, 2),), seed=seed))
+        run.step(gradients())
+        return lists(run.weights())
+
+    assert moved(0) == moved(0)
+    assert moved(0) != moved(1)
+
+
+@pytest.mark.parametrize(
+    ("option", "accepted"), [("momentum", False), ("weight_decay", True), ("maximize", True), ("betas", False)]
+)
+def test_options_are_accepted_that_the_factory_has_and_the_user_has_not_set(option: str, *, accepted: bool) -> None:
+    assert sgd(momentum=0.9).accepts(option) is accepted
+
+
+def test_a_prepared_subject_is_another_one() -> None:
+    subject, traits, calls = sgd(), Traits(plain="yes"), Calls(3.0)
+    ready = subject.prepared(traits, calls)
+    assert (ready.traits, ready.calls, ready.name) == (traits, calls, subject.name)
+    assert subject.traits == Traits()
+
+
+def run_script(subject: TorchOptimizer, plan: Plan, steps: list[list[str]]) -> dict[str, Any]:
+    start = subject.script_start(tensors(np.float32), plan)
+    names: dict[str, Any] = {}
+    exec("\n".join([subject.script_head(), *start, *(line for step in steps for line in step)]), names)
+    return names
+
+
+def test_its_script_does_what_its_run_did() -> None:
+    subject = optimizer("torch.optim:SGD", lr=0.125, momentum=0.5)
+    plan = Plan(((2, 0), (1,)), (0.5, 0.25), {"weight_decay": 0.25}, frozen=frozenset({1}))
+    run = subject.start(tensors(np.float32), plan)
+    fed: Any = [[gradients()[0], None, gradients()[2]], [None, None, gradients()[2]]]
+    steps = [subject.script_step(step, Delivery.ASSIGNED) for step in fed]
+    for step in fed:
+        run.step(step)
+    names = run_script(subject, plan, steps)
+    seen = [names[f"w{i + 1}"].detach().numpy() for i in range(3)]
+    assert [w.tobytes() for w in seen] == [w.tobytes() for w in run.weights()]
+    assert not names["w2"].requires_grad
+
+
+def test_its_script_of_a_closure_answers_alike() -> None:
+    subject = optimizer("torch.optim:SGD", lr=0.125)
+    run = subject.start(tensors(np.float32), ONE)
+    run.step_closure(lambda w: (2.0, gradients(np.float32)))
+    names = run_script(subject, ONE, [subject.script_closure([(2.0, gradients(np.float32))])])
+    assert [names[f"w{i + 1}"].tolist() for i in range(3)] == lists(run.weights())
+
+
+def test_a_transposed_tensor_is_transposed_in_the_script_too() -> None:
+    subject, fortran = sgd(), np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    names: dict[str, Any] = {}
+    lines = subject.script_start([fortran], Plan(((0,),)))
+    exec("\n".join(["import torch", *lines[:-1]]), names)
+    assert names["w1"].stride() == (1, 2)
+    assert names["w1"].tolist() == fortran.tolist()
+    assert isinstance(subject.start([fortran], Plan(((0,),))), TorchRun)
