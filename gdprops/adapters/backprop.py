@@ -68,7 +68,7 @@ def backprop(
     targets: str = "numbers",
     lr: float | None = None,
     name: str | None = None,
-) -> Backprop:
+) -> Any:
     """Return hand-written backprop as a subject: plain functions over a dict (or list) of float64 NumPy arrays.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -179,10 +179,12 @@ class WrittenRun:
         return self._loss_of(weights, self.case.batches[t])
 
     def _loss_of(self, weights: Sequence[Array], batch: Batch) -> float:
-        x, y = _data(batch)
         with self._calls.to(LOSS):
-            found = self._loss(self._container.of([np.array(w, dtype=np.float64) for w in weights]), x, y)
-        return as_loss(found)
+            return self._bare_loss(weights, batch)
+
+    def _bare_loss(self, weights: Sequence[Array], batch: Batch) -> float:
+        """Return the loss, on copies: whoever calls this counts its time and catches its exceptions."""
+        return as_loss(self._loss(self._container.of([np.array(w, dtype=np.float64) for w in weights]), *_data(batch)))
 
     def gradients(
         self,
@@ -209,14 +211,15 @@ class WrittenRun:
 
     def _differences(self, weights: Sequence[Array], batch: Batch) -> tuple[list[Array], list[Array]]:
         flat = np.concatenate([np.asarray(w, dtype=np.float64).ravel() for w in weights])
+        ends = [0, *np.cumsum([w.size for w in weights]).tolist()]
 
-        def split(values: Sequence[float]) -> list[Array]:
-            parts = np.split(np.array(values), np.cumsum([w.size for w in weights])[:-1])
-            return [np.asarray(p.reshape(w.shape)) for p, w in zip(parts, weights, strict=True)]
+        def split(values: Array) -> list[Array]:
+            return [values[a:b].reshape(w.shape) for a, b, w in zip(ends, ends[1:], weights, strict=False)]
 
-        noise = self._noise(weights, batch)
-        found = cautious_gradient(lambda w: self._loss_of(split(list(w)), batch), flat, noise=noise)
-        values, errors = split([d.value for d in found]), split([d.error for d in found])
+        with self._calls.to(LOSS):
+            noise = self._noise(weights, batch)
+            found = cautious_gradient(lambda w: self._bare_loss(split(w), batch), flat, noise=noise)
+        values, errors = split(np.array([d.value for d in found])), split(np.array([d.error for d in found]))
         share = decisions.GUARDED_SHARE
         return values, [e + share * np.abs(g).max(initial=0.0) for g, e in zip(values, errors, strict=True)]
 
@@ -227,10 +230,10 @@ class WrittenRun:
         """
         rng, worst = np.random.default_rng(0), 0.0
         for near in (weights, [w + decisions.RICHARDSON_STEP for w in weights]):
-            at = self._loss_of(near, batch)
+            at = self._bare_loss(near, batch)
             for _ in range(decisions.PERTURBATIONS // 2):
                 *moved, x, y = perturbed([*near, batch.inputs, batch.targets], rng)
-                worst = max(worst, abs(self._loss_of(moved, replace_data(batch, x, y)) - at))
+                worst = max(worst, abs(self._bare_loss(moved, replace(batch, inputs=x, targets=y)) - at))
             worst = max(worst, 2 * decisions.unit(decisions.DOUBLE) * abs(at))
         return worst
 
@@ -270,11 +273,6 @@ class WrittenRun:
             returned = self._step(params, x, y, self.case.rate) if self._step is not None else None
         if isinstance(returned, Mapping | list | tuple) and not self._container.holds(returned):
             raise UsageError(f"{STEP} returned {described(returned)}; expected params, {self._container.word}, or None")
-
-
-def replace_data(batch: Batch, inputs: Array, targets: Array) -> Batch:
-    """Return a batch with other numbers."""
-    return type(batch)(inputs, targets)
 
 
 def _data(batch: Batch) -> tuple[Array, Array]:

@@ -6,6 +6,8 @@ the error of the differences, which grows at a kink: what cannot be decided ther
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses import training
@@ -24,8 +26,12 @@ if TYPE_CHECKING:
     from gdprops.model.case import BackpropCase
     from gdprops.model.evidence import Evidence
     from gdprops.model.subject import Domain, WrittenSubject
+
+    Examine = Callable[[Any, Any], Evidence]
 else:
     np, workbench = lazy("numpy"), lazy("gdprops.clauses.workbench")
+
+GOLDEN = (5**0.5 - 1) / 2
 
 
 def _loops(domain: Domain) -> SearchStrategy[BackpropCase]:
@@ -46,6 +52,25 @@ def _without_step(subject: WrittenSubject) -> str | None:
 
 def _without_gradients(subject: WrittenSubject) -> str | None:
     return "no gradients(params, X, y) is given" if subject.gradients is None else None
+
+
+def _seen_again(examine: Examine) -> Examine:
+    """Hold a violation to be one only if it is seen beside its point too: kinks may meet at one point, not there."""
+
+    def examined(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+        found = examine(subject, case)
+        if not found.violated or examine(subject, _beside(case)).violated:
+            return found
+        return workbench.vacuous("a kink is near")
+
+    return examined
+
+
+def _beside(case: BackpropCase) -> BackpropCase:
+    """Return the case with its weights moved by fractions of the golden ratio's multiples: no sum of them vanishes."""
+    count = np.cumsum([0, *(w.size for w in case.tensors)])
+    parts = [(np.arange(a, b) + 1) * GOLDEN % 1 * workbench.decisions.BESIDE for a, b in pairwise(count)]
+    return replace(case, tensors=tuple(w + p.reshape(w.shape) for w, p in zip(case.tensors, parts, strict=True)))
 
 
 def plain(subject: WrittenSubject, case: BackpropCase) -> Evidence:
@@ -96,13 +121,13 @@ def pure(subject: WrittenSubject, case: BackpropCase) -> Evidence:
     )
 
 
-def _steps(examine: Callable[..., Evidence], cases: Callable[[Domain], Any] = _loops) -> Face:
-    return Face(cases, examine, _without_step)
+def _steps(examine: Examine, cases: Callable[[Domain], Any] = _loops) -> Face:
+    return Face(cases, _seen_again(examine), _without_step)
 
 
 FACES: dict[str, Face] = {
     "gradient.complete": Face(_looks, complete, _without_gradients),
-    "gradient.matches-loss": Face(_looks, matches_loss, _without_gradients),
+    "gradient.matches-loss": Face(_looks, _seen_again(matches_loss), _without_gradients),
     "gradient.pure": Face(_looks, pure),
     "step.simultaneous": _steps(training.simultaneous),
     "step.plain": _steps(plain),

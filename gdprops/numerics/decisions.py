@@ -103,6 +103,10 @@ KINK_ROUNDING = 16.0
 # out. That is no wrong step: a layer updated too early is off by the order of the learning rate.
 GUARDED_SHARE = 1e-6
 
+# A violation must be seen again with every weight moved by its own odd part of this: two kinks at one point can cancel
+# in all differences, but not beside it. Ten times the step of the differences.
+BESIDE = 0.02
+
 # Near a kink the expected weights are uncertain by more than this share of the displacement: no word on the loss.
 BLURRED_SHARE = 1e-3
 

@@ -142,11 +142,13 @@ def settled(value: Any) -> Array:
 
 
 class DelayedDict(dict[str, Any]):
-    """A dict of such parameters: a name that is bound anew gives its old numbers too."""
+    """A dict of such parameters, as far as they are chosen: a name that is bound anew gives its old numbers too."""
 
-    def __init__(self, names: Sequence[str], arrays: Sequence[Array], late: list[str]) -> None:
-        super().__init__({name: delayed(name, w, late) for name, w in zip(names, arrays, strict=True)})
-        self._before, self._late = dict(zip(names, arrays, strict=True)), late
+    def __init__(self, names: Sequence[str], arrays: Sequence[Array], late: list[str], chosen: Sequence[str]) -> None:
+        self._before, self._late = {n: w for n, w in zip(names, arrays, strict=True) if n in chosen}, late
+        super().__init__(
+            {n: delayed(n, w, late) if n in chosen else np.array(w) for n, w in zip(names, arrays, strict=True)}
+        )
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name in self._before and not isinstance(value, Delayed):
@@ -164,13 +166,15 @@ class DelayedDict(dict[str, Any]):
 
 
 class DelayedList(list[Any]):
-    """A list of such parameters."""
+    """A list of such parameters, as far as they are chosen."""
 
-    def __init__(self, names: Sequence[str], arrays: Sequence[Array], late: list[str]) -> None:
-        super().__init__(delayed(name, w, late) for name, w in zip(names, arrays, strict=True))
-        self._names, self._before, self._late = list(names), list(arrays), late
+    def __init__(self, names: Sequence[str], arrays: Sequence[Array], late: list[str], chosen: Sequence[str]) -> None:
+        self._names, self._before, self._late, self._chosen = list(names), list(arrays), late, set(chosen)
+        super().__init__(
+            delayed(n, w, late) if n in chosen else np.array(w) for n, w in zip(names, arrays, strict=True)
+        )
 
     def __setitem__(self, position: Any, value: Any) -> None:
-        if isinstance(position, int) and not isinstance(value, Delayed):
+        if isinstance(position, int) and self._names[position] in self._chosen and not isinstance(value, Delayed):
             value = delayed(self._names[position], self._before[position], self._late, value)
         super().__setitem__(position, value)

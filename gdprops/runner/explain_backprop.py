@@ -40,24 +40,29 @@ def explain(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
 
 
 def _late_reads(subject: Backprop, wrong: Sequence[tuple[BackpropCase, Watched]]) -> str | None:
-    """Put off every write: is the step right now, in every failing example?"""
-    late = list[str]()
-    for case, step in wrong:
-        if not _is_right_when_delayed(subject, case, step, late):
-            return None
-    names = [name for name in wrong[0][1].names if name in late]
-    if not names:
+    """Put off every write: is the step right now, in every failing example? And which writes must be put off?"""
+    names, late = wrong[0][1].names, list[str]()
+    if not all(_is_right_when_delayed(subject, *one, names, late) for one in wrong):
+        return None
+    needed = [name for name in names if name in late]
+    for name in list(needed):
+        fewer = [n for n in needed if n != name]
+        if fewer and all(_is_right_when_delayed(subject, *one, fewer, []) for one in wrong):
+            needed = fewer
+    if not needed:
         return None
     return (
-        f"the step uses the already updated weights of {' and '.join(names)}: "
+        f"the step uses the already updated weights of {' and '.join(needed)}: "
         "with every write put off to the end of the step, it is right"
     )
 
 
-def _is_right_when_delayed(subject: Backprop, case: BackpropCase, step: Watched, late: list[str]) -> bool:
+def _is_right_when_delayed(
+    subject: Backprop, case: BackpropCase, step: Watched, chosen: Sequence[str], late: list[str]
+) -> bool:
     form = DelayedList if subject.container.keys is None else DelayedDict
     try:
-        moved = subject.begin(case).stepped(form(step.names, step.before, late), step.batch)
+        moved = subject.begin(case).stepped(form(step.names, step.before, late, chosen), step.batch)
         ended = [settled(subject.container.found(moved, name, k)) for k, name in enumerate(step.names)]
     except (GdpropsError, TypeError, ValueError, AttributeError):
         return False

@@ -1,0 +1,202 @@
+"""Hand-written backprop: correct ones are not accused, faulty ones are caught, blamed and explained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gdprops.adapters.backprop import backprop
+from gdprops.model.verdict import Outcome, Status, Verdict
+from gdprops.runner.session import check_subject
+from gdprops.runner.settings import Settings
+from tests import written_backprop as written
+
+TWO_LAYERS: dict[str, Any] = {"loss": written.loss, "shapes": written.shapes}
+RELU: dict[str, Any] = {"loss": written.relu_loss, "shapes": written.shapes}
+SOFTMAX: dict[str, Any] = {"shapes": lambda n_in, n_hidden, n_out: {"W": (n_in, n_out), "b": (n_out,)}}
+CORRECT = {
+    "in place": backprop(**TWO_LAYERS, step=written.in_place, gradients=written.gradients),
+    "returned": backprop(**TWO_LAYERS, step=written.returned),
+    "both": backprop(**TWO_LAYERS, step=written.both),
+    "relu": backprop(**RELU, step=written.relu_step, gradients=written.relu_gradients),
+    "relu without bias": backprop(
+        written.no_bias_loss, written.no_bias_step, shapes=lambda i, h, o: {"W1": (i, h), "W2": (h, o)}
+    ),
+    "loops over samples": backprop(written.looped_loss, written.looped_step, shapes=written.listed),
+    "softmax": backprop(written.cross_entropy, written.softmax_step, targets="one-hot", **SOFTMAX),
+    "labels": backprop(written.label_loss, written.label_step, targets="labels", **SOFTMAX),
+    "small rate": backprop(**TWO_LAYERS, step=written.in_place, lr=1e-3),
+}
+LATE = "the step uses the already updated weights of {}: with every write put off to the end of the step, it is right"
+
+
+def examined(subject: Any, *, clauses: str = "*", examples: int = 25, seed: int = 0) -> Outcome:
+    return check_subject(subject, clauses=clauses, settings=Settings(seed=seed, examples=examples))
+
+
+def primary(subject: Any, **options: Any) -> Verdict:
+    outcome = examined(subject, **options)
+    broken = [v for v in outcome.verdicts if v.status is Status.VIOLATED]
+    assert broken, [v.reason for v in outcome.verdicts]
+    return next((v for v in broken if v.also), broken[0])
+
+
+def faulty(step: Any, gradients: Any = None) -> Any:
+    return backprop(**TWO_LAYERS, step=step, gradients=gradients, name="faulty")
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("name", CORRECT)
+def test_correct_backprop_is_not_accused(name: str, seed: int) -> None:
+    outcome = examined(CORRECT[name], seed=seed, examples=10)
+    assert {v.clause: v.reason for v in outcome.verdicts if v.status in (Status.VIOLATED, Status.ERROR)} == {}
+    assert {v.clause for v in outcome.verdicts if v.status is Status.HELD} >= {"step.simultaneous", "step.plain"}
+
+
+def test_what_is_not_given_does_not_apply() -> None:
+    only_steps = examined(CORRECT["returned"], examples=1).verdicts
+    reasons = {v.clause: v.reason for v in only_steps if v.status is Status.NOT_APPLICABLE}
+    assert reasons == dict.fromkeys(
+        ("gradient.complete", "gradient.matches-loss"), "no gradients(params, X, y) is given"
+    )
+    only_gradients = examined(backprop(**TWO_LAYERS, gradients=written.gradients), examples=1).verdicts
+    assert {v.clause for v in only_gradients if v.status is Status.HELD} == {
+        "gradient.complete",
+        "gradient.matches-loss",
+        "gradient.pure",
+    }
+    assert "no step(params, X, y, lr) is given" in {v.reason for v in only_gradients}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        written.updates_as_it_goes,
+        written.rebinds_as_it_goes,
+        written.moves_its_locals,
+        written.toy_network,
+    ],
+)
+def test_updated_weights_used_too_early(step: Any) -> None:
+    verdict = primary(faulty(step), clauses="step.simultaneous")
+    assert verdict.blame == ("W1", "b1")
+    assert verdict.first_wrong_step == 1
+    assert verdict.explanation == LATE.format("W2")
+
+
+def test_the_tutorials_of_lists() -> None:
+    scratch = backprop(written.from_scratch_loss, written.from_scratch, shapes=written.from_scratch_shapes)
+    loop = backprop(written.zero_to_gpt_loss, written.zero_to_gpt, shapes=written.zero_to_gpt_shapes)
+    for subject in (scratch, loop):
+        verdict = primary(subject, clauses="step.simultaneous")
+        assert verdict.blame == ("params[0]",)
+        assert verdict.explanation == LATE.format("params[1]")
+        assert verdict.counterexample is not None
+        assert sum(np.size(w["array"]) for w in verdict.counterexample.case["case"]["tensors"]) <= 4
+
+
+def test_a_small_rate_hides_nothing() -> None:
+    verdict = primary(backprop(**TWO_LAYERS, step=written.updates_as_it_goes, lr=1e-3), clauses="step.simultaneous")
+    assert verdict.blame == ("W1", "b1")
+    assert verdict.worst_ratio is not None
+    assert verdict.worst_ratio > 100
+
+
+@pytest.mark.parametrize(
+    ("change", "blame", "explanation"),
+    [
+        (written.flips_a_sign, ("W1",), "W1: moved the other way (the gradient's sign is flipped)"),
+        (written.forgets_a_layer, ("W1", "b1"), "W1, b1: not moved"),
+        (written.forgets_a_bias, ("b1",), "b1: not moved"),
+        (written.forgets_to_transpose, ("W1", "b1"), None),
+        (written.forgets_the_activation, ("W1", "b1"), None),
+    ],
+)
+def test_wrong_gradients(change: Any, blame: tuple[str, ...], explanation: str | None) -> None:
+    verdict = primary(faulty(*written.stepping(change)), clauses="gradient.matches-loss", examples=60)
+    assert verdict.blame == blame
+    if explanation is None:
+        assert str(verdict.explanation).startswith("none of")
+    else:
+        assert verdict.explanation == explanation
+
+
+def test_a_forgotten_layer_breaks_moves_all() -> None:
+    step, _ = written.stepping(written.forgets_a_layer)
+    verdict = primary(faulty(step), clauses="step.moves-all")
+    assert verdict.reason.endswith("steps W1 never moves, b1 never moves")
+
+
+def test_a_forgotten_mean() -> None:
+    verdict = primary(backprop(**RELU, step=written.forgets_to_average), clauses="step.simultaneous")
+    assert verdict.explanation == (
+        "W1, b1, W2, b2: moved farther by the number of rows (the gradient is not divided by them)"
+    )
+
+
+def test_a_step_taken_twice() -> None:
+    verdict = primary(faulty(written.steps_twice), clauses="step.*")
+    assert verdict.clause == "step.once"
+    assert verdict.explanation == "the same update is applied twice"
+
+
+def test_a_stale_activation() -> None:
+    verdict = primary(faulty(written.stale_activation()), clauses="step.simultaneous")
+    assert verdict.blame == ("W2",)
+
+
+def test_a_crash_is_a_violation() -> None:
+    verdict = primary(faulty(written.raises), clauses="step.simultaneous")
+    assert verdict.reason == "step(params, X, y, lr) raised ZeroDivisionError: a student's mistake"
+
+
+def test_another_shape_is_a_violation() -> None:
+    def step(params: Any, X: Any, y: Any, lr: float) -> None:
+        params["b2"] = np.zeros((1, len(params["b2"])))
+
+    verdict = primary(faulty(step), clauses="step.simultaneous")
+    assert verdict.reason.startswith("step(params, X, y, lr) left b2 as an array of shape (1, ")
+
+
+def test_gradients_that_move_the_weights() -> None:
+    def moving(params: Any, X: Any, y: Any) -> Any:
+        found = written.gradients(params, X, y)
+        params["W1"] -= found["W1"]
+        return found
+
+    verdict = primary(backprop(**TWO_LAYERS, gradients=moving))
+    assert verdict.clause == "gradient.pure"
+    assert verdict.reason == "gradients(params, X, y) writes into what it is given"
+    assert verdict.blame == ("W1",)
+
+
+def test_a_loss_that_centers_its_inputs() -> None:
+    def centering(params: Any, X: Any, y: Any) -> float:
+        X -= X.mean()
+        return written.loss(params, X, y)
+
+    verdict = primary(backprop(centering, step=written.in_place, shapes=written.shapes), clauses="gradient.pure")
+    assert verdict.reason == "loss(params, X, y) writes into what it is given"
+    assert verdict.blame == ("X",)
+
+
+def test_a_missing_gradient() -> None:
+    def partial(params: Any, X: Any, y: Any) -> Any:
+        return {name: g for name, g in written.gradients(params, X, y).items() if name != "b2"}
+
+    verdict = primary(backprop(**TWO_LAYERS, gradients=partial))
+    assert (verdict.clause, verdict.reason) == ("gradient.complete", "b2 has no gradient")
+
+
+def test_the_counterexample_runs_on_numpy_alone() -> None:
+    verdict = primary(faulty(written.updates_as_it_goes), clauses="step.simultaneous")
+    assert verdict.counterexample is not None
+    python = verdict.counterexample.python
+    assert python.startswith(
+        "import numpy as np\nfrom tests.written_backprop import updates_as_it_goes\n\n"
+        "params = {'W1': np.array([[1.0]]), 'b1': np.array([1.0]), 'W2': np.array([[1.0]]), 'b2': np.array([1.0])}\n"
+    )
+    assert "# -> W1 [" in python
+    exec(compile(python, "counterexample", "exec"), {})
