@@ -54,7 +54,7 @@ def _moving(case: UpdateCase, expected: Sequence[Weights]) -> int:
         "stops-at-a-missing-gradient",
         "rule-with-one-counter",
     ),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True)),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, mixed=True)),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
 )
 def parameter_order(subject: Subject, case: UpdateCase) -> Evidence:
@@ -85,7 +85,7 @@ def _shown(groups: Sequence[Sequence[int]]) -> str:
     "step.",
     view=View.OPTIMIZER,
     refuted_by=("only-the-first-group-moves", "clock-advanced-by-group", "every-group-moves-everything"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(groups=False)),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(groups=False, mixed=True)),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE), torch=True, groups=True),
 )
 def group_split(subject: Subject, case: UpdateCase) -> Evidence:

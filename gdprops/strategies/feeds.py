@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -30,7 +30,8 @@ MOST_TENSORS = 5
 class Feed:
     """What a feed may contain.
 
-    ``missing``: gradients that are None at some step; ``zeros``: dead entries and tensors.
+    ``missing``: gradients that are None at some step; ``zeros``: dead entries and tensors; ``mixed``: every other
+    tensor in float32, where the subject takes both dtypes.
     """
 
     least_steps: int = 2
@@ -44,6 +45,7 @@ class Feed:
     unusual: bool = True
     transposed: bool = True
     exact: bool = False
+    mixed: bool = False
 
 
 def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
@@ -69,9 +71,21 @@ def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
             head, domain, len(shapes), groups=feed.groups, options=feed.options, own_rate=feed.own_rate, frozen=frozen
         )
         order = tuple(head.take(MOST_TENSORS))
-        return UpdateCase(tensors, fed, setup, precision, order, (2.0, 8.0, 10.0, 100.0)[draw(choices(4))])
+        case = UpdateCase(tensors, fed, setup, precision, order, (2.0, 8.0, 10.0, 100.0)[draw(choices(4))])
+        return _mixed(case) if head.happens(5) and feed.mixed and len(domain.precisions) > 1 else case
 
     return build()
+
+
+def _mixed(case: UpdateCase) -> UpdateCase:
+    """Return the case with every other tensor, and its gradients, in float32 and the rest in float64."""
+    precisions = [24 if i % 2 else 53 for i in range(len(case.tensors))]
+    tensors = tuple(as_precision(w, p) for w, p in zip(case.tensors, precisions, strict=True))
+    fed = tuple(
+        tuple(None if g is None else as_precision(g, p) for g, p in zip(step, precisions, strict=True))
+        for step in case.gradients
+    )
+    return replace(case, tensors=tensors, gradients=fed, precision=min(precisions))
 
 
 def _shapes(deck: Deck, domain: Domain, feed: Feed) -> tuple[tuple[int, ...], ...]:
