@@ -67,9 +67,7 @@ def test_a_violation_is_exit_code_one(run: Run, statuses: dict[str, Status]) -> 
 
 
 @pytest.mark.parametrize(("flags", "code"), [((), 0), (("--strict",), 1)])
-@pytest.mark.parametrize(
-    ("clause", "status"), [("step.plain", Status.VACUOUS), ("step.cost", Status.VIOLATED)]
-)
+@pytest.mark.parametrize(("clause", "status"), [("step.plain", Status.VACUOUS), ("step.cost", Status.VIOLATED)])
 def test_strict_makes_vacuous_and_recommended_red(
     run: Run, statuses: dict[str, Status], flags: tuple[str, ...], code: int, clause: str, status: Status
 ) -> None:
@@ -257,9 +255,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def run_process(environment: dict[str, str], *arguments: str, cwd: Path) -> tuple[int, str, str]:
-    done = subprocess.run(
-        command(*arguments), env=environment, cwd=cwd, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command(*arguments), env=environment, cwd=cwd, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -268,9 +264,7 @@ def test_several_processes_say_the_same_as_one(worker_environment: dict[str, str
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --nonsense", encoding="utf-8")
     one = run_process(worker_environment, "check", "a:B", "-v", "--seed", "1", cwd=tmp_path)
     for workers in ("1", "2", "auto"):
-        several = run_process(
-            worker_environment, "check", "a:B", "-v", "--seed", "1", "-n", workers, cwd=tmp_path
-        )
+        several = run_process(worker_environment, "check", "a:B", "-v", "--seed", "1", "-n", workers, cwd=tmp_path)
         assert several == one
     assert not (tmp_path / ".pytest_cache").exists()
 

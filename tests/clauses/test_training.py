@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gdprops.adapters.probe import probe
 from gdprops.adapters.training_step import training_step
 from gdprops.errors import UsageError
 from gdprops.model.verdict import About, Outcome, Status, Verdict
@@ -125,3 +126,8 @@ def test_a_negative_rate_is_refused() -> None:
 def test_it_is_a_decorator_too() -> None:
     subject = training_step(lr=0.1, name="decorated")(steps.without_an_optimizer)
     assert (subject.name, subject.rule) == ("decorated", "sgd")
+
+
+def test_a_training_step_has_no_traits() -> None:
+    with pytest.raises(UsageError, match=r"mine is a training-step; traits are measured on optimizer and update-rule"):
+        probe(training_step(steps.ordinary, name="mine"))

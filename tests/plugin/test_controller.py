@@ -44,9 +44,7 @@ def test_verdicts_come_in_the_order_of_the_items(watching: Progress) -> None:
         verdict = v.held(clause=item.clause.id)
         collector.pytest_runtest_logstart(f"x::test_item[{item_id(item)}]")
         collector.pytest_runtest_logreport(report(item, user_properties=[transport(verdict)]))
-    assert [verdict.clause for verdict in collector.verdicts(complete=True)] == [
-        item.clause.id for item in ITEMS
-    ]
+    assert [verdict.clause for verdict in collector.verdicts(complete=True)] == [item.clause.id for item in ITEMS]
     assert len(watching.verdicts) == 3
     assert collector.began
 

@@ -90,9 +90,7 @@ def test_what_is_vacuous_skips_with_the_reason_and_fails_when_strict(suite: pyte
 
 
 def test_what_does_not_apply_skips_even_when_strict(suite: pytest.Pytester) -> None:
-    result = run(
-        suite, "-rs", "--gdprops-strict", found="fake.STATUSES['step.plain'] = Status.NOT_APPLICABLE"
-    )
+    result = run(suite, "-rs", "--gdprops-strict", found="fake.STATUSES['step.plain'] = Status.NOT_APPLICABLE")
     result.assert_outcomes(passed=4, skipped=2)
     result.stdout.fnmatch_lines(["SKIPPED*step.plain is not-applicable: a good reason"])
 
@@ -121,9 +119,7 @@ def test_options_reach_the_clause(suite: pytest.Pytester) -> None:
         (("--gdprops-profile", "x"), "--gdprops-profile='x'; expected one of dev, ci, nightly"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(
-    suite: pytest.Pytester, flags: tuple[str, ...], message: str
-) -> None:
+def test_options_that_mean_nothing_are_refused(suite: pytest.Pytester, flags: tuple[str, ...], message: str) -> None:
     result = run(suite, *flags)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert [line.strip() for line in result.errlines if line] == [f"ERROR: {message}"]

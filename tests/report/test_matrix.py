@@ -34,9 +34,7 @@ def test_the_summary_counts_faults_and_names_survivors() -> None:
     assert survived([DEAD, ALIVE]) == [ALIVE]
 
 
-def test_rows_are_counted_as_they_come(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_rows_are_counted_as_they_come(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("gdprops.report.displays.PLAIN_INTERVAL", 0.0)
     with watching(quiet=False) as on_row:
         on_row(DEAD)

@@ -31,9 +31,7 @@ def test_the_subjects_verdict_comes_before_the_references() -> None:
 
 
 def test_an_unknown_clause_is_a_key_error_with_the_nearest() -> None:
-    with pytest.raises(
-        KeyError, match=r"no verdict on 'step\.simultanous'; did you mean 'step\.simultaneous'\?"
-    ):
+    with pytest.raises(KeyError, match=r"no verdict on 'step\.simultanous'; did you mean 'step\.simultaneous'\?"):
         Report(v.outcome(v.held()))["step.simultanous"]
 
 

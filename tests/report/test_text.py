@@ -67,9 +67,7 @@ def test_the_primary_violation_comes_first() -> None:
     other = v.violated(clause="step.plain")
     primary = v.violated(also=("step.plain",))
     assert in_full(v.outcome(other, primary)) == [primary, other]
-    assert "also        step.plain (violated too, likely by the same fault)" in text_of(
-        v.outcome(other, primary)
-    )
+    assert "also        step.plain (violated too, likely by the same fault)" in text_of(v.outcome(other, primary))
 
 
 def test_what_follows_from_the_primary_violation_shows_its_case_only_when_verbose() -> None:
@@ -98,9 +96,7 @@ def test_skips_never_read_as_passes() -> None:
 
 def test_reasons_are_counted() -> None:
     several = [v.not_applicable(), v.not_applicable(clause="step.cost"), v.not_applicable(reason="a closure")]
-    assert "3 did not apply (2 × not plain gradient descent; a closure)." in flat(
-        text_of(v.outcome(*several))
-    )
+    assert "3 did not apply (2 × not plain gradient descent; a closure)." in flat(text_of(v.outcome(*several)))
 
 
 def test_a_violated_recommendation_says_that_it_does_not_fail() -> None:

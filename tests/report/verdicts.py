@@ -11,9 +11,7 @@ from gdprops.model.verdict import About, Counterexample, Outcome, Status, Verdic
 
 __all__ = ["About", "Counterexample", "Level", "Location", "Outcome", "Status", "Verdict"]
 
-SIMULTANEOUS = (
-    "One step equals U(w, g(w), s) with every gradient at the weights remembered by the forward pass."
-)
+SIMULTANEOUS = "One step equals U(w, g(w), s) with every gradient at the weights remembered by the forward pass."
 
 CODE = """\
 import gdprops
