@@ -77,7 +77,9 @@ class UpdateRule:
     def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
         """Return the lines that take one step."""
         given = [
-            f'"w{i}": np.array({script.literal(g)}, dtype="{g.dtype}")' for i, g in enumerate(gradients) if g is not None
+            f'"w{i}": np.array({script.literal(g)}, dtype="{g.dtype}")'
+            for i, g in enumerate(gradients)
+            if g is not None
         ]
         called = self.spec.rpartition(":")[2]
         return [f"params, state = {called}(params, {{{', '.join(given)}}}, state, **options)", "print(params)"]
