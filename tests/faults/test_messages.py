@@ -73,7 +73,7 @@ SHRUNK = (
     Said("sgd-forgets-the-last", "step.moves-all", "1 means that an entry moves", ("w3",), 1, "0.0", "1.0"),
     Said("holds-other-tensors", "step.moves-all", "1 means that an entry moves", ("w1", "w2", "w3"), 1, "0.0", "1.0"),
     Said("moves-one-tensor-per-step", "step.moves-all", "1 means that an entry moves", ("w2", "w3"), 1, "0.0", "1.0"),
-    Said("rate-clipped-at-one", "step.linear-in-lr", "c = 2", ("w1", "w2", "w3"), None, "-1.0", "-2.0"),
+    Said("sgd-with-rate-squared", "step.linear-in-lr", "c = 2", ("w1", "w2", "w3"), None, "-0.25", "0.25"),
     Said("sgd-adds-the-last-gradient", "step.fresh-gradient", "", ("w1", "w2", "w3"), 2, "-0.5", "0.0"),
     Said("decays-frozen-parameters", "step.frozen-untouched", "w1 is frozen", ("w1",), 1, "0.9375", "1.0"),
     Said(
