@@ -104,7 +104,9 @@ verbose_option = click.option("-v", "--verbose", is_flag=True, help="List the re
 json_option = click.option("--json", "json_path", metavar="FILE", help="Write the verdicts to a file as well.")
 subject_options = together(
     click.option("--rule", metavar="NAME", help="The published rule that the subject declares to be, e.g. sgd."),
-    click.option("--as", "kind", metavar="KIND", help="What the subject is: optimizer or update-rule."),
+    click.option(
+        "--as", "kind", metavar="KIND", help="What the subject is: optimizer, training-step, backprop or update-rule."
+    ),
     click.option(
         "-p",
         "parameters",

@@ -39,3 +39,15 @@ def _torch_as_it_was() -> Iterator[None]:
         torch.set_default_dtype(held[1])
         torch.set_num_threads(held[2])
         torch.set_grad_enabled(held[3])
+
+
+def seed_random_numbers(seed: int) -> None:
+    """Start the global random numbers of Python, NumPy and torch (where it is loaded) at one seed.
+
+    Every run of a subject starts so; `isolated` restores the caller's afterwards.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.default_generator.manual_seed(seed)

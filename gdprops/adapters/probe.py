@@ -142,6 +142,8 @@ def _inputs(probe: Probe) -> None:
         probe.note("inputs", "gradient", "step() after assigning .grad works")
     elif "sparse" in str(crash.error).lower():
         probe.note("inputs", "sparse", str(crash))
+    elif any(words in str(crash.error) for words in ("leaf Variable that requires grad", "capturable")):
+        probe.note("inputs", "create-graph", str(crash))
     elif _works_with_closure(probe):
         probe.note("inputs", "closure", str(crash))
     else:
@@ -288,30 +290,33 @@ def _rate_response(probe: Probe) -> None:
         return
     found = {_response_at(probe, t) for t in range(STEPS)}
     value = found.pop() if len(found) == 1 else "nonlinear"
-    probe.note("lr_response", value, "each of four steps at 1, 2 and 8 times the rate, from the same state")
+    probe.note("lr_response", value, "each of four steps at 1, 2 and 10 times the rate, from the same state")
 
 
 def _response_at(probe: Probe, t: int) -> str:
-    moves = {c: _displacement(probe, t, c) for c in (1.0, 2.0, 8.0)}
-    size = max(float(np.abs(m).max(initial=0)) for m in moves[8.0]) or 1.0
+    once, slow = _displacement(probe, t, 1.0)
+    others = [_displacement(probe, t, c) for c in (2.0, 10.0)]
+    size = max(float(np.abs(m).max(initial=0)) for m in others[-1][0]) or 1.0
     room = (SINGLE_TOLERANCE if probe.dtype == np.float32 else PROBE_TOLERANCE) * size
-    if all(_near(moves[c], [c * m for m in moves[1.0]], room) for c in (2.0, 8.0)):
+    if all(_near(moved, [rate / slow * m for m in once], room) for moved, rate in others):
         return "linear"
-    return "ignored" if all(_near(moves[c], moves[1.0], room) for c in (2.0, 8.0)) else "nonlinear"
+    return "ignored" if all(_near(moved, once, room) for moved, _ in others) else "nonlinear"
 
 
 def _near(a: Sequence[Array], b: Sequence[Array], room: float) -> bool:
     return all(float(np.abs(x - y).max(initial=0)) <= room for x, y in zip(a, b, strict=True))
 
 
-def _displacement(probe: Probe, last: int, factor: float) -> list[Array]:
+def _displacement(probe: Probe, last: int, factor: float) -> tuple[list[Array], float]:
+    """Return one step's displacement, and the rate in force: a float32 store rounds it."""
     run = probe.subject.start(probe.tensors(), probe.plan())
     for t in range(last):
         run.step(probe.gradients(t))
     before = run.weights()
     run.scale_rate(factor)
+    rate = run.rates()[0] or RATE * factor
     run.step(probe.gradients(last))
-    return [a.astype(float) - b.astype(float) for a, b in zip(run.weights(), before, strict=True)]
+    return [a.astype(float) - b.astype(float) for a, b in zip(run.weights(), before, strict=True)], rate
 
 
 def _shapes(probe: Probe) -> None:

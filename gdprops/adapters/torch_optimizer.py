@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
@@ -14,6 +13,7 @@ import torch
 
 from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
+from gdprops.adapters.isolation import seed_random_numbers
 from gdprops.errors import Unsupported, UsageError
 from gdprops.model.subject import Calling, Delivery, Gradients, Look
 from gdprops.model.traits import Measured, Traits, declared
@@ -62,7 +62,7 @@ class TorchOptimizer:
         return run
 
     def _build(self, parameters: Sequence[torch.nn.Parameter], plan: Plan) -> torch.optim.Optimizer:
-        _seed_random_numbers(plan.seed)
+        seed_random_numbers(plan.seed)
         groups = [[parameters[i] for i in group] for group in plan.groups]
         handed: list[Any] = groups[0] if len(groups) == 1 else [{"params": group} for group in groups]
         with self.calls.to(f"{self.name} on {len(groups)} parameter group(s)"):
@@ -134,13 +134,6 @@ def _default(factory: OptimizerFactory, name: str) -> Any:
     return None if parameter is None or parameter.default is inspect.Parameter.empty else parameter.default
 
 
-def _seed_random_numbers(seed: int) -> None:
-    """Every run starts from the same global random numbers; the engine restores the caller's afterwards."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.default_generator.manual_seed(seed)
-
-
 @final
 class TorchRun:
     """One optimizer over its own copies of the tensors."""
@@ -182,6 +175,8 @@ class TorchRun:
         def closure() -> torch.Tensor:
             nonlocal called
             called += 1
+            if not torch.is_grad_enabled():
+                raise RuntimeError("the closure is called with gradients disabled: its backward() cannot run")
             loss, gradients = look(self.weights())
             self._deliver(gradients, Delivery.ASSIGNED)
             return torch.tensor(loss, dtype=torch.float64)
@@ -200,7 +195,9 @@ class TorchRun:
         for p, g in zip(self._parameters, gradients, strict=True):
             p.grad = None
             if g is not None and delivery is Delivery.ASSIGNED:
-                p.grad = torch.from_numpy(np.array(g, dtype=_numpy_dtype(p), order="K"))
+                p.grad = torch.empty_like(p, requires_grad=False).copy_(
+                    torch.from_numpy(np.array(g))
+                )  # p's own strides
             elif g is not None and p.requires_grad:
                 _differentiate(p, torch.from_numpy(np.array(g)), delivery)
 
@@ -238,10 +235,6 @@ class TorchRun:
 def _set(group: dict[str, Any], rate: float) -> None:
     held = group["lr"]
     group["lr"] = torch.full_like(held, rate) if isinstance(held, torch.Tensor) else rate
-
-
-def _numpy_dtype(p: torch.Tensor) -> np.dtype[Any]:
-    return np.dtype(str(p.dtype).removeprefix("torch."))
 
 
 def _differentiate(p: torch.nn.Parameter, g: torch.Tensor, delivery: Delivery) -> None:

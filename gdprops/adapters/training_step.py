@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
+from gdprops.adapters.isolation import seed_random_numbers
 from gdprops.adapters.modules import criterion, module_of, script_module
-from gdprops.errors import SubjectCrash, UsageError
+from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import Plan, TrainCase
 from gdprops.model.network import Batch, Layer, Network
 from gdprops.model.subject import Calling
@@ -73,7 +74,7 @@ class TrainingStep:
 
     def begin(self, case: TrainCase) -> Training:
         """Build a fresh model and the user's step on it."""
-        torch.default_generator.manual_seed(case.plan.seed)
+        seed_random_numbers(case.plan.seed)
         model, loss = module_of(case.network, case.tensors), criterion(case.network)
         with self.calls.to(f"{self.name}(model, loss_fn)"):
             built = self.build(model, loss)
@@ -111,12 +112,13 @@ class Training:
         self._case, self._loss = case, criterion(case.network)
         self._expected = Expected(subject, case, optimizer is not None)
         self._called: list[dict[str, Any]] = []
+        self._expected.mirror(self.trainable)
         if optimizer is not None:
             optimizer.register_step_pre_hook(self._remember)
 
     def _remember(self, optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
         """Hyperparameters count as they are in force when the optimizer is called: a scheduler may step first."""
-        self._called.append([_settings(group) for group in optimizer.param_groups])  # type: ignore[arg-type] # a list
+        self._called.append([copy.deepcopy(_settings(group)) for group in optimizer.param_groups])  # type: ignore[arg-type] # a list
 
     @property
     def has_optimizer(self) -> bool:
@@ -144,7 +146,7 @@ class Training:
         """Return a copy of the state that U starts from: the user's optimizer's, or the declared rule's."""
         if self._optimizer is None or self._expected.is_declared:
             return self._expected.adopted
-        return copy.deepcopy(self._optimizer.state_dict())
+        return _snapshot(self._optimizer)
 
     def step(self, t: int, rows: slice = slice(None)) -> Any:
         """Let the user's step train on (some rows of) batch t; return what it returns."""
@@ -235,6 +237,11 @@ class Expected:
             return optimizer  # type: ignore[no-any-return] # begin() has checked it
         return None
 
+    def mirror(self, trainable: Sequence[bool]) -> None:
+        """Require gradients where the user's model does after ``build``: freezing there is ordinary fine-tuning."""
+        for p, trains in zip(self._look_at.values(), trainable, strict=True):
+            p.requires_grad_(trains)
+
     def gradients(self, weights: Sequence[Array], t: int, *, rows: slice, shaken: bool) -> list[Array | None]:
         """Return autograd's gradients at the weights; None for frozen and unused parameters."""
         parameters = list(self._look_at.values())
@@ -280,17 +287,41 @@ class Expected:
         parameters = list(self._moved.values())
         _place(parameters, weights)
         if state is not None:
-            self._rule.load_state_dict(copy.deepcopy(state))
+            _restore(self._rule, state)
+        if settings and len(settings) != len(self._rule.param_groups):
+            raise Unsupported("the optimizer's parameter groups change during training: its update cannot be foretold")
         for group, held in zip(self._rule.param_groups, settings or [], strict=False):
-            group.update(held)
+            group.update(copy.deepcopy(held))
         for p, g in zip(parameters, gradients, strict=True):
             p.grad = None if g is None else torch.from_numpy(np.array(g, dtype=str(p.dtype).removeprefix("torch.")))
-        self._rule.step()
+        try:
+            self._rule.step()
+        except TypeError as error:
+            raise Unsupported(f"the optimizer cannot be stepped with gradients alone: {error}") from error
         return [p.detach().numpy().copy() for p in parameters]
 
     def adopt(self) -> None:
         """Keep the rule's state as it is now."""
-        self.adopted = None if self._rule is None else copy.deepcopy(self._rule.state_dict())
+        self.adopted = None if self._rule is None else _snapshot(self._rule)
+
+
+def _snapshot(optimizer: torch.optim.Optimizer) -> Any:
+    """Return copies of every parameter's state and every group's settings: loading a ``state_dict`` loses dtypes."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    states = [copy.deepcopy(optimizer.state.get(p)) for p in parameters]
+    return states, [copy.deepcopy(_settings(group)) for group in optimizer.param_groups]
+
+
+def _restore(optimizer: torch.optim.Optimizer, snapshot: Any) -> None:
+    """Give an optimizer of the same form the state that a snapshot holds."""
+    states, settings = copy.deepcopy(snapshot)
+    if len(settings) != len(optimizer.param_groups):
+        raise Unsupported("the optimizer's parameter groups change during training: its update cannot be foretold")
+    optimizer.state.clear()
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    optimizer.state.update({p: s for p, s in zip(parameters, states, strict=False) if s is not None})
+    for group, held in zip(optimizer.param_groups, settings, strict=False):
+        group.update(held)
 
 
 def _place(parameters: Sequence[nn.Parameter], weights: Sequence[Array]) -> None:

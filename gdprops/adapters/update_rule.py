@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
@@ -13,6 +12,7 @@ import numpy as np
 
 from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
+from gdprops.adapters.isolation import seed_random_numbers
 from gdprops.errors import Unsupported, UsageError
 from gdprops.model.subject import Calling, Delivery, Gradients, Look
 from gdprops.model.traits import Measured, Traits, declared
@@ -92,8 +92,7 @@ class UpdateRule:
         """Start from copies of the tensors and no state."""
         if len(plan.groups) > 1 and plan.rates is not None and len(set(plan.rates)) > 1:
             raise Unsupported("an update rule has one learning rate")
-        random.seed(plan.seed)
-        np.random.seed(plan.seed)
+        seed_random_numbers(plan.seed)
         hyperparameters = {**self.hyperparameters, **plan.options}
         if plan.rates is not None and self.rate_name is not None:
             hyperparameters[self.rate_name] = plan.rates[0]

@@ -260,7 +260,8 @@ def _moved_alike(
 def _who_moved(before: Array, after: Array, w: Array, expected: Array, precision: int) -> tuple[Array, Array]:
     """Return who moved and who should, as 0 and 1; what hardly moves, and hardly should, is undecided: 0 and 0."""
     ulp = workbench.decisions.ULP * workbench.decisions.unit(precision)
-    least = workbench.decisions.UNDECIDED_MOVE * ulp * abs(w)
+    reach = abs(expected - w).max(initial=0.0)  # a sum that cancels to 0 in one order is an ulp of its terms in another
+    least = workbench.decisions.UNDECIDED_MOVE * ulp * (abs(w) + reach)
     clear = (abs(expected - w) >= least) | (abs(after - before) >= least)
     return ((after != before) & clear) * 1, ((expected != w) & clear) * 1
 

@@ -27,15 +27,17 @@ else:
 
 def loops_of(domain: Domain) -> SearchStrategy[TrainCase]:
     """Return networks of two layers and more, with 2 to 4 batches, in float64."""
-    return workbench.loops(domain, workbench.Loop(double=True))
+    return workbench.loops(domain, workbench.Loop(double=True, frozen=False))
 
 
 def _frozen_loops(domain: Domain) -> SearchStrategy[TrainCase]:
-    return workbench.loops(domain, workbench.Loop(double=True, frozen=True))
+    return workbench.loops(domain, workbench.Loop(least_depth=3, double=True, frozen=True))
 
 
 def _one_batch(domain: Domain) -> SearchStrategy[TrainCase]:
-    return workbench.loops(domain, workbench.Loop(least_steps=3, most_steps=5, same_batch=True, double=True))
+    return workbench.loops(
+        domain, workbench.Loop(least_steps=3, most_steps=5, same_batch=True, double=True, frozen=False)
+    )
 
 
 def agrees(step: Watched, rivals: Sequence[Arrays], what: str = "") -> Evidence:

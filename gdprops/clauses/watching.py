@@ -50,7 +50,9 @@ class Watched:
         return any(self.wrong_at(i) for i in range(len(self.names)))
 
     def wrong_at(self, i: int) -> bool:
-        """Say whether one parameter is off by more than allowed."""
+        """Say whether one parameter is off by more than allowed; where U itself overflows, nothing is."""
+        if not np.isfinite(self.expected[i]).all():
+            return False
         return not bool((np.abs(self.after[i] - self.expected[i]) <= self.allowed[i]).all())
 
     def equals(self, rival: Arrays) -> bool:

@@ -22,7 +22,8 @@ def encode(value: Any) -> Any:
     if is_dataclass(value):
         inside = {f.name: encode(getattr(value, f.name)) for f in fields(value)}
         return {"type": type(value).__name__, **inside}
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | np.generic):
+        value = np.asarray(value)
         order = "F" if value.ndim > 1 and value.flags.f_contiguous and not value.flags.c_contiguous else "C"
         numbers = [encode(v) for v in value.ravel().tolist()]
         return {"array": numbers, "dtype": str(value.dtype), "shape": list(value.shape), "order": order}

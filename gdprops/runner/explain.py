@@ -218,6 +218,7 @@ HYPOTHESES = (
     Hypothesis("the gradient is added to those of the earlier steps (no zero_grad)", 0, _gradient_rival(1)),
     Hypothesis("no gradient is used", 0, _gradient_rival(2), about_rest=True),
     Hypothesis("the same update is applied twice", 0, Watched.applied_twice),
+    Hypothesis("the gradient is doubled", 0, lambda step: step.update(_times(step, 2.0))),
     Hypothesis(
         "one update per row of the batch, each at the weights that the last one left", 0, _by_rows(each_moves=True)
     ),
@@ -242,7 +243,7 @@ def _factor(wrong: Sequence[Watched]) -> list[Hypothesis]:
     k = _parallel(wrong[0])
     if k is None:
         return []
-    text = f"the gradient is scaled by {k:.6g} in every failing example"
+    text = f"the gradient is scaled by {k:.10g} in every failing example"
     return [Hypothesis(text, 1, lambda step: step.update(_times(step, k)))]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gdprops.model.case import UpdateCase
 from gdprops.strategies.plans import plan
-from gdprops.strategies.values import Deck, as_precision, choices, decimals, decks, dyadics
+from gdprops.strategies.values import Deck, as_precision, decimals, decks, dyadics
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -71,8 +71,9 @@ def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
             head, domain, len(shapes), groups=feed.groups, options=feed.options, own_rate=feed.own_rate, frozen=frozen
         )
         order = tuple(head.take(MOST_TENSORS))
-        case = UpdateCase(tensors, fed, setup, precision, order, (2.0, 8.0, 10.0, 100.0)[draw(choices(4))])
-        return _mixed(case) if head.happens(5) and feed.mixed and len(domain.precisions) > 1 else case
+        factor = (2.0, 8.0, 10.0, 100.0)[head.choose(4)]
+        case = UpdateCase(tensors, fed, setup, precision, order, factor)
+        return _mixed(case) if head.last().happens(5) and feed.mixed and len(domain.precisions) > 1 else case
 
     return build()
 
@@ -95,9 +96,9 @@ def _shapes(deck: Deck, domain: Domain, feed: Feed) -> tuple[tuple[int, ...], ..
         for shape in (SHAPES if feed.unusual else SHAPES[:6])
         if (domain.dimensions is None or len(shape) in domain.dimensions) and (0 not in shape or domain.empty)
     ] or list(_FALLBACK)
-    first = allowed[deck.choose(len(allowed))]
+    more, first, *others = 1 + deck.choose(3), *(allowed[deck.choose(len(allowed))] for _ in range(4))
     first = allowed[0] if 0 in first else first
-    return (first, first, *(allowed[deck.choose(len(allowed))] for _ in range(1 + deck.choose(3))))
+    return (first, first, *others[:more])
 
 
 def _tensors(

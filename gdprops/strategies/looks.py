@@ -19,7 +19,7 @@ from gdprops.strategies import networks
 from gdprops.strategies.certified import Drawn, certified
 from gdprops.strategies.networks import Filling, Style
 from gdprops.strategies.partitions import all_partitions, partition
-from gdprops.strategies.values import centered_dyadics, choices, decks, dyadics
+from gdprops.strategies.values import Deck, centered_dyadics, decks, dyadics
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -36,10 +36,10 @@ KINK_FREE = replace(LOOKING, kink_free=True)
 SWEEPING = Style(networks.EXACT, least_depth=2, most_depth=3, width=2, rows=2, kink_free=True)
 
 
-def _precision(draw: DrawFn, domain: Domain) -> int:
+def _precision(head: Deck, domain: Domain) -> int:
     """Mostly float64, one in three float32. Shrinks towards float64."""
     first, *others = domain.precisions
-    return others[0] if others and draw(choices(3)) == 2 else first
+    return others[0] if head.happens(3) and others else first
 
 
 def _rounded(style: Style) -> Style:
@@ -59,22 +59,21 @@ def looks(
 
     @st.composite
     def build(draw: DrawFn) -> LookCase:
-        regime = regimes[draw(choices(len(regimes)))] if len(regimes) > 1 else regimes[0]
-        precision = _precision(draw, domain)
+        head = draw(decks())
+        regime, precision = regimes[head.choose(len(regimes))], _precision(head, domain)
         if regime is Regime.EXACT:
             drawn = Drawn(draw, style)
             point, precision = certified(drawn, precision, certify_look)
         else:
             rounded = _rounded(style)
             point = Drawn(draw, rounded).point(rounded, Filling(decimal=True), precision)
-        return _look_case(draw, point, regime, precision)
+        return _look_case(head, point, regime, precision)
 
     return build()
 
 
-def _look_case(draw: DrawFn, point: Point, regime: Regime, precision: int) -> LookCase:
-    setup = draw(decks())
-    labels, order = setup.take(8), tuple(setup.take(6))
+def _look_case(head: Deck, point: Point, regime: Regime, precision: int) -> LookCase:
+    labels, order = head.take(8), tuple(head.take(6))
     rows = len(point.batch.inputs)
     return LookCase(point, regime, precision, 0.25, all_partitions(point, labels), order, _chunks(rows, labels), order)
 
@@ -96,9 +95,9 @@ def sweeps(
 
     @st.composite
     def build(draw: DrawFn) -> LookCase:
-        kind, rate = kinds[draw(choices(len(kinds)))], draw(choices(len(RATES)))
-        precision, setup = _precision(draw, domain), draw(decks())
-        labels, order = setup.take(8), tuple(setup.take(6))
+        head = draw(decks())
+        kind, rate, precision = kinds[head.choose(len(kinds))], head.choose(len(RATES)), _precision(head, domain)
+        labels, order = head.take(8), tuple(head.take(6))
 
         def certify(point: Point, bits: int) -> None:
             blocks = partition(point, kind, labels)
@@ -128,7 +127,8 @@ def granular_sweeps(domain: Domain) -> st.SearchStrategy[LookCase]:
 
     @st.composite
     def build(draw: DrawFn) -> LookCase:
-        rate, order = (0.5, 1.0)[draw(choices(2))], tuple(draw(decks()).take(6))
+        head = draw(decks())
+        rate, order = (0.5, 1.0)[head.choose(2)], tuple(head.take(6))
         style = replace(SWEEPING, most_depth=2, extras=False, rows=1, width=1, least_inputs=2)
         drawn = Drawn(draw, style)
 
@@ -151,8 +151,9 @@ def decoupled(domain: Domain) -> st.SearchStrategy[LookCase]:
 
     @st.composite
     def build(draw: DrawFn) -> LookCase:
-        claim = ("towers", "towers", "single block", "towers", "stationary")[draw(choices(5))]
-        rate, order = RATES[draw(choices(len(RATES)))], tuple(draw(decks()).take(6))
+        head = draw(decks())
+        claim = ("towers", "towers", "single block", "towers", "stationary")[head.choose(5)]
+        rate, order = RATES[head.choose(len(RATES))], tuple(head.take(6))
         depth = 2 if claim == "stationary" else 1
         style = replace(SWEEPING, least_depth=depth, most_depth=2, towers=claim == "towers", extras=False)
         drawn = Drawn(draw, style)
@@ -193,8 +194,8 @@ def linear_regressions(domain: Domain) -> st.SearchStrategy[LookCase]:
 
     @st.composite
     def build(draw: DrawFn) -> LookCase:
-        rows, width, order = (2, 4)[draw(choices(2))], 2 + draw(choices(2)), tuple(draw(decks()).take(6))
-        deck = draw(decks())
+        head, deck = draw(decks()), draw(decks())
+        rows, width, order = (2, 4)[head.choose(2)], 2 + head.choose(2), tuple(head.take(6))
         X = deck.numbers(np.array([1.0, -1.0]), (rows, width))
         y, w = deck.numbers(centered_dyadics(1), (rows, 1)), deck.numbers(dyadics(1), (1, width))
         network = Network(((Layer(0, None, "identity"),),), ("W1",), (True,), "half-sse")
@@ -212,7 +213,8 @@ def smooth_sweeps(domain: Domain) -> st.SearchStrategy[LookCase]:
 
     @st.composite
     def build(draw: DrawFn) -> LookCase:
-        kind, order = ("layer", "tensor")[draw(choices(2))], tuple(draw(decks()).take(6))
+        head = draw(decks())
+        kind, order = ("layer", "tensor")[head.choose(2)], tuple(head.take(6))
         style = Style(networks.SMOOTH, ("half-sse", "mse"), least_depth=2, most_depth=3, rows=2)
         point = Drawn(draw, style).point(style, Filling(decimal=True), 53)
         return LookCase(point, Regime.ROUNDED, 53, 0.25, {kind: partition(point, kind)}, order)

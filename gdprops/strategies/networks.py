@@ -37,7 +37,7 @@ class Style:
     kink_free: bool = False
     towers: bool = False
     dimensions: frozenset[int] | None = None
-    freeze: bool = False
+    freeze: bool | None = None
 
     def accepts(self, dimensions: int) -> bool:
         """Say whether tensors of so many dimensions may occur."""
@@ -87,14 +87,14 @@ def blueprint(deck: Deck, style: Style) -> Blueprint:
     plan = Blueprint(loss=style.losses[deck.choose(len(style.losses))])
     plan.rows = style.least_rows + deck.choose(style.rows)
     plan.inputs = style.least_inputs + deck.choose(style.width)
-    towers, even = 2 if style.towers else 1, deck.happens(3)
+    towers, even, extras = 2 if style.towers else 1, deck.happens(3), Deck(deck.take(4))
     for tower in range(towers):
         _build_tower(plan, deck, style, "AB"[tower] if towers > 1 else "", even=even and style.extras)
     if plan.loss == "cross-entropy":
         plan.outputs = max(plan.outputs, 2)
         _widen_last(plan)
     if style.extras:
-        _add_extras(plan, deck, style)
+        _add_extras(plan, extras, style)
     return plan
 
 
@@ -105,7 +105,8 @@ def _build_tower(plan: Blueprint, deck: Deck, style: Style, prefix: str, *, even
     for k in range(1, depth + 1):
         drawn = 1 + deck.choose(style.width)
         out = width if even else drawn
-        name = style.activations[deck.choose(len(style.activations))] if k < depth else "identity"
+        activation = style.activations[deck.choose(len(style.activations))]
+        name = activation if k < depth else "identity"
         layer = _build_layer(plan, deck, style, f"{prefix}{k}", (out, width), name, tower, ties=3 if even else 6)
         tower.append(layer)
         width = plan.shapes[layer.weight][0]
@@ -167,7 +168,7 @@ def _add_extras(plan: Blueprint, deck: Deck, style: Style) -> None:
         plan.scale = plan.add("scale", ())
     if unused:
         plan.add("unused", (2,) if style.accepts(1) else (1, 2))
-    if (frozen or style.freeze) and len(plan.network().used) > 1:  # one that trains is left
+    if (frozen if style.freeze is None else style.freeze) and len(plan.network().used) > 1:  # one that trains is left
         plan.frozen.append(which % len(plan.shapes))
 
 

@@ -13,7 +13,7 @@ from gdprops.strategies import networks
 from gdprops.strategies.certified import Drawn
 from gdprops.strategies.networks import FILLING, Filling, Style
 from gdprops.strategies.plans import plan
-from gdprops.strategies.values import choices, decks
+from gdprops.strategies.values import decks
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -34,7 +34,7 @@ class Loop:
     own_rate: bool = True
     same_batch: bool = False
     smooth: bool = False
-    frozen: bool = False
+    frozen: bool | None = None
     double: bool = False
 
 
@@ -46,21 +46,31 @@ def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[TrainCase]:
 
     @st.composite
     def build(draw: DrawFn) -> TrainCase:
-        exact = loop.smooth is False and draw(choices(2)) == 0
-        precision = 53 if loop.double else domain.precisions[(draw(choices(3)) == 2) * (len(domain.precisions) - 1)]
+        deck = draw(decks())
+        exact, single, more = deck.choose(2) == 0 and not loop.smooth, deck.happens(3), deck.choose(_more(loop))
+        precision = 53 if loop.double else domain.precisions[single * (len(domain.precisions) - 1)]
         style = replace(_style(loop, exact=exact), dimensions=domain.dimensions, freeze=loop.frozen)
         drawn, filling = Drawn(draw, style), FILLING if exact else Filling(decimal=True)
         point = drawn.point(style, filling, precision)
-        steps = loop.least_steps + draw(choices(loop.most_steps - loop.least_steps + 1))
+        steps = loop.least_steps + more
         batches = [point.batch] * steps if loop.same_batch else drawn.batches(point, steps, filling, precision)
-        deck, moving = draw(decks()), len(point.tensors)
         frozen = frozenset(i for i, trains in enumerate(point.network.trainable) if not trains)
         setup = plan(
-            deck, domain, moving, groups=loop.groups, options=loop.options, own_rate=loop.own_rate, frozen=frozen
+            deck,
+            domain,
+            len(point.tensors),
+            groups=loop.groups,
+            options=loop.options,
+            own_rate=loop.own_rate,
+            frozen=frozen,
         )
         return TrainCase(point.network, point.tensors, tuple(batches), setup, precision)
 
     return build()
+
+
+def _more(loop: Loop) -> int:
+    return loop.most_steps - loop.least_steps + 1
 
 
 def _style(loop: Loop, *, exact: bool) -> Style:

@@ -56,6 +56,10 @@ class Deck:
         """Return the whole deck, to be taken from the front again."""
         return Deck(self._cards)
 
+    def last(self) -> Deck:
+        """Return the last card as a deck: it decides the same thing however many were taken, and shrinks alone."""
+        return Deck(self._cards[-1:])
+
     def choose(self, alternatives: int) -> int:
         """Return one of 0 … alternatives - 1."""
         (card,) = self.take(1)
@@ -112,4 +116,4 @@ def _granularity(value: float) -> int:
 
 def as_precision(values: Array, precision: int) -> Array:
     """Return values in the dtype of a precision: float64 for 53 bits, float32 for 24."""
-    return values.astype(np.float64 if precision == 53 else np.float32)
+    return np.asarray(values, dtype=np.float64 if precision == 53 else np.float32)
