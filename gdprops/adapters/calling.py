@@ -42,8 +42,12 @@ class Calls:
         except (Exception, SystemExit) as error:
             raise SubjectCrash(doing, error) from error
         finally:
-            self._disarm(previous)
-            self._spend(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            try:
+                self._disarm(previous, seconds)
+            except SubjectTimeout:  # it rang while it was given back
+                self._disarm(previous, seconds)
+            self._spend(seconds)
 
     def _arm(self) -> _Alarm | None:
         if self._left is None or not _interruptible():
@@ -52,12 +56,13 @@ class Calls:
         timer = signal.setitimer(signal.ITIMER_REAL, max(self._left, 0.001), 0.5)
         return _Alarm(handler, timer)
 
-    def _disarm(self, previous: _Alarm | None) -> None:
-        """Give the alarm back to whoever had it (a test runner's own time limit)."""
+    def _disarm(self, previous: _Alarm | None, seconds: float) -> None:
+        """Give the alarm back to whoever had it (a test runner's own time limit), with the time that it has left."""
         if previous is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, previous.handler)
-            signal.setitimer(signal.ITIMER_REAL, *previous.timer)
+            left, interval = previous.timer
+            signal.setitimer(signal.ITIMER_REAL, max(left - seconds, 0.001) if left else 0.0, interval)
 
     def _spend(self, seconds: float) -> None:
         if self._left is not None:

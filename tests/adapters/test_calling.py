@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -130,6 +131,37 @@ def test_the_alarm_and_its_timer_are_given_back(someone_elses_alarm: list[int], 
     assert signal.getsignal(signal.SIGALRM) is handler
     assert 5 < signal.getitimer(signal.ITIMER_REAL)[0] <= 60
     assert someone_elses_alarm == []
+
+
+@needs_alarms
+def test_the_time_of_a_call_counts_for_the_others_alarm_too(someone_elses_alarm: list[int]) -> None:
+    signal.setitimer(signal.ITIMER_REAL, 60.0, 7.0)
+    with Calls(5.0).to("step()"):
+        time.sleep(0.2)
+    left, interval = signal.getitimer(signal.ITIMER_REAL)
+    assert left < 59.9
+    assert interval == 7.0
+    assert someone_elses_alarm == []
+
+
+@needs_alarms
+def test_an_alarm_that_rings_while_it_is_given_back_is_given_back_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handler, calls, rung = signal.getsignal(signal.SIGALRM), Calls(5.0), []
+    disarm = Calls._disarm
+
+    def interrupted(self: Calls, previous: Any, seconds: float) -> None:
+        if not rung:
+            rung.append(1)
+            raise SubjectTimeout("just now")
+        disarm(self, previous, seconds)
+
+    monkeypatch.setattr(Calls, "_disarm", interrupted)
+    with calls.to("step()"):
+        pass
+    assert signal.getsignal(signal.SIGALRM) is handler
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 @needs_alarms

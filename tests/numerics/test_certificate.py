@@ -34,7 +34,9 @@ from tests.numerics.computations import SYSTEMS, computations, stepped
 from tests.numerics.random_points import Recipe, multiples, points, scaled_multiples
 
 PRECISIONS = (53, 24)
-NETWORKS = 500
+NETWORKS = 250
+PARTS = (0, 1)
+"""So that no worker has to prove everything."""
 SOURCES = (multiples(2, 4), multiples(1, 2), multiples(0, 3), scaled_multiples(8))
 RATES = (0.25, 0.5, 1.0, 0.375, 0.1)
 
@@ -43,10 +45,10 @@ def dtype_of(precision: int) -> type:
     return np.float64 if precision == 53 else np.float32
 
 
-def mixed(precision: int, count: int) -> Iterator[Point]:
+def mixed(precision: int, count: int, part: int = 0) -> Iterator[Point]:
     """Yield random networks from every source of numbers."""
     recipes = [Recipe(values, precision=precision) for values in SOURCES]
-    return chain.from_iterable(points(recipe, count, seed) for seed, recipe in enumerate(recipes))
+    return chain.from_iterable(points(recipe, count, 10 * part + k) for k, recipe in enumerate(recipes))
 
 
 def exact_floats(values: Array) -> Array | None:
@@ -76,10 +78,10 @@ def certifies(point: Point, precision: int) -> bool:
     return True
 
 
-def census(precision: int, count: int) -> tuple[Counter[tuple[bool, bool]], list[tuple[str, Point]]]:
+def census(precision: int, count: int, part: int = 0) -> tuple[Counter[tuple[bool, bool]], list[tuple[str, Point]]]:
     """Count networks by (certified, exact in fact), and return those certified and inexact."""
     rng, counted, wrong = np.random.default_rng(1), Counter[tuple[bool, bool]](), []
-    for point in mixed(precision, count):
+    for point in mixed(precision, count, part):
         certified, inexact = certifies(point, precision), first_inexact(point, rng)
         counted[certified, inexact is None] += 1
         if certified and inexact is not None:
@@ -87,15 +89,16 @@ def census(precision: int, count: int) -> tuple[Counter[tuple[bool, bool]], list
     return counted, wrong
 
 
+@pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_what_is_certified_is_exact_in_every_computation_and_most_of_what_is_exact_is_certified(
-    precision: int,
+    precision: int, part: int
 ) -> None:
-    """Measured on 2,000 networks at each precision: none is inexact, 98.5% and 91.6% of what is exact are certified.
+    """Measured on 2,000 networks at each precision: none is inexact, 98.5% and 92.0% of what is exact are certified.
 
     The share is a lower bound: a network counts as exact when all the ways that are tried happen to agree.
     """
-    counted, wrong = census(precision, NETWORKS)
+    counted, wrong = census(precision, NETWORKS, part)
     assert not wrong
     exact = counted[True, True] + counted[False, True]
     assert counted[False, False] > 40, "some networks lose bits, or nothing was proved"
