@@ -148,7 +148,7 @@ def test_the_time_of_a_call_counts_for_the_others_alarm_too(someone_elses_alarm:
 def test_an_alarm_that_rings_while_it_is_given_back_is_given_back_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    handler, calls, rung = signal.getsignal(signal.SIGALRM), Calls(5.0), []
+    handler, calls, rung = signal.getsignal(signal.SIGALRM), Calls(5.0), list[int]()
     disarm = Calls._disarm
 
     def interrupted(self: Calls, previous: Any, seconds: float) -> None:
