@@ -60,9 +60,9 @@ class Watched:
         return self.is_at(rival) and is_clearly_other(rival, self.expected, self.allowed)
 
     def is_at(self, weights: Arrays) -> bool:
-        """Say whether the step ended at some weights, within what is allowed."""
-        triples = zip(self.after, weights, self.allowed, strict=True)
-        return all((np.abs(a - w) <= room).all() for a, w, room in triples)
+        """Say whether the step ended at some weights, within what is allowed and a trifle of the way there."""
+        parts = zip(self.after, weights, self.before, self.allowed, strict=True)
+        return all((np.abs(a - w) <= room + _trifle(w, b)).all() for a, w, b, room in parts)
 
     def resting(self) -> set[int]:
         """Return the parameters that did not move at all although U moves them clearly."""
@@ -125,6 +125,10 @@ class Watched:
         pairs = zip(self.gradients, self.allowed, strict=True)
         slack = sum(float((np.abs(g) * room).sum()) for g, room in pairs if g is not None)
         return decisions.FLOORS_PER_TENSOR * (abs(here - shaken) + float(np.spacing(abs(here)))) + slack
+
+
+def _trifle(weights: Array, before: Array) -> float:
+    return decisions.REPRODUCED_SHARE * float(np.abs(weights - before).max(initial=0.0))
 
 
 def _sum(parts: Sequence[Array | None]) -> Array | None:

@@ -52,6 +52,9 @@ RULE_ROUNDING = 16.0
 FLOORS_PER_TENSOR = 16.0
 # The floor of a tensor holds one ulp of the larger of |w| and this share of |g| beside the measured change.
 GRADIENT_SHARE = 0.1
+# A wrong step may end far away, where its own rounding exceeds the floors of the right one: a hypothesis must reproduce
+# it to this share of its way. The nearest wrong hypotheses were 1e7 floors off.
+REPRODUCED_SHARE = 1e-9
 # In the maximum norm over 8 perturbations the true error was at most 1.0 of the floor in 8,000 networks.
 PERTURBATIONS = 8
 FLOORS_IN_MAXIMUM_NORM = 4.0
