@@ -290,7 +290,8 @@ def _normal_equations(point: Point) -> tuple[Array, Array, Array]:
     statement="A rate of its own for every layer (LARS, LAMB), and training one unfrozen layer, are still simultaneous "
     "updates: w'_b = w_b - η_b g_b with every η_b and g at the frozen weights.",
     source="You, Gitman, Ginsburg, Large Batch Training of Convolutional Networks, 2017: η_b = η |w_b| / |g_b|.",
-    decision="Trust ratios rounded to powers of two. Exact where the update is; else one ulp of each term.",
+    decision="Trust ratios of 6 bits, or where they are equal a rate halved from layer to layer. "
+    "Exact where the update is; else one ulp of each term.",
     view=View.SYSTEM,
     refuted_by=("layerwise-rates-swept", "step-is-a-sweep", "layerwise-rates-averaged"),
     cases=lambda domain: workbench.sweeps(domain, kinds=("layer",)),
@@ -300,9 +301,11 @@ def _normal_equations(point: Point) -> tuple[Array, Array, Array]:
 def layerwise_rate(system: System, case: LookCase) -> Evidence:
     point, blocks = case.point, _blocks(case)
     w, g = workbench.flat_weights(point), workbench.flat_gradient(point, workbench.gradient_at(point))
+    if len(blocks) < 2:
+        return workbench.vacuous("one layer")
     rates = workbench.trust_ratios(w, g, blocks, case.rate)
     if len(set(rates.tolist())) < 2:
-        return workbench.vacuous("the same rate in every layer")
+        rates = workbench.rates_by_depth(w.size, blocks, case.rate)
     allowed = workbench.update_allowance(w, rates * g, case.precision)
     expected = w - rates * g
     swept = workbench.sweep(_gradient(point), w, blocks, rates)

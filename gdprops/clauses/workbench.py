@@ -30,7 +30,7 @@ from gdprops.numerics.flat import flat, flat_gradient, flat_weights, members, sp
 from gdprops.numerics.law import law_on_a_ladder, lower_hessian_times_gradient
 from gdprops.numerics.network_pass import gradient_at, loss_at
 from gdprops.numerics.rational import floats, floats_of, rational, rational_point
-from gdprops.numerics.updates import ordered, sweep, trust_ratios
+from gdprops.numerics.updates import ordered, rates_by_depth, sweep, trust_ratios
 from gdprops.strategies.feeds import Feed, feeds
 from gdprops.strategies.looks import (
     DEEP,
@@ -92,6 +92,7 @@ __all__ = [
     "oracle",
     "ordered",
     "plain_evidence",
+    "rates_by_depth",
     "rational",
     "rational_displacement",
     "rational_point",

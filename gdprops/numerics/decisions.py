@@ -117,9 +117,10 @@ BLURRED_SHARE = 1e-3
 # weights takes 70 ms.
 MOST_WRITTEN_WEIGHTS = 500
 
-# Trust ratios |w| / |g| are rounded to multiples of 2^-8, at most 2^10 of them: layer-wise rates stay dyadic.
-TRUST_GRAIN = 2.0**-8
-TRUST_MOST = 2.0**10
+# Trust ratios |w| / |g| keep 6 significant bits, at most 4 of them: layer-wise rates stay dyadic, and differ where the
+# ratios do, however small they are.
+TRUST_BITS = 6
+TRUST_MOST = 4.0
 
 # torch divides by the norm plus this.
 CLIP_GUARD = 1e-6

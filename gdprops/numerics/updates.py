@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdprops.numerics.decisions import TRUST_GRAIN, TRUST_MOST
+from gdprops.numerics.decisions import TRUST_BITS, TRUST_MOST
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -56,5 +56,19 @@ def trust_ratios(w: Array, g: Array, blocks: Sequence[Block], rate: float) -> Ar
     for b in map(list, blocks):
         length, slope = float(np.linalg.norm(w[b])), float(np.linalg.norm(g[b]))
         if length and slope:
-            rates[b] *= np.clip(np.round(length / slope / TRUST_GRAIN), 1, TRUST_MOST) * TRUST_GRAIN
+            rates[b] *= _dyadic(min(length / slope, TRUST_MOST))
     return rates
+
+
+def rates_by_depth(size: int, blocks: Sequence[Block], rate: float) -> Array:
+    """Return eta for the first block's weights, half of it for the second's, and so on (discriminative fine-tuning)."""
+    rates = np.full(size, rate, dtype=np.float64)
+    for depth, b in enumerate(map(list, blocks)):
+        rates[b] = np.ldexp(rate, -depth)
+    return rates
+
+
+def _dyadic(ratio: float) -> float:
+    """Return the nearest number with few significant bits."""
+    mantissa, exponent = np.frexp(ratio)
+    return float(np.ldexp(np.round(np.ldexp(mantissa, TRUST_BITS)), exponent - TRUST_BITS))

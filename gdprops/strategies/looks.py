@@ -197,6 +197,8 @@ def linear_regressions(domain: Domain) -> st.SearchStrategy[LookCase]:
         head, deck = draw(decks()), draw(decks())
         rows, width, order = (2, 4)[head.choose(2)], 2 + head.choose(2), tuple(head.take(6))
         X = deck.numbers(np.array([1.0, -1.0]), (rows, width))
+        if X[:, 0] @ X[:, 1] == 0:  # H is not to be diagonal
+            X[0, 1] = -X[0, 1]
         y, w = deck.numbers(centered_dyadics(1), (rows, 1)), deck.numbers(dyadics(1), (1, width))
         network = Network(((Layer(0, None, "identity"),),), ("W1",), (True,), "half-sse")
         point = Point(network, (w,), Batch(X, y))

@@ -15,6 +15,7 @@ from gdprops.numerics.rational import rational
 from gdprops.numerics.updates import (
     Gradient,
     ordered,
+    rates_by_depth,
     simultaneous_step,
     sweep,
     sweep_displacements,
@@ -134,8 +135,16 @@ def test_trust_ratios_are_dyadic_one_per_block_and_one_where_a_norm_is_zero() ->
     w = np.array([3.0, 4.0, 0.0, 0.0, 1.0, 1e9])
     g = np.array([0.0, 10.0, 1.0, 1.0, 0.0, 1e-3])
     rates = trust_ratios(w, g, [(0, 1), (2, 3), (4,), (5,)], 0.5)
-    most = decisions.TRUST_MOST * decisions.TRUST_GRAIN
-    assert rates.tolist() == [0.25, 0.25, 0.5, 0.5, 0.5, 0.5 * most]
-    third = trust_ratios(np.array([1.0]), np.array([3.0]), [(0,)], 1.0)[0]
-    assert third / decisions.TRUST_GRAIN == round(third / decisions.TRUST_GRAIN)
-    assert abs(third - 1 / 3) <= decisions.TRUST_GRAIN / 2
+    assert rates.tolist() == [0.25, 0.25, 0.5, 0.5, 0.5, 0.5 * decisions.TRUST_MOST]
+
+
+def test_trust_ratios_keep_a_few_bits_however_small_they_are() -> None:
+    for slope in (3.0, 3e6):
+        third = trust_ratios(np.array([1.0]), np.array([slope]), [(0,)], 1.0)[0]
+        mantissa, _ = np.frexp(third)
+        assert float(np.ldexp(mantissa, decisions.TRUST_BITS)).is_integer()
+        assert abs(third * slope - 1) <= 2.0**-decisions.TRUST_BITS
+
+
+def test_a_rate_is_halved_from_layer_to_layer() -> None:
+    assert rates_by_depth(4, [(0, 2), (1,), (3,)], 0.5).tolist() == [0.5, 0.25, 0.5, 0.125]
