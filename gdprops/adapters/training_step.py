@@ -22,7 +22,7 @@ from gdprops.adapters.modules import criterion, module_of, script_module
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import Plan, TrainCase
 from gdprops.model.network import Batch, Layer, Network
-from gdprops.model.subject import Calling
+from gdprops.model.subject import Calling, Live
 from gdprops.model.traits import Measured, Traits
 from gdprops.numerics.decisions import CLIP_GUARD, DOUBLE
 from gdprops.numerics.floor import perturbed
@@ -106,6 +106,7 @@ class Training:
         optimizer: torch.optim.Optimizer | None,
     ) -> None:
         self._subject, self._step, self._optimizer = subject, step, optimizer
+        self._model, self._inputs = model, torch.empty(0)
         self._parameters = dict(model.named_parameters())
         self.names = tuple(self._parameters)
         self.layers = _layers_of(model)
@@ -152,6 +153,7 @@ class Training:
         """Let the user's step train on (some rows of) batch t; return what it returns."""
         self._called.clear()
         inputs, targets = _tensors(self._case, t, rows)
+        self._inputs = inputs
         with self._subject.calls.to("step(inputs, targets)"):
             return self._step(inputs, targets)
 
@@ -186,6 +188,22 @@ class Training:
     def adopt(self) -> None:
         """Keep the state that the last update left: a declared rule goes on from it."""
         self._expected.adopt()
+
+    @property
+    def live(self) -> Live:
+        """The user's model and its parameters, to be watched."""
+        return Live(self._model, tuple(self._parameters.values()), self._inputs)
+
+    @property
+    def is_anchored(self) -> bool:
+        """Whether U's state is the user's optimizer's, or there is none: a declared rule keeps its own."""
+        return not self._expected.is_declared
+
+    def advance(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
+    ) -> tuple[list[Array], Any]:
+        """Return U(w, g, s) and the state after it."""
+        return self._expected.update(weights, gradients, state, settings), self._expected.snapshot()
 
     def update(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any = None
@@ -302,7 +320,11 @@ class Expected:
 
     def adopt(self) -> None:
         """Keep the rule's state as it is now."""
-        self.adopted = None if self._rule is None else _snapshot(self._rule)
+        self.adopted = self.snapshot()
+
+    def snapshot(self) -> Any:
+        """Return a copy of the rule's state as it is now."""
+        return None if self._rule is None else _snapshot(self._rule)
 
 
 def _snapshot(optimizer: torch.optim.Optimizer) -> Any:

@@ -120,6 +120,21 @@ class WrittenRun:
     def adopt(self) -> None:
         """Nor anything to keep."""
 
+    @property
+    def live(self) -> None:
+        """Arrays are not watched: their writes are put off instead."""
+
+    @property
+    def is_anchored(self) -> bool:
+        """Without a state every step starts from the weights alone."""
+        return True
+
+    def advance(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
+    ) -> tuple[list[Array], None]:
+        """Return w - lr g, and no state."""
+        return self.update(weights, gradients, state, settings), None
+
     def rows(self, t: int) -> int:
         """Return how many rows batch t has."""
         return len(self.case.batches[t].inputs)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
 
 from gdprops.model.layout import Layout
 from gdprops.model.traits import Measured, Traits
@@ -145,6 +145,14 @@ class Subject(Protocol):
         """Return the lines that take one step with a closure which answers so, call after call."""
 
 
+class Live(NamedTuple):
+    """The user's own module, its parameters in the order of the run's names, and the inputs of the running step."""
+
+    model: Any
+    parameters: Sequence[Any]
+    inputs: Any
+
+
 class Training(Protocol):
     """A model that a user's step trains, and U(w, g, s) beside it."""
 
@@ -201,6 +209,19 @@ class Training(Protocol):
 
     def adopt(self) -> None:
         """Keep the state that the last update left."""
+
+    @property
+    def live(self) -> Live | None:
+        """What can be watched while the user's step runs; None for plain arrays."""
+
+    @property
+    def is_anchored(self) -> bool:
+        """Whether U starts every step from what the user's step left, and not from a state that only U went through."""
+
+    def advance(
+        self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any
+    ) -> tuple[list[Array], Any]:
+        """Return U(w, g, s) and the state after it."""
 
 
 class TrainedSubject(Protocol):
