@@ -51,3 +51,19 @@ def seed_random_numbers(seed: int) -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.default_generator.manual_seed(seed)
+
+
+class RandomState:
+    """The random numbers of Python, NumPy and torch (where it is loaded), as they are now."""
+
+    def __init__(self) -> None:
+        torch = sys.modules.get("torch")
+        self._python, self._numpy = random.getstate(), np.random.get_state()
+        self._torch = None if torch is None else torch.get_rng_state()
+
+    def put(self) -> None:
+        """Go on from these random numbers."""
+        random.setstate(self._python)
+        np.random.set_state(self._numpy)
+        if self._torch is not None:
+            sys.modules["torch"].set_rng_state(self._torch)

@@ -75,7 +75,7 @@ def criterion(network: Network) -> nn.Module:
     return _LOSSES[network.loss]()
 
 
-def module_of(network: Network, tensors: Sequence[Array]) -> nn.Sequential:
+def module_of(network: Network, tensors: Sequence[Array], *, recomputed: bool = True) -> nn.Sequential:
     """Return a network with one tower as a fresh ``nn.Sequential`` of ``nn.Linear`` and activations.
 
     Tied layers share one parameter; an unused tensor is registered and takes no part.

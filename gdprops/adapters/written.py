@@ -10,6 +10,7 @@ import numpy as np
 
 from gdprops.errors import SubjectCrash, UsageError
 from gdprops.model.names import layers_of
+from gdprops.model.subject import Noticed
 from gdprops.numerics import decisions
 from gdprops.numerics.differences import cautious_gradient
 from gdprops.numerics.floor import perturbed
@@ -134,6 +135,17 @@ class WrittenRun:
     ) -> tuple[list[Array], None]:
         """Return w - lr g, and no state."""
         return self.update(weights, gradients, state, settings), None
+
+    def noticed(self) -> Noticed:
+        """Return nothing: plain functions show nothing beside the weights."""
+        return Noticed()
+
+    def clocks(self) -> tuple[tuple[str, float, float], ...]:
+        """Return nothing: plain gradient descent has no clocks."""
+        return ()
+
+    def dialect(self, weights: Any, gradients: Any, state: Any, settings: Any) -> None:
+        """Return None: plain gradient descent has one dialect."""
 
     def rows(self, t: int) -> int:
         """Return how many rows batch t has."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from gdprops.model.subject import Noticed
 from gdprops.numerics import decisions
 from gdprops.numerics.comparison import is_clearly_other
 from gdprops.numerics.floor import perturbed
@@ -27,7 +28,7 @@ class Watched:
     """One logical step: the weights before and after it, our gradients there, and the expected weights.
 
     ``allowed`` is what the run knows itself, or 16 noise floors per parameter. The rivals are computed when they are
-    asked for.
+    asked for. ``clocks`` are those that went wrong; ``skipped``: a gradient scaler has left the step out.
     """
 
     number: int
@@ -43,6 +44,9 @@ class Watched:
     state: Any
     settings: Any
     batch: int
+    noticed: Noticed
+    clocks: tuple[tuple[str, float, float], ...]
+    skipped: bool
 
     @property
     def wrong(self) -> bool:
@@ -151,28 +155,56 @@ def watch(subject: TrainedSubject, case: TrainCase | BackpropCase, *, to_the_end
 def _watched(run: Training, t: int, earlier: tuple[Grads, ...]) -> Watched:
     before, state = run.weights(), run.state()
     run.step(t)
-    after, settings, gradients = run.weights(), run.hyperparameters(), run.gradients(before, t)
-    allowed = run.allowed(before, t) or _allowed(run, t, before, gradients, state, settings)
-    expected = run.update(before, gradients, state, settings)
-    run.adopt()
+    after, settings, gradients, noticed = run.weights(), run.hyperparameters(), run.gradients(before, t), run.noticed()
+    skipped = noticed.overflowed and settings is None and _alike(after, before)
+    expected = before if skipped else run.update(before, gradients, state, settings)
+    clocks = () if skipped else run.clocks()
+    if not skipped:
+        run.adopt()
+    known: Sequence[Any] | None = run.allowed(before, t)
+    allowed = _allowed(run, t, before, after, expected, gradients, state, settings) if known is None else known
     return Watched(
-        t + 1, run.names, run.trainable, before, after, expected, allowed, gradients, earlier, run, state, settings, t
+        t + 1,
+        run.names,
+        run.trainable,
+        before,
+        after,
+        expected,
+        allowed,
+        gradients,
+        earlier,
+        run,
+        state,
+        settings,
+        t,
+        noticed,
+        clocks,
+        skipped,
     )
 
 
-def _allowed(run: Training, t: int, before: Arrays, gradients: Grads, state: Any, settings: Any) -> list[float]:
+def _alike(a: Arrays, b: Arrays) -> bool:
+    return all(x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
+
+
+def _allowed(
+    run: Training, t: int, before: Arrays, after: Arrays, expected: Arrays, gradients: Grads, state: Any, settings: Any
+) -> list[Any]:
     """Return 16 floors per parameter.
 
     A floor is how far the displacement moves when weights and inputs move by one ulp, plus one ulp of the larger of |w|
-    and a tenth of |g|.
+    and a tenth of |g|. What is off by less than 16 such ulps is right whatever the rest of the floor would be: it is
+    then held to the ulps alone, and the rest is not measured.
     """
+    ulps = [decisions.FLOORS_PER_TENSOR * _ulp(b, g) for b, g in zip(before, gradients, strict=True)]
+    if all(bool((np.abs(a - e) <= u).all()) for a, e, u in zip(after, expected, ulps, strict=True)):
+        return ulps
     shaken = perturbed(before, np.random.default_rng(t))
     nudged = run.update(shaken, run.gradients(shaken, t, shaken=True), state, settings)
-    plain = run.update(before, gradients, state, settings)
-    return [
-        decisions.FLOORS_PER_TENSOR * (_apart(n, s, p, b) + _ulp(b, g))
-        for n, s, p, b, g in zip(nudged, shaken, plain, before, gradients, strict=True)
-    ]
+    pairs = zip(nudged, shaken, expected, before, strict=True)
+    floors = [decisions.FLOORS_PER_TENSOR * _apart(n, s, e, b) + u for (n, s, e, b), u in zip(pairs, ulps, strict=True)]
+    other = run.dialect(before, gradients, state, settings)
+    return floors if other is None else [f + np.abs(o - e) for f, o, e in zip(floors, other, expected, strict=True)]
 
 
 def _apart(nudged: Array, shaken: Array, plain: Array, before: Array) -> float:

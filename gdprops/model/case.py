@@ -69,13 +69,14 @@ class Plan:
 @final
 @dataclass(frozen=True, slots=True)
 class TrainCase:
-    """A network and the batches of a short training loop."""
+    """A network and the batches of a short training loop; ``chunks``: for each, the rows of its micro-batches."""
 
     network: Network
     tensors: tuple[Array, ...]
     batches: tuple[Batch, ...]
     plan: Plan
     precision: int
+    chunks: tuple[tuple[int, ...], ...] = ()
 
 
 @final

@@ -153,6 +153,19 @@ class Live(NamedTuple):
     inputs: Any
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What was seen of one logical step beside the weights.
+
+    ``overflowed``: a gradient was not finite, so that a gradient scaler may have skipped the step; ``looks``: how many
+    rows each differentiated forward pass of the model saw.
+    """
+
+    overflowed: bool = False
+    looks: tuple[int, ...] = ()
+
+
 class Training(Protocol):
     """A model that a user's step trains, and U(w, g, s) beside it."""
 
@@ -183,6 +196,15 @@ class Training(Protocol):
 
     def hyperparameters(self) -> Any:
         """Return the hyperparameters in force when the optimizer was called."""
+
+    def noticed(self) -> Noticed:
+        """Return what was seen of the last step beside the weights."""
+
+    def clocks(self) -> tuple[tuple[str, float, float], ...]:
+        """Return the parameters whose clock in the user's optimizer is not that of the update just computed."""
+
+    def dialect(self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any) -> list[Array] | None:
+        """Return the update as another legitimate dialect of what is declared has it, None where there is one only."""
 
     def gradients(
         self,

@@ -122,6 +122,9 @@ MOST_WRITTEN_WEIGHTS = 500
 TRUST_BITS = 6
 TRUST_MOST = 4.0
 
+# Hooks that look at every gradient cost a pass over it: models of more weights are watched without.
+WATCHED_WEIGHTS = 1_000_000
+
 # torch divides by the norm plus this.
 CLIP_GUARD = 1e-6
 

@@ -1,0 +1,74 @@
+"""An optimizer's state as a copy that another optimizer of the same form can go on from."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from gdprops.errors import Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+REGROUPED = "the optimizer's parameter groups change during training: its update cannot be foretold"
+
+
+def settings_of(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """Return copies of every group's hyperparameters, without the parameters."""
+    return [copy.deepcopy(_without_parameters(group)) for group in optimizer.param_groups]
+
+
+def _without_parameters(group: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in group.items() if key != "params"}
+
+
+def put_settings(optimizer: torch.optim.Optimizer, settings: Sequence[Mapping[str, Any]]) -> None:
+    """Give every group the hyperparameters that `settings_of` found. Raises `Unsupported` for other groups."""
+    if len(settings) != len(optimizer.param_groups):
+        raise Unsupported(REGROUPED)
+    for group, held in zip(optimizer.param_groups, settings, strict=True):
+        group.update(copy.deepcopy(held))
+
+
+def snapshot(optimizer: torch.optim.Optimizer) -> Any:
+    """Return copies of every parameter's state and every group's settings: loading a ``state_dict`` loses dtypes."""
+    states = [copy.deepcopy(optimizer.state.get(p)) for p in _parameters(optimizer)]
+    return states, settings_of(optimizer)
+
+
+def restore(optimizer: torch.optim.Optimizer, held: Any) -> None:
+    """Give an optimizer of the same form the state that a snapshot holds. Raises `Unsupported` for other groups."""
+    states, settings = held
+    put_settings(optimizer, settings)
+    optimizer.state.clear()
+    pairs = zip(_parameters(optimizer), copy.deepcopy(states), strict=False)
+    optimizer.state.update({p: s for p, s in pairs if s is not None})
+
+
+def clocks_of(optimizer: torch.optim.Optimizer) -> list[float | None]:
+    """Return each parameter's own clock, the entry ``step`` of its state; None where it has none."""
+    return [_clock(optimizer.state.get(p)) for p in _parameters(optimizer)]
+
+
+def _clock(state: Any) -> float | None:
+    found = state.get("step") if isinstance(state, Mapping) else None
+    if isinstance(found, torch.Tensor):
+        return float(found) if found.numel() == 1 else None
+    return float(found) if isinstance(found, int | float) else None
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    """Say whether ``step`` cannot be called without a closure, as that of LBFGS."""
+    parameters = inspect.signature(type(optimizer).step).parameters
+    closure = parameters.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty

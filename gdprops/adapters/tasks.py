@@ -1,0 +1,107 @@
+"""What a case asks a training step to do: a fresh model, a loss, and the batches of a short loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gdprops.adapters.modules import criterion, module_of
+from gdprops.numerics.floor import perturbed
+
+if TYPE_CHECKING:
+    from gdprops.model.case import TrainCase
+
+Objective = Callable[[nn.Module, Any, Any], Tensor]
+ALL = slice(None)
+
+
+class Data(NamedTuple):
+    """What one call of a step is given."""
+
+    inputs: Any
+    targets: Any
+
+
+class Task(Protocol):
+    """A model to train, the loss, and for every logical step what the user's step is called with."""
+
+    def model(self, *, ours: bool = False) -> nn.Module:
+        """Return a fresh model at the case's weights; ``ours`` is for our own looks: nothing is recomputed in it."""
+
+    def criterion(self) -> Any:
+        """Return what ``build`` is given beside the model."""
+
+    def objective(self, model: nn.Module, data: Data) -> Tensor:
+        """Return J of some data."""
+
+    def calls(self, t: int) -> list[Data]:
+        """Return what the step is called with in logical step t: one batch, or the micro-batches of a window."""
+
+    def whole(self, t: int, rows: slice = ALL) -> Data:
+        """Return (some rows of) everything that logical step t is given."""
+
+    def rows(self, t: int) -> int:
+        """Return how many rows that is."""
+
+
+@final
+class NetworkTask:
+    """A network that gdprops has drawn."""
+
+    def __init__(self, case: TrainCase) -> None:
+        self._case, self._loss = case, criterion(case.network)
+
+    def model(self, *, ours: bool = False) -> nn.Module:
+        """Return a fresh model."""
+        return module_of(self._case.network, self._case.tensors, recomputed=not ours)
+
+    def criterion(self) -> nn.Module:
+        """Return a fresh loss."""
+        return criterion(self._case.network)
+
+    def objective(self, model: nn.Module, data: Data) -> Tensor:
+        """Return the loss of the model's outputs."""
+        loss: Tensor = self._loss(model(data.inputs), data.targets)
+        return loss
+
+    def calls(self, t: int) -> list[Data]:
+        """Return the batch, or its micro-batches."""
+        sizes = self._case.chunks[t] if self._case.chunks else (self.rows(t),)
+        ends = np.cumsum(sizes)
+        return [self.whole(t, slice(int(end - size), int(end))) for size, end in zip(sizes, ends, strict=True)]
+
+    def whole(self, t: int, rows: slice = ALL) -> Data:
+        """Return copies of (some rows of) batch t."""
+        batch = self._case.batches[t]
+        return Data(torch.from_numpy(batch.inputs[rows].copy()), torch.from_numpy(batch.targets[rows].copy()))
+
+    def rows(self, t: int) -> int:
+        """Return how many rows batch t has."""
+        return len(self._case.batches[t].inputs)
+
+
+def shaken(value: Any, seed: int) -> Any:
+    """Return a structure of tensors with every number in a floating-point tensor moved by one ulp."""
+    if isinstance(value, Tensor):
+        if not value.is_floating_point() or value.dtype not in (torch.float32, torch.float64):
+            return value
+        (moved,) = perturbed([value.detach().numpy()], np.random.default_rng(seed))
+        return torch.from_numpy(moved)
+    return mapped(lambda leaf: shaken(leaf, seed), value) if is_structure(value) else value
+
+
+def is_structure(value: Any) -> bool:
+    """Say whether a value is a tuple, list or dict whose members are looked into."""
+    return isinstance(value, tuple | list | dict)
+
+
+def mapped(change: Callable[[Any], Any], value: Any) -> Any:
+    """Return a tuple, list or dict of the same form with its members changed."""
+    if isinstance(value, dict):
+        return type(value)((key, change(member)) for key, member in value.items())
+    members: Sequence[Any] = [change(member) for member in value]
+    return type(value)(*members) if hasattr(value, "_fields") else type(value)(members)

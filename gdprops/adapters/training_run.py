@@ -1,0 +1,225 @@
+"""A model that the user's step trains, watched from outside, and beside it U(w, g(w), s) on a model of ours."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import torch
+from torch import Tensor, nn
+
+from gdprops.adapters.expected import Expected
+from gdprops.adapters.isolation import RandomState
+from gdprops.adapters.optimizer_state import clocks_of, settings_of, snapshot
+from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.model.subject import Live, Noticed
+from gdprops.numerics.decisions import WATCHED_WEIGHTS
+
+if TYPE_CHECKING:
+    from gdprops.adapters.tasks import Task
+    from gdprops.adapters.training_step import Step, TrainingStep
+    from gdprops.model.arrays import Array
+
+REENTRANT = "Checkpointing is not compatible with .grad()"
+
+
+@final
+class Training:
+    """One run: the user's model, step and optimizer, all fresh."""
+
+    def __init__(
+        self, subject: TrainingStep, task: Task, model: nn.Module, step: Step, optimizer: torch.optim.Optimizer | None
+    ) -> None:
+        self._subject, self._task, self._step, self._optimizer = subject, task, step, optimizer
+        self._model, self._parameters = model, dict(model.named_parameters())
+        self._inputs: Any = torch.empty(0)
+        self.names, self.layers = tuple(self._parameters), _layers_of(model)
+        self._expected = Expected(subject, task, returned=optimizer is not None)
+        self._expected.mirror(model)
+        self._told_last = _takes_last(step)
+        self._called = list[list[dict[str, Any]]]()
+        self._looks, self._random = list[int](), list[RandomState]()
+        self._overflowed = False
+        self._own_random = RandomState()
+        self._watch()
+
+    def _watch(self) -> None:
+        self._model.register_forward_pre_hook(self._looked, with_kwargs=True)
+        if self._optimizer is not None:
+            self._optimizer.register_step_pre_hook(self._remember)
+        moving = [p for p in self._parameters.values() if p.requires_grad]
+        if sum(p.numel() for p in moving) <= WATCHED_WEIGHTS:
+            for p in moving:
+                p.register_hook(self._arrived)  # type: ignore[no-untyped-call] # torch's own
+
+    def _remember(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        """Hyperparameters count as they are in force when the optimizer is called: a scheduler may step first."""
+        self._called.append(settings_of(optimizer))
+        self._expected.by_closure |= any(callable(given) for given in (*args, *kwargs.values()))
+
+    def _looked(self, _model: nn.Module, args: Any, kwargs: Any) -> None:
+        """Note a forward pass that is differentiated: how many rows it sees, and the random numbers that it meets."""
+        if torch.is_grad_enabled():
+            self._looks.append(_rows_of((*args, *kwargs.values())))
+            self._random.append(RandomState())
+
+    def _arrived(self, gradient: Tensor) -> None:
+        self._overflowed |= not bool(torch.isfinite(gradient.detach().sum()))
+
+    @property
+    def has_optimizer(self) -> bool:
+        """Whether the user returned an optimizer beside the step."""
+        return self._optimizer is not None
+
+    @property
+    def holds_the_model(self) -> bool:
+        """Whether the user's optimizer, where there is one, holds any of the model's parameters."""
+        if self._optimizer is None:
+            return True
+        held = {id(p) for group in self._optimizer.param_groups for p in group["params"]}
+        return any(id(p) in held for p in self._parameters.values())
+
+    @property
+    def trainable(self) -> tuple[bool, ...]:
+        """Which of the parameters require gradients."""
+        return tuple(p.requires_grad for p in self._parameters.values())
+
+    def weights(self) -> list[Array]:
+        """Return copies of all parameters, in the order of ``named_parameters()``."""
+        return [p.detach().numpy().copy() for p in self._parameters.values()]
+
+    def state(self) -> Any:
+        """Return a copy of the state that U starts from: the user's optimizer's, or the declared rule's."""
+        if self._optimizer is None or self._expected.is_declared:
+            return self._expected.adopted
+        return snapshot(self._optimizer)
+
+    def step(self, t: int) -> Any:
+        """Let the user's step take logical step t, in as many calls as are declared; return what the last returns."""
+        self._called.clear()
+        self._looks.clear()
+        self._random.clear()
+        self._overflowed, returned = False, None
+        self._own_random.put()  # our own looks have drawn from them
+        buffers, random = [b.detach().clone() for b in self._model.buffers()], RandomState()
+        calls = self._task.calls(t)
+        for number, data in enumerate(calls, start=1):
+            told = {"last": number == len(calls)} if self._told_last else {}
+            self._inputs = data.inputs
+            returned = self._call(*data, **told)
+        self._own_random = RandomState()
+        self._expected.look_from(self._random[0] if self._random else random, buffers)
+        return returned
+
+    def _call(self, inputs: Any, targets: Any, **told: bool) -> Any:
+        try:
+            with self._subject.calls.to("step(inputs, targets)"):
+                return self._step(inputs, targets, **told)
+        except SubjectCrash as crash:
+            if REENTRANT in str(crash.error):
+                raise Unsupported("re-entrant checkpoints allow no torch.autograd.grad") from crash
+            raise
+
+    def hyperparameters(self) -> Any:
+        """Return each group's hyperparameters as they were when the optimizer was called, None if it was not."""
+        return self._called[0] if self._called else None
+
+    def noticed(self) -> Noticed:
+        """Return what was seen of the last step beside its weights."""
+        grads = [p.grad for p in self._parameters.values() if p.grad is not None]
+        overflowed = self._overflowed or not all(bool(torch.isfinite(g.sum())) for g in grads)
+        return Noticed(overflowed, tuple(self._looks))
+
+    def clocks(self) -> tuple[tuple[str, float, float], ...]:
+        """Return the parameters' clocks where the user's optimizer shows another one than the update just computed."""
+        if self._optimizer is None or self._expected.is_declared:
+            return ()
+        held = [p for group in self._optimizer.param_groups for p in group["params"]]
+        called = {id(p): name for name, p in self._parameters.items()}
+        found = zip(held, clocks_of(self._optimizer), self._expected.clocks(), strict=False)
+        return tuple(
+            (called.get(id(p), "?"), seen, wanted)
+            for p, seen, wanted in found
+            if seen is not None and wanted is not None and seen != wanted
+        )
+
+    def gradients(
+        self, weights: Sequence[Array], t: int, *, rows: slice = slice(None), shaken: bool = False, clipped: bool = True
+    ) -> list[Array | None]:
+        """Return our own gradients of (some rows of) batch t; ``shaken`` moves the inputs by an ulp."""
+        found = self._expected.gradients(weights, t, rows=rows, shaken=shaken)
+        return self._expected.clipped(found) if clipped else found
+
+    def rows(self, t: int) -> int:
+        """Return how many rows batch t has."""
+        return self._task.rows(t)
+
+    def loss(self, weights: Sequence[Array], t: int) -> float:
+        """Return J of batch t at some weights, on our own model."""
+        return self._expected.loss(weights, t)
+
+    def allowed(self, weights: Sequence[Array], t: int) -> None:
+        """Noise floors must be measured: nothing is known of the model's operations."""
+
+    def dialect(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
+    ) -> list[Array] | None:
+        """Return the update as the other dialect of clipping has it, C / N instead of C / (N + 1e-6)."""
+        other = self._expected.unguarded(gradients)
+        return None if other is None else self._expected.update(weights, other, state, settings)
+
+    def adopt(self) -> None:
+        """Keep the state that the last update left: a declared rule goes on from it."""
+        self._expected.adopt()
+
+    @property
+    def live(self) -> Live:
+        """The user's model and its parameters, to be watched."""
+        return Live(self._model, tuple(self._parameters.values()), self._inputs)
+
+    @property
+    def is_anchored(self) -> bool:
+        """Whether U's state is the user's optimizer's, or there is none: a declared rule keeps its own."""
+        return not self._expected.is_declared
+
+    def advance(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
+    ) -> tuple[list[Array], Any]:
+        """Return U(w, g, s) and the state after it."""
+        return self._expected.update(weights, gradients, state, settings), self._expected.snapshot()
+
+    def update(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any = None
+    ) -> list[Array]:
+        """Return U(w, g, s)."""
+        return self._expected.update(weights, gradients, state, settings)
+
+
+def _takes_last(step: Any) -> bool:
+    """Say whether a step wants to be told which of its calls is the last of a window."""
+    try:
+        return "last" in inspect.signature(step).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _rows_of(values: Sequence[Any]) -> int:
+    """Return the size of the first tensor's first dimension, 0 where there is none."""
+    for value in values:
+        if isinstance(value, Tensor):
+            return int(value.shape[0]) if value.dim() else 1
+        if isinstance(value, tuple | list | dict):
+            found = _rows_of(tuple(value.values()) if isinstance(value, dict) else value)
+            if found:
+                return found
+    return 0
+
+
+def _layers_of(model: nn.Module) -> tuple[tuple[int, ...], ...]:
+    """Return the parameters' indices module by module; a shared one stands in every module that uses it."""
+    index = {id(p): i for i, p in enumerate(model.parameters())}
+    found: dict[str, list[int]] = {}
+    for name, p in model.named_parameters(remove_duplicate=False):
+        found.setdefault(name.rpartition(".")[0], []).append(index[id(p)])
+    return tuple(tuple(layer) for layer in found.values())
