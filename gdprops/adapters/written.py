@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from gdprops.adapters.stateless import Stateless
 from gdprops.errors import SubjectCrash, UsageError
 from gdprops.model.names import layers_of
-from gdprops.model.subject import Noticed
 from gdprops.numerics import decisions
 from gdprops.numerics.differences import cautious_gradient
 from gdprops.numerics.floor import perturbed
@@ -80,7 +80,7 @@ def as_loss(value: Any) -> float:
 
 
 @final
-class WrittenRun:
+class WrittenRun(Stateless):
     """Parameters on which the user's functions work; every call gets fresh copies of the data."""
 
     def __init__(
@@ -103,49 +103,15 @@ class WrittenRun:
         """All parameters are trained."""
         return (True,) * len(self.names)
 
-    @property
-    def holds_the_model(self) -> bool:
-        """There is no optimizer that could hold another model."""
-        return True
-
     def weights(self) -> list[Array]:
         """Return copies of all parameters as they are now."""
         return [np.array(w) for w in self._arrays(self._params, STEP)]
-
-    def state(self) -> None:
-        """Plain gradient descent has no state."""
-
-    def hyperparameters(self) -> None:
-        """Nor hyperparameters beside the rate."""
-
-    def adopt(self) -> None:
-        """Nor anything to keep."""
-
-    @property
-    def live(self) -> None:
-        """Arrays are not watched: their writes are put off instead."""
-
-    @property
-    def is_anchored(self) -> bool:
-        """Without a state every step starts from the weights alone."""
-        return True
 
     def advance(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
     ) -> tuple[list[Array], None]:
         """Return w - lr g, and no state."""
         return self.update(weights, gradients, state, settings), None
-
-    def noticed(self) -> Noticed:
-        """Return nothing: plain functions show nothing beside the weights."""
-        return Noticed()
-
-    def clocks(self) -> tuple[tuple[str, float, float], ...]:
-        """Return nothing: plain gradient descent has no clocks."""
-        return ()
-
-    def dialect(self, weights: Any, gradients: Any, state: Any, settings: Any) -> None:
-        """Return None: plain gradient descent has one dialect."""
 
     def rows(self, t: int) -> int:
         """Return how many rows batch t has."""

@@ -1,0 +1,45 @@
+"""What plain gradient descent over plain arrays has none of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gdprops.model.subject import Noticed
+
+
+class Stateless:
+    """A run without an optimizer, a state, hyperparameters and modules."""
+
+    @property
+    def holds_the_model(self) -> bool:
+        """There is no optimizer that could hold another model."""
+        return True
+
+    def state(self) -> None:
+        """Plain gradient descent has no state."""
+
+    def hyperparameters(self) -> None:
+        """Nor hyperparameters beside the rate."""
+
+    def adopt(self) -> None:
+        """Nor anything to keep."""
+
+    @property
+    def live(self) -> None:
+        """Arrays are not watched: their writes are put off instead."""
+
+    @property
+    def is_anchored(self) -> bool:
+        """Without a state every step starts from the weights alone."""
+        return True
+
+    def noticed(self) -> Noticed:
+        """Return nothing: plain functions show nothing beside the weights."""
+        return Noticed()
+
+    def clocks(self) -> tuple[tuple[str, float, float], ...]:
+        """Return nothing: plain gradient descent has no clocks."""
+        return ()
+
+    def dialect(self, weights: Any, gradients: Any, state: Any, settings: Any) -> None:
+        """Return None: plain gradient descent has one dialect."""
