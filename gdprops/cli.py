@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,7 @@ from gdprops.errors import UsageError
 
 if TYPE_CHECKING:
     from gdprops.model.verdict import Outcome
+    from gdprops.report.files import Files
     from gdprops.report.progress import Progress
     from gdprops.runner.settings import Settings
 
@@ -101,7 +102,13 @@ strict_option = click.option(
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Only violations and the summary.")
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="List the reference's clauses too.")
-json_option = click.option("--json", "json_path", metavar="FILE", help="Write the verdicts to a file as well.")
+files_options = together(
+    click.option("--json", metavar="FILE", help="Write the verdicts to a file as well."),
+    click.option("--junit", metavar="FILE", help="The same as JUnit XML."),
+    click.option("--markdown", metavar="FILE", help="The same as Markdown (always for a GitHub step summary)."),
+    click.option("--html", metavar="FILE", help="The same as one page with pictures (needs gdprops[report])."),
+    click.option("--figures", metavar="FOLDER", help="The pictures alone (needs gdprops[report])."),
+)
 subject_options = together(
     click.option("--rule", metavar="NAME", help="The published rule that the subject declares to be, e.g. sgd."),
     click.option(
@@ -136,7 +143,7 @@ def cli() -> None:
 @together(examples_option, seed_option, profile_option, timeout_option, strict_option)
 @click.option("-n", "workers", metavar="N|auto", help="Run on N processes, or one per core.")
 @click.option("-x", "--fail-fast", is_flag=True, default=None, help="Stop at the first violation.")
-@together(quiet_option, verbose_option, json_option)
+@together(quiet_option, verbose_option, files_options)
 def check(
     subject: str,
     kind: str | None,
@@ -146,12 +153,11 @@ def check(
     workers: str | None,
     quiet: bool,
     verbose: bool,
-    json_path: str | None,
     **chosen: object,
 ) -> int:
     """Check SUBJECT against the specification.
 
-    SUBJECT is package.module:Name or path/to/file.py:name.
+    SUBJECT is package.module:Name, path/to/file.py:name, or a name from [tool.gdprops.subjects] in pyproject.toml.
 
     \b
     Example: gdprops check torch.optim:SGD -p lr=0.1 --rule sgd -n auto
@@ -162,8 +168,9 @@ def check(
     from gdprops.report.run import report_run
 
     require_workers(workers)
-    request = RunRequest(subject, _settings(**chosen), kind, rule, parameters, patterns or ("*",))
-    return report_run(lambda seen: run(request, seen, workers=workers), json_path, quiet=quiet, verbose=verbose)
+    files, clauses = _files(chosen), patterns or ("*",)
+    request = RunRequest(subject, _in_terms(subject, clauses, **chosen), kind, rule, parameters, clauses)
+    return report_run(lambda seen: run(request, seen, workers=workers), files, quiet=quiet, verbose=verbose)
 
 
 @cli.command()
@@ -235,8 +242,8 @@ def faults(examples: int, seeds: int, quiet: bool) -> int:
 
 
 @cli.command()
-@together(examples_option, seed_option, profile_option, quiet_option, json_option)
-def selfcheck(quiet: bool, json_path: str | None, **chosen: object) -> int:
+@together(examples_option, seed_option, profile_option, quiet_option, files_options)
+def selfcheck(quiet: bool, **chosen: object) -> int:
     """Check the system that gdprops itself stands on: autograd, NumPy and rational arithmetic.
 
     \b
@@ -245,22 +252,21 @@ def selfcheck(quiet: bool, json_path: str | None, **chosen: object) -> int:
     from gdprops.plugin.running import run_selfcheck
     from gdprops.report.run import report_run
 
-    settings = _settings(**chosen)
-    return report_run(lambda seen: run_selfcheck(settings, seen), json_path, quiet=quiet)
+    files, settings = _files(chosen), _settings(**chosen)
+    return report_run(lambda seen: run_selfcheck(settings, seen), files, quiet=quiet)
 
 
 @cli.command()
 @click.argument("file")
 @click.argument("subject")
 @subject_options
-@together(timeout_option, json_option)
+@together(timeout_option, files_options)
 def replay(
     file: str,
     subject: str,
     kind: str | None,
     rule: str | None,
     parameters: tuple[str, ...],
-    json_path: str | None,
     **chosen: object,
 ) -> int:
     """Run exactly the case saved in FILE again on SUBJECT, without any search.
@@ -271,6 +277,7 @@ def replay(
     from gdprops.plugin.run_request import RunRequest
     from gdprops.report.run import report_run
 
+    files = _files(chosen)
     request = RunRequest(subject, _settings(**chosen), kind, rule, parameters)
 
     def run(seen: Progress) -> Outcome:
@@ -278,7 +285,14 @@ def replay(
 
         return replay_case(file, request.resolve(), request.settings)
 
-    return report_run(run, json_path, searched=False)
+    return report_run(run, files, searched=False)
+
+
+def _files(chosen: dict[str, Any]) -> Files:
+    """Take the options of `files_options` out of a command's options."""
+    from gdprops.report.files import Files
+
+    return Files(*(chosen.pop(form) for form in ("json", "junit", "markdown", "html", "figures")))
 
 
 def _settings(**chosen: object) -> Settings:
@@ -286,3 +300,33 @@ def _settings(**chosen: object) -> Settings:
 
     name = chosen.pop("profile", None)
     return settings.chosen(None if name is None else str(name), **chosen)
+
+
+@cli.command()
+@click.argument("subject")
+@subject_options
+def init(subject: str, kind: str | None, rule: str | None, parameters: tuple[str, ...]) -> int:
+    """Write [tool.gdprops] for SUBJECT into pyproject.toml, and a test file. Nothing is overwritten.
+
+    \b
+    Example: gdprops init mypkg.optim:MySGD -p lr=0.1
+    """
+    from pathlib import Path
+
+    from gdprops.plugin.run_request import RunRequest, hyperparameters
+    from gdprops.runner.initialize import initialize
+
+    RunRequest(subject, _settings(), kind, rule, parameters).resolve()
+    given = hyperparameters(parameters)
+    project, test = initialize(Path.cwd(), subject, kind=kind, rule=rule, parameters=given)
+    click.echo(f"{project.name}: [tool.gdprops] written; pytest --gdprops runs it.")
+    click.echo(f"{test.relative_to(Path.cwd())}: written; pytest runs it.")
+    return 0
+
+
+def _in_terms(subject: str, clauses: Sequence[str], **chosen: object) -> Settings:
+    from gdprops.runner.named import in_terms
+
+    examples = chosen.get("examples")
+    settings = _settings(**chosen)
+    return in_terms(settings, subject, examples=examples if isinstance(examples, int) else None, clauses=clauses)

@@ -55,7 +55,12 @@ def catalogue() -> Catalogue:
 
 
 def resolve(
-    spec: str, *, kind: str | None = None, rule: str | None = None, hyperparameters: Mapping[str, Any] = {}
+    spec: str,
+    *,
+    kind: str | None = None,
+    rule: str | None = None,
+    hyperparameters: Mapping[str, Any] = {},
+    traits: Mapping[str, str] = {},
 ) -> FakeSubject:
     if spec == "no:thing":
         raise UsageError("no module is named 'no'")
@@ -77,6 +82,9 @@ def run_item(subject: FakeSubject, item: FakeItem, settings: Settings, watcher: 
         time.sleep(30)
     if subject.name == "ctrl:c" and item.clause.id == "step.plain":
         raise KeyboardInterrupt
+    left_out = settings.terms.excluded(item.clause)
+    if left_out is not None:
+        return v.not_applicable(clause=item.clause.id, about=item.about, reason=left_out)
     status = STATUSES.get(item.clause.id, Status.HELD)
     made = v.violated() if status is Status.VIOLATED else v.held(status=status, reason="a good reason")
     changes: dict[str, Any] = {"clause": item.clause.id, "about": item.about}
@@ -86,7 +94,9 @@ def run_item(subject: FakeSubject, item: FakeItem, settings: Settings, watcher: 
 
 def conclude(subject_name: str, settings: Settings, verdicts: Sequence[Verdict], timing: dict[str, float]) -> Outcome:
     ordered = sorted(verdicts, key=lambda verdict: [c.id for c in fake_clauses()].index(verdict.clause))
-    return Outcome(subject_name, settings.seed, settings.profile, tuple(ordered), settings.strict, dict(timing))
+    least = settings.terms.min_clauses
+    seed, profile, strict = settings.seed, settings.profile, settings.strict
+    return Outcome(subject_name, seed, profile, tuple(ordered), strict, dict(timing), min_clauses=least)
 
 
 def check_subject(subject: FakeSubject, *, clauses: Any = "*", settings: Settings, watcher: Any) -> Outcome:

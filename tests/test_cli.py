@@ -228,11 +228,46 @@ def test_replay_shows_the_case_and_does_not_speak_of_seeds(run: Run) -> None:
     assert "No seed" not in out
 
 
-@pytest.mark.parametrize("command", ["", "check", "show", "traits", "faults", "selfcheck", "replay"])
+@pytest.mark.parametrize("command", ["", "check", "show", "traits", "faults", "selfcheck", "replay", "init"])
 def test_every_command_has_help_with_an_example(run: Run, command: str) -> None:
     code, out, _ = run(*filter(None, [command]), "--help")
     assert code == 0
     assert f"Example: gdprops {command or 'check'}" in out
+
+
+def test_init_writes_a_section_that_check_understands(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run("init", "a:B", "-p", "lr=0.1")
+    assert (code, out) == (
+        0,
+        "pyproject.toml: [tool.gdprops] written; pytest --gdprops runs it.\n"
+        "test_b_specification.py: written; pytest runs it.\n",
+    )
+    assert run("check", "b", "-q")[1] == "a:B(lr=0.1): of 3 clauses, 3 held, 0 violated.\n"
+    assert run("check", "a:B", "-p", "lr=0.5", "-q")[1].startswith("a:B(lr=0.5): of 3 clauses")
+    code, _, err = run("init", "a:B")
+    assert code == 2
+    assert err.endswith('has [tool.gdprops] already: add b = "a:B" to its subjects\n')
+    assert run("init", "no:thing")[0] == 2
+
+
+def test_a_malformed_table_is_one_line_and_two(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[tool.gdprops]\nsubject = 1\n", encoding="utf-8")
+    message = "gdprops: error: [tool.gdprops] in pyproject.toml: unknown key 'subject'; did you mean 'subjects'?\n"
+    assert run("check", "a:B") == (2, "", message)
+
+
+def test_fewer_held_than_wanted_is_exit_code_one(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = '[tool.gdprops]\nmin-clauses = 4\nsubjects = ["a:B"]\n'
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+    code, out, _ = run("check", "a:B", "--seed", "1")
+    assert code == 1
+    assert out.endswith("min-clauses = 4, but only 3 clauses held.\n")
+    assert run("check", "a:B", "--clauses", "step.plain")[0] == 0
 
 
 def test_version(run: Run) -> None:
@@ -281,14 +316,15 @@ def test_usage_errors_come_before_any_worker(worker_environment: dict[str, str],
     assert result == (2, "", "gdprops: error: no module is named 'no'\n")
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("flags", [(), ("-n", "2")])
-def test_ctrl_c_ends_the_run_with_what_was_found(
-    worker_environment: dict[str, str], tmp_path: Path, flags: tuple[str, ...]
+def test_a_signal_ends_the_run_with_what_was_found(
+    worker_environment: dict[str, str], tmp_path: Path, flags: tuple[str, ...], number: int, code: int
 ) -> None:
     """The fake subject says through a file that it has begun, then waits for the signal."""
     mark = tmp_path / "begun"
     with subprocess.Popen(
-        command("check", "slow:one", *flags),
+        command("check", "slow:one", "--json", "r.json", *flags),
         env={**worker_environment, "GDPROPS_TEST_MARK": str(mark)},
         cwd=tmp_path,
         stdout=subprocess.PIPE,
@@ -299,11 +335,13 @@ def test_ctrl_c_ends_the_run_with_what_was_found(
         while not mark.exists():
             time.sleep(0.02)
             assert process.poll() is None, process.communicate()
-        os.killpg(process.pid, signal.SIGINT)
+        os.kill(process.pid, number) if number == signal.SIGTERM else os.killpg(process.pid, number)
         out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert err == "gdprops: interrupted; this is what was found so far\n"
     assert "slow:one: of" in out
+    data = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert (data["subject"], data["complete"]) == ("slow:one", False)
 
 
 def test_a_reader_that_leaves_is_no_traceback(worker_environment: dict[str, str], tmp_path: Path) -> None:

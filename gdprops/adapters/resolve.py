@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.errors import SubjectCrash, UsageError
 from gdprops.model.names import nearest
-from gdprops.model.traits import RULES, Measured
+from gdprops.model.traits import RULES, Measured, declared
 
 if TYPE_CHECKING:
     from gdprops.adapters.torch_optimizer import TorchOptimizer
@@ -33,8 +33,11 @@ def resolve(
     kind: str | None = None,
     rule: str | None = None,
     hyperparameters: Mapping[str, Any] | None = None,
+    traits: Mapping[str, str] | None = None,
 ) -> Subject:
     """Return the subject that ``package.module:Name`` or ``path/to/file.py:name`` names.
+
+    ``traits`` are declared of an optimizer class or an update rule; other subjects have none, or their own.
 
     Raises `UsageError` in one line for whatever is wrong with the name, the kind or the hyperparameters.
     """
@@ -42,7 +45,9 @@ def resolve(
 
     if kind is not None and kind not in KINDS:
         raise UsageError(f"as={kind!r}; expected one of {', '.join(KINDS)}{nearest(kind, KINDS)}")
-    given, found = dict(hyperparameters or {}), import_name(spec)
+    given, found, stated = dict(hyperparameters or {}), import_name(spec), declared(traits)
+    if stated and (kind in ("training-step", "backprop") or not callable(found)):
+        raise UsageError(f"traits: {spec} takes none; they are declared of optimizer classes and update rules")
     if isinstance(found, Backprop) or kind == "backprop":
         return _backprop(found, given, rule, spec)
     from gdprops.adapters.torch_optimizer import TorchOptimizer
@@ -59,14 +64,14 @@ def resolve(
             raise UsageError(
                 f"{spec} is {_describe(found)}; expected an update rule, a function of (params, grads, state)"
             )
-        return replace(update_rule(found, rule=rule, name=label_of(spec, given), **given), spec=spec)
+        return replace(update_rule(found, rule=rule, traits=traits, name=label_of(spec, given), **given), spec=spec)
     if kind is None and not _is_optimizer_class(found):
         raise UsageError(
             f"{spec} is {_describe(found)}, not an optimizer class; expected a subclass of torch.optim.Optimizer, "
             f"or say what it is with --as {'|'.join(KINDS)}"
         )
     name = label_of(spec, given)
-    return build_optimizer(found, rule=rule, traits={}, name=name, hyperparameters=given, source=spec)
+    return build_optimizer(found, rule=rule, traits=stated, name=name, hyperparameters=given, source=spec)
 
 
 def _backprop(found: Any, given: dict[str, Any], rule: str | None, spec: str) -> Subject:

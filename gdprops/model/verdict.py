@@ -85,7 +85,10 @@ class Verdict:
 @final
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Everything that one run found out about one subject."""
+    """Everything that one run found out about one subject.
+
+    ``min_clauses``: fewer held clauses of the subject are red; ``complete``: False where the run was interrupted.
+    """
 
     subject: str
     seed: int | None
@@ -94,14 +97,21 @@ class Outcome:
     strict: bool = False
     timing: dict[str, float] = field(default_factory=dict)
     counted: About = About.SUBJECT
+    min_clauses: int = 0
+    complete: bool = True
 
     def of(self, about: About) -> tuple[Verdict, ...]:
         """Return the subject's or the reference's verdicts."""
         return tuple(verdict for verdict in self.verdicts if verdict.about is about)
 
     @property
+    def held(self) -> int:
+        """How many of the subject's clauses held."""
+        return sum(verdict.status is Status.HELD for verdict in self.of(About.SUBJECT))
+
+    @property
     def exit_code(self) -> int:
-        """0 nothing violated; 1 violated or aborted; 3 an error of gdprops; 5 no counted clause held.
+        """0 nothing violated; 1 violated, aborted or too few held; 3 an error of gdprops; 5 no counted clause held.
 
         What is counted is the subject's verdicts; a self-check counts the reference's, and wants every one held.
         """
@@ -112,9 +122,9 @@ class Outcome:
         subject = self.of(About.SUBJECT)
         if self.counted is About.REFERENCE:
             return 0 if all(v.status is Status.HELD for v in self.verdicts) else 5
-        if any(v.failed_strictly if self.strict else v.failed for v in subject):
+        if any(v.failed_strictly if self.strict else v.failed for v in subject) or self.held < self.min_clauses:
             return 1
-        return 0 if any(v.status is Status.HELD for v in subject) else 5
+        return 0 if self.held else 5
 
 
 def to_dict(outcome: Outcome) -> dict[str, Any]:
@@ -126,11 +136,31 @@ def to_dict(outcome: Outcome) -> dict[str, Any]:
         "seed": outcome.seed,
         "profile": outcome.profile,
         "strict": outcome.strict,
+        "complete": outcome.complete,
+        "min_clauses": outcome.min_clauses,
         "ok": outcome.exit_code == 0,
         "exit_code": outcome.exit_code,
         "verdicts": [verdict_to_dict(verdict) for verdict in outcome.verdicts],
         "timing": dict(outcome.timing),
     }
+
+
+def outcomes_to_dict(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the JSON form of several subjects' outcomes."""
+    return {
+        "schema": SCHEMA,
+        "specification": SPECIFICATION,
+        "ok": all(outcome.exit_code == 0 for outcome in outcomes),
+        "exit_code": worst_exit_code(outcomes),
+        "complete": all(outcome.complete for outcome in outcomes),
+        "runs": [to_dict(outcome) for outcome in outcomes],
+    }
+
+
+def worst_exit_code(outcomes: Sequence[Outcome]) -> int:
+    """Return the exit code of several runs: an error of gdprops goes before a violation, that before nothing held."""
+    codes = {outcome.exit_code for outcome in outcomes}
+    return next((code for code in (3, 1, 5) if code in codes), 0)
 
 
 def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:

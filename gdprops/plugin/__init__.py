@@ -5,15 +5,28 @@ Loaded in every pytest run of an environment that has gdprops: it imports nothin
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
+FORMS = {
+    "json": "write the verdicts to a file",
+    "junit": "the same as JUnit XML, one test suite per subject",
+    "markdown": "the same as Markdown (always for a GitHub step summary)",
+    "html": "the same as one page with pictures (needs gdprops[report])",
+    "figures": "the folder for the pictures alone (needs gdprops[report])",
+}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--gdprops-profile``, ``--gdprops-examples``, ``--gdprops-seed`` and ``--gdprops-strict``."""
+    """Add ``--gdprops`` and the options that begin so."""
     group = parser.getgroup("gdprops", "the specification of gradient descent")
+    group.addoption(
+        "--gdprops", action="store_true", default=False, help="check the subjects of [tool.gdprops] in pyproject.toml"
+    )
     group.addoption(
         "--gdprops-profile", metavar="NAME", help="dev, ci or nightly (default: ci where CI is set, else dev)"
     )
@@ -25,6 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="vacuous clauses and violated recommendations fail too",
     )
+    for form, help_text in FORMS.items():
+        group.addoption(f"--gdprops-{form}", metavar="PATH", help=help_text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,6 +49,29 @@ def pytest_configure(config: pytest.Config) -> None:
         from gdprops.plugin.items import settings_of
 
         settings_of(config)
+    if not hasattr(config, "workerinput") and _reports(config):
+        from gdprops.plugin.recorder import record
+
+        record(config)
+    if config.getoption("gdprops"):
+        from gdprops.plugin.configured import prepare
+
+        prepare(config)
+
+
+def _reports(config: pytest.Config) -> bool:
+    """Say whether anybody wants to know what all tests together found."""
+    asked = config.getoption("gdprops") or os.environ.get("GITHUB_STEP_SUMMARY")
+    return bool(asked or any(config.getoption(f"gdprops_{form}") for form in FORMS))
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect the project's pyproject.toml: with ``--gdprops`` its subjects are tests."""
+    if file_path.name != "pyproject.toml" or not parent.config.getoption("gdprops"):
+        return None
+    from gdprops.plugin.configured import collected
+
+    return collected(file_path, parent)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -48,6 +86,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def _checks_a_clause(item: pytest.Item) -> bool:
+    if type(item).__module__ == "gdprops.plugin.configured":
+        return True
     home = sys.modules.get("gdprops.plugin.parametrize")
     callspec = getattr(item, "callspec", None)
     if home is None or callspec is None:

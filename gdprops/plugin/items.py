@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 import pytest
 
 from gdprops.errors import UsageError
 from gdprops.plugin.parallel import transport
+from gdprops.runner.named import in_terms
 from gdprops.runner.settings import chosen
 
 if TYPE_CHECKING:
+    from gdprops.model.subject import Subject
     from gdprops.model.verdict import Verdict
     from gdprops.runner.settings import Settings
 
@@ -22,10 +25,21 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The settings of the run, and what is done with a verdict."""
+    """The settings of the run, what is done with a verdict, and where the search for pyproject.toml begins.
+
+    ``examples`` is what was asked for by hand, if anything.
+    """
 
     settings: Settings
-    record: Callable[[Verdict], None]
+    record: Callable[[Verdict, Settings, str], None]
+    folder: Path | None = None
+    examples: int | None = None
+
+    def settings_for(self, subject: str | Subject) -> Settings:
+        """Return the settings with what the project says of a subject."""
+        if not isinstance(subject, str):
+            return self.settings
+        return in_terms(self.settings, subject, folder=self.folder, examples=self.examples)
 
 
 _CURRENT: ContextVar[Surroundings | None] = ContextVar("gdprops", default=None)
@@ -33,7 +47,7 @@ _CURRENT: ContextVar[Surroundings | None] = ContextVar("gdprops", default=None)
 
 def surroundings() -> Surroundings:
     """Return those of the item that runs now; outside of any (or with ``-p no:gdprops``) the defaults."""
-    return _CURRENT.get() or Surroundings(chosen(), lambda verdict: None)
+    return _CURRENT.get() or Surroundings(chosen(), lambda verdict, settings, subject: None)
 
 
 def settings_of(config: pytest.Config) -> Settings:
@@ -51,7 +65,15 @@ def settings_of(config: pytest.Config) -> Settings:
 @contextmanager
 def inside(item: pytest.Item) -> Iterator[None]:
     """Make an item's surroundings those that its clause finds."""
-    found = Surroundings(settings_of(item.config), lambda verdict: item.user_properties.append(transport(verdict)))
+
+    def record(verdict: Verdict, settings: Settings, subject: str) -> None:
+        from gdprops.plugin.recorder import run_properties
+
+        item.user_properties.extend(run_properties(verdict, settings, subject, getattr(item, "of_clauses", 0)))
+        item.user_properties.append(transport(verdict))
+
+    config = item.config
+    found = Surroundings(settings_of(config), record, config.rootpath, config.getoption("gdprops_examples"))
     token = _CURRENT.set(found)
     try:
         yield

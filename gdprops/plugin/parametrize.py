@@ -6,20 +6,20 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 import pytest
 
 from gdprops.errors import UsageError
 from gdprops.model.clause import Level
-from gdprops.model.verdict import About, Status
+from gdprops.model.verdict import About, Status, Verdict
 from gdprops.plugin.items import surroundings
 
 if TYPE_CHECKING:
     from gdprops.model.clause import Clause
     from gdprops.model.subject import Subject
-    from gdprops.model.verdict import Verdict
-    from gdprops.runner.session import Item
+    from gdprops.runner.settings import Settings
 
 WIDTH = 100
 """Columns of a violation in pytest's output."""
@@ -47,12 +47,14 @@ class BoundClause:
         A violation, an abortion and an error fail the test; a vacuous clause (unless strict) and one that does not
         apply skip it with the reason; a violated recommendation warns with `GdpropsWarning` (unless strict).
         """
-        from gdprops.runner.session import run_item
-
         around = surroundings()
-        examined = _resolved(subject) if isinstance(subject, str) else subject
-        verdict = run_item(examined, _item(examined, self.clause), around.settings)
-        around.record(verdict)
+        try:
+            examined = _subject(subject, around.folder) if isinstance(subject, str) else subject
+            settings = around.settings_for(subject)
+            verdict = verdict_on(examined, self.clause, settings)
+        except UsageError as error:
+            return pytest.fail(f"gdprops: error: {error}", pytrace=False)
+        around.record(verdict, settings, examined.name)
         return judge(verdict, subject=examined.name, strict=around.settings.strict)
 
     def __repr__(self) -> str:
@@ -63,7 +65,8 @@ def parametrize(subjects: Iterable[str | Subject], clauses: str | Sequence[str] 
     """Return the decorator of a test function that takes ``subject`` and ``clause``.
 
     Args:
-        subjects: Subjects, or strings such as ``"torch.optim:SGD"`` (resolved when the test runs).
+        subjects: Subjects, strings such as ``"torch.optim:SGD"``, or names from ``[tool.gdprops.subjects]`` of the
+            project's pyproject.toml (resolved when the test runs).
         clauses: Shell-style pattern(s) of clause ids.
 
     Raises:
@@ -85,26 +88,24 @@ def _name(subject: str | Subject) -> str:
     return subject if isinstance(subject, str) else subject.name
 
 
-def _resolved(spec: str) -> Subject:
-    try:
-        return _subject(spec)
-    except UsageError as error:
-        return pytest.fail(f"gdprops: error: {error}", pytrace=False)
-
-
 @cache
-def _subject(spec: str) -> Subject:
-    from gdprops.adapters.resolve import resolve
+def _subject(text: str, folder: Path | None) -> Subject:
+    from gdprops.runner.named import named
 
-    return resolve(spec)
+    return named(text, folder=folder)
 
 
-def _item(subject: Subject, clause: Clause) -> Item:
-    from gdprops.runner.session import items_for
+def verdict_on(subject: Subject, clause: Clause, settings: Settings) -> Verdict:
+    """Return the verdict of a clause: about the subject, or the reference where it is not about subjects."""
+    from gdprops.runner.session import items_for, run_item
 
     items = items_for(subject, (clause,))
+    if not items:
+        reason = f"the clause is not about a {subject.kind}"
+        none = Status.NOT_APPLICABLE
+        return Verdict(clause.id, About.SUBJECT, clause.level, none, clause.statement, reason=reason)
     about_subject = [item for item in items if item.about is About.SUBJECT]
-    return (about_subject or list(items))[0]
+    return run_item(subject, (about_subject or list(items))[0], settings)
 
 
 def judge(verdict: Verdict, *, subject: str, strict: bool) -> Verdict:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, final
 
 from gdprops.errors import UsageError
 from gdprops.runner.settings import Settings
+from gdprops.runner.terms import terms_from
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
@@ -32,10 +33,10 @@ class RunRequest:
 
     def resolve(self) -> Subject:
         """Return the subject. Raises `UsageError` where it cannot be found or built."""
-        from gdprops.adapters.resolve import resolve
+        from gdprops.runner.named import named
 
         values = hyperparameters(self.parameters)
-        return resolve(self.subject, kind=self.kind, rule=self.rule, hyperparameters=values)
+        return named(self.subject, kind=self.kind, rule=self.rule, hyperparameters=values)
 
     def items(self, subject: Subject) -> tuple[Item, ...]:
         """Return what is to be run. Raises `UsageError` for a pattern that matches no clause."""
@@ -54,7 +55,7 @@ def from_json(text: str) -> RunRequest:
     fields = json.loads(text)
     for key in ("parameters", "patterns"):
         fields[key] = tuple(fields[key])
-    fields["settings"] = Settings(**fields["settings"])
+    fields["settings"] = Settings(**{**fields["settings"], "terms": terms_from(fields["settings"]["terms"])})
     return RunRequest(**fields)
 
 

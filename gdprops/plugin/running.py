@@ -22,7 +22,7 @@ def run(request: RunRequest, seen: Progress, *, workers: str | None = None) -> O
 
     On Ctrl-C the outcome is of what had finished, and ``seen.interrupted`` is set.
     """
-    from gdprops.runner.session import conclude
+    from gdprops.runner.conclude import conclude
 
     began = time.perf_counter()
     subject = request.resolve()
@@ -31,18 +31,19 @@ def run(request: RunRequest, seen: Progress, *, workers: str | None = None) -> O
     except KeyboardInterrupt:
         seen.interrupted = True
         timing = {"seconds": time.perf_counter() - began}
-        return conclude(subject.name, request.settings, seen.verdicts, timing)
+        return conclude(subject.name, request.settings, seen.verdicts, timing, complete=False)
 
 
 def run_selfcheck(settings: Settings, seen: Progress) -> Outcome:
     """Return the outcome of the reference on itself: here the reference is the subject."""
-    from gdprops.runner.session import REFERENCE, conclude, self_check
+    from gdprops.runner.conclude import conclude
+    from gdprops.runner.session import REFERENCE, self_check
 
     try:
         outcome = self_check(settings, seen)
     except KeyboardInterrupt:
         seen.interrupted = True
-        outcome = conclude(REFERENCE, settings, seen.verdicts, {})
+        outcome = conclude(REFERENCE, settings, seen.verdicts, {}, complete=False)
     return replace(outcome, verdicts=tuple(replace(v, about=About.SUBJECT) for v in outcome.verdicts))
 
 
@@ -53,7 +54,8 @@ def require_workers(text: str | None) -> None:
 
 
 def _outcome(request: RunRequest, subject: Subject, seen: Progress, workers: str | None) -> Outcome:
-    from gdprops.runner.session import check_subject, conclude
+    from gdprops.runner.conclude import conclude
+    from gdprops.runner.session import check_subject
 
     if workers is None:
         return check_subject(subject, clauses=request.patterns, settings=request.settings, watcher=seen)

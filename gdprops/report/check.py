@@ -25,7 +25,8 @@ def check(
     """Check a subject against the specification.
 
     Args:
-        subject: What one of gdprops' functions made, or a string such as ``"torch.optim:SGD"``.
+        subject: What one of gdprops' functions made, a string such as ``"torch.optim:SGD"``, or a name from
+            ``[tool.gdprops.subjects]`` of the project's pyproject.toml.
         clauses: Shell-style pattern(s) of clause ids.
         examples: Examples per clause; None for the profile's (100 in ``dev``).
         seed: A number gives the same examples in every run; None draws afresh.
@@ -37,10 +38,12 @@ def check(
     Raises:
         UsageError: The subject cannot be found or built, or an argument cannot mean anything.
     """
-    from gdprops.adapters.resolve import resolve
+    from gdprops.runner.named import in_terms, named
     from gdprops.runner.session import check_subject
     from gdprops.runner.settings import chosen
 
     settings = chosen(profile, examples=examples, seed=seed, timeout=timeout, strict=strict, fail_fast=fail_fast)
-    examined = resolve(subject) if isinstance(subject, str) else subject
+    examined = named(subject) if isinstance(subject, str) else subject
+    if isinstance(subject, str):
+        settings = in_terms(settings, subject, examples=examples, clauses=clauses)
     return Report(check_subject(examined, clauses=clauses, settings=settings))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gdprops.errors import UsageError
-from gdprops.model.verdict import to_dict
+from gdprops.model.verdict import outcomes_to_dict, to_dict
 
 if TYPE_CHECKING:
     from gdprops.model.verdict import Outcome
@@ -33,19 +32,8 @@ def outcome_dict(outcome: Outcome) -> dict[str, Any]:
     return dict(jsonable(to_dict(outcome)))
 
 
-def ensure_writable(path: str) -> None:
-    """Raise `UsageError` where the file cannot be written: to be called before a run, not after it."""
-    target = Path(path)
-    existed = target.exists()
-    try:
-        target.open("a").close()
-    except OSError as error:
-        raise UsageError(f"--json {path}: cannot be written ({error.strerror or error})") from None
-    if not existed:
-        target.unlink(missing_ok=True)
-
-
-def write_json(path: str, outcome: Outcome) -> None:
-    """Write a run to a file."""
-    text = json.dumps(outcome_dict(outcome), indent=2, ensure_ascii=False, allow_nan=False)
+def write_json(path: str, outcomes: Sequence[Outcome]) -> None:
+    """Write one run to a file, or several runs as a list of them."""
+    data = to_dict(outcomes[0]) if len(outcomes) == 1 else outcomes_to_dict(outcomes)
+    text = json.dumps(jsonable(data), indent=2, ensure_ascii=False, allow_nan=False)
     Path(path).write_text(text + "\n", encoding="utf-8")

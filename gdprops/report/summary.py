@@ -61,11 +61,24 @@ def advice(outcome: Outcome, *, searched: bool = True) -> list[str]:
     lines = []
     if outcome.exit_code == 3:
         lines.append("This is a bug of gdprops, not of the subject: please report it with the text above.")
+    lines += too_few(outcome)
     if outcome.exit_code == 5:
         lines.append("No clause held: nothing was shown about this subject.")
-    if searched and outcome.exit_code in (1, 3) and outcome.seed is None:
+    if searched and outcome.seed is None and (outcome.exit_code == 3 or red(outcome)):
         lines.append(
             "No seed was given. The same command tries the failing examples again first; "
             "--seed 0 gives the same examples in every run and on every machine."
         )
     return lines
+
+
+def red(outcome: Outcome) -> bool:
+    """Say whether any clause failed."""
+    return any(v.failed_strictly if outcome.strict else v.failed for v in outcome.verdicts)
+
+
+def too_few(outcome: Outcome) -> list[str]:
+    """Return that fewer clauses held than the project asks for, or nothing."""
+    if outcome.held >= outcome.min_clauses:
+        return []
+    return [f"min-clauses = {outcome.min_clauses}, but only {plural(outcome.held, 'clause')} held."]

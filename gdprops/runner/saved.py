@@ -72,7 +72,8 @@ def replay(path: str, subject: Subject, settings: Settings) -> Outcome:
 
     Raises `UsageError` where the file is not ours, or is about another subject or a clause that has changed.
     """
-    from gdprops.runner.session import Item, conclude, run_case
+    from gdprops.runner.conclude import conclude
+    from gdprops.runner.session import Item, run_case
 
     data = load(path)
     if data["subject"] != subject.name:

@@ -24,10 +24,10 @@ from gdprops.model.traits import Traits
 from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.numerics.decisions import DOUBLE, decisive_needed
 from gdprops.numerics.numpy_system import NumpySystem
+from gdprops.runner.conclude import conclude
 from gdprops.runner.counterexample import counterexample_of
 from gdprops.runner.explain import explain
 from gdprops.runner.explain_backprop import explain as explain_backprop
-from gdprops.runner.primary import with_also
 from gdprops.runner.search import Finding, judged, search, witnesses
 from gdprops.runner.seeding import KeyedDatabase, item_seed
 
@@ -153,13 +153,6 @@ def self_check(settings: Settings, watcher: Watcher = SILENT) -> Outcome:
     return replace(outcome, counted=About.REFERENCE)
 
 
-def conclude(subject: str, settings: Settings, verdicts: Sequence[Verdict], timing: dict[str, float]) -> Outcome:
-    """Return the outcome: verdicts in the order of the specification, the subject's first."""
-    position = {clause.id: k for k, clause in enumerate(catalogue())}
-    ordered = sorted(verdicts, key=lambda v: (v.about is About.REFERENCE, position.get(v.clause, 0)))
-    return Outcome(subject, settings.seed, settings.profile, with_also(ordered), settings.strict, timing)
-
-
 def measured_subject(subject: Subject, settings: Settings) -> Measured:
     """Probe a subject once, within the time of one clause."""
     budgeted = subject.prepared(Traits(), Calls(settings.timeout))
@@ -177,6 +170,14 @@ def measured_subject(subject: Subject, settings: Settings) -> Measured:
 def _verdict(measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:
     if item.about is About.REFERENCE:
         return _about_reference(item, settings, watcher)
+    left_out = settings.terms.excluded(item.clause)
+    if left_out is not None:
+        return _blank(item, Status.NOT_APPLICABLE, left_out)
+    verdict = _about_subject(measured, item, settings, watcher)
+    return settings.terms.judged(item.clause, verdict, strict=settings.strict)
+
+
+def _about_subject(measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:
     if measured.hung is not None:
         return _blank(item, Status.ABORTED, measured.hung)
     subject = measured.subject

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from gdprops.errors import UsageError
 from gdprops.model.names import nearest
+from gdprops.runner.terms import Terms
 
 
 @final
@@ -18,7 +19,7 @@ class Settings:
 
     ``examples`` per clause about the subject, ``reference_examples`` per clause about the reference; ``seed`` None
     draws afresh and replays what failed before from ``database`` (a folder; None: no database); ``timeout`` in
-    seconds of the subject's own time per clause.
+    seconds of the subject's own time per clause; ``terms``: what the project holds the subject to.
     """
 
     examples: int = 100
@@ -30,6 +31,7 @@ class Settings:
     fail_fast: bool = False
     database: str | None = None
     counterexamples: str | None = None
+    terms: Terms = field(default_factory=Terms)
 
     def __post_init__(self) -> None:
         for name in ("examples", "reference_examples"):

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gdprops.errors import UsageError
-from gdprops.report.json_file import ensure_writable, write_json
+from gdprops.report.files import ensure_writable
+from gdprops.report.json_file import write_json
 from gdprops.report.report import Report
 from tests.report import verdicts as v
 
@@ -49,7 +50,7 @@ def test_the_json_form_is_plain_and_strictly_valid() -> None:
 
 def test_a_file_is_written(tmp_path: Path) -> None:
     target = tmp_path / "r.json"
-    write_json(str(target), v.outcome(v.held(statement="−ηg")))
+    write_json(str(target), [v.outcome(v.held(statement="−ηg"))])
     assert json.loads(target.read_text(encoding="utf-8"))["verdicts"][0]["statement"] == "−ηg"
 
 

@@ -1,0 +1,93 @@
+"""``pytest --gdprops``: the subjects of ``[tool.gdprops]`` as tests, without any test file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import pytest
+
+from gdprops.errors import UsageError
+from gdprops.plugin.parametrize import BoundClause
+from gdprops.runner.configuration import FILE, Configuration, Configured, find
+
+if TYPE_CHECKING:
+    from gdprops.model.clause import Clause
+
+CONFIGURATION = pytest.StashKey[Configuration]()
+
+
+def prepare(config: pytest.Config) -> None:
+    """Read the table and have its file collected. Raises `pytest.UsageError` where there is nothing to run."""
+    try:
+        found = find(config.rootpath)
+    except UsageError as error:
+        raise pytest.UsageError(f"--gdprops: {error}") from None
+    if found is None:
+        raise pytest.UsageError(
+            f"--gdprops: no [tool.gdprops] in a {FILE} in {config.rootpath} or above; gdprops init SUBJECT writes it"
+        )
+    if not found.subjects:
+        raise pytest.UsageError(f"--gdprops: [tool.gdprops] in {FILE} names no subjects")
+    config.stash[CONFIGURATION] = found
+    file = str(found.folder / FILE)
+    if file not in config.args:
+        config.args.append(file)
+
+
+def collected(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Return the collector of the project's own pyproject.toml, None for any other."""
+    found = parent.config.stash[CONFIGURATION]
+    return Table.from_parent(parent, path=file_path) if file_path.parent == found.folder else None
+
+
+@final
+class Table(pytest.File):
+    """The table: one collector per subject."""
+
+    def collect(self) -> Iterator[pytest.Collector]:
+        """Yield the subjects by name."""
+        for entry in self.config.stash[CONFIGURATION].subjects:
+            yield SubjectCollector.from_parent(self, name=entry.name, entry=entry)
+
+
+@final
+class SubjectCollector(pytest.Collector):
+    """One subject: a test per clause that is about its kind."""
+
+    def __init__(self, *, entry: Configured, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.entry = entry
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Build the subject and yield its clauses in the order of the specification."""
+        from gdprops.clauses import catalogue
+        from gdprops.model.verdict import About
+        from gdprops.runner.named import named
+        from gdprops.runner.session import items_for
+
+        try:
+            subject = named(self.entry.name, folder=self.config.stash[CONFIGURATION].folder)
+        except UsageError as error:
+            raise self.CollectError(f"gdprops: error: {error}") from None
+        clauses = [i.clause for i in items_for(subject, tuple(catalogue())) if i.about is About.SUBJECT]
+        for clause in clauses:
+            yield ClauseItem.from_parent(self, name=clause.id, entry=self.entry, clause=clause, of_clauses=len(clauses))
+
+
+@final
+class ClauseItem(pytest.Item):
+    """One clause of one configured subject."""
+
+    def __init__(self, *, entry: Configured, clause: Clause, of_clauses: int, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.entry, self.clause, self.of_clauses = entry, clause, of_clauses
+
+    def runtest(self) -> None:
+        """Check the clause, as `gdprops.parametrize` does."""
+        BoundClause(self.clause).check(self.entry.name)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """Return what pytest's reports call the test."""
+        return self.path, None, f"{self.entry.name}: {self.clause.id}"

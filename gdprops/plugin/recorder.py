@@ -1,0 +1,119 @@
+"""What the tests of a pytest run found out, put together on the controlling process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, final
+
+import pytest
+
+from gdprops.errors import UsageError
+from gdprops.report.files import Files
+from gdprops.report.junit_file import properties
+from gdprops.report.run import terminable
+from gdprops.runner.conclude import conclude
+from gdprops.runner.settings import Settings
+from gdprops.runner.terms import terms_from
+
+if TYPE_CHECKING:
+    from gdprops.model.verdict import Outcome, Verdict
+
+RUN = "gdprops-run"
+FORMS = ("json", "junit", "markdown", "html", "figures")
+
+
+def run_properties(verdict: Verdict, settings: Settings, subject: str, clauses: int) -> Iterator[tuple[str, str]]:
+    """Yield the properties of a test: first for people, then what the controlling process puts together again."""
+    yield from properties(verdict, subject)
+    yield RUN, json.dumps({"subject": subject, "clauses": clauses, "settings": asdict(settings)})
+
+
+@final
+@dataclass(slots=True)
+class Subject:
+    """The verdicts on one subject; ``clauses`` is how many a whole run has, 0 where nobody said so."""
+
+    settings: Settings
+    clauses: int
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+    def outcome(self, name: str, *, complete: bool) -> Outcome:
+        """Return what is known of it; how many must hold is asked of whole runs only."""
+        whole = complete and 0 < self.clauses <= len(self.verdicts)
+        verdicts = list(self.verdicts.values())
+        timing = {"seconds": sum(verdict.seconds for verdict in verdicts)}
+        return conclude(name, self.settings, verdicts, timing, complete=whole or (complete and not self.clauses))
+
+
+@final
+class Recorder:
+    """Collects verdicts from the reports of tests, wherever these ran."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._subjects: dict[str, Subject] = {}
+        self._interrupted = False
+        self._outcomes: list[Outcome] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the verdict that a report carries."""
+        if report.when == "call" and any(name == RUN for name, _ in report.user_properties):
+            self._keep(dict(report.user_properties))
+
+    def _keep(self, found: dict[str, Any]) -> None:
+        from gdprops.plugin.parallel import received
+
+        run = json.loads(found[RUN])
+        settings = Settings(**{**run["settings"], "terms": terms_from(run["settings"]["terms"])})
+        verdict = received(list(found.items()))
+        subject = self._subjects.setdefault(run["subject"], Subject(settings, 0))
+        if verdict is None:
+            return
+        if run["clauses"]:
+            subject.settings, subject.clauses = settings, run["clauses"]
+        subject.verdicts[f"{verdict.clause} {verdict.about}"] = verdict
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Note that what was found is not all."""
+        self._interrupted = True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the reports; too few held clauses turn a green run red."""
+        complete = not (self._interrupted or session.shouldstop or session.shouldfail)
+        self._outcomes = [s.outcome(name, complete=complete) for name, s in sorted(self._subjects.items())]
+        self._files.write(self._outcomes)
+        if session.exitstatus == pytest.ExitCode.OK and any(o.held < o.min_clauses for o in self._outcomes):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say of every subject how many clauses held, and what was too little."""
+        from gdprops.report.summary import summary_line, too_few
+
+        if self._outcomes:
+            terminalreporter.section("gdprops")
+        for outcome in self._outcomes:
+            terminalreporter.write_line(summary_line(outcome))
+            for line in too_few(outcome):
+                terminalreporter.write_line(line, red=True)
+
+
+def files_of(config: pytest.Config) -> Files:
+    """Return the files that pytest's options ask for. Raises `pytest.UsageError` for one that cannot be written."""
+    files = Files(*(config.getoption(f"gdprops_{form}") for form in FORMS))
+    try:
+        files.require("--gdprops-")
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+    return files
+
+
+def record(config: pytest.Config) -> None:
+    """Put a recorder into a run's controlling process, and let SIGTERM interrupt it as Ctrl-C does."""
+    config.pluginmanager.register(Recorder(files_of(config)), "gdprops-recorder")
+    inside = ExitStack()
+    inside.enter_context(terminable())
+    config.add_cleanup(inside.close)

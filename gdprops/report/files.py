@@ -1,0 +1,101 @@
+"""The files that a run is asked to write: found writable before it, written after it, also where it was interrupted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+import click
+
+from gdprops.errors import UsageError
+
+if TYPE_CHECKING:
+    from gdprops.model.verdict import Outcome
+
+Writer = Callable[[str, "Sequence[Outcome]"], None]
+WRITERS = {
+    "json": "gdprops.report.json_file:write_json",
+    "junit": "gdprops.report.junit_file:write_junit",
+    "markdown": "gdprops.report.markdown_file:write_markdown",
+    "html": "gdprops.report.html_file:write_html",
+    "figures": "gdprops.report.figures:write_figures",
+}
+NEEDED = {"html": ("jinja2", "matplotlib"), "figures": ("matplotlib",)}
+"""Packages of the extra ``report``."""
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where each form of the report goes; None is not asked for. ``figures`` is a folder."""
+
+    json: str | None = None
+    junit: str | None = None
+    markdown: str | None = None
+    html: str | None = None
+    figures: str | None = None
+
+    def _asked(self) -> Iterator[tuple[str, str]]:
+        for field in fields(self):
+            path = getattr(self, field.name)
+            if path is not None:
+                yield field.name, path
+
+    def __bool__(self) -> bool:
+        return any(self._asked())
+
+    def require(self, prefix: str = "--") -> None:
+        """Raise `UsageError` for a path that cannot be written, or a form whose packages are not installed."""
+        for form, path in self._asked():
+            missing = [name for name in NEEDED.get(form, ()) if find_spec(name) is None]
+            if missing:
+                raise UsageError(f"{prefix}{form} needs {' and '.join(missing)}: pip install 'gdprops[report]'")
+            (ensure_folder if form == "figures" else ensure_writable)(path, f"{prefix}{form}")
+
+    def write(self, outcomes: Sequence[Outcome]) -> None:
+        """Write every file that was asked for, and the summary of a step where GitHub's runner wants one."""
+        for form, path in self._asked():
+            module, _, name = WRITERS[form].partition(":")
+            writer: Writer = getattr(import_module(module), name)
+            writer(path, outcomes)
+        summary = os.environ.get(STEP_SUMMARY)
+        if summary and outcomes:
+            _summarize(summary, outcomes)
+
+
+def _summarize(path: str, outcomes: Sequence[Outcome]) -> None:
+    """Append to the summary of the step; where that fails the run still means what it meant."""
+    from gdprops.report.markdown_file import markdown
+
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(markdown(outcomes))
+    except OSError as error:
+        click.echo(f"gdprops: warning: {STEP_SUMMARY}: cannot be written ({error.strerror or error})", err=True)
+
+
+def ensure_writable(path: str, option: str = "--json") -> None:
+    """Raise `UsageError` where the file cannot be written: to be called before a run, not after it."""
+    target = Path(path)
+    existed = target.exists()
+    try:
+        target.open("a").close()
+    except OSError as error:
+        raise UsageError(f"{option} {path}: cannot be written ({error.strerror or error})") from None
+    if not existed:
+        target.unlink(missing_ok=True)
+
+
+def ensure_folder(path: str, option: str) -> None:
+    """Make a folder. Raises `UsageError` where it cannot be made or written to."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{option} {path}: cannot be written ({error.strerror or error})") from None
+    ensure_writable(str(Path(path) / ".gdprops"), option)

@@ -1,0 +1,109 @@
+"""JUnit XML of a run, for what reads test results: one test suite per subject, one test case per clause."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree
+
+from gdprops.model.clause import Level
+from gdprops.model.verdict import SPECIFICATION, Status
+from gdprops.report.violation import violation_text
+from gdprops.report.words import ratio
+
+if TYPE_CHECKING:
+    from gdprops.model.verdict import Outcome, Verdict
+
+FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot hold."""
+SKIPPED = (Status.VACUOUS, Status.NOT_APPLICABLE, Status.ACCEPTED)
+
+
+def properties(verdict: Verdict, subject: str) -> Iterator[tuple[str, str]]:
+    """Yield what a test case says of its verdict, the same from every door."""
+    yield "subject", subject
+    yield "clause", verdict.clause
+    yield "about", verdict.about.value
+    yield "specification", str(SPECIFICATION)
+    yield "status", verdict.status.value
+    yield "examples", str(verdict.examples)
+    yield "decisive", str(verdict.decisive)
+    yield "worst_ratio", ratio(verdict)
+
+
+def write_junit(path: str, outcomes: Sequence[Outcome]) -> None:
+    """Write the runs to a file."""
+    root = ElementTree.Element("testsuites", name="gdprops")
+    for outcome in outcomes:
+        root.append(_suite(outcome))
+    ElementTree.indent(root)
+    text = ElementTree.tostring(root, encoding="unicode")
+    Path(path).write_text(f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n', encoding="utf-8")
+
+
+def _suite(outcome: Outcome) -> ElementTree.Element:
+    cases = [_case(verdict, outcome) for verdict in outcome.verdicts]
+    suite = ElementTree.Element("testsuite", _attributes(outcome, cases))
+    _add_properties(suite, _facts(outcome))
+    suite.extend(cases)
+    return suite
+
+
+def _attributes(outcome: Outcome, cases: Sequence[ElementTree.Element]) -> dict[str, str]:
+    counted = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+    return {
+        "name": _plain(outcome.subject),
+        "tests": str(len(cases)),
+        "time": f"{sum(verdict.seconds for verdict in outcome.verdicts):.3f}",
+        **{name: str(sum(case.find(tag) is not None for case in cases)) for name, tag in counted.items()},
+    }
+
+
+def _facts(outcome: Outcome) -> Iterator[tuple[str, str]]:
+    yield "profile", outcome.profile
+    yield "seed", "" if outcome.seed is None else str(outcome.seed)
+    yield "complete", str(outcome.complete).lower()
+
+
+def _case(verdict: Verdict, outcome: Outcome) -> ElementTree.Element:
+    name = verdict.clause if verdict.about == "subject" else f"{verdict.clause} (reference)"
+    case = ElementTree.Element("testcase", classname=_plain(outcome.subject), name=name, time=f"{verdict.seconds:.3f}")
+    _add_properties(case, properties(verdict, outcome.subject))
+    result = _result(verdict, outcome)
+    if result is not None:
+        case.append(result)
+    return case
+
+
+def _add_properties(element: ElementTree.Element, pairs: Iterator[tuple[str, str]]) -> None:
+    inside = ElementTree.SubElement(element, "properties")
+    for name, value in pairs:
+        ElementTree.SubElement(inside, "property", name=name, value=_plain(value))
+
+
+def _result(verdict: Verdict, outcome: Outcome) -> ElementTree.Element | None:
+    """Return why a test case did not pass, None where it did."""
+    red = verdict.failed_strictly if outcome.strict else verdict.failed
+    if verdict.status is Status.ERROR:
+        return _told("error", verdict, outcome)
+    if red:
+        return _told("failure", verdict, outcome)
+    if verdict.status in SKIPPED:
+        return ElementTree.Element("skipped", message=_plain(f"{verdict.status}: {verdict.reason}"))
+    if verdict.level is Level.RECOMMENDED and verdict.status is not Status.HELD:
+        return _told("system-out", verdict, outcome)
+    return None
+
+
+def _told(tag: str, verdict: Verdict, outcome: Outcome) -> ElementTree.Element:
+    element = ElementTree.Element(tag)
+    if tag != "system-out":
+        element.set("message", _plain(f"{verdict.status}: {verdict.statement}"))
+    element.text = _plain(violation_text(verdict, subject=outcome.subject))
+    return element
+
+
+def _plain(text: str) -> str:
+    return FORBIDDEN.sub("�", str(text))
