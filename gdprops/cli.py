@@ -7,18 +7,31 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from gdprops import __version__
 from gdprops.errors import UsageError
+from gdprops.options import (
+    examples_option,
+    files_from,
+    files_options,
+    profile_option,
+    quiet_option,
+    seed_option,
+    settings_from,
+    settings_on,
+    strict_option,
+    subject_options,
+    timeout_option,
+    together,
+    verbose_option,
+)
 
 if TYPE_CHECKING:
     from gdprops.model.verdict import Outcome
-    from gdprops.report.files import Files
     from gdprops.report.progress import Progress
-    from gdprops.runner.settings import Settings
 
 USAGE, INTERNAL, INTERRUPTED, NO_READER = 2, 3, 130, 141
 Command = Callable[..., int]
@@ -76,54 +89,6 @@ def _lost_reader() -> int:
     return NO_READER
 
 
-def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Join several options into one decorator, shown in this order."""
-
-    def decorate(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-examples_option = click.option(
-    "--examples", type=int, metavar="N", help="Examples per clause (default: the profile's)."
-)
-seed_option = click.option("--seed", type=int, metavar="N", help="The same examples in every run.")
-profile_option = click.option(
-    "--profile", metavar="NAME", help="dev, ci or nightly (default: ci where CI is set, else dev)."
-)
-timeout_option = click.option(
-    "--timeout", type=float, metavar="SECONDS", help="Time of the subject per clause (default: 60)."
-)
-strict_option = click.option(
-    "--strict", is_flag=True, default=None, help="Vacuous clauses and violated recommendations fail too."
-)
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Only violations and the summary.")
-verbose_option = click.option("-v", "--verbose", is_flag=True, help="List the reference's clauses too.")
-files_options = together(
-    click.option("--json", metavar="FILE", help="Write the verdicts to a file as well."),
-    click.option("--junit", metavar="FILE", help="The same as JUnit XML."),
-    click.option("--markdown", metavar="FILE", help="The same as Markdown (always for a GitHub step summary)."),
-    click.option("--html", metavar="FILE", help="The same as one page with pictures (needs gdprops[report])."),
-    click.option("--figures", metavar="FOLDER", help="The pictures alone (needs gdprops[report])."),
-)
-subject_options = together(
-    click.option("--rule", metavar="NAME", help="The published rule that the subject declares to be, e.g. sgd."),
-    click.option(
-        "--as", "kind", metavar="KIND", help="What the subject is: optimizer, training-step, backprop or update-rule."
-    ),
-    click.option(
-        "-p",
-        "parameters",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="A hyperparameter, e.g. lr=0.1. Repeatable.",
-    ),
-)
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="gdprops")
 def cli() -> None:
@@ -168,8 +133,8 @@ def check(
     from gdprops.report.run import report_run
 
     require_workers(workers)
-    files, clauses = _files(chosen), patterns or ("*",)
-    request = RunRequest(subject, _in_terms(subject, clauses, **chosen), kind, rule, parameters, clauses)
+    files, clauses = files_from(chosen), patterns or ("*",)
+    request = RunRequest(subject, settings_on(subject, clauses, chosen), kind, rule, parameters, clauses)
     return report_run(lambda seen: run(request, seen, workers=workers), files, quiet=quiet, verbose=verbose)
 
 
@@ -212,7 +177,7 @@ def traits(subject: str, kind: str | None, rule: str | None, parameters: tuple[s
     from gdprops.report.consoles import show as show_page
     from gdprops.report.traits import print_traits
 
-    examined = RunRequest(subject, _settings(), kind, rule, parameters).resolve()
+    examined = RunRequest(subject, settings_from({}), kind, rule, parameters).resolve()
     measured = probe(examined)
     show_page(lambda page: print_traits(page, measured, subject=examined.name, rule=examined.rule))
     return 1 if measured.conflicts else 0
@@ -252,7 +217,7 @@ def selfcheck(quiet: bool, **chosen: object) -> int:
     from gdprops.plugin.running import run_selfcheck
     from gdprops.report.run import report_run
 
-    files, settings = _files(chosen), _settings(**chosen)
+    files, settings = files_from(chosen), settings_from(chosen)
     return report_run(lambda seen: run_selfcheck(settings, seen), files, quiet=quiet)
 
 
@@ -277,8 +242,8 @@ def replay(
     from gdprops.plugin.run_request import RunRequest
     from gdprops.report.run import report_run
 
-    files = _files(chosen)
-    request = RunRequest(subject, _settings(**chosen), kind, rule, parameters)
+    files = files_from(chosen)
+    request = RunRequest(subject, settings_from(chosen), kind, rule, parameters)
 
     def run(seen: Progress) -> Outcome:
         from gdprops.runner.saved import replay as replay_case
@@ -286,20 +251,6 @@ def replay(
         return replay_case(file, request.resolve(), request.settings)
 
     return report_run(run, files, searched=False)
-
-
-def _files(chosen: dict[str, Any]) -> Files:
-    """Take the options of `files_options` out of a command's options."""
-    from gdprops.report.files import Files
-
-    return Files(*(chosen.pop(form) for form in ("json", "junit", "markdown", "html", "figures")))
-
-
-def _settings(**chosen: object) -> Settings:
-    from gdprops.runner import settings
-
-    name = chosen.pop("profile", None)
-    return settings.chosen(None if name is None else str(name), **chosen)
 
 
 @cli.command()
@@ -316,17 +267,9 @@ def init(subject: str, kind: str | None, rule: str | None, parameters: tuple[str
     from gdprops.plugin.run_request import RunRequest, hyperparameters
     from gdprops.runner.initialize import initialize
 
-    RunRequest(subject, _settings(), kind, rule, parameters).resolve()
+    RunRequest(subject, settings_from({}), kind, rule, parameters).resolve()
     given = hyperparameters(parameters)
     project, test = initialize(Path.cwd(), subject, kind=kind, rule=rule, parameters=given)
     click.echo(f"{project.name}: [tool.gdprops] written; pytest --gdprops runs it.")
     click.echo(f"{test.relative_to(Path.cwd())}: written; pytest runs it.")
     return 0
-
-
-def _in_terms(subject: str, clauses: Sequence[str], **chosen: object) -> Settings:
-    from gdprops.runner.named import in_terms
-
-    examples = chosen.get("examples")
-    settings = _settings(**chosen)
-    return in_terms(settings, subject, examples=examples if isinstance(examples, int) else None, clauses=clauses)

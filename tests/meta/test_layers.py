@@ -21,6 +21,7 @@ LAYERS = {
     "runner": 4,
     "report": 5,
     "plugin": 6,
+    "options": 6,
     "cli": 7,  # its -n is the plugin's
     "__init__": 8,
     "__main__": 8,

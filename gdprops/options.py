@@ -1,0 +1,84 @@
+"""The options of the ``gdprops`` command, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from gdprops.report.files import Files
+    from gdprops.runner.settings import Settings
+
+Command = Callable[..., int]
+
+
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Join several options into one decorator, shown in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+examples_option = click.option(
+    "--examples", type=int, metavar="N", help="Examples per clause (default: the profile's)."
+)
+seed_option = click.option("--seed", type=int, metavar="N", help="The same examples in every run.")
+profile_option = click.option(
+    "--profile", metavar="NAME", help="dev, ci or nightly (default: ci where CI is set, else dev)."
+)
+timeout_option = click.option(
+    "--timeout", type=float, metavar="SECONDS", help="Time of the subject per clause (default: 60)."
+)
+strict_option = click.option(
+    "--strict", is_flag=True, default=None, help="Vacuous clauses and violated recommendations fail too."
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Only violations and the summary.")
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="List the reference's clauses too.")
+files_options = together(
+    click.option("--json", metavar="FILE", help="Write the verdicts to a file as well."),
+    click.option("--junit", metavar="FILE", help="The same as JUnit XML."),
+    click.option("--markdown", metavar="FILE", help="The same as Markdown (always for a GitHub step summary)."),
+    click.option("--html", metavar="FILE", help="The same as one page with pictures (needs gdprops[report])."),
+    click.option("--figures", metavar="FOLDER", help="The pictures alone (needs gdprops[report])."),
+)
+subject_options = together(
+    click.option("--rule", metavar="NAME", help="The published rule that the subject declares to be, e.g. sgd."),
+    click.option(
+        "--as", "kind", metavar="KIND", help="What the subject is: optimizer, training-step, backprop or update-rule."
+    ),
+    click.option(
+        "-p",
+        "parameters",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A hyperparameter, e.g. lr=0.1. Repeatable.",
+    ),
+)
+
+
+def files_from(chosen: dict[str, Any]) -> Files:
+    """Take the options of `files_options` out of a command's options."""
+    from gdprops.report.files import Files
+
+    return Files(*(chosen.pop(form) for form in ("json", "junit", "markdown", "html", "figures")))
+
+
+def settings_from(chosen: dict[str, Any]) -> Settings:
+    """Return the settings that a command's options ask for."""
+    from gdprops.runner.settings import chosen as settings
+
+    given = {key: value for key, value in chosen.items() if key != "profile"}
+    return settings(chosen.get("profile"), **given)
+
+
+def settings_on(subject: str, clauses: Sequence[str], chosen: dict[str, Any]) -> Settings:
+    """Return the same with what the project says of a subject."""
+    from gdprops.runner.named import in_terms
+
+    return in_terms(settings_from(chosen), subject, examples=chosen.get("examples"), clauses=clauses)
