@@ -19,9 +19,11 @@ from gdprops.model.verdict import (
     Status,
     Verdict,
     names_of,
+    outcomes_to_dict,
     to_dict,
     verdict_from_dict,
     verdict_to_dict,
+    worst_exit_code,
 )
 
 HELD = Verdict("step.plain", About.SUBJECT, Level.REQUIRED, Status.HELD, "It is plain.", examples=100, decisive=90)
@@ -99,6 +101,8 @@ def test_the_json_form_is_plain_and_complete() -> None:
         "seed",
         "profile",
         "strict",
+        "complete",
+        "min_clauses",
         "ok",
         "exit_code",
         "verdicts",
@@ -138,3 +142,19 @@ def test_verdicts_by_whose_they_are() -> None:
     whole: Any = outcome(HELD, REFERENCE, ADVICE)
     assert names_of(whole.of(About.SUBJECT)) == ("step.plain", "step.cost")
     assert names_of(whole.of(About.REFERENCE)) == ("gradient.pure",)
+
+
+@pytest.mark.parametrize(("least", "code"), [(0, 0), (1, 0), (2, 1)])
+def test_too_few_held_clauses_are_red(least: int, code: int) -> None:
+    assert replace(outcome(S, R), min_clauses=least).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("several", "code"),
+    [([], 0), ([S], 0), ([S, of(S, Status.VACUOUS)], 5), ([S, of(S, Status.VIOLATED), of(S, Status.VACUOUS)], 1)],
+)
+def test_several_runs_end_as_the_worst_of_them(several: list[Verdict], code: int) -> None:
+    runs = [outcome(verdict) for verdict in several]
+    assert worst_exit_code(runs) == code
+    data = outcomes_to_dict(runs)
+    assert (data["exit_code"], data["ok"], len(data["runs"])) == (code, code == 0, len(several))
