@@ -102,7 +102,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("subject")
+@click.argument("subjects", nargs=-1, required=True, metavar="SUBJECT…")
 @subject_options
 @click.option("--clauses", "patterns", multiple=True, metavar="PATTERN", help="Only these, e.g. 'step.*'. Repeatable.")
 @together(examples_option, seed_option, profile_option, timeout_option, strict_option)
@@ -110,7 +110,7 @@ def cli() -> None:
 @click.option("-x", "--fail-fast", is_flag=True, default=None, help="Stop at the first violation.")
 @together(quiet_option, verbose_option, files_options)
 def check(
-    subject: str,
+    subjects: tuple[str, ...],
     kind: str | None,
     rule: str | None,
     parameters: tuple[str, ...],
@@ -120,13 +120,16 @@ def check(
     verbose: bool,
     **chosen: object,
 ) -> int:
-    """Check SUBJECT against the specification.
+    """Check each SUBJECT against the specification.
 
-    SUBJECT is package.module:Name, path/to/file.py:name, or a name from [tool.gdprops.subjects] in pyproject.toml.
+    SUBJECT is package.module:Name, path/to/file.py:name, or a name from [tool.gdprops.subjects] in pyproject.toml; with
+    --as backprop also a file with the functions loss and step or gradients. Of several such files each gets one row
+    (-v: a report each).
 
     \b
     Example: gdprops check torch.optim:SGD -p lr=0.1 --rule sgd -n auto
              gdprops check mypkg.optim:MySGD -p lr=0.1 --clauses 'step.*' --examples 500
+             gdprops check students/*.py --as backprop
     """
     from gdprops.plugin.run_request import RunRequest
     from gdprops.plugin.running import require_workers, run
@@ -134,8 +137,20 @@ def check(
 
     require_workers(workers)
     files, clauses = files_from(chosen), patterns or ("*",)
-    request = RunRequest(subject, settings_on(subject, clauses, chosen), kind, rule, parameters, clauses)
-    return report_run(lambda seen: run(request, seen, workers=workers), files, quiet=quiet, verbose=verbose)
+
+    def runner(subject: str) -> Callable[[Progress], Outcome]:
+        def run_it(seen: Progress) -> Outcome:
+            request = RunRequest(subject, settings_on(subject, clauses, chosen), kind, rule, parameters, clauses)
+            return run(request, seen, workers=workers)
+
+        return run_it
+
+    runs = [(subject, runner(subject)) for subject in subjects]
+    if len(runs) == 1:
+        return report_run(runs[0][1], files, quiet=quiet, verbose=verbose)
+    from gdprops.report.several import report_several
+
+    return report_several(runs, files, quiet=quiet, verbose=verbose, briefly=kind == "backprop")
 
 
 @cli.command()

@@ -109,7 +109,7 @@ def test_json_is_written_beside_the_text(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("check",), "Missing argument 'SUBJECT'."),
+        (("check",), "Missing argument 'SUBJECT…'."),
         (("chek",), "No such command 'chek'."),
         (("check", "a:B", "--exampels", "4"), "No such option"),
         (("check", "a:B", "--examples", "many"), "Invalid value for '--examples': 'many' is not a valid integer."),

@@ -45,7 +45,10 @@ def resolve(
 
     if kind is not None and kind not in KINDS:
         raise UsageError(f"as={kind!r}; expected one of {', '.join(KINDS)}{nearest(kind, KINDS)}")
-    given, found, stated = dict(hyperparameters or {}), import_name(spec), declared(traits)
+    given, stated = dict(hyperparameters or {}), declared(traits)
+    if kind == "backprop" and spec.endswith(".py"):
+        return _file_of_functions(spec, given, rule)
+    found = import_name(spec)
     if stated and (kind in ("training-step", "backprop") or not callable(found)):
         raise UsageError(f"traits: {spec} takes none; they are declared of optimizer classes and update rules")
     if isinstance(found, Backprop) or kind == "backprop":
@@ -74,11 +77,25 @@ def resolve(
     return build_optimizer(found, rule=rule, traits=stated, name=name, hyperparameters=given, source=spec)
 
 
+def _file_of_functions(path: str, given: dict[str, Any], rule: str | None) -> Subject:
+    from gdprops.adapters.backprop import backprop
+    from gdprops.adapters.backprop_file import file_subject
+
+    require_keywords(backprop, given, f"--as backprop {path}")
+    bound: Any = file_subject(path, given)
+    subject: Subject = _as_bound(bound, {}, rule, path)
+    return subject
+
+
 def _backprop(found: Any, given: dict[str, Any], rule: str | None, spec: str) -> Subject:
     from gdprops.adapters.backprop import Backprop
 
     if not isinstance(found, Backprop):
-        raise UsageError(f"{spec} is {_describe(found)}; bind a name to gdprops.backprop(loss=…, step=…, shapes=…)")
+        file = spec.rpartition(":")[0]
+        whole = f", or check the whole file: {file} --as backprop" if file.endswith(".py") else ""
+        raise UsageError(
+            f"{spec} is {_describe(found)}; bind a name to gdprops.backprop(loss=…, step=…, shapes=…){whole}"
+        )
     bound = _as_bound(found, given, rule, spec)
     name = spec if bound.name.startswith(LOADED) else bound.name
     subject: Subject = replace(bound, name=name, spec=spec)
@@ -217,7 +234,7 @@ def import_name(spec: str) -> Any:
 
 def _module(where: str) -> ModuleType:
     if where.endswith(".py"):
-        return _file(Path(where))
+        return import_file(Path(where))
     if str(Path.cwd()) not in sys.path and "" not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -233,7 +250,8 @@ def _module(where: str) -> ModuleType:
         raise UsageError(f"{where} cannot be imported: {type(error).__name__}: {_one_line(error)}") from error
 
 
-def _file(path: Path) -> ModuleType:
+def import_file(path: Path) -> ModuleType:
+    """Return a file as a module, imported once. Raises `UsageError` in one line where that fails."""
     if not path.is_file():
         folder = path.parent if path.parent.is_dir() else Path()
         near = nearest(path.name, [p.name for p in folder.glob("*.py")])

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
+from io import StringIO
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from gdprops.adapters.stateless import Stateless
+from gdprops.adapters.written_forms import Container, RateAt, described
 from gdprops.errors import SubjectCrash, UsageError
 from gdprops.model.names import layers_of
 from gdprops.numerics import decisions
-from gdprops.numerics.differences import cautious_gradient
+from gdprops.numerics.differences import cautious_gradient, roughness
 from gdprops.numerics.floor import perturbed
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import BackpropCase
+    from gdprops.model.layout import Layout
     from gdprops.model.network import Batch
     from gdprops.model.subject import Calling
 
@@ -26,77 +30,44 @@ STEP, GRADIENTS, LOSS = "step(params, X, y, lr)", "gradients(params, X, y)", "lo
 
 @final
 @dataclass(frozen=True, slots=True)
-class Container:
-    """How parameters are handed over: a dict with these keys, or a list."""
+class Functions:
+    """What the user wrote, and how it is called."""
 
-    keys: tuple[str, ...] | None
-
-    def of(self, arrays: Sequence[Any]) -> Any:
-        """Return the params object that holds these arrays."""
-        return list(arrays) if self.keys is None else dict(zip(self.keys, arrays, strict=True))
-
-    def holds(self, value: Any) -> bool:
-        """Say whether something that came back is such an object."""
-        if self.keys is None:
-            return isinstance(value, list | tuple)
-        return isinstance(value, Mapping)
-
-    def found(self, value: Any, name: str, position: int) -> Any:
-        """Return one parameter's entry, None where it is missing; a gradient may be called ``d`` + name."""
-        if self.keys is None:
-            return value[position] if position < len(value) else None
-        return value.get(name, value.get(f"d{name}"))
-
-    @property
-    def word(self) -> str:
-        """What it is called in messages."""
-        return "a list" if self.keys is None else f"a dict with the keys {', '.join(self.keys)}"
-
-    @property
-    def chosen(self) -> str:
-        """Return the expression that takes what a step returned, or else what it moved in place."""
-        return f"moved if isinstance(moved, {'(list, tuple)' if self.keys is None else 'dict'}) else params"
-
-    def literal(self, names: Sequence[str], arrays: Sequence[Array]) -> str:
-        """Return the params object as Python."""
-        inside = [f"np.array({a.tolist()})" for a in arrays]
-        if self.keys is None:
-            return f"[{', '.join(inside)}]"
-        return "{" + ", ".join(f"{name!r}: {text}" for name, text in zip(names, inside, strict=True)) + "}"
-
-
-def described(value: Any) -> str:
-    """Return what something is, in a few words."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return repr(value)
-    return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+    loss: Callable[..., Any]
+    step: Callable[..., Any] | None
+    gradients: Callable[..., Any] | None
+    container: Container
+    layout: Layout
+    rate_at: RateAt
 
 
 def as_loss(value: Any) -> float:
-    """Return a loss as a float. Raises `SubjectCrash` for what is no real number."""
-    if np.ndim(value) != 0 or not isinstance(value, int | float | np.number | np.ndarray) or np.iscomplexobj(value):
+    """Return a loss as a float; a product of matrices (1, 1) is one. Raises `SubjectCrash` for what is no number."""
+    single = isinstance(value, int | float | np.number | np.ndarray) and np.shape(value) in ((), (1, 1))
+    if not single or np.asarray(value).dtype.kind not in "fiu":
         raise _wrong_form(f"{LOSS} returned {described(value)}; expected a float")
-    return float(value)
+    return float(np.asarray(value).reshape(()))
 
 
 @final
 class WrittenRun(Stateless):
     """Parameters on which the user's functions work; every call gets fresh copies of the data."""
 
-    def __init__(
-        self,
-        loss: Callable[..., Any],
-        step: Callable[..., Any] | None,
-        gradients: Callable[..., Any] | None,
-        container: Container,
-        calls: Calling,
-        case: BackpropCase,
-    ) -> None:
-        self._loss, self._step, self._gradients = loss, step, gradients
-        self._container, self._calls, self.case = container, calls, case
+    def __init__(self, functions: Functions, calls: Calling, case: BackpropCase) -> None:
+        self._functions, self._calls, self.case = functions, calls, case
+        self._container = functions.container
         self.names, self.layers = case.names, layers_of(case.names)
-        self._params = container.of([np.array(w) for w in case.tensors])
+        self._shapes = [w.shape for w in case.tensors]
+        self._params = self._container.of([np.array(w) for w in case.tensors])
+        self.expression: str | None = None
+        """How the last step's params are taken from what it returned, None where it moved them in place."""
         self._known: tuple[Any, list[Array], list[Array]] | None = None
+
+    @contextmanager
+    def _running(self, what: str) -> Iterator[None]:
+        """Count the time of the user's code, catch its exceptions, and print nothing of what it prints."""
+        with self._calls.to(what), redirect_stdout(StringIO()):
+            yield
 
     @property
     def trainable(self) -> tuple[bool, ...]:
@@ -124,10 +95,15 @@ class WrittenRun(Stateless):
 
     def stepped(self, params: Any, t: int) -> Any:
         """Return the params after the user's step on batch t, from any params object."""
-        x, y = _data(self.case.batches[t])
-        with self._calls.to(STEP):
-            returned = self._step(params, x, y, self.case.rate) if self._step is not None else None
-        return returned if self._container.holds(returned) else params
+        taken = self._container.taken(self._returned(params, t), self._shapes)
+        self.expression = None if taken is None else taken.expression
+        return params if taken is None else taken.params
+
+    def _returned(self, params: Any, t: int) -> Any:
+        x, y = self._data(self.case.batches[t])
+        with self._running(STEP):
+            step = self._functions.step
+            return None if step is None else self._functions.rate_at.call(step, params, x, y, self.case.rate)
 
     def stated_gradients(self, t: int) -> list[Array | None]:
         """Return the user's gradients of batch t, None for a missing one."""
@@ -136,21 +112,24 @@ class WrittenRun(Stateless):
         return [None if e is None else np.asarray(e) for e in entries]
 
     def _asked_gradients(self, t: int) -> Any:
-        (x, y), params = _data(self.case.batches[t]), self._container.of(self.weights())
-        with self._calls.to(GRADIENTS):
-            found = self._gradients(params, x, y) if self._gradients is not None else None
-        if not self._container.holds(found):
-            raise _wrong_form(f"{GRADIENTS} returned {described(found)}; expected {self._container.word}")
-        return found
+        (x, y), params = self._data(self.case.batches[t]), self._container.of(self.weights())
+        with self._running(GRADIENTS):
+            gradients = self._functions.gradients
+            returned = None if gradients is None else gradients(params, x, y)
+        found = self._container.taken(returned, self._shapes, gradients=True)
+        if found is None:
+            raise _wrong_form(f"{GRADIENTS} returned {described(returned)}; expected {self._container.word}")
+        return found.params
 
     def looked_at(self) -> list[tuple[str, list[str], list[Array], list[Array]]]:
         """Call what only looks; return for each what it is, the names, and the bytes before and after."""
-        named = [(LOSS, self._loss)] + [(GRADIENTS, self._gradients)] * (self._gradients is not None)
+        functions = self._functions
+        named = [(LOSS, functions.loss)] + [(GRADIENTS, functions.gradients)] * (functions.gradients is not None)
         seen = []
         for what, function in named:
-            (x, y), arrays = _data(self.case.batches[0]), self.weights()
+            (x, y), arrays = self._data(self.case.batches[0]), self.weights()
             before, params = [*(a.copy() for a in arrays), x.copy(), y.copy()], self._container.of(arrays)
-            with self._calls.to(what):
+            with self._running(what):
                 function(params, x, y)  # type: ignore[misc] # a callable, or it would not be in the list
             seen.append((what, [*self.names, "X", "y"], before, [*self._arrays(params, what), x, y]))
         return seen
@@ -158,10 +137,17 @@ class WrittenRun(Stateless):
     def _arrays(self, params: Any, what: str) -> list[Array]:
         """Return the entries of a params object. Raises `SubjectCrash` where one is missing or has another form."""
         found = [self._container.found(params, name, k) for k, name in enumerate(self.names)]
-        for name, value, w in zip(self.names, found, self.case.tensors, strict=True):
-            if np.shape(value) != w.shape or np.asarray(value).dtype.kind not in "fiu":
-                raise _wrong_form(f"{what} left {name} as {described(value)}; expected an array of shape {w.shape}")
+        for name, value, shape in zip(self.names, found, self._shapes, strict=True):
+            if np.shape(value) != shape or np.asarray(value).dtype.kind not in "fiu":
+                raise _wrong_form(f"{what} left {name} as {described(value)}; expected an array of shape {shape}")
         return [np.asarray(value) for value in found]
+
+    def data(self, t: int) -> tuple[Any, Any]:
+        """Return X and y of batch t in the form that the user's functions take."""
+        return self._data(self.case.batches[t])
+
+    def _data(self, batch: Batch) -> tuple[Any, Any]:
+        return self._functions.layout.data(batch)
 
     def stated_loss(self) -> float:
         """Return the user's loss of the first batch at the parameters as they are."""
@@ -172,12 +158,13 @@ class WrittenRun(Stateless):
         return self._loss_of(weights, self.case.batches[t])
 
     def _loss_of(self, weights: Sequence[Array], batch: Batch) -> float:
-        with self._calls.to(LOSS):
+        with self._running(LOSS):
             return self._bare_loss(weights, batch)
 
     def _bare_loss(self, weights: Sequence[Array], batch: Batch) -> float:
         """Return the loss, on copies: whoever calls this counts its time and catches its exceptions."""
-        return as_loss(self._loss(self._container.of([np.array(w, dtype=np.float64) for w in weights]), *_data(batch)))
+        params = self._container.of([np.array(w, dtype=np.float64) for w in weights])
+        return as_loss(self._functions.loss(params, *self._data(batch)))
 
     def gradients(
         self,
@@ -209,9 +196,12 @@ class WrittenRun(Stateless):
         def split(values: Array) -> list[Array]:
             return [values[a:b].reshape(w.shape) for a, b, w in zip(ends, ends[1:], weights, strict=False)]
 
-        with self._calls.to(LOSS):
-            noise = self._noise(weights, batch)
-            found = cautious_gradient(lambda w: self._bare_loss(split(w), batch), flat, noise=noise)
+        def loss(values: Array) -> float:
+            return self._bare_loss(split(values), batch)
+
+        with self._running(LOSS):
+            noise = max(self._noise(weights, batch), roughness(loss, flat))
+            found = cautious_gradient(loss, flat, noise=noise)
         values, errors = split(np.array([d.value for d in found])), split(np.array([d.error for d in found]))
         share = decisions.GUARDED_SHARE
         return values, [e + share * np.abs(g).max(initial=0.0) for g, e in zip(values, errors, strict=True)]
@@ -232,12 +222,11 @@ class WrittenRun(Stateless):
 
     def allowed(self, weights: Sequence[Array], t: int) -> list[Array]:
         """Return lr times the error of the derivative, and the rounding of an update, for every entry."""
-        rate = self.case.rate
-        pairs = zip(weights, *self._differentiated(weights, t, slice(None)), strict=True)
-        ulp = decisions.ULP * decisions.unit(decisions.DOUBLE)
+        rate, ends = self.case.rate, self._arrays(self._params, STEP)
+        pairs = zip(weights, ends, *self._differentiated(weights, t, slice(None)), strict=True)
         return [
-            np.asarray(rate * e + ulp * (np.abs(w) + decisions.DISPLACEMENT_ULPS * np.abs(rate * g)))
-            for w, g, e in pairs
+            np.asarray(rate * e + _ulps(end) * (np.abs(w) + decisions.DISPLACEMENT_ULPS * np.abs(rate * g)))
+            for w, end, g, e in pairs
         ]
 
     def update(
@@ -251,25 +240,32 @@ class WrittenRun(Stateless):
     def require_forms(self) -> None:
         """Call step and gradients once. Raises `UsageError` for what can never be used, whatever the case."""
         try:
-            if self._step is not None:
-                self._require_step()
-            if self._gradients is not None:
+            if self._functions.gradients is not None:
                 self._asked_gradients(0)
+            if self._functions.step is not None:
+                self._require_step()
         except SubjectCrash as crash:
             if crash.told:
                 raise UsageError(str(crash)) from crash
             raise
 
     def _require_step(self) -> None:
-        (x, y), params = _data(self.case.batches[0]), self._container.of(self.weights())
-        with self._calls.to(STEP):
-            returned = self._step(params, x, y, self.case.rate) if self._step is not None else None
-        if isinstance(returned, Mapping | list | tuple) and not self._container.holds(returned):
+        returned = self._returned(self._container.of(self.weights()), 0)
+        known = self._container.taken(returned, self._shapes)
+        if known is None and _holds_arrays(returned):
             raise UsageError(f"{STEP} returned {described(returned)}; expected params, {self._container.word}, or None")
 
 
-def _data(batch: Batch) -> tuple[Array, Array]:
-    return batch.inputs.copy(), batch.targets.copy()
+def _ulps(end: Array) -> float:
+    """Return the rounding of an update in the precision that it ended in."""
+    unit = np.finfo(end.dtype).eps / 2 if end.dtype.kind == "f" else 0.0
+    return decisions.ULP * max(unit, decisions.unit(decisions.DOUBLE))
+
+
+def _holds_arrays(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    return isinstance(value, list | tuple) and any(np.ndim(v) > 0 or isinstance(v, Mapping) for v in value)
 
 
 def _wrong_form(told: str) -> SubjectCrash:

@@ -13,35 +13,51 @@ from gdprops.errors import SubjectCrash
 if TYPE_CHECKING:
     from gdprops.adapters.backprop import Backprop
     from gdprops.adapters.written import WrittenRun
+    from gdprops.adapters.written_forms import RateAt
     from gdprops.model.arrays import Array
     from gdprops.model.case import BackpropCase
 
 
 def written_script(subject: Backprop, case: BackpropCase) -> str:
-    """Return the script; behind ``# ->`` stands what one simultaneous step, or the derivative of the loss, would be."""
+    """Return the script: behind each call stands what was seen, and what one simultaneous step would have given."""
     used = subject.gradients if subject.step is None else subject.step
-    lines = ["import numpy as np", *_import_of(subject, used), ""]
-    lines += [f"params = {subject.container.literal(case.names, case.tensors)}"]
-    run = subject.begin(case)
-    for t, batch in enumerate(case.batches):
-        call = f"{_name_of(subject, used)}(params, {_array(batch.inputs)}, {_array(batch.targets)}"
-        if subject.step is None:
-            lines += [f"print({call}))", f"# -> {_told(run, run.gradients(run.weights(), t))}"]
-        else:
-            lines += [f"moved = {call}, {case.rate!r})", f"params = {subject.container.chosen}", "print(params)"]
-            lines += _expected(run, t)
-    return "\n".join(lines) + "\n"
+    params = f"params = {subject.container.literal(case.names, case.tensors)}"
+    run, name = subject.begin(case), _name_of(subject, used)
+    done = _looks(run, name) if subject.step is None else _steps(run, name, subject.functions.rate_at)
+    return "\n".join(["import numpy as np", *_import_of(subject, used), "", params, *done]) + "\n"
 
 
-def _expected(run: WrittenRun, t: int) -> list[str]:
-    """Return what w - lr g is from the weights as they are, and let the user's step go on from there."""
-    try:
+def _looks(run: WrittenRun, name: str) -> list[str]:
+    """Return the lines that ask for the gradients of every batch."""
+    lines = list[str]()
+    for t in range(len(run.case.batches)):
+        lines.append(f"print({name}({', '.join(['params', *map(_array, run.data(t))])}))")
+        try:
+            lines.append(f"# seen:     {_told(run, run.stated_gradients(t))}")
+        except SubjectCrash as crash:
+            return [*lines, f"# {_one_line(crash)}"]
+        lines.append(f"# expected: {_told(run, run.gradients(run.weights(), t))}")
+    return lines
+
+
+def _steps(run: WrittenRun, name: str, rate_at: RateAt) -> list[str]:
+    """Let the user's step train, and return the lines that do the same, up to a crash."""
+    lines = list[str]()
+    for t in range(len(run.case.batches)):
+        call = f"{name}({rate_at.written(['params', *map(_array, run.data(t))], run.case.rate)})"
         before = run.weights()
-        told = [f"# -> {_told(run, run.update(before, run.gradients(before, t), None, None))}"]
-        run.step(t)
-    except SubjectCrash:
-        return []
-    return told
+        expected = run.update(before, run.gradients(before, t), None, None)
+        try:
+            run.step(t)
+        except SubjectCrash as crash:
+            return [*lines, call, f"# {_one_line(crash)}"]
+        lines += [call if run.expression is None else f"params = {run.expression.format(call)}", "print(params)"]
+        lines += [f"# seen:     {_told(run, run.weights())}", f"# expected: {_told(run, expected)}"]
+    return lines
+
+
+def _one_line(crash: SubjectCrash) -> str:
+    return " ".join(str(crash).split())
 
 
 def _told(run: WrittenRun, arrays: Sequence[Array | None]) -> str:
@@ -50,8 +66,8 @@ def _told(run: WrittenRun, arrays: Sequence[Array | None]) -> str:
     return ", ".join(f"{name} {values}" for name, values in zip(run.names, rounded, strict=True))
 
 
-def _array(values: Array) -> str:
-    return f"np.array({np.asarray(values).tolist()})"
+def _array(values: Any) -> str:
+    return f"np.array({np.asarray(values).tolist()})" if np.ndim(values) else repr(np.asarray(values).item())
 
 
 def _is_importable(function: Any) -> bool:
@@ -62,6 +78,8 @@ def _import_of(subject: Backprop, function: Any) -> list[str]:
     """Return the lines that import a function from where it is defined, or from the subject that holds it."""
     from gdprops.adapters.resolve import LOADED
 
+    if subject.spec.endswith(".py"):
+        return script.import_lines(f"{subject.spec}:{_asked(subject)}")
     if not _is_importable(function):
         return script.import_lines(subject.spec) if subject.spec else [f"# from your own code: {_asked(subject)}"]
     module, code = str(function.__module__), getattr(function, "__code__", None)
@@ -74,6 +92,8 @@ def _asked(subject: Backprop) -> str:
 
 
 def _name_of(subject: Backprop, function: Any) -> str:
+    if subject.spec.endswith(".py"):
+        return _asked(subject)
     if _is_importable(function):
         return str(function.__qualname__)
     return f"{subject.spec.rpartition(':')[2]}.{_asked(subject)}" if subject.spec else _asked(subject)

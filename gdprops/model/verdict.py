@@ -87,7 +87,8 @@ class Verdict:
 class Outcome:
     """Everything that one run found out about one subject.
 
-    ``min_clauses``: fewer held clauses of the subject are red; ``complete``: False where the run was interrupted.
+    ``min_clauses``: fewer held clauses of the subject are red; ``complete``: False where the run was interrupted;
+    ``refused``: why the subject could not be used, where it is one of several.
     """
 
     subject: str
@@ -99,6 +100,7 @@ class Outcome:
     counted: About = About.SUBJECT
     min_clauses: int = 0
     complete: bool = True
+    refused: str = ""
 
     def of(self, about: About) -> tuple[Verdict, ...]:
         """Return the subject's or the reference's verdicts."""
@@ -111,10 +113,12 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 nothing violated; 1 violated, aborted or too few held; 3 an error of gdprops; 5 no counted clause held.
+        """0 nothing violated; 1 violated, aborted or too few held; 2 unusable; 3 an error of gdprops; 5 none held.
 
         What is counted is the subject's verdicts; a self-check counts the reference's, and wants every one held.
         """
+        if self.refused:
+            return 2
         if any(verdict.status is Status.ERROR for verdict in self.verdicts):
             return 3
         if any(v.about is About.REFERENCE and v.failed for v in self.verdicts):
@@ -140,6 +144,7 @@ def to_dict(outcome: Outcome) -> dict[str, Any]:
         "min_clauses": outcome.min_clauses,
         "ok": outcome.exit_code == 0,
         "exit_code": outcome.exit_code,
+        "refused": outcome.refused,
         "verdicts": [verdict_to_dict(verdict) for verdict in outcome.verdicts],
         "timing": dict(outcome.timing),
     }
@@ -158,9 +163,13 @@ def outcomes_to_dict(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def worst_exit_code(outcomes: Sequence[Outcome]) -> int:
-    """Return the exit code of several runs: an error of gdprops goes before a violation, that before nothing held."""
+    """Return the exit code of several runs.
+
+    An error of gdprops goes before a violation, that before a subject that could not be used, and that before nothing
+    held.
+    """
     codes = {outcome.exit_code for outcome in outcomes}
-    return next((code for code in (3, 1, 5) if code in codes), 0)
+    return next((code for code in (3, 1, 2, 5) if code in codes), 0)
 
 
 def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:

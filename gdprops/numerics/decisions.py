@@ -102,6 +102,13 @@ RICHARDSON_ROUNDING = 6.0
 KINK_SHARE = 0.5
 KINK_ROUNDING = 16.0
 
+# The rounding of a loss of unknown precision is seen over steps of 2^-20, where the fourth derivative's share is 1e-24.
+# A direction shows a sum of errors of one evaluation with the weights 4, 4, 1, 1 and 6, which is 8.4 times one of them:
+# the largest of four directions over 4 is two to three times the error of one evaluation.
+ROUGH_STEP = 2.0**-20
+ROUGH_DIRECTIONS = 4
+ROUGH_SHARE = 4.0
+
 # Hand-written losses guard logarithms and divisions with a constant (1e-12 to 1e-8) that hand-written gradients leave
 # out. That is no wrong step: a layer updated too early is off by the order of the learning rate.
 GUARDED_SHARE = 1e-6
@@ -109,6 +116,10 @@ GUARDED_SHARE = 1e-6
 # A violation must be seen again with every weight moved by its own odd part of this: two kinks at one point can cancel
 # in all differences, but not beside it. Ten times the step of the differences.
 BESIDE = 0.02
+
+# A loss cannot be differentiated where its differences are uncertain by more than this share of the largest, at three
+# points: one rounded to four digits is by a quarter, one in float32 by a thousandth.
+JUMPY_SHARE = 0.1
 
 # Near a kink the expected weights are uncertain by more than this share of the displacement: no word on the loss.
 BLURRED_SHARE = 1e-3

@@ -44,7 +44,7 @@ def write_junit(path: str, outcomes: Sequence[Outcome]) -> None:
 
 
 def _suite(outcome: Outcome) -> ElementTree.Element:
-    cases = [_case(verdict, outcome) for verdict in outcome.verdicts]
+    cases = [_refusal(outcome)] if outcome.refused else [_case(verdict, outcome) for verdict in outcome.verdicts]
     suite = ElementTree.Element("testsuite", _attributes(outcome, cases))
     _add_properties(suite, _facts(outcome))
     suite.extend(cases)
@@ -74,6 +74,13 @@ def _case(verdict: Verdict, outcome: Outcome) -> ElementTree.Element:
     result = _result(verdict, outcome)
     if result is not None:
         case.append(result)
+    return case
+
+
+def _refusal(outcome: Outcome) -> ElementTree.Element:
+    """Return the test case of a subject that could not be used."""
+    case = ElementTree.Element("testcase", classname=_plain(outcome.subject), name="subject", time="0.000")
+    ElementTree.SubElement(case, "error", message=_plain(outcome.refused))
     return case
 
 

@@ -31,6 +31,8 @@ def with_status(verdicts: Sequence[Verdict], status: Status) -> tuple[Verdict, .
 
 def summary_line(outcome: Outcome) -> str:
     """Return one sentence about the subject's clauses (where there are none, about the reference's)."""
+    if outcome.refused:
+        return f"{outcome.subject}: could not be used: {outcome.refused}"
     verdicts = outcome.of(About.SUBJECT) or outcome.verdicts
     parts = [_part(verdicts, status) for status in PHRASES]
     counts = ", ".join(part for part in parts if part)

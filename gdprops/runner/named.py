@@ -27,7 +27,7 @@ def configured(text: str, folder: Path | None = None) -> tuple[Configuration, Co
     entry = found.get(text) if found else None
     if found is not None and entry is not None:
         return found, entry
-    if ":" not in text and found is not None:
+    if ":" not in text and not text.endswith(".py") and found is not None:
         names = [s.name for s in found.subjects]
         raise UsageError(f"no subject is named {text!r} in {FILE}{nearest(text, names)}; expected package.module:Name")
     return None

@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gdprops.model.case import BackpropCase
+from gdprops.model.layout import CLASSES, FLAT
 from gdprops.model.network import Batch
 from gdprops.strategies.values import Deck, choices, decimals, decks
 
@@ -40,8 +41,8 @@ def written_cases(
         steps = least_steps + draw(choices(most_steps - least_steps + 1))
         sizes, weights, data = draw(decks()), draw(decks()), draw(decks())
         n_in, n_hidden, n_out, rows = (1 + sizes.choose(LARGEST) for _ in range(4))
-        n_out += layout.targets != "numbers"
-        n_in, n_out = layout.inputs or n_in, layout.outputs or n_out
+        n_in, n_out = layout.inputs or n_in, layout.outputs or _outputs(n_out, layout.targets)
+        rows = 1 if layout.has_one_sample else rows
         shapes = layout.shapes(n_in, n_hidden, n_out)
         tensors = tuple(weights.numbers(_nonzero(), shape) for shape in shapes.values())
         batches = [_batch(data, (rows, n_in, n_out), layout.targets) for _ in range(1 if same_batch else steps)]
@@ -56,11 +57,19 @@ def _batch(deck: Deck, form: tuple[int, int, int], targets: str) -> Batch:
     return Batch(deck.numbers(_nonzero(), (rows, n_in)), _targets(deck, rows, n_out, targets))
 
 
+def _outputs(drawn: int, targets: str) -> int:
+    """Return how many outputs there are: a vector of targets has one, classes are at least two."""
+    if targets in CLASSES:
+        return drawn + 1
+    return 1 if targets in FLAT else drawn
+
+
 def _targets(deck: Deck, rows: int, n_out: int, targets: str) -> Array:
-    if targets == "numbers":
-        return deck.numbers(_zero_first(), (rows, n_out))
-    labels = np.array([deck.choose(n_out) for _ in range(rows)])
-    return labels if targets == "labels" else np.eye(n_out)[labels]
+    if targets in CLASSES:
+        labels = np.array([deck.choose(n_out) for _ in range(rows)])
+        return labels if targets == "labels" else np.eye(n_out)[labels]
+    values = np.array([0.0, 1.0]) if targets.startswith("binary") else _zero_first()
+    return deck.numbers(values, (rows,) if targets in FLAT else (rows, n_out))
 
 
 def _nonzero() -> Array:

@@ -49,8 +49,8 @@ def drifting() -> Any:
         ),
         ({"loss": LOSS, "step": 3}, "backprop: step=3; expected a function"),
         (
-            {"loss": LOSS, "step": STEP},
-            'backprop: give the shapes of the parameters: shapes={"W1": (2, 3), "b1": (3,)}, [(2, 3), (3,)], '
+            {"loss": LOSS, "step": STEP, "shapes": 3},
+            'shapes=3; expected {"W1": (2, 3), "b1": (3,)}, [(2, 3), (3,)], '
             "or a function of (n_in, n_hidden, n_out) that returns either",
         ),
         (
@@ -60,7 +60,12 @@ def drifting() -> Any:
         ({"loss": LOSS, "step": STEP, "shapes": SHAPES, "lr": -1}, "lr=-1; expected a finite number greater than 0"),
         (
             {"loss": LOSS, "step": STEP, "shapes": SHAPES, "targets": "label"},
-            "targets='label'; expected one of numbers, one-hot, labels; did you mean 'labels'?",
+            "targets='label'; expected one of numbers, vector, one-hot, labels, binary, binary-vector; "
+            "did you mean 'labels'?",
+        ),
+        (
+            {"loss": LOSS, "step": STEP, "shapes": SHAPES, "samples": "cols"},
+            "samples='cols'; expected one of rows, columns, single, single-column; did you mean 'columns' or 'rows'?",
         ),
         (
             {"loss": LOSS, "step": STEP, "shapes": SHAPES, "inputs": 0},
@@ -98,9 +103,10 @@ def test_a_loss_that_raises() -> None:
 
 def test_gradients_of_another_form() -> None:
     with pytest.raises(
-        UsageError, match=r"gradients\(params, X, y\) returned a tuple; expected a dict with the keys W1"
+        UsageError,
+        match=r"gradients\(params, X, y\) returned a tuple of 2; expected a dict with the keys W1, b1, W2, b2",
     ):
-        backprop(LOSS, gradients=lambda params, X, y: tuple(params.values()), shapes=SHAPES)
+        backprop(LOSS, gradients=lambda params, X, y: (params["W1"], params["W2"]), shapes=SHAPES)
 
 
 @pytest.mark.parametrize(
@@ -124,9 +130,12 @@ def test_sizes_that_stay_open_are_asked_for() -> None:
     def blind(params: Any, X: Any, y: Any) -> float:
         return float(sum(np.sum(w**2) for w in params.values()))
 
+    def shrinking(params: Any, X: Any, y: Any, lr: float) -> Any:
+        return {name: w - 3 * lr * w for name, w in params.items()}
+
     with pytest.raises(UsageError, match=r"takes X and y with 2 and 4 or 3 and 5 columns; say which with inputs=… and"):
-        backprop(blind, STEP, shapes={"W1": (2, 3), "W2": (5, 4)}, name="student")
-    assert backprop(blind, STEP, shapes={"W1": (2, 3), "W2": (5, 4)}, inputs=3, outputs=5).layout.inputs == 3
+        backprop(blind, shrinking, shapes={"W1": (2, 3), "W2": (5, 4)}, name="student")
+    assert backprop(blind, shrinking, shapes={"W1": (2, 3), "W2": (5, 4)}, inputs=3, outputs=5).layout.inputs == 3
 
 
 def test_a_case_survives_its_file() -> None:

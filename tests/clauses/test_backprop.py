@@ -149,7 +149,8 @@ def test_a_stale_activation() -> None:
 
 
 def test_a_crash_is_a_violation() -> None:
-    verdict = primary(faulty(written.raises), clauses="step.simultaneous")
+    subject = backprop(**TWO_LAYERS, step=written.raises, gradients=written.gradients)
+    verdict = primary(subject, clauses="step.simultaneous")
     assert verdict.reason == "step(params, X, y, lr) raised ZeroDivisionError: a student's mistake"
 
 
@@ -199,5 +200,6 @@ def test_the_counterexample_runs_on_numpy_alone() -> None:
         "import numpy as np\nfrom tests.written_backprop import updates_as_it_goes\n\n"
         "params = {'W1': np.array([[1.0]]), 'b1': np.array([1.0]), 'W2': np.array([[1.0]]), 'b2': np.array([1.0])}\n"
     )
-    assert "# -> W1 [" in python
+    assert "# seen:     W1 [" in python
+    assert "# expected: W1 [" in python
     exec(compile(python, "counterexample", "exec"), {})

@@ -105,6 +105,7 @@ def test_the_json_form_is_plain_and_complete() -> None:
         "min_clauses",
         "ok",
         "exit_code",
+        "refused",
         "verdicts",
         "timing",
     ]

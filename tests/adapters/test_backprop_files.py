@@ -1,0 +1,130 @@
+"""Files that students hand in: what they need not declare, and what is said of those that cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gdprops.adapters import backprop_file
+from gdprops.adapters.backprop import Backprop
+from gdprops.adapters.resolve import resolve
+from gdprops.errors import UsageError
+from gdprops.model.verdict import Status
+from gdprops.runner.session import check_subject
+from gdprops.runner.settings import Settings
+from tests import student_files as students
+
+FORMS = {
+    "plain": ("rows", "numbers", (2, 3)),
+    "columns": ("columns", "numbers", (3, 2)),
+    "labels": ("rows", "labels", (2, 2)),
+    "one-hot": ("rows", "one-hot", (2, 3)),
+    "vectors": ("rows", "vector", (2,)),
+    "single": ("single", "numbers", (3, 2)),
+}
+
+
+def handed_in(text: str, folder: Path, **given: Any) -> Any:
+    path = folder / "student.py"
+    path.write_text(text, encoding="utf-8")
+    found: Any = resolve(str(path), kind="backprop", hyperparameters=given)
+    assert isinstance(found, Backprop)
+    return found
+
+
+def refused(text: str, folder: Path, **given: Any) -> str:
+    with pytest.raises(UsageError) as raised:
+        handed_in(text, folder, **given)
+    assert "\n" not in str(raised.value)
+    return str(raised.value).replace(str(folder / "student.py"), "FILE")
+
+
+@pytest.mark.parametrize("style", students.CORRECT)
+def test_the_form_of_the_data_is_found_out(style: str, tmp_path: Path) -> None:
+    layout = handed_in(students.CORRECT[style], tmp_path).layout
+    first = next(iter(layout.shapes(2, 3, 2).values()))
+    assert (layout.samples, layout.targets, first) == FORMS[style]
+
+
+@pytest.mark.parametrize("style", students.CORRECT)
+def test_correct_files_are_not_accused(style: str, tmp_path: Path) -> None:
+    outcome = check_subject(handed_in(students.CORRECT[style], tmp_path), settings=Settings(seed=0, examples=20))
+    assert {v.clause: v.reason for v in outcome.verdicts if v.status in (Status.VIOLATED, Status.ERROR)} == {}
+    assert {v.clause for v in outcome.verdicts if v.status is Status.HELD} >= {"step.simultaneous", "step.plain"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def losss(p, X, y):\n    return 0.0\n", "FILE has no function loss(params, X, y); did you mean 'losss'?"),
+        ("x = 1\n", "FILE has no function loss(params, X, y)"),
+        (
+            "def loss(p, X, y):\n    return 0.0\ndef stepp(p, X, y, lr):\n    pass\n",
+            "FILE has neither step(params, X, y, lr) nor gradients(params, X, y); did you mean 'stepp'?",
+        ),
+        ("import no_such_module\n", "cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
+        ("def loss(p, X, y)\n", "cannot be imported: SyntaxError: expected ':'"),
+        ("rate = float(input())\n", "cannot be imported: EOFError"),
+        ("raise SystemExit(3)\n", "cannot be imported: SystemExit: 3"),
+    ],
+)
+def test_what_a_file_lacks(text: str, message: str, tmp_path: Path) -> None:
+    assert message in refused(text, tmp_path)
+
+
+NET = "import numpy as np\ndef loss(p, X, y):\n    return {}\ndef step(p, X, y, lr):\n    {}\n"
+HALF = "0.5 * np.sum((X @ p['W'] - y) ** 2)"
+MOVED = "p['W'] -= lr * X.T @ (X @ p['W'] - y)"
+
+
+@pytest.mark.parametrize(
+    ("loss", "step", "message"),
+    [
+        ("X @ p['W'] - y", MOVED, "returned an array of shape (4, 2); expected a float (X of shape (4, 2), y (4, 2))"),
+        ("np.random.rand() + " + HALF, MOVED, "FILE: loss is not deterministic: the same call gave "),
+        ("round(float(" + HALF + "), 4)", MOVED, "FILE: loss is not differentiable: its differences contradict"),
+        ("float(np.sum(0 * (X @ p['W'] - y)))", MOVED, "FILE: loss does not change with the weights"),
+        (HALF, "raise ValueError('no')", "FILE: step(params, X, y, lr) raised ValueError: no (X of shape (4, 2), y "),
+        (HALF, "return {'V': p['W']}", "returned a dict with the keys V; expected params, a dict with the keys W"),
+        ("0.0 * len(p.values())", MOVED, "FILE: no shapes are declared, and what loss asks its params for does not"),
+    ],
+)
+def test_functions_that_cannot_be_used(loss: str, step: str, message: str, tmp_path: Path) -> None:
+    said = refused(NET.format(loss, step), tmp_path)
+    assert message in said
+
+
+def test_a_step_without_a_rate_says_it(tmp_path: Path) -> None:
+    text = NET.format(HALF, MOVED).replace("X, y, lr):", "X, y):").replace("lr *", "0.25 *")
+    assert refused(text, tmp_path) == (
+        "FILE: step takes no learning rate: expected step(params, X, y, lr), or say it with lr="
+    )
+    assert handed_in(text, tmp_path, lr=0.25).layout.rate == 0.25
+
+
+def test_a_file_that_trains_on_import_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backprop_file, "IMPORT_SECONDS", 0.2)
+    said = refused("while True:\n    pass\n", tmp_path)
+    assert said == 'FILE takes more than 0.2 s to import: put what it runs under if __name__ == "__main__":'
+
+
+def test_files_with_helpers_of_one_name(tmp_path: Path) -> None:
+    for folder, factor in (("a", 1), ("b", 2)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "helper.py").write_text(f"FACTOR = {factor}\n", encoding="utf-8")
+        text = "from helper import FACTOR\n" + NET.format(HALF, MOVED)
+        found = handed_in(text, tmp_path / folder)
+        assert found.step.__globals__["FACTOR"] == factor
+
+
+def test_a_bound_subject_is_the_files(tmp_path: Path) -> None:
+    text = students.PLAIN + "import gdprops\nsubject = gdprops.backprop(loss, step, lr=0.25)\n"
+    assert handed_in(text, tmp_path).layout.rate == 0.25
+
+
+def test_what_is_given_goes_before_what_is_declared(tmp_path: Path) -> None:
+    text = students.PLAIN + "lr = 0.25\ntargets = 'numbers'\n"
+    assert handed_in(text, tmp_path).layout.rate == 0.25
+    assert handed_in(text, tmp_path, lr=0.5).layout.rate == 0.5
