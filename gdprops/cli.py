@@ -28,6 +28,7 @@ from gdprops.options import (
     together,
     verbose_option,
 )
+from gdprops.project import accept, init
 
 if TYPE_CHECKING:
     from gdprops.model.verdict import Outcome
@@ -268,23 +269,5 @@ def replay(
     return report_run(run, files, searched=False)
 
 
-@cli.command()
-@click.argument("subject")
-@subject_options
-def init(subject: str, kind: str | None, rule: str | None, parameters: tuple[str, ...]) -> int:
-    """Write [tool.gdprops] for SUBJECT into pyproject.toml, and a test file. Nothing is overwritten.
-
-    \b
-    Example: gdprops init mypkg.optim:MySGD -p lr=0.1
-    """
-    from pathlib import Path
-
-    from gdprops.plugin.run_request import RunRequest, hyperparameters
-    from gdprops.runner.initialize import initialize
-
-    RunRequest(subject, settings_from({}), kind, rule, parameters).resolve()
-    given = hyperparameters(parameters)
-    project, test = initialize(Path.cwd(), subject, kind=kind, rule=rule, parameters=given)
-    click.echo(f"{project.name}: [tool.gdprops] written; pytest --gdprops runs it.")
-    click.echo(f"{test.relative_to(Path.cwd())}: written; pytest runs it.")
-    return 0
+cli.add_command(init)
+cli.add_command(accept)

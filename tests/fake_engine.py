@@ -89,7 +89,9 @@ def run_item(subject: FakeSubject, item: FakeItem, settings: Settings, watcher: 
     made = v.violated() if status is Status.VIOLATED else v.held(status=status, reason="a good reason")
     changes: dict[str, Any] = {"clause": item.clause.id, "about": item.about}
     changes |= dict.fromkeys(("examples", "decisive"), settings.examples)
-    return replace(made, level=item.clause.level, **changes)
+    verdict = replace(made, level=item.clause.level, **changes)
+    entry = settings.terms.accepts(subject.name, item.clause.id)
+    return verdict if entry is None else entry.settle(verdict)
 
 
 def conclude(subject_name: str, settings: Settings, verdicts: Sequence[Verdict], timing: dict[str, float]) -> Outcome:

@@ -50,7 +50,10 @@ class Counterexample:
 @final
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome of one clause. ``statement`` and ``level`` repeat the clause's, so that reports need no catalogue."""
+    """The outcome of one clause. ``statement`` and ``level`` repeat the clause's, so that reports need no catalogue.
+
+    ``stale``: a violation was accepted that is there no more.
+    """
 
     clause: str
     about: About
@@ -69,17 +72,18 @@ class Verdict:
     reason: str = ""
     seconds: float = 0.0
     vacuous_reasons: dict[str, int] = field(default_factory=dict)
+    stale: bool = False
 
     @property
     def failed(self) -> bool:
         """Whether the verdict is red whatever the strictness."""
         red = self.status in (Status.VIOLATED, Status.ABORTED)
-        return red and self.level is Level.REQUIRED
+        return self.stale or (red and self.level is Level.REQUIRED)
 
     @property
     def failed_strictly(self) -> bool:
         """Whether the verdict is red with ``--strict``."""
-        return self.status in (Status.VIOLATED, Status.ABORTED, Status.VACUOUS)
+        return self.stale or self.status in (Status.VIOLATED, Status.ABORTED, Status.VACUOUS)
 
 
 @final

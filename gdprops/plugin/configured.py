@@ -10,6 +10,7 @@ import pytest
 
 from gdprops.errors import UsageError
 from gdprops.plugin.parametrize import BoundClause
+from gdprops.runner.accepted import near, require_matches
 from gdprops.runner.configuration import FILE, Configuration, Configured, find
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def prepare(config: pytest.Config) -> None:
     """Read the table and have its file collected. Raises `pytest.UsageError` where there is nothing to run."""
     try:
         found = find(config.rootpath)
+        near(config.rootpath)
     except UsageError as error:
         raise pytest.UsageError(f"--gdprops: {error}") from None
     if found is None:
@@ -67,11 +69,13 @@ class SubjectCollector(pytest.Collector):
         from gdprops.runner.named import named
         from gdprops.runner.session import items_for
 
+        folder = self.config.stash[CONFIGURATION].folder
         try:
-            subject = named(self.entry.name, folder=self.config.stash[CONFIGURATION].folder)
+            subject = named(self.entry.name, folder=folder)
+            clauses = [i.clause for i in items_for(subject, tuple(catalogue())) if i.about is About.SUBJECT]
+            require_matches(near(folder), subject, clauses)
         except UsageError as error:
             raise self.CollectError(f"gdprops: error: {error}") from None
-        clauses = [i.clause for i in items_for(subject, tuple(catalogue())) if i.about is About.SUBJECT]
         for clause in clauses:
             yield ClauseItem.from_parent(self, name=clause.id, entry=self.entry, clause=clause, of_clauses=len(clauses))
 

@@ -37,8 +37,6 @@ class Surroundings:
 
     def settings_for(self, subject: str | Subject) -> Settings:
         """Return the settings with what the project says of a subject."""
-        if not isinstance(subject, str):
-            return self.settings
         return in_terms(self.settings, subject, folder=self.folder, examples=self.examples)
 
 

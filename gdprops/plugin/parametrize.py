@@ -15,10 +15,12 @@ from gdprops.errors import UsageError
 from gdprops.model.clause import Level
 from gdprops.model.verdict import About, Status, Verdict
 from gdprops.plugin.items import surroundings
+from gdprops.runner.named import accepting
 
 if TYPE_CHECKING:
     from gdprops.model.clause import Clause
     from gdprops.model.subject import Subject
+    from gdprops.runner.accepted import Reasons
     from gdprops.runner.settings import Settings
 
 WIDTH = 100
@@ -35,6 +37,7 @@ class BoundClause:
     """A clause as the tests of `parametrize` receive it."""
 
     clause: Clause
+    accepted: Reasons | None = None
 
     @property
     def id(self) -> str:
@@ -50,7 +53,7 @@ class BoundClause:
         around = surroundings()
         try:
             examined = _subject(subject, around.folder) if isinstance(subject, str) else subject
-            settings = around.settings_for(subject)
+            settings = accepting(around.settings_for(subject), examined, self.accepted)
             verdict = verdict_on(examined, self.clause, settings)
         except UsageError as error:
             return pytest.fail(f"gdprops: error: {error}", pytrace=False)
@@ -61,13 +64,17 @@ class BoundClause:
         return self.id
 
 
-def parametrize(subjects: Iterable[str | Subject], clauses: str | Sequence[str] = "*") -> pytest.MarkDecorator:
+def parametrize(
+    subjects: Iterable[str | Subject], clauses: str | Sequence[str] = "*", *, accepted: Reasons | None = None
+) -> pytest.MarkDecorator:
     """Return the decorator of a test function that takes ``subject`` and ``clause``.
 
     Args:
         subjects: Subjects, strings such as ``"torch.optim:SGD"``, or names from ``[tool.gdprops.subjects]`` of the
             project's pyproject.toml (resolved when the test runs).
         clauses: Shell-style pattern(s) of clause ids.
+        accepted: Reasons by clause for violations that are known (or a function that returns them for a subject):
+            they are expected failures, and red where they are there no more.
 
     Raises:
         UsageError: A pattern matches no clause.
@@ -77,7 +84,7 @@ def parametrize(subjects: Iterable[str | Subject], clauses: str | Sequence[str] 
     selected = catalogue().select(clauses)
     ordered = sorted(subjects, key=_name)
     cases = [
-        pytest.param(subject, BoundClause(clause), id=f"{_name(subject)}-{clause.id}")
+        pytest.param(subject, BoundClause(clause, accepted), id=f"{_name(subject)}-{clause.id}")
         for subject in ordered
         for clause in selected
     ]
@@ -112,6 +119,10 @@ def judge(verdict: Verdict, *, subject: str, strict: bool) -> Verdict:
     """Turn a verdict into pytest's terms: return it where the test passes."""
     if verdict.status in (Status.VIOLATED, Status.ABORTED, Status.ERROR):
         _red(verdict, subject, strict)
+    elif verdict.stale:
+        pytest.fail(f"{verdict.clause}: {verdict.reason}", pytrace=False)
+    elif verdict.status is Status.ACCEPTED:
+        pytest.xfail(f"{verdict.clause} is accepted: {verdict.reason}")
     elif verdict.status is Status.VACUOUS and strict:
         pytest.fail(f"{verdict.clause} is vacuous: {verdict.reason}", pytrace=False)
     elif verdict.status in (Status.VACUOUS, Status.NOT_APPLICABLE):

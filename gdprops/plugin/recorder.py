@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
 import pytest
@@ -14,6 +14,7 @@ from gdprops.errors import UsageError
 from gdprops.report.files import Files
 from gdprops.report.junit_file import properties
 from gdprops.report.run import terminable
+from gdprops.runner.accepted import near, unmatched
 from gdprops.runner.conclude import conclude
 from gdprops.runner.settings import Settings
 from gdprops.runner.terms import terms_from
@@ -28,7 +29,8 @@ FORMS = ("json", "junit", "markdown", "html", "figures")
 def run_properties(verdict: Verdict, settings: Settings, subject: str, clauses: int) -> Iterator[tuple[str, str]]:
     """Yield the properties of a test: first for people, then what the controlling process puts together again."""
     yield from properties(verdict, subject)
-    yield RUN, json.dumps({"subject": subject, "clauses": clauses, "settings": asdict(settings)})
+    plain = replace(settings, terms=replace(settings.terms, accepted=()))  # what is accepted was decided already
+    yield RUN, json.dumps({"subject": subject, "clauses": clauses, "settings": asdict(plain)})
 
 
 @final
@@ -57,6 +59,7 @@ class Recorder:
         self._subjects: dict[str, Subject] = {}
         self._interrupted = False
         self._outcomes: list[Outcome] = []
+        self._unmatched: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the verdict that a report carries."""
@@ -86,7 +89,11 @@ class Recorder:
         complete = not (self._interrupted or session.shouldstop or session.shouldfail)
         self._outcomes = [s.outcome(name, complete=complete) for name, s in sorted(self._subjects.items())]
         self._files.write(self._outcomes)
-        if session.exitstatus == pytest.ExitCode.OK and any(o.held < o.min_clauses for o in self._outcomes):
+        if complete and _is_whole(session.config):
+            ran = {(name, v.clause) for name, found in self._subjects.items() for v in found.verdicts.values()}
+            self._unmatched = unmatched(near(session.config.rootpath), ran)
+        too_few_held = any(outcome.held < outcome.min_clauses for outcome in self._outcomes)
+        if session.exitstatus == pytest.ExitCode.OK and (too_few_held or self._unmatched):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -99,6 +106,15 @@ class Recorder:
             terminalreporter.write_line(summary_line(outcome))
             for line in too_few(outcome):
                 terminalreporter.write_line(line, red=True)
+        for line in self._unmatched:
+            terminalreporter.write_line(line, red=True)
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    """Say whether every configured subject and every test of the project was to be run."""
+    chosen = ("keyword", "markexpr", "deselect", "lf", "gdprops_shard")
+    some = any(config.getoption(name, None) for name in chosen)
+    return bool(config.getoption("gdprops")) and not some and config.args_source != pytest.Config.ArgsSource.ARGS
 
 
 def files_of(config: pytest.Config) -> Files:

@@ -22,10 +22,14 @@ def run(request: RunRequest, seen: Progress, *, workers: str | None = None) -> O
 
     On Ctrl-C the outcome is of what had finished, and ``seen.interrupted`` is set.
     """
+    from gdprops.runner.accepted import require_matches
     from gdprops.runner.conclude import conclude
 
     began = time.perf_counter()
     subject = request.resolve()
+    if request.patterns == ("*",):
+        about_subject = [item.clause for item in request.items(subject) if item.about is About.SUBJECT]
+        require_matches(request.settings.terms.accepted, subject, about_subject)
     try:
         return _outcome(request, subject, seen, workers)
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from gdprops.report.report import Report
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
+    from gdprops.runner.accepted import Reasons
 
 
 def check(
@@ -21,6 +22,7 @@ def check(
     timeout: float | None = None,
     strict: bool | None = None,
     fail_fast: bool | None = None,
+    accepted: Reasons | None = None,
 ) -> Report:
     """Check a subject against the specification.
 
@@ -34,16 +36,18 @@ def check(
         timeout: Seconds of the subject's own time per clause.
         strict: Whether vacuous verdicts and violated recommendations fail too.
         fail_fast: Whether to stop at the first violation.
+        accepted: Reasons by clause, for violations that are known and accepted (or a function that returns them for
+            the subject); one that is there no more is red. What ``gdprops accept`` wrote is accepted too.
 
     Raises:
         UsageError: The subject cannot be found or built, or an argument cannot mean anything.
     """
-    from gdprops.runner.named import in_terms, named
+    from gdprops.runner.named import accepting, in_terms, named
     from gdprops.runner.session import check_subject
     from gdprops.runner.settings import chosen
 
     settings = chosen(profile, examples=examples, seed=seed, timeout=timeout, strict=strict, fail_fast=fail_fast)
     examined = named(subject) if isinstance(subject, str) else subject
-    if isinstance(subject, str):
-        settings = in_terms(settings, subject, examples=examples, clauses=clauses)
-    return Report(check_subject(examined, clauses=clauses, settings=settings))
+    in_project = in_terms(settings, subject, examples=examples, clauses=clauses)
+    agreed = accepting(in_project, examined, accepted)
+    return Report(check_subject(examined, clauses=clauses, settings=agreed))

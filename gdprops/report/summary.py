@@ -63,6 +63,7 @@ def advice(outcome: Outcome, *, searched: bool = True) -> list[str]:
     lines = []
     if outcome.exit_code == 3:
         lines.append("This is a bug of gdprops, not of the subject: please report it with the text above.")
+    lines += [f"{verdict.clause}: {verdict.reason}" for verdict in outcome.verdicts if verdict.stale]
     lines += too_few(outcome)
     if outcome.exit_code == 5:
         lines.append("No clause held: nothing was shown about this subject.")
@@ -75,8 +76,8 @@ def advice(outcome: Outcome, *, searched: bool = True) -> list[str]:
 
 
 def red(outcome: Outcome) -> bool:
-    """Say whether any clause failed."""
-    return any(v.failed_strictly if outcome.strict else v.failed for v in outcome.verdicts)
+    """Say whether any clause failed of itself."""
+    return any((v.failed_strictly if outcome.strict else v.failed) and not v.stale for v in outcome.verdicts)
 
 
 def too_few(outcome: Outcome) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.errors import UsageError
 from gdprops.model.names import nearest
+from gdprops.runner.accepted import Reasons, from_reasons, near
 from gdprops.runner.configuration import FILE, Configuration, Configured, find
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _reachable(spec: str, folder: Path) -> str:
 
 def in_terms(
     settings: Settings,
-    text: str,
+    subject: str | Subject,
     *,
     folder: Path | None = None,
     examples: int | None = None,
@@ -81,13 +82,22 @@ def in_terms(
     ``examples`` is what was asked for by hand, which goes first; the nightly profile keeps its own number. How many
     clauses must hold is asked of whole runs only: not of some ``clauses``, nor where the first violation ends it.
     """
-    found = configured(text, folder)
+    accepted = near(folder or Path.cwd())
+    found = configured(subject, folder) if isinstance(subject, str) else None
     if found is None:
-        return settings
+        return replace(settings, terms=replace(settings.terms, accepted=accepted))
     project, entry = found
     number, terms = settings.examples, project.terms(entry)
     if examples is None and project.examples is not None and settings.profile != "nightly":
         number = project.examples
     if settings.fail_fast or list(clauses) != ["*"]:
         terms = replace(terms, min_clauses=0)
-    return replace(settings, examples=number, terms=terms)
+    return replace(settings, examples=number, terms=replace(terms, accepted=accepted))
+
+
+def accepting(settings: Settings, subject: Subject, accepted: Reasons | None) -> Settings:
+    """Return the settings with ``accepted={clause: reason}`` before what a file accepts."""
+    if accepted is None:
+        return settings
+    entries = (*from_reasons(subject, accepted), *settings.terms.accepted)
+    return replace(settings, terms=replace(settings.terms, accepted=entries))

@@ -26,6 +26,7 @@ from gdprops.numerics.decisions import DOUBLE, decisive_needed
 from gdprops.numerics.numpy_system import NumpySystem
 from gdprops.runner.conclude import conclude
 from gdprops.runner.counterexample import counterexample_of
+from gdprops.runner.encoding import decode
 from gdprops.runner.explain import explain
 from gdprops.runner.explain_backprop import explain as explain_backprop
 from gdprops.runner.search import Finding, judged, search, witnesses
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from gdprops.model.subject import Subject
+    from gdprops.runner.accepted import Accepted
     from gdprops.runner.settings import Settings
 
 REFERENCE = "the gdprops reference"
@@ -173,6 +175,9 @@ def _verdict(measured: Measured, item: Item, settings: Settings, watcher: Watche
     left_out = settings.terms.excluded(item.clause)
     if left_out is not None:
         return _blank(item, Status.NOT_APPLICABLE, left_out)
+    entry = settings.terms.accepts(measured.subject.name, item.clause.id)
+    if entry is not None:
+        return _accepted(entry, measured, item, settings, watcher)
     verdict = _about_subject(measured, item, settings, watcher)
     return settings.terms.judged(item.clause, verdict, strict=settings.strict)
 
@@ -189,6 +194,22 @@ def _about_subject(measured: Measured, item: Item, settings: Settings, watcher: 
         return _blank(item, Status.VACUOUS, miss)
     budgeted = subject.prepared(subject.traits, Calls(settings.timeout))
     return _searched(item, budgeted, measured.domain, settings, watcher)
+
+
+def _accepted(entry: Accepted, measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:
+    """Run the pinned case again instead of a search; without one, search."""
+    outdated = entry.outdated(item.clause)
+    if outdated is not None:
+        return replace(_blank(item, Status.ACCEPTED, outdated), stale=True)
+    if entry.case is None or measured.hung is not None or measured.unmet(item.clause) is not None:
+        return entry.settle(_about_subject(measured, item, settings, watcher))
+    began, case = time.perf_counter(), decode(entry.case)
+    budgeted = measured.subject.prepared(measured.subject.traits, Calls(settings.timeout))
+    try:
+        verdict = _on_case(item, budgeted, case, settings)
+    except SubjectTimeout as hang:
+        verdict = _blank(item, Status.ABORTED, str(hang))
+    return replace(entry.settle(verdict), seconds=time.perf_counter() - began)
 
 
 def _blank(item: Item, status: Status, reason: str) -> Verdict:
@@ -302,10 +323,14 @@ def run_case(subject: Subject, item: Item, case: Any, settings: Settings) -> Ver
     with isolated():
         measured = measured_subject(subject, settings)
         bound = measured.subject if item.about is About.SUBJECT else None
-        evidence = judged(examiner(item, bound), case)
-        finding = Finding(examples=1, decisive=int(evidence.decisive), worst_ratio=evidence.ratio)
-        if evidence.violated:
-            finding.case, finding.evidence = case, evidence
-        elif not evidence.decisive:
-            finding.reasons[evidence.reason] += 1
-        return _judge(item, bound, finding, replace(settings, counterexamples=None))
+        return _on_case(item, bound, case, settings)
+
+
+def _on_case(item: Item, bound: Subject | None, case: Any, settings: Settings) -> Verdict:
+    evidence = judged(examiner(item, bound), case)
+    finding = Finding(examples=1, decisive=int(evidence.decisive), worst_ratio=evidence.ratio)
+    if evidence.violated:
+        finding.case, finding.evidence = case, evidence
+    elif not evidence.decisive:
+        finding.reasons[evidence.reason] += 1
+    return _judge(item, bound, finding, replace(settings, counterexamples=None))

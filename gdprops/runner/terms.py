@@ -1,4 +1,4 @@
-"""What a project holds its subject to: the version of the specification, and clauses that it leaves out."""
+"""What a project holds its subject to: the specification's version, what it leaves out, and what it accepts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, final
 
 from gdprops.model.verdict import Status
+from gdprops.runner.accepted import Accepted
 
 if TYPE_CHECKING:
     from gdprops.model.clause import Clause
@@ -21,13 +22,18 @@ class Terms:
 
     ``specification``: clauses added after this version are reported, but do not fail (None: all count);
     ``exclude``: patterns of clause ids that are not run; ``min_clauses``: fewer held clauses of the subject are red;
-    ``source``: the file that says so.
+    ``source``: the file that says so; ``accepted``: the violations that are accepted, of any subject.
     """
 
     specification: int | None = None
     exclude: tuple[str, ...] = ()
     min_clauses: int = 0
     source: str = ""
+    accepted: tuple[Accepted, ...] = ()
+
+    def accepts(self, subject: str, clause: str) -> Accepted | None:
+        """Return the entry that accepts a violation of a clause, if any; the first one counts."""
+        return next((a for a in self.accepted if (a.subject, a.clause) == (subject, clause)), None)
 
     def excluded(self, clause: Clause) -> str | None:
         """Return why a clause is not run, or None where it is."""
@@ -50,4 +56,5 @@ class Terms:
 
 def terms_from(data: Mapping[str, Any]) -> Terms:
     """Return the terms that `dataclasses.asdict` wrote."""
-    return Terms(**{**data, "exclude": tuple(data["exclude"])})
+    accepted = tuple(Accepted(**entry) for entry in data["accepted"])
+    return Terms(**{**data, "exclude": tuple(data["exclude"]), "accepted": accepted})

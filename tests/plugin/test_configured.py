@@ -173,3 +173,55 @@ def test_an_interrupted_run_writes_what_it_found_as_incomplete(project: pytest.P
         "ctrl:c",
         1,
     )
+
+
+def accept(project: pytest.Pytester, subject: str, clause: str = "step.plain") -> None:
+    entry = {"subject": subject, "clause": clause, "revision": 1, "reason": "see #12", "case": None}
+    text = json.dumps({"gdprops": 1, "accepted": [entry]})
+    (project.path / "gdprops-accepted.json").write_text(text, encoding="utf-8")
+
+
+def test_an_accepted_violation_is_an_expected_failure(project: pytest.Pytester) -> None:
+    accept(project, "c:D")
+    result = run(project, "--gdprops", "-rx", found="fake.STATUSES['step.plain'] = Status.VIOLATED")
+    result.assert_outcomes(passed=2, failed=1, xfailed=1, skipped=2)
+    result.stdout.fnmatch_lines(["XFAIL pyproject.toml::other::step.plain - step.plain is accepted: see #12"])
+
+
+def test_a_stale_acceptance_fails(project: pytest.Pytester) -> None:
+    accept(project, "c:D")
+    result = run(project, "--gdprops")
+    result.assert_outcomes(passed=3, failed=1, skipped=2)
+    result.stdout.fnmatch_lines(["step.plain: accepted (see #12), but it passes now: remove the entry, or run*"])
+
+
+def test_an_acceptance_of_what_is_not_run_is_red(project: pytest.Pytester) -> None:
+    accept(project, "gone:Away")
+    result = run(project, "--gdprops")
+    result.assert_outcomes(passed=4, skipped=2)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        ["gdprops-accepted.json: nothing that was run is step.plain of gone:Away: remove the entry"]
+    )
+    assert run(project, "--gdprops", "-k", "mine").ret == 0
+
+
+def test_a_malformed_file_of_acceptances_is_one_line(project: pytest.Pytester) -> None:
+    (project.path / "gdprops-accepted.json").write_text("{", encoding="utf-8")
+    result = run(project, "--gdprops")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --gdprops: *gdprops-accepted.json is not JSON: *"])
+
+
+def test_acceptances_from_python(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import gdprops
+
+        @gdprops.parametrize(["a:B"], "step.*", accepted={"step.plain": "known"})
+        def test_it(subject, clause):
+            clause.check(subject)
+        """
+    )
+    result = run(project, found="fake.STATUSES['step.plain'] = Status.VIOLATED")
+    result.assert_outcomes(passed=1, skipped=1, xfailed=1)
