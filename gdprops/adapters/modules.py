@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, final
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from gdprops.numerics.activations import LEAK
 
@@ -51,6 +52,22 @@ class Scaled(nn.Module):
         return h * self.scale
 
 
+@final
+class Recomputed(nn.Module):
+    """The same as the inner module, computed once more during backward."""
+
+    def __init__(self, inner: nn.Module, *, reentrant: bool) -> None:
+        super().__init__()
+        self.inner, self._reentrant = inner, reentrant
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Return what the inner module makes of the input; a re-entrant segment needs one that has a gradient."""
+        if self._reentrant and torch.is_grad_enabled() and not h.requires_grad:
+            h = h.detach().requires_grad_()
+        out: Tensor = checkpoint(self.inner, h, use_reentrant=self._reentrant)
+        return out
+
+
 _ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "square": Square, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 
@@ -88,8 +105,10 @@ def module_of(network: Network, tensors: Sequence[Array], *, recomputed: bool = 
     for k, layer in enumerate(network.layers, start=1):
         linear = _linear(parameters[layer.weight], None if layer.bias is None else parameters[layer.bias])
         inner: nn.Module = linear
+        if network.recomputed and recomputed:
+            inner = Recomputed(linear, reentrant=network.recomputed == "re-entrant")
         if layer.activation != "identity":
-            inner = nn.Sequential(linear, _activation(layer.activation)) if layer.residual else linear
+            inner = nn.Sequential(inner, _activation(layer.activation)) if layer.residual else inner
         model.add_module(f"layer{k}", Residual(inner) if layer.residual else inner)
         if layer.activation != "identity" and not layer.residual:
             model.add_module(f"activation{k}", _activation(layer.activation))
@@ -126,7 +145,13 @@ def script_module(network: Network, tensors: Sequence[Array]) -> list[str]:
     loss = f"loss_fn = {_SCRIPTED_LOSSES[network.loss]}"
     tied = len({layer.weight for layer in network.layers}) < len(network.layers)
     special = {"square", "leaky-relu"} & {layer.activation for layer in network.layers}
-    if tied or special or network.scale is not None or any(layer.residual for layer in network.layers):
+    if (
+        tied
+        or special
+        or network.recomputed
+        or network.scale is not None
+        or any(layer.residual for layer in network.layers)
+    ):
         return ["# the model has ties, residuals, a scale or a square: gdprops replay builds it", loss]
     lines, parts = list[str](), list[str]()
     for layer in network.layers:

@@ -43,3 +43,7 @@ class Stateless:
 
     def dialect(self, weights: Any, gradients: Any, state: Any, settings: Any) -> None:
         """Return None: plain gradient descent has one dialect."""
+
+    def clip(self, gradients: Any) -> list[Any]:
+        """Return the gradients as they are: nothing is clipped."""
+        return list(gradients)

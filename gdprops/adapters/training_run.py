@@ -37,11 +37,12 @@ class Training:
         self.names, self.layers = tuple(self._parameters), _layers_of(model)
         self._expected = Expected(subject, task, returned=optimizer is not None)
         self._expected.mirror(model)
-        self._told_last = _takes_last(step)
+        self.told_last = _takes_last(step)
         self._called = list[list[dict[str, Any]]]()
         self._looks, self._random = list[int](), list[RandomState]()
         self._overflowed = False
         self._own_random = RandomState()
+        self._sizes: tuple[int, ...] | None = None
         self._watch()
 
     def _watch(self) -> None:
@@ -104,8 +105,9 @@ class Training:
         self._own_random.put()  # our own looks have drawn from them
         buffers, random = [b.detach().clone() for b in self._model.buffers()], RandomState()
         calls = self._task.calls(t)
+        self._sizes = tuple(_rows_of(data) for data in calls) if self._subject.accumulate > 1 else None
         for number, data in enumerate(calls, start=1):
-            told = {"last": number == len(calls)} if self._told_last else {}
+            told = {"last": number == len(calls)} if self.told_last else {}
             self._inputs = data.inputs
             returned = self._call(*data, **told)
         self._own_random = RandomState()
@@ -129,7 +131,7 @@ class Training:
         """Return what was seen of the last step beside its weights."""
         grads = [p.grad for p in self._parameters.values() if p.grad is not None]
         overflowed = self._overflowed or not all(bool(torch.isfinite(g.sum())) for g in grads)
-        return Noticed(overflowed, tuple(self._looks))
+        return Noticed(overflowed, tuple(self._looks) if self._sizes is None else self._sizes)
 
     def clocks(self) -> tuple[tuple[str, float, float], ...]:
         """Return the parameters' clocks where the user's optimizer shows another one than the update just computed."""
@@ -168,6 +170,10 @@ class Training:
         """Return the update as the other dialect of clipping has it, C / N instead of C / (N + 1e-6)."""
         other = self._expected.unguarded(gradients)
         return None if other is None else self._expected.update(weights, other, state, settings)
+
+    def clip(self, gradients: Sequence[Array | None]) -> list[Array | None]:
+        """Return gradients clipped as declared."""
+        return self._expected.clipped(list(gradients))
 
     def adopt(self) -> None:
         """Keep the state that the last update left: a declared rule goes on from it."""

@@ -20,12 +20,11 @@ from gdprops.adapters.isolation import seed_random_numbers
 from gdprops.adapters.modules import script_module
 from gdprops.adapters.tasks import NetworkTask, Task
 from gdprops.adapters.training_run import Training
-from gdprops.errors import SubjectCrash, UsageError
-from gdprops.model.case import Plan, TrainCase
-from gdprops.model.network import Batch, Layer, Network
-from gdprops.model.subject import Calling
+from gdprops.adapters.trial import Habits, trial_cases, tried
+from gdprops.errors import UsageError
+from gdprops.model.case import TrainCase
+from gdprops.model.subject import Calling, Domain
 from gdprops.model.traits import Measured, Traits
-from gdprops.numerics.decisions import DOUBLE
 
 Step = Callable[..., Any]
 Build = Callable[[nn.Module, nn.Module], Any]
@@ -43,6 +42,8 @@ class TrainingStep:
     lr: float | None = None
     clip_norm: float | None = None
     clip_value: float | None = None
+    accumulate: int = 1
+    habits: Habits = field(default_factory=Habits)
     traits: Traits = field(default_factory=Traits)
     calls: Calling = field(default_factory=Calls)
     declared: Mapping[str, Measured] = field(default_factory=dict)
@@ -68,6 +69,22 @@ class TrainingStep:
             x, y = (f"torch.tensor({script.literal(a)}, dtype=torch.{a.dtype})" for a in (batch.inputs, batch.targets))
             lines += [f"step({x}, {y})", "print(*(p.data.tolist() for p in model.parameters()))"]
         return "\n".join(["import torch", *lines]) + "\n"
+
+    @property
+    def domain(self) -> Domain:
+        """What the cases must be: where a step splits its batches the loss is a mean, as real losses are."""
+        means, clip = self.accumulate > 1 or self.habits.splits, self.clip_norm or self.clip_value
+        return Domain(
+            precisions=(self.habits.precision,),
+            means=means,
+            window=self.accumulate,
+            tells_last=self.habits.told_last,
+            clip=clip,
+        )
+
+    def trials(self, precision: int) -> list[Any]:
+        """Return the cases on which the step is tried when it is made."""
+        return list(trial_cases(precision, self.accumulate))
 
     def task(self, case: TrainCase) -> Task:
         """Return what a case asks the step to do."""
@@ -102,6 +119,7 @@ def training_step(
     lr: float | None = None,
     clip_norm: float | None = None,
     clip_value: float | None = None,
+    accumulate: int = 1,
     name: str | None = None,
 ) -> Any:
     """Return a training step as a subject; without ``build``, a decorator that does.
@@ -114,6 +132,10 @@ def training_step(
         lr: the rate of plain gradient descent, where neither is given.
         clip_norm: the global norm that gradients are clipped to, as ``torch.nn.utils.clip_grad_norm_`` does.
         clip_value: the bound that every entry of the gradients is clipped to.
+        accumulate: how many calls make one logical step: the step is called per micro-batch and moves at the last one,
+            by the gradient of the loss over the whole window. Micro-batches are ragged, and ``loss_fn`` is a mean: the
+            window is normalized once. A step that takes a keyword ``last`` is told which call is a window's last;
+            the last window may then be short.
         name: what reports call it.
 
     Raises:
@@ -121,7 +143,8 @@ def training_step(
     """
     from gdprops.adapters.resolve import spec_of
 
-    declared: dict[str, Any] = {"rule": rule, "lr": lr, "clip_norm": clip_norm, "clip_value": clip_value, "name": name}
+    declared: dict[str, Any] = {"rule": rule, "lr": lr, "clip_norm": clip_norm, "clip_value": clip_value}
+    declared |= {"accumulate": accumulate, "name": name}
     if build is None:
         return partial(training_step, **declared)
     if not callable(build):
@@ -129,24 +152,9 @@ def training_step(
     for key, value in (("lr", lr), ("clip_norm", clip_norm), ("clip_value", clip_value)):
         if value is not None and not (isinstance(value, int | float) and np.isfinite(value) and value >= 0):
             raise UsageError(f"{key}={value!r}; expected a finite number of at least 0")
-    subject = TrainingStep(build, name or spec_of(build), rule, lr, clip_norm, clip_value, spec=spec_of(build))
-    _require_expectation(subject)
-    return subject
-
-
-def _require_expectation(subject: TrainingStep) -> None:
-    """Build the step once on a small network: it must say what update is expected of it."""
-    from gdprops.adapters.isolation import isolated
-
-    network = Network(((Layer(0, None, "tanh"), Layer(1, None, "identity")),), ("W1", "W2"), (True, True), "half-sse")
-    ones = np.ones((1, 1))
-    case = TrainCase(network, (ones, ones), (Batch(ones, ones),), Plan(((0, 1),)), DOUBLE)
-    try:
-        with isolated():
-            returned = subject.begin(case).has_optimizer
-    except SubjectCrash as crash:
-        raise UsageError(f"{subject.name} cannot be used: {crash}") from crash
-    if not returned and subject.rule_factory is None and subject.lr is None:
-        raise UsageError(
-            f"{subject.name} returns no optimizer; say what update is expected with rule=…, or lr=… for plain descent"
-        )
+    if not (isinstance(accumulate, int) and accumulate >= 1):
+        raise UsageError(f"accumulate={accumulate!r}; expected a number of micro-batches")
+    subject = TrainingStep(
+        build, name or spec_of(build), rule, lr, clip_norm, clip_value, accumulate, spec=spec_of(build)
+    )
+    return replace(subject, habits=tried(subject))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gdprops.clauses import training
 from gdprops.clauses.lazy import lazy
 from gdprops.clauses.optimizer import FED, REPEATABLE, SEPARABLE
 from gdprops.errors import Unsupported
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import TrainCase, UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Gradients, Look, Subject, TrainedSubject
+    from gdprops.model.subject import Gradients, Look, Subject
 else:
     workbench = lazy("gdprops.clauses.workbench")
 
@@ -369,26 +368,11 @@ def _fresh_step(case: UpdateCase, seen: Sequence[Weights], rates: Sequence[float
     )
 
 
-@clause(
-    id="step.once",
-    statement="One logical step applies one update.",
-    source="Helios#130: the wrapper steps inside every backward; pytorch#40967: a tensor listed twice steps twice.",
-    decision="A training step: the result equals U(w, g(w), s), and U applied twice must be distinguishable. The "
-    "number of step() calls is no evidence. An optimizer is called once by gdprops itself.",
-    view=View.TRAINING,
-    refuted_by=("steps-twice",),
-    cases=lambda domain: training.loops_of(domain),
-)
-def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    return training.once(subject, case)
-
-
 CLAUSES = (
     simultaneous,
     plain,
     apply_order,
     moves_all,
-    once,
     cost,
     frozen_untouched,
     fresh_gradient,

@@ -42,6 +42,8 @@ def _one_batch(domain: Domain) -> SearchStrategy[TrainCase]:
 
 def agrees(step: Watched, rivals: Sequence[Arrays], what: str = "") -> Evidence:
     """Compare a step with U(w, g(w), s); the rivals must be distinguishable."""
+    if step.skipped:
+        return workbench.vacuous("the gradients are not finite, and the step is skipped")
     return workbench.compare(
         step.after,
         step.expected,
@@ -67,6 +69,8 @@ def moves_all(subject: TrainedSubject, case: TrainCase) -> Evidence:
     should = [any(step.moved(step.expected)[i].any() for step in steps) for i in range(len(steps[0].names))]
     did = [any(step.moved_at_all()[i].any() for step in steps) for i in range(len(should))]
     absent = [all(step.is_left_alone(i) for step in steps) for i in range(len(should))]
+    if not any(should) and not any(did) and any(_should_have_moved(step) for step in steps):
+        return workbench.violation("nothing moves, and the optimizer's own update moves nothing", blame=steps[0].names)
     if not any(should):
         return workbench.vacuous("U moves nothing here")
     told = [
@@ -79,6 +83,12 @@ def moves_all(subject: TrainedSubject, case: TrainCase) -> Evidence:
     if any(step.wrong for step in steps):
         return workbench.wrong_elsewise("a step is wrong, but everything moves that should")
     return workbench.agreement()
+
+
+def _should_have_moved(step: Watched) -> bool:
+    """Say whether there is a gradient, a rate, and no reason to rest."""
+    rates = [group.get("lr", 1.0) for group in step.settings or [{}]]
+    return not step.skipped and any(rates) and any(g is not None and bool(g.any()) for g in step.gradients)
 
 
 def frozen_untouched(subject: TrainedSubject, case: TrainCase) -> Evidence:
@@ -113,6 +123,11 @@ def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """One call gives one update: applied twice must be distinguishable, and must not be what is seen."""
     steps = workbench.watch(subject, case)
     wrong = next((step for step in steps if step.wrong), None)
+    clocks = [(step.number, *clock) for step in steps for clock in step.clocks]
+    if wrong is None and clocks:
+        number, name, seen, expected = clocks[0]
+        told = f"after step {number} the clock of {name} stands at {seen:g}; one update leaves {expected:g}"
+        return workbench.violation(told, blame=(name,))
     if wrong is None:
         return workbench.combine(agrees(step, [step.applied_twice()]) for step in steps)
     if not wrong.equals(wrong.applied_twice()):
@@ -136,7 +151,6 @@ def falls(step: Watched) -> Evidence:
 FACES = {
     "step.simultaneous": Face(loops_of, simultaneous),
     "step.moves-all": Face(loops_of, moves_all),
-    "step.once": Face(loops_of, once),
     "step.frozen-untouched": Face(_frozen_loops, frozen_untouched),
     "step.fresh-gradient": Face(loops_of, fresh_gradient),
     "step.trains": Face(_one_batch, trains),

@@ -43,6 +43,7 @@ from gdprops.strategies.looks import (
     smooth_sweeps,
     sweeps,
 )
+from gdprops.strategies.loops import clipped_loops, recomputed_loops
 from gdprops.strategies.training import Loop, loops
 from gdprops.strategies.written import written_cases
 
@@ -56,6 +57,7 @@ __all__ = [
     "agreement",
     "armijo_rate",
     "bounds_of",
+    "clipped_loops",
     "combine",
     "compare",
     "decisions",
@@ -96,6 +98,7 @@ __all__ = [
     "rational",
     "rational_displacement",
     "rational_point",
+    "recomputed_loops",
     "require",
     "same_bytes",
     "smooth_sweeps",

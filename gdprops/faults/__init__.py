@@ -16,9 +16,9 @@ __all__ = ["Fault", "Twin", "bank", "twins"]
 
 def bank() -> tuple[Fault, ...]:
     """Return every fault, family by family. Raises `ValueError` where two have one name."""
-    from gdprops.faults import looking, plain, plumbing, rules, stateful, sweeping, training
+    from gdprops.faults import hooked, looking, plain, plumbing, rules, stateful, sweeping, training, windows
 
-    families = (looking, sweeping, plain, stateful, plumbing, rules, training)
+    families = (looking, sweeping, plain, stateful, plumbing, rules, training, windows, hooked)
     found = tuple(fault for family in families for fault in family.FAULTS)
     _require_distinct(fault.name for fault in found)
     return found
@@ -26,9 +26,9 @@ def bank() -> tuple[Fault, ...]:
 
 def twins() -> tuple[Twin, ...]:
     """Return the correct subjects beside the faults. Raises `ValueError` where two have one name."""
-    from gdprops.faults import twin_optimizers, twin_steps
+    from gdprops.faults import twin_optimizers, twin_steps, twin_windows
 
-    found = (*twin_optimizers.TWINS, *twin_steps.TWINS)
+    found = (*twin_optimizers.TWINS, *twin_steps.TWINS, *twin_windows.TWINS)
     _require_distinct(twin.name for twin in found)
     return found
 

@@ -27,7 +27,8 @@ class Network:
     """Towers of layers on one input; with several, each predicts its own columns of the targets.
 
     Two layers that name one tensor are tied. ``scale`` is the index of a 0-d tensor that multiplies the output.
-    A tensor that nothing names is unused; one whose ``trainable`` is False is frozen.
+    A tensor that nothing names is unused; one whose ``trainable`` is False is frozen. ``recomputed``: every layer is a
+    checkpointed segment, ``"re-entrant"`` or ``"not re-entrant"``.
     """
 
     towers: tuple[tuple[Layer, ...], ...]
@@ -35,6 +36,7 @@ class Network:
     trainable: tuple[bool, ...]
     loss: str
     scale: int | None = None
+    recomputed: str = ""
 
     @property
     def layers(self) -> tuple[Layer, ...]:

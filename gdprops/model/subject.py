@@ -40,7 +40,9 @@ class Domain:
     ``rate``: whether the learning rate can be set; ``groups``: whether several parameter groups are accepted;
     ``plain``: plain gradient descent, declared or probed; ``options``: further hyperparameters that the subject
     accepts, with the value that a case may switch on; ``empty``: whether tensors without entries are accepted;
-    ``layout``: the shapes of a hand-written network.
+    ``layout``: the shapes of a hand-written network; ``means``: whether losses must be means; ``window``: how many
+    micro-batches make a logical step, ``tells_last``: whether a last window may be short; ``clip``: what gradients are
+    clipped to.
     """
 
     precisions: tuple[int, ...] = (53, 24)
@@ -51,6 +53,10 @@ class Domain:
     options: Mapping[str, float | bool] = field(default_factory=dict)
     empty: bool = True
     layout: Layout | None = None
+    means: bool = False
+    window: int = 1
+    tells_last: bool = False
+    clip: float | None = None
 
 
 class Calling(Protocol):
@@ -228,6 +234,9 @@ class Training(Protocol):
 
     def update(self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any) -> list[Array]:
         """Return U(w, g, s)."""
+
+    def clip(self, gradients: Gradients) -> list[Array | None]:
+        """Return gradients clipped as is declared."""
 
     def adopt(self) -> None:
         """Keep the state that the last update left."""

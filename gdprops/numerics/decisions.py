@@ -17,6 +17,8 @@ class Format(NamedTuple):
 
 DOUBLE = 53
 """The significant bits of float64."""
+SINGLE = 24
+"""The significant bits of float32."""
 
 FORMATS = {53: Format(-1074, 1023, 2.0**-53), 24: Format(-149, 127, 2.0**-24)}
 
@@ -135,6 +137,15 @@ TRUST_MOST = 4.0
 
 # Hooks that look at every gradient cost a pass over it: models of more weights are watched without.
 WATCHED_WEIGHTS = 1_000_000
+
+# Steps that split their batches into micro-batches of two rows or more see at least three, ragged ones.
+SPLIT_ROWS = 5
+
+# Gradients of at least so many times what they are clipped to, another in every step: the factor must change, or rules
+# that are invariant to scale show nothing.
+CLIPPED_NORMS = (2.0, 16.0, 4.0, 64.0)
+# Targets are doubled at most so often: a network whose gradient is zero stays as it is.
+DOUBLINGS = 40
 
 # torch divides by the norm plus this.
 CLIP_GUARD = 1e-6

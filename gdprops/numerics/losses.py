@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 EXACT_LOSSES = ("half-sse",)
 LOSSES = ("half-sse", "mse", "bce", "cross-entropy")
+MEANS = ("mse", "bce", "cross-entropy")
+SQUARES = ("half-sse", "mse")
 
 
 def inverse(count: int, like: Any) -> Any:

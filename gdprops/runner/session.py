@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast, final
 
 from hypothesis.database import DirectoryBasedExampleDatabase
 
@@ -79,6 +79,14 @@ class _Silent:
 
 
 SILENT: Watcher = _Silent()
+
+
+class SubjectWithDomain(Protocol):
+    """A subject that knows what its cases must be: importing its class would import its framework."""
+
+    @property
+    def domain(self) -> Domain:
+        """What the cases must be."""
 
 
 class Measured(NamedTuple):
@@ -160,8 +168,8 @@ def measured_subject(subject: Subject, settings: Settings) -> Measured:
     budgeted = subject.prepared(Traits(), Calls(settings.timeout))
     if isinstance(subject, Backprop):
         return Measured(budgeted, Domain(precisions=(DOUBLE,), layout=subject.layout))
-    if subject.kind in FACED:
-        return Measured(budgeted, Domain(precisions=(DOUBLE,)))
+    if budgeted.kind in FACED:
+        return Measured(budgeted, cast("SubjectWithDomain", budgeted).domain)
     try:
         traits, domain = measure(budgeted)
     except SubjectTimeout as hang:

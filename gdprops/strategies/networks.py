@@ -23,7 +23,10 @@ ROUNDED = ("tanh", "relu", "sigmoid", "leaky-relu", "identity")
 @final
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What a blueprint may contain. The smallest depth and the extras are what a clause needs."""
+    """What a blueprint may contain. The smallest depth and the extras are what a clause needs.
+
+    ``tie``: the second layer always shares the first one's weight.
+    """
 
     activations: Sequence[str] = EXACT
     losses: Sequence[str] = ("half-sse",)
@@ -38,6 +41,7 @@ class Style:
     towers: bool = False
     dimensions: frozenset[int] | None = None
     freeze: bool | None = None
+    tie: bool = False
 
     def accepts(self, dimensions: int) -> bool:
         """Say whether tensors of so many dimensions may occur."""
@@ -89,7 +93,8 @@ def blueprint(deck: Deck, style: Style) -> Blueprint:
     plan.inputs = style.least_inputs + deck.choose(style.width)
     towers, even, extras = 2 if style.towers else 1, deck.happens(3), Deck(deck.take(4))
     for tower in range(towers):
-        _build_tower(plan, deck, style, "AB"[tower] if towers > 1 else "", even=even and style.extras)
+        prefix = "AB"[tower] if towers > 1 else ""
+        _build_tower(plan, deck, style, prefix, even=(even or style.tie) and style.extras)
     if plan.loss == "cross-entropy":
         plan.outputs = max(plan.outputs, 2)
         _widen_last(plan)
@@ -139,7 +144,7 @@ def _build_layer(
 ) -> Layer:
     tied, biased, residual = deck.happens(ties), deck.happens(2) and style.accepts(1), deck.happens(5)
     square = bool(above) and plan.shapes[above[-1].weight] == (shape[1], shape[1])
-    if style.extras and tied and square:
+    if style.extras and square and (tied or (style.tie and len(above) == 1)):
         weight, shape = above[-1].weight, (shape[1], shape[1])
     else:
         weight = plan.add(f"W{number}", shape)

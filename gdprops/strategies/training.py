@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, final
 from hypothesis import strategies as st
 
 from gdprops.model.case import TrainCase
-from gdprops.numerics.losses import LOSSES
+from gdprops.numerics.losses import LOSSES, MEANS, SQUARES
 from gdprops.strategies import networks
 from gdprops.strategies.certified import Drawn
 from gdprops.strategies.networks import FILLING, Filling, Style
 from gdprops.strategies.plans import plan
-from gdprops.strategies.values import decks
+from gdprops.strategies.values import Deck, decks
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """What a training loop may contain."""
+    """What a training loop may contain; ``regression``: only losses that grow with the targets."""
 
     least_steps: int = 2
     most_steps: int = 4
@@ -36,6 +36,10 @@ class Loop:
     smooth: bool = False
     frozen: bool | None = None
     double: bool = False
+    least_rows: int = 1
+    tie: bool = False
+    regression: bool = False
+    extras: bool = True
 
 
 def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[TrainCase]:
@@ -48,8 +52,8 @@ def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[TrainCase]:
     def build(draw: DrawFn) -> TrainCase:
         deck = draw(decks())
         exact, single, more = deck.choose(2) == 0 and not loop.smooth, deck.happens(3), deck.choose(_more(loop))
-        precision = 53 if loop.double else domain.precisions[single * (len(domain.precisions) - 1)]
-        style = replace(_style(loop, exact=exact), dimensions=domain.dimensions, freeze=loop.frozen)
+        precision = domain.precisions[0 if loop.double else single * (len(domain.precisions) - 1)]
+        style = replace(_style(loop, domain, exact=exact), dimensions=domain.dimensions, freeze=loop.frozen)
         drawn, filling = Drawn(draw, style), FILLING if exact else Filling(decimal=True)
         point = drawn.point(style, filling, precision)
         steps = loop.least_steps + more
@@ -64,17 +68,44 @@ def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[TrainCase]:
             own_rate=loop.own_rate,
             frozen=frozen,
         )
-        return TrainCase(point.network, point.tensors, tuple(batches), setup, precision)
+        chunks = windows(deck, domain, len(point.batch.inputs), len(batches)) if domain.window > 1 else ()
+        return TrainCase(point.network, point.tensors, tuple(batches), setup, precision, chunks)
 
     return build()
+
+
+def windows(deck: Deck, domain: Domain, rows: int, steps: int) -> tuple[tuple[int, ...], ...]:
+    """Return the sizes of every step's micro-batches, ragged each; where steps are told so, the last window is short.
+
+    Shrinks towards sizes of 1 with the other rows in the first.
+    """
+    counts = [domain.window] * (steps - 1) + [domain.window - (domain.tells_last and deck.choose(2))]
+    return tuple(_ragged(deck, rows, count) for count in counts)
+
+
+def _ragged(deck: Deck, rows: int, parts: int) -> tuple[int, ...]:
+    sizes = [1] * parts
+    first = deck.choose(parts)
+    for _ in range(rows - parts):
+        sizes[(first + deck.happens(3)) % parts] += 1
+    return tuple(sizes)
 
 
 def _more(loop: Loop) -> int:
     return loop.most_steps - loop.least_steps + 1
 
 
-def _style(loop: Loop, *, exact: bool) -> Style:
-    style = Style(least_depth=loop.least_depth, most_depth=3, kink_free=loop.smooth)
+def _style(loop: Loop, domain: Domain, *, exact: bool) -> Style:
+    rows = max(loop.least_rows, domain.window + 1 if domain.window > 1 else 1)
+    style = Style(
+        least_depth=loop.least_depth,
+        most_depth=3,
+        kink_free=loop.smooth,
+        least_rows=rows,
+        tie=loop.tie,
+        extras=loop.extras,
+    )
+    losses = [loss for loss in (MEANS if domain.means else LOSSES) if loss in SQUARES or not loop.regression]
     if exact:
-        return style
-    return replace(style, activations=networks.SMOOTH if loop.smooth else networks.ROUNDED, losses=LOSSES)
+        return replace(style, losses=losses[:1])
+    return replace(style, activations=networks.SMOOTH if loop.smooth else networks.ROUNDED, losses=losses)

@@ -1,0 +1,177 @@
+"""One trial of a training step: what it does in its own way, and whether it can be used at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from gdprops.adapters.expected import Expected
+from gdprops.adapters.isolation import isolated
+from gdprops.errors import SubjectCrash, UsageError
+from gdprops.model.case import Plan, TrainCase
+from gdprops.model.network import Batch, Layer, Network
+from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE, SINGLE
+
+if TYPE_CHECKING:
+    from gdprops.adapters.training_run import Training
+    from gdprops.adapters.training_step import TrainingStep
+    from gdprops.model.arrays import Array
+
+BACKWARD = (torch.Tensor.backward, torch.autograd.backward, torch.autograd.grad)
+EXPECTATION = "say what update is expected with rule=…, or lr=… for plain descent"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What a step was seen to do: nothing here is a fault, but clauses and cases depend on it.
+
+    ``splits``: looks at a batch in parts; ``in_backward``: moves weights before backward returns; ``precision``: the
+    significant bits that it keeps, 24 where it raises on float64 or rounds to float32 on its way; ``told_last``: wants
+    to be told which call is a window's last.
+    """
+
+    splits: bool = False
+    in_backward: bool = False
+    precision: int = DOUBLE
+    told_last: bool = False
+
+
+def tried(subject: TrainingStep) -> Habits:
+    """Return a step's habits. Raises `UsageError` in one line for one that cannot be used."""
+    with isolated():
+        crashes = list[SubjectCrash]()
+        for precision in (DOUBLE, SINGLE):
+            for case in subject.trials(precision):
+                try:
+                    return _habits(subject, case, precision)
+                except SubjectCrash as crash:
+                    crashes.append(crash)
+        first = crashes[0]
+    raise UsageError(f"{subject.name} cannot be used: {first}, on every batch that was tried") from first
+
+
+def _habits(subject: TrainingStep, case: Any, precision: int) -> Habits:
+    run = subject.begin(case)
+    _require_expectation(subject, run)
+    weights, gradients = run.weights(), run.gradients(run.weights(), 0)
+    watch = _BackwardWatch(run)
+    with watch, _DtypeWatch() as dtypes:
+        run.step(0)
+    _require_agreement(subject, case, run, weights, gradients)
+    rows, looks = run.rows(0), run.noticed().looks
+    splits = subject.accumulate == 1 and any(0 < look < rows for look in looks)
+    kept = SINGLE if dtypes.lowered else precision
+    return Habits(splits, watch.moved, kept, run.told_last)
+
+
+class _BackwardWatch(TorchFunctionMode):
+    """Sees whether weights move between the start and the end of backward."""
+
+    def __init__(self, run: Training) -> None:
+        super().__init__()
+        self._run, self.moved = run, False
+
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func not in BACKWARD:
+            return func(*args, **(kwargs or {}))
+        before = self._run.weights()
+        found = func(*args, **(kwargs or {}))
+        self.moved |= any(a.tobytes() != b.tobytes() for a, b in zip(before, self._run.weights(), strict=True))
+        return found
+
+
+class _DtypeWatch(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's own
+    """Sees whether numbers in float64 are rounded to fewer bits."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # likewise
+        self.lowered = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        if "copy" in str(func) and _has(args, torch.float64) and _is_lower(found):
+            self.lowered = True
+        return found
+
+
+def _has(args: Sequence[Any], dtype: torch.dtype) -> bool:
+    return any(isinstance(a, Tensor) and a.dtype == dtype for a in args)
+
+
+def _is_lower(found: Any) -> bool:
+    return isinstance(found, Tensor) and found.is_floating_point() and found.dtype != torch.float64
+
+
+def _require_expectation(subject: TrainingStep, run: Training) -> None:
+    if not run.has_optimizer and subject.rule_factory is None and subject.lr is None:
+        raise UsageError(f"{subject.name} returns no optimizer; {EXPECTATION}")
+
+
+def _require_agreement(
+    subject: TrainingStep, case: Any, run: Training, weights: Sequence[Array], gradients: Sequence[Array | None]
+) -> None:
+    """Two declarations of one update must be the same update, and a returned optimizer must say what it is."""
+    if not run.has_optimizer or not any(g is not None and g.any() for g in gradients):
+        return
+    bare = replace(subject, rule_factory=None, lr=None)
+    own = _two_updates(Expected(bare, subject.task(case), returned=True), weights, gradients)
+    rests = all(_alike(w, o) for w, o in zip(weights, own[-1], strict=True))
+    declared = subject.rule_factory is not None or subject.lr is not None
+    if rests:
+        moved = any(not _alike(w, a) for w, a in zip(weights, run.weights(), strict=True))
+        if moved and not declared and run.holds_the_model:
+            raise UsageError(f"{subject.name}: step() of the optimizer that it returns moves nothing; {EXPECTATION}")
+        return
+    if not declared:
+        return
+    rule = _two_updates(Expected(subject, subject.task(case), returned=True), weights, gradients)
+    for number, (ours, theirs) in enumerate(zip(rule, own, strict=True), start=1):
+        for name, w, a, b in zip(run.names, weights, ours, theirs, strict=True):
+            if np.abs(a - b).max(initial=0.0) > PROBE_TOLERANCE * max(1.0, float(np.abs(w).max(initial=0.0))):
+                raise UsageError(_disagreement(subject, name, number, a, b))
+
+
+def _disagreement(subject: TrainingStep, name: str, number: int, ours: Array, theirs: Array) -> str:
+    what = f"lr={subject.lr!r}" if subject.rule_factory is None else "rule="
+    at = int(np.argmax(np.abs(ours - theirs)))
+    return (
+        f"{subject.name}: {what} and the optimizer that it returns disagree: after step {number} on the same gradients "
+        f"{name} is {ours.flat[at]:.6g} by the one, {theirs.flat[at]:.6g} by the other; leave "
+        f"{what.partition('=')[0]}= out to hold the step to its own optimizer"
+    )
+
+
+def _two_updates(expected: Expected, weights: Sequence[Array], gradients: Sequence[Array | None]) -> list[list[Array]]:
+    first = expected.update(weights, gradients, None, None)
+    return [first, expected.update(first, gradients, None, None)]
+
+
+def _alike(a: Array, b: Array) -> bool:
+    return a.tobytes() == b.tobytes()
+
+
+def trial_cases(precision: int, window: int) -> list[TrainCase]:
+    """Return small networks on which a step is tried: a mean of squares, classes, and one weight per layer."""
+    return [_case(precision, window, loss, width) for loss, width in (("mse", 2), ("cross-entropy", 2), ("mse", 1))]
+
+
+def _case(precision: int, window: int, loss: str, width: int) -> TrainCase:
+    dtype = np.float64 if precision == DOUBLE else np.float32
+    layers = (Layer(0, 1, "tanh"), Layer(2, 3, "identity"))
+    network = Network((layers,), ("W1", "b1", "W2", "b2"), (True,) * 4, loss)
+    shapes = ((width, width), (width,), (width, width), (width,))
+    tensors = tuple(np.linspace(-0.5, 1.0, int(np.prod(s)), dtype=dtype).reshape(s) for s in shapes)
+    rows = 2 * window + 4
+    inputs = np.linspace(-1.0, 1.5, rows * width, dtype=dtype).reshape(rows, width)
+    labels = np.arange(rows) % width
+    targets = labels if loss == "cross-entropy" else inputs[::-1].copy()
+    chunks = ((*(2 for _ in range(window - 1)), rows - 2 * (window - 1)),) if window > 1 else ()
+    return TrainCase(network, tensors, (Batch(inputs, targets),), Plan(((0, 1, 2, 3),)), precision, chunks)

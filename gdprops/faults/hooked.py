@@ -1,0 +1,138 @@
+"""Wrong updates during backward, and updates that count themselves wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from gdprops.adapters.training_step import training_step
+from gdprops.faults.fault import Fault
+from gdprops.faults.training import RATE, Step, sgd
+from gdprops.faults.windows import step_in_hooks
+
+
+def recomputed(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Return the model's outputs with every module a re-entrant checkpointed segment of its own."""
+    h = inputs if not inputs.is_floating_point() else inputs.clone().requires_grad_()
+    for module in model.children():
+        h = checkpoint(module, h, use_reentrant=True)
+    return h
+
+
+def hooks_fire_per_use(model: nn.Module, loss_fn: nn.Module) -> Step:
+    """Optimizers in hooks, on re-entrant checkpoints: a shared weight is stepped once per use."""
+    step_in_hooks(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        loss_fn(recomputed(model, inputs), targets).backward()
+
+    return step
+
+
+def hooks_share_the_last_part(model: nn.Module, loss_fn: nn.Module) -> Step:
+    """Every hook captures the loop's variable, and steps what it names last."""
+    for p in (p for p in model.parameters() if p.requires_grad):
+        optimizer = torch.optim.SGD([p], lr=RATE)
+
+        def hook(_: Tensor) -> None:
+            optimizer.step()  # noqa: B023 # the fault
+            optimizer.zero_grad()  # noqa: B023 # the fault
+
+        p.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call] # torch's own
+    return lambda inputs, targets: loss_fn(model(inputs), targets).backward()
+
+
+def steps_when_its_counter_is_full(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    """A counter that every layer advances fires the update in the middle of the backward sweep."""
+    optimizer, moving, count = sgd(model), [p for p in model.parameters() if p.requires_grad], 0
+
+    def hook(_: Tensor) -> None:
+        nonlocal count
+        count += 1
+        if count == (len(moving) + 1) // 2:
+            optimizer.step()
+
+    for p in moving:
+        p.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call] # torch's own
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        nonlocal count
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        count = 0
+        optimizer.step()
+
+    return step, optimizer
+
+
+def listed_twice(model: nn.Module, loss_fn: nn.Module) -> Step:
+    """Every parameter stands in the optimizer twice."""
+    optimizer = torch.optim.SGD([*model.parameters(), *model.parameters()], lr=RATE, foreach=False)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+
+    return step
+
+
+def ticks_once_per_tensor(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    """Every tensor's clock advances by the number of tensors."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+        for state in optimizer.state.values():
+            state["step"] += len(optimizer.state) - 1
+
+    return step, optimizer
+
+
+def _fault(build: Callable[..., Any], summary: str, *clauses: str, source: str = "", **declared: Any) -> Fault:
+    name = build.__name__.replace("_", "-")
+    return Fault(name, summary, clauses, source, lambda: training_step(build, name=name, **declared))
+
+
+FAULTS = (
+    _fault(
+        hooks_fire_per_use,
+        "Optimizers in hooks, on re-entrant checkpoints: a shared weight is stepped once per use.",
+        "step.in-backward",
+        source="pytorch/pytorch#81296",
+        lr=RATE,
+    ),
+    _fault(
+        hooks_share_the_last_part,
+        "Every hook captures the loop's variable, and steps what it names last.",
+        "step.in-backward",
+        "step.moves-all",
+        source="pytorch/torchtitan#777",
+        lr=RATE,
+    ),
+    _fault(
+        steps_when_its_counter_is_full,
+        "A counter that every layer advances fires the update in the middle of the backward sweep.",
+        "step.in-backward",
+        source="Netflix/vectorflow#13",
+    ),
+    _fault(
+        listed_twice,
+        "Every parameter stands in the optimizer twice.",
+        "step.once",
+        source="pytorch/pytorch#40967",
+        lr=RATE,
+    ),
+    _fault(
+        ticks_once_per_tensor,
+        "Every tensor's clock advances by the number of tensors.",
+        "step.once",
+        source="deepspeedai/DeepSpeed#8471, DiffSharp/DiffSharp#292",
+    ),
+)

@@ -1,0 +1,223 @@
+"""Wrong accumulation and wrong clipping: the gradient of something else than the whole window, or another length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gdprops.adapters.training_step import training_step
+from gdprops.faults.fault import Fault
+from gdprops.faults.training import RATE, Step, sgd
+
+CLIP = 0.5
+WINDOW = 3
+
+
+def parts_of(inputs: Tensor, targets: Tensor, rows: int = 2) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield micro-batches of so many rows; the last one may be shorter."""
+    yield from zip(torch.split(inputs, rows), torch.split(targets, rows), strict=True)
+
+
+def means_of_micro_batches(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    """Every micro-batch's mean counts alike, whatever its rows."""
+    optimizer = sgd(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        parts = list(parts_of(inputs, targets))
+        for x, y in parts:
+            (loss_fn(model(x), y) / len(parts)).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def steps_on_the_sum(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    """The micro-batches' gradients are added and never divided."""
+    optimizer = sgd(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        for x, y in parts_of(inputs, targets):
+            loss_fn(model(x), y).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def steps_on_every_micro_batch(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    """The optimizer steps inside the loop over the micro-batches."""
+    optimizer = sgd(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        for x, y in parts_of(inputs, targets):
+            optimizer.zero_grad()
+            loss_fn(model(x), y).backward()
+            optimizer.step()
+
+    return step, optimizer
+
+
+def divides_by_the_full_count(model: nn.Module, loss_fn: nn.Module) -> tuple[Any, torch.optim.Optimizer]:
+    """Called per micro-batch; a short last window is divided by the count of a full one."""
+    optimizer, seen = sgd(model), list[int]()
+
+    def step(inputs: Tensor, targets: Tensor, last: bool = False) -> None:
+        (loss_fn(model(inputs), targets) * len(inputs)).backward()
+        seen.append(len(inputs))
+        if last:
+            for p in model.parameters():
+                p.grad = None if p.grad is None else p.grad / sum(seen) * len(seen) / WINDOW
+            optimizer.step()
+            optimizer.zero_grad()
+            seen.clear()
+
+    return step, optimizer
+
+
+def hooks_step_on_every_micro_batch(model: nn.Module, loss_fn: nn.Module) -> Step:
+    """Optimizers in hooks step in the backward pass of every micro-batch."""
+    step_in_hooks(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        parts = list(parts_of(inputs, targets))
+        for x, y in parts:
+            (loss_fn(model(x), y) / len(parts)).backward()
+
+    return step
+
+
+def step_in_hooks(model: nn.Module) -> None:
+    """Let every parameter be stepped by an optimizer of its own as soon as its gradient has arrived."""
+    optimizers = {p: torch.optim.SGD([p], lr=RATE) for p in model.parameters() if p.requires_grad}
+
+    def hook(p: Tensor) -> None:
+        optimizers[p].step()  # type: ignore[index] # the hook is handed the parameter itself
+        optimizers[p].zero_grad()  # type: ignore[index] # likewise
+
+    for p in optimizers:
+        p.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call] # torch's own
+
+
+def clips_each_tensor(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    """Every tensor is clipped to the norm by itself."""
+    optimizer = sgd(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        for p in model.parameters():
+            nn.utils.clip_grad_norm_([p], CLIP)
+        optimizer.step()
+
+    return step, optimizer
+
+
+def hooks_step_before_clipping(model: nn.Module, loss_fn: nn.Module) -> Step:
+    """Optimizers in hooks have stepped before anything is clipped."""
+    step_in_hooks(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        loss_fn(model(inputs), targets).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+
+    return step
+
+
+def clips_every_micro_batch(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    """The accumulated gradient is clipped after every micro-batch."""
+    optimizer = sgd(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        for x, y in parts_of(inputs, targets, rows=1):
+            (loss_fn(model(x), y) * len(x) / len(inputs)).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+        optimizer.step()
+
+    return step, optimizer
+
+
+def clips_after_the_step(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    """The optimizer has stepped before the gradients are clipped."""
+    optimizer = sgd(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+        nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+
+    return step, optimizer
+
+
+def _fault(build: Callable[..., Any], summary: str, *clauses: str, source: str = "", **declared: Any) -> Fault:
+    name = build.__name__.replace("_", "-")
+    return Fault(name, summary, clauses, source, lambda: training_step(build, name=name, **declared))
+
+
+FAULTS = (
+    _fault(
+        means_of_micro_batches,
+        "Every micro-batch's mean counts alike, whatever its rows.",
+        "step.accumulation",
+        source="huggingface/transformers#34191, unslothai/unsloth#1146",
+    ),
+    _fault(
+        steps_on_the_sum,
+        "The micro-batches' gradients are added and never divided.",
+        "step.accumulation",
+        source="paiml/aprender#2123",
+    ),
+    _fault(
+        steps_on_every_micro_batch,
+        "The optimizer steps inside the loop over the micro-batches.",
+        "step.accumulation",
+    ),
+    _fault(
+        divides_by_the_full_count,
+        "A short last window is divided by the count of a full one.",
+        "step.accumulation",
+        source="modelscope/ms-swift#10084",
+        accumulate=WINDOW,
+    ),
+    _fault(
+        hooks_step_on_every_micro_batch,
+        "Optimizers in hooks step in the backward pass of every micro-batch.",
+        "step.accumulation",
+        "step.in-backward",
+        source="jiaweizzhao/GaLore#78, VITA-Group/Q-GaLore#13",
+        lr=RATE,
+    ),
+    _fault(
+        clips_each_tensor,
+        "Every tensor is clipped to the norm by itself.",
+        "step.clipping",
+        source="huggingface/transformers#581",
+        clip_norm=CLIP,
+    ),
+    _fault(
+        hooks_step_before_clipping,
+        "Optimizers in hooks have stepped before anything is clipped.",
+        "step.clipping",
+        source="pytorch/torchtitan#990, meta-pytorch/torchtune#1934",
+        clip_norm=CLIP,
+        lr=RATE,
+    ),
+    _fault(
+        clips_every_micro_batch,
+        "The accumulated gradient is clipped after every micro-batch.",
+        "step.clipping",
+        source="huggingface/transformers#1563, facebookresearch/lingua#59",
+        clip_norm=CLIP,
+    ),
+    _fault(
+        clips_after_the_step,
+        "The optimizer has stepped before the gradients are clipped.",
+        "step.clipping",
+        clip_norm=CLIP,
+    ),
+)
