@@ -24,6 +24,7 @@ from gdprops.options import (
     settings_on,
     strict_option,
     subject_options,
+    survey_options,
     timeout_option,
     together,
     verbose_option,
@@ -220,6 +221,26 @@ def faults(examples: int, seeds: int, quiet: bool) -> int:
     else:
         show_page(lambda page: print_matrix(page, rows))
     return 1 if survived(rows) else 0
+
+
+@cli.command()
+@click.argument("modules", nargs=-1, required=True, metavar="MODULE...")
+@survey_options
+@together(timeout_option, strict_option, quiet_option)
+def survey(modules: tuple[str, ...], parameters: tuple[str, ...], **chosen: object) -> int:
+    """Examine every optimizer of some MODULEs, each in a process of its own.
+
+    MODULE is package.module, path/to/file.py, or a registry package.module:function. An interrupted survey with
+    --json goes on where it stopped.
+
+    \b
+    Example: gdprops survey torch.optim -p lr=0.01 --json torch.json
+             gdprops survey torch.optim --compare torch.json
+    """
+    from gdprops.plugin.run_request import hyperparameters
+    from gdprops.report.survey_run import report_survey
+
+    return report_survey(modules, hyperparameters(parameters), **chosen)  # type: ignore[arg-type] # click has them
 
 
 @cli.command()

@@ -38,6 +38,15 @@ class Uncertified(GdpropsError):
     """A case cannot be proved exact at the precision asked for."""
 
 
+class SubjectStopped(BaseException):
+    """The subject used up what it may use. Not an ``Exception``: a subject's own ``except`` must not swallow it."""
+
+
 @final
-class SubjectTimeout(BaseException):
-    """The subject used up its time. Not an ``Exception``: a subject's own ``except`` must not swallow it."""
+class SubjectTimeout(SubjectStopped):
+    """The subject used up its time."""
+
+
+@final
+class SubjectOutOfMemory(SubjectStopped):
+    """The subject asked for more memory than there is, or than it may use."""

@@ -61,6 +61,18 @@ subject_options = together(
     ),
 )
 
+survey_options = together(
+    click.option("-p", "parameters", multiple=True, metavar="NAME=VALUE", help="A hyperparameter, where it is taken."),
+    click.option("--examples", type=int, default=50, show_default=True, metavar="N", help="Examples per clause."),
+    click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="The same seed, the same matrix."),
+    click.option("--time", type=float, metavar="SECONDS", help="Wall time of one optimizer (default: 600)."),
+    click.option("--memory", type=float, metavar="GB", help="Memory of one optimizer (default: 4)."),
+    click.option("-n", "workers", metavar="N|auto", default="auto", show_default=True, help="Processes at once."),
+    click.option("--json", "json_path", metavar="FILE", help="Write the survey to a file, after every optimizer."),
+    click.option("--markdown", "markdown_path", metavar="FILE", help="Write the whole matrix as Markdown."),
+    click.option("--compare", "old", metavar="OLD.json", help="Print what changed; exit 1 only on a new violation."),
+)
+
 
 def files_from(chosen: dict[str, Any]) -> Files:
     """Take the options of `files_options` out of a command's options."""

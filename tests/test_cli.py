@@ -228,7 +228,9 @@ def test_replay_shows_the_case_and_does_not_speak_of_seeds(run: Run) -> None:
     assert "No seed" not in out
 
 
-@pytest.mark.parametrize("command", ["", "check", "show", "traits", "faults", "selfcheck", "replay", "init", "accept"])
+@pytest.mark.parametrize(
+    "command", ["", "check", "show", "traits", "faults", "survey", "selfcheck", "replay", "init", "accept"]
+)
 def test_every_command_has_help_with_an_example(run: Run, command: str) -> None:
     code, out, _ = run(*filter(None, [command]), "--help")
     assert code == 0

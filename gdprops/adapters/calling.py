@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple, final
 
-from gdprops.errors import GdpropsError, SubjectCrash, SubjectTimeout
+from gdprops.errors import GdpropsError, SubjectCrash, SubjectOutOfMemory, SubjectTimeout
 
 
 class _Alarm(NamedTuple):
@@ -32,7 +32,10 @@ class Calls:
 
     @contextmanager
     def to(self, doing: str) -> Iterator[None]:
-        """Run the subject's code; raise `SubjectCrash` for its exceptions, `SubjectTimeout` when time is up."""
+        """Run the subject's code.
+
+        Raises `SubjectCrash` for its exceptions, `SubjectStopped` where its time or memory is used up.
+        """
         started = time.perf_counter()
         previous = self._arm()
         try:
@@ -40,6 +43,8 @@ class Calls:
         except GdpropsError:
             raise
         except (Exception, SystemExit) as error:
+            if _is_out_of_memory(error):
+                raise SubjectOutOfMemory(f"{doing} ran out of memory") from error
             raise SubjectCrash(doing, error) from error
         finally:
             seconds = time.perf_counter() - started
@@ -80,3 +85,8 @@ class Calls:
 def _interruptible() -> bool:
     in_main = threading.current_thread() is threading.main_thread()
     return in_main and hasattr(signal, "setitimer")  # the platform, not a subject
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an allocation failed; torch has no exception of its own for that."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "t allocate memory" in str(error))

@@ -223,7 +223,7 @@ def import_name(spec: str) -> Any:
     where, colon, attribute = spec.rpartition(":")
     if not colon or not where or not attribute:
         raise UsageError(f"subject={spec!r}; expected package.module:Name or path/to/file.py:name")
-    found: Any = _module(where)
+    found: Any = import_module(where)
     for part in attribute.split("."):
         try:
             found = getattr(found, part)
@@ -232,7 +232,8 @@ def import_name(spec: str) -> Any:
     return found
 
 
-def _module(where: str) -> ModuleType:
+def import_module(where: str) -> ModuleType:
+    """Return the module that a dotted name or a path to a file names. Raises `UsageError` in one line."""
     if where.endswith(".py"):
         return import_file(Path(where))
     if str(Path.cwd()) not in sys.path and "" not in sys.path:

@@ -75,7 +75,8 @@ def _entry(verdict: Verdict, subject: Subject, reason: str, request: RunRequest)
     """Return an entry, None where there is no case that shows the violation again."""
     from gdprops.clauses import catalogue
     from gdprops.runner.encoding import decode
-    from gdprops.runner.session import Item, run_case
+    from gdprops.runner.items import Item
+    from gdprops.runner.session import run_case
 
     clause, example = catalogue()[verdict.clause], verdict.counterexample
     if verdict.status is not Status.VIOLATED or example is None:

@@ -66,8 +66,8 @@ class SubjectCollector(pytest.Collector):
         """Build the subject and yield its clauses in the order of the specification."""
         from gdprops.clauses import catalogue
         from gdprops.model.verdict import About
+        from gdprops.runner.items import items_for
         from gdprops.runner.named import named
-        from gdprops.runner.session import items_for
 
         folder = self.config.stash[CONFIGURATION].folder
         try:

@@ -17,7 +17,8 @@ from gdprops.plugin.parallel import OPTION, item_id, received
 
 if TYPE_CHECKING:
     from gdprops.plugin.run_request import RunRequest
-    from gdprops.runner.session import Item, Watcher
+    from gdprops.runner.items import Item
+    from gdprops.runner.watcher import Watcher
 
 ITEMS = Path(__file__).with_name("parallel_items.py")
 UNUSED = (

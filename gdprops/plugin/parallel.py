@@ -13,7 +13,7 @@ from gdprops.plugin.run_request import RunRequest, from_json
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
-    from gdprops.runner.session import Item
+    from gdprops.runner.items import Item
 
 OPTION = "--gdprops-request"
 PROPERTY = "gdprops-verdict"

@@ -11,7 +11,7 @@ from gdprops.plugin.parallel import transport
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
     from gdprops.plugin.run_request import RunRequest
-    from gdprops.runner.session import Item
+    from gdprops.runner.items import Item
 
 
 def test_item(

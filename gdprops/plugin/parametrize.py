@@ -104,7 +104,8 @@ def _subject(text: str, folder: Path | None) -> Subject:
 
 def verdict_on(subject: Subject, clause: Clause, settings: Settings) -> Verdict:
     """Return the verdict of a clause: about the subject, or the reference where it is not about subjects."""
-    from gdprops.runner.session import items_for, run_item
+    from gdprops.runner.items import items_for
+    from gdprops.runner.session import run_item
 
     items = items_for(subject, (clause,))
     if not items:

@@ -14,7 +14,7 @@ from gdprops.runner.terms import terms_from
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
-    from gdprops.runner.session import Item
+    from gdprops.runner.items import Item
 
 WORDS = {"true": True, "false": False, "none": None}
 
@@ -41,7 +41,7 @@ class RunRequest:
     def items(self, subject: Subject) -> tuple[Item, ...]:
         """Return what is to be run. Raises `UsageError` for a pattern that matches no clause."""
         from gdprops.clauses import catalogue
-        from gdprops.runner.session import items_for
+        from gdprops.runner.items import items_for
 
         return items_for(subject, catalogue().select(self.patterns))
 

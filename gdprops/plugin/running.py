@@ -41,7 +41,8 @@ def run(request: RunRequest, seen: Progress, *, workers: str | None = None) -> O
 def run_selfcheck(settings: Settings, seen: Progress) -> Outcome:
     """Return the outcome of the reference on itself: here the reference is the subject."""
     from gdprops.runner.conclude import conclude
-    from gdprops.runner.session import REFERENCE, self_check
+    from gdprops.runner.items import REFERENCE
+    from gdprops.runner.session import self_check
 
     try:
         outcome = self_check(settings, seen)

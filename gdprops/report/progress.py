@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from gdprops.model.verdict import Verdict
     from gdprops.report.displays import Display
-    from gdprops.runner.session import Item, Watcher
+    from gdprops.runner.items import Item
+    from gdprops.runner.watcher import Watcher
 
 
 @final

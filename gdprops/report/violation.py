@@ -38,6 +38,16 @@ def violation_text(verdict: Verdict, *, subject: str, width: int = 100) -> str:
     return to_text(lambda console: print_violation(console, verdict, subject=subject), width=width)
 
 
+def one_line(verdict: Verdict) -> str:
+    """Return a red verdict in one line: the clause, what is wrong, and where."""
+    said = [f"{verdict.clause} {verdict.status}"]
+    if verdict.location is not None:
+        where = verdict.location
+        said.append(f"{place(where)}: seen {where.seen}, expected {where.expected}")
+    said += [part for part in (verdict.explanation, verdict.reason) if part]
+    return " ".join("; ".join(said).split())
+
+
 def _title(verdict: Verdict) -> Text:
     title = Text(f"{verdict.status.upper()} {verdict.clause}", style=STYLES[verdict.status])
     if verdict.level is Level.RECOMMENDED:

@@ -14,7 +14,7 @@ from gdprops.runner.transcript import Recorded
 if TYPE_CHECKING:
     from gdprops.model.evidence import Evidence
     from gdprops.model.subject import Subject
-    from gdprops.runner.session import Item
+    from gdprops.runner.items import Item
     from gdprops.runner.settings import Settings
 
 

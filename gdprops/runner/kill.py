@@ -12,9 +12,10 @@ from gdprops.faults import bank
 from gdprops.model.clause import Clause, View
 from gdprops.model.subject import Domain
 from gdprops.model.verdict import About
+from gdprops.runner.items import Item, cases_of, examiner, items_for
 from gdprops.runner.search import Finding, search
 from gdprops.runner.seeding import item_seed
-from gdprops.runner.session import Item, Measured, cases_of, examiner, items_for, measured_subject
+from gdprops.runner.session import Measured, measured_subject
 from gdprops.runner.settings import Settings
 
 if TYPE_CHECKING:

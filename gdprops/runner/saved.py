@@ -73,7 +73,8 @@ def replay(path: str, subject: Subject, settings: Settings) -> Outcome:
     Raises `UsageError` where the file is not ours, or is about another subject or a clause that has changed.
     """
     from gdprops.runner.conclude import conclude
-    from gdprops.runner.session import Item, run_case
+    from gdprops.runner.items import Item
+    from gdprops.runner.session import run_case
 
     data = load(path)
     if data["subject"] != subject.name:

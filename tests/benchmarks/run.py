@@ -24,7 +24,7 @@ from gdprops.clauses import catalogue, looking, playing, workbench
 from gdprops.model.clause import Clause
 from gdprops.model.verdict import About
 from gdprops.numerics import numpy_system, torch_system
-from gdprops.runner import session
+from gdprops.runner import items, session
 from gdprops.runner.settings import Settings
 
 PARTS = ("drawing", "building", "oracle", "subject", "comparison")
@@ -86,15 +86,15 @@ def metered(meter: Meter) -> Iterator[None]:
 def measure(clause: Clause, about: About, examples: int) -> dict[str, float]:
     """Return one clause's milliseconds by part, looks per example, and decisive examples per second."""
     subject = resolve("torch.optim:SGD", rule="sgd", hyperparameters={"lr": 0.1})
-    item = session.Item(clause, about)
+    item = items.Item(clause, about)
     session.run_item(subject, item, Settings(examples=5, reference_examples=5, seed=1))
     meter = Meter()
-    plain: Any = session.examiner
+    plain: Any = items.examiner
 
     def examiner(*args: Any) -> Callable[[Any], Any]:
         return meter.counted("comparison", plain(*args))
 
-    session.examiner = examiner  # type: ignore[assignment] # wrapped for the measurement
+    session.examiner = examiner  # type: ignore[assignment, attr-defined] # wrapped for the measurement
     try:
         with metered(meter):
             began = time.process_time()
@@ -102,7 +102,7 @@ def measure(clause: Clause, about: About, examples: int) -> dict[str, float]:
             verdict = session.run_item(subject, item, settings)
             whole = time.process_time() - began
     finally:
-        session.examiner = plain
+        session.examiner = plain  # type: ignore[attr-defined]
     inside = {part: meter.spent[part] for part in PARTS[1:]}
     drawn = max(whole - sum(inside.values()), 0.0)
     figures = {part: seconds / verdict.examples * 1e3 for part, seconds in {"drawing": drawn, **inside}.items()}
@@ -117,7 +117,7 @@ def table(examples: int) -> None:
     print(f"{'':43}" + "".join(f"{column:>11}" for column in columns))
     subject = resolve("torch.optim:SGD", rule="sgd", hyperparameters={"lr": 0.1})
     rows = []
-    for item in session.items_for(subject, tuple(catalogue())):
+    for item in items.items_for(subject, tuple(catalogue())):
         if item.clause.needs.plain is False and item.about is About.SUBJECT:
             continue
         row = measure(item.clause, item.about, examples)

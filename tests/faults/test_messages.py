@@ -10,7 +10,8 @@ from gdprops.adapters.isolation import isolated
 from gdprops.clauses import catalogue
 from gdprops.faults import Fault
 from gdprops.model.verdict import About, Status, Verdict
-from gdprops.runner.session import Item, run_item
+from gdprops.runner.items import Item
+from gdprops.runner.session import run_item
 from gdprops.runner.settings import Settings
 from tests.faults.suspects import everyone, measured
 

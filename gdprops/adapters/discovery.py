@@ -1,0 +1,87 @@
+"""The optimizers of a module, or of a registry function: what a survey examines."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+from gdprops.adapters.resolve import build_optimizer, import_module, import_name, label_of
+from gdprops.errors import UsageError
+from gdprops.model.names import nearest
+from gdprops.model.subject import Subject
+
+DEFAULT_RATE = 1e-3
+"""The learning rate of an optimizer that has no default for it, where the user names none either."""
+
+
+def optimizers_in(where: str) -> dict[str, Callable[..., Any]]:
+    """Return the optimizers of ``package.module``, ``file.py`` or a registry ``module:function``, by name.
+
+    A registry function takes no arguments and returns classes, a mapping from names to factories, or names in its
+    own module. Raises `UsageError` in one line where there is nothing to examine.
+    """
+    found = _registered(where) if ":" in where else _defined(import_module(where))
+    if not found:
+        raise UsageError(f"{where} has no optimizers: no public subclass of torch.optim.Optimizer")
+    return dict(sorted(found.items()))
+
+
+def _defined(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    return {name: value for name, value in vars(module).items() if not name.startswith("_") and _is_optimizer(value)}
+
+
+def _is_optimizer(value: object) -> bool:
+    import torch
+
+    if not isinstance(value, type) or not issubclass(value, torch.optim.Optimizer):
+        return False
+    return value is not torch.optim.Optimizer and not inspect.isabstract(value)
+
+
+def _registered(where: str) -> dict[str, Callable[..., Any]]:
+    registry = import_name(where)
+    if not callable(registry):
+        raise UsageError(f"{where} is a {type(registry).__name__}; expected a function that returns optimizers")
+    try:
+        listed = registry()
+    except Exception as error:
+        raise UsageError(f"{where}() raised {type(error).__name__}: {error}") from error
+    if isinstance(listed, Mapping):
+        return {str(name): factory for name, factory in listed.items()}
+    if not isinstance(listed, Iterable):
+        raise UsageError(f"{where}() returned a {type(listed).__name__}; expected classes, names, or a mapping")
+    module = import_module(where.rpartition(":")[0])
+    return dict(_named(entry, module, where) for entry in listed)
+
+
+def _named(entry: object, module: ModuleType, where: str) -> tuple[str, Callable[..., Any]]:
+    if callable(entry):
+        return getattr(entry, "__name__", repr(entry)), entry
+    lowered = {name.lower(): name for name in vars(module)}
+    if str(entry).lower() not in lowered:
+        raise UsageError(f"{where}() names {entry!r}, which its module does not have{nearest(str(entry), lowered)}")
+    name = lowered[str(entry).lower()]
+    return name, getattr(module, name)
+
+
+def accepted(factory: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of the given hyperparameters an optimizer takes; its rate too where it has no default for it."""
+    try:
+        taken = inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return dict(given)
+    rate = taken.get("lr")
+    needed = {"lr": DEFAULT_RATE} if rate is not None and rate.default is inspect.Parameter.empty else {}
+    return {**needed, **{key: value for key, value in given.items() if key in taken}}
+
+
+def surveyed(where: str, name: str, given: Mapping[str, Any]) -> Subject:
+    """Return one optimizer of a module or registry as a subject. Raises `UsageError` where it cannot be built."""
+    factory = optimizers_in(where)[name]
+    chosen = accepted(factory, given)
+    spec = f"{where}:{name}"
+    source = None if ":" in where else spec
+    called = label_of(spec, chosen)
+    return build_optimizer(factory, rule=None, traits={}, name=called, hyperparameters=chosen, source=source)

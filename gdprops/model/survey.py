@@ -1,0 +1,138 @@
+"""A survey: what was found out about many optimizers, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from gdprops.model.verdict import SCHEMA, SPECIFICATION, About, Outcome, Status, to_dict, verdict_from_dict
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One optimizer to examine: the module or registry that it comes from, and its name there."""
+
+    where: str
+    name: str
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """What surveys call it."""
+        return f"{self.where}:{self.name}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What became of one optimizer.
+
+    ``unusable`` says why there are no verdicts; ``aborted`` why they end early. ``traits`` by key.
+    """
+
+    key: str
+    outcome: Outcome
+    traits: Mapping[str, str] = field(default_factory=dict)
+    unusable: str = ""
+    aborted: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether a required clause is red, or the process was ended."""
+        return bool(self.aborted) or self.outcome.exit_code == 1
+
+    @property
+    def red(self) -> tuple[str, ...]:
+        """The clauses that are violated or aborted, recommended ones too."""
+        return tuple(v.clause for v in self.outcome.verdicts if v.status in (Status.VIOLATED, Status.ABORTED))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Many entries in the order of their keys. ``asked`` is what they depend on: the same request, the same survey."""
+
+    asked: Mapping[str, Any]
+    entries: Sequence[Entry]
+    complete: bool = True
+    timing: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing violated; 1 violated or aborted; 3 an error of gdprops; 5 no clause held anywhere."""
+        codes = {entry.outcome.exit_code for entry in self.entries if not entry.unusable}
+        if 3 in codes:
+            return 3
+        if any(entry.failed for entry in self.entries):
+            return 1
+        return 0 if 0 in codes else 5
+
+
+def survey_to_dict(survey: Survey) -> dict[str, Any]:
+    """Return the JSON form: a report per optimizer as a check writes it, with its key, traits and what stopped it."""
+    return {
+        "schema": SCHEMA,
+        "specification": SPECIFICATION,
+        "asked": dict(survey.asked),
+        "complete": survey.complete,
+        "exit_code": survey.exit_code,
+        "reports": [_entry_to_dict(entry) for entry in survey.entries],
+        "timing": dict(survey.timing),
+    }
+
+
+def _entry_to_dict(entry: Entry) -> dict[str, Any]:
+    extra = {"key": entry.key, "traits": dict(entry.traits), "unusable": entry.unusable, "aborted": entry.aborted}
+    return {**to_dict(entry.outcome), **extra}
+
+
+def survey_from_dict(data: Mapping[str, Any]) -> Survey:
+    """Return the survey that `survey_to_dict` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    if data["schema"] != SCHEMA:
+        raise ValueError(f"schema {data['schema']!r}; this version reads {SCHEMA}")
+    entries = tuple(_entry_from_dict(report) for report in data["reports"])
+    return Survey(dict(data["asked"]), entries, bool(data["complete"]), dict(data["timing"]))
+
+
+def _entry_from_dict(data: Mapping[str, Any]) -> Entry:
+    verdicts = tuple(verdict_from_dict(_with_numbers(v)) for v in data["verdicts"])
+    outcome = Outcome(
+        data["subject"], data["seed"], data["profile"], verdicts, data["strict"], data["timing"], About.SUBJECT
+    )
+    return Entry(data["key"], outcome, data["traits"], data["unusable"], data["aborted"])
+
+
+def _with_numbers(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a verdict whose infinite ratio is a number again: JSON holds it as text."""
+    ratio = verdict["worst_ratio"]
+    return {**verdict, "worst_ratio": float(ratio) if isinstance(ratio, str) else ratio}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One cell that differs between two surveys; None where there was no verdict."""
+
+    key: str
+    clause: str
+    before: Status | None
+    after: Status | None
+
+    @property
+    def is_new_violation(self) -> bool:
+        """Whether it is red now and was not before."""
+        red = (Status.VIOLATED, Status.ABORTED, Status.ERROR)
+        return self.after in red and self.before not in red
+
+
+def changes(old: Survey, new: Survey) -> list[Change]:
+    """Return every cell that differs, optimizer by optimizer."""
+    before, after = _cells(old), _cells(new)
+    keys = sorted(before.keys() | after.keys())
+    return [Change(*key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]
+
+
+def _cells(survey: Survey) -> dict[tuple[str, str], Status]:
+    return {(entry.key, v.clause): v.status for entry in survey.entries for v in entry.outcome.verdicts}

@@ -1,0 +1,86 @@
+"""A survey on the terminal: a line per optimizer, what is red below it, and what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from gdprops.model.verdict import Status
+from gdprops.report.violation import one_line
+from gdprops.report.words import plural
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gdprops.model.survey import Change, Entry, Survey
+
+HEADINGS = ("held", "red", "vacuous", "n/a")
+
+
+def print_survey(console: Console, survey: Survey) -> None:
+    """Print the table, every red clause with what was seen, and the summary."""
+    console.print(_table(survey, width=console.width))
+    for entry in survey.entries:
+        _print_red(console, entry)
+    console.print(Text(summary(survey), style="bold"))
+
+
+def _table(survey: Survey, *, width: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, width=min(width, 120))
+    table.add_column("optimizer", overflow="fold", ratio=1)
+    table.add_column("separability", overflow="fold")
+    table.add_column("rate", overflow="fold")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("CPU s", justify="right", no_wrap=True)
+    for where, entries in groupby(survey.entries, key=lambda entry: entry.key.rpartition(":")[0]):
+        table.add_row(Text(where, style="italic"))
+        for entry in entries:
+            table.add_row(*_row(entry))
+    return table
+
+
+def _row(entry: Entry) -> list[Text]:
+    count = {status: sum(v.status is status for v in entry.outcome.verdicts) for status in Status}
+    red = count[Status.VIOLATED] + count[Status.ABORTED] + count[Status.ERROR]
+    name = Text(f"  {entry.key.rpartition(':')[2]}", style="bold red" if entry.failed else "")
+    if entry.unusable:
+        name.append(" (not examined)", style="dim")
+    numbers = [count[Status.HELD], red, count[Status.VACUOUS], count[Status.NOT_APPLICABLE]]
+    known = [entry.traits.get("separability", ""), entry.traits.get("lr_response", "")]
+    seconds = f"{entry.outcome.timing.get('cpu_seconds', 0.0):.1f}"
+    return [name, *map(Text, known), *(Text(str(n) if n else "") for n in numbers), Text(seconds)]
+
+
+def _print_red(console: Console, entry: Entry) -> None:
+    if entry.unusable:
+        console.print(Text(f"{entry.key}: not examined: {entry.unusable}"))
+    if entry.aborted:
+        console.print(Text(f"{entry.key}: aborted: {entry.aborted}", style="red"))
+    for verdict in entry.outcome.verdicts:
+        if verdict.status in (Status.VIOLATED, Status.ABORTED, Status.ERROR):
+            console.print(Text(f"{entry.key}: {one_line(verdict)}"))
+
+
+def summary(survey: Survey) -> str:
+    """Return one sentence: how many were examined, how many are red, how many could not be built."""
+    examined = [entry for entry in survey.entries if not entry.unusable]
+    red = sum(entry.failed for entry in examined)
+    rest = len(survey.entries) - len(examined)
+    unusable = f", {rest} could not be built" if rest else ""
+    unfinished = "" if survey.complete else " (interrupted: the same command goes on from its --json file)"
+    return f"{plural(len(examined), 'optimizer')} examined, {red} with a required clause red{unusable}.{unfinished}"
+
+
+def print_changes(console: Console, changed: Sequence[Change], old: str) -> None:
+    """Print what differs from an older survey."""
+    console.print(Text(f"compared with {old}: {plural(len(changed), 'change')}", style="bold"))
+    for change in changed:
+        before, after = (status.value if status else "no verdict" for status in (change.before, change.after))
+        style = "bold red" if change.is_new_violation else ""
+        console.print(Text(f"{change.key}: {change.clause}: {before} -> {after}", style=style))

@@ -1,0 +1,54 @@
+"""What a survey finds in a module or a registry."""
+
+from __future__ import annotations
+
+import pytest
+
+from gdprops.adapters.discovery import accepted, optimizers_in, surveyed
+from gdprops.errors import UsageError
+from tests.survey import optimizers
+
+HERE = "tests.survey.optimizers"
+
+
+def test_a_module_has_its_public_optimizers() -> None:
+    assert list(optimizers_in(HERE)) == ["Dies", "Greedy", "Hangs", "Needs", "Right", "Wrong"]
+    assert "Optimizer" not in optimizers_in("torch.optim")
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [("registry", {"Right": optimizers.Right, "Wrong": optimizers.Wrong}), ("mapping", {"plain": optimizers.Right})],
+)
+def test_a_registry_names_them(function: str, expected: dict[str, object]) -> None:
+    assert optimizers_in(f"{HERE}:{function}") == expected
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("tests.survey", "tests.survey has no optimizers: no public subclass of torch.optim.Optimizer"),
+        ("torch.optin", "no module is named 'torch.optin'"),
+        (f"{HERE}:numbers", "names 1, which its module does not have"),
+        (f"{HERE}:HERE", "has no 'HERE'"),
+        ("no.py", "no such file: no.py"),
+    ],
+)
+def test_where_there_is_nothing_one_line_says_so(where: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        optimizers_in(where)
+
+
+def test_hyperparameters_go_where_they_are_taken_and_a_needed_rate_is_given() -> None:
+    assert accepted(optimizers.Right, {"momentum": 0.9}) == {"lr": 1e-3}
+    assert accepted(optimizers.Right, {"lr": 0.5, "momentum": 0.9}) == {"lr": 0.5}
+
+
+def test_a_surveyed_optimizer_is_named_as_check_names_it() -> None:
+    assert surveyed(HERE, "Right", {"lr": 0.5}).name == f"{HERE}:Right(lr=0.5)"
+    assert surveyed(f"{HERE}:mapping", "plain", {"lr": 0.5}).name == f"{HERE}:mapping:plain(lr=0.5)"
+
+
+def test_what_cannot_be_built_says_why() -> None:
+    with pytest.raises(UsageError, match=r"cannot be built: TypeError: .*base"):
+        surveyed(HERE, "Needs", {})

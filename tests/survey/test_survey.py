@@ -1,0 +1,120 @@
+"""`gdprops survey`: one process per optimizer, whatever that one does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gdprops.cli import main
+from gdprops.model.survey import changes
+from gdprops.model.verdict import Status
+from gdprops.report.survey_file import read_survey, write_survey
+
+HERE = "tests.survey.optimizers"
+QUICK = ("--examples", "3", "--timeout", "1")
+
+
+@pytest.fixture(scope="module")
+def surveyed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of one survey of the small package, on two processes."""
+    folder = tmp_path_factory.mktemp("survey")
+    options = ("--json", f"{folder}/two.json", "--markdown", f"{folder}/two.md", "-n", "2", "-q")
+    assert main(["survey", HERE, *QUICK, *options]) == 1
+    return folder
+
+
+def test_each_optimizer_gets_what_it_deserves(surveyed: Path) -> None:
+    entries = {entry.key.partition(":")[2]: entry for entry in read_survey(f"{surveyed}/two.json").entries}
+    assert not entries["Right"].red
+    assert "optimizer.parameter-order" in entries["Wrong"].red
+    assert entries["Dies"].aborted == "its process ended early: SIGABRT"
+    assert "missing 1 required positional argument: 'base'" in entries["Needs"].unusable
+    hung, greedy = (entries[name].outcome.verdicts for name in ("Hangs", "Greedy"))
+    assert {v.status for v in hung} == {Status.ABORTED}
+    assert "the subject used more than its 1 s" in hung[0].reason
+    assert any("ran out of memory" in v.reason for v in greedy if v.status is Status.ABORTED)
+    assert not any(v.status is Status.VIOLATED for v in greedy)
+
+
+def test_one_process_finds_the_same_as_two(tmp_path: Path) -> None:
+    cells = []
+    for workers in ("1", "2"):
+        path = f"{tmp_path}/{workers}.json"
+        assert main(["survey", f"{HERE}:registry", *QUICK, "--json", path, "-n", workers, "-q"]) == 1
+        found = read_survey(path).entries
+        cells.append([(e.key, v.clause, v.status, v.decisive) for e in found for v in e.outcome.verdicts])
+    assert cells[0] == cells[1]
+
+
+def test_the_markdown_holds_the_matrix_the_traits_and_the_messages(surveyed: Path) -> None:
+    text = (surveyed / "two.md").read_text()
+    assert f"| {HERE}:Right | ✓" in text
+    assert "`step.simultaneous`" in text
+    assert "| optimizer | dtypes |" in text
+    assert f"- `{HERE}:Dies`: its process ended early: SIGABRT" in text
+
+
+def test_an_interrupted_survey_goes_on(surveyed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, whole = tmp_path / "s.json", json.loads((surveyed / "two.json").read_text())
+    whole["complete"] = False
+    whole["reports"] = [r for r in whole["reports"] if not r["key"].endswith("Right")]
+    path.write_text(json.dumps(whole))
+    assert main(["survey", HERE, *QUICK, "--json", str(path), "-n", "1"]) == 1
+    found = read_survey(str(path))
+    assert found.complete
+    assert [entry.key.partition(":")[2] for entry in found.entries] == [
+        "Dies", "Greedy", "Hangs", "Needs", "Right", "Wrong",
+    ]  # fmt: skip
+    assert found.timing["seconds"] < 60
+    assert "5 optimizers examined, 4 with a required clause red, 1 could not be built." in capsys.readouterr().out
+
+
+def test_only_a_new_violation_is_red_when_compared(
+    surveyed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = read_survey(f"{surveyed}/two.json")
+    same = ["survey", f"{HERE}:registry", *QUICK, "-n", "1", "-q", "--compare"]
+    write_survey(f"{tmp_path}/old.json", old)
+    main(["survey", f"{HERE}:registry", *QUICK, "-n", "1", "-q", "--json", f"{tmp_path}/registry.json"])
+    assert main([*same, f"{tmp_path}/registry.json"]) == 0
+    assert "compared with" in capsys.readouterr().out
+    data = json.loads(Path(f"{tmp_path}/registry.json").read_text())
+    for report in data["reports"]:
+        for verdict in report["verdicts"]:
+            verdict["status"] = "held"
+    Path(f"{tmp_path}/registry.json").write_text(json.dumps(data))
+    assert main([*same, f"{tmp_path}/registry.json"]) == 1
+    assert f"{HERE}:registry:Wrong: optimizer.parameter-order: held -> violated" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+def test_equal_surveys_have_no_changes(surveyed: Path) -> None:
+    survey = read_survey(f"{surveyed}/two.json")
+    assert changes(survey, survey) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["torch.optin"], "no module is named 'torch.optin'"),
+        ([HERE, "-p", "lrr=1"], "-p lrr: none of these optimizers takes it"),
+        ([HERE, "--time", "0"], "--time 0: expected a positive number"),
+        ([HERE, "--memory", "-1"], "--memory -1: expected a positive number"),
+        ([HERE, "-n", "none"], "-n none: expected a number of processes"),
+        ([HERE, "--compare", "nothing.json"], "nothing.json: cannot be read"),
+        ([HERE, "--compare", "pyproject.toml"], "pyproject.toml is not a survey that gdprops wrote"),
+        ([HERE, "--json", "no/such/folder.json"], "--json no/such/folder.json: cannot be written"),
+        ([HERE, "--markdown", "no/such/folder.md"], "--markdown no/such/folder.md: cannot be written"),
+        ([HERE, "--examples", "0"], "examples=0; expected a whole number of at least 1"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_two(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["survey", *arguments]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
