@@ -144,7 +144,8 @@ def _pieces(step: Watched) -> list[slice]:
     source="transformers#34191 and unsloth#1146: the mean of the micro-batches' means; ms-swift#10084: a short last "
     "window divided by the full count.",
     decision="A step that is called per micro-batch (accumulate=), or splits its batches: the result equals "
-    "U(w, ∇J(whole window), s); the mean of the means (of equal sizes: the sum) must be distinguishable. The losses are means over rows.",
+    "U(w, ∇J(whole window), s); the mean of the means (of equal sizes: the sum) must be distinguishable. "
+    "The losses are means over rows.",
     view=View.TRAINING,
     refuted_by=(
         "means-of-micro-batches",
