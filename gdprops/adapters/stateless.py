@@ -25,6 +25,10 @@ class Stateless:
         """Nor anything to keep."""
 
     @property
+    def clip_norm(self) -> None:
+        """Nothing is declared to be clipped."""
+
+    @property
     def live(self) -> None:
         """Arrays are not watched: their writes are put off instead."""
 

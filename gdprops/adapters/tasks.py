@@ -47,6 +47,10 @@ class Task(Protocol):
     def rows(self, t: int) -> int:
         """Return how many rows that is."""
 
+    @property
+    def steps(self) -> int:
+        """How many logical steps there are."""
+
 
 @final
 class NetworkTask:
@@ -82,6 +86,11 @@ class NetworkTask:
     def rows(self, t: int) -> int:
         """Return how many rows batch t has."""
         return len(self._case.batches[t].inputs)
+
+    @property
+    def steps(self) -> int:
+        """How many batches there are."""
+        return len(self._case.batches)
 
 
 def shaken(value: Any, seed: int) -> Any:

@@ -33,7 +33,8 @@ class Training:
     ) -> None:
         self._subject, self._task, self._step, self._optimizer = subject, task, step, optimizer
         self._model, self._parameters = model, dict(model.named_parameters())
-        self._inputs: Any = torch.empty(0)
+        self._inputs: Any = None
+        self._first = 0
         self.names, self.layers = tuple(self._parameters), _layers_of(model)
         self._expected = Expected(subject, task, returned=optimizer is not None)
         self._expected.mirror(model)
@@ -106,9 +107,10 @@ class Training:
         buffers, random = [b.detach().clone() for b in self._model.buffers()], RandomState()
         calls = self._task.calls(t)
         self._sizes = tuple(_rows_of(data) for data in calls) if self._subject.accumulate > 1 else None
+        self._inputs, self._first = None, 0
         for number, data in enumerate(calls, start=1):
             told = {"last": number == len(calls)} if self.told_last else {}
-            self._inputs = data.inputs
+            self._inputs, self._first = data.inputs, self._first + _rows_of((self._inputs,))
             returned = self._call(*data, **told)
         self._own_random = RandomState()
         self._expected.look_from(self._random[0] if self._random else random, buffers)
@@ -180,9 +182,19 @@ class Training:
         self._expected.adopt()
 
     @property
+    def clip_norm(self) -> float | None:
+        """The global norm that gradients are declared to be clipped to."""
+        return self._subject.clip_norm
+
+    @property
+    def batches(self) -> int:
+        """How many logical steps there are."""
+        return self._task.steps
+
+    @property
     def live(self) -> Live:
         """The user's model and its parameters, to be watched."""
-        return Live(self._model, tuple(self._parameters.values()), self._inputs)
+        return Live(self._model, tuple(self._parameters.values()), self._inputs, self._first)
 
     @property
     def is_anchored(self) -> bool:

@@ -84,6 +84,11 @@ class WrittenRun(Stateless):
         """Return w - lr g, and no state."""
         return self.update(weights, gradients, state, settings), None
 
+    @property
+    def batches(self) -> int:
+        """How many batches there are."""
+        return len(self.case.batches)
+
     def rows(self, t: int) -> int:
         """Return how many rows batch t has."""
         return len(self.case.batches[t].inputs)

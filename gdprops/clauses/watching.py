@@ -65,8 +65,12 @@ class Watched:
 
     def is_at(self, weights: Arrays) -> bool:
         """Say whether the step ended at some weights, within what is allowed and a trifle of the way there."""
-        parts = zip(self.after, weights, self.before, self.allowed, strict=True)
-        return all((np.abs(a - w) <= room + _trifle(w, b)).all() for a, w, b, room in parts)
+        return all(self.is_at_in(i, weights) for i in range(len(self.names)))
+
+    def is_at_in(self, i: int, weights: Arrays) -> bool:
+        """Say the same of one parameter."""
+        room = self.allowed[i] + _trifle(weights[i], self.before[i])
+        return bool((np.abs(self.after[i] - weights[i]) <= room).all())
 
     def resting(self) -> set[int]:
         """Return the parameters that did not move at all although U moves them clearly."""

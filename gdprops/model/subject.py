@@ -152,11 +152,15 @@ class Subject(Protocol):
 
 
 class Live(NamedTuple):
-    """The user's own module, its parameters in the order of the run's names, and the inputs of the running step."""
+    """The user's own module, its parameters in the order of the run's names, and what the running call was given.
+
+    ``first`` is how many rows earlier calls of the same logical step were given.
+    """
 
     model: Any
     parameters: Sequence[Any]
     inputs: Any
+    first: int
 
 
 @final
@@ -240,6 +244,14 @@ class Training(Protocol):
 
     def adopt(self) -> None:
         """Keep the state that the last update left."""
+
+    @property
+    def clip_norm(self) -> float | None:
+        """The global norm that gradients are declared to be clipped to."""
+
+    @property
+    def batches(self) -> int:
+        """How many batches there are."""
 
     @property
     def live(self) -> Live | None:

@@ -57,6 +57,14 @@ GRADIENT_SHARE = 0.1
 # A wrong step may end far away, where its own rounding exceeds the floors of the right one: a hypothesis must reproduce
 # it to this share of its way. The nearest wrong hypotheses were 1e7 floors off.
 REPRODUCED_SHARE = 1e-9
+# Numbers fitted to what was seen: a simple fraction p/q with q up to 64 is meant where it lies so near.
+LARGEST_DENOMINATOR = 64
+SIMPLE_SHARE = 1e-8
+# A regression is believed where it leaves no more than this share of the largest entry, with twice as many equations as
+# unknowns, whose columns differ by more than this share.
+REGRESSION_RESIDUAL = 1e-9
+REGRESSION_RANK = 1e-8
+EQUATIONS_PER_UNKNOWN = 2
 # In the maximum norm over 8 perturbations the true error was at most 1.0 of the floor in 8,000 networks.
 PERTURBATIONS = 8
 FLOORS_IN_MAXIMUM_NORM = 4.0

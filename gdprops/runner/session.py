@@ -22,7 +22,7 @@ from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.numerics.decisions import DOUBLE
 from gdprops.runner.conclude import conclude
 from gdprops.runner.encoding import decode
-from gdprops.runner.explain import explain
+from gdprops.runner.explain import explain, telling_order
 from gdprops.runner.explain_backprop import explain as explain_backprop
 from gdprops.runner.items import FACED, REFERENCE, Item, cases_of, examiner, items_for
 from gdprops.runner.judging import blank, judge
@@ -199,9 +199,10 @@ def _explained(verdict: Verdict, item: Item, subject: Any, domain: Domain, findi
     if more.elsewise or finding.elsewise:
         reason = "some wrong steps look like this, others do not: another clause says what is wrong"
         return replace(blank(item, Status.VACUOUS, reason), examples=finding.examples, decisive=finding.decisive)
-    told = explain_backprop if isinstance(subject, Backprop) else explain
     try:
-        return replace(verdict, explanation=told(subject, [finding.case, *more.failing]))
+        if isinstance(subject, Backprop):
+            return replace(verdict, explanation=explain_backprop(subject, [finding.case, *more.failing]))
+        return replace(verdict, explanation=explain(subject, telling_order(finding.case, more.failing)))
     except SubjectCrash:
         return verdict
 

@@ -35,7 +35,7 @@ FAULTY: list[tuple[Callable[..., Any], dict[str, Any], str, str]] = [
     (steps.steps_twice, {}, "step.once", "the same update is applied twice"),
     (steps.row_by_row, {}, "step.accumulation", "one update per row of the batch"),
     (steps.mean_of_means, {}, "step.accumulation", "the mean of two ragged micro-batches' gradients"),
-    (steps.half_the_loss, {}, "step.simultaneous", "the gradient is scaled by 0.5"),
+    (steps.half_the_loss, {}, "step.simultaneous", "the gradient is halved"),
     (steps.skips_biases, PLAIN, "step.moves-all", "the biases stay where they are"),
     (steps.clips_its_norm, {}, "step.simultaneous", "clipped to the global norm 0.1"),
 ]

@@ -1,0 +1,1 @@
+"""How a wrong training step is explained: observation proposes, replay proves."""

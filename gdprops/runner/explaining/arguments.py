@@ -1,0 +1,96 @@
+"""Which tensors an op reads and which it writes, and which parameters lie under them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+
+
+class Given(NamedTuple):
+    """The tensors that an op reads, and those that it writes. A view reads nothing: whoever uses it does."""
+
+    read: list[Tensor]
+    written: list[Tensor]
+
+
+def is_read(argument: Any) -> bool:
+    """Say whether an argument of an op's schema is only read: neither written nor handed on as a view."""
+    return argument.alias_info is None
+
+
+def is_written(argument: Any) -> bool:
+    """Say whether an op writes to an argument of its schema."""
+    return argument.alias_info is not None and argument.alias_info.is_write
+
+
+def arguments_of(func: Any, args: Sequence[Any], kwargs: Any) -> Given:
+    """Return what an op reads and writes, by its schema."""
+    given = Given([], [])
+    for argument, value in bound(func, args, kwargs):
+        into = given.written if is_written(argument) else given.read if is_read(argument) else None
+        if into is not None:
+            into += tensors_in(value)
+    return given
+
+
+def bound(func: Any, args: Sequence[Any], kwargs: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each argument of the schema with its value."""
+    for k, argument in enumerate(func._schema.arguments):
+        if k < len(args):
+            yield argument, args[k]
+        elif argument.name in kwargs:
+            yield argument, kwargs[argument.name]
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """Return the tensors of an argument: itself, or those of a list (every ``foreach`` op takes lists)."""
+    if isinstance(value, Tensor):
+        return [value]
+    return [v for v in value if isinstance(v, Tensor)] if isinstance(value, list | tuple) else []
+
+
+def in_backward() -> bool:
+    """Say whether autograd is at work: ops, hooks and recomputed forward passes in there are no passes of their own."""
+    return torch._C._current_graph_task_id() != -1
+
+
+@final
+class Parameters:
+    """The memory of all parameters: which of them lie under a tensor."""
+
+    def __init__(self, parameters: Sequence[Any]) -> None:
+        self._parameters = list(parameters)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Find the parameters' memory again: ``p.data = new`` gives one another."""
+        self._ranges = [_range_of(p) for p in self._parameters]
+
+    def under(self, tensor: Tensor) -> list[int]:
+        """Return the indices of the parameters whose memory a tensor touches."""
+        found = _range_of(tensor)
+        if found is None:
+            return []
+        start, end = found
+        return [i for i, own in enumerate(self._ranges) if own is not None and start < own[1] and own[0] < end]
+
+    def gradients(self, held: set[int]) -> list[Array | None]:
+        """Return copies of the gradients that the parameters with these ids hold."""
+        return [
+            p.grad.detach().numpy().copy() if id(p) in held and p.grad is not None else None for p in self._parameters
+        ]
+
+
+def _range_of(tensor: Tensor) -> tuple[int, int] | None:
+    if tensor.layout is not torch.strided or tensor.device.type != "cpu" or not tensor.numel():
+        return None
+    steps = np.array(tensor.stride(), dtype=np.int64) * (np.array(tensor.shape, dtype=np.int64) - 1)
+    start = tensor.data_ptr()
+    return start, start + (int(steps.sum()) + 1) * tensor.element_size()

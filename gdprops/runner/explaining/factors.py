@@ -1,0 +1,208 @@
+"""By what factor each parameter moves: Δ = k Δ(declared), where the two are exactly parallel.
+
+One number is parallel to any other: tensors of one element decide nothing by themselves, they only may not contradict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gdprops.runner.explaining.hypothesis import Hypothesis, Weights, on_steps
+from gdprops.runner.explaining.roles import ROLES, Role
+from gdprops.runner.explaining.words import number, several
+
+if TYPE_CHECKING:
+    from gdprops.clauses.watching import Watched
+    from gdprops.model.arrays import Array
+    from gdprops.runner.explaining.hypothesis import Failure, Moment
+
+FEWEST_POSITIONS = 3
+Factor = Callable[["Moment"], float]
+
+
+class Known(NamedTuple):
+    """A factor that has a reason: what is said of all gradients, what of one and of several parameters, the factor."""
+
+    gradient: str
+    one: str
+    several: str
+    factor: Factor
+    constants: int = 0
+
+
+def _rows(moment: Moment) -> float:
+    return float(moment.step.run.rows(moment.step.batch))
+
+
+def constant(k: float) -> Factor:
+    """Return the factor that is the same everywhere."""
+    return lambda moment: k
+
+
+KNOWN = (
+    Known("no gradient is used", "stays where it is", "stay where they are", constant(0.0)),
+    Known(
+        "the step climbs: the gradient's sign is flipped",
+        "moves the other way (the gradient's sign is flipped)",
+        "move the other way (the gradient's sign is flipped)",
+        constant(-1.0),
+    ),
+    Known("the gradient is doubled", "moves twice as far", "move twice as far", constant(2.0)),
+    Known("the gradient is halved", "moves half as far", "move half as far", constant(0.5)),
+    Known(
+        "the gradient is multiplied by the number of rows (it is not divided by them)",
+        "moves farther by the number of rows",
+        "move farther by the number of rows",
+        _rows,
+    ),
+    Known(
+        "the gradient is divided by the number of rows",
+        "moves less far by the number of rows",
+        "move less far by the number of rows",
+        lambda moment: 1 / _rows(moment),
+    ),
+    Known(
+        "the gradient is multiplied by the learning rate once more",
+        "moves less far by the learning rate (it enters twice)",
+        "move less far by the learning rate (it enters twice)",
+        lambda moment: float(moment.step.settings[0]["lr"]),
+    ),
+)
+
+
+def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return what the factors seen in the failing examples suggest: of all gradients, of some parameters, of each.
+
+    Hand-written backprop has the same parameters in every example: there they are told by name, elsewhere.
+    """
+    fitted = _fitted(failures)
+    known = [*KNOWN, *(_plain(k) for k in fitted if not _is_known(k))]
+    of_all = [_of_gradient(one) for one in known]
+    if failures[0].first.step.run.live is None:
+        return of_all
+    roles = _roles(failures)
+    return [
+        *of_all,
+        *(_of_role(one, role) for one in known for role in roles),
+        *(_of_wrong(one, failures[0].first.step) for one in known),
+        *_by_position(failures),
+    ]
+
+
+def factor_of(step: Watched, i: int) -> float | None:
+    """Return the factor of one parameter, None where it shows none."""
+    moved, wanted = step.after[i] - step.before[i], step.expected[i] - step.before[i]
+    if moved.size < 2 or not (np.abs(wanted) > step.allowed[i]).any():
+        return None
+    k = float((moved * wanted).sum() / (wanted * wanted).sum())
+    room = step.allowed[i] * (1 + abs(k))
+    return k if (np.abs(moved - k * wanted) <= room).all() and np.count_nonzero(wanted) > 1 else None
+
+
+def _plain(k: float) -> Known:
+    told = number(k)
+    far = f"{told} times as far in every failing example"
+    return Known(
+        f"the gradient is scaled by {told} in every failing example", f"moves {far}", f"move {far}", constant(k), 1
+    )
+
+
+def _is_known(k: float) -> bool:
+    return any(abs(k - known) <= 1e-9 for known in (0.0, -1.0, 2.0, 0.5))
+
+
+def _fitted(failures: Sequence[Failure]) -> list[float]:
+    """Return the factors other than 1 that the first wrong step shows."""
+    step = failures[0].first.step
+    seen = [k for i in range(len(step.names)) if (k := factor_of(step, i)) is not None and step.wrong_at(i)]
+    distinct: list[float] = []
+    for k in seen:
+        if not any(abs(k - other) <= 1e-7 * max(1.0, abs(k)) for other in distinct):
+            distinct.append(k)
+    return distinct[:3]
+
+
+def _of_gradient(one: Known) -> Hypothesis:
+    def rival(moment: Moment) -> Weights:
+        step, k = moment.step, one.factor(moment)
+        return step.update([None if g is None else k * g for g in step.gradients])
+
+    return Hypothesis(one.gradient, rival, one.constants, _clause(one), about_rest=True)
+
+
+def _clause(one: Known) -> str:
+    return "step.moves-all" if one is KNOWN[0] else "step.simultaneous"
+
+
+def _roles(failures: Sequence[Failure]) -> list[Role]:
+    """Return the roles that exactly the wrong parameters play, in every failing example."""
+    return [
+        role for role in ROLES if all(_plays(role, moment.step) for failure in failures for moment in failure.wrong)
+    ]
+
+
+def _plays(role: Role, step: Watched) -> bool:
+    return all(not step.wrong_at(i) for i in set(range(len(step.names))) - set(role.members(step)))
+
+
+def _of_role(one: Known, role: Role) -> Hypothesis:
+    def rival(moment: Moment) -> Weights:
+        step, k, members = moment.step, one.factor(moment), set(role.members(moment.step))
+        pairs = enumerate(zip(step.before, step.expected, strict=True))
+        return [b + k * (e - b) if i in members else e for i, (b, e) in pairs]
+
+    text = f"{role.text} {one.one if role.one else one.several}"
+    return Hypothesis(text, rival, one.constants, _clause(one), broad=1, about_rest=True)
+
+
+def _of_wrong(one: Known, first: Watched) -> Hypothesis:
+    """Return "those that are wrong move k times as far, all others are right"."""
+
+    def rival(moment: Moment) -> Weights:
+        step, k = moment.step, one.factor(moment)
+        pairs = enumerate(zip(step.before, step.expected, strict=True))
+        return [b + k * (e - b) if step.wrong_at(i) else e for i, (b, e) in pairs]
+
+    wrong = [name for i, name in enumerate(first.names) if first.wrong_at(i)]
+    text = f"some parameters {one.several}, all others are right; in the largest example {several(wrong)}"
+    return Hypothesis(text, rival, one.constants, _clause(one), broad=3, about_rest=True)
+
+
+def _by_position(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return "each moves so much less far than the one before it"."""
+    step = max((failure.first.step for failure in failures), key=lambda s: len(s.names))
+    seen = {i: k for i in range(len(step.names)) if (k := factor_of(step, i)) is not None}
+    if len(seen) < FEWEST_POSITIONS or len({round(k, 6) for k in seen.values()}) < FEWEST_POSITIONS:
+        return []
+    (a, ka), (b, kb) = list(seen.items())[:2]
+    if ka * kb <= 0:
+        return []
+    ratio = (kb / ka) ** (1 / (b - a))
+    text = (
+        f"every parameter moves {number(ratio)} times as far as it should beside the one before it (the rate changes)"
+    )
+    return [Hypothesis(text, on_steps(lambda s: _scaled(s, [ka * ratio ** (i - a) for i in range(len(s.names))])), 2)]
+
+
+def _scaled(step: Watched, ks: Sequence[float]) -> list[Array]:
+    return [b + k * (e - b) for b, e, k in zip(step.before, step.expected, ks, strict=True)]
+
+
+def table(moment: Moment) -> str | None:
+    """Return by what factor parameters move that show one, where there is anything to tell."""
+    step, told = moment.step, dict[str, list[str]]()
+    for i, name in enumerate(step.names):
+        if (k := factor_of(step, i)) is not None:
+            told.setdefault(number(k), []).append(name)
+    if not told or list(told) == ["1"]:
+        return None
+    if len(told) == 1:
+        return f"all parameters move {next(iter(told))} times as far"
+    return "; ".join(f"{several(names)}: {_far(k)}" for k, names in told.items())
+
+
+def _far(k: str) -> str:
+    return {"0": "not moved", "1": "right"}.get(k, f"moved {k} times as far")

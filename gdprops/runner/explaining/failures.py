@@ -1,0 +1,69 @@
+"""The failing examples that an explanation must hold in, run once more and watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdprops.clauses.watching import Watched, watch
+from gdprops.errors import GdpropsError, SubjectTimeout
+from gdprops.runner.explaining.hypothesis import Failure, Moment
+
+if TYPE_CHECKING:
+    from gdprops.model.subject import TrainedSubject
+    from gdprops.runner.explaining.observation import Observation
+
+MOST_EXAMPLES = 7
+
+
+def failures_of(subject: TrainedSubject, cases: Iterable[Any]) -> list[Failure]:
+    """Return the first few cases in which a step is wrong, with what was seen of it."""
+    found: list[Failure] = []
+    for case in cases:
+        failure = failure_of(subject, case)
+        if failure is not None:
+            found.append(failure)
+        if len(found) == MOST_EXAMPLES:
+            break
+    return found
+
+
+def failure_of(subject: TrainedSubject, case: Any) -> Failure | None:
+    """Return a case's steps where one of them is wrong; a step that cannot be run at all is no wrong step."""
+    try:
+        steps = watch(subject, case, to_the_end=True)
+    except SubjectTimeout:
+        raise
+    except GdpropsError:
+        return None
+    wrong = [k for k, step in enumerate(steps) if step.wrong]
+    if not wrong:
+        return None
+    kept = steps if steps[0].run.is_anchored else steps[: wrong[0] + 1]
+    judged = [step for step in kept if all(np.isfinite(w).all() for w in (*step.after, *step.expected))]
+    if not any(step.wrong for step in judged):
+        return None
+    seen = observed(subject, case, steps[: len(kept)])
+    return Failure(case, tuple(Moment(step, seen.get(step.number)) for step in judged))
+
+
+def observed(subject: TrainedSubject, case: Any, steps: list[Watched]) -> dict[int, Observation]:
+    """Return what every step was seen doing, by its number; steps that went elsewhere while watched are left out."""
+    if steps[0].run.live is None:
+        return {}
+    from gdprops.runner.explaining.recording import record
+
+    run, found = subject.begin(case), dict[int, Any]()
+    for step in steps:
+        try:
+            seen = record(run, step.batch)
+        except SubjectTimeout:
+            raise
+        except GdpropsError:
+            break
+        if any(a.tobytes() != b.tobytes() for a, b in zip(seen.after, step.after, strict=True)):
+            break
+        found[step.number] = seen
+    return found

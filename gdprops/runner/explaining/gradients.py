@@ -1,0 +1,131 @@
+"""Whose gradient is used: this batch's, an earlier one's, another batch's, or the same one twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdprops.runner.explaining.hypothesis import Hypothesis, Moment, Weights, on_steps
+
+if TYPE_CHECKING:
+    from gdprops.clauses.watching import Grads, Watched
+    from gdprops.model.arrays import Array
+
+
+def total(parts: Sequence[Grads]) -> Grads:
+    """Return the sum of gradients, parameter by parameter; a missing one adds nothing."""
+    found: list[Any] = list(parts[0])
+    for part in parts[1:]:
+        found = [b if a is None else a if b is None else a + b for a, b in zip(found, part, strict=True)]
+    return found
+
+
+def _stale(step: Watched) -> Weights | None:
+    return step.update(step.earlier[-1]) if step.earlier else None
+
+
+def _added(step: Watched) -> Weights | None:
+    return step.update(total([*step.earlier, step.gradients])) if step.earlier else None
+
+
+def _added_to_last(step: Watched) -> Weights | None:
+    return step.update(total([step.earlier[-1], step.gradients])) if step.earlier else None
+
+
+def _first_for_ever(step: Watched) -> Weights | None:
+    return step.update(step.earlier[0]) if len(step.earlier) > 1 else _stale(step)
+
+
+def _twice(moment: Moment) -> Weights | None:
+    """Apply one gradient twice: where the optimizer was seen being called just once, that is not what happened."""
+    step, seen = moment
+    if seen is not None and len(seen.calls) == 1:
+        return None
+    return step.applied_twice()
+
+
+def _of_batch(shift: int) -> Callable[[Watched], Weights | None]:
+    def rival(step: Watched) -> Weights | None:
+        other = step.batch + shift
+        return step.update(step.run.gradients(step.before, other)) if 0 <= other < step.run.batches else None
+
+    return rival
+
+
+def _rowwise(step: Watched) -> Weights | None:
+    """Update row by row."""
+    rows = step.run.rows(step.batch)
+    if rows < 2:
+        return None
+    v, state = list(step.before), step.state
+    for row in range(rows):
+        g = step.run.gradients(v, step.batch, rows=slice(row, row + 1))
+        v, state = step.run.update(v, g, state, step.settings), None
+    return v
+
+
+def _mean_of_rows(step: Watched) -> Weights | None:
+    rows = step.run.rows(step.batch)
+    if rows < 2:
+        return None
+    each = [step.run.gradients(step.before, step.batch, rows=slice(r, r + 1)) for r in range(rows)]
+    return step.update([None if g is None else g / rows for g in total(each)])
+
+
+def _mean_of_two(step: Watched) -> Weights | None:
+    """Return the mean of the first row's gradient and the other rows', whatever their number."""
+    rows = step.run.rows(step.batch)
+    if rows < 2:
+        return None
+    parts = [step.run.gradients(step.before, step.batch, rows=part) for part in (slice(0, 1), slice(1, rows))]
+    return step.update([None if g is None else g / 2 for g in total(parts)])
+
+
+def _spread(of: Grads) -> list[Array | None]:
+    return [None if g is None else np.sign(g) for g in of]
+
+
+def _only_first(step: Watched) -> Weights | None:
+    return step.before if step.number > 1 else None
+
+
+def _transposed(step: Watched) -> Weights:
+    squares = [g is not None and g.ndim == 2 and g.shape[0] == g.shape[1] for g in step.gradients]
+    return step.update(
+        [g.T if square and g is not None else g for g, square in zip(step.gradients, squares, strict=True)]
+    )
+
+
+FRESH = "step.fresh-gradient"
+GRADIENTS = (
+    Hypothesis("the last step's gradient is used (stale)", on_steps(_stale), clause=FRESH),
+    Hypothesis("the gradient is added to those of the earlier steps (no zero_grad)", on_steps(_added), clause=FRESH),
+    Hypothesis("the gradient is added to the last step's", on_steps(_added_to_last), clause=FRESH, broad=1),
+    Hypothesis("the first step's gradient is used for ever", on_steps(_first_for_ever), clause=FRESH, broad=1),
+    Hypothesis(
+        "the gradient of the last step's batch is used, at these weights",
+        on_steps(_of_batch(-1)),
+        clause=FRESH,
+        broad=1,
+    ),
+    Hypothesis("the gradient of the next step's batch is used", on_steps(_of_batch(1)), clause=FRESH, broad=1),
+    Hypothesis("only the first step moves anything", on_steps(_only_first), clause="step.moves-all", about_rest=True),
+    Hypothesis("the gradients of square matrices are transposed", on_steps(_transposed)),
+    Hypothesis("the same update is applied twice", _twice, clause="step.once"),
+    Hypothesis(
+        "one update per row of the batch, each at the weights that the last one left",
+        on_steps(_rowwise),
+        clause="step.accumulation",
+    ),
+    Hypothesis("the mean of the rows' own gradients", on_steps(_mean_of_rows), clause="step.accumulation"),
+    Hypothesis(
+        "the mean of two ragged micro-batches' gradients: the first row weighs as much as all others",
+        on_steps(_mean_of_two),
+        clause="step.accumulation",
+    ),
+    Hypothesis(
+        "the signs of the gradient are used", on_steps(lambda step: step.update(_spread(step.gradients))), broad=1
+    ),
+)

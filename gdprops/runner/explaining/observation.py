@@ -1,0 +1,78 @@
+"""What one logical step was seen doing: its forward passes, the calls of its optimizers, what it wrote and read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple, final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+
+
+class Pass(NamedTuple):
+    """A forward pass: the rows of the batch that it saw (None: unknown), and the weights at that moment.
+
+    ``learns`` tells whether gradients were recorded.
+    """
+
+    rows: tuple[int, ...] | None
+    weights: list[Array]
+    learns: bool
+
+
+class Call(NamedTuple):
+    """A call of ``optimizer.step``: the gradients it was handed, in the order of the run's names, and its effect."""
+
+    gradients: list[Array | None]
+    before: list[Array]
+    after: list[Array]
+
+
+class LateRead(NamedTuple):
+    """A parameter was read after it had been written in the same step; ``place``: forward, backward or update."""
+
+    parameter: int
+    place: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One logical step, watched."""
+
+    passes: tuple[Pass, ...]
+    calls: tuple[Call, ...]
+    writes: Mapping[int, int]
+    late: tuple[LateRead, ...]
+    after: list[Array]
+
+    @property
+    def learning(self) -> tuple[Pass, ...]:
+        """The forward passes that gradients were taken of."""
+        return tuple(one for one in self.passes if one.learns)
+
+    def moved_after(self) -> list[list[Array]]:
+        """Return for each learning pass which entries moved between it and the next one, parameter by parameter."""
+        marks = [one.weights for one in self.learning] + [self.after]
+        return [differing(a, b) for a, b in pairwise(marks)]
+
+    def door(self) -> list[Array | None] | None:
+        """Return the gradient that each parameter's optimizer was handed, None where one was handed over twice."""
+        if not self.calls:
+            return None
+        found: list[Array | None] = [None] * len(self.after)
+        for call in self.calls:
+            for i, g in enumerate(call.gradients):
+                if g is not None and found[i] is not None:
+                    return None
+                found[i] = g if found[i] is None else found[i]
+        return found
+
+
+def differing(a: Sequence[Array], b: Sequence[Array]) -> list[Array]:
+    """Return which entries differ, array by array."""
+    return [np.asarray(x != y) for x, y in zip(a, b, strict=True)]

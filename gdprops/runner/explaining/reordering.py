@@ -1,0 +1,32 @@
+"""The same model, with its parameters listed in reverse order: a right step does not care."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+from types import MethodType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def listing_backwards(subject: Any) -> Any:
+    """Return the training step on models that list their parameters in reverse order."""
+
+    def build(model: nn.Module, loss_fn: Any) -> Any:
+        return subject.build(_backwards(model), loss_fn)
+
+    return replace(subject, build=build)
+
+
+def _backwards(model: nn.Module) -> nn.Module:
+    """Return the same model (its modules and parameters are shared) with another list."""
+    listed, other = model.named_parameters, copy.copy(model)
+
+    def named_parameters(self: nn.Module, *args: Any, **kwargs: Any) -> Iterator[tuple[str, nn.Parameter]]:
+        return iter(list(listed(*args, **kwargs))[::-1])
+
+    other.named_parameters = MethodType(named_parameters, other)  # type: ignore[method-assign] # this one model's
+    return other

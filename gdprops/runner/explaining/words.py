@@ -1,0 +1,51 @@
+"""How rows, parameters and numbers read in an explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from gdprops.numerics import decisions
+
+MOST_NAMED = 6
+
+
+def several(names: Sequence[str]) -> str:
+    """Return names as "a, b and c"; beyond a few, their number."""
+    if len(names) > MOST_NAMED:
+        return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def rows_of(rows: Sequence[int]) -> str:
+    """Return row numbers with neighbours drawn together: ``0-5, 7``."""
+    parts: list[list[int]] = []
+    for row in rows:
+        if parts and row == parts[-1][1] + 1:
+            parts[-1][1] = row
+        else:
+            parts.append([row, row])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)
+
+
+def rows_text(passes: Sequence[Sequence[int] | None]) -> str:
+    """Return the rows of several passes: ``rows 0-5; 6-9; 10-11``."""
+    told = ["unknown" if rows is None else rows_of(rows) for rows in passes]
+    shown = told if len(told) <= MOST_NAMED else [*told[: MOST_NAMED - 1], "…", told[-1]]
+    return f"rows {'; '.join(shown)}"
+
+
+def fraction(value: float) -> Fraction | None:
+    """Return the simple fraction that a fitted number is, None where it is none."""
+    near = Fraction(value).limit_denominator(decisions.LARGEST_DENOMINATOR)
+    return (
+        near if abs(float(near) - value) <= decisions.SIMPLE_SHARE * max(abs(value), decisions.SIMPLE_SHARE) else None
+    )
+
+
+def number(value: float) -> str:
+    """Return a fitted number: as a short decimal or a simple fraction where it is one."""
+    short, near = f"{value:.4g}", fraction(value)
+    if abs(float(short) - value) <= decisions.SIMPLE_SHARE * abs(value):
+        return short
+    return f"{value:.6g}" if near is None else str(near)
