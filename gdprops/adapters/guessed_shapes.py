@@ -18,6 +18,8 @@ from gdprops.adapters.written_forms import Container
 from gdprops.model.layout import Shape
 
 Shapes = Callable[[int, int, int], Mapping[str, Shape]]
+DISTINCT = (2, 5, 11)
+"""Sizes that tell n_in, n_hidden and n_out apart in a shape, also with one added."""
 MOST_PARAMETERS = 12
 LENGTHS = (4, 2, 6, 1, 3, 8)
 """How many parameters a list may hold, the usual numbers first."""
@@ -31,6 +33,24 @@ DATA: tuple[tuple[Any, Any], ...] = (
     (ONE[0], np.int64(0)),
 )
 """X and y of sizes of 1: there hardly any layout is wrong."""
+
+
+def is_bias(name: str, shape: Shape) -> bool:
+    """Say whether a parameter is a bias: at most one of its sizes is not 1, and it is not called a weight."""
+    if sum(n > 1 for n in shape) > 1:
+        return False
+    return len(shape) == 0 or bool(BIAS.match(name)) or not name.startswith(("w", "W", "theta"))
+
+
+def layers_by_shape(names: Sequence[str], shapes: Shapes) -> tuple[tuple[int, ...], ...]:
+    """Return the parameters' positions layer by layer, for names that tell none: a bias belongs to what it follows."""
+    found = list[tuple[int, ...]]()
+    for i, (name, shape) in enumerate(zip(names, shapes(*DISTINCT).values(), strict=True)):
+        if found and is_bias(name, shape):
+            found[-1] = (*found[-1], i)
+        else:
+            found.append((i,))
+    return tuple(found)
 
 
 def guessed(loss: Callable[..., Any]) -> list[tuple[Container, Shapes]]:

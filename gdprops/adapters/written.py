@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from gdprops.adapters.guessed_shapes import layers_by_shape
 from gdprops.adapters.stateless import Stateless
 from gdprops.adapters.written_forms import Container, RateAt, described
 from gdprops.errors import SubjectCrash, UsageError
@@ -56,12 +57,14 @@ class WrittenRun(Stateless):
     def __init__(self, functions: Functions, calls: Calling, case: BackpropCase) -> None:
         self._functions, self._calls, self.case = functions, calls, case
         self._container = functions.container
-        self.names, self.layers = case.names, layers_of(case.names)
+        self.names = case.names
+        in_a_list = functions.container.keys is None
+        self.layers = layers_by_shape(case.names, functions.layout.shapes) if in_a_list else layers_of(case.names)
         self._shapes = [w.shape for w in case.tensors]
         self._params = self._container.of([np.array(w) for w in case.tensors])
         self.expression: str | None = None
         """How the last step's params are taken from what it returned, None where it moved them in place."""
-        self._known: tuple[Any, list[Array], list[Array]] | None = None
+        self._known: dict[Any, tuple[list[Array], list[Array]]] = {}
 
     @contextmanager
     def _running(self, what: str) -> Iterator[None]:
@@ -190,9 +193,9 @@ class WrittenRun(Stateless):
 
     def _differentiated(self, weights: Sequence[Array], t: int, rows: slice) -> tuple[list[Array], list[Array]]:
         key = (t, str(rows), tuple(np.asarray(w).tobytes() for w in weights))
-        if self._known is None or self._known[0] != key:
-            self._known = (key, *self._differences(weights, self.case.batches[t].rows(rows)))
-        return self._known[1], self._known[2]
+        if key not in self._known:
+            self._known[key] = self._differences(weights, self.case.batches[t].rows(rows))
+        return self._known[key]
 
     def _differences(self, weights: Sequence[Array], batch: Batch) -> tuple[list[Array], list[Array]]:
         flat = np.concatenate([np.asarray(w, dtype=np.float64).ravel() for w in weights])

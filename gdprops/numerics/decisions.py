@@ -127,6 +127,12 @@ GUARDED_SHARE = 1e-6
 # in all differences, but not beside it. Ten times the step of the differences.
 BESIDE = 0.02
 
+# A network is the user's if its loss is, to this share: guards in logarithms change the seventh digit, another network
+# the first.
+RECOGNIZED_SHARE = 1e-5
+# A factor that is fitted must hold in so many entries of the failing examples: in one entry any factor does.
+FEWEST_FITTED = 3
+
 # A loss cannot be differentiated where its differences are uncertain by more than this share of the largest, at three
 # points: one rounded to four digits is by a quarter, one in float32 by a thousandth.
 JUMPY_SHARE = 0.1

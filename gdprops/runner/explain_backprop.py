@@ -1,31 +1,80 @@
 """What wrong hand-written backprop does instead: proved by a counterfactual, or by weights that it reproduces.
 
-First the step is run once more on parameters whose writes are put off (`gdprops.runner.delayed`): if that makes it
-right in every failing example, it reads weights that it has already moved, and they are named. Then come the hypotheses
-that training steps share, and a factor per parameter.
+Sweeps over layers and stale gradients come first, as for training steps. Then the step is run once more on parameters
+whose writes are put off (`gdprops.runner.delayed`): if that makes it right in every failing example, it reads weights
+that it has already moved, and they are named. Then every wrong parameter is accounted for by itself: by its gradient
+and a factor, and, where the loss is recognized as that of a network, by a backward pass with one flaw.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdprops.clauses.watching import Watched
 from gdprops.errors import GdpropsError
 from gdprops.runner import explain as shared
 from gdprops.runner.delayed import DelayedDict, DelayedList, settled
+from gdprops.runner.written.accounts import told_of
+from gdprops.runner.written.recognized import recognized
 
 if TYPE_CHECKING:
     from gdprops.adapters.backprop import Backprop
+    from gdprops.clauses.watching import Watched
     from gdprops.model.case import BackpropCase
 
-Factor = Callable[[Watched], float]
+SCHEDULES = ("layer by layer", "tensor by tensor", "one update per row", "the step is not deterministic")
+"""How the shared explanations begin that say in which order the gradients were taken."""
+UNPROVED = "none of"
+AS_GRADIENTS = (
+    ("not moved", "zero"),
+    ("moved the other way (the gradient's sign is flipped)", "of the other sign"),
+    ("times as far", "times as large"),
+    ("as far", "as large"),
+    ("moved farther", "larger"),
+    ("moved less far", "smaller"),
+    ("every entry moved by", "every entry is"),
+    ("moved by ", ""),
+    ("moved ", ""),
+)
 
 
 def explain(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
-    """Return what the step does instead, or what was seen without being proved; None where no step is wrong."""
+    """Return what the step or the gradients do instead, or what was seen without being proved; None if all is right."""
+    told = _of_steps(subject, cases)
+    if told is not None or subject.gradients is None:
+        return told
+    told = _of_steps(_by_gradients(subject), cases)
+    return None if told is None or told.startswith(UNPROVED) else _of_gradients(told)
+
+
+def _of_gradients(told: str) -> str:
+    """Return the same of gradients that nobody has moved by."""
+    for moved, looked in AS_GRADIENTS:
+        told = told.replace(moved, looked)
+    return told
+
+
+def _by_gradients(subject: Backprop) -> Backprop:
+    """Return plain descent along the gradients that the user states."""
+    functions = subject.functions
+
+    def step(params: Any, x: Any, y: Any, lr: float) -> Any:
+        assert functions.gradients is not None, "only asked for where they are given"
+        names: Sequence[Any] = functions.container.keys or range(len(params))
+        shapes = [np.shape(params[name]) for name in names]
+        taken = functions.container.taken(functions.gradients(params, x, y), shapes, gradients=True)
+        found = {} if taken is None else taken.params
+        gradients = [functions.container.found(found, str(name), k) for k, name in enumerate(names)]
+        moved = [params[n] - lr * np.asarray(0 if g is None else g) for n, g in zip(names, gradients, strict=True)]
+        return functions.container.of(moved)
+
+    return replace(subject, functions=replace(functions, step=step, rate_at=type(functions.rate_at)()))
+
+
+def _of_steps(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
     if subject.step is None:
         return None
     found = [(case, shared.first_wrong(subject, case)) for case in cases[: shared.MOST_EXAMPLES]]
@@ -33,10 +82,35 @@ def explain(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
     if not wrong:
         return None
     told = shared.explain(subject, [case for case, _ in wrong])
-    if told is None or told.startswith("the step is not deterministic"):
+    proved = told is not None and not told.startswith(UNPROVED)
+    if told is not None and told.startswith(SCHEDULES):
         return told
-    unproved = told.startswith("none of")
-    return _late_reads(subject, wrong) or (_factors([s for _, s in wrong]) if unproved else None) or told
+    late = _late_reads(subject, wrong)
+    if late is not None:
+        return late
+    own = _accounts(subject, [step for _, step in wrong])
+    if len(own) == 1 and proved:  # one text for all of them: a whole step says it better
+        every = set(wrong[0][1].names) == set(next(iter(own.values())))
+        return told if every else _joined(own)
+    return _joined(own) if own else told
+
+
+def _joined(told: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in told.items())
+
+
+def _accounts(subject: Backprop, wrong: Sequence[Watched]) -> dict[str, list[str]]:
+    """Account for every wrong parameter by itself, the largest examples first; empty where one is not accounted for."""
+    largest = sorted(wrong, key=lambda step: -sum(w.size for w in step.before))
+    net = recognized(largest, subject.layout.shapes)
+    told: dict[str, list[str]] = {}
+    for i, name in enumerate(largest[0].names):
+        if any(step.wrong_at(i) for step in largest):
+            text = told_of(largest, i, net)
+            if text is None:
+                return {}
+            told.setdefault(text, []).append(name)
+    return told
 
 
 def _late_reads(subject: Backprop, wrong: Sequence[tuple[BackpropCase, Watched]]) -> str | None:
@@ -52,9 +126,19 @@ def _late_reads(subject: Backprop, wrong: Sequence[tuple[BackpropCase, Watched]]
     if not needed:
         return None
     return (
-        f"the step uses the already updated weights of {' and '.join(needed)}: "
+        f"the step uses the already updated weights of {_where(needed, [step for _, step in wrong])}: "
         "with every write put off to the end of the step, it is right"
     )
+
+
+def _where(needed: Sequence[str], wrong: Sequence[Watched]) -> str:
+    """Return the names, and that they are those of the next layer where the layers right before them are wrong."""
+    told, names, layers = " and ".join(needed), wrong[0].names, wrong[0].run.layers
+    read = {k for k, layer in enumerate(layers) if any(names[i] in needed for i in layer)}
+    harmed = {k for k, layer in enumerate(layers) if any(step.wrong_at(i) for step in wrong for i in layer)}
+    if harmed != {k - 1 for k in read}:
+        return told
+    return f"the next layer, {told}" if len(read) == 1 else f"the next layer each, {told}"
 
 
 def _is_right_when_delayed(
@@ -68,53 +152,3 @@ def _is_right_when_delayed(
         return False
     rooms = zip(ended, step.expected, step.allowed, strict=True)
     return all(a.shape == e.shape and bool((np.abs(a - e) <= room).all()) for a, e, room in rooms)
-
-
-def _rows(step: Watched) -> float:
-    return float(step.run.rows(step.batch))
-
-
-KNOWN: tuple[tuple[str, Factor], ...] = (
-    ("not moved", lambda step: 0.0),
-    ("moved the other way (the gradient's sign is flipped)", lambda step: -1.0),
-    ("moved twice as far", lambda step: 2.0),
-    ("moved half as far", lambda step: 0.5),
-    ("moved farther by the number of rows (the gradient is not divided by them)", _rows),
-    ("moved less far by the number of rows (the gradient is divided by them)", lambda step: 1 / _rows(step)),
-)
-
-
-def _factors(wrong: Sequence[Watched]) -> str | None:
-    """Return by what factor each wrong parameter moves, where all of them do so in every failing example."""
-    told: dict[str, list[str]] = {}
-    for i, name in enumerate(wrong[0].names):
-        if not any(step.wrong_at(i) for step in wrong):
-            continue
-        text = _factor_of(wrong, i)
-        if text is None:
-            return None
-        told.setdefault(text, []).append(name)
-    return "; ".join(f"{', '.join(names)}: {text}" for text, names in told.items())
-
-
-def _factor_of(wrong: Sequence[Watched], i: int) -> str | None:
-    fitted = _fitted(wrong, i)
-    candidates = [*KNOWN]
-    if fitted is not None:
-        k = fitted
-        candidates.append((f"moved {k:.6g} times as far", lambda step: k))
-    return next((text for text, factor in candidates if all(_moves_by(step, i, factor(step)) for step in wrong)), None)
-
-
-def _moves_by(step: Watched, i: int, factor: float) -> bool:
-    before, room = step.before[i], step.allowed[i] * (1 + abs(factor))
-    return bool((np.abs(step.after[i] - before - factor * (step.expected[i] - before)) <= room).all())
-
-
-def _fitted(wrong: Sequence[Watched], i: int) -> float | None:
-    """Return the factor of the largest displacement; one example with one entry fits any."""
-    step: Any = max(wrong, key=lambda s: float(np.abs(s.expected[i] - s.before[i]).max()))
-    wanted = step.expected[i] - step.before[i]
-    if sum(s.before[i].size for s in wrong) < 3 or not wanted.any():
-        return None
-    return float(((step.after[i] - step.before[i]) * wanted).sum() / (wanted * wanted).sum())

@@ -165,7 +165,7 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert main(["check", "student.py:right", *common]) == 0
     assert main(["check", "student.py:wrong", *common]) == 1
     told = " ".join(capsys.readouterr().out.split())
-    assert "the step uses the already updated weights of W2" in told
+    assert "the step uses the already updated weights of the next layer, W2" in told
     saved = next(Path(".gdprops").glob("*.json"))
     assert main(["replay", str(saved), "student.py:wrong"]) == 1
     assert main(["check", "student.py:loss", "--as", "backprop"]) == 2
@@ -178,7 +178,7 @@ def test_the_example_of_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
     exec(compile(block.replace("seed=0", "seed=0, examples=5"), "README", "exec"), {"np": np, "gdprops": gdprops})
     told = " ".join(capsys.readouterr().out.split())
     assert "wrong W1 (first at step 1)" in told
-    assert "the step uses the already updated weights of W2" in told
+    assert "the step uses the already updated weights of the next layer, W2" in told
 
 
 def test_a_bound_name_is_the_subject() -> None:
