@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
@@ -14,7 +14,7 @@ from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
 from gdprops.adapters.isolation import seed_random_numbers
 from gdprops.errors import Unsupported, UsageError
-from gdprops.model.subject import Calling, Delivery, Gradients, Look
+from gdprops.model.subject import Calling, Delivery, Gradients, Look, Stepped
 from gdprops.model.traits import Measured, Traits, declared
 
 if TYPE_CHECKING:
@@ -61,7 +61,14 @@ class UpdateRule:
 
     def accepts(self, option: str) -> bool:
         """Say whether the rule takes a hyperparameter that the user has not set."""
-        return option not in self.hyperparameters and option in inspect.signature(self.function).parameters
+        return option not in self.hyperparameters and option in self.settings
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Every hyperparameter by name, as the user gave it or by default."""
+        taken = inspect.signature(self.function).parameters.values()
+        named = {p.name: p.default for p in taken if p.default is not inspect.Parameter.empty}
+        return {**named, **self.hyperparameters}
 
     def script_head(self) -> str:
         """Return the imports of a script that runs it."""
@@ -92,6 +99,8 @@ class UpdateRule:
         """Start from copies of the tensors and no state."""
         if len(plan.groups) > 1 and plan.rates is not None and len(set(plan.rates)) > 1:
             raise Unsupported("an update rule has one learning rate")
+        if plan.dtype or plan.layout or plan.per_group:
+            raise Unsupported("an update rule has NumPy arrays, and no groups")
         seed_random_numbers(plan.seed)
         hyperparameters = {**self.hyperparameters, **plan.options}
         if plan.rates is not None and self.rate_name is not None:
@@ -108,6 +117,7 @@ class RuleRun:
     ) -> None:
         self._subject, self._weights, self._plan = subject, weights, plan
         self._hyperparameters, self._state = hyperparameters, state
+        self._fed: dict[str, Array] = {}
 
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
         """Take one step with these gradients; a missing one is left out of the dictionary."""
@@ -120,12 +130,13 @@ class RuleRun:
             for i in handed
             if (g := gradients[i]) is not None
         }
+        self._fed = grads
         with self._subject.calls.to("the update rule"):
             moved, self._state = self._subject.function(params, grads, self._state, **self._hyperparameters)
             for i in handed:
                 self._weights[i] = np.asarray(moved[f"w{i}"]).copy(order="K")
 
-    def step_closure(self, look: Look) -> int:
+    def step_closure(self, look: Look) -> Stepped:
         """An update rule takes no closure."""
         raise Unsupported("an update rule takes no closure")
 
@@ -149,10 +160,70 @@ class RuleRun:
         if self._subject.rate_name is not None and rate is not None:
             self._hyperparameters[self._subject.rate_name] = rate * factor
 
-    def resumed(self) -> RuleRun:
+    def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> RuleRun:
         """Return a run from deep copies of the weights and the state."""
+        if plan is not None or through_file:
+            raise Unsupported("an update rule has one implementation, and no file of its own")
         state = copy.deepcopy(self._state)
         return RuleRun(self._subject, self.weights(), self._plan, dict(self._hyperparameters), state)
+
+    def gradients(self) -> list[Array | None]:
+        """Return what the arrays that were handed over hold now."""
+        return [self._fed.get(f"w{i}") for i in range(len(self._weights))]
+
+    def spoil_gradients(self) -> None:
+        """Overwrite the gradients that were handed over with NaN."""
+        for g in self._fed.values():
+            g.fill(np.nan)
+
+    def aliases(self) -> list[str]:
+        """Return which arrays of the state lie in the memory of a gradient."""
+        return [
+            f"state{path} lies in the memory of the gradient of {name}"
+            for path, kept in _arrays(self._state)
+            for name, g in self._fed.items()
+            if kept.size > 1 and np.shares_memory(kept, g)
+        ]
+
+    def remembered(self) -> bytes:
+        """Return a digest of the arrays in the state."""
+        return b"".join(path.encode() + kept.tobytes() for path, kept in _arrays(self._state))
+
+    def takes_closure(self) -> None:
+        """An update rule takes no closure."""
+        raise Unsupported("an update rule takes no closure")
+
+    def evaluate(self) -> bool:
+        """An update rule has no modes."""
+        return False
+
+    def replaced(self) -> str:
+        """An update rule has no parameter objects."""
+        raise Unsupported("an update rule has no parameter objects")
+
+    def addresses(self) -> list[int]:
+        """An update rule returns its weights."""
+        raise Unsupported("an update rule has no parameter objects")
+
+    def zero_gradients(self, *, set_to_none: bool) -> None:
+        """An update rule holds no gradients."""
+        raise Unsupported("an update rule holds no gradients")
+
+    def add_group(self, indices: Sequence[int], rate: float | None) -> None:
+        """An update rule has no groups."""
+        raise Unsupported("an update rule has no parameter groups")
+
+
+def _arrays(kept: Any, path: str = "") -> Iterator[tuple[str, Array]]:
+    """Yield every array inside dictionaries, lists and tuples, with the way to it."""
+    if isinstance(kept, np.ndarray):
+        yield path, kept
+    elif isinstance(kept, Mapping):
+        for key, value in kept.items():
+            yield from _arrays(value, f"{path}[{key!r}]")
+    elif isinstance(kept, list | tuple):
+        for number, value in enumerate(kept):
+            yield from _arrays(value, f"{path}[{number}]")
 
 
 def update_rule(

@@ -6,8 +6,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from gdprops.clauses.fed import FED, REPEATABLE
 from gdprops.clauses.lazy import lazy
-from gdprops.clauses.optimizer import FED, REPEATABLE
 from gdprops.model.clause import Level, Needs, View, clause
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 else:
     workbench = lazy("gdprops.clauses.workbench")
 
-DOUBLE = ("dtypes", ("float64+float32", "float64"))
+DOUBLE = ("dtypes", ("float64",))
 LINEAR = ("lr_response", ("linear",))
 
 

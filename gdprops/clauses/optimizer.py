@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gdprops.clauses import (
+    optimizer_feeding,
+    optimizer_memory,
+    optimizer_resuming,
+    optimizer_settings,
+    optimizer_tensors,
+)
+from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE, coupled, moving, same_trajectory
 from gdprops.clauses.lazy import lazy
 from gdprops.errors import Unsupported
 from gdprops.model.case import Plan
@@ -21,25 +30,6 @@ if TYPE_CHECKING:
 else:
     workbench = lazy("gdprops.clauses.workbench")
 
-FED = ("inputs", ("gradient",))
-SEPARABLE = ("separability", ("element", "tensor"))
-REPEATABLE = ("randomness", ("none",))
-
-
-def _same_trajectory(case: UpdateCase, seen: Sequence[Weights], expected: Sequence[Weights], what: str) -> Evidence:
-    """Compare two trajectories of the same optimizer on identical inputs, byte by byte, step by step."""
-    if not workbench.differ(expected[-1], case.tensors):
-        return workbench.vacuous("nothing moves")
-    names = workbench.names_of(case)
-    return workbench.combine(
-        workbench.same_bytes(s, e, names=names, what=what, step=t)
-        for t, (s, e) in enumerate(zip(seen, expected, strict=True))
-    )
-
-
-def _moving(case: UpdateCase, expected: Sequence[Weights]) -> int:
-    return sum(workbench.differ([a], [b]) for a, b in zip(expected[-1], case.tensors, strict=True))
-
 
 @clause(
     id="optimizer.parameter-order",
@@ -54,17 +44,17 @@ def _moving(case: UpdateCase, expected: Sequence[Weights]) -> int:
         "stops-at-a-missing-gradient",
         "rule-with-one-counter",
     ),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, mixed=True)),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, mixed=True, longest=100)),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
 )
 def parameter_order(subject: Subject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)
-    if _moving(case, expected) < 2:
+    if moving(case, expected) < 2:
         return workbench.vacuous("fewer than two tensors move")
     groups = tuple(_reordered(group, case.order) for group in case.plan.groups)[::-1]
     rates = None if case.plan.rates is None else case.plan.rates[::-1]
     seen = workbench.feed(subject, case, Plan(groups, rates, case.plan.options))
-    return _same_trajectory(case, seen, expected, f"handed over in the order {_shown(groups)}")
+    return same_trajectory(case, seen, expected, coupled(subject, f"handed over in the order {_shown(groups)}"))
 
 
 def _reordered(group: tuple[int, ...], keys: Sequence[int]) -> tuple[int, ...]:
@@ -81,21 +71,32 @@ def _shown(groups: Sequence[Sequence[int]]) -> str:
     id="optimizer.group-split",
     statement="Splitting a parameter group into groups with equal hyperparameters changes nothing.",
     source="torch.optim documentation, per-parameter options: a group is a set of parameters with shared options.",
-    decision="All parameters in one group, and each in a group of its own, fed the same gradients: bytes at every "
-    "step.",
+    decision="All parameters in one group, and each in a group of its own, with the hyperparameters given to the "
+    "constructor and in the groups, fed the same gradients: bytes at every step.",
     view=View.OPTIMIZER,
-    refuted_by=("only-the-first-group-moves", "clock-advanced-by-group", "every-group-moves-everything"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(groups=False, mixed=True)),
+    refuted_by=(
+        "only-the-first-group-moves",
+        "clock-advanced-by-group",
+        "every-group-moves-everything",
+        "reads-its-defaults",
+    ),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(groups=False, mixed=True, longest=12)),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE), torch=True, groups=True),
 )
 def group_split(subject: Subject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)
     split = tuple((i,) for i in case.plan.indices)
     rates = None if case.plan.rates is None else case.plan.rates * len(split)
-    seen = workbench.feed(subject, case, Plan(split, rates, case.plan.options))
-    if _moving(case, expected) < 2:
+    if moving(case, expected) < 2:
         return workbench.vacuous("fewer than two tensors move")
-    return _same_trajectory(case, seen, expected, "each parameter in a group of its own")
+    apart = Plan(split, rates, case.plan.options)
+    seen = workbench.feed(subject, case, apart)
+    evidence = same_trajectory(case, seen, expected, coupled(subject, "each parameter in a group of its own"))
+    if evidence.violated or not case.plan.options:
+        return evidence
+    given = workbench.feed(subject, case, replace(apart, per_group=True))
+    what = f"{workbench.listed(case.plan.options)} given in each group instead of to the constructor"
+    return same_trajectory(case, given, expected, what)
 
 
 @clause(
@@ -112,13 +113,13 @@ def group_split(subject: Subject, case: UpdateCase) -> Evidence:
 def gradient_only(subject: Subject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)
     parts = [
-        _same_trajectory(case, workbench.feed(subject, case, delivery=delivery), expected, f"gradients {delivery}")
+        same_trajectory(case, workbench.feed(subject, case, delivery=delivery), expected, f"gradients {delivery}")
         for delivery in (Delivery.BACKWARD, Delivery.GRAPH)
     ]
     for loss in workbench.decisions.OTHER_LOSSES:
         seen = _by_closure(subject, case, loss)
         if seen is not None:
-            parts.append(_same_trajectory(case, seen, expected, f"from a closure that returns {loss:g}"))
+            parts.append(same_trajectory(case, seen, expected, f"from a closure that returns {loss:g}"))
     return workbench.combine(parts)
 
 
@@ -148,38 +149,17 @@ def _by_closure(subject: Subject, case: UpdateCase, loss: float) -> list[Weights
 def deterministic(subject: Subject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)
     workbench.dirty_memory(case)
-    return _same_trajectory(case, workbench.feed(subject, case), expected, "the same run once more")
+    return same_trajectory(case, workbench.feed(subject, case), expected, "the same run once more")
 
 
-@clause(
-    id="optimizer.resume",
-    statement="State saved after a step and loaded into a fresh optimizer on copies of the weights continues exactly, "
-    "a changed learning rate included.",
-    source="apex#766: param_groups detached after load; Megatron-LM#5976: counters advanced by a synthetic step.",
-    decision="At least two more steps with and without the interruption, fed the same gradients: bytes at every step.",
-    view=View.OPTIMIZER,
-    refuted_by=("momentum-kept-on-self", "clock-kept-on-self", "loading-takes-a-step", "steps-old-groups"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=3, most_steps=4)),
-    needs=Needs(traits=(FED, REPEATABLE)),
+CLAUSES = (
+    parameter_order,
+    group_split,
+    gradient_only,
+    deterministic,
+    *optimizer_resuming.CLAUSES,
+    *optimizer_feeding.CLAUSES,
+    *optimizer_tensors.CLAUSES,
+    *optimizer_memory.CLAUSES,
+    *optimizer_settings.CLAUSES,
 )
-def resume(subject: Subject, case: UpdateCase) -> Evidence:
-    expected = _interrupted(subject, case, resumed=False)
-    seen = _interrupted(subject, case, resumed=True)
-    return _same_trajectory(case, seen, expected, "resumed from its saved state")
-
-
-def _interrupted(subject: Subject, case: UpdateCase, *, resumed: bool) -> list[Weights]:
-    """Step, halve the rate, save and load where ``resumed``, and go on."""
-    run, at = subject.start(case.tensors, case.plan), len(case.gradients) - 2
-    for gradients in case.gradients[:at]:
-        run.step(gradients)
-    run.scale_rate(0.5)
-    run = run.resumed() if resumed else run
-    seen = [run.weights()]
-    for gradients in case.gradients[at:]:
-        run.step(gradients)
-        seen.append(run.weights())
-    return seen
-
-
-CLAUSES = (parameter_order, group_split, gradient_only, deterministic, resume)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE
 from gdprops.clauses.lazy import lazy
-from gdprops.clauses.optimizer import FED, REPEATABLE, SEPARABLE
 from gdprops.errors import Unsupported
 from gdprops.model.clause import Level, Needs, View, clause
 
@@ -42,7 +42,7 @@ else:
         "last-layer-first",
         "writes-before-backward",
     ),
-    cases=lambda domain: workbench.loops(domain, workbench.Loop(options=True)),
+    cases=lambda domain: workbench.loops(domain, workbench.Loop(options=True, longest=12)),
     needs=Needs(traits=(FED, REPEATABLE)),
     claim=True,
 )
@@ -132,8 +132,9 @@ def _sweep_rival(subject: Subject, case: TrainCase, stepped: Weights, fed: Gradi
         "rule-decays-moved-weights",
         "sgd-with-hidden-momentum",
         "sgd-clips-the-norm",
+        "sgd-switches-late",
     ),
-    cases=lambda domain: workbench.loops(domain),
+    cases=lambda domain: workbench.loops(domain, workbench.Loop(longest=100)),
     needs=Needs(traits=(FED,), plain=True),
     claim=True,
 )
@@ -209,7 +210,7 @@ def apply_order(subject: Subject, case: UpdateCase) -> Evidence:
         "trains-a-copy",
         "forgets-the-first-layer",
     ),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(own_rate=False)),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(own_rate=False, longest=12)),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
     claim=True,
 )
@@ -280,7 +281,7 @@ def _who_moved(before: Array, after: Array, w: Array, expected: Array, precision
 def cost(subject: Subject, case: TrainCase) -> Evidence:
     run = subject.start(case.tensors, case.plan)
     try:
-        looks = [run.step_closure(_look(case, t)) for t in range(len(case.batches))]
+        looks = [run.step_closure(_look(case, t)).looks for t in range(len(case.batches))]
     except Unsupported as reason:
         return workbench.vacuous(f"an optimizer without a closure looks once by construction: {reason}")
     found = f"{', '.join(map(str, looks))} looks in {len(looks)} steps over {len(case.network.layers)} layers"

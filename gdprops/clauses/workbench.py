@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from gdprops.clauses.alike import (
+    alternatives,
+    any_entry,
+    array,
+    copy_of,
+    invalid,
+    listed,
+    rounded_alike,
+    square,
+    tiled,
+)
 from gdprops.clauses.looking import bounds_of, named_gradient, rational_displacement
 from gdprops.clauses.playing import (
     armijo_rate,
@@ -20,7 +31,7 @@ from gdprops.clauses.playing import (
 )
 from gdprops.clauses.watching import watch
 from gdprops.model.case import Regime
-from gdprops.model.evidence import agreement, combine, require, vacuous, violation, wrong_elsewise
+from gdprops.model.evidence import agreement, combine, require, unanswered, vacuous, violation, wrong_elsewise
 from gdprops.numerics import decisions
 from gdprops.numerics.activations import has_kinks
 from gdprops.numerics.certificate import is_exact_update, loss_bound, update_allowance
@@ -55,11 +66,15 @@ __all__ = [
     "Loop",
     "Regime",
     "agreement",
+    "alternatives",
+    "any_entry",
     "armijo_rate",
+    "array",
     "bounds_of",
     "clipped_loops",
     "combine",
     "compare",
+    "copy_of",
     "decisions",
     "decoupled",
     "differ",
@@ -77,9 +92,11 @@ __all__ = [
     "gradient_at",
     "granular_sweeps",
     "has_kinks",
+    "invalid",
     "is_exact_update",
     "law_on_a_ladder",
     "linear_regressions",
+    "listed",
     "looks",
     "loops",
     "loss_at",
@@ -100,14 +117,18 @@ __all__ = [
     "rational_point",
     "recomputed_loops",
     "require",
+    "rounded_alike",
     "same_bytes",
     "smooth_sweeps",
     "spread",
+    "square",
     "sweep",
     "sweeps",
+    "tiled",
     "train",
     "training_rate",
     "trust_ratios",
+    "unanswered",
     "unflat",
     "update_allowance",
     "vacuous",

@@ -16,9 +16,25 @@ __all__ = ["Fault", "Twin", "bank", "twins"]
 
 def bank() -> tuple[Fault, ...]:
     """Return every fault, family by family. Raises `ValueError` where two have one name."""
-    from gdprops.faults import hooked, looking, plain, plumbing, rules, stateful, sweeping, training, windows
+    from gdprops.faults import (
+        feeding,
+        hooked,
+        looking,
+        memory,
+        plain,
+        plumbing,
+        rules,
+        settings,
+        stateful,
+        sweeping,
+        training,
+        windows,
+    )
 
-    families = (looking, sweeping, plain, stateful, plumbing, rules, training, windows, hooked)
+    families = (
+        *(looking, sweeping, plain, stateful, plumbing, feeding, memory, settings),
+        *(rules, training, windows, hooked),
+    )
     found = tuple(fault for family in families for fault in family.FAULTS)
     _require_distinct(fault.name for fault in found)
     return found

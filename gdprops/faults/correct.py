@@ -16,6 +16,8 @@ class PlainDescent(torch.optim.Optimizer):
     """Plain gradient descent: look once, then move every tensor by -eta g."""
 
     def __init__(self, params: Iterable[Any], lr: float = 0.5) -> None:
+        if lr < 0:
+            raise ValueError(f"lr={lr!r}; expected a number that is not negative")
         super().__init__(params, {"lr": lr})
 
     @torch.no_grad()
@@ -81,3 +83,35 @@ class Adam(PlainDescent):
         memory = self.memory(p)
         memory["step"] = memory.get("step", 0) + 1
         return int(memory["step"])
+
+
+class Maximizing(PlainDescent):
+    """Plain descent of J, or of -J, with weight decay: the decay is no part of J."""
+
+    def __init__(
+        self, params: Iterable[Any], lr: float = 0.5, weight_decay: float = 0.0, maximize: bool = False
+    ) -> None:
+        super().__init__(params, lr)
+        for group in (self.defaults, *self.param_groups):
+            group.update(weight_decay=weight_decay, maximize=maximize)
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        """Turn the gradient round, then decay."""
+        super().move(p, (-g if group["maximize"] else g) + group["weight_decay"] * p, group)
+
+
+class AMSGrad(PlainDescent):
+    """The largest mean square so far under the root (Reddi, Kale, Kumar, 2018), as a loop and as "foreach"."""
+
+    def __init__(self, params: Iterable[Any], lr: float = 0.5, foreach: bool = False) -> None:
+        super().__init__(params, lr)
+        for group in (self.defaults, *self.param_groups):
+            group["foreach"] = foreach
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        """Return the gradient over the root of the largest mean square."""
+        memory = self.memory(p)
+        memory["v"] = 0.5 * memory.get("v", torch.zeros_like(p)) + 0.5 * g * g
+        memory["largest"] = torch.maximum(memory["v"], memory.get("largest", memory["v"])).clone()
+        direction: Tensor = g / (memory["largest"].sqrt() + 2.0**-10)
+        return direction

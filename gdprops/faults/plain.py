@@ -245,6 +245,7 @@ FAULTS = (
         "sgd-sign-flipped",
         "Every step goes uphill.",
         SignFlipped,
+        "optimizer.descends-by-default",
         "step.plain",
         "step.descends",
         "step.trains",
@@ -274,6 +275,7 @@ FAULTS = (
         "skips-vectors",
         "Biases and other vectors never move.",
         SkipsVectors,
+        "optimizer.shapes",
         "step.moves-all",
     ),
     claims_to_be_plain(
@@ -372,6 +374,7 @@ FAULTS = (
         "reads-its-updated-neighbour",
         "Every tensor is pulled towards the one before it, which has moved already.",
         ReadsItsUpdatedNeighbour,
+        "optimizer.locality",
         "step.simultaneous",
         "optimizer.parameter-order",
         source="keras-team/keras#10769",

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from gdprops.adapters.torch_optimizer import optimizer
 from gdprops.adapters.update_rule import update_rule
 from gdprops.faults import rules
-from gdprops.faults.correct import Adam, Closure, Group, Momentum, PlainDescent
+from gdprops.faults.correct import Adam, AMSGrad, Closure, Group, Maximizing, Momentum, PlainDescent
 from gdprops.faults.fault import Twin
 from gdprops.numerics.autograd import gradients_of, leaves, torch_loss
 from gdprops.numerics.flat import flat_weights, unflat
@@ -192,9 +192,16 @@ class FromTheFlatVector(TorchSystem):
         return [g if i in point.network.moving and i in used else None for i, g in enumerate(whole.tensors)]
 
 
-def _twin(name: str, kind: type[torch.optim.Optimizer], *, rule: str | None = None, **hyperparameters: Any) -> Twin:
+def _twin(
+    name: str,
+    kind: type[torch.optim.Optimizer],
+    *,
+    rule: str | None = None,
+    traits: dict[str, str] | None = None,
+    **hyperparameters: Any,
+) -> Twin:
     given = {"lr": 0.5, **hyperparameters}
-    return Twin(name, subject=lambda: optimizer(kind, rule=rule, name=name, **given))
+    return Twin(name, subject=lambda: optimizer(kind, rule=rule, traits=traits, name=name, **given))
 
 
 def _rule(name: str, function: rules.Rule, rule: str | None = None) -> Twin:
@@ -204,7 +211,7 @@ def _rule(name: str, function: rules.Rule, rule: str | None = None) -> Twin:
 TWINS = (
     _twin("hand-written-sgd", PlainDescent, rule="sgd"),
     _twin("writes-through-data", WritesThroughData),
-    _twin("replaces-data", ReplacesData, rule="sgd"),
+    _twin("replaces-data", ReplacesData, rule="sgd", traits={"storage": "replaced"}),
     _twin("moves-backwards", MovesBackwards),
     _twin("collects-before-it-moves", CollectsBeforeItMoves),
     _twin("rate-as-tensor", RateAsTensor),
@@ -216,6 +223,8 @@ TWINS = (
     _twin("torch-adamw-foreach", torch.optim.AdamW, lr=0.01, foreach=True),
     _twin("hand-written-momentum", Momentum),
     _twin("hand-written-adam", Adam),
+    _twin("maximizing", Maximizing),
+    _twin("amsgrad-in-two-ways", AMSGrad),
     _twin("adam-counted-by-group", AdamCountedByGroup),
     _twin("sign-descent", SignDescent),
     _twin("decoupled-decay", Decays),

@@ -21,6 +21,9 @@ class Regime(StrEnum):
     ROUNDED = "rounded"
 
 
+TRANSPOSED, STRIDED = "transposed", "strided"
+"""Layouts in memory beside the contiguous one."""
+
 Block = tuple[int, ...]
 """Indices into the flat vector of all trainable weights."""
 
@@ -51,7 +54,10 @@ class Plan:
     """How an optimizer is set up: its groups of tensor indices in order, a rate per group, further hyperparameters.
 
     ``rates`` None leaves the user's own learning rate untouched. Tensors in no group are not handed over; those in
-    ``frozen`` are, with ``requires_grad`` False. ``seed`` is where the global random numbers start.
+    ``frozen`` are, with ``requires_grad`` False. ``seed`` is where the global random numbers start. ``layout`` is how
+    the parameters lie in memory; ``per_group`` hands the options over in each group instead of to the constructor;
+    ``wide`` makes float64 the default dtype of what the step computes beside the tensors;
+    ``dtype`` keeps the parameters in a dtype of torch that is not the arrays' own.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -59,6 +65,10 @@ class Plan:
     options: Mapping[str, float | bool] = field(default_factory=dict)
     frozen: frozenset[int] = frozenset()
     seed: int = 0
+    layout: str = ""
+    per_group: bool = False
+    wide: bool = False
+    dtype: str = ""
 
     @property
     def indices(self) -> tuple[int, ...]:

@@ -39,7 +39,9 @@ class Needs:
     ``traits``: allowed values by key; ``plain`` True: plain gradient descent, declared or probed, False: any other
     rule; ``unless_declared``: traits that switch the clause off when their owner declares them, and only then;
     ``torch``: parameter objects, closures and autograd; ``groups``: several parameter groups; ``rate``: a learning
-    rate that can be set; ``reference_only``: no subject can break the clause.
+    rate that can be set; ``option``: a hyperparameter that the subject takes; ``feature``: something else that it
+    takes; ``declared``: a trait or rule that its owner has declared; ``reference_only``: no subject can break the
+    clause.
     """
 
     traits: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -48,24 +50,34 @@ class Needs:
     torch: bool = False
     groups: bool = False
     rate: bool = False
+    option: str = ""
+    feature: str = ""
+    declared: bool = False
     reference_only: bool = False
 
     def unmet(self, traits: Traits, domain: Domain, *, rule: str | None, kind: str) -> str | None:
         """Return why a clause does not apply, or None where it does."""
         for key, allowed in self.traits:
             held = traits[key]
-            if held not in allowed and held != "unknown":
+            if held != "unknown" and not set(held.split("+")) & set(allowed):
                 return f"{key} is {held}, not {' or '.join(allowed)}"
         for key, value in self.unless_declared:
             if key in traits.known and traits.known[key].declared and traits[key] == value:
                 return f"{key} is declared {value}"
         if self.torch and kind == "update-rule":
             return "an update rule has no parameter objects, closures or autograd gradients"
+        if self.declared and not any(trait.declared for _, trait in traits):
+            return "declares no trait"
+        return self._not_taken(domain) or self._wrong_rule(traits, rule)
+
+    def _not_taken(self, domain: Domain) -> str | None:
         if self.groups and not domain.groups:
             return "refuses several parameter groups"
         if self.rate and not domain.rate:
             return "shows no learning rate that could be set"
-        return self._wrong_rule(traits, rule)
+        if self.option and self.option not in domain.options:
+            return f"takes no {self.option}"
+        return f"takes no {self.feature}" if self.feature and self.feature not in domain.features else None
 
     def _wrong_rule(self, traits: Traits, rule: str | None) -> str | None:
         is_plain = rule == "sgd" or traits.plain == "yes"

@@ -30,7 +30,8 @@ class Evidence:
     ``decisive`` says that the example could have refuted the clause. ``ratio`` is the worst seen / allowed, None
     where the comparison was exact. ``reason`` says why an example is not decisive, or what went wrong where no
     numbers were compared. ``blame`` names every wrong parameter. ``elsewise`` says that the subject is wrong, but not
-    in the way that the clause is about.
+    in the way that the clause is about. ``silent`` names what changed nothing in this example: a violation where it
+    does so in all examples of a run.
     """
 
     violated: bool = False
@@ -40,10 +41,11 @@ class Evidence:
     blame: tuple[str, ...] = ()
     reason: str = ""
     elsewise: bool = False
+    silent: frozenset[str] | None = None
 
     def agreed(self) -> Evidence:
         """Return the same example as if everything compared had agreed (for the meta-test of the clauses)."""
-        return replace(self, violated=False, location=None, blame=())
+        return replace(self, violated=False, location=None, blame=(), silent=None)
 
 
 def agreement() -> Evidence:
@@ -64,6 +66,11 @@ def wrong_elsewise(reason: str) -> Evidence:
 def violation(reason: str, *, blame: tuple[str, ...] = ()) -> Evidence:
     """Return a violation that is a fact and not a difference of numbers."""
     return Evidence(violated=True, reason=reason, blame=blame)
+
+
+def unanswered(names: Iterable[str]) -> Evidence:
+    """Return a decisive example in which these changed nothing: only the whole run can say that nothing ever does."""
+    return Evidence(silent=frozenset(names))
 
 
 def require(holds: bool, otherwise: str) -> Evidence:

@@ -29,6 +29,17 @@ class Delivery(StrEnum):
     ASSIGNED = "assigned"
     BACKWARD = "from backward()"
     GRAPH = "from backward(create_graph=True)"
+    TRANSPOSED = "whose dimensions lie in reverse order in memory"
+    STRIDED = "that are every second entry of a larger tensor"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """What a step with a closure did: how often it called it, and the number that it returned, if any."""
+
+    looks: int
+    returned: float | None
 
 
 @final
@@ -40,9 +51,9 @@ class Domain:
     ``rate``: whether the learning rate can be set; ``groups``: whether several parameter groups are accepted;
     ``plain``: plain gradient descent, declared or probed; ``options``: further hyperparameters that the subject
     accepts, with the value that a case may switch on; ``empty``: whether tensors without entries are accepted;
-    ``layout``: the shapes of a hand-written network; ``means``: whether losses must be means; ``window``: how many
-    micro-batches make a logical step, ``tells_last``: whether a last window may be short; ``clip``: what gradients are
-    clipped to.
+    ``features``: what else it takes (``"closure"``, ``"bfloat16"``, ``"implementations"``); ``layout``: the shapes of
+    a hand-written network; ``means``: whether losses must be means; ``window``: how many micro-batches make a logical
+    step, ``tells_last``: whether a last window may be short; ``clip``: what gradients are clipped to.
     """
 
     precisions: tuple[int, ...] = (53, 24)
@@ -52,6 +63,7 @@ class Domain:
     plain: bool = False
     options: Mapping[str, float | bool] = field(default_factory=dict)
     empty: bool = True
+    features: frozenset[str] = frozenset()
     layout: Layout | None = None
     means: bool = False
     window: int = 1
@@ -72,11 +84,14 @@ class Run(Protocol):
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
         """Take one step with these gradients; None is a missing one."""
 
-    def step_closure(self, look: Look) -> int:
-        """Take one step with a closure that looks at the current weights; return how often it was called.
+    def step_closure(self, look: Look) -> Stepped:
+        """Take one step with a closure that looks at the current weights.
 
         Raises `Unsupported` where the subject's step takes no closure.
         """
+
+    def takes_closure(self) -> None:
+        """Raise `Unsupported` where a step takes no closure."""
 
     def weights(self) -> list[Array]:
         """Return copies of all tensors as they are now."""
@@ -90,8 +105,38 @@ class Run(Protocol):
     def scale_rate(self, factor: float) -> None:
         """Multiply the learning rate of every group, as a scheduler does."""
 
-    def resumed(self) -> Run:
-        """Return a fresh run on copies of the weights that has loaded this one's saved state."""
+    def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> Run:
+        """Return a fresh run on copies of the weights that has loaded this one's saved state.
+
+        ``plan`` may switch implementation flags; ``through_file`` saves to a file that is read with weights_only.
+        """
+
+    def add_group(self, indices: Sequence[int], rate: float | None) -> None:
+        """Hand over further tensors in a group of their own, as ``add_param_group`` does."""
+
+    def gradients(self) -> list[Array | None]:
+        """Return what stands where the last step's gradients were handed over."""
+
+    def spoil_gradients(self) -> None:
+        """Overwrite the memory of the last step's gradients with NaN."""
+
+    def aliases(self) -> list[str]:
+        """Return which parts of the state share memory with a gradient, a parameter or each other."""
+
+    def remembered(self) -> bytes:
+        """Return a digest of the state."""
+
+    def evaluate(self) -> bool:
+        """Switch to evaluation mode; say whether there is such a mode."""
+
+    def replaced(self) -> str:
+        """Return which parameters are no longer the same objects, of the same form; nothing where all are."""
+
+    def addresses(self) -> list[int]:
+        """Return where each parameter's numbers lie in memory."""
+
+    def zero_gradients(self, *, set_to_none: bool) -> None:
+        """Call the subject's ``zero_grad``."""
 
 
 class Subject(Protocol):
@@ -137,6 +182,10 @@ class Subject(Protocol):
 
     def accepts(self, option: str) -> bool:
         """Say whether the subject takes a hyperparameter that the user has not set."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Every hyperparameter by name, as the user gave it or by default."""
 
     def script_head(self) -> str:
         """Return the imports of a plain script that runs it."""

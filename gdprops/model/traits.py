@@ -58,6 +58,9 @@ TRAITS: tuple[Trait, ...] = (
     Trait("modes", ("yes", "no"), "whether switching between train and eval mode is needed"),
 )
 
+IMPLEMENTATIONS = ("foreach", "fused", "differentiable", "capturable")
+"""Flags that choose how a rule is computed, not which."""
+
 _BY_KEY = {trait.key: trait for trait in TRAITS}
 _LISTS = ("shapes", "dtypes", "flags")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Format(NamedTuple):
@@ -19,12 +19,17 @@ DOUBLE = 53
 """The significant bits of float64."""
 SINGLE = 24
 """The significant bits of float32."""
+DOUBLE_BYTES = 8
 
 FORMATS = {53: Format(-1074, 1023, 2.0**-53), 24: Format(-149, 127, 2.0**-24)}
 
 # The magnitudes of a certificate are themselves computed in float64: 2^-40 covers the rounding of sums of up to
 # thousands of terms and costs nothing that matters (98.5% of the truly exact cases are certified).
 MAGNITUDE_SLACK = 1 - 2.0**-40
+
+# What no example of a whole run showed counts only where at least ten, and half of them, could have shown it.
+WHOLE_RUN_DECISIVE = 10
+WHOLE_RUN_SHARE = 0.5
 
 # Of n examples at least max(min(5, n), ceil(n / 4)) must be decisive, or a clause is not held but vacuous.
 FEWEST_DECISIVE = 5
@@ -164,6 +169,39 @@ DOUBLINGS = 40
 # torch divides by the norm plus this.
 CLIP_GUARD = 1e-6
 
+# torch keeps clocks and bias corrections in its default dtype: in float32 1 - 0.999 is off by 6e-5, and 1 - 0.9999 by
+# 6e-4. (Cases in float64 are run with that as the default dtype, and nothing is allowed for it.)
+SINGLE_SCALARS = 2.0**-10
+# Muon and others compute in bfloat16, whatever their parameters are: the unit roundoff of eight bits.
+BFLOAT16_UNIT = 2.0**-9
+# Vectorized kernels take blocks of up to 64 entries, four at a time; grain sizes of threads begin at 2^15.
+LARGE_TENSOR = 4096
+# A group is added after so many steps: one step is where clocks that start together still agree.
+LATE_STEP = 2
+
+# Hyperparameters by their published names, each with values to change it to: another one must change a step.
+ALTERNATIVES: dict[str, tuple[float, ...]] = {
+    "weight_decay": (0.25, 0.5),
+    "momentum": (0.5, 0.25),
+    "alpha": (0.5, 0.25),
+    "rho": (0.5, 0.25),
+    "eps": (0.25, 2.0),
+}
+BETAS = (0.5, 0.25)
+# Values outside the range that every publication gives: each must be refused.
+INVALID: dict[str, tuple[Any, ...]] = {
+    "lr": (-1.0,),
+    "weight_decay": (-1.0,),
+    "momentum": (-1.0,),
+    "eps": (-1.0,),
+    "betas": ((1.5, 0.5), (0.5, 1.5)),
+}
+# Defaults: ten steps from weights a hundred times the first step cannot reach the minimum, whatever warms up.
+DEFAULT_STEPS = 10
+DEFAULT_DISTANCE = 100.0
+# Of the weights, and the curvature c: a rate of 0.1 is a small step only where the gradient is smaller than w.
+DEFAULT_SCALES = ((1.0, 2.0**-10), (2.0**7, 1.0), (2.0**14, 2.0**-14), (2.0**14, 1.0))
+
 # Closures that return these, whatever the gradient: a rule that looks at the value of the loss shows.
 OTHER_LOSSES = (0.0, -1000.0)
 
@@ -179,6 +217,11 @@ STORED_RATE = 2.0**-23
 def decisive_needed(examples: int) -> int:
     """Return how many of n examples must be decisive for a clause to be held."""
     return max(min(FEWEST_DECISIVE, examples), math.ceil(DECISIVE_SHARE * examples))
+
+
+def whole_run_needed(examples: int) -> int:
+    """Return how many of n examples must be decisive before one says what no example showed."""
+    return max(WHOLE_RUN_DECISIVE, math.ceil(WHOLE_RUN_SHARE * examples))
 
 
 def unit(precision: int) -> float:

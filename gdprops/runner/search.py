@@ -14,6 +14,7 @@ from hypothesis.errors import HypothesisException
 
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.evidence import Evidence, vacuous, violation
+from gdprops.numerics.decisions import whole_run_needed
 
 WITNESSES = 40
 """Examples that are looked at once a training step is known to be wrong."""
@@ -53,7 +54,21 @@ class Finding:
     bug: str | None = None
     shrinking: int = 0
     elsewise: int = 0
+    silent: frozenset[str] | None = None
+    last: Any = None
     failing: list[Any] = field(default_factory=list)
+
+    def _hear(self, case: Any, evidence: Evidence) -> None:
+        if evidence.silent is not None:
+            self.silent = evidence.silent if self.silent is None else self.silent & evidence.silent
+            self.last = case
+
+    def conclude(self) -> None:
+        """Judge what only the whole run can show: names that changed nothing in any of enough examples."""
+        if self.silent and self.evidence is None and self.decisive >= whole_run_needed(self.examples):
+            names = ", ".join(sorted(self.silent))
+            self.case = self.last
+            self.evidence = violation(f"changing {names} changes nothing, in any of {self.decisive} examples")
 
     def add(self, case: Any, evidence: Evidence) -> None:
         """Count a drawn example; once a violation was seen, only keep the smaller ones."""
@@ -61,6 +76,7 @@ class Finding:
             self.examples += 1
             self.decisive += evidence.decisive
             self.elsewise += evidence.elsewise
+            self._hear(case, evidence)
             ratios = [r for r in (self.worst_ratio, evidence.ratio) if r is not None]
             self.worst_ratio = max(ratios, default=None)
             if not evidence.decisive:
@@ -136,6 +152,7 @@ def _run(holds: Callable[[], None], finding: Finding) -> None:
         finding.unsteady = True
     except Exception:
         finding.bug = traceback.format_exc()
+    finding.conclude()
 
 
 def _examine_one(

@@ -16,6 +16,7 @@ from gdprops.adapters.probe import measure
 from gdprops.clauses import catalogue
 from gdprops.errors import SubjectCrash, SubjectStopped
 from gdprops.model.clause import Clause, View
+from gdprops.model.evidence import violation
 from gdprops.model.subject import Domain
 from gdprops.model.traits import Traits
 from gdprops.model.verdict import About, Outcome, Status, Verdict
@@ -226,6 +227,9 @@ def _on_case(item: Item, bound: Subject | None, case: Any, settings: Settings) -
     finding = Finding(examples=1, decisive=int(evidence.decisive), worst_ratio=evidence.ratio)
     if evidence.violated:
         finding.case, finding.evidence = case, evidence
+    elif evidence.silent:
+        finding.case = case
+        finding.evidence = violation(f"changing {', '.join(sorted(evidence.silent))} changes nothing here")
     elif not evidence.decisive:
         finding.reasons[evidence.reason] += 1
     return judge(item, bound, finding, replace(settings, counterexamples=None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 from gdprops.adapters.script import literals
 from gdprops.model.subject import Delivery
@@ -11,7 +11,7 @@ from gdprops.model.subject import Delivery
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import Plan
-    from gdprops.model.subject import Gradients, Look, Run, Subject
+    from gdprops.model.subject import Gradients, Look, Run, Stepped, Subject
     from gdprops.model.traits import Measured, Traits
 
 SHOWN_RUNS = 3
@@ -46,6 +46,11 @@ class Recorded:
         """Say whether the subject takes a hyperparameter that the user has not set."""
         return self._subject.accepts(option)
 
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Every hyperparameter by name."""
+        return self._subject.settings
+
     def start(self, tensors: Sequence[Array], plan: Plan) -> RecordedRun:
         """Start, and write it down."""
         lines = self._subject.script_start(tensors, plan)
@@ -74,7 +79,7 @@ class RecordedRun:
         self._run.step(gradients, delivery)
         self._lines.append(f"# -> {literals(self._run.weights())}")
 
-    def step_closure(self, look: Look) -> int:
+    def step_closure(self, look: Look) -> Stepped:
         """Step with a closure, and write down the gradients that it gave."""
         calls: list[tuple[float, Gradients]] = []
 
@@ -105,7 +110,55 @@ class RecordedRun:
         self._lines.append(f"# every learning rate times {factor:g}")
         self._run.scale_rate(factor)
 
-    def resumed(self) -> RecordedRun:
+    def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> RecordedRun:
         """Save and load, and write it down."""
-        self._lines.append("# state_dict() saved here and loaded into a fresh optimizer on copies of the weights")
-        return RecordedRun(self._run.resumed(), self._subject, self._lines, self._count)
+        way = " (through a file, torch.load(weights_only=True))" if through_file else ""
+        other = f" with {dict(plan.options)}" if plan is not None else ""
+        self._lines.append(f"# state_dict() saved here and loaded into a fresh optimizer{other} on copies{way}")
+        resumed = self._run.resumed(plan=plan, through_file=through_file)
+        return RecordedRun(resumed, self._subject, self._lines, self._count)
+
+    def add_group(self, indices: Sequence[int], rate: float | None) -> None:
+        """Hand over further tensors, and write it down."""
+        names = ", ".join(f"w{i + 1}" for i in indices)
+        lr = "" if rate is None else f', "lr": {rate!r}'
+        self._lines.append(f'optimizer.add_param_group({{"params": [{names}]{lr}}})')
+        self._run.add_group(indices, rate)
+
+    def gradients(self) -> list[Array | None]:
+        """Return what stands where the last gradients were handed over."""
+        return self._run.gradients()
+
+    def spoil_gradients(self) -> None:
+        """Overwrite the last gradients, and write it down."""
+        self._lines.append("# now the numbers of these gradients are overwritten in place: w.grad.fill_(nan)")
+        self._run.spoil_gradients()
+
+    def aliases(self) -> list[str]:
+        """Return what shares memory."""
+        return self._run.aliases()
+
+    def remembered(self) -> bytes:
+        """Return a digest of the state."""
+        return self._run.remembered()
+
+    def takes_closure(self) -> None:
+        """Raise `Unsupported` where a step takes no closure."""
+        self._run.takes_closure()
+
+    def evaluate(self) -> bool:
+        """Switch to evaluation mode."""
+        return self._run.evaluate()
+
+    def replaced(self) -> str:
+        """Return which parameters are other objects."""
+        return self._run.replaced()
+
+    def addresses(self) -> list[int]:
+        """Return where the parameters lie."""
+        return self._run.addresses()
+
+    def zero_gradients(self, *, set_to_none: bool) -> None:
+        """Zero the gradients, and write it down."""
+        self._lines.append(f"optimizer.zero_grad(set_to_none={set_to_none})")
+        self._run.zero_gradients(set_to_none=set_to_none)

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gdprops.model.case import UpdateCase
-from gdprops.strategies.plans import plan
+from gdprops.strategies.plans import VERY_LONG, long_run, plan, repeated
 from gdprops.strategies.values import Deck, as_precision, decimals, decks, dyadics
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SHAPES: tuple[tuple[int, ...], ...] = ((2,), (2, 2), (1,), (3, 2), (3,), (1, 3), (), (2, 3), (1, 2, 1, 2), (0,))
 _FALLBACK = ((2, 2), (3, 2), (1, 3), (2, 3))
+_LAPS = (1.0, 0.5, 0.25)
+Fed = tuple[tuple["Array | None", ...], ...]
 _SCALES = (1.0, 1.0, 1.0, 2.0**-8, 2.0**6)
 MOST_TENSORS = 5
 
@@ -30,8 +32,9 @@ MOST_TENSORS = 5
 class Feed:
     """What a feed may contain.
 
-    ``missing``: gradients that are None at some step; ``zeros``: dead entries and tensors; ``mixed``: every other
-    tensor in float32, where the subject takes both dtypes.
+    ``missing``: gradients that are None at some step; ``absent``: in every case some are: at first, in between, at
+    all steps, or all at one step; ``zeros``: dead entries and tensors; ``mixed``: every other tensor in float32, where
+    the subject takes both dtypes; ``longest``: some feeds are long, ever smaller or constant, up to so many steps.
     """
 
     least_steps: int = 2
@@ -46,6 +49,9 @@ class Feed:
     transposed: bool = True
     exact: bool = False
     mixed: bool = False
+    mixed_always: bool = False
+    absent: bool = False
+    longest: int = 0
 
 
 def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
@@ -65,7 +71,7 @@ def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
         numbers = decimals(2.0) if head.happens(3) and not feed.exact else dyadics(2, 2.0)
         values = draw(decks())
         tensors = _tensors(values, numbers, shapes, precision, transposed=head.happens(6) and feed.transposed)
-        fed = _gradients(values, numbers, shapes, steps, head, feed, precision)
+        fed = _prolonged(_gradients(values, numbers, shapes, steps, head, feed, precision), head, feed)
         frozen = frozenset({head.choose(len(shapes))}) if feed.frozen else frozenset[int]()
         setup = plan(
             head, domain, len(shapes), groups=feed.groups, options=feed.options, own_rate=feed.own_rate, frozen=frozen
@@ -73,7 +79,8 @@ def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
         order = tuple(head.take(MOST_TENSORS))
         factor = (2.0, 8.0, 10.0, 100.0)[head.choose(4)]
         case = UpdateCase(tensors, fed, setup, precision, order, factor)
-        return _mixed(case) if head.last().happens(5) and feed.mixed and len(domain.precisions) > 1 else case
+        both = feed.mixed_always or (head.last().happens(5) and feed.mixed)
+        return _mixed(case) if both and len(domain.precisions) > 1 else case
 
     return build()
 
@@ -128,4 +135,22 @@ def _gradients(
         if feed.missing and absent and (late + t) % 3 == 0:
             step[late % len(shapes)] = None
         fed.append(tuple(step))
-    return tuple(fed)
+    return _with_absent(fed, late, which) if feed.absent else tuple(fed)
+
+
+def _with_absent(fed: Sequence[tuple[Array | None, ...]], tensor: int, how: int) -> Fed:
+    """Take gradients away: of one tensor at the first step, at the second or at all of them, or all of one step."""
+    i, manner = tensor % len(fed[0]), how % 4
+    gone = {0: {(0, i)}, 1: {(1, i)}, 2: {(t, i) for t in range(len(fed))}, 3: {(1, k) for k in range(len(fed[0]))}}
+    return tuple(tuple(None if (t, k) in gone[manner] else g for k, g in enumerate(step)) for t, step in enumerate(fed))
+
+
+def _prolonged(fed: Fed, deck: Deck, feed: Feed) -> Fed:
+    """Make some feeds long: the same gradients again, half as large, then as large as at first; or constant ones."""
+    long = long_run(deck, feed.longest)
+    if long == VERY_LONG:
+        return repeated(fed[:1], long)
+    return tuple(
+        tuple(None if g is None else np.asarray(g * g.dtype.type(_LAPS[t // len(fed) % 3])) for g in step)
+        for t, step in enumerate(repeated(fed, max(long, len(fed))))
+    )

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from gdprops.model.case import Plan
+from gdprops.model.options import with_required
 from gdprops.strategies.values import Deck
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Domain
 
+T = TypeVar("T")
+
 RATES = (0.5, 0.25, 0.125, 1.0, 0.75, 0.375)
 """Dyadic learning rates up to 1, none below 1/8; the most readable first."""
+
+SLOW = 2.0**-8
+"""Long loops run at this share of a rate, or they diverge before anything late can happen."""
+LONG, VERY_LONG = 12, 100
+"""Steps of a long run: rules that switch once did so at the sixth step, and at the hundredth."""
+_LONG_RUNS = (0,) * 20 + (LONG, LONG, LONG, VERY_LONG)
+
+
+def long_run(deck: Deck, most: int) -> int:
+    """Return how many steps a run shall have instead of a few: one in eight is long, one in 24 very long; 0 is few."""
+    return min(_LONG_RUNS[deck.last(2).choose(len(_LONG_RUNS))], most)
+
+
+def repeated(parts: Sequence[T], steps: int) -> tuple[T, ...]:
+    """Return the parts over and over again, as many as there are steps."""
+    return tuple(parts[t % len(parts)] for t in range(steps))
 
 
 def plan(
@@ -23,6 +43,7 @@ def plan(
     options: bool = True,
     own_rate: bool = True,
     frozen: frozenset[int] = frozenset(),
+    slow: bool = False,
 ) -> Plan:
     """Return a plan for so many tensors, decided by a deck.
 
@@ -35,6 +56,6 @@ def plan(
     everything = tuple(range(tensors))
     cut = 1 + at % (tensors - 1) if tensors > 1 and split and groups and domain.groups else tensors
     parts = tuple(part for part in (everything[:cut], everything[cut:]) if part)
-    rates = tuple((RATES[first], RATES[second])[: len(parts)])
-    switched = {name: domain.options[name] for name in chosen} if options else {}
+    rates = tuple(rate * (SLOW if slow else 1) for rate in (RATES[first], RATES[second])[: len(parts)])
+    switched = {name: domain.options[name] for name in with_required(chosen)} if options else {}
     return Plan(parts, None if (untouched and own_rate) or not domain.rate else rates, switched, frozen)

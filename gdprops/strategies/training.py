@@ -12,7 +12,7 @@ from gdprops.numerics.losses import LOSSES, MEANS, SQUARES
 from gdprops.strategies import networks
 from gdprops.strategies.certified import Drawn
 from gdprops.strategies.networks import FILLING, Filling, Style
-from gdprops.strategies.plans import plan
+from gdprops.strategies.plans import long_run, plan, repeated
 from gdprops.strategies.values import Deck, decks
 
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """What a training loop may contain; ``regression``: only losses that grow with the targets."""
+    """What a training loop may contain.
+
+    ``longest``: some loops go over their batches again, up to so many steps; ``regression``: only losses that grow
+    with the targets.
+    """
 
     least_steps: int = 2
     most_steps: int = 4
@@ -36,6 +40,7 @@ class Loop:
     smooth: bool = False
     frozen: bool | None = None
     double: bool = False
+    longest: int = 0
     least_rows: int = 1
     tie: bool = False
     regression: bool = False
@@ -58,6 +63,8 @@ def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[TrainCase]:
         point = drawn.point(style, filling, precision)
         steps = loop.least_steps + more
         batches = [point.batch] * steps if loop.same_batch else drawn.batches(point, steps, filling, precision)
+        long = long_run(deck, loop.longest)
+        batches = list(repeated(batches, max(long, steps)))
         frozen = frozenset(i for i, trains in enumerate(point.network.trainable) if not trains)
         setup = plan(
             deck,
@@ -67,6 +74,7 @@ def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[TrainCase]:
             options=loop.options,
             own_rate=loop.own_rate,
             frozen=frozen,
+            slow=long > 0,
         )
         chunks = windows(deck, domain, len(point.batch.inputs), len(batches)) if domain.window > 1 else ()
         return TrainCase(point.network, point.tensors, tuple(batches), setup, precision, chunks)

@@ -56,9 +56,12 @@ class Deck:
         """Return the whole deck, to be taken from the front again."""
         return Deck(self._cards)
 
-    def last(self) -> Deck:
-        """Return the last card as a deck: it decides the same thing however many were taken, and shrinks alone."""
-        return Deck(self._cards[-1:])
+    def last(self, place: int = 1) -> Deck:
+        """Return a card counted from the end as a deck of its own.
+
+        It decides the same thing however many were taken, and shrinks alone.
+        """
+        return Deck(self._cards[len(self._cards) - place : len(self._cards) - place + 1])
 
     def choose(self, alternatives: int) -> int:
         """Return one of 0 … alternatives - 1."""

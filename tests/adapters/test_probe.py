@@ -20,32 +20,43 @@ def measured(factory: Any, rule: str | None = None, **hyperparameters: Any) -> t
     return measure(optimizer(factory, rule=rule, **hyperparameters))
 
 
-ELEMENT = {"inputs": "gradient", "separability": "element", "randomness": "none", "dtypes": "float64+float32"}
-LINEAR = ELEMENT | {"lr_response": "linear", "shapes": "any"}
-NONLINEAR = LINEAR | {"lr_response": "nonlinear"}
+DENSE = {"inputs": "gradient", "randomness": "none", "clock": "tensor", "modes": "no"}
+EDGES = {"lr_zero": "still", "gradient_zero": "still", "gradient_none": "untouched", "gradient_nan": "element"}
+FORMS = {"dtypes": "float64+float32+bfloat16+float16", "complex": "accepted", "storage": "in-place"}
+LINEAR = DENSE | EDGES | FORMS | {"separability": "element", "lr_response": "linear", "shapes": "any"}
+LOOPS = {"flags": "foreach+maximize+differentiable"}
+FUSED = {"flags": "foreach+fused+maximize+differentiable"}
+NONLINEAR = LINEAR | LOOPS | {"lr_response": "nonlinear"}
+DECAYS = {"gradient_zero": "moves"}
+NORMS = {"separability": "tensor", "gradient_nan": "tensor", "complex": "rejects"}
 
 TORCH: list[tuple[str, dict[str, Any], dict[str, str], str]] = [
-    ("SGD", {"lr": 0.1}, LINEAR, "yes"),
-    ("SGD", {"lr": 0.1, "momentum": 0.9}, LINEAR, "no"),
-    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}, LINEAR, "no"),
-    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.5}, LINEAR, "no"),
-    ("SGD", {"lr": 0.1, "weight_decay": 0.1}, LINEAR, "no"),
-    ("SGD", {"lr": 0.1, "maximize": True}, LINEAR, "nearly: every displacement is -1 times -eta g"),
-    ("Adam", {}, LINEAR, "no"),
-    ("Adam", {"amsgrad": True}, LINEAR, "no"),
-    ("AdamW", {}, LINEAR, "no"),
-    ("Adamax", {}, LINEAR, "no"),
-    ("NAdam", {}, LINEAR, "no"),
-    ("RAdam", {}, LINEAR, "no"),
-    ("Adagrad", {}, LINEAR, "no"),
-    ("Adadelta", {}, LINEAR, "no"),
-    ("RMSprop", {}, LINEAR, "no"),
-    ("ASGD", {}, NONLINEAR, "no"),
-    ("Rprop", {}, NONLINEAR, "no"),
-    ("Adafactor", {}, NONLINEAR | {"separability": "tensor"}, "no"),
+    ("SGD", {"lr": 0.1}, LINEAR | FUSED, "yes"),
+    ("SGD", {"lr": 0.1, "momentum": 0.9}, LINEAR | FUSED, "no"),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True}, LINEAR | FUSED, "no"),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.5}, LINEAR | FUSED, "no"),
+    ("SGD", {"lr": 0.1, "weight_decay": 0.1}, LINEAR | FUSED | DECAYS, "no"),
+    (
+        "SGD",
+        {"lr": 0.1, "maximize": True},
+        LINEAR | {"flags": "foreach+fused+differentiable"},
+        "nearly: every displacement is -1 times -eta g",
+    ),
+    ("Adam", {}, LINEAR | FUSED, "no"),
+    ("Adam", {"amsgrad": True}, LINEAR | FUSED, "no"),
+    ("AdamW", {}, LINEAR | FUSED | DECAYS, "no"),
+    ("Adamax", {}, LINEAR | LOOPS, "no"),
+    ("NAdam", {}, LINEAR | LOOPS, "no"),
+    ("RAdam", {}, LINEAR | LOOPS, "no"),
+    ("Adagrad", {}, LINEAR | FUSED, "no"),
+    ("Adadelta", {}, LINEAR | LOOPS, "no"),
+    ("RMSprop", {}, LINEAR | LOOPS, "no"),
+    ("ASGD", {}, NONLINEAR | DECAYS, "no"),
+    ("Rprop", {}, NONLINEAR | {"lr_zero": "moves", "gradient_nan": "silent"}, "no"),
+    ("Adafactor", {}, NONLINEAR | NORMS | {"flags": "foreach+maximize"}, "no"),
     ("LBFGS", {}, {"inputs": "closure"}, "no"),
     ("SparseAdam", {}, {"inputs": "sparse"}, "no"),
-    ("Muon", {}, LINEAR | {"separability": "tensor", "shapes": "2"}, "no"),
+    ("Muon", {}, LINEAR | NORMS | DECAYS | {"shapes": "2"}, "no"),
 ]
 
 
@@ -132,17 +143,20 @@ def test_randomness_is_none_global_or_private(factory: Any, randomness: str) -> 
     assert measured(factory)[0]["randomness"] == randomness
 
 
+TAKEN = frozenset({"closure", "bfloat16", "float64 beside float32"})
+
+
 @pytest.mark.parametrize(
     ("factory", "expected"),
     [
-        (oddities.Rule, Domain(plain=True, options={})),
-        (oddities.MatricesOnly, Domain(plain=True, dimensions=frozenset({2}), empty=False)),
-        (oddities.OneGroupOnly, Domain(plain=True, groups=False)),
-        (oddities.NoEmptyTensors, Domain(plain=True, empty=False)),
-        (oddities.DoubleOnly, Domain(plain=True, precisions=(53,))),
-        (oddities.SingleOnly, Domain(plain=True, precisions=(24,))),
-        (oddities.HidesItsRate, Domain(rate=False)),
-        (oddities.picky, Domain(plain=True, options={"weight_decay": 0.25, "momentum": 0.5})),
+        (oddities.Rule, Domain(plain=True, features=TAKEN)),
+        (oddities.MatricesOnly, Domain(plain=True, dimensions=frozenset({2}), empty=False, features=TAKEN)),
+        (oddities.OneGroupOnly, Domain(plain=True, groups=False, features=TAKEN)),
+        (oddities.NoEmptyTensors, Domain(plain=True, empty=False, features=TAKEN)),
+        (oddities.DoubleOnly, Domain(plain=True, precisions=(53,), features=frozenset({"closure"}))),
+        (oddities.SingleOnly, Domain(plain=True, precisions=(24,), features=frozenset({"closure"}))),
+        (oddities.HidesItsRate, Domain(rate=False, features=TAKEN)),
+        (oddities.picky, Domain(plain=True, options={"weight_decay": 0.25, "momentum": 0.5}, features=TAKEN)),
     ],
     ids=lambda part: getattr(part, "__name__", ""),
 )
@@ -156,6 +170,7 @@ def test_options_that_the_user_has_set_are_left_to_the_user() -> None:
         "weight_decay": 0.25,
         "momentum": 0.5,
         "maximize": True,
+        "nesterov": True,
     }
     assert "momentum" not in measured(torch.optim.SGD, lr=0.1, momentum=0.9)[1].options
 
@@ -197,7 +212,9 @@ def rule(params: Any, grads: Any, state: Any, *, lr: float = 0.1, momentum: floa
 
 def test_an_update_rule_is_probed_like_an_optimizer() -> None:
     traits, domain = measure(update_rule(rule))
-    assert {key: found.value for key, found in traits} == LINEAR
+    without = ("storage", "complex", "dtypes")
+    expected = {key: value for key, value in LINEAR.items() if key not in without} | {"dtypes": "float64+float32"}
+    assert {key: found.value for key, found in traits if key != "complex"} == expected
     assert traits.plain == "yes"
     assert domain.options == {"momentum": 0.5}
     assert not domain.groups, "it has one learning rate"

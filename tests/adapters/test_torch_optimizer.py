@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from gdprops.adapters.calling import Calls
-from gdprops.adapters.torch_optimizer import TorchOptimizer, TorchRun, optimizer
+from gdprops.adapters.torch_optimizer import TorchOptimizer, optimizer
+from gdprops.adapters.torch_run import TorchRun
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.arrays import Array
 from gdprops.model.case import Plan
@@ -208,7 +209,7 @@ def test_a_closure_looks_at_the_weights_of_its_moment() -> None:
         return 1.0, gradients()
 
     run = sgd().start(tensors(), ONE)
-    assert run.step_closure(look) == 1
+    assert run.step_closure(look).looks == 1
     assert looks == [lists(tensors())]
     assert run.weights()[2].tolist() == 3.0
 
@@ -220,7 +221,7 @@ def test_an_optimizer_that_calls_its_closure_twice_is_counted() -> None:
             closure()
             return super().step(closure)
 
-    assert optimizer(CallsTwice).start(tensors(), ONE).step_closure(lambda w: (0.0, gradients())) == 2
+    assert optimizer(CallsTwice).start(tensors(), ONE).step_closure(lambda w: (0.0, gradients())).looks == 2
 
 
 def test_a_step_that_takes_no_closure_is_said_to() -> None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gdprops.adapters import torch_optimizer
+from gdprops.adapters import torch_optimizer, torch_run
 from gdprops.adapters.resolve import resolve
 from gdprops.clauses import catalogue, looking, playing, workbench
 from gdprops.model.clause import Clause
@@ -72,7 +72,7 @@ def metered(meter: Meter) -> Iterator[None]:
     oracles += [(torch_system.TorchSystem, "gradient", True)]
     replaced: list[tuple[Any, str, str, bool]] = [(where, name, "oracle", look) for where, name, look in oracles]
     replaced += [(torch_optimizer.TorchOptimizer, "start", "building", False)]
-    replaced += [(torch_optimizer.TorchRun, name, "subject", False) for name in ("step", "step_closure")]
+    replaced += [(torch_run.TorchRun, name, "subject", False) for name in ("step", "step_closure")]
     kept = [(where, name, getattr(where, name)) for where, name, _, _ in replaced]
     for where, name, part, look in replaced:
         setattr(where, name, meter.counted(part, getattr(where, name), look=look))

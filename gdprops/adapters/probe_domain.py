@@ -1,0 +1,59 @@
+"""What the cases of a subject may contain, from what the probe has found."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gdprops.adapters.probe_rule import PAIR, grouped_weights
+from gdprops.adapters.probing import RATE, Probe, attempt
+from gdprops.model.case import Plan
+from gdprops.model.options import OPTIONS, with_required
+from gdprops.model.subject import Domain
+from gdprops.model.traits import IMPLEMENTATIONS
+
+
+def domain_of(probe: Probe, plain: str) -> Domain:
+    """Return what cases may contain. A 2-D float tensor is always among it: that refusal is a violation."""
+    dtypes = probe.found["dtypes"].value.split("+") if "dtypes" in probe.found else ["float64"]
+    shapes = probe.found["shapes"].value if "shapes" in probe.found else "any"
+    rate = "lr_response" not in probe.found or probe.found["lr_response"].value != "own-schedule"
+    flags = probe.found["flags"].value.split("+") if "flags" in probe.found else []
+    options = {key: value for key, value in OPTIONS.items() if _accepts(probe, key, rate=rate)}
+    return Domain(
+        precisions=tuple(53 if dtype == "float64" else 24 for dtype in dtypes if dtype in ("float64", "float32")),
+        dimensions=None if shapes == "any" else frozenset({2, *map(int, shapes.split("+"))}),
+        rate=rate,
+        groups=grouped_weights(probe, Plan(PAIR, (RATE, RATE / 2) if rate else None)) is not None,
+        plain=probe.subject.rule == "sgd" or plain == "yes",
+        options={key: value for key, value in options.items() if all(k in options for k in with_required([key]))},
+        empty=_accepts_empty(probe, rate=rate),
+        features=_features(probe, dtypes, flags),
+    )
+
+
+def _features(probe: Probe, dtypes: list[str], flags: list[str]) -> frozenset[str]:
+    found = {
+        "bfloat16": "bfloat16" in dtypes,
+        "float64 beside float32": {"float64", "float32"} <= set(dtypes),
+        "implementations": any(flag in IMPLEMENTATIONS for flag in flags),
+        "closure": attempt(lambda: _with_closure(probe)) is None,
+    }
+    return frozenset(name for name, there in found.items() if there)
+
+
+def _with_closure(probe: Probe) -> None:
+    """Say with a crash or a refusal that step() takes no closure; one that it takes need not be right."""
+    run = probe.subject.start(probe.tensors(), probe.plan())
+    run.takes_closure()
+
+
+def _accepts(probe: Probe, key: str, *, rate: bool) -> bool:
+    wanted = {name: OPTIONS[name] for name in with_required([key]) if probe.subject.accepts(name) or name == key}
+    plan = Plan(((0, 1, 2),), (RATE,) if rate else None, wanted)
+    return probe.subject.accepts(key) and attempt(lambda: probe.trajectory(plan)) is None
+
+
+def _accepts_empty(probe: Probe, *, rate: bool) -> bool:
+    empty, full = np.zeros((0,), dtype=probe.dtype), np.ones((2, 2), dtype=probe.dtype)
+    plan = Plan(((0, 1),), (RATE,) if rate else None)
+    return attempt(lambda: probe.run(plan, [empty, full], [[empty, full]])) is None

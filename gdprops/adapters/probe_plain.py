@@ -1,0 +1,88 @@
+"""Is it plain gradient descent: at every step, for every tensor, at large weights too, and after a hundred steps?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gdprops.adapters.probing import LONG, RATE, SLOW_RATE, Probe
+from gdprops.model.case import Plan
+from gdprops.numerics.decisions import NEARLY_PARALLEL, PROBE_TOLERANCE
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+
+FAR = 1024.0
+"""Weights of this size: an optimizer that projects them back into a ball is plain near 0 only."""
+
+
+def plainness(probe: Probe) -> str:
+    """Return "yes", a near miss in words, or "no": is every displacement -eta g, for every tensor, at every step?"""
+    rate = RATE if probe.has_rate() else probe.subject.own_rate
+    if rate is None:
+        return "no"
+    said = _describe_factors(_factors(probe, probe.plan(), probe.tensors(), probe.steps(), rate))
+    return said if said != "yes" else _far_and_long(probe, rate)
+
+
+def _far_and_long(probe: Probe, rate: float) -> str:
+    """Look at large weights, and at many steps: what is plain in four steps from small weights may stop to be so."""
+    far = [w * w.dtype.type(FAR) for w in probe.tensors()]
+    if not _all_plain(_factors(probe, probe.plan(), far, probe.steps(), rate)):
+        return f"nearly: every tensor moves by -eta g while weights are small, not from weights of size {FAR:g}"
+    slow = SLOW_RATE if probe.has_rate() else rate
+    constant = [probe.gradients(0)] * LONG
+    for steps in (constant, probe.steps(LONG)):
+        factors = _factors(probe, probe.plan(SLOW_RATE), probe.tensors(), steps, slow)
+        wrong = next((t for t, step in enumerate(factors, start=1) if not _all_plain([step])), None)
+        if wrong is not None:
+            return f"nearly: every tensor moves by -eta g until step {wrong - 1}, not at step {wrong}"
+    return "yes"
+
+
+def _all_plain(factors: list[list[float | None]]) -> bool:
+    return all(k == 1.0 for step in factors for k in step)
+
+
+def _factors(
+    probe: Probe, plan: Plan, tensors: list[Array], steps: Sequence[list[Array]], rate: float
+) -> list[list[float | None]]:
+    """Return for every step and tensor k with w' - w = -k eta g, or None where they are not parallel."""
+    before, factors = tensors, []
+    for after, gradients in zip(probe.run(plan, tensors, steps), steps, strict=True):
+        pairs = zip(before, after, gradients, strict=True)
+        factors.append([_factor(b, a, -rate * g) for b, a, g in pairs])
+        before = after
+    return factors
+
+
+def _factor(before: Array, after: Array, expected: Array) -> float | None:
+    """Return k with after - before = k * expected, or None where they are not parallel."""
+    moved = (after.astype(float) - before.astype(float)).ravel()
+    wanted = expected.astype(float).ravel()
+    k = float(moved @ wanted / (wanted @ wanted))
+    rounding = 2 * float(np.finfo(before.dtype).eps) * float(np.abs(before).max(initial=0))
+    room = max(NEARLY_PARALLEL if before.dtype == np.float32 else PROBE_TOLERANCE, 1e-12, rounding)
+    if np.abs(moved - k * wanted).max() > room * max(abs(k), 1):
+        return None
+    size = float(np.abs(wanted).max(initial=0)) or 1.0
+    return 1.0 if abs(k - 1) < max(room * 10, 4 * rounding / size) else k
+
+
+def _describe_factors(factors: list[list[float | None]]) -> str:
+    every = [k for step in factors for k in step]
+    if all(k == 1.0 for k in every):
+        return "yes"
+    known = [k for k in every if k is not None]
+    if len(known) == len(every) and known and max(known) - min(known) <= NEARLY_PARALLEL * abs(known[0]):
+        return f"nearly: every displacement is {known[0]:.9g} times -eta g"
+    tensors = [[step[i] for step in factors] for i in range(len(factors[0]))]
+    if any(all(k == 1.0 for k in tensor) for tensor in tensors):
+        plain = sum(all(k == 1.0 for k in tensor) for tensor in tensors)
+        return f"nearly: {plain} of {len(tensors)} tensors move by -eta g at every step, the others do not"
+    if any(all(k == 1.0 for k in step) for step in factors[1:]):
+        steps = [t + 1 for t, step in enumerate(factors) if all(k == 1.0 for k in step)]
+        return f"nearly: every tensor moves by -eta g at step {', '.join(map(str, steps))} only"
+    return "no"

@@ -1,0 +1,181 @@
+"""What kind of rule it is: random, coupled, counting, and how it answers to its learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gdprops.adapters.probing import ALL, LONG, RATE, SLOW_RATE, STEPS, Probe, attempt
+from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.numerics.comparison import differ
+from gdprops.numerics.decisions import PROBE_TOLERANCE, SINGLE_TOLERANCE
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import Plan
+    from gdprops.model.subject import Gradients
+
+PAIR = ((0, 1), (2,))
+"""Two groups."""
+WAITS = 2
+"""Steps after which a gradient, or a group, is there for the first time."""
+
+
+def randomness(probe: Probe) -> None:
+    """Every run starts from the same global random numbers: what differs then is drawn privately."""
+    first, again = probe.trajectory()[-1], probe.trajectory()[-1]
+    elsewhere = probe.trajectory(replace(probe.plan(), seed=1))[-1]
+    value = "private" if differ(first, again) else "global" if differ(first, elsewhere) else "none"
+    probe.note("randomness", value, "the same four steps twice, and from other global random numbers")
+
+
+def separability(probe: Probe) -> None:
+    """Disturb one entry of each tensor, gently, violently and to nothing, and see how far the disturbance spreads.
+
+    A coupling by design treats all parameters of its group alike. One that reaches some tensors and not others is no
+    separability: it is printed, and the clauses about order and grouping still apply. Some couplings set in late.
+    """
+    found, what = _spread(probe, probe.plan(), STEPS), "one entry of each weight and gradient disturbed, four times"
+    if not _between(found):
+        later = _spread(probe, probe.plan(SLOW_RATE), LONG)
+        late = _between(later) and not _between(found)
+        what = f"{what}{'; coupled late, within' if late else ', and over'} {LONG} steps"
+        found = [[a or b for a, b in zip(x, y, strict=True)] for x, y in zip(found, later, strict=True)]
+    between = _between(found)
+    if between and len(between) < 6:
+        uneven = ", ".join(f"tensor {i + 1} on tensor {j + 1}" for i, j in between)
+        probe.note("separability", "tensor", f"nearly: an uneven coupling ({uneven}); {what}")
+    elif between:
+        probe.note("separability", "group" if _stays_in_group(probe) else "all", what)
+    else:
+        probe.note("separability", "tensor" if any(found[i][i] for i in ALL) else "element", what)
+
+
+def _between(spread: list[list[bool]]) -> list[tuple[int, int]]:
+    return [(i, j) for i in ALL for j in ALL if i != j and spread[i][j]]
+
+
+def _spread(probe: Probe, plan: Plan, steps: int) -> list[list[bool]]:
+    """Return whether disturbing an entry of tensor i reaches tensor j (on the diagonal: its other entries)."""
+    base = probe.run(plan, probe.tensors(), probe.steps(steps))[-1]
+    found = [[False] * 3 for _ in ALL]
+    for i in ALL:
+        for factor in (3.0, 1000.0, 0.0, -1.0) if steps == STEPS else (3.0,):
+            other = _disturbed(probe, plan, i, factor, steps)
+            for j in ALL:
+                first = 1 if i == j else 0
+                found[i][j] |= differ([base[j].ravel()[first:]], [other[j].ravel()[first:]])
+    return found
+
+
+def _stays_in_group(probe: Probe) -> bool:
+    """Say whether a disturbance of the first of two groups leaves the second alone."""
+    split = probe.plan(groups=PAIR)
+    grouped = grouped_weights(probe, split)
+    return grouped is not None and not any(
+        differ(grouped[2:], _disturbed(probe, split, 0, factor, STEPS)[2:]) for factor in (3.0, 1000.0)
+    )
+
+
+def _disturbed(probe: Probe, plan: Plan, tensor: int, factor: float, steps: int) -> list[Array]:
+    tensors, gradients = probe.tensors(), probe.steps(steps)
+    tensors[tensor] = _scaled(tensors[tensor], factor or 0.5)
+    for step in gradients:
+        step[tensor] = _scaled(step[tensor], factor)
+    return probe.run(plan, tensors, gradients)[-1]
+
+
+def _scaled(values: Array, factor: float) -> Array:
+    changed = values.copy()
+    changed.flat[0] *= factor
+    return changed
+
+
+def grouped_weights(probe: Probe, split: Plan) -> list[Array] | None:
+    """Return the weights after four steps in two groups, or None where several groups are refused."""
+    try:
+        return probe.trajectory(split)[-1]
+    except (SubjectCrash, Unsupported):
+        return None
+
+
+def clock(probe: Probe) -> None:
+    """See how a tensor moves that has its first gradient at the third step: as in a fresh optimizer, or a later one.
+
+    Where a late tensor of the same group is late, and a late group is not, the group counts.
+    """
+    if probe.found["separability"].value not in ("element", "tensor"):
+        return
+    steps = probe.steps(WAITS + STEPS)
+    fresh = probe.run(probe.plan(groups=((2,),)), probe.tensors(), steps[WAITS:])
+    if not differ(_late_gradient(probe, steps)[2:], fresh[-1][2:]):
+        probe.note("clock", "tensor", "a tensor with its first gradient at step 3 moves as in a fresh optimizer")
+        return
+    late = _late_group(probe, steps)
+    value = "group" if late is not None and not differ(late[2:], fresh[-1][2:]) else "optimizer"
+    own = " and one in a group added then does" if value == "group" else ""
+    probe.note("clock", value, f"a tensor with its first gradient at step 3 does not move as in a fresh optimizer{own}")
+
+
+def _late_gradient(probe: Probe, steps: list[list[Array]]) -> list[Array]:
+    there: list[Gradients] = [[*s[:2], s[2] if t >= WAITS else None] for t, s in enumerate(steps)]
+    try:
+        return probe.run(probe.plan(), probe.tensors(), there)[-1]
+    except SubjectCrash:
+        return probe.tensors()
+
+
+def _late_group(probe: Probe, steps: list[list[Array]]) -> list[Array] | None:
+    def trial() -> list[Array]:
+        run = probe.subject.start(probe.tensors(), probe.plan(groups=((0, 1),)))
+        for t, step in enumerate(steps):
+            if t == WAITS:
+                run.add_group((2,), RATE if probe.has_rate() else None)
+            run.step([*step[:2], step[2] if t >= WAITS else None])
+        return run.weights()
+
+    return None if attempt(trial) is not None else trial()
+
+
+def rate_response(probe: Probe) -> None:
+    """From one and the same state, compare the displacements at eta, 2 eta and 8 eta."""
+    if not probe.has_rate():
+        probe.note("lr_response", "own-schedule", "there is no learning rate to read or set")
+        return
+    found = {_response_at(probe, t) for t in range(STEPS)}
+    value = found.pop() if len(found) == 1 else "nonlinear"
+    what = "each of four steps at 1, 2 and 10 times the rate, from the same state"
+    miss = "nearly: there is a rate, and setting it changes nothing; " if value == "ignored" else ""
+    probe.note("lr_response", value, miss + what)
+
+
+def _response_at(probe: Probe, t: int) -> str:
+    once, slow = _displacement(probe, t, 1.0)
+    others = [_displacement(probe, t, c) for c in (2.0, 10.0)]
+    size = max(float(np.abs(m).max(initial=0)) for m in others[-1][0]) or 1.0
+    room = (SINGLE_TOLERANCE if probe.dtype == np.float32 else PROBE_TOLERANCE) * size
+    if all(_near(moved, [rate / slow * m for m in once], room) for moved, rate in others):
+        return "linear"
+    return "ignored" if all(_near(moved, once, room) for moved, _ in others) else "nonlinear"
+
+
+def _near(a: Sequence[Array], b: Sequence[Array], room: float) -> bool:
+    return all(float(np.abs(x - y).max(initial=0)) <= room for x, y in zip(a, b, strict=True))
+
+
+def _displacement(probe: Probe, last: int, factor: float) -> tuple[list[Array], float]:
+    """Return one step's displacement, and the rate in force: a float32 store rounds it."""
+    run = probe.subject.start(probe.tensors(), probe.plan())
+    for t in range(last):
+        run.step(probe.gradients(t))
+    before = run.weights()
+    run.scale_rate(factor)
+    rate = run.rates()[0] or RATE * factor
+    run.step(probe.gradients(last))
+    return [a.astype(float) - b.astype(float) for a, b in zip(run.weights(), before, strict=True)], rate
+
+
+RULE = (randomness, separability, rate_response, clock)

@@ -1,0 +1,90 @@
+"""What the probe runs: three fixed tensors, gradients that differ at every step, and a note of what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.model.case import Plan
+from gdprops.model.traits import Measured
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.subject import Gradients, Subject
+
+RATE = 0.125
+SLOW_RATE = 2.0**-9
+STEPS = 4
+LONG = 128
+"""Warm-ups, averages and couplings that set in late do so within so many steps."""
+ALL = (0, 1, 2)
+
+
+@final
+@dataclass(slots=True)
+class Probe:
+    """What was measured so far, in order."""
+
+    subject: Subject
+    dtype: Any = np.float64
+    found: dict[str, Measured] = field(default_factory=dict)
+    rated: bool | None = None
+
+    def note(self, key: str, value: str, evidence: str) -> None:
+        """Record a measurement."""
+        self.found[key] = Measured(value, evidence)
+
+    def tensors(self) -> list[Array]:
+        """Return three tensors, two of equal shape, none zero."""
+        values = np.linspace(-1.5, 2.0, 18).astype(self.dtype)
+        return [values[:6].reshape(2, 3), values[6:12].reshape(2, 3), values[12:].reshape(3, 2)]
+
+    def gradients(self, step: int) -> list[Array]:
+        """Return gradients that differ at every step, in sign too."""
+        waves = [np.cos(np.arange(6) * (k + 1.3) + step * 1.7 + k) + 0.3 for k in range(3)]
+        return [w.astype(self.dtype).reshape(t.shape) for w, t in zip(waves, self.tensors(), strict=True)]
+
+    def steps(self, count: int = STEPS) -> list[list[Array]]:
+        """Return the gradients of the first steps."""
+        return [self.gradients(t) for t in range(count)]
+
+    def run(self, plan: Plan, tensors: Sequence[Array], gradients: Sequence[Gradients]) -> list[list[Array]]:
+        """Return the weights after every step."""
+        run = self.subject.start(tensors, plan)
+        seen = []
+        for step in gradients:
+            run.step(step)
+            seen.append(run.weights())
+        return seen
+
+    def trajectory(self, plan: Plan | None = None) -> list[list[Array]]:
+        """Return the probe's own four steps."""
+        return self.run(plan or self.plan(), self.tensors(), self.steps())
+
+    def plan(
+        self,
+        rate: float = RATE,
+        groups: tuple[tuple[int, ...], ...] = (ALL,),
+        options: Mapping[str, float | bool] | None = None,
+    ) -> Plan:
+        """Return all three tensors in one group, at a rate of ours where there is access to one."""
+        return Plan(groups, (rate,) * len(groups) if self.has_rate() else None, options or {})
+
+    def has_rate(self) -> bool:
+        """Say whether the learning rate can be read."""
+        if self.rated is None:
+            self.rated = self.subject.start(self.tensors(), Plan((ALL,))).rates()[0] is not None
+        return self.rated
+
+
+def attempt(action: Callable[[], object]) -> SubjectCrash | Unsupported | None:
+    """Run something and return how the subject crashed or refused, if it did."""
+    try:
+        action()
+    except (SubjectCrash, Unsupported) as crash:
+        return crash
+    return None

@@ -1,0 +1,94 @@
+"""How torch tensors lie in memory: layouts to try, and which parts of an optimizer share their numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from gdprops.model.case import STRIDED, TRANSPOSED
+
+_BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def laid_out(values: torch.Tensor, layout: str) -> torch.Tensor:
+    """Return a copy of some numbers that lies in memory as asked for.
+
+    Strided: every second entry of a larger tensor, with NaN in the gaps. Transposed: the last dimension varies
+    slowest; a tensor of fewer than two dimensions has only one such order.
+    """
+    if layout == TRANSPOSED:
+        back = list(reversed(range(values.ndim)))
+        return values.permute(back).contiguous().permute(back)
+    if layout == STRIDED:
+        gaps = torch.full((*values.shape, 2), float("nan"), dtype=values.dtype)
+        gaps[..., 0] = values
+        return gaps[..., 0]
+    return values.clone()
+
+
+def shared_memory(
+    parameters: Mapping[str, torch.Tensor],
+    gradients: Mapping[str, torch.Tensor],
+    state: Mapping[Any, Any],
+    named: Mapping[int, str],
+) -> list[str]:
+    """Say which tensors of a state overlap a parameter, a gradient, or the state of another parameter.
+
+    Single numbers are clocks: sharing them is counting together.
+    """
+    found, others = [], list[tuple[str, str, torch.Tensor]]()
+    for key, kept in state.items():
+        owner = named.get(id(key), str(key))
+        for path, tensor in tensors_in(kept):
+            if tensor.numel() < 2 or tensor.layout is not torch.strided or tensor.device.type != "cpu":
+                continue
+            name = f"state[{owner}][{path}]"
+            strangers = [other for o, other, t in others if o != owner and _meet(tensor, t)]
+            met = [*_overlapping(tensor, {**parameters, **gradients}), *strangers]
+            found += [f"{name} lies in the memory of {other}" for other in met]
+            others.append((owner, name, tensor))
+    return found
+
+
+def digest(state: Mapping[Any, Any]) -> bytes:
+    """Return a digest of all tensors and numbers in a state, in the order in which they came into it."""
+    found = hashlib.sha256()
+    for kept in state.values():
+        for path, tensor in tensors_in(kept):
+            found.update(path.encode() + (_bits(tensor).tobytes() if tensor.layout is torch.strided else b""))
+        found.update(repr([v for v in _values(kept) if isinstance(v, int | float)]).encode())
+    return found.digest()
+
+
+def _values(kept: Any) -> list[Any]:
+    return list(kept.values()) if isinstance(kept, Mapping) else [kept]
+
+
+def tensors_in(kept: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield every tensor inside dictionaries, lists and tuples, with the way to it."""
+    if isinstance(kept, torch.Tensor):
+        yield path, kept
+    elif isinstance(kept, Mapping):
+        for key, value in kept.items():
+            yield from tensors_in(value, f"{path}.{key}" if path else repr(key))
+    elif isinstance(kept, list | tuple):
+        for number, value in enumerate(kept):
+            yield from tensors_in(value, f"{path}.{number}" if path else str(number))
+
+
+def _overlapping(tensor: torch.Tensor, others: Mapping[str, torch.Tensor]) -> Iterable[str]:
+    return (name for name, other in others.items() if other.numel() and _meet(tensor, other))
+
+
+def _meet(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return bool(np.shares_memory(_bits(a), _bits(b)))
+
+
+def _bits(tensor: torch.Tensor) -> Any:
+    """Return a NumPy view of any dtype's memory."""
+    plain = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+    return plain.detach().view(_BITS[plain.element_size()]).numpy()

@@ -1,0 +1,265 @@
+"""One torch optimizer over its own copies of the tensors, and everything that can be asked of it."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import torch
+
+from gdprops.adapters.torch_memory import digest, laid_out, shared_memory
+from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.model.case import STRIDED, TRANSPOSED
+from gdprops.model.subject import Delivery, Gradients, Look, Stepped
+from gdprops.model.traits import IMPLEMENTATIONS
+
+if TYPE_CHECKING:
+    from gdprops.adapters.torch_optimizer import TorchOptimizer
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import Plan
+
+LAYOUTS = {Delivery.ASSIGNED: "", Delivery.TRANSPOSED: TRANSPOSED, Delivery.STRIDED: STRIDED}
+HALVES = (torch.bfloat16, torch.float16)
+
+
+@final
+class TorchRun:
+    """One optimizer over its own copies of the tensors."""
+
+    def __init__(
+        self,
+        subject: TorchOptimizer,
+        parameters: list[torch.Tensor],
+        optimizer: torch.optim.Optimizer,
+        plan: Plan,
+    ) -> None:
+        self._subject, self._parameters, self._optimizer, self._plan = subject, parameters, optimizer, plan
+        self._forms = [_form(p) for p in parameters]
+        self._fed: list[torch.Tensor | None] = [None] * len(parameters)
+
+    def adopt_rates(self) -> None:
+        """Set each group's learning rate from the plan, through ``param_groups`` as schedulers do."""
+        if self._plan.rates is None:
+            return
+        wanted = {
+            id(self._parameters[i]): rate
+            for group, rate in zip(self._plan.groups, self._plan.rates, strict=True)
+            for i in group
+        }
+        for group in self._optimizer.param_groups:
+            rate = next((wanted[id(p)] for p in group["params"] if id(p) in wanted), None)
+            if rate is not None and "lr" in group:
+                _set(group, rate)
+
+    def train(self) -> None:
+        """Switch to training mode, where there are modes: steps belong there."""
+        switch = getattr(self._optimizer, "train", None)
+        if callable(switch):
+            with self._subject.calls.to("train()"):
+                switch()
+
+    def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
+        """Take one step with these gradients."""
+        self._deliver(gradients, delivery)
+        with self._subject.calls.to("step()"), default_dtype(self._plan):
+            self._optimizer.step()
+
+    def step_closure(self, look: Look) -> Stepped:
+        """Take one step with a closure."""
+        self.takes_closure()
+        called = 0
+
+        def closure() -> torch.Tensor:
+            nonlocal called
+            called += 1
+            if not torch.is_grad_enabled():
+                raise RuntimeError("the closure is called with gradients disabled: its backward() cannot run")
+            loss, gradients = look(self.weights())
+            self._deliver(gradients, Delivery.ASSIGNED)
+            return torch.tensor(loss, dtype=torch.float64)
+
+        with self._subject.calls.to("step(closure)"):
+            returned = self._optimizer.step(closure)  # type: ignore[arg-type] # torch itself returns tensors from closures
+        return Stepped(called, _number(returned))
+
+    def takes_closure(self) -> None:
+        """Raise `Unsupported` where step takes no closure."""
+        try:
+            inspect.signature(self._optimizer.step).bind(lambda: None)
+        except TypeError as error:
+            raise Unsupported("step() takes no closure") from error
+
+    def _deliver(self, gradients: Gradients, delivery: Delivery) -> None:
+        for p, g in zip(self._parameters, gradients, strict=True):
+            p.grad = None
+            if g is not None and p.shape != g.shape:
+                told = f"a parameter of shape {g.shape} has the shape {tuple(p.shape)} after a step"
+                raise SubjectCrash("step()", ValueError(told), told=told)
+            if g is not None and delivery in LAYOUTS:
+                p.grad = _like(p, g, LAYOUTS[delivery])
+            elif g is not None and p.requires_grad:
+                _differentiate(p, torch.from_numpy(np.array(g)).to(p.dtype), delivery)
+        self._fed = [p.grad for p in self._parameters]
+
+    def weights(self) -> list[Array]:
+        """Return copies of all tensors as they are now; bfloat16 as float32."""
+        return [_numbers(p) for p in self._parameters]
+
+    def gradients(self) -> list[Array | None]:
+        """Return what stands in ``.grad``."""
+        return [None if p.grad is None else _numbers(p.grad) for p in self._parameters]
+
+    def spoil_gradients(self) -> None:
+        """Overwrite the memory of the last step's gradients with NaN."""
+        for g in self._fed:
+            if g is not None:
+                g.detach().fill_(float("nan"))
+
+    def aliases(self) -> list[str]:
+        """Return which parts of the state share memory with a gradient, a parameter or each other."""
+        names = [f"w{i + 1}" for i in range(len(self._parameters))]
+        gradients = {f"{n}.grad": g for n, g in zip(names, self._fed, strict=True) if g is not None}
+        named = {id(p): n for n, p in zip(names, self._parameters, strict=True)}
+        return shared_memory(dict(zip(names, self._parameters, strict=True)), gradients, self._optimizer.state, named)
+
+    def remembered(self) -> bytes:
+        """Return a digest of the tensors and numbers in the state."""
+        return digest(self._optimizer.state)
+
+    def evaluate(self) -> bool:
+        """Switch to evaluation mode; say whether there is such a mode."""
+        switch = getattr(self._optimizer, "eval", None)
+        if callable(switch):
+            with self._subject.calls.to("eval()"):
+                switch()
+        return callable(switch)
+
+    def replaced(self) -> str:
+        """Return which parameters are no longer the same objects, of the same form."""
+        held = {id(p) for group in self._optimizer.param_groups for p in group["params"]}
+        lost = [f"w{i + 1}" for i in self._plan.indices if id(self._parameters[i]) not in held]
+        if lost:
+            return f"param_groups no longer hold {', '.join(lost)}"
+        pairs = zip(self._parameters, self._forms, strict=True)
+        changed = [f"w{i + 1} was {was} and is {_form(p)}" for i, (p, was) in enumerate(pairs) if _form(p) != was]
+        return "; ".join(changed)
+
+    def addresses(self) -> list[int]:
+        """Return where each parameter's numbers lie in memory."""
+        return [p.data_ptr() for p in self._parameters]
+
+    def zero_gradients(self, *, set_to_none: bool) -> None:
+        """Call ``zero_grad``; one that takes no ``set_to_none`` decides itself."""
+        taken = inspect.signature(self._optimizer.zero_grad).parameters
+        with self._subject.calls.to("zero_grad()"):
+            self._optimizer.zero_grad(**({"set_to_none": set_to_none} if "set_to_none" in taken else {}))
+
+    def add_group(self, indices: Sequence[int], rate: float | None) -> None:
+        """Hand over further tensors in a group of their own."""
+        group = {"params": [self._parameters[i] for i in indices], **({} if rate is None else {"lr": rate})}
+        with self._subject.calls.to("add_param_group()"):
+            self._optimizer.add_param_group(group)
+
+    def place(self, weights: Sequence[Array]) -> None:
+        """Overwrite all tensors."""
+        with torch.no_grad():
+            for p, w in zip(self._parameters, weights, strict=True):
+                p.copy_(torch.from_numpy(np.ascontiguousarray(w)).reshape(p.shape))
+
+    def rates(self) -> list[float | None]:
+        """Return the learning rate in force for each tensor."""
+        found = {id(p): g.get("lr") for g in self._optimizer.param_groups for p in g["params"]}
+        return [None if (lr := found.get(id(p))) is None else float(lr) for p in self._parameters]
+
+    def scale_rate(self, factor: float) -> None:
+        """Multiply the learning rate of every group, as a scheduler does."""
+        for group in self._optimizer.param_groups:
+            if "lr" in group:
+                _set(group, float(group["lr"]) * factor)
+
+    def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> TorchRun:
+        """Return a fresh run on copies of the weights that has loaded this one's state_dict."""
+        with self._subject.calls.to("state_dict()"):
+            state = copy.deepcopy(self._optimizer.state_dict())
+        if through_file:
+            with self._subject.calls.to("torch.load(weights_only=True) of the saved state_dict()"):
+                state = _through_a_file(state)
+        fresh = self._subject.start(self.weights(), self._plan if plan is None else plan)
+        with self._subject.calls.to("load_state_dict()"), default_dtype(fresh._plan):
+            fresh._optimizer.load_state_dict(state)
+        fresh._switch(plan)
+        return fresh
+
+    def _switch(self, plan: Plan | None) -> None:
+        """Put implementation flags back, which loading has overwritten."""
+        flags = {} if plan is None else {key: plan.options[key] for key in IMPLEMENTATIONS if key in plan.options}
+        for group in self._optimizer.param_groups:
+            group.update({key: value for key, value in flags.items() if key in group})
+
+
+@contextmanager
+def default_dtype(plan: Plan) -> Iterator[None]:
+    """Compute in float64 what has no dtype of its own, where a plan asks for that."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64 if plan.wide else before)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def parameter_of(w: Array, plan: Plan, *, frozen: bool) -> torch.Tensor:
+    """Return a parameter with these numbers, laid out and in the dtype that a plan asks for."""
+    values = torch.from_numpy(w.copy(order="K"))
+    values = laid_out(values, plan.layout) if plan.layout else values
+    values = values.to(getattr(torch, plan.dtype)) if plan.dtype else values
+    made = torch.nn.Parameter(values, requires_grad=not frozen)
+    return made.clone() if plan.options.get("differentiable") and not frozen else made  # no leaf, or it cannot move
+
+
+def _through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    loaded: dict[str, Any] = torch.load(file, weights_only=True)
+    return loaded
+
+
+def _numbers(tensor: torch.Tensor) -> Array:
+    plain = tensor.detach()
+    numbers: Array = (plain.float() if plain.dtype in HALVES else plain).numpy().copy(order="K")
+    return numbers
+
+
+def _number(returned: Any) -> float | None:
+    return float(returned) if isinstance(returned, int | float | torch.Tensor) else None
+
+
+def _form(p: torch.Tensor) -> str:
+    frozen = "" if p.requires_grad else ", requires_grad=False"
+    return f"{p.dtype}{tuple(p.shape)} on {p.device}{frozen}".removeprefix("torch.")
+
+
+def _like(p: torch.Tensor, g: Array, layout: str) -> torch.Tensor:
+    """Return a gradient for p: in its own strides where it is dense, or in another layout."""
+    values = torch.from_numpy(np.array(g)).to(p.dtype)
+    return laid_out(values, layout) if layout else torch.empty_like(p, requires_grad=False).copy_(values)
+
+
+def _set(group: dict[str, Any], rate: float) -> None:
+    held = group["lr"]
+    group["lr"] = torch.full_like(held, rate) if isinstance(held, torch.Tensor) else rate
+
+
+def _differentiate(p: torch.Tensor, g: torch.Tensor, delivery: Delivery) -> None:
+    """Let autograd produce g: J = <g, p>, plus 0 |p|^2 where the gradient shall keep a graph."""
+    with torch.enable_grad():
+        if delivery is Delivery.GRAPH:
+            (p * g + 0 * p * p).sum().backward(create_graph=True)  # type: ignore[no-untyped-call] # torch's
+        else:
+            (p * g).sum().backward()  # type: ignore[no-untyped-call] # torch's

@@ -1,0 +1,148 @@
+"""Two computations of one rule that may round differently: how far they may be apart, and whether they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdprops.model.evidence import Evidence, combine
+from gdprops.numerics import decisions
+from gdprops.numerics.comparison import compare, differ
+from gdprops.numerics.floor import perturbed
+
+if TYPE_CHECKING:
+    from gdprops.clauses.playing import Weights
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import UpdateCase
+
+Rerun = Callable[["UpdateCase"], list["Weights"]]
+"""Weights before and after every step of a feed, computed the way that is taken to be right."""
+
+
+def array(values: Any, *, like: Array) -> Array:
+    """Return numbers in the dtype and shape of an array: arithmetic turns arrays without dimensions into numbers."""
+    return np.asarray(values, dtype=like.dtype).reshape(like.shape)
+
+
+def any_entry(values: Array) -> bool:
+    """Say whether any entry is not zero; NaN is none."""
+    return bool(values.any())
+
+
+def square(weights: Sequence[Array]) -> float:
+    """Return |w|² over all tensors, in float64."""
+    return sum(float((w.astype(np.float64) ** 2).sum()) for w in weights)
+
+
+def alternatives(name: str, value: Any) -> list[Any]:
+    """Return other values for a hyperparameter whose meaning is published, none for others."""
+    if name == "betas" and isinstance(value, tuple) and len(value) > 1:
+        return [(*value[:k], beta, *value[k + 1 :]) for beta in decisions.BETAS for k in range(2)]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return []
+    return [other for other in decisions.ALTERNATIVES.get(name, ()) if other != value]
+
+
+def invalid(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return every hyperparameter with a known range, and values outside it."""
+    return [
+        (name, other)
+        for name, value in settings.items()
+        for other in decisions.INVALID.get(name, ())
+        if isinstance(other, tuple) == isinstance(value, tuple | list) and value is not None
+    ]
+
+
+def listed(options: Any) -> str:
+    """Return ``a=1, b=2``."""
+    return ", ".join(f"{key}={value}" for key, value in options.items())
+
+
+def tiled(values: Array) -> Array:
+    """Repeat a tensor along its first dimension until it has thousands of entries, an odd number of rows if it can."""
+    if values.ndim == 0 or not values.size:
+        return values
+    times = decisions.LARGE_TENSOR // values.size | 1
+    return np.tile(values, (times, *[1] * (values.ndim - 1)))
+
+
+def copy_of(large: Array, like: Array, place: float) -> Array:
+    """Return one copy out of a tiled tensor: the first (0), one in between, or the last (1)."""
+    if large.shape == like.shape:
+        return large
+    rows = like.shape[0]
+    at = int(place * (large.shape[0] // rows - 1)) * rows
+    return large[at : at + rows]
+
+
+def rounded_alike(
+    case: UpdateCase,
+    seen: Sequence[Weights],
+    expected: Sequence[Weights],
+    rerun: Rerun,
+    what: str,
+    *,
+    first: int = 0,
+    extra: float = 0.0,
+) -> Evidence:
+    """Compare two trajectories of one rule that may round differently.
+
+    Bit-equal ones agree. Else what is allowed is measured on ``rerun``: four times the largest change that ulps of
+    weights and gradients make, per tensor and step, a few ulps of the weights and of the way, and the share ``extra``
+    of the way.
+    """
+    names = [f"w{i + 1}" for i in range(len(case.tensors))]
+    if not any(differ(s, e) for s, e in zip(seen, expected, strict=True)):
+        return Evidence()
+    allowed = allowances(case, expected, rerun, extra)
+    return combine(
+        compare(s, e, names=names, allowed=allowed[t], start=expected[max(t - 1, 0)], step=first + t, what=what)
+        for t, (s, e) in enumerate(zip(seen, expected, strict=True))
+    )
+
+
+def allowances(case: UpdateCase, expected: Sequence[Weights], rerun: Rerun, extra: float) -> list[list[float]]:
+    """Return what two correct computations may differ by, for every step and tensor.
+
+    A rule that does not answer to ulps of its gradients rounds them itself, to bfloat16 at worst: then the changes are
+    as large as that rounding.
+    """
+    rng = np.random.default_rng(0)
+    moved = [rerun(_shaken(case, rng)) for _ in range(decisions.PERTURBATIONS)]
+    if not any(differ(m[-1], expected[-1]) for m in [rerun(_shaken(case, rng, weights=False)) for _ in range(2)]):
+        moved += [rerun(_coarse(case, rng)) for _ in range(decisions.PERTURBATIONS)]
+    return [[_allowed(t, i, expected, moved, extra) for i in range(len(case.tensors))] for t in range(len(expected))]
+
+
+def _allowed(t: int, i: int, expected: Sequence[Weights], moved: Sequence[Sequence[Weights]], extra: float) -> float:
+    w, way = expected[t][i], expected[t][i] - expected[0][i]
+    with np.errstate(all="ignore"):
+        change = max(float(np.nan_to_num(np.abs(m[t][i] - w)).max(initial=0)) for m in moved)
+    ulps = decisions.ULP * float(np.finfo(w.dtype).eps) / 2
+    far = float(np.abs(way).max(initial=0))
+    size = float(np.abs(w).max(initial=0)) + decisions.RULE_ROUNDING * far
+    return decisions.FLOORS_IN_MAXIMUM_NORM * change + (t + 1) * ulps * size + extra * far
+
+
+def _shaken(case: UpdateCase, rng: np.random.Generator, *, weights: bool = True) -> UpdateCase:
+    tensors = tuple(perturbed(case.tensors, rng)) if weights else case.tensors
+    return replace(case, tensors=tensors, gradients=tuple(_each(step, rng, 1) for step in case.gradients))
+
+
+def _coarse(case: UpdateCase, rng: np.random.Generator) -> UpdateCase:
+    return replace(case, gradients=tuple(_each(step, rng, 0) for step in case.gradients))
+
+
+def _each(step: Sequence[Array | None], rng: np.random.Generator, ulps: int) -> tuple[Array | None, ...]:
+    """Move every entry of the gradients that are there by an ulp, or by the unit of bfloat16."""
+    return tuple(
+        None if g is None else perturbed([g], rng)[0] if ulps else _by_the_unit_of_bfloat16(g, rng) for g in step
+    )
+
+
+def _by_the_unit_of_bfloat16(g: Array, rng: np.random.Generator) -> Array:
+    signs = rng.integers(0, 2, g.shape) * 2 - 1
+    return array(g * (1 + signs * decisions.BFLOAT16_UNIT), like=g)

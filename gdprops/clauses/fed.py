@@ -1,0 +1,45 @@
+"""What the clauses about fed subjects share: which traits they need, and comparison step by step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gdprops.clauses.lazy import lazy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gdprops.clauses import workbench
+    from gdprops.clauses.playing import Weights
+    from gdprops.model.case import UpdateCase
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.subject import Subject
+else:
+    workbench = lazy("gdprops.clauses.workbench")
+
+FED = ("inputs", ("gradient",))
+SEPARABLE = ("separability", ("element", "tensor"))
+REPEATABLE = ("randomness", ("none",))
+
+
+def same_trajectory(case: UpdateCase, seen: Sequence[Weights], expected: Sequence[Weights], what: str) -> Evidence:
+    """Compare two trajectories of the same optimizer on identical inputs, byte by byte, step by step."""
+    if not workbench.differ(expected[-1], case.tensors):
+        return workbench.vacuous("nothing moves")
+    names = workbench.names_of(case)
+    return workbench.combine(
+        workbench.same_bytes(s, e, names=names, what=what, step=t)
+        for t, (s, e) in enumerate(zip(seen, expected, strict=True))
+    )
+
+
+def moving(case: UpdateCase, expected: Sequence[Weights]) -> int:
+    """Return how many tensors move."""
+    return sum(workbench.differ([a], [b]) for a, b in zip(expected[-1], case.tensors, strict=True))
+
+
+def coupled(subject: Subject, what: str) -> str:
+    """Return what was done, with what to declare where a coupling of parameters is meant to be."""
+    known = dict(subject.traits)
+    stated = "separability" in known and known["separability"].declared
+    return what if stated else f"{what} (if parameters are coupled by design, declare separability=all)"

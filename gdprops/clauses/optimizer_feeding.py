@@ -1,0 +1,290 @@
+"""Chapter optimizer, continued: gradients that are missing, late, negated or asked for by a closure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE, coupled, same_trajectory
+from gdprops.clauses.lazy import lazy
+from gdprops.model.clause import Needs, View, clause
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gdprops.clauses import workbench
+    from gdprops.clauses.playing import Weights
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import UpdateCase
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.subject import Gradients, Run, Subject
+else:
+    workbench = lazy("gdprops.clauses.workbench")
+
+
+@clause(
+    id="optimizer.missing-gradient",
+    statement="A parameter whose gradient is None is not touched, not decayed, and neither its state nor its clock "
+    "advances.",
+    source="Muon#54: a missing gradient replaced by zeros, so that decay moves unused parameters.",
+    decision="Bytes of the parameter at each step without a gradient. Separable rules: with clocks per tensor every "
+    "parameter moves as if it were alone and had only the steps with a gradient; otherwise the others move as if one "
+    "that never has a gradient did not exist: bytes at every step.",
+    view=View.OPTIMIZER,
+    refuted_by=("zeros-for-missing-gradients", "clock-advances-without-a-gradient"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(absent=True, least_steps=3, zeros=False, longest=12)),
+    needs=Needs(traits=(FED, REPEATABLE), unless_declared=(("gradient_none", "as-zero"), ("gradient_none", "rejects"))),
+)
+def missing_gradient(subject: Subject, case: UpdateCase) -> Evidence:
+    coupled_ = subject.traits["separability"] not in SEPARABLE[1]
+    if coupled_ and subject.traits["gradient_none"] == "as-zero":
+        return workbench.vacuous("couples all parameters and takes a missing gradient for zeros")
+    seen = workbench.feed(subject, case)
+    parts = [_untouched(case, seen)]
+    if not coupled_ and subject.traits["clock"] == "tensor":
+        parts.append(_only_its_own_steps(subject, case, seen))
+    elif not coupled_:
+        parts.append(_as_if_never_there(subject, case, seen))
+    return workbench.combine(parts)
+
+
+def _untouched(case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
+    names = workbench.names_of(case)
+    return workbench.combine(
+        workbench.same_bytes(
+            [seen[t + 1][i]], [seen[t][i]], names=[names[i]], what="its gradient is missing", step=t + 1
+        )
+        for t, step in enumerate(case.gradients)
+        for i, g in enumerate(step)
+        if g is None
+    )
+
+
+def _only_its_own_steps(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
+    """Compare every tensor that ever lacks a gradient with a run on that tensor alone, without those steps."""
+    names, parts = workbench.names_of(case), []
+    for i, w in enumerate(case.tensors):
+        steps = [t for t, step in enumerate(case.gradients) if step[i] is not None]
+        if len(steps) in (0, len(case.gradients)):
+            continue
+        alone = workbench.feed_alone(subject, w, [case.gradients[t][i] for t in steps], case.plan, i)
+        what = "against the same steps without those that have no gradient"
+        parts += [
+            workbench.same_bytes([seen[t + 1][i]], [alone[k + 1]], names=[names[i]], what=what, step=t + 1)
+            for k, t in enumerate(steps)
+        ]
+    return workbench.combine(parts)
+
+
+def _as_if_never_there(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
+    """Compare the others with a run that has never heard of a tensor which has no gradient at all."""
+    never = {i for i in case.plan.indices if all(step[i] is None for step in case.gradients)}
+    kept = tuple(tuple(i for i in group if i not in never) for group in case.plan.groups)
+    if not never or not all(kept):
+        return workbench.vacuous("")
+    expected = workbench.feed(subject, case, replace(case.plan, groups=kept))
+    return same_trajectory(case, seen, expected, "against a run without the parameter that has no gradients")
+
+
+@clause(
+    id="optimizer.locality",
+    statement="A parameter's trajectory does not depend on what other, unrelated parameters are and do.",
+    source="DeepSpeed#8471: one step counter for all tensors; scratch buffers that are shared by shape.",
+    decision="Another tensor's weights and gradients changed, and a further tensor added to its group: the rest, "
+    "bytes at every step.",
+    view=View.OPTIMIZER,
+    refuted_by=("momentum-shared-by-shape", "adam-with-one-counter", "reads-its-updated-neighbour"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, mixed=True, longest=12)),
+    needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
+)
+def locality(subject: Subject, case: UpdateCase) -> Evidence:
+    expected, changed = workbench.feed(subject, case), case.order[0] % len(case.tensors)
+    others = [i for i in range(len(case.tensors)) if i != changed]
+    if not any(workbench.differ([expected[-1][i]], [case.tensors[i]]) for i in others):
+        return workbench.vacuous("no other tensor moves")
+    name = workbench.names_of(case)[changed]
+    alike = {f"{name} changed": _with_other_numbers(case, changed), "one more tensor": _with_one_more(case)}
+    return workbench.combine(
+        _rest_alike(case, workbench.feed(subject, other), expected, others, coupled(subject, what))
+        for what, other in alike.items()
+    )
+
+
+def _rest_alike(
+    case: UpdateCase, seen: Sequence[Weights], expected: Sequence[Weights], others: Sequence[int], what: str
+) -> Evidence:
+    names = workbench.names_of(case)
+    return workbench.combine(
+        workbench.same_bytes([s[i] for i in others], [e[i] for i in others], names=[names[i] for i in others],
+                             what=what, step=t)
+        for t, (s, e) in enumerate(zip(seen, expected, strict=True))
+    )  # fmt: skip
+
+
+def _with_other_numbers(case: UpdateCase, changed: int) -> UpdateCase:
+    """Return the case with one tensor three times as large, and its gradients turned round."""
+    tensors = tuple(workbench.array(3 * w, like=w) if i == changed else w for i, w in enumerate(case.tensors))
+    fed = tuple(tuple(_turned(g) if i == changed else g for i, g in enumerate(step)) for step in case.gradients)
+    return replace(case, tensors=tensors, gradients=fed)
+
+
+def _turned(g: Array | None) -> Array | None:
+    return None if g is None else workbench.array(1 - 3 * g, like=g)
+
+
+def _with_one_more(case: UpdateCase) -> UpdateCase:
+    """Return the case with a copy of its first tensor at the front of the first group."""
+    more, fed = (*case.tensors, case.tensors[0]), tuple((*step, step[0]) for step in case.gradients)
+    first, *rest = case.plan.groups
+    return replace(case, tensors=more, gradients=fed, plan=replace(case.plan, groups=((len(more) - 1, *first), *rest)))
+
+
+@clause(
+    id="optimizer.maximize",
+    statement="Maximizing J is minimizing -J, weight decay included.",
+    source="pytorch#92706 and optimizers that forget to negate a stored previous gradient.",
+    decision="maximize=True fed with g, against maximize=False fed with -g: bytes at every step.",
+    view=View.OPTIMIZER,
+    refuted_by=("maximize-turns-the-decay", "maximize-only-at-first"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, longest=12)),
+    needs=Needs(traits=(FED, REPEATABLE), option="maximize"),
+)
+def maximize(subject: Subject, case: UpdateCase) -> Evidence:
+    other = {key: value for key, value in case.plan.options.items() if key != "maximize"}
+    turned = [[None if g is None else workbench.array(-g, like=g) for g in step] for step in case.gradients]
+    expected = workbench.feed(subject, case, replace(case.plan, options=other), gradients=turned)
+    seen = workbench.feed(subject, case, replace(case.plan, options={**other, "maximize": True}))
+    return same_trajectory(case, seen, expected, "maximize=True, against the negated gradients")
+
+
+@clause(
+    id="optimizer.late-group",
+    statement="A parameter group that is added after some steps moves, and as in a fresh optimizer.",
+    source="torch.optim documentation of add_param_group: layers are unfrozen as training progresses.",
+    decision="The last tensors added after two steps. Separable rules with clocks per tensor or group: bytes of a "
+    "fresh optimizer on them; otherwise each moves that would in a fresh one. Separable rules: the others move as if "
+    "nothing had been added.",
+    view=View.OPTIMIZER,
+    refuted_by=("late-groups-never-move", "late-groups-start-old"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=4, most_steps=5, groups=False)),
+    needs=Needs(traits=(FED, REPEATABLE), torch=True, groups=True),
+)
+def late_group(subject: Subject, case: UpdateCase) -> Evidence:
+    at, indices = workbench.decisions.LATE_STEP, case.plan.indices
+    cut = 1 + case.order[0] % (len(indices) - 1)
+    early, late = indices[:cut], indices[cut:]
+    rate = None if case.plan.rates is None else case.plan.rates[0]
+    seen = _with_late_group(subject, case, early, late, rate)
+    plan = replace(case.plan, groups=(late,))
+    fresh = workbench.feed(subject, case, plan, gradients=case.gradients[at:])
+    separable = subject.traits["separability"] in SEPARABLE[1]
+    names = workbench.names_of(case)
+    alike = separable and subject.traits["clock"] in ("tensor", "group")
+    parts = [_as_fresh(names, seen[at:], fresh, late, at) if alike else _moved_too(names, seen, fresh, late)]
+    if separable:
+        alone = workbench.feed(subject, case, replace(case.plan, groups=(early,)))
+        parts.append(_rest_alike(case, seen, alone, early, "a group was added later"))
+    moved = workbench.differ(fresh[-1], case.tensors)
+    return workbench.combine(parts) if moved else workbench.vacuous("the added group would not move")
+
+
+def _with_late_group(
+    subject: Subject, case: UpdateCase, early: tuple[int, ...], late: tuple[int, ...], rate: float | None
+) -> list[Weights]:
+    run = subject.start(case.tensors, replace(case.plan, groups=(early,)))
+    seen = [run.weights()]
+    for t, step in enumerate(case.gradients):
+        if t == workbench.decisions.LATE_STEP:
+            run.add_group(late, rate)
+        there = t >= workbench.decisions.LATE_STEP
+        run.step([g if there or i in early else None for i, g in enumerate(step)])
+        seen.append(run.weights())
+    return seen
+
+
+def _as_fresh(
+    names: Sequence[str], seen: Sequence[Weights], fresh: Sequence[Weights], late: Sequence[int], at: int
+) -> Evidence:
+    what = f"added after step {at}, against a fresh optimizer"
+    return workbench.combine(
+        workbench.same_bytes([s[i] for i in late], [e[i] for i in late], names=[names[i] for i in late],
+                             what=what, step=at + t)
+        for t, (s, e) in enumerate(zip(seen, fresh, strict=True))
+    )  # fmt: skip
+
+
+def _moved_too(
+    names: Sequence[str], seen: Sequence[Weights], fresh: Sequence[Weights], late: Sequence[int]
+) -> Evidence:
+    still = [i for i in late if _moves(fresh, i) and not _moves(seen, i)]
+    if still:
+        return workbench.violation("added later, it never moves", blame=tuple(names[i] for i in still))
+    return workbench.agreement()
+
+
+def _moves(seen: Sequence[Weights], i: int) -> bool:
+    return bool(workbench.differ([seen[-1][i]], [seen[0][i]]))
+
+
+@clause(
+    id="optimizer.closure",
+    statement="step(closure) evaluates the closure with gradients enabled, before it moves anything, and returns its "
+    "loss; where a gradient is all that a step needs, exactly once, and moves as the step fed with that gradient.",
+    source="torch.optim documentation of step(closure); optimizers that never call it, or under no_grad.",
+    decision="What the closure saw and gave, and what step returned; the step fed with the same gradient: bytes.",
+    view=View.OPTIMIZER,
+    refuted_by=("closure-never-called", "closure-called-twice", "returns-no-loss", "closure-after-the-move"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(zeros=False, transposed=False)),
+    needs=Needs(traits=(("inputs", ("gradient", "closure")), REPEATABLE), torch=True, feature="closure"),
+)
+def closure(subject: Subject, case: UpdateCase) -> Evidence:
+    run = subject.start(case.tensors, case.plan)
+    fed = subject.traits["inputs"] == "gradient"
+    seen, parts = [run.weights()], []
+    for t, gradients in enumerate(case.gradients):
+        parts.append(_called(run, seen[-1], gradients, loss=1.0 + t, once=fed, step=t + 1))
+        seen.append(run.weights())
+    if fed:
+        expected = workbench.feed(subject, case)
+        parts.append(same_trajectory(case, seen, expected, "step(closure), against the step fed with its gradient"))
+    return workbench.combine(parts)
+
+
+def _called(run: Run, before: Weights, gradients: Gradients, *, loss: float, once: bool, step: int) -> Evidence:
+    found: list[Sequence[Array]] = []
+
+    def look(weights: Sequence[Array]) -> tuple[float, Gradients]:
+        found.append(weights)
+        return loss, gradients
+
+    stepped = run.step_closure(look)
+    if not found or (once and len(found) > 1):
+        return workbench.violation(f"step {step}: the closure is called {len(found)} times")
+    if workbench.differ(found[0], before):
+        return workbench.violation(f"step {step}: weights have moved before the closure is called")
+    returned = f"step {step}: the closure's loss is {loss:g}, step(closure) returns {stepped.returned}"
+    return workbench.require(stepped.returned == loss, returned)
+
+
+@clause(
+    id="optimizer.zero-grad",
+    statement="zero_grad() leaves None or exact zeros on every parameter that the optimizer holds.",
+    source="torch.optim.Optimizer.zero_grad; wrappers that forward it to some groups only.",
+    decision="What stands in .grad after zero_grad(), with set_to_none True and False.",
+    view=View.OPTIMIZER,
+    refuted_by=("zeroes-the-first-group-only",),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=2, zeros=False)),
+    needs=Needs(traits=(FED,), torch=True),
+)
+def zero_grad(subject: Subject, case: UpdateCase) -> Evidence:
+    run, names = subject.start(case.tensors, case.plan), workbench.names_of(case)
+    for t, gradients in enumerate(case.gradients):
+        run.step(gradients)
+        run.zero_gradients(set_to_none=bool((t + case.order[0]) % 2))
+        left = [n for n, g in zip(names, run.gradients(), strict=True) if g is not None and workbench.any_entry(g)]
+        if left:
+            return workbench.violation("zero_grad() leaves a gradient behind", blame=tuple(left))
+    return workbench.agreement()
+
+
+CLAUSES = (missing_gradient, locality, maximize, late_group, closure, zero_grad)

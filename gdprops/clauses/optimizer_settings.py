@@ -1,0 +1,158 @@
+"""Chapter optimizer, continued: what hyperparameters and declarations promise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gdprops.clauses.fed import FED, REPEATABLE
+from gdprops.clauses.lazy import lazy
+from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.model.clause import Level, Needs, View, clause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gdprops.clauses import workbench
+    from gdprops.clauses.playing import Weights
+    from gdprops.model.case import UpdateCase
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.subject import Subject
+else:
+    workbench = lazy("gdprops.clauses.workbench")
+
+
+@clause(
+    id="optimizer.hyperparameters-act",
+    statement="Every hyperparameter whose meaning is published changes something: the learning rate also when it is "
+    "changed in param_groups.",
+    source="mlx#440: SGD with momentum 0 ignores weight decay; a learning rate that is read at construction only.",
+    decision="Once per run: lr, weight_decay, momentum, betas, alpha, rho and eps, each changed in every example, the "
+    "others as the user has them. One that has changed neither weights nor state in any is a violation, where at "
+    "least half of the examples and ten could show it.",
+    view=View.OPTIMIZER,
+    refuted_by=("weight-decay-ignored-without-momentum", "rate-read-at-construction"),
+    cases=lambda domain: workbench.feeds(
+        domain, workbench.Feed(least_steps=3, most_steps=4, zeros=False, groups=False, own_rate=False, options=False)
+    ),
+    needs=Needs(traits=(FED, REPEATABLE)),
+)
+def hyperparameters_act(subject: Subject, case: UpdateCase) -> Evidence:
+    base = _played(subject, case, {})
+    if not workbench.differ(base[0][-1], case.tensors):
+        return workbench.vacuous("nothing moves")
+    return workbench.unanswered(name for name, changed in _changes(subject, case) if _alike(changed, base))
+
+
+Played = tuple["list[Weights]", bytes]
+
+
+def _alike(changed: Played | None, base: Played) -> bool:
+    """Say whether a run did what the other did; of one that was refused nothing is known."""
+    return changed is not None and changed[1] == base[1] and not any(map(workbench.differ, changed[0], base[0]))
+
+
+def _changes(subject: Subject, case: UpdateCase) -> Iterator[tuple[str, Played | None]]:
+    """Yield every hyperparameter with what the run did once it was changed; None where it is refused."""
+    for name, value in subject.settings.items():
+        others = workbench.alternatives(name, value)
+        if not others or name in case.plan.options:
+            continue
+        try:
+            yield name, _played(subject, case, {name: others[case.order[0] % len(others)]})
+        except (SubjectCrash, Unsupported):
+            yield name, None
+    if case.plan.rates is not None and subject.traits["lr_response"] != "own-schedule":
+        slower = replace(case, plan=replace(case.plan, rates=tuple(rate / 2 for rate in case.plan.rates)))
+        yield "lr (in param_groups)", _played(subject, slower, {})
+
+
+def _played(subject: Subject, case: UpdateCase, changed: Mapping[str, Any]) -> Played:
+    run = subject.start(case.tensors, replace(case.plan, options={**case.plan.options, **changed}))
+    seen = [run.weights()]
+    for step in case.gradients:
+        run.step(step)
+        seen.append(run.weights())
+    return seen, run.remembered()
+
+
+@clause(
+    id="optimizer.rejects-invalid",
+    statement="A hyperparameter outside its range raises before anything moves.",
+    source="torch.optim: a negative rate, decay, momentum or epsilon, or a beta of 1 or more, raises ValueError.",
+    decision="Each of them in turn: the constructor or the first step raises, or no weight moves.",
+    level=Level.RECOMMENDED,
+    view=View.OPTIMIZER,
+    refuted_by=("takes-any-rate",),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=2, options=False, zeros=False)),
+    needs=Needs(traits=(FED,), torch=True),
+)
+def rejects_invalid(subject: Subject, case: UpdateCase) -> Evidence:
+    tried = workbench.invalid(subject.settings)
+    if not tried:
+        return workbench.vacuous("its signature names no hyperparameter with a known range")
+    taken = [(name, value) for name, value in tried if _moves_with(subject, case, name, value)]
+    said = ", ".join(f"{name}={value!r}" for name, value in taken)
+    return workbench.require(not taken, f"taken, and the weights move: {said}")
+
+
+def _moves_with(subject: Subject, case: UpdateCase, name: str, value: Any) -> bool:
+    plan = replace(case.plan, options={name: value}, rates=None)
+    try:
+        seen = workbench.feed(subject, case, plan, gradients=case.gradients[:1])
+    except (SubjectCrash, Unsupported):
+        return False
+    return workbench.differ(seen[-1], seen[0])
+
+
+@clause(
+    id="optimizer.descends-by-default",
+    statement="With its default hyperparameters an optimizer does not climb |w|².",
+    source="Default arguments of released optimizers that climb for their first steps.",
+    decision="Ten steps on the gradient of ½c|w|², where |w| is at least 100 times the first step: |w|² does not grow.",
+    level=Level.RECOMMENDED,
+    view=View.OPTIMIZER,
+    refuted_by=("sgd-sign-flipped", "climbs-while-it-warms-up"),
+    cases=lambda domain: workbench.feeds(
+        domain, workbench.Feed(most_steps=2, options=False, groups=False, zeros=False)
+    ),
+    needs=Needs(traits=(FED, REPEATABLE)),
+)
+def descends_by_default(subject: Subject, case: UpdateCase) -> Evidence:
+    if subject.settings.get("maximize"):
+        return workbench.vacuous("it maximizes")
+    scale, curvature = workbench.decisions.DEFAULT_SCALES[case.order[0] % len(workbench.decisions.DEFAULT_SCALES)]
+    start = [workbench.array(w * scale, like=w) for w in case.tensors]
+    run, sizes = subject.start(start, replace(case.plan, rates=None)), list[float]()
+    for t in range(workbench.decisions.DEFAULT_STEPS):
+        before = run.weights()
+        sizes.append(workbench.square(before))
+        run.step([workbench.array(w * curvature, like=w) for w in before])
+        if t == 0 and not _is_small(run.weights(), before):
+            return workbench.vacuous("a first step is longer than a hundredth of the weights")
+    sizes.append(workbench.square(run.weights()))
+    if sizes[-1] == sizes[0]:
+        return workbench.vacuous("nothing moved")
+    return workbench.require(sizes[-1] < sizes[0], f"|w|² goes {sizes[0]:.9g} → {sizes[1]:.9g} → … → {sizes[-1]:.9g}")
+
+
+def _is_small(after: Weights, before: Weights) -> bool:
+    moved = workbench.square([a - b for a, b in zip(after, before, strict=True)])
+    return bool(moved * workbench.decisions.DEFAULT_DISTANCE**2 <= workbench.square(before))
+
+
+@clause(
+    id="optimizer.traits-as-declared",
+    statement="What its owner declares of a subject is what the probe measures.",
+    source="A declaration switches clauses off: a wrong one would hide a bug.",
+    decision="Every declared trait (also those that a declared rule implies) against the probe's measurement.",
+    view=View.OPTIMIZER,
+    refuted_by=("declares-what-it-is-not",),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=2, options=False)),
+    needs=Needs(declared=True),
+)
+def traits_as_declared(subject: Subject, case: UpdateCase) -> Evidence:
+    return workbench.require(not subject.traits.conflicts, "; ".join(subject.traits.conflicts))
+
+
+CLAUSES = (hyperparameters_act, rejects_invalid, descends_by_default, traits_as_declared)

@@ -1,0 +1,165 @@
+"""Chapter optimizer, continued: tensors of every form, and every implementation of one rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE
+from gdprops.clauses.lazy import lazy
+from gdprops.model.clause import Needs, View, clause
+from gdprops.model.traits import IMPLEMENTATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gdprops.clauses import workbench
+    from gdprops.clauses.playing import Weights
+    from gdprops.model.case import Plan, UpdateCase
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.subject import Run, Subject
+else:
+    workbench = lazy("gdprops.clauses.workbench")
+
+
+@clause(
+    id="optimizer.shapes",
+    statement="A tensor's shape and size change nothing for an element-wise rule: every entry moves as in a flat and "
+    "in a small tensor; no rule crashes on a shape that it takes.",
+    source="Kernels that handle a last odd block apart; norms and factors that expect two dimensions.",
+    decision="Element-wise rules: the joint step against each tensor flattened and alone, and against the same numbers "
+    "in a tensor of thousands of entries: the same but for rounding. Others: no crash on shapes of all dimensions "
+    "that the probe accepted, and on thousands of entries.",
+    view=View.OPTIMIZER,
+    refuted_by=("skips-vectors", "forgets-the-rest-of-a-block"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(transposed=False, most_steps=3)),
+    needs=Needs(traits=(FED, REPEATABLE)),
+)
+def shapes(subject: Subject, case: UpdateCase) -> Evidence:
+    seen, large = workbench.feed(subject, case), _large(case)
+    grown = workbench.feed(subject, large)
+    if subject.traits["separability"] != "element":
+        return workbench.agreement()
+    if not workbench.differ(seen[-1], case.tensors):
+        return workbench.vacuous("nothing moves")
+    apart = [_small_again(case, weights) for weights in grown]
+    what = "the same numbers over and over in a large tensor, against the small one"
+    parts = [workbench.rounded_alike(case, part, seen, lambda other: workbench.feed(subject, other), what)
+             for part in zip(*apart, strict=True)]  # fmt: skip
+    if subject.traits.accepts("shapes", "1"):
+        parts.append(_flattened(subject, case, seen))
+    return workbench.combine(parts)
+
+
+def _large(case: UpdateCase) -> UpdateCase:
+    """Return the case with every tensor repeated along its first dimension, thousands of times."""
+    return replace(
+        case,
+        tensors=tuple(workbench.tiled(w) for w in case.tensors),
+        gradients=tuple(tuple(None if g is None else workbench.tiled(g) for g in step) for step in case.gradients),
+    )
+
+
+def _small_again(case: UpdateCase, weights: Weights) -> list[Weights]:
+    """Return the first, a middle and the last copy of the small tensors."""
+    return [[workbench.copy_of(w, like, place) for w, like in zip(weights, case.tensors, strict=True)]
+            for place in (0.0, 0.5, 1.0)]  # fmt: skip
+
+
+def _flattened(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
+    flat = replace(
+        case,
+        tensors=tuple(w.reshape(-1) for w in case.tensors),
+        gradients=tuple(tuple(None if g is None else g.reshape(-1) for g in step) for step in case.gradients),
+    )
+    found = [
+        [w.reshape(like.shape) for w, like in zip(weights, case.tensors, strict=True)]
+        for weights in workbench.feed(subject, flat)
+    ]
+    return workbench.rounded_alike(
+        case, found, seen, lambda other: workbench.feed(subject, other), "the same numbers in flat tensors"
+    )
+
+
+@clause(
+    id="optimizer.mixed-dtypes",
+    statement="Tensors of several dtypes in one group each move as they would alone.",
+    source="Multi-tensor paths that group by device only; scratch tensors in the dtype of the first parameter.",
+    decision="float32 and float64 tensors in one group, against each tensor alone: bytes at every step.",
+    view=View.OPTIMIZER,
+    refuted_by=("computes-in-the-first-dtype",),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(mixed_always=True, unusual=False)),
+    needs=Needs(traits=(FED, SEPARABLE, REPEATABLE), feature="float64 beside float32"),
+)
+def mixed_dtypes(subject: Subject, case: UpdateCase) -> Evidence:
+    seen, names = workbench.feed(subject, case), workbench.names_of(case)
+    if not workbench.differ(seen[-1], case.tensors):
+        return workbench.vacuous("nothing moves")
+    parts = []
+    for i, w in enumerate(case.tensors):
+        alone = workbench.feed_alone(subject, w, [step[i] for step in case.gradients], case.plan, i)
+        parts += [
+            workbench.same_bytes([s[i]], [a], names=[names[i]], what=f"{w.dtype} among others, against alone", step=t)
+            for t, (s, a) in enumerate(zip(seen, alone, strict=True))
+        ]
+    return workbench.combine(parts)
+
+
+@clause(
+    id="optimizer.implementations",
+    statement="Every implementation of one rule (loop, foreach, fused, differentiable) takes the same steps.",
+    source="pytorch#78807: foreach AMSGrad never stored its maximum; pytorch#110454: a multi-tensor path that returns "
+    "early.",
+    decision="From the same start, and from the loop's saved state after every step, two steps of either: the same "
+    "but for rounding (four times what ulps of the inputs change).",
+    view=View.OPTIMIZER,
+    refuted_by=("foreach-forgets-its-maximum", "foreach-stops-at-a-missing-gradient"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, transposed=False, longest=12)),
+    needs=Needs(traits=(FED, REPEATABLE), torch=True, feature="implementations"),
+)
+def implementations(subject: Subject, case: UpdateCase) -> Evidence:
+    accepted = [flag for flag in IMPLEMENTATIONS if flag in subject.traits["flags"].split("+")]
+    flag = accepted[case.order[0] % len(accepted)]
+    wide = all(w.dtype.itemsize == workbench.decisions.DOUBLE_BYTES for w in case.tensors)
+    loop = replace(case.plan, options={**case.plan.options, **dict.fromkeys(accepted, False)}, wide=wide)
+    other = replace(loop, options={**loop.options, flag: True})
+    expected = workbench.feed(subject, case, loop)
+    if not workbench.differ(expected[-1], case.tensors):
+        return workbench.vacuous("nothing moves")
+    seen, what = workbench.feed(subject, case, other), f"{flag}=True, against the loop"
+    extra = 0.0 if wide else workbench.decisions.SINGLE_SCALARS
+    parts = [
+        workbench.rounded_alike(case, seen, expected, lambda c: workbench.feed(subject, c, loop), what, extra=extra)
+    ]
+    return workbench.combine([*parts, *_from_saved_states(subject, case, loop, other, what)])
+
+
+def _from_saved_states(subject: Subject, case: UpdateCase, loop: Plan, other: Plan, what: str) -> list[Evidence]:
+    """Load the loop's state into both after every step, and let both take two more."""
+    run, parts = subject.start(case.tensors, loop), []
+    for t in range(1, len(case.gradients) - 1):
+        run.step(case.gradients[t - 1])
+        part = replace(case, tensors=tuple(run.weights()), gradients=case.gradients[t : t + 2])
+
+        def by_the_loop(given: UpdateCase, start: Run = run) -> list[Weights]:
+            fresh = start.resumed(plan=loop)
+            fresh.place(given.tensors)
+            return _onwards(fresh, given)
+
+        seen, expected = _onwards(run.resumed(plan=other), part), by_the_loop(part)
+        extra = 0.0 if loop.wide else workbench.decisions.SINGLE_SCALARS
+        parts.append(
+            workbench.rounded_alike(part, seen, expected, by_the_loop, f"{what}, from its state", first=t, extra=extra)
+        )
+    return parts
+
+
+def _onwards(run: Run, case: UpdateCase) -> list[Weights]:
+    seen = [run.weights()]
+    for step in case.gradients:
+        run.step(step)
+        seen.append(run.weights())
+    return seen
+
+
+CLAUSES = (implementations, shapes, mixed_dtypes)
