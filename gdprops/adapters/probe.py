@@ -15,7 +15,7 @@ from gdprops.adapters.probe_rule import PAIR, RULE
 from gdprops.adapters.probing import ALL, Probe, attempt
 from gdprops.errors import SubjectCrash, UsageError
 from gdprops.model.case import Plan
-from gdprops.model.subject import Domain
+from gdprops.model.subject import Delivery, Domain
 from gdprops.model.traits import RULES, Measured, Traits
 from gdprops.numerics.decisions import DOUBLE
 
@@ -99,9 +99,13 @@ def _wanted(probe: Probe, crash: SubjectCrash) -> str:
     """Say what a step that raised would have wanted; nothing that helps leaves it with its crash."""
     if "sparse" in str(crash.error).lower():
         return "sparse"
-    if any(words in str(crash.error) for words in ("leaf Variable that requires grad", "capturable", "create_graph")):
+    if attempt(lambda: _with_graph(probe)) is None:
         return "create-graph"
     return "closure" if attempt(lambda: _with_closure(probe)) is None else "gradient"
+
+
+def _with_graph(probe: Probe) -> None:
+    probe.subject.start(probe.tensors(), Plan((ALL,))).step(probe.gradients(0), Delivery.GRAPH)
 
 
 def _with_closure(probe: Probe) -> None:

@@ -27,7 +27,7 @@ else:
     statement="Every hyperparameter whose meaning is published changes something: the learning rate also when it is "
     "changed in param_groups.",
     source="mlx#440: SGD with momentum 0 ignores weight decay; a learning rate that is read at construction only.",
-    decision="Once per run: lr, weight_decay, momentum, betas, alpha, rho and eps, each changed in every example, the "
+    decision="Once per run: lr, weight_decay, momentum, betas and eps, each changed in every example, the "
     "others as the user has them. One that has changed neither weights nor state in any is a violation, where at "
     "least half of the examples and ten could show it.",
     view=View.OPTIMIZER,

@@ -183,8 +183,6 @@ LATE_STEP = 2
 ALTERNATIVES: dict[str, tuple[float, ...]] = {
     "weight_decay": (0.25, 0.5),
     "momentum": (0.5, 0.25),
-    "alpha": (0.5, 0.25),
-    "rho": (0.5, 0.25),
     "eps": (0.25, 2.0),
 }
 BETAS = (0.5, 0.25)

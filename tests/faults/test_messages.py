@@ -83,7 +83,7 @@ SHRUNK = (
     Said(
         "momentum-shared-by-shape",
         "optimizer.parameter-order",
-        "handed over in the order w3, w2, w1",
+        "handed over in the order w3, w2, w1 (if parameters are coupled by design, declare separability=all)",
         ("w1", "w3"),
         1,
         "0.125",
