@@ -24,6 +24,25 @@ class Location:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """One tensor of a violated comparison, for pictures.
+
+    ``moved_seen`` and ``moved_expected`` are the lengths of its displacements, None where no start was known.
+    ``start``, ``seen`` and ``expected`` are its entries in order, None where it has too many to be read.
+    """
+
+    parameter: str
+    shape: tuple[int, ...]
+    wrong: bool
+    moved_seen: float | None = None
+    moved_expected: float | None = None
+    start: tuple[float, ...] | None = None
+    seen: tuple[float, ...] | None = None
+    expected: tuple[float, ...] | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """One example's outcome.
 
@@ -31,7 +50,7 @@ class Evidence:
     where the comparison was exact. ``reason`` says why an example is not decisive, or what went wrong where no
     numbers were compared. ``blame`` names every wrong parameter. ``elsewise`` says that the subject is wrong, but not
     in the way that the clause is about. ``silent`` names what changed nothing in this example: a violation where it
-    does so in all examples of a run.
+    does so in all examples of a run. ``compared`` shows the tensors of a violated comparison.
     """
 
     violated: bool = False
@@ -42,10 +61,11 @@ class Evidence:
     reason: str = ""
     elsewise: bool = False
     silent: frozenset[str] | None = None
+    compared: tuple[Compared, ...] = ()
 
     def agreed(self) -> Evidence:
         """Return the same example as if everything compared had agreed (for the meta-test of the clauses)."""
-        return replace(self, violated=False, location=None, blame=(), silent=None)
+        return replace(self, violated=False, location=None, blame=(), silent=None, compared=())
 
 
 def agreement() -> Evidence:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, final
 
 from gdprops.model.clause import Level
-from gdprops.model.evidence import Location
+from gdprops.model.evidence import Compared, Location
 
 SPECIFICATION = 1
 """The version of the specification; a new clause raises it."""
@@ -73,6 +73,7 @@ class Verdict:
     seconds: float = 0.0
     vacuous_reasons: dict[str, int] = field(default_factory=dict)
     stale: bool = False
+    compared: tuple[Compared, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -189,10 +190,16 @@ def verdict_from_dict(data: dict[str, Any]) -> Verdict:
         fields["location"] = Location(**{**location, "index": tuple(location["index"])})
     if example is not None:
         fields["counterexample"] = Counterexample(**example)
+    fields["compared"] = tuple(_compared_from(one) for one in fields["compared"])
     for key in ("blame", "also"):
         fields[key] = tuple(fields[key])
     fields.update(about=About(fields["about"]), level=Level(fields["level"]), status=Status(fields["status"]))
     return Verdict(**fields)
+
+
+def _compared_from(data: dict[str, Any]) -> Compared:
+    tuples = ("shape", "start", "seen", "expected")
+    return Compared(**{**data, **{key: None if data[key] is None else tuple(data[key]) for key in tuples}})
 
 
 def names_of(verdicts: Sequence[Verdict]) -> tuple[str, ...]:

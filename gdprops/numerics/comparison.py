@@ -9,6 +9,7 @@ import numpy as np
 
 from gdprops.model.evidence import Evidence, Location, vacuous
 from gdprops.numerics.decisions import RIVAL_SHARE
+from gdprops.numerics.shown import shown
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -42,7 +43,7 @@ def compare(
     blame = tuple(name for name, w in zip(names, wrong, strict=True) if w.any())
     if blame:
         location = _locate(seen, expected, bounds, wrong, names, start, step)
-        return Evidence(True, True, ratio, location, blame, what)
+        return Evidence(True, True, ratio, location, blame, what, compared=shown(seen, expected, names, blame, start))
     blurred = any(not _distinguishable(rival, expected, bounds) for rival in rivals)
     return Evidence(decisive=not blurred, ratio=ratio, reason="no rival differs enough" if blurred else "")
 
@@ -65,7 +66,8 @@ def same_bytes(
         return Evidence(True, True, None, None, blame, f"{what}: {names[i]} is {form}")
     wrong = [_bits_differ(s, e) for s, e in zip(seen, expected, strict=True)]
     zeros = [np.zeros(e.shape) for e in expected]
-    return Evidence(True, True, None, _locate(seen, expected, zeros, wrong, names, None, step), blame, what)
+    location = _locate(seen, expected, zeros, wrong, names, None, step)
+    return Evidence(True, True, None, location, blame, what, compared=shown(seen, expected, names, blame, None))
 
 
 def is_clearly_other(rival: Arrays, expected: Arrays, allowed: Sequence[Any]) -> bool:

@@ -70,5 +70,16 @@ class Report:
 
         return outcome_text(self.outcome)
 
+    def _repr_html_(self) -> str:
+        """Return the report for a notebook: the page of ``--html``, or the text where its packages are missing."""
+        from html import escape
+        from importlib.util import find_spec
+
+        if find_spec("jinja2") is None or find_spec("matplotlib") is None:
+            return f"<pre>{escape(str(self))}</pre>"
+        from gdprops.report.html_file import in_notebook
+
+        return in_notebook([self.outcome])
+
     def __repr__(self) -> str:
         return f"<Report on {self.outcome.subject}: exit code {self.exit_code}>"

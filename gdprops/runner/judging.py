@@ -62,5 +62,6 @@ def _violated(counted: Verdict, item: Item, subject: Subject | None, finding: Fi
         first_wrong_step=None if evidence.location is None else evidence.location.step,
         location=evidence.location,
         reason=evidence.reason + unsteady,
+        compared=evidence.compared,
         counterexample=counterexample_of(item, subject, finding.case, settings, examiner),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gdprops.model.clause import Level
-from gdprops.model.evidence import Location
+from gdprops.model.evidence import Compared, Location
 from gdprops.model.verdict import (
     SCHEMA,
     SPECIFICATION,
@@ -42,6 +42,10 @@ FULL = replace(
     reason="joint",
     seconds=0.5,
     vacuous_reasons={"nothing moves": 3},
+    compared=(
+        Compared("w1", (1, 2), True, 0.5, 0.25, (1.0, 2.0), (1.5, 2.0), (1.25, 2.0)),
+        Compared("w2", (9, 9), True),
+    ),
 )
 
 
