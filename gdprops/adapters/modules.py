@@ -129,38 +129,3 @@ def _linear(weight: nn.Parameter, bias: nn.Parameter | None) -> nn.Linear:
 
 def _activation(name: str) -> nn.Module:
     return nn.LeakyReLU(LEAK) if name == "leaky-relu" else _ACTIVATIONS[name]()
-
-
-_SCRIPTED = {"relu": "torch.nn.ReLU()", "tanh": "torch.nn.Tanh()", "sigmoid": "torch.nn.Sigmoid()"}
-_SCRIPTED_LOSSES = {
-    "half-sse": "lambda outputs, targets: ((outputs - targets) ** 2).sum() / 2",
-    "mse": "torch.nn.MSELoss()",
-    "bce": "torch.nn.BCEWithLogitsLoss()",
-    "cross-entropy": "torch.nn.CrossEntropyLoss()",
-}
-
-
-def script_module(network: Network, tensors: Sequence[Array]) -> list[str]:
-    """Return the lines that build the same model and loss without gdprops, where the network is a plain stack."""
-    loss = f"loss_fn = {_SCRIPTED_LOSSES[network.loss]}"
-    tied = len({layer.weight for layer in network.layers}) < len(network.layers)
-    special = {"square", "leaky-relu"} & {layer.activation for layer in network.layers}
-    if (
-        tied
-        or special
-        or network.recomputed
-        or network.scale is not None
-        or any(layer.residual for layer in network.layers)
-    ):
-        return ["# the model has ties, residuals, a scale or a square: gdprops replay builds it", loss]
-    lines, parts = list[str](), list[str]()
-    for layer in network.layers:
-        rows, columns = tensors[layer.weight].shape
-        parts.append(f"torch.nn.Linear({columns}, {rows}, bias={layer.bias is not None}, dtype=torch.float64)")
-        for kind, i in (("weight", layer.weight), ("bias", layer.bias)):
-            if i is not None:
-                where = f"model[{len(parts) - 1}].{kind}"
-                lines.append(f"{where}.data = torch.tensor({tensors[i].tolist()}, dtype=torch.{tensors[i].dtype})")
-                lines += [] if network.trainable[i] else [f"{where}.requires_grad_(False)"]
-        parts += [_SCRIPTED[layer.activation]] if layer.activation != "identity" else []
-    return [f"model = torch.nn.Sequential({', '.join(parts)})", *lines, loss]

@@ -17,7 +17,7 @@ from torch import nn
 from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
 from gdprops.adapters.isolation import seed_random_numbers
-from gdprops.adapters.modules import script_module
+from gdprops.adapters.script_model import script_model
 from gdprops.adapters.tasks import NetworkTask, Task
 from gdprops.adapters.training_run import Training
 from gdprops.adapters.trial import Habits, trial_cases, tried
@@ -62,7 +62,7 @@ class TrainingStep:
 
     def script(self, case: TrainCase) -> str:
         """Return a plain script that builds the model of a case and trains it."""
-        lines = [*script.import_lines(self.spec), *script_module(case.network, case.tensors)]
+        lines = [*script.import_lines(self.spec), *script_model(case.network, case.tensors)]
         lines.append(f"built = {self.spec.rpartition(':')[2]}(model, loss_fn)")
         lines.append("step = built[0] if isinstance(built, tuple) else built")
         for batch in case.batches:
