@@ -23,7 +23,7 @@ DISTINCT = (2, 5, 11)
 MOST_PARAMETERS = 12
 LENGTHS = (4, 2, 6, 1, 3, 8)
 """How many parameters a list may hold, the usual numbers first."""
-BIAS = re.compile(r"b(_?\d.*|ias.*)?$|.*[bB]ias.*|.*intercept.*|.*_b\d*$")
+BIAS = re.compile(r"b(_.*|\d.*|ias.*|[a-z])?$|.*[bB]ias.*|.*intercept.*|.*_b\d*$")
 ONE = np.ones((1, 1))
 DATA: tuple[tuple[Any, Any], ...] = (
     (ONE, ONE),

@@ -14,7 +14,7 @@ from gdprops.adapters.guessed_shapes import layers_by_shape
 from gdprops.adapters.stateless import Stateless
 from gdprops.adapters.written_forms import Container, RateAt, described
 from gdprops.errors import SubjectCrash, UsageError
-from gdprops.model.names import layers_of
+from gdprops.model.names import layer_of, layers_of
 from gdprops.numerics import decisions
 from gdprops.numerics.differences import cautious_gradient, roughness
 from gdprops.numerics.floor import perturbed
@@ -58,8 +58,8 @@ class WrittenRun(Stateless):
         self._functions, self._calls, self.case = functions, calls, case
         self._container = functions.container
         self.names = case.names
-        in_a_list = functions.container.keys is None
-        self.layers = layers_by_shape(case.names, functions.layout.shapes) if in_a_list else layers_of(case.names)
+        numbered = functions.container.keys is not None and len({layer_of(name) for name in case.names}) > 1
+        self.layers = layers_of(case.names) if numbered else layers_by_shape(case.names, functions.layout.shapes)
         self._shapes = [w.shape for w in case.tensors]
         self._params = self._container.of([np.array(w) for w in case.tensors])
         self.expression: str | None = None

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gdprops.clauses import backprop, descent, gradient, looping, optimizer, sequential, step, training
 from gdprops.model.catalogue import Catalogue
+from gdprops.model.clause import Clause
 
 CHAPTERS = (gradient, step, looping, descent, sequential, optimizer)
 TRAINED = {**training.FACES, **looping.FACES}
@@ -13,7 +14,10 @@ TRAINED = {**training.FACES, **looping.FACES}
 
 def catalogue() -> Catalogue:
     """Return every clause, in the order of the specification."""
-    clauses = (clause for chapter in CHAPTERS for clause in chapter.CLAUSES)
-    return Catalogue(
-        replace(clause, trained=TRAINED.get(clause.id), written=backprop.FACES.get(clause.id)) for clause in clauses
-    )
+    return Catalogue(_faced(clause) for chapter in CHAPTERS for clause in chapter.CLAUSES)
+
+
+def _faced(clause: Clause) -> Clause:
+    written = backprop.FACES.get(clause.id)
+    refuted_by = clause.refuted_by if written is None else (*clause.refuted_by, *written.refuted_by)
+    return replace(clause, trained=TRAINED.get(clause.id), written=written, refuted_by=refuted_by)

@@ -121,18 +121,31 @@ def pure(subject: WrittenSubject, case: BackpropCase) -> Evidence:
     )
 
 
-def _steps(examine: Examine, cases: Callable[[Domain], Any] = _loops) -> Face:
-    return Face(cases, _seen_again(examine), _without_step)
+EARLY = (
+    "backprop-adjusts-output-neurons-first",
+    "backprop-adds-before-it-transposes",
+    "backprop-moves-then-passes-through",
+    "backprop-softmax-layer-moves-first",
+    "backprop-corrects-columns-first",
+    "backprop-inner-weights-see-outer-ones-moved",
+)
+"""Faults that use weights which they have updated already."""
+
+
+def _steps(examine: Examine, *refuted_by: str, cases: Callable[[Domain], Any] = _loops) -> Face:
+    return Face(cases, _seen_again(examine), _without_step, refuted_by)
 
 
 FACES: dict[str, Face] = {
-    "gradient.complete": Face(_looks, complete, _without_gradients),
-    "gradient.matches-loss": Face(_looks, _seen_again(matches_loss), _without_gradients),
-    "gradient.pure": Face(_looks, pure),
-    "step.simultaneous": _steps(training.simultaneous),
-    "step.plain": _steps(plain),
-    "step.moves-all": _steps(training.moves_all),
-    "step.once": _steps(training.once),
-    "step.fresh-gradient": _steps(training.fresh_gradient),
-    "step.trains": _steps(trains, _one_batch),
+    "gradient.complete": Face(_looks, complete, _without_gradients, ("backprop-forgets-a-bias",)),
+    "gradient.matches-loss": Face(
+        _looks, _seen_again(matches_loss), _without_gradients, ("backprop-forgets-the-activation",)
+    ),
+    "gradient.pure": Face(_looks, pure, refuted_by=("backprop-gradients-move-weights",)),
+    "step.simultaneous": _steps(training.simultaneous, *EARLY),
+    "step.plain": _steps(plain, *EARLY),
+    "step.moves-all": _steps(training.moves_all, "backprop-trains-only-the-last-layer"),
+    "step.once": _steps(training.once, "backprop-steps-twice"),
+    "step.fresh-gradient": _steps(training.fresh_gradient, "backprop-keeps-the-last-gradients"),
+    "step.trains": _steps(trains, "backprop-adds-the-gradient", cases=_one_batch),
 }

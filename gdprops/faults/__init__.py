@@ -17,6 +17,7 @@ __all__ = ["Fault", "Twin", "bank", "twins"]
 def bank() -> tuple[Fault, ...]:
     """Return every fault, family by family. Raises `ValueError` where two have one name."""
     from gdprops.faults import (
+        backprop,
         feeding,
         hooked,
         looking,
@@ -33,7 +34,7 @@ def bank() -> tuple[Fault, ...]:
 
     families = (
         *(looking, sweeping, plain, stateful, plumbing, feeding, memory, settings),
-        *(rules, training, windows, hooked),
+        *(rules, training, windows, hooked, backprop),
     )
     found = tuple(fault for family in families for fault in family.FAULTS)
     _require_distinct(fault.name for fault in found)
@@ -42,9 +43,9 @@ def bank() -> tuple[Fault, ...]:
 
 def twins() -> tuple[Twin, ...]:
     """Return the correct subjects beside the faults. Raises `ValueError` where two have one name."""
-    from gdprops.faults import twin_optimizers, twin_steps, twin_windows
+    from gdprops.faults import twin_backprop, twin_optimizers, twin_steps, twin_windows
 
-    found = (*twin_optimizers.TWINS, *twin_steps.TWINS, *twin_windows.TWINS)
+    found = (*twin_optimizers.TWINS, *twin_steps.TWINS, *twin_windows.TWINS, *twin_backprop.TWINS)
     _require_distinct(twin.name for twin in found)
     return found
 

@@ -97,11 +97,15 @@ class Needs:
 @final
 @dataclass(frozen=True, slots=True)
 class Face:
-    """How a clause is decided on another kind of subject: its cases, the check, and why it may not apply."""
+    """How a clause is decided on another kind of subject: its cases, the check, and why it may not apply.
+
+    ``refuted_by`` names faults of that kind.
+    """
 
     cases: Callable[[Domain], SearchStrategy[Any]]
     examine: Callable[[Any, Any], Evidence]
     unmet: Callable[[Any], str | None] = lambda subject: None
+    refuted_by: tuple[str, ...] = ()
 
 
 @final

@@ -24,7 +24,8 @@ def implementation(fault: Fault) -> object:
         return type(fault.system())
     assert fault.subject is not None
     subject = fault.subject()
-    return next(getattr(subject, part) for part in ("factory", "function", "build") if hasattr(subject, part))
+    parts = ("factory", "function", "build", "step", "gradients")
+    return next(found for part in parts if (found := getattr(subject, part, None)) is not None)
 
 
 def test_every_clause_has_a_fault_and_every_fault_a_clause() -> None:

@@ -12,7 +12,7 @@ from tests.faults.suspects import everyone, measured
 
 EXAMPLES = int(os.environ.get("GDPROPS_TWIN_EXAMPLES", "100"))
 FEWEST_JUDGES = {"draws-global-noise": 2, "clips-the-global-norm": 9}
-TRAINING_JUDGES = 6
+JUDGES = {"training-": 6, "backprop-": 7}
 
 
 @pytest.mark.parametrize("twin", twins(), ids=lambda twin: twin.name)
@@ -22,7 +22,7 @@ def test_a_correct_twin_is_not_accused(twin: Twin) -> None:
 
 @pytest.mark.parametrize("twin", twins(), ids=lambda twin: twin.name)
 def test_a_twin_is_judged_by_what_its_faults_are_judged_by(twin: Twin) -> None:
-    fewest = TRAINING_JUDGES if twin.name.startswith("training-") else 10
+    fewest = next((n for kind, n in JUDGES.items() if twin.name.startswith(kind)), 10)
     assert len(measured(twin.name).judges()) >= FEWEST_JUDGES.get(twin.name, fewest)
 
 
