@@ -1,0 +1,96 @@
+"""What a published rule is: one step of one tensor, its dialects, and the mistakes that are made with it."""
+
+from __future__ import annotations
+
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+State = defaultdict[str, Any]
+"""What a rule remembers of one tensor. Every quantity is 0 before the first step."""
+
+Step = Callable[..., Any]
+"""``step(w, g, s, *, lr, …) -> w'``: one tensor, its gradient, its state (changed in place), hyperparameters."""
+
+
+def fresh() -> State:
+    """Return the state before the first step."""
+    return defaultdict(float)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Another form of a rule.
+
+    ``says`` is what it does otherwise, as a sentence without its full stop. ``source`` is who publishes it so; empty
+    for a mistake that is known.
+    """
+
+    key: str
+    step: Step
+    says: str
+    source: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A rule in its own form, in other forms, and what may be switched on to tell them apart.
+
+    ``options`` are hyperparameters that a case may set where the user has not; ``steps`` how many steps it takes until
+    everything that the rule does has happened.
+    """
+
+    name: str
+    step: Step
+    dialects: tuple[Dialect, ...] = ()
+    options: Mapping[str, float | bool] = field(default_factory=dict)
+    steps: tuple[int, int] = (3, 5)
+
+    def form(self, key: str) -> Step:
+        """Return the step of a published dialect; of the rule's own form for an empty key."""
+        return next(d.step for d in self.dialects if d.key == key and d.source) if key else self.step
+
+    def published(self) -> tuple[str, ...]:
+        """Return the keys of the dialects that can be declared."""
+        return tuple(d.key for d in self.dialects if d.source)
+
+    def rivals(self, key: str) -> tuple[Dialect, ...]:
+        """Return every other form than the declared one, the known mistakes included."""
+        own = Dialect("", self.step, "it is the rule's own form", "the rule itself")
+        others = tuple(d for d in self.dialects if d.key != key)
+        return ((own, *others) if key else others) + mistakes_of(self.form(key))
+
+
+def hyperparameters_of(step: Step) -> dict[str, Any]:
+    """Return the names of a rule's hyperparameters and their defaults; a learning rate has none."""
+    taken = inspect.signature(step).parameters.values()
+    return {p.name: p.default for p in taken if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def mistakes_of(step: Step) -> tuple[Dialect, ...]:
+    """Return the mistakes that can be made with any rule that remembers something."""
+    return (
+        Dialect("forgetful", _forgetful(step), "its state is zero again at every step"),
+        Dialect("ahead", _ahead(step), "its state has seen a gradient of zeros before the first step"),
+    )
+
+
+def _forgetful(step: Step) -> Step:
+    def forget(w: Any, g: Any, s: State, **settings: Any) -> Any:
+        return step(w, g, fresh(), **settings)
+
+    return forget
+
+
+def _ahead(step: Step) -> Step:
+    def begin_early(w: Any, g: Any, s: State, **settings: Any) -> Any:
+        if not s["begun"]:
+            step(w, 0 * g, s, **settings)
+            s["begun"] = 1
+        return step(w, g, s, **settings)
+
+    return begin_early

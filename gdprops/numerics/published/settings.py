@@ -1,0 +1,70 @@
+"""From what a subject shows of its hyperparameters to those that a rule takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from gdprops.numerics.published.rule import Published, hyperparameters_of
+
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "lr": ("learning_rate", "eta"),
+    "eps": ("epsilon",),
+    "alpha": ("rho", "decay"),
+    "weight_decay": ("wd",),
+    "momentum": ("mu", "beta", "mass"),
+    "rho": ("decay",),
+}
+PAIRS = (("beta_1", "beta_2"), ("beta1", "beta2"), ("b1", "b2"))
+ABOUT_THE_CODE = frozenset(
+    "params foreach fused capturable differentiable maximize initial_lr decoupled_weight_decay name".split()
+)
+"""What says how a rule is computed, or is looked after elsewhere, and changes nothing of it."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A rule's hyperparameters: in force, shown but unknown to the rule, and assumed because nothing shows them."""
+
+    settings: Mapping[str, Any]
+    unknown: Mapping[str, Any]
+    assumed: Mapping[str, Any]
+
+    def said(self, rule: str) -> str:
+        """Return what a reader must know of them, empty where that is nothing."""
+        parts = []
+        if self.unknown:
+            parts.append(f"{rule} knows no {_listed(self.unknown)}")
+        if self.assumed:
+            parts.append(f"{_listed(self.assumed)} is assumed")
+        return "; ".join(parts)
+
+
+def bind(rule: Published, shown: Mapping[str, Any]) -> Bound:
+    """Return a rule's hyperparameters, taken from what a subject shows under any of their names."""
+    defaults = {name: value for name, value in hyperparameters_of(rule.step).items() if name != "lr"}
+    found, used = dict[str, Any](), set[str]()
+    for name in defaults:
+        key = next((k for k in (name, *SYNONYMS.get(name, ())) if k in shown), None)
+        if key is not None:
+            found[name] = shown[key]
+            used.add(key)
+    for pair in PAIRS:
+        if "betas" in defaults and "betas" not in found and set(pair) <= set(shown):
+            found["betas"] = tuple(shown[key] for key in pair)
+            used.update(pair)
+    rates = {"lr", *SYNONYMS["lr"]}
+    unknown = {k: v for k, v in shown.items() if k not in used | rates | ABOUT_THE_CODE and _in_force(v)}
+    assumed = {name: value for name, value in defaults.items() if name not in found and _in_force(value)}
+    return Bound({**defaults, **found}, unknown, assumed)
+
+
+def _in_force(value: Any) -> bool:
+    """Say whether a hyperparameter may do anything: 0, False and None do not."""
+    return value is not None and value is not False and not (isinstance(value, (int, float)) and value == 0)
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in values.items())

@@ -1,0 +1,56 @@
+"""Arrays whose every operation is off by one ulp, up or down at random: how far a rule's own rounding may carry it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from gdprops.numerics.decisions import FLIPPED_ROUNDINGS
+
+
+class Shaken(np.ndarray[Any, Any]):
+    """An array that passes through a rule as any other, every result moved by one ulp (Monte Carlo arithmetic)."""
+
+    generator: ClassVar[np.random.Generator] = np.random.default_rng(0)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **given: Any) -> Any:
+        """Compute as usual and move what comes out; writing into an array is not what rules do."""
+        plain = [x.view(np.ndarray) if isinstance(x, Shaken) else x for x in inputs]
+        result = getattr(ufunc, method)(*plain, **given)
+        return tuple(map(moved, result)) if isinstance(result, tuple) else moved(result)
+
+
+def moved(result: Any) -> Any:
+    """Return a floating-point result off by one ulp, anything else as it is."""
+    array = np.asarray(result)
+    if array.dtype.kind != "f":
+        return result
+    ulp = np.finfo(array.dtype).eps
+    signs = Shaken.generator.integers(0, 2, array.shape, dtype=np.int8) * 2 - 1
+    return np.asarray(array * (1 + ulp * signs.astype(array.dtype))).astype(array.dtype).view(Shaken)
+
+
+def shaken(array: Any) -> Any:
+    """Return an array that shakes from now on; its own numbers are exact."""
+    return np.asarray(array).view(Shaken)
+
+
+def kept_in_single(value: Any, like: Any) -> Any:
+    """Return a number that implementations keep in float32, whatever the weights are: shaken by an ulp of that."""
+    return value * (1 + float(np.finfo(np.float32).eps) * _sign()) if isinstance(like, Shaken) else value
+
+
+def _sign() -> int:
+    return int(Shaken.generator.integers(0, 2)) * 2 - 1
+
+
+def bfloat16(x: Any) -> Any:
+    """Round to the 8 significant bits of bfloat16 (Veltkamp's splitting of a float32); shaken, some fall otherwise."""
+    plain = np.asarray(x).view(np.ndarray).astype(np.float32)
+    shifted = plain * np.float32(2**16 + 1)
+    rounded = shifted - (shifted - plain)
+    if not isinstance(x, Shaken):
+        return rounded
+    flips = Shaken.generator.integers(0, FLIPPED_ROUNDINGS, rounded.shape) == 0
+    return (rounded * np.where(flips, np.float32(1 + _sign() * 2.0**-7), np.float32(1))).view(Shaken)
