@@ -16,7 +16,7 @@ from gdprops.adapters.probing import ALL, Probe, attempt
 from gdprops.errors import SubjectCrash, UsageError
 from gdprops.model.case import Plan
 from gdprops.model.subject import Delivery, Domain
-from gdprops.model.traits import RULES, Measured, Traits
+from gdprops.model.traits import RULES, Measured, Traits, rule_of
 from gdprops.numerics.decisions import DOUBLE
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _claimed_by_the_rule(probe: Probe) -> dict[str, Measured]:
     measured = {key: seen for key, seen in probe.found.items() if seen.value != "own-schedule"}
     return {
         key: Measured(value, f"declared: rule {rule}; {measured[key].evidence}", declared=True)
-        for key, value in RULES.get(rule, {}).items()
+        for key, value in RULES.get(rule_of(rule), {}).items()
         if key in measured
     }
 

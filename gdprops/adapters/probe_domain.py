@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from gdprops.adapters.probe_rule import PAIR, grouped_weights
@@ -9,7 +12,8 @@ from gdprops.adapters.probing import RATE, Probe, attempt
 from gdprops.model.case import Plan
 from gdprops.model.options import OPTIONS, with_required
 from gdprops.model.subject import Domain
-from gdprops.model.traits import IMPLEMENTATIONS
+from gdprops.model.traits import IMPLEMENTATIONS, rule_of
+from gdprops.numerics.published.table import PUBLISHED
 
 
 def domain_of(probe: Probe, plain: str) -> Domain:
@@ -28,7 +32,21 @@ def domain_of(probe: Probe, plain: str) -> Domain:
         options={key: value for key, value in options.items() if all(k in options for k in with_required([key]))},
         empty=_accepts_empty(probe, rate=rate),
         features=_features(probe, dtypes, flags),
+        rule_options=_rule_options(probe, rate=rate),
+        rule_scales=_rule_scales(probe),
     )
+
+
+def _rule_options(probe: Probe, *, rate: bool) -> dict[str, float | bool]:
+    """Return what tells the forms of the declared rule apart and can be switched on."""
+    rule = PUBLISHED.get(rule_of(probe.subject.rule))
+    return {k: v for k, v in rule.options.items() if _runs_with(probe, {k: v}, rate=rate)} if rule else {}
+
+
+def _rule_scales(probe: Probe) -> tuple[float, ...]:
+    """Return the sizes of gradients at which the subject's own epsilon shows."""
+    rule = PUBLISHED.get(rule_of(probe.subject.rule))
+    return rule.scales(probe.subject.start(probe.tensors(), probe.plan()).hyperparameters()[0]) if rule else (1.0,)
 
 
 def _features(probe: Probe, dtypes: list[str], flags: list[str]) -> frozenset[str]:
@@ -49,8 +67,12 @@ def _with_closure(probe: Probe) -> None:
 
 def _accepts(probe: Probe, key: str, *, rate: bool) -> bool:
     wanted = {name: OPTIONS[name] for name in with_required([key]) if probe.subject.accepts(name) or name == key}
-    plan = Plan(((0, 1, 2),), (RATE,) if rate else None, wanted)
-    return probe.subject.accepts(key) and attempt(lambda: probe.trajectory(plan)) is None
+    return probe.subject.accepts(key) and _runs_with(probe, wanted, rate=rate)
+
+
+def _runs_with(probe: Probe, options: Mapping[str, Any], *, rate: bool) -> bool:
+    plan = Plan(((0, 1, 2),), (RATE,) if rate else None, options)
+    return all(map(probe.subject.accepts, options)) and attempt(lambda: probe.trajectory(plan)) is None
 
 
 def _accepts_empty(probe: Probe, *, rate: bool) -> bool:

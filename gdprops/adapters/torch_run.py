@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, final
 
@@ -175,6 +175,11 @@ class TorchRun:
         """Return the learning rate in force for each tensor."""
         found = {id(p): g.get("lr") for g in self._optimizer.param_groups for p in g["params"]}
         return [None if (lr := found.get(id(p))) is None else float(lr) for p in self._parameters]
+
+    def hyperparameters(self) -> list[Mapping[str, Any]]:
+        """Return each tensor's parameter group without its tensors."""
+        found = {id(p): g for g in self._optimizer.param_groups for p in g["params"]}
+        return [{k: v for k, v in found.get(id(p), {}).items() if k != "params"} for p in self._parameters]
 
     def scale_rate(self, factor: float) -> None:
         """Multiply the learning rate of every group, as a scheduler does."""

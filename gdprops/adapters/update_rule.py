@@ -154,6 +154,12 @@ class RuleRun:
         rate = None if name is None else self._hyperparameters.get(name, self._subject.own_rate)
         return [None if rate is None else float(rate)] * len(self._weights)
 
+    def hyperparameters(self) -> list[Mapping[str, Any]]:
+        """Return the keywords that the function is called with, its own defaults included."""
+        taken = inspect.signature(self._subject.function).parameters.values()
+        defaults = {p.name: p.default for p in taken if p.default is not inspect.Parameter.empty}
+        return [{**defaults, **self._hyperparameters}] * len(self._weights)
+
     def scale_rate(self, factor: float) -> None:
         """Multiply the learning rate."""
         rate = self.rates()[0]

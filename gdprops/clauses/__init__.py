@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gdprops.clauses import backprop, descent, gradient, looping, optimizer, sequential, step, training
+from gdprops.clauses import backprop, descent, gradient, looping, optimizer, published, sequential, step, training
 from gdprops.model.catalogue import Catalogue
 from gdprops.model.clause import Clause
 
-CHAPTERS = (gradient, step, looping, descent, sequential, optimizer)
+CHAPTERS = (gradient, step, looping, descent, sequential, optimizer, published)
 TRAINED = {**training.FACES, **looping.FACES}
 
 

@@ -22,6 +22,7 @@ def bank() -> tuple[Fault, ...]:
         hooked,
         looking,
         memory,
+        misread,
         plain,
         plumbing,
         rules,
@@ -34,7 +35,7 @@ def bank() -> tuple[Fault, ...]:
 
     families = (
         *(looking, sweeping, plain, stateful, plumbing, feeding, memory, settings),
-        *(rules, training, windows, hooked, backprop),
+        *(rules, misread, training, windows, hooked, backprop),
     )
     found = tuple(fault for family in families for fault in family.FAULTS)
     _require_distinct(fault.name for fault in found)
@@ -43,9 +44,9 @@ def bank() -> tuple[Fault, ...]:
 
 def twins() -> tuple[Twin, ...]:
     """Return the correct subjects beside the faults. Raises `ValueError` where two have one name."""
-    from gdprops.faults import twin_backprop, twin_optimizers, twin_steps, twin_windows
+    from gdprops.faults import twin_backprop, twin_optimizers, twin_steps, twin_windows, well_read
 
-    found = (*twin_optimizers.TWINS, *twin_steps.TWINS, *twin_windows.TWINS, *twin_backprop.TWINS)
+    found = (*twin_optimizers.TWINS, *well_read.TWINS, *twin_steps.TWINS, *twin_windows.TWINS, *twin_backprop.TWINS)
     _require_distinct(twin.name for twin in found)
     return found
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, final
 
 from gdprops.model.evidence import Evidence
-from gdprops.model.traits import Traits
+from gdprops.model.traits import Traits, rule_of
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -41,7 +41,7 @@ class Needs:
     ``torch``: parameter objects, closures and autograd; ``groups``: several parameter groups; ``rate``: a learning
     rate that can be set; ``option``: a hyperparameter that the subject takes; ``feature``: something else that it
     takes; ``declared``: a trait or rule that its owner has declared; ``reference_only``: no subject can break the
-    clause.
+    clause; ``rule``: the published rule that must be declared.
     """
 
     traits: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -54,6 +54,7 @@ class Needs:
     feature: str = ""
     declared: bool = False
     reference_only: bool = False
+    rule: str | None = None
 
     def unmet(self, traits: Traits, domain: Domain, *, rule: str | None, kind: str) -> str | None:
         """Return why a clause does not apply, or None where it does."""
@@ -80,6 +81,8 @@ class Needs:
         return f"takes no {self.feature}" if self.feature and self.feature not in domain.features else None
 
     def _wrong_rule(self, traits: Traits, rule: str | None) -> str | None:
+        if self.rule is not None and rule_of(rule) != self.rule:
+            return f"no rule {self.rule} is declared (if it is meant to be one: --rule {self.rule})"
         is_plain = rule == "sgd" or traits.plain == "yes"
         if self.plain is True and not is_plain and traits.plain == "no":
             return "not plain gradient descent (if it is meant to be, declare it: --rule sgd)"

@@ -53,7 +53,9 @@ class Domain:
     accepts, with the value that a case may switch on; ``empty``: whether tensors without entries are accepted;
     ``features``: what else it takes (``"closure"``, ``"bfloat16"``, ``"implementations"``); ``layout``: the shapes of
     a hand-written network; ``means``: whether losses must be means; ``window``: how many micro-batches make a logical
-    step, ``tells_last``: whether a last window may be short; ``clip``: what gradients are clipped to.
+    step, ``tells_last``: whether a last window may be short; ``clip``: what gradients are clipped to;
+    ``rule_options``: the same as ``options``, of the rule that the subject declares; ``rule_scales``: sizes of
+    gradients that tell forms of that rule apart.
     """
 
     precisions: tuple[int, ...] = (53, 24)
@@ -69,6 +71,8 @@ class Domain:
     window: int = 1
     tells_last: bool = False
     clip: float | None = None
+    rule_options: Mapping[str, float | bool] = field(default_factory=dict)
+    rule_scales: tuple[float, ...] = (1.0,)
 
 
 class Calling(Protocol):
@@ -101,6 +105,9 @@ class Run(Protocol):
 
     def rates(self) -> list[float | None]:
         """Return the learning rate in force for each tensor; None where the subject shows none."""
+
+    def hyperparameters(self) -> list[Mapping[str, Any]]:
+        """Return what the subject shows of the hyperparameters in force for each tensor."""
 
     def scale_rate(self, factor: float) -> None:
         """Multiply the learning rate of every group, as a scheduler does."""

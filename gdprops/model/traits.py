@@ -64,14 +64,40 @@ IMPLEMENTATIONS = ("foreach", "fused", "differentiable", "capturable")
 _BY_KEY = {trait.key: trait for trait in TRAITS}
 _LISTS = ("shapes", "dtypes", "flags")
 
+_ELEMENT = {"separability": "element", "randomness": "none"}
+_TENSOR = {"separability": "tensor", "randomness": "none"}
+_LINEAR = {**_ELEMENT, "lr_response": "linear"}
+
 RULES: dict[str, dict[str, str]] = {
-    "sgd": {"separability": "element", "lr_response": "linear", "randomness": "none"},
+    "sgd": _LINEAR,
+    "momentum": _ELEMENT,
+    "nesterov": _ELEMENT,
+    "adagrad": _LINEAR,
+    "rmsprop": _ELEMENT,
+    "adadelta": _LINEAR,
+    "adam": _LINEAR,
+    "adamw": _LINEAR,
+    "amsgrad": _LINEAR,
+    "adamax": _LINEAR,
+    "nadam": _LINEAR,
+    "radam": _LINEAR,
+    "rprop": _ELEMENT,
+    "lion": _LINEAR,
+    "lars": _TENSOR,
+    "lamb": _TENSOR,
+    "adafactor": _TENSOR,
+    "muon": _TENSOR,
 }
 """The published rules that a subject can declare, and what each says about traits that switch clauses off.
 
 A measurement would make such a clause unfalsifiable: a rate that is squared would not be a violation of linearity but
-a response that is not linear.
+a response that is not linear. Momentum answers linearly where the rate stands outside the velocity: that is measured.
 """
+
+
+def rule_of(declared: str | None) -> str:
+    """Return the rule's name in a declaration ``rule`` or ``rule:dialect``, empty where there is none."""
+    return (declared or "").partition(":")[0]
 
 
 @final

@@ -80,7 +80,7 @@ FLOORS_IN_MAXIMUM_NORM = 4.0
 SHAKEN_FLOORS = 4.0
 # One in so many roundings to bfloat16 falls the other way while a rule is shaken: between two matrix products it is
 # fewer than one in a thousand, and each is seen in the whole matrix.
-FLIPPED_ROUNDINGS = 16
+FLIPPED_ROUNDINGS = 8
 # Two forms of a rule that differ by less than this share of a step are one and the same at these hyperparameters.
 PRINCIPLE = 1e-9
 

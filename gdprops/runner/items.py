@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 from gdprops.adapters.subject_system import SubjectSystem
 from gdprops.model.clause import Clause, View
 from gdprops.model.evidence import Evidence, combine
+from gdprops.model.traits import rule_of
 from gdprops.model.verdict import About
 from gdprops.numerics.numpy_system import NumpySystem
 
@@ -41,7 +42,12 @@ def items_for(subject: Subject, clauses: Sequence[Clause]) -> tuple[Item, ...]:
 
 
 def _runs_on_optimizers(subject: Subject, clause: Clause) -> bool:
-    """Sweeps are mathematics of plain descent: they run through a subject that is declared to be that."""
+    """Sweeps are mathematics of plain descent: they run through a subject that is declared to be that.
+
+    Of the published rules only the declared one is looked at.
+    """
+    if clause.needs.rule is not None and subject.rule:
+        return clause.needs.rule == rule_of(subject.rule)
     return clause.view is View.OPTIMIZER or (
         subject.rule == "sgd" and clause.needs.plain is True and clause.view is View.SYSTEM
     )

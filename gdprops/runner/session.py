@@ -14,6 +14,7 @@ from gdprops.adapters.calling import Calls
 from gdprops.adapters.isolation import isolated
 from gdprops.adapters.probe import measure
 from gdprops.clauses import catalogue
+from gdprops.clauses.obeying import what_instead
 from gdprops.errors import SubjectCrash, SubjectStopped
 from gdprops.model.clause import Clause, View
 from gdprops.model.evidence import violation
@@ -189,9 +190,13 @@ def _searched(item: Item, subject: Subject | None, domain: Domain, settings: Set
     except SubjectStopped as hang:
         return replace(blank(item, Status.ABORTED, str(hang)), seconds=time.perf_counter() - began)
     verdict = judge(item, subject, finding, settings)
-    if verdict.status is Status.VIOLATED and subject is not None and subject.kind in FACED:
+    if verdict.status is Status.VIOLATED and subject is not None and _is_explained(item, subject):
         verdict = _explained(verdict, item, subject, domain, finding)
     return replace(verdict, seconds=time.perf_counter() - began)
+
+
+def _is_explained(item: Item, subject: Subject) -> bool:
+    return subject.kind in FACED or item.clause.needs.rule is not None
 
 
 def _explained(verdict: Verdict, item: Item, subject: Any, domain: Domain, finding: Finding) -> Verdict:
@@ -201,6 +206,8 @@ def _explained(verdict: Verdict, item: Item, subject: Any, domain: Domain, findi
         reason = "some wrong steps look like this, others do not: another clause says what is wrong"
         return replace(blank(item, Status.VACUOUS, reason), examples=finding.examples, decisive=finding.decisive)
     try:
+        if subject.kind not in FACED:
+            return replace(verdict, explanation=what_instead(subject, [finding.case, *more.failing]))
         if isinstance(subject, Backprop):
             return replace(verdict, explanation=explain_backprop(subject, [finding.case, *more.failing]))
         return replace(verdict, explanation=explain(subject, telling_order(finding.case, more.failing)))

@@ -105,6 +105,10 @@ class RecordedRun:
         """Return the learning rate in force for each tensor."""
         return self._run.rates()
 
+    def hyperparameters(self) -> list[Mapping[str, Any]]:
+        """Return what the subject shows of the hyperparameters in force for each tensor."""
+        return self._run.hyperparameters()
+
     def scale_rate(self, factor: float) -> None:
         """Multiply the learning rate, and write it down."""
         self._lines.append(f"# every learning rate times {factor:g}")

@@ -56,7 +56,7 @@ def test_a_fault_is_small_and_says_what_it_does(fault: Fault) -> None:
 
 def test_most_chapters_re_create_real_bugs() -> None:
     sourced = {clause.partition(".")[0] for fault in bank() if fault.source for clause in fault.clauses}
-    assert sourced == {"gradient", "step", "sequential", "optimizer"}
+    assert sourced == {"gradient", "step", "sequential", "optimizer", "published"}
 
 
 @pytest.mark.parametrize("kind", [Fault, Twin])

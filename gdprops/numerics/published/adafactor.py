@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,9 @@ def adafactor(
     d: float = 1.0,
     weight_decay: float = 0.0,
 ) -> Any:
-    """u = g / sqrt(v); w <- (1 - eta lambda) w - alpha u / max(1, rms(u) / d), alpha = max(eps2, rms(w)) min(eta, 1/sqrt(t)).
+    """u = g / sqrt(v); w <- (1 - eta lambda) w - alpha u / max(1, rms(u) / d).
 
-    Shazeer and Stern (2018), algorithm 4; eps as a lower bound: torch.
+    alpha = max(eps2, rms(w)) min(eta, 1 / sqrt(t)). Shazeer and Stern (2018), algorithm 4; eps as a lower bound: torch.
     """
     s["t"] += 1
     eps1 = float(np.finfo(g.dtype).eps) if eps[0] is None else eps[0]
@@ -37,7 +38,7 @@ def adafactor(
 
 def rms(x: Any) -> float:
     """Return the root of the mean square."""
-    return float(norm(x)) / float(x.size) ** 0.5
+    return float(norm(x)) / math.sqrt(x.size)
 
 
 def _estimate(squares: Any, s: State, share: float, eps1: float) -> Any:

@@ -69,13 +69,13 @@ def _accumulated(w: Any, g: Any, s: State, start: float, weight_decay: float) ->
 def adadelta(
     w: Any, g: Any, s: State, *, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0.0
 ) -> Any:
-    """v <- rho v + (1 - rho) g^2; d = sqrt(u + eps) / sqrt(v + eps) g; u <- rho u + (1 - rho) d^2; w <- w - eta d.
+    """v <- rho v + (1 - rho) g^2; d = sqrt((u + eps) / (v + eps)) g; u <- rho u + (1 - rho) d^2; w <- w - eta d.
 
     Zeiler (2012), algorithm 1.
     """
     g = g + weight_decay * w
     s["v"] = rho * s["v"] + (1 - rho) * g * g
-    d = np.sqrt(s["u"] + eps) / np.sqrt(s["v"] + eps) * g
+    d = np.sqrt((s["u"] + eps) / (s["v"] + eps)) * g
     s["u"] = rho * s["u"] + (1 - rho) * d * d
     return w - lr * d
 
@@ -86,7 +86,7 @@ def adadelta_epsilon_outside(
     """d = (sqrt(u) + eps) / (sqrt(v) + eps) g."""
     g = g + weight_decay * w
     s["v"] = rho * s["v"] + (1 - rho) * g * g
-    d = (np.sqrt(s["u"]) + eps) / (np.sqrt(s["v"]) + eps) * g
+    d = (s["u"] ** 0.5 + eps) / (np.sqrt(s["v"]) + eps) * g
     s["u"] = rho * s["u"] + (1 - rho) * d * d
     return w - lr * d
 
@@ -97,7 +97,7 @@ def adadelta_scaled_memory(
     """u remembers the steps eta d that were taken."""
     g = g + weight_decay * w
     s["v"] = rho * s["v"] + (1 - rho) * g * g
-    d = lr * np.sqrt(s["u"] + eps) / np.sqrt(s["v"] + eps) * g
+    d = lr * np.sqrt((s["u"] + eps) / (s["v"] + eps)) * g
     s["u"] = rho * s["u"] + (1 - rho) * d * d
     return w - d
 

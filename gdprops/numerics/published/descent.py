@@ -1,4 +1,4 @@
-"""Gradient descent, momentum and Nesterov's acceleration. lr: eta, momentum: mu, dampening: tau, weight_decay: lambda."""
+"""Gradient descent, momentum and Nesterov. lr: eta, momentum: mu, dampening: tau, weight_decay: lambda."""
 
 from __future__ import annotations
 
@@ -65,7 +65,10 @@ def nesterov(w: Any, g: Any, s: State, *, lr: float, momentum: float = 0.9, weig
 def nesterov_rate_inside(
     w: Any, g: Any, s: State, *, lr: float, momentum: float = 0.9, weight_decay: float = 0.0
 ) -> Any:
-    """v <- mu v - eta g; w <- w + mu v - eta g.  Nesterov (1983) as in Sutskever et al. (2013), equations 3, 4; Keras."""
+    """v <- mu v - eta g; w <- w + mu v - eta g.
+
+    Nesterov (1983) as in Sutskever et al. (2013), equations 3 and 4, written in the weights looked at; Keras.
+    """
     g = g + weight_decay * w
     s["v"] = momentum * s["v"] - lr * g
     return w + momentum * s["v"] - lr * g

@@ -133,7 +133,9 @@ LAMB = Published(
     "lamb",
     lamb,
     (
-        Dialect("uncorrected", lamb_uncorrected, "the bias of the means is not corrected", "early versions of the paper"),
+        Dialect(
+            "uncorrected", lamb_uncorrected, "the bias of the means is not corrected", "early versions of the paper"
+        ),
         Dialect("without-ratio", lamb_without_ratio, "there is no trust ratio (AdamW)"),
         Dialect("decay-outside", lamb_decay_outside, "the decay is left out of the trust ratio"),
     ),

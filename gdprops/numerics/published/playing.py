@@ -39,7 +39,7 @@ class Player:
             w_, g_ = shaken(w_), shaken(g_)
         with np.errstate(all="ignore"):
             moved = self._step(w_, g_, state, **given)
-        return np.asarray(moved, dtype=w.dtype).reshape(w.shape)
+        return np.asarray(moved).view(np.ndarray).reshape(w.shape)
 
 
 @final

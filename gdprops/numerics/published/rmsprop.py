@@ -89,7 +89,9 @@ RMSPROP = Published(
     "rmsprop",
     rmsprop,
     (
-        Dialect("epsilon-inside", rmsprop_epsilon_inside, "ε stands inside the square root", "fastai, timm's RMSpropTF"),
+        Dialect(
+            "epsilon-inside", rmsprop_epsilon_inside, "ε stands inside the square root", "fastai, timm's RMSpropTF"
+        ),
         Dialect(
             "rate-inside",
             rmsprop_rate_inside,
@@ -98,9 +100,7 @@ RMSPROP = Published(
         ),
         Dialect("from-ones", rmsprop_from_ones, "as rate-inside, and the mean square starts at 1", "TensorFlow 1"),
         Dialect("otherwise-centered", rmsprop_uncentered, "it is centered where it should not be, or the reverse"),
-        Dialect(
-            "decoupled", decoupled(rmsprop), "the weights decay by themselves, not through the gradient"
-        ),
+        Dialect("decoupled", decoupled(rmsprop), "the weights decay by themselves, not through the gradient"),
     ),
     {"weight_decay": 0.25, "eps": 0.25, "momentum": 0.5},
 )

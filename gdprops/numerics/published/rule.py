@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +58,14 @@ class Published:
     def published(self) -> tuple[str, ...]:
         """Return the keys of the dialects that can be declared."""
         return tuple(d.key for d in self.dialects if d.source)
+
+    def scales(self, shown: Mapping[str, Any]) -> tuple[float, ...]:
+        """Return sizes of gradients at which an epsilon shows: its own, its square root, and 1."""
+        value = next((shown[name] for name in ("eps", "epsilon") if name in shown), None)
+        first = next((v for v in value if v), None) if isinstance(value, (tuple, list)) else value
+        if not isinstance(first, float) or not 0 < first < 1:
+            return (1.0,)
+        return (1.0, 2.0 ** round(math.log2(first)), 2.0 ** round(math.log2(first) / 2))
 
     def rivals(self, key: str) -> tuple[Dialect, ...]:
         """Return every other form than the declared one, the known mistakes included."""

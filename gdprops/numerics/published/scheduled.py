@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gdprops.numerics.published.adam import BETAS, COUPLED, DECOUPLED, UNCORRECTED, Betas, moments
+from gdprops.numerics.published.adam import BETAS, COUPLED, DECOUPLED, OPTIONS, Betas, moments
 from gdprops.numerics.published.rule import Dialect, Published, State
 from gdprops.numerics.published.shaken import kept_in_single
 
@@ -143,7 +143,6 @@ def otherwise_decayed(step: Any) -> Any:
 
 
 _OTHER_SIDE = f"{DECOUPLED} or the reverse: {COUPLED}"
-_OPTIONS: dict[str, float | bool] = {"weight_decay": 0.25, "eps": 0.25, "momentum_decay": 0.25}
 
 NADAM = Published(
     "nadam",
@@ -153,7 +152,7 @@ NADAM = Published(
         Dialect("without-nesterov", nadam_without_nesterov, "it is Adam: the momentum does not look ahead"),
         Dialect("otherwise-decayed", otherwise_decayed(nadam), _OTHER_SIDE),
     ),
-    _OPTIONS,
+    {**OPTIONS, "momentum_decay": 0.25},
 )
 RADAM = Published(
     "radam",
@@ -164,6 +163,6 @@ RADAM = Published(
         Dialect("unrectified", radam_unrectified, "it is Adam: early steps are not rectified"),
         Dialect("otherwise-decayed", otherwise_decayed(radam), _OTHER_SIDE),
     ),
-    _OPTIONS,
+    OPTIONS,
     (7, 8),
 )

@@ -18,7 +18,17 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 }
 PAIRS = (("beta_1", "beta_2"), ("beta1", "beta2"), ("b1", "b2"))
 ABOUT_THE_CODE = frozenset(
-    "params foreach fused capturable differentiable maximize initial_lr decoupled_weight_decay name".split()
+    (
+        "params",
+        "foreach",
+        "fused",
+        "capturable",
+        "differentiable",
+        "maximize",
+        "initial_lr",
+        "decoupled_weight_decay",
+        "name",
+    )
 )
 """What says how a rule is computed, or is looked after elsewhere, and changes nothing of it."""
 
@@ -58,7 +68,8 @@ def bind(rule: Published, shown: Mapping[str, Any]) -> Bound:
     rates = {"lr", *SYNONYMS["lr"]}
     unknown = {k: v for k, v in shown.items() if k not in used | rates | ABOUT_THE_CODE and _in_force(v)}
     assumed = {name: value for name, value in defaults.items() if name not in found and _in_force(value)}
-    return Bound({**defaults, **found}, unknown, assumed)
+    uphill = {"maximize": True} if shown.get("maximize") else {}
+    return Bound({**defaults, **found, **uphill}, unknown, assumed)
 
 
 def _in_force(value: Any) -> bool:

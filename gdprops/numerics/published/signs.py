@@ -11,9 +11,7 @@ from gdprops.numerics.published.rule import Dialect, Published, State
 Pair = tuple[float, float]
 
 
-def rprop(
-    w: Any, g: Any, s: State, *, lr: float, etas: Pair = (0.5, 1.2), step_sizes: Pair = (1e-6, 50.0)
-) -> Any:
+def rprop(w: Any, g: Any, s: State, *, lr: float, etas: Pair = (0.5, 1.2), step_sizes: Pair = (1e-6, 50.0)) -> Any:
     """Where the sign of g stays, D <- eta+ D; where it turns, D <- eta- D and g <- 0.  w <- w - sign(g) D.
 
     The learning rate is the first D. Igel and Huesken (2000), iRprop-; torch.
@@ -33,9 +31,7 @@ def rprop_minus(
     return w - np.sign(g) * s["D"]
 
 
-def rprop_plus(
-    w: Any, g: Any, s: State, *, lr: float, etas: Pair = (0.5, 1.2), step_sizes: Pair = (1e-6, 50.0)
-) -> Any:
+def rprop_plus(w: Any, g: Any, s: State, *, lr: float, etas: Pair = (0.5, 1.2), step_sizes: Pair = (1e-6, 50.0)) -> Any:
     """Where the sign turns, the last step is taken back.  Riedmiller and Braun (1993), Rprop+."""
     turned, s["D"] = _step_sizes(g, s, lr, etas, step_sizes)
     s["g"] = np.where(turned, 0.0, g)
@@ -52,9 +48,7 @@ def _step_sizes(g: Any, s: State, lr: float, etas: Pair, limits: Pair) -> tuple[
     return same < 0, np.minimum(np.maximum(before * factor, limits[0]), limits[1])
 
 
-def lion(
-    w: Any, g: Any, s: State, *, lr: float, betas: Pair = (0.9, 0.99), weight_decay: float = 0.0
-) -> Any:
+def lion(w: Any, g: Any, s: State, *, lr: float, betas: Pair = (0.9, 0.99), weight_decay: float = 0.0) -> Any:
     """w <- w - eta (sign(b1 m + (1 - b1) g) + lambda w); m <- b2 m + (1 - b2) g.  Chen et al. (2023), algorithm 2."""
     b1, b2 = betas
     direction = np.sign(b1 * s["m"] + (1 - b1) * g)
@@ -79,9 +73,7 @@ def sign_of_momentum(
     return w - lr * (np.sign(s["m"]) + weight_decay * w)
 
 
-def lion_coupled(
-    w: Any, g: Any, s: State, *, lr: float, betas: Pair = (0.9, 0.99), weight_decay: float = 0.0
-) -> Any:
+def lion_coupled(w: Any, g: Any, s: State, *, lr: float, betas: Pair = (0.9, 0.99), weight_decay: float = 0.0) -> Any:
     """The decay goes through the gradient."""
     return lion(w, g + weight_decay * w, s, lr=lr, betas=betas)
 

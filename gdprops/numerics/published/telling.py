@@ -40,11 +40,12 @@ def rich_tensors(*, matrices: bool = False, dtype: Any = np.float64) -> list[Arr
 
 def rich_gradients(epsilon: float, *, matrices: bool = False, dtype: Any = np.float64) -> list[list[Array]]:
     """Return the gradients of eight steps: around 1 and falling steeply, around epsilon, around its square root."""
-    sizes = (lambda t: 2.0 ** (-6 * (t > 0)), lambda t: epsilon, lambda t: epsilon**0.5)
     return [
         [
-            ((np.cos(np.arange(w.size) * (k + 1.3) + t * 1.7 + k) + 0.3) * size(t)).astype(dtype).reshape(w.shape)
-            for k, (w, size) in enumerate(zip(rich_tensors(matrices=matrices), sizes, strict=True))
+            ((np.cos(np.arange(w.size) * (k + 1.3) + t * 1.7 + k) + 0.3) * size).astype(dtype).reshape(w.shape)
+            for k, (w, size) in enumerate(
+                zip(rich_tensors(matrices=matrices), (2.0**-6 if t else 1.0, epsilon, epsilon**0.5), strict=True)
+            )
         ]
         for t in range(STEPS)
     ]
