@@ -219,8 +219,6 @@ TWINS = (
     _twin("torch-sgd", torch.optim.SGD, rule="sgd", fused=False),  # fused momentum crashes where a gradient is late
     _twin("torch-sgd-foreach", torch.optim.SGD, foreach=True, fused=False),
     _twin("torch-nesterov", torch.optim.SGD, rule="nesterov", momentum=0.9, nesterov=True, fused=False),
-        "torch-nesterov", torch.optim.SGD, rule="nesterov", momentum=0.9, nesterov=True, weight_decay=0.01, fused=False
-    ),
     _twin("torch-adam", torch.optim.Adam, rule="adam", lr=0.01),
     _twin("torch-adamw-foreach", torch.optim.AdamW, rule="adamw", lr=0.01, foreach=True),
     _twin("hand-written-momentum", Momentum),
