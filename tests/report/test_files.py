@@ -134,3 +134,12 @@ def test_sigterm_interrupts_inside_and_is_put_back() -> None:
             assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def test_a_subject_that_could_not_be_used_is_an_error_everywhere(tmp_path: Path) -> None:
+    refused = v.outcome(refused="no such file: x.py")
+    (case,) = cases(tmp_path, refused).values()
+    error = case.find("error")
+    assert error is not None
+    assert error.attrib["message"] == "no such file: x.py"
+    assert "no such file: x.py" in markdown([refused])

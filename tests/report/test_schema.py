@@ -1,0 +1,63 @@
+"""The JSON form is what its schema says, for every kind of verdict."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gdprops.model.evidence import Compared
+from gdprops.model.verdict import SCHEMA, Outcome, Status, Verdict
+from gdprops.report import json_file
+from gdprops.report.json_file import write_json
+from tests.report import verdicts as v
+
+jsonschema = pytest.importorskip("jsonschema", reason="the extra `test` is not installed")
+
+FILE = Path(json_file.__file__).with_name("schema.json")
+NAN = float("nan")
+FULL = v.violated(compared=(Compared("w", (1,), True, NAN, None, (1.0,), (NAN,), (2.0,)), Compared("b", (), False)))
+
+
+def schema() -> Any:
+    return json.loads(FILE.read_text(encoding="utf-8"))
+
+
+def written(folder: Path, *outcomes: Outcome) -> Any:
+    write_json(str(folder / "r.json"), outcomes)
+    return json.loads((folder / "r.json").read_text(encoding="utf-8"))
+
+
+def complaints(data: Any) -> list[str]:
+    return [error.message for error in jsonschema.Draft202012Validator(schema()).iter_errors(data)]
+
+
+def test_the_schema_is_one_and_names_every_field() -> None:
+    jsonschema.Draft202012Validator.check_schema(schema())
+    defined = schema()["$defs"]
+    assert set(defined["verdict"]["properties"]) == {field.name for field in fields(Verdict)}
+    assert set(defined["compared"]["properties"]) == {field.name for field in fields(Compared)}
+    assert set(defined["verdict"]["properties"]["status"]["enum"]) == {status.value for status in Status}
+    assert defined["run"]["properties"]["schema"] == {"const": SCHEMA}
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_one_run_of_every_status_is_valid(tmp_path: Path, status: Status) -> None:
+    data = written(tmp_path, v.outcome(replace(FULL, status=status), v.vacuous(), v.not_applicable(), v.reference()))
+    assert complaints(data) == []
+    assert data["verdicts"][0]["compared"][0]["seen"] == ["nan"]
+
+
+def test_several_runs_are_valid_and_so_is_none(tmp_path: Path) -> None:
+    refused = v.outcome(profile="", refused="no such file: x.py")
+    runs = v.outcome(FULL), v.outcome(v.held(), complete=False, seed=3), refused
+    assert complaints(written(tmp_path, *runs)) == []
+    assert complaints(written(tmp_path)) == []
+
+
+@pytest.mark.parametrize("change", [{"schema": 2}, {"secret": 1}, {"exit_code": 4}, {"verdicts": [{}]}])
+def test_the_test_can_fail(tmp_path: Path, change: dict[str, Any]) -> None:
+    assert complaints({**written(tmp_path, v.outcome(v.held())), **change}) != []
