@@ -30,12 +30,13 @@ def bank() -> tuple[Fault, ...]:
         stateful,
         sweeping,
         training,
+        untimely,
         windows,
     )
 
     families = (
         *(looking, sweeping, plain, stateful, plumbing, feeding, memory, settings),
-        *(rules, misread, training, windows, hooked, backprop),
+        *(rules, misread, training, windows, hooked, untimely, backprop),
     )
     found = tuple(fault for family in families for fault in family.FAULTS)
     _require_distinct(fault.name for fault in found)
@@ -44,9 +45,16 @@ def bank() -> tuple[Fault, ...]:
 
 def twins() -> tuple[Twin, ...]:
     """Return the correct subjects beside the faults. Raises `ValueError` where two have one name."""
-    from gdprops.faults import twin_backprop, twin_optimizers, twin_steps, twin_windows, well_read
+    from gdprops.faults import twin_backprop, twin_optimizers, twin_steps, twin_untimely, twin_windows, well_read
 
-    found = (*twin_optimizers.TWINS, *well_read.TWINS, *twin_steps.TWINS, *twin_windows.TWINS, *twin_backprop.TWINS)
+    found = (
+        *twin_optimizers.TWINS,
+        *well_read.TWINS,
+        *twin_steps.TWINS,
+        *twin_windows.TWINS,
+        *twin_untimely.TWINS,
+        *twin_backprop.TWINS,
+    )
     _require_distinct(twin.name for twin in found)
     return found
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from gdprops.numerics import decisions
 from gdprops.runner.explaining.hypothesis import Hypothesis, Moment, Weights
+from gdprops.runner.explaining.words import number
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -27,6 +31,7 @@ def elsewhere(failures: Sequence[Failure]) -> list[Hypothesis]:
             _at_first_update,
         ),
         Hypothesis("the gradient is taken at weights that the step has changed before it looks", _at_pass, broad=1),
+        Hypothesis(f"the weights are changed{_by(failures)} before the gradient is taken at them", _from_pass),
     ]
 
 
@@ -48,3 +53,30 @@ def _at_pass(moment: Moment) -> Weights | None:
     if moment.seen is None or not moment.seen.learning:
         return None
     return _looked_at(moment, moment.seen.learning[-1].weights)
+
+
+def _from_pass(moment: Moment) -> Weights | None:
+    """Take the whole step from the weights of the forward pass."""
+    start = _start_of_pass(moment)
+    if start is None:
+        return None
+    step = moment.step
+    return step.run.update(start, step.run.gradients(start, step.batch), step.state, step.settings)
+
+
+def _start_of_pass(moment: Moment) -> Sequence[Array] | None:
+    if moment.seen is None or not moment.seen.learning:
+        return None
+    return moment.seen.learning[0].weights
+
+
+def _by(failures: Sequence[Failure]) -> str:
+    """Return by what factor, where it is one for all weights."""
+    first = failures[0].first
+    start = _start_of_pass(first)
+    if start is None:
+        return ""
+    a, b = (np.concatenate([w.ravel() for w in weights]) for weights in (start, first.step.before))
+    k = float(a @ b / (b @ b)) if b.any() else 0.0
+    near = bool((np.abs(a - k * b) <= decisions.REGRESSION_RESIDUAL * np.abs(b).max()).all())
+    return f" (multiplied by {number(k)})" if near else ""

@@ -98,6 +98,12 @@ def _transposed(step: Watched) -> Weights:
     )
 
 
+def _zeros_for_missing(step: Watched) -> Weights:
+    missing = [g is None and trains for g, trains in zip(step.gradients, step.trainable, strict=True)]
+    triples = zip(step.gradients, missing, step.before, strict=True)
+    return step.update([np.zeros_like(w) if lacks else g for g, lacks, w in triples])
+
+
 FRESH = "step.fresh-gradient"
 GRADIENTS = (
     Hypothesis("the last step's gradient is used (stale)", on_steps(_stale), clause=FRESH),
@@ -112,6 +118,11 @@ GRADIENTS = (
     ),
     Hypothesis("the gradient of the next step's batch is used", on_steps(_of_batch(1)), clause=FRESH, broad=1),
     Hypothesis("only the first step moves anything", on_steps(_only_first), clause="step.moves-all", about_rest=True),
+    Hypothesis(
+        "a missing gradient is replaced by zeros: what takes no part moves too",
+        on_steps(_zeros_for_missing),
+        clause="step.moves-all",
+    ),
     Hypothesis("the gradients of square matrices are transposed", on_steps(_transposed)),
     Hypothesis("the same update is applied twice", _twice, clause="step.once"),
     Hypothesis(

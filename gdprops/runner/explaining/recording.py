@@ -28,6 +28,10 @@ COPY = torch.ops.aten.copy_.default
 """``p[...] -= x`` ends with a copy of a view onto itself: that reads nothing anew."""
 
 
+ATEN = torch.ops.aten
+PRODUCTS = {ATEN.mm, ATEN.mv, ATEN.bmm, ATEN.addmm, ATEN.addmv, ATEN.dot, ATEN.convolution}
+
+
 @final
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's own
     """Logs reads and writes of parameters. Tensors are kept alive, or the allocator would use an address twice."""
@@ -41,7 +45,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         self.passes: list[Pass] = []
         self.calls: list[Call] = []
         self._updating: list[tuple[list[Array | None], list[Array]]] = []
-        self._inside = 0
+        self._inside, self._whole, self._model = 0, 0, live.model
         self._looked = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -51,21 +55,25 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         for tensor in given.read:
             for i in self._parameters.under(tensor):
                 if self.writes[i] and i not in own:
-                    self.late[LateRead(i, self._place())] = None
+                    self.late[LateRead(i, self._place(func))] = None
         found = func(*args, **(kwargs or {}))
         self._kept += [given, found]
         for tensor in given.written:
             self.writes.update(self._parameters.under(tensor))
         return found
 
-    def _place(self) -> str:
+    def _place(self, func: Any) -> str:
+        """Say where a parameter is read: errors are sent back by products with it, also by hand."""
         if in_backward():
             return "backward"
-        return "forward" if self._inside else "update"
+        if self._whole:
+            return "forward"
+        return "backward" if self._inside or func.overloadpacket in PRODUCTS else "update"
 
     def enters(self, module: Any, args: Any, kwargs: Any) -> None:
         """A forward pass begins, or a part of one."""
         self._inside += 1
+        self._whole += module is self._model
         if self._inside == 1 and not in_backward():
             self.passes.append(Pass(self._rows((*args, *kwargs.values())), self._weights(), torch.is_grad_enabled()))
 
@@ -78,6 +86,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
     def leaves(self, module: Any, args: Any, kwargs: Any, output: Any) -> None:
         """A forward pass ends, or a part of one."""
         self._inside -= 1
+        self._whole -= module is self._model
 
     def calls_optimizer(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         """An optimizer is about to step."""

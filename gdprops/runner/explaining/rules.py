@@ -163,11 +163,24 @@ def _forgotten(step: Watched) -> Weights | None:
     return step.run.update(step.before, step.gradients, ([None] * len(step.state[0]), step.state[1]), step.settings)
 
 
+def _averages_forgotten(step: Watched) -> Weights | None:
+    """The counter goes on, all averages start from zero."""
+    if not isinstance(step.state, tuple) or step.number == 1:
+        return None
+    states, settings = copy.deepcopy(step.state)
+    emptied = [
+        None if s is None else {k: v if k == "step" or not _is_tensor(v) else v * 0 for k, v in s.items()}
+        for s in states
+    ]
+    return step.run.update(step.before, step.gradients, (emptied, settings), step.settings)
+
+
 STATEFUL = (
     Hypothesis(
         "the rule's state is forgotten: every step starts as if it were the first (a new optimizer every time?)",
         on_steps(_forgotten),
     ),
+    Hypothesis("the rule's averages are forgotten after every step", on_steps(_averages_forgotten)),
     Hypothesis("parameters of equal shape share one state", on_steps(_shared_by_shape)),
     Hypothesis(
         "parameters of equal shape share one gradient buffer: the last one's gradient counts",
@@ -181,5 +194,5 @@ STATEFUL = (
     Hypothesis("the step counter runs one step ahead", on_steps(_counted(lambda step, j, n: step.number))),
     Hypothesis("the bias of the averages is not corrected", on_steps(_counted(lambda step, j, n: LONG_AGO))),
 )
-BY_SHAPE = STATEFUL[2]
+BY_SHAPE = STATEFUL[3]
 """The one of them that needs no state: it is tried for plain descent too."""

@@ -7,14 +7,14 @@ but the divisor that a loop may have wired in.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
+from enum import Enum, auto
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gdprops.runner.explaining.hypothesis import Hypothesis, Moment, Weights
-from gdprops.runner.explaining.sweeps import block_names, listed, overlaps
+from gdprops.runner.explaining.sweeps import Order, block_names, listed, overlaps
 from gdprops.runner.explaining.words import rows_of, rows_text
 
 if TYPE_CHECKING:
@@ -47,12 +47,18 @@ WIRED = tuple(
 )
 
 
-class Clearing(StrEnum):
-    """When gradients are cleared; the value is what is said of it."""
+class Clearing(Enum):
+    """When gradients are cleared."""
 
-    ON_MOVES = ""
-    NEVER = ", and never cleared in between"
-    AT_EVERY_PASS = ", but only the last one's counts: the others are cleared before the update"
+    ON_MOVES = auto()
+    NEVER = auto()
+    BEFORE_LOOKS = auto()
+
+
+UNUSUAL = {
+    Clearing.NEVER: ", and never cleared in between",
+    Clearing.BEFORE_LOOKS: ", but only the last one's counts: the others are cleared before the update",
+}
 
 
 def scheduled(failures: Sequence[Failure]) -> list[Hypothesis]:
@@ -64,9 +70,14 @@ def scheduled(failures: Sequence[Failure]) -> list[Hypothesis]:
     told = _told(wrong)
     weighings = (AS_IS, *WIRED) if told.passes == 1 else (AS_IS, BY_COUNT, BY_SHARE, *WIRED)
     weighings = tuple(w for w in weighings if w is not BY_SHARE or not told.whole)
-    clearings = [Clearing.ON_MOVES] if told.moves <= 1 else [Clearing.ON_MOVES, Clearing.NEVER]
-    clearings += [Clearing.AT_EVERY_PASS] if told.moves <= 1 and told.passes > 1 else []
-    return [_replay(told, weighing, clearing) for weighing in weighings for clearing in clearings]
+    return [_replay(told, weighing, clearing) for weighing in weighings for clearing in _clearings(told)]
+
+
+def _clearings(told: Told) -> tuple[Clearing, ...]:
+    """Return when gradients may have been cleared, the usual way first: a sweep clears them before every look."""
+    if told.moves > 1:
+        return (Clearing.BEFORE_LOOKS if told.whole else Clearing.ON_MOVES, Clearing.NEVER)
+    return (Clearing.ON_MOVES, Clearing.BEFORE_LOOKS) if told.passes > 1 else (Clearing.ON_MOVES,)
 
 
 class Told(NamedTuple):
@@ -77,14 +88,16 @@ class Told(NamedTuple):
     passes: int
     moves: int
     whole: bool
+    broad: int
 
 
 def _replay(told: Told, weighing: Weighing, clearing: Clearing) -> Hypothesis:
     def rival(moment: Moment) -> Weights | None:
         return None if moment.seen is None else replayed(moment.step, moment.seen, weighing.weigh, clearing)
 
-    broad = int(clearing is not Clearing.ON_MOVES)
-    return Hypothesis(told.text(weighing.text + clearing), rival, weighing.constants, told.clause, broad)
+    usual = clearing is _clearings(told)[0]
+    text = told.text(weighing.text + ("" if usual else UNUSUAL[clearing]))
+    return Hypothesis(text, rival, weighing.constants, told.clause, told.broad + (not usual))
 
 
 def replayed(step: Watched, seen: Observation, weigh: Weigh, clearing: Clearing) -> Weights | None:
@@ -101,7 +114,7 @@ def replayed(step: Watched, seen: Observation, weigh: Weigh, clearing: Clearing)
         if g is None:
             return None
         c = weigh(len(one.rows or ()), step.run.rows(step.batch), len(passes))
-        if clearing is Clearing.AT_EVERY_PASS:
+        if clearing is Clearing.BEFORE_LOOKS:
             waiting = [None] * len(v)
         waiting = [_sum(a, None if b is None else c * b) for a, b in zip(waiting, g, strict=True)]
         moving = [bool(m.any()) for m in masks]
@@ -177,7 +190,8 @@ def _told(wrong: Sequence[Moment]) -> Told:
         text, clause = _other_rows(passes[0].rows or (), rows), "step.simultaneous"
     elif few:
         which = "passes over the whole batch" if whole else f"micro-batches ({parts})"
-        text, clause = _with(f"the gradients of {len(passes)} {which} are added up, their losses"), "step.accumulation"
+        text = _with(f"the gradients of {len(passes)} {which} are added up, their losses")
+        clause = "step.simultaneous" if whole else "step.accumulation"
     elif not whole:
         each = "one update per micro-batch, each at the weights that the last one left"
         text, clause = _with(f"{each}: {parts}, their losses"), "step.accumulation"
@@ -185,9 +199,17 @@ def _told(wrong: Sequence[Moment]) -> Told:
         again = f"{len(order)} updates are made on the same batch, each with a gradient of its own, their losses"
         text, clause = _with(again), "step.once"
     else:
-        name = _swept(wrong)
-        text, clause = (lambda how: name if how == AS_IS.text else f"{name}; the losses {how}"), "step.simultaneous"
-    return Told(text, clause, len(passes), len(order), whole)
+        return _sweep(wrong, len(passes), len(order))
+    return Told(text, clause, len(passes), len(order), whole, 0)
+
+
+def _sweep(wrong: Sequence[Moment], passes: int, moves: int) -> Told:
+    name, broad = _swept(wrong)
+
+    def text(how: str) -> str:
+        return name if how == AS_IS.text else f"{name}; the losses {how}"
+
+    return Told(text, "step.simultaneous", passes, moves, True, broad)
 
 
 def _with(start: str) -> Callable[[str], str]:
@@ -203,18 +225,33 @@ def _other_rows(seen: Sequence[int], rows: int) -> Callable[[str], str]:
     return lambda how: start if how == AS_IS.text else f"{start}, the loss {how}"
 
 
-def _swept(wrong: Sequence[Moment]) -> str:
+def _swept(wrong: Sequence[Moment]) -> tuple[str, int]:
     """Return the name of a sweep: what all wrong steps can be called, else the order of the first one."""
-    orders = [_order(seen) for _, seen in wrong if seen is not None]
-    common = block_names(wrong[0].step, orders[0])
-    for (step, _), order in zip(wrong[1:], orders[1:], strict=True):
+    seen = [(step, _order(seen)) for step, seen in wrong if seen is not None]
+    common = block_names(*seen[0])
+    for step, order in seen[1:]:
         common = [name for name in common if name in block_names(step, order)]
-    first = {step.names: list(map(set, order)) for (step, _), order in list(zip(wrong, orders, strict=True))[::-1]}
-    steady = all(first[step.names] == list(map(set, order)) for (step, _), order in zip(wrong, orders, strict=True))
-    return common[0] if common else listed(wrong[0].step, orders[0], steady=steady)
+    if common:
+        return common[0], 0
+    return listed(
+        *seen[0], steady=all(_agree(order, other) for step, order in seen for other in _others(seen, step))
+    ), 1
 
 
-def _order(seen: Observation) -> list[dict[int, Any]]:
+def _others(seen: Sequence[tuple[Watched, Order]], step: Watched) -> list[Order]:
+    """Return the orders of all steps of the same example."""
+    return [order for other, order in seen if other.run is step.run]
+
+
+def _agree(a: Order, b: Order) -> bool:
+    """Say whether what moves in both orders moves in the same one (a zero gradient moves nothing)."""
+    flat = [list(dict.fromkeys(i for block in order for i in sorted(block))) for order in (a, b)]
+    common = set(flat[0]) & set(flat[1])
+    one, other = ([i for i in moves if i in common] for moves in flat)
+    return one == other
+
+
+def _order(seen: Observation) -> Order:
     """Return the blocks in the order in which they moved: for each the parameters with the entries that moved."""
     return [
         {i: m for i, m in enumerate(masks) if m.any()} for masks in seen.moved_after() if any(m.any() for m in masks)

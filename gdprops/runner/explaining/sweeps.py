@@ -86,11 +86,11 @@ SWEEPS = tuple(Hypothesis(text, on_steps(swept(blocks, back=back))) for text, bl
 
 def block_names(step: Watched, order: Order) -> list[str]:
     """Return what an observed order can be called. What never moves is in no block."""
-    if any(int(m.sum()) > 1 for block in order for m in block.values()):
-        seen = [set(block) for block in order]
-        moving = set().union(*seen)
-        return list(dict.fromkeys(name for name, blocks, back in NAMED if seen == _kept(blocks(step), moving, back)))
-    return [SINGLY] if len(order) > len(tensors(step)) else []
+    seen = [set(block) for block in order]
+    moving = set().union(*seen)
+    found = list(dict.fromkeys(name for name, blocks, back in NAMED if seen == _kept(blocks(step), moving, back)))
+    singly = all(int(m.sum()) <= 1 for block in order for m in block.values())
+    return [*found, SINGLY] if singly else found
 
 
 def _kept(blocks: Blocks, moving: set[int], back: bool) -> list[set[int]]:
