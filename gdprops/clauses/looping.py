@@ -29,9 +29,7 @@ def _unless_seen(steps: Sequence[Watched], rivals: Callable[[Watched], Sequence[
     if wrong is None:
         return workbench.combine(_right(step, rivals(step)[:wanted]) for step in steps)
     seen = next((what for what, rival in rivals(wrong) if wrong.equals(rival())), None)
-    if seen is None:
-        return workbench.wrong_elsewise("a step is wrong, but not in this way")
-    return training.agrees(wrong, [], seen)
+    return training.wrong_otherwise(wrong) if seen is None else training.agrees(wrong, [], seen)
 
 
 def _right(step: Watched, rivals: Sequence[Named]) -> Evidence:

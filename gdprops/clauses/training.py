@@ -56,6 +56,13 @@ def agrees(step: Watched, rivals: Sequence[Arrays], what: str = "") -> Evidence:
     )
 
 
+def wrong_otherwise(step: Watched) -> Evidence:
+    """Return that a step is wrong in a way that another clause is about; what overflows shows no way at all."""
+    if not step.is_finite:
+        return workbench.vacuous("the weights overflow: how the step is wrong cannot be seen")
+    return workbench.wrong_elsewise("a step is wrong, but not in this way")
+
+
 def simultaneous(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """Every step equals U(w, g(w), s); a sweep that moves the last layer first must be distinguishable."""
     return workbench.combine(agrees(step, [step.last_layer_first()]) for step in workbench.watch(subject, case))
@@ -115,7 +122,7 @@ def fresh_gradient(subject: TrainedSubject, case: TrainCase) -> Evidence:
         return workbench.wrong_elsewise("step 1 is wrong already")
     used = next((what for rival, what in wrong.gradient_rivals() if wrong.equals(rival)), None)
     if used is None:
-        return workbench.wrong_elsewise("a later step is wrong, but not by another step's gradient")
+        return wrong_otherwise(wrong)
     return agrees(wrong, [], f"the step used {used}")
 
 
@@ -131,7 +138,7 @@ def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
     if wrong is None:
         return workbench.combine(agrees(step, [step.applied_twice()]) for step in steps)
     if not wrong.equals(wrong.applied_twice()):
-        return workbench.wrong_elsewise("a step is wrong, but not by a second update")
+        return wrong_otherwise(wrong)
     return agrees(wrong, [], "the update is applied twice")
 
 

@@ -59,6 +59,11 @@ class Watched:
             return False
         return not bool((np.abs(self.after[i] - self.expected[i]) <= self.allowed[i]).all())
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether the step ended at finite weights."""
+        return all(bool(np.isfinite(a).all()) for a in self.after)
+
     def equals(self, rival: Arrays) -> bool:
         """Say whether the step did what a rival would, and the rival is clearly not what is expected."""
         return self.is_at(rival) and is_clearly_other(rival, self.expected, self.allowed)
