@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from gdprops.adapters.isolation import RandomState
 from gdprops.adapters.optimizer_state import clocks_of, needs_closure, put_settings, restore, snapshot
-from gdprops.adapters.tasks import ALL, shaken
+from gdprops.adapters.structures import shaken
+from gdprops.adapters.tasks import ALL
 from gdprops.numerics.decisions import CLIP_GUARD
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gdprops.model.subject import Noticed
+from gdprops.model.training import Noticed
 
 
 class Stateless:

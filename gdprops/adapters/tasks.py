@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
 
 import numpy as np
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from gdprops.adapters.modules import criterion, module_of
-from gdprops.numerics.floor import perturbed
 
 if TYPE_CHECKING:
     from gdprops.model.case import TrainCase
@@ -91,26 +90,3 @@ class NetworkTask:
     def steps(self) -> int:
         """How many batches there are."""
         return len(self._case.batches)
-
-
-def shaken(value: Any, seed: int) -> Any:
-    """Return a structure of tensors with every number in a floating-point tensor moved by one ulp."""
-    if isinstance(value, Tensor):
-        if not value.is_floating_point() or value.dtype not in (torch.float32, torch.float64):
-            return value
-        (moved,) = perturbed([value.detach().numpy()], np.random.default_rng(seed))
-        return torch.from_numpy(moved)
-    return mapped(lambda leaf: shaken(leaf, seed), value) if is_structure(value) else value
-
-
-def is_structure(value: Any) -> bool:
-    """Say whether a value is a tuple, list or dict whose members are looked into."""
-    return isinstance(value, tuple | list | dict)
-
-
-def mapped(change: Callable[[Any], Any], value: Any) -> Any:
-    """Return a tuple, list or dict of the same form with its members changed."""
-    if isinstance(value, dict):
-        return type(value)((key, change(member)) for key, member in value.items())
-    members: Sequence[Any] = [change(member) for member in value]
-    return type(value)(*members) if hasattr(value, "_fields") else type(value)(members)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from gdprops.adapters.expected import Expected
 from gdprops.adapters.isolation import RandomState
 from gdprops.adapters.optimizer_state import clocks_of, settings_of, snapshot
+from gdprops.adapters.structures import rows_in
 from gdprops.errors import SubjectCrash, Unsupported
-from gdprops.model.subject import Live, Noticed
+from gdprops.model.training import Live, Noticed
 from gdprops.numerics.decisions import WATCHED_WEIGHTS
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Training:
     def _looked(self, _model: nn.Module, args: Any, kwargs: Any) -> None:
         """Note a forward pass that is differentiated: how many rows it sees, and the random numbers that it meets."""
         if torch.is_grad_enabled():
-            self._looks.append(_rows_of((*args, *kwargs.values())))
+            self._looks.append(rows_in((*args, *kwargs.values())))
             self._random.append(RandomState())
 
     def _arrived(self, gradient: Tensor) -> None:
@@ -106,11 +107,11 @@ class Training:
         self._own_random.put()  # our own looks have drawn from them
         buffers, random = [b.detach().clone() for b in self._model.buffers()], RandomState()
         calls = self._task.calls(t)
-        self._sizes = tuple(_rows_of(data) for data in calls) if self._subject.accumulate > 1 else None
+        self._sizes = tuple(rows_in(data) for data in calls) if self._subject.accumulate > 1 else None
         self._inputs, self._first = None, 0
         for number, data in enumerate(calls, start=1):
             told = {"last": number == len(calls)} if self.told_last else {}
-            self._inputs, self._first = data.inputs, self._first + _rows_of((self._inputs,))
+            self._inputs, self._first = data.inputs, self._first + rows_in((self._inputs,))
             returned = self._call(*data, **told)
         self._own_random = RandomState()
         self._expected.look_from(self._random[0] if self._random else random, buffers)
@@ -220,18 +221,6 @@ def _takes_last(step: Any) -> bool:
         return "last" in inspect.signature(step).parameters
     except (TypeError, ValueError):
         return False
-
-
-def _rows_of(values: Sequence[Any]) -> int:
-    """Return the size of the first tensor's first dimension, 0 where there is none."""
-    for value in values:
-        if isinstance(value, Tensor):
-            return int(value.shape[0]) if value.dim() else 1
-        if isinstance(value, tuple | list | dict):
-            found = _rows_of(tuple(value.values()) if isinstance(value, dict) else value)
-            if found:
-                return found
-    return 0
 
 
 def _layers_of(model: nn.Module) -> tuple[tuple[int, ...], ...]:

@@ -17,12 +17,14 @@ from torch import nn
 from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
 from gdprops.adapters.isolation import seed_random_numbers
+from gdprops.adapters.own_models import OwnModels, OwnTask, own_models
+from gdprops.adapters.own_trial import own_script, own_trials, with_sharing
 from gdprops.adapters.script_model import script_model
-from gdprops.adapters.tasks import NetworkTask, Task
+from gdprops.adapters.tasks import NetworkTask, Objective, Task
 from gdprops.adapters.training_run import Training
 from gdprops.adapters.trial import Habits, trial_cases, tried
 from gdprops.errors import UsageError
-from gdprops.model.case import TrainCase
+from gdprops.model.case import OwnCase, TrainCase
 from gdprops.model.subject import Calling, Domain
 from gdprops.model.traits import Measured, Traits
 
@@ -43,6 +45,7 @@ class TrainingStep:
     clip_norm: float | None = None
     clip_value: float | None = None
     accumulate: int = 1
+    own: OwnModels | None = None
     habits: Habits = field(default_factory=Habits)
     traits: Traits = field(default_factory=Traits)
     calls: Calling = field(default_factory=Calls)
@@ -60,8 +63,10 @@ class TrainingStep:
         """Return the same subject with what was measured of it, and a budget of time."""
         return replace(self, traits=traits, calls=calls)
 
-    def script(self, case: TrainCase) -> str:
+    def script(self, case: TrainCase | OwnCase) -> str:
         """Return a plain script that builds the model of a case and trains it."""
+        if isinstance(case, OwnCase):
+            return own_script(self.spec, case)
         lines = [*script.import_lines(self.spec), *script_model(case.network, case.tensors)]
         lines.append(f"built = {self.spec.rpartition(':')[2]}(model, loss_fn)")
         lines.append("step = built[0] if isinstance(built, tuple) else built")
@@ -80,17 +85,24 @@ class TrainingStep:
             window=self.accumulate,
             tells_last=self.habits.told_last,
             clip=clip,
+            own=None if self.own is None else self.own.source,
         )
 
     def trials(self, precision: int) -> list[Any]:
         """Return the cases on which the step is tried when it is made."""
+        if self.own is not None:
+            return own_trials(self.own, precision, self.accumulate, self.calls)
         return list(trial_cases(precision, self.accumulate))
 
-    def task(self, case: TrainCase) -> Task:
+    def task(self, case: TrainCase | OwnCase) -> Task:
         """Return what a case asks the step to do."""
+        if isinstance(case, OwnCase):
+            if self.own is None:
+                raise UsageError(f"the case is about models of {self.name}'s own, which are not declared: models=")
+            return OwnTask(self.own, case, self.calls)
         return NetworkTask(case)
 
-    def begin(self, case: TrainCase) -> Training:
+    def begin(self, case: TrainCase | OwnCase) -> Training:
         """Build a fresh model and the user's step on it."""
         seed_random_numbers(case.plan.seed)
         task = self.task(case)
@@ -120,6 +132,10 @@ def training_step(
     clip_norm: float | None = None,
     clip_value: float | None = None,
     accumulate: int = 1,
+    loss: Any = None,
+    objective: Objective | None = None,
+    models: Any = None,
+    batches: Any = None,
     name: str | None = None,
 ) -> Any:
     """Return a training step as a subject; without ``build``, a decorator that does.
@@ -136,15 +152,25 @@ def training_step(
             by the gradient of the loss over the whole window. Micro-batches are ragged, and ``loss_fn`` is a mean: the
             window is normalized once. A step that takes a keyword ``last`` is told which call is a window's last;
             the last window may then be short.
+        loss: with ``models=``: the criterion ``(outputs, targets) -> scalar``, a mean over rows where steps accumulate.
+            A dict of inputs is given to the model by keywords, a tuple by position, where its ``forward`` takes them.
+        objective: with ``models=``, instead of ``loss=``: ``(model, inputs, targets) -> scalar`` where the model owns
+            its loss. ``build`` gets it in the place of ``loss_fn``.
+        models: ``() -> nn.Module``, called for every example; its weights are re-drawn, about their means and as wide
+            as they were. Or a Hypothesis strategy for modules, which keep the weights that it draws.
+        batches: ``(index) -> (inputs, targets)``, any structure of tensors, the same at every call with one index; or
+            a strategy for such pairs.
         name: what reports call it.
 
     Raises:
-        UsageError: for something that cannot be called, or an update that is not declared in any way.
+        UsageError: in one line, for something that cannot be called or used, or an update that is not declared in any
+            way.
     """
     from gdprops.adapters.resolve import spec_of
 
     declared: dict[str, Any] = {"rule": rule, "lr": lr, "clip_norm": clip_norm, "clip_value": clip_value}
-    declared |= {"accumulate": accumulate, "name": name}
+    declared |= {"accumulate": accumulate, "loss": loss, "objective": objective, "models": models, "batches": batches}
+    declared["name"] = name
     if build is None:
         return partial(training_step, **declared)
     if not callable(build):
@@ -157,4 +183,5 @@ def training_step(
     subject = TrainingStep(
         build, name or spec_of(build), rule, lr, clip_norm, clip_value, accumulate, spec=spec_of(build)
     )
+    subject = replace(subject, own=with_sharing(own_models(models, batches, loss, objective), subject))
     return replace(subject, habits=tried(subject))

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gdprops.adapters.expected import Expected
 from gdprops.adapters.isolation import isolated
+from gdprops.adapters.own_trial import require_objective
 from gdprops.errors import SubjectCrash, UsageError
 from gdprops.model.case import Plan, TrainCase
 from gdprops.model.network import Batch, Layer, Network
@@ -35,13 +36,14 @@ class Habits:
 
     ``splits``: looks at a batch in parts; ``in_backward``: moves weights before backward returns; ``precision``: the
     significant bits that it keeps, 24 where it raises on float64 or rounds to float32 on its way; ``told_last``: wants
-    to be told which call is a window's last.
+    to be told which call is a window's last; ``freezes``: some parameters are not trained.
     """
 
     splits: bool = False
     in_backward: bool = False
     precision: int = DOUBLE
     told_last: bool = False
+    freezes: bool = False
 
 
 def tried(subject: TrainingStep) -> Habits:
@@ -61,6 +63,8 @@ def tried(subject: TrainingStep) -> Habits:
 def _habits(subject: TrainingStep, case: Any, precision: int) -> Habits:
     run = subject.begin(case)
     _require_expectation(subject, run)
+    if subject.own is not None:
+        require_objective(subject.own, subject.task(case))
     weights, gradients = run.weights(), run.gradients(run.weights(), 0)
     watch = _BackwardWatch(run)
     with watch, _DtypeWatch() as dtypes:
@@ -69,7 +73,7 @@ def _habits(subject: TrainingStep, case: Any, precision: int) -> Habits:
     rows, looks = run.rows(0), run.noticed().looks
     splits = subject.accumulate == 1 and any(0 < look < rows for look in looks)
     kept = SINGLE if dtypes.lowered else precision
-    return Habits(splits, watch.moved, kept, run.told_last)
+    return Habits(splits, watch.moved, kept, run.told_last, not all(run.trainable))
 
 
 class _BackwardWatch(TorchFunctionMode):

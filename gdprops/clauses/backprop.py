@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import BackpropCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Domain, WrittenSubject
+    from gdprops.model.subject import Domain
+    from gdprops.model.training import WrittenSubject
 
     Examine = Callable[[Any, Any], Evidence]
 else:

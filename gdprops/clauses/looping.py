@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses import training
 from gdprops.clauses.lazy import lazy
+from gdprops.model.case import TrainCase
 from gdprops.model.clause import Face, View, clause
 
 if TYPE_CHECKING:
@@ -14,9 +15,8 @@ if TYPE_CHECKING:
     from gdprops.clauses import workbench
     from gdprops.clauses.watching import Arrays, Grads, Watched
     from gdprops.model.arrays import Array
-    from gdprops.model.case import TrainCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import TrainedSubject
+    from gdprops.model.training import TrainedSubject
 
     Named = tuple[str, Callable[[], Arrays]]
 else:
@@ -211,14 +211,17 @@ def _update_each(step: Watched, pieces: Sequence[slice], k: float) -> list[Array
     ),
     cases=lambda domain: workbench.recomputed_loops(domain),
 )
-def in_backward(subject: TrainedSubject, case: TrainCase) -> Evidence:
+def in_backward(subject: TrainedSubject, case: Any) -> Evidence:
     what = f"weights move during backward{_of(case)}"
     return workbench.combine(
         training.agrees(step, [step.last_layer_first()], what) for step in workbench.watch(subject, case)
     )
 
 
-def _of(case: TrainCase) -> str:
+def _of(case: Any) -> str:
+    """Return what is particular about a network of ours."""
+    if not isinstance(case, TrainCase):
+        return ""
     tied = len({layer.weight for layer in case.network.layers}) < len(case.network.layers)
     shared = " and layers share a weight" * tied
     return f", segments are recomputed ({case.network.recomputed}){shared}" if case.network.recomputed else shared

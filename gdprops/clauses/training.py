@@ -6,7 +6,7 @@ compared from the weights seen before it, within sixteen noise floors of our own
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.lazy import lazy
 from gdprops.model.clause import Face
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from gdprops.clauses.watching import Arrays, Watched
     from gdprops.model.case import TrainCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Domain, TrainedSubject
+    from gdprops.model.subject import Domain
+    from gdprops.model.training import TrainedSubject
 else:
     workbench = lazy("gdprops.clauses.workbench")
 
@@ -155,10 +156,15 @@ def falls(step: Watched) -> Evidence:
     return workbench.require(seen < start, told)
 
 
+def _nothing_frozen(subject: Any) -> str | None:
+    """Say that the user's own model, where there is one, freezes nothing: that is not ours to do."""
+    return None if subject.own is None or subject.habits.freezes else "the user's own model has no frozen parameter"
+
+
 FACES = {
     "step.simultaneous": Face(loops_of, simultaneous),
     "step.moves-all": Face(loops_of, moves_all),
-    "step.frozen-untouched": Face(_frozen_loops, frozen_untouched),
+    "step.frozen-untouched": Face(_frozen_loops, frozen_untouched, _nothing_frozen),
     "step.fresh-gradient": Face(loops_of, fresh_gradient),
     "step.trains": Face(_one_batch, trains),
     "step.loss-falls": Face(_one_batch, trains),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from gdprops.model.subject import Noticed
+from gdprops.model.training import Noticed
 from gdprops.numerics import decisions
 from gdprops.numerics.comparison import is_clearly_other
 from gdprops.numerics.floor import perturbed
@@ -16,7 +16,7 @@ from gdprops.numerics.floor import perturbed
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import BackpropCase, TrainCase
-    from gdprops.model.subject import TrainedSubject, Training
+    from gdprops.model.training import TrainedSubject, Training
 
 Arrays = Sequence["Array"]
 Grads = Sequence["Array | None"]

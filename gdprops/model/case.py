@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -91,6 +91,22 @@ class TrainCase:
 
 @final
 @dataclass(frozen=True, slots=True)
+class OwnCase:
+    """The user's own model: the cards that its weights are drawn from, and what its step is given.
+
+    ``batches``: for each logical step the micro-batches of its window, each an index for ``batches=`` or a drawn pair;
+    ``model``: the module that a strategy has drawn, None where ``models=`` is called.
+    """
+
+    cards: bytes
+    batches: tuple[tuple[Any, ...], ...]
+    plan: Plan
+    precision: int
+    model: Any = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class UpdateCase:
     """Tensors and the gradients that are fed to the optimizer, step by step; None is a missing gradient."""
 
@@ -113,4 +129,4 @@ class BackpropCase:
     rate: float
 
 
-Case = LookCase | TrainCase | UpdateCase | BackpropCase
+Case = LookCase | TrainCase | OwnCase | UpdateCase | BackpropCase

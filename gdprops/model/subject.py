@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from gdprops.model.arrays import Array
-    from gdprops.model.case import BackpropCase, Block, Plan
+    from gdprops.model.case import Block, Plan
     from gdprops.model.network import Batch, Point
 
 Gradients = Sequence["Array | None"]
@@ -42,6 +42,13 @@ class Stepped:
     returned: float | None
 
 
+class OwnSource(NamedTuple):
+    """Strategies for the user's own models and batches; None where a function is called instead."""
+
+    models: Any
+    batches: Any
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Domain:
@@ -56,6 +63,7 @@ class Domain:
     step, ``tells_last``: whether a last window may be short; ``clip``: what gradients are clipped to;
     ``rule_options``: the same as ``options``, of the rule that the subject declares; ``rule_scales``: sizes of
     gradients that tell forms of that rule apart.
+    ``own``: the user's own models.
     """
 
     precisions: tuple[int, ...] = (53, 24)
@@ -73,6 +81,7 @@ class Domain:
     clip: float | None = None
     rule_options: Mapping[str, float | bool] = field(default_factory=dict)
     rule_scales: tuple[float, ...] = (1.0,)
+    own: OwnSource | None = None
 
 
 class Calling(Protocol):
@@ -205,157 +214,6 @@ class Subject(Protocol):
 
     def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
         """Return the lines that take one step with a closure which answers so, call after call."""
-
-
-class Live(NamedTuple):
-    """The user's own module, its parameters in the order of the run's names, and what the running call was given.
-
-    ``first`` is how many rows earlier calls of the same logical step were given.
-    """
-
-    model: Any
-    parameters: Sequence[Any]
-    inputs: Any
-    first: int
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Noticed:
-    """What was seen of one logical step beside the weights.
-
-    ``overflowed``: a gradient was not finite, so that a gradient scaler may have skipped the step; ``looks``: how many
-    rows each differentiated forward pass of the model saw.
-    """
-
-    overflowed: bool = False
-    looks: tuple[int, ...] = ()
-
-
-class Training(Protocol):
-    """A model that a user's step trains, and U(w, g, s) beside it."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The parameters' names."""
-
-    @property
-    def layers(self) -> tuple[tuple[int, ...], ...]:
-        """Their indices layer by layer; a shared parameter stands in every layer that uses it."""
-
-    @property
-    def trainable(self) -> tuple[bool, ...]:
-        """Which of them require gradients."""
-
-    @property
-    def holds_the_model(self) -> bool:
-        """Whether the user's optimizer, where there is one, holds any of the model's parameters."""
-
-    def weights(self) -> list[Array]:
-        """Return copies of all parameters as they are now."""
-
-    def state(self) -> Any:
-        """Return a copy of the state that U starts from."""
-
-    def step(self, t: int) -> Any:
-        """Let the user's step train on batch t."""
-
-    def hyperparameters(self) -> Any:
-        """Return the hyperparameters in force when the optimizer was called."""
-
-    def noticed(self) -> Noticed:
-        """Return what was seen of the last step beside the weights."""
-
-    def clocks(self) -> tuple[tuple[str, float, float], ...]:
-        """Return the parameters whose clock in the user's optimizer is not that of the update just computed."""
-
-    def dialect(self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any) -> list[Array] | None:
-        """Return the update as another legitimate dialect of what is declared has it, None where there is one only."""
-
-    def gradients(
-        self,
-        weights: Sequence[Array],
-        t: int,
-        *,
-        rows: slice = slice(None),
-        shaken: bool = False,
-        clipped: bool = True,
-    ) -> list[Array | None]:
-        """Return our own gradients of (some rows of) batch t; ``shaken`` moves the inputs by an ulp."""
-
-    def rows(self, t: int) -> int:
-        """Return how many rows batch t has."""
-
-    def loss(self, weights: Sequence[Array], t: int) -> float:
-        """Return J of batch t."""
-
-    def allowed(self, weights: Sequence[Array], t: int) -> list[Array] | None:
-        """Return how far each entry may be off after the step, None where noise floors must be measured."""
-
-    def update(self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any) -> list[Array]:
-        """Return U(w, g, s)."""
-
-    def clip(self, gradients: Gradients) -> list[Array | None]:
-        """Return gradients clipped as is declared."""
-
-    def adopt(self) -> None:
-        """Keep the state that the last update left."""
-
-    @property
-    def clip_norm(self) -> float | None:
-        """The global norm that gradients are declared to be clipped to."""
-
-    @property
-    def batches(self) -> int:
-        """How many batches there are."""
-
-    @property
-    def live(self) -> Live | None:
-        """What can be watched while the user's step runs; None for plain arrays."""
-
-    @property
-    def is_anchored(self) -> bool:
-        """Whether U starts every step from what the user's step left, and not from a state that only U went through."""
-
-    def advance(
-        self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any
-    ) -> tuple[list[Array], Any]:
-        """Return U(w, g, s) and the state after it."""
-
-
-class TrainedSubject(Protocol):
-    """A training step that is given a model."""
-
-    def begin(self, case: Any) -> Training:
-        """Build a fresh model and the user's step on it."""
-
-
-class Written(Training, Protocol):
-    """Hand-written backprop at work: what it says of its own gradients, and how sure the differences are."""
-
-    def stated_gradients(self, t: int) -> list[Array | None]:
-        """Return the user's gradients of batch t, None for a missing one."""
-
-    def errors(self, weights: Sequence[Array], t: int) -> list[Array]:
-        """Return how far each of our partial derivatives may be off."""
-
-    def looked_at(self) -> list[tuple[str, list[str], list[Array], list[Array]]]:
-        """Call what only looks: for each what it is, the names, and the arrays before and after."""
-
-
-class WrittenSubject(Protocol):
-    """Hand-written backprop that is given parameters."""
-
-    @property
-    def step(self) -> Callable[..., Any] | None:
-        """The user's step."""
-
-    @property
-    def gradients(self) -> Callable[..., Any] | None:
-        """The user's gradients."""
-
-    def begin(self, case: BackpropCase) -> Written:
-        """Hand fresh parameters to the user's functions."""
 
 
 class System(Protocol):

@@ -176,6 +176,12 @@ CLIPPED_NORMS = (2.0, 16.0, 4.0, 64.0)
 # Targets are doubled at most so often: a network whose gradient is zero stays as it is.
 DOUBLINGS = 40
 
+# The user's own model: up to so many weights are drawn one by one, in float64; larger ones keep their dtype and take a
+# seed.
+LARGE_MODEL = 100_000
+# A parameter whose entries are all equal (a bias of zeros, a scale of ones) is re-drawn within a tenth about them.
+CONSTANT_SPREAD = 0.1
+
 # torch divides by the norm plus this.
 CLIP_GUARD = 1e-6
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from gdprops.errors import UsageError
-from gdprops.model.case import BackpropCase, LookCase, Plan, Regime, TrainCase, UpdateCase
+from gdprops.model.case import BackpropCase, LookCase, OwnCase, Plan, Regime, TrainCase, UpdateCase
 from gdprops.model.network import Batch, Layer, Network, Point
 
-_TYPES = {t.__name__: t for t in (BackpropCase, LookCase, TrainCase, UpdateCase, Plan, Network, Layer, Batch, Point)}
-_DTYPES = ("float64", "float32", "int64")
+_CASES = (BackpropCase, LookCase, OwnCase, TrainCase, UpdateCase)
+_TYPES = {t.__name__: t for t in (*_CASES, Plan, Network, Layer, Batch, Point)}
+_DTYPES = ("float64", "float32", "int64", "int32", "bool")
 
 
 def encode(value: Any) -> Any:
@@ -33,11 +34,25 @@ def encode(value: Any) -> Any:
         return {"set": sorted(value)}
     if isinstance(value, (tuple, list)):
         return [encode(v) for v in value]
-    return repr(value) if isinstance(value, float) and not math.isfinite(value) else _scalar(value)
+    return _scalar(value)
 
 
 def _scalar(value: Any) -> Any:
-    return {"regime": value.value} if isinstance(value, Regime) else value
+    if isinstance(value, Regime):
+        return {"regime": value.value}
+    if isinstance(value, bytes):
+        return {"bytes": value.hex()}
+    if not isinstance(value, str | int | float | None):
+        return _foreign(value)
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _foreign(value: Any) -> Any:
+    """Return a tensor as its array; what is no plain data as its name, which cannot be decoded."""
+    try:
+        return encode(value.detach().numpy())
+    except (AttributeError, TypeError, RuntimeError):
+        return {"foreign": type(value).__name__}
 
 
 def decode(data: Any) -> Any:
@@ -58,6 +73,14 @@ def _decode(data: Any) -> Any:
         return _TYPES[data["type"]](**inside)
     if "array" in data:
         return _array(data)
+    return _decode_scalar(data)
+
+
+def _decode_scalar(data: dict[str, Any]) -> Any:
+    if "foreign" in data:
+        raise UsageError(f"the saved case holds a {data['foreign']} that a strategy has drawn: it cannot be replayed")
+    if "bytes" in data:
+        return bytes.fromhex(data["bytes"])
     if "regime" in data:
         return Regime(data["regime"])
     return frozenset(data["set"]) if "set" in data else {key: _decode(v) for key, v in data["map"].items()}

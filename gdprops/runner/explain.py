@@ -28,7 +28,7 @@ from gdprops.runner.explaining.sweeps import SWEEPS
 from gdprops.strategies.telling import telling_cases
 
 if TYPE_CHECKING:
-    from gdprops.model.subject import TrainedSubject
+    from gdprops.model.training import TrainedSubject
     from gdprops.runner.explaining.hypothesis import Failure, Hypothesis
 
 __all__ = ["MOST_EXAMPLES", "Explanation", "explain", "explained", "first_wrong"]

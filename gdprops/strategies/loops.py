@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdprops.model.case import TrainCase
 from gdprops.model.network import Batch, Point
 from gdprops.numerics.decisions import CLIPPED_NORMS, DOUBLINGS, SPLIT_ROWS
 from gdprops.numerics.network_pass import gradient_at
@@ -17,13 +18,12 @@ if TYPE_CHECKING:
     from hypothesis import strategies as st
 
     from gdprops.model.arrays import Array
-    from gdprops.model.case import TrainCase
     from gdprops.model.subject import Domain
 
 RECOMPUTED = ("", "not re-entrant", "re-entrant")
 
 
-def clipped_loops(domain: Domain) -> st.SearchStrategy[TrainCase]:
+def clipped_loops(domain: Domain) -> st.SearchStrategy[Any]:
     """Return loops whose gradients are so large that clipping acts, with another factor in every step.
 
     Shrinks as `loops` do; the targets are doubled until the norm is large enough.
@@ -32,7 +32,10 @@ def clipped_loops(domain: Domain) -> st.SearchStrategy[TrainCase]:
     return loops(domain, loop).map(lambda case: _enlarged(case, domain.clip or 1.0))
 
 
-def _enlarged(case: TrainCase, most: float) -> TrainCase:
+def _enlarged(case: Any, most: float) -> Any:
+    """Return the case with larger targets; those of the user's own models are not ours to change."""
+    if not isinstance(case, TrainCase):
+        return case
     batches = (
         _larger(Point(case.network, case.tensors, batch), most * CLIPPED_NORMS[t % len(CLIPPED_NORMS)])
         for t, batch in enumerate(case.batches)
@@ -58,7 +61,7 @@ def _norm(gradients: list[Array | None]) -> float:
     return float(np.sqrt(sum(float((g * g).sum()) for g in gradients if g is not None)))
 
 
-def recomputed_loops(domain: Domain) -> st.SearchStrategy[TrainCase]:
+def recomputed_loops(domain: Domain) -> st.SearchStrategy[Any]:
     """Return loops over three layers and more: with a shared weight, with checkpointed segments, or both.
 
     Re-entrant segments share no weight: there every hook on a parameter fires once per use, whatever it does, and a
@@ -72,5 +75,7 @@ def recomputed_loops(domain: Domain) -> st.SearchStrategy[TrainCase]:
     )
 
 
-def _recomputed(case: TrainCase, how: str) -> TrainCase:
+def _recomputed(case: Any, how: str) -> Any:
+    if not isinstance(case, TrainCase):
+        return case
     return replace(case, network=replace(case.network, recomputed=how))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 from hypothesis import strategies as st
 
@@ -12,6 +12,7 @@ from gdprops.numerics.losses import LOSSES, MEANS, SQUARES
 from gdprops.strategies import networks
 from gdprops.strategies.certified import Drawn
 from gdprops.strategies.networks import FILLING, Filling, Style
+from gdprops.strategies.own import own_loops
 from gdprops.strategies.plans import long_run, plan, repeated
 from gdprops.strategies.values import Deck, decks
 
@@ -47,11 +48,13 @@ class Loop:
     extras: bool = True
 
 
-def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[TrainCase]:
-    """Return a strategy for networks with 2 to 4 batches.
+def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[Any]:
+    """Return a strategy for networks with 2 to 4 batches; for the user's own models where there are such.
 
     Shrinks towards two layers of one weight 1, x = 1, y = 0, eta = ½.
     """
+    if domain.own is not None:
+        return own_loops(domain, domain.own, loop)
 
     @st.composite
     def build(draw: DrawFn) -> TrainCase:

@@ -12,7 +12,7 @@ from gdprops.model.case import TrainCase
 
 if TYPE_CHECKING:
     from gdprops.clauses.watching import Watched
-    from gdprops.model.subject import TrainedSubject
+    from gdprops.model.training import TrainedSubject
     from gdprops.runner.explaining.hypothesis import Failure
 
 NOT_DETERMINISTIC = "the step is not deterministic: two runs from the same weights, batch and random numbers differ"

@@ -12,7 +12,7 @@ from gdprops.errors import GdpropsError, SubjectTimeout
 from gdprops.runner.explaining.hypothesis import Failure, Moment
 
 if TYPE_CHECKING:
-    from gdprops.model.subject import TrainedSubject
+    from gdprops.model.training import TrainedSubject
     from gdprops.runner.explaining.observation import Observation
 
 MOST_EXAMPLES = 7

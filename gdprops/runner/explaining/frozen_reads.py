@@ -16,7 +16,7 @@ from gdprops.runner.explaining.arguments import Parameters, bound, is_read, is_w
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.model.subject import Training
+    from gdprops.model.training import Training
 
 
 @final

@@ -13,7 +13,7 @@ from gdprops.runner.explaining.words import several
 
 if TYPE_CHECKING:
     from gdprops.clauses.watching import Watched
-    from gdprops.model.subject import TrainedSubject
+    from gdprops.model.training import TrainedSubject
     from gdprops.runner.explaining.hypothesis import Failure
 
 PLACES = {

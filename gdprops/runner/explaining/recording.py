@@ -21,7 +21,7 @@ from gdprops.runner.explaining.observation import Call, LateRead, Observation, P
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.model.subject import Training
+    from gdprops.model.training import Training
 
 
 COPY = torch.ops.aten.copy_.default

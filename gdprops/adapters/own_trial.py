@@ -1,0 +1,109 @@
+"""The user's own models, batches and loss on trial: what cannot be used is said in one line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from gdprops.adapters import script
+from gdprops.adapters.isolation import RandomState, isolated
+from gdprops.adapters.own_models import OBJECTIVE, OwnModels, is_large, require_float, share_storage
+from gdprops.errors import UsageError
+from gdprops.model.case import OwnCase, Plan
+from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE, SINGLE_TOLERANCE
+
+if TYPE_CHECKING:
+    from gdprops.adapters.tasks import Task
+    from gdprops.adapters.training_step import TrainingStep
+    from gdprops.model.subject import Calling
+
+TRIALS = 3
+SPREAD = bytes((37 * k + 11) % 256 for k in range(64))
+"""Cards that give ever other numbers."""
+
+
+def with_sharing(own: OwnModels | None, subject: TrainingStep) -> OwnModels | None:
+    """Return the declaration with the knowledge of whether its models must be copied. Raises `UsageError`."""
+    if own is None or not callable(own.models):
+        return own
+    plain = OwnCase(SPREAD, (), Plan(()), DOUBLE)
+    try:
+        with isolated():
+            first, second = (own.models() for _ in range(2))
+            if isinstance(first, nn.Module) and isinstance(second, nn.Module):
+                return replace(own, shared=share_storage(first, second))
+            own.model(plain, subject.calls)
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(f"{subject.name}: models() raised {type(error).__name__}: {error}") from error
+    return own
+
+
+def own_trials(own: OwnModels, precision: int, window: int, calls: Calling) -> list[OwnCase]:
+    """Return cases of the user's own model on which a step is tried; none in float64 for a large one."""
+    drawn = None if callable(own.models) else _drawn(own.models, "models")
+    if drawn is not None and not isinstance(drawn, nn.Module):
+        raise UsageError(f"models= drew a {type(drawn).__name__}; expected a torch.nn.Module")
+    case = OwnCase(SPREAD, (), Plan(()), precision, drawn)
+    model = own.model(case, calls)
+    if precision == DOUBLE and is_large(model):
+        return []
+    if precision != DOUBLE:
+        require_float(model)
+    firsts = range(0, TRIALS * window, window)
+    return [replace(case, batches=(tuple(_given(own, first + k) for k in range(window)),)) for first in firsts]
+
+
+def _given(own: OwnModels, index: int) -> Any:
+    return index if callable(own.batches) else _drawn(own.batches, "batches")
+
+
+def _drawn(strategy: Any, key: str) -> Any:
+    """Return a value that a strategy draws."""
+    import hypothesis
+
+    settings = hypothesis.settings(
+        max_examples=1, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+    )
+    try:
+        return hypothesis.find(strategy, lambda _: True, settings=settings)
+    except Exception as error:
+        raise UsageError(f"{key}= cannot be drawn: {type(error).__name__}: {error}") from error
+
+
+def require_objective(own: OwnModels, task: Task) -> None:
+    """Require a loss that is one number, that has a gradient, and that is the same at every look."""
+    what = OBJECTIVE if own.objective is not None else "loss(model(inputs), targets)"
+    model, random = task.model(ours=True), RandomState()
+    values = [_value(task, model, random, what) for _ in range(2)]
+    room = SINGLE_TOLERANCE if next(model.parameters()).dtype == torch.float32 else PROBE_TOLERANCE
+    if abs(values[0] - values[1]) > room * abs(values[0]):
+        raise UsageError(
+            f"{what} is not deterministic: {values[0]:.10g} and {values[1]:.10g} from the same weights, batch and "
+            "random numbers"
+        )
+
+
+def _value(task: Task, model: nn.Module, random: RandomState, what: str) -> float:
+    random.put()
+    buffers = [b.clone() for b in model.buffers()]
+    found = task.objective(model, task.whole(0))
+    for b, held in zip(model.buffers(), buffers, strict=True):
+        b.data.copy_(held)
+    if not isinstance(found, Tensor) or found.numel() != 1:
+        form = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
+        raise UsageError(f"{what} returned {form}; expected a tensor with one number")
+    if not found.requires_grad:
+        raise UsageError(f"{what} cannot be differentiated: it does not depend on a parameter that requires gradients")
+    return float(found.detach())
+
+
+def own_script(spec: str, case: OwnCase) -> str:
+    """Return what a person runs to see a case of the user's own model again."""
+    lines = script.import_lines(spec)
+    given = [list(window) for window in case.batches]
+    return "\n".join([*lines, f"# the model is that of models=, with re-drawn weights; batches= gave {given}"]) + "\n"
