@@ -27,8 +27,8 @@ else:
 
 
 def loops_of(domain: Domain) -> SearchStrategy[TrainCase]:
-    """Return networks of two layers and more, with 2 to 4 batches, in float64."""
-    return workbench.loops(domain, workbench.Loop(double=True, frozen=False))
+    """Return networks of two layers and more with 2 to 4 batches, some trained for 12 steps, in float64."""
+    return workbench.loops(domain, workbench.Loop(double=True, frozen=False, longest=12))
 
 
 def _frozen_loops(domain: Domain) -> SearchStrategy[TrainCase]:

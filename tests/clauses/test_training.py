@@ -82,6 +82,12 @@ def test_blame_spares_the_first_layer_of_a_forward_sweep() -> None:
     assert (found.location.seen, found.location.expected) == ("0.919", "0.9")
 
 
+def test_a_fault_that_sets_in_late_is_seen_where_it_does() -> None:
+    found = primary(examined(steps.doubles_from_the_fifth_step_on, {}, examples=50))
+    assert found.clause in ("step.simultaneous", "step.once")
+    assert found.first_wrong_step == 5
+
+
 def test_an_optimizer_over_other_tensors_is_a_violation_not_a_usage_error() -> None:
     found = primary(examined(steps.holds_other_tensors, {}))
     assert found.clause == "step.moves-all"
