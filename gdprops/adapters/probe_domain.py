@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gdprops.adapters.probe_rule import PAIR, grouped_weights
+from gdprops.adapters.probe_rule import PAIR, grouped_weights, is_linear_with
 from gdprops.adapters.probing import RATE, Probe, attempt
 from gdprops.model.case import Plan
 from gdprops.model.options import OPTIONS, with_required
@@ -23,13 +23,16 @@ def domain_of(probe: Probe, plain: str) -> Domain:
     rate = "lr_response" not in probe.found or probe.found["lr_response"].value != "own-schedule"
     flags = probe.found["flags"].value.split("+") if "flags" in probe.found else []
     options = {key: value for key, value in OPTIONS.items() if _accepts(probe, key, rate=rate)}
+    response = probe.found["lr_response"].value if "lr_response" in probe.found else ""
+    options = {key: value for key, value in options.items() if all(k in options for k in with_required([key]))}
     return Domain(
         precisions=tuple(53 if dtype == "float64" else 24 for dtype in dtypes if dtype in ("float64", "float32")),
         dimensions=None if shapes == "any" else frozenset({2, *map(int, shapes.split("+"))}),
         rate=rate,
         groups=grouped_weights(probe, Plan(PAIR, (RATE, RATE / 2) if rate else None)) is not None,
         plain=probe.subject.rule == "sgd" or plain == "yes",
-        options={key: value for key, value in options.items() if all(k in options for k in with_required([key]))},
+        options=options,
+        nonlinear=_nonlinear(probe, options) if response == "linear" and probe.subject.rule is None else frozenset(),
         empty=_accepts_empty(probe, rate=rate),
         features=_features(probe, dtypes, flags),
         rule_options=_rule_options(probe, rate=rate),
@@ -47,6 +50,12 @@ def _rule_scales(probe: Probe) -> tuple[float, ...]:
     """Return the sizes of gradients at which the subject's own epsilon shows."""
     rule = PUBLISHED.get(rule_of(probe.subject.rule))
     return rule.scales(probe.subject.start(probe.tensors(), probe.plan()).hyperparameters()[0]) if rule else (1.0,)
+
+
+def _nonlinear(probe: Probe, options: Mapping[str, float | bool]) -> frozenset[str]:
+    """Return the options that bend the answer to the rate, as a decay by a factor 1 / (1 + eta lambda) does."""
+    given = {key: {name: options[name] for name in with_required([key])} for key in options}
+    return frozenset(key for key, on in given.items() if not is_linear_with(probe, on))
 
 
 def _features(probe: Probe, dtypes: list[str], flags: list[str]) -> frozenset[str]:

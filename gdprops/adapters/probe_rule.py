@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -145,16 +145,21 @@ def rate_response(probe: Probe) -> None:
     if not probe.has_rate():
         probe.note("lr_response", "own-schedule", "there is no learning rate to read or set")
         return
-    found = {_response_at(probe, t) for t in range(STEPS)}
+    found = {_response_at(probe, t, probe.plan()) for t in range(STEPS)}
     value = found.pop() if len(found) == 1 else "nonlinear"
     what = "each of four steps at 1, 2 and 10 times the rate, from the same state"
     miss = "nearly: there is a rate, and setting it changes nothing; " if value == "ignored" else ""
     probe.note("lr_response", value, miss + what)
 
 
-def _response_at(probe: Probe, t: int) -> str:
-    once, slow = _displacement(probe, t, 1.0)
-    others = [_displacement(probe, t, c) for c in (2.0, 10.0)]
+def is_linear_with(probe: Probe, options: Mapping[str, float | bool]) -> bool:
+    """Say whether the answer to the rate stays linear with these options on."""
+    return all(_response_at(probe, t, probe.plan(options=options)) == "linear" for t in range(1, STEPS))
+
+
+def _response_at(probe: Probe, t: int, plan: Plan) -> str:
+    once, slow = _displacement(probe, t, 1.0, plan)
+    others = [_displacement(probe, t, c, plan) for c in (2.0, 10.0)]
     size = max(float(np.abs(m).max(initial=0)) for m in others[-1][0]) or 1.0
     room = (SINGLE_TOLERANCE if probe.dtype == np.float32 else PROBE_TOLERANCE) * size
     if all(_near(moved, [rate / slow * m for m in once], room) for moved, rate in others):
@@ -166,9 +171,9 @@ def _near(a: Sequence[Array], b: Sequence[Array], room: float) -> bool:
     return all(float(np.abs(x - y).max(initial=0)) <= room for x, y in zip(a, b, strict=True))
 
 
-def _displacement(probe: Probe, last: int, factor: float) -> tuple[list[Array], float]:
+def _displacement(probe: Probe, last: int, factor: float, plan: Plan) -> tuple[list[Array], float]:
     """Return one step's displacement, and the rate in force: a float32 store rounds it."""
-    run = probe.subject.start(probe.tensors(), probe.plan())
+    run = probe.subject.start(probe.tensors(), plan)
     for t in range(last):
         run.step(probe.gradients(t))
     before = run.weights()

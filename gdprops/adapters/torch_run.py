@@ -265,6 +265,6 @@ def _differentiate(p: torch.Tensor, g: torch.Tensor, delivery: Delivery) -> None
     """Let autograd produce g: J = <g, p>, plus 0 |p|^2 where the gradient shall keep a graph."""
     with torch.enable_grad():
         if delivery is Delivery.GRAPH:
-            (p * g + 0 * p * p).sum().backward(create_graph=True)  # type: ignore[no-untyped-call] # torch's
+            (p.grad,) = torch.autograd.grad((p * g + 0 * p * p).sum(), p, create_graph=True)
         else:
             (p * g).sum().backward()  # type: ignore[no-untyped-call] # torch's

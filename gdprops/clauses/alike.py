@@ -61,11 +61,11 @@ def listed(options: Any) -> str:
     return ", ".join(f"{key}={value}" for key, value in options.items())
 
 
-def tiled(values: Array) -> Array:
-    """Repeat a tensor along its first dimension until it has thousands of entries, an odd number of rows if it can."""
+def tiled(values: Array, size: int) -> Array:
+    """Repeat a tensor along its first dimension, an odd number of times, until it has so many entries."""
     if values.ndim == 0 or not values.size:
         return values
-    times = decisions.LARGE_TENSOR // values.size | 1
+    times = size // values.size | 1
     return np.tile(values, (times, *[1] * (values.ndim - 1)))
 
 

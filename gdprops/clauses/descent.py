@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import TrainCase, UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Subject
+    from gdprops.model.subject import Domain, Subject
     from gdprops.strategies.training import Loop
 else:
     workbench = lazy("gdprops.clauses.workbench")
@@ -34,7 +34,7 @@ LINEAR = ("lr_response", ("linear",))
     decision="c in {2, 8, 10, 100}; allowed: c ulp of w, and the rule's own few roundings.",
     view=View.OPTIMIZER,
     refuted_by=("rate-clipped-at-one", "sgd-with-rate-squared"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(own_rate=False)),
+    cases=lambda domain: workbench.feeds(_linear(domain), workbench.Feed(own_rate=False)),
     needs=Needs(traits=(FED, REPEATABLE, LINEAR), rate=True),
     claim=True,
 )
@@ -50,6 +50,12 @@ def linear_in_lr(subject: Subject, case: UpdateCase) -> Evidence:
     return workbench.compare(
         times, expected, names=workbench.names_of(case), allowed=allowed, start=before, rivals=rivals, what=what
     )
+
+
+def _linear(domain: Domain) -> Domain:
+    """Return the domain without the options that bend the answer to the rate (none where a rule is declared)."""
+    kept = {key: value for key, value in domain.options.items() if key not in domain.nonlinear}
+    return replace(domain, options=kept)
 
 
 def _last_step(subject: Subject, case: UpdateCase, factor: float) -> tuple[Weights, Weights, list[float | None]]:

@@ -107,7 +107,7 @@ def group_split(subject: Subject, case: UpdateCase) -> Evidence:
     decision="Gradients assigned, from backward(), with a graph, and from closures that return other losses: bytes.",
     view=View.OPTIMIZER,
     refuted_by=("rate-follows-the-loss", "trusts-only-assigned-gradients", "looks-at-its-first-closure-only"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3, transposed=False)),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3)),
     needs=Needs(traits=(FED, REPEATABLE), torch=True),
 )
 def gradient_only(subject: Subject, case: UpdateCase) -> Evidence:

@@ -234,7 +234,7 @@ def _moves(seen: Sequence[Weights], i: int) -> bool:
     decision="What the closure saw and gave, and what step returned; the step fed with the same gradient: bytes.",
     view=View.OPTIMIZER,
     refuted_by=("closure-never-called", "closure-called-twice", "returns-no-loss", "closure-after-the-move"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(zeros=False, transposed=False)),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(zeros=False)),
     needs=Needs(traits=(("inputs", ("gradient", "closure")), REPEATABLE), torch=True, feature="closure"),
 )
 def closure(subject: Subject, case: UpdateCase) -> Evidence:

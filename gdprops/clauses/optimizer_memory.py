@@ -123,7 +123,7 @@ def in_place(subject: Subject, case: UpdateCase) -> Evidence:
     "but for rounding (four times what ulps of the inputs change), at every step.",
     view=View.OPTIMIZER,
     refuted_by=("reads-memory-in-order", "moves-a-contiguous-copy"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(transposed=False, most_steps=3)),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3)),
     needs=Needs(traits=(FED, REPEATABLE), torch=True),
 )
 def layout(subject: Subject, case: UpdateCase) -> Evidence:

@@ -32,13 +32,13 @@ else:
     "that the probe accepted, and on thousands of entries.",
     view=View.OPTIMIZER,
     refuted_by=("skips-vectors", "forgets-the-rest-of-a-block"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(transposed=False, most_steps=3)),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3)),
     needs=Needs(traits=(FED, REPEATABLE)),
 )
 def shapes(subject: Subject, case: UpdateCase) -> Evidence:
-    seen, large = workbench.feed(subject, case), _large(case)
-    grown = workbench.feed(subject, large)
-    if subject.traits["separability"] != "element":
+    seen, elementwise = workbench.feed(subject, case), subject.traits["separability"] == "element"
+    grown = workbench.feed(subject, _large(case, elementwise=elementwise))
+    if not elementwise:
         return workbench.agreement()
     if not workbench.differ(seen[-1], case.tensors):
         return workbench.vacuous("nothing moves")
@@ -51,13 +51,14 @@ def shapes(subject: Subject, case: UpdateCase) -> Evidence:
     return workbench.combine(parts)
 
 
-def _large(case: UpdateCase) -> UpdateCase:
-    """Return the case with every tensor repeated along its first dimension, thousands of times."""
-    return replace(
-        case,
-        tensors=tuple(workbench.tiled(w) for w in case.tensors),
-        gradients=tuple(tuple(None if g is None else workbench.tiled(g) for g in step) for step in case.gradients),
-    )
+def _large(case: UpdateCase, *, elementwise: bool) -> UpdateCase:
+    """Return the case with every tensor repeated along its first dimension, to thousands of entries.
+
+    To hundreds for other rules: some decompose matrices of that size.
+    """
+    size = workbench.decisions.LARGE_TENSOR if elementwise else workbench.decisions.LARGE_MATRIX
+    fed = tuple(tuple(None if g is None else workbench.tiled(g, size) for g in step) for step in case.gradients)
+    return replace(case, tensors=tuple(workbench.tiled(w, size) for w in case.tensors), gradients=fed)
 
 
 def _small_again(case: UpdateCase, weights: Weights) -> list[Weights]:
@@ -114,7 +115,7 @@ def mixed_dtypes(subject: Subject, case: UpdateCase) -> Evidence:
     "but for rounding (four times what ulps of the inputs change).",
     view=View.OPTIMIZER,
     refuted_by=("foreach-forgets-its-maximum", "foreach-stops-at-a-missing-gradient"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, transposed=False, longest=12)),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, longest=12)),
     needs=Needs(traits=(FED, REPEATABLE), torch=True, feature="implementations"),
 )
 def implementations(subject: Subject, case: UpdateCase) -> Evidence:

@@ -192,6 +192,8 @@ SINGLE_SCALARS = 2.0**-10
 BFLOAT16_UNIT = 2.0**-9
 # Vectorized kernels take blocks of up to 64 entries, four at a time; grain sizes of threads begin at 2^15.
 LARGE_TENSOR = 4096
+# Rules that decompose matrices take minutes for thousands of rows.
+LARGE_MATRIX = 128
 # A group is added after so many steps: one step is where clocks that start together still agree.
 LATE_STEP = 2
 
