@@ -183,20 +183,27 @@ def show(clause: str | None, markdown: bool) -> int:
 @cli.command()
 @click.argument("subject")
 @subject_options
-def traits(subject: str, kind: str | None, rule: str | None, parameters: tuple[str, ...]) -> int:
+@click.option("--toml", "as_toml", is_flag=True, help="Print the declaration for pyproject.toml.")
+def traits(subject: str, kind: str | None, rule: str | None, parameters: tuple[str, ...], *, as_toml: bool) -> int:
     """Measure what SUBJECT is: separability, response to the learning rate, inputs and more.
 
     \b
     Example: gdprops traits torch.optim:Adam -p lr=0.001
+             gdprops traits torch.optim:Adam --toml >> pyproject.toml
     """
+    from gdprops.adapters.isolation import isolated
     from gdprops.adapters.probe import probe
     from gdprops.plugin.run_request import RunRequest
     from gdprops.report.consoles import show as show_page
-    from gdprops.report.traits import print_traits
+    from gdprops.report.traits import print_traits, toml
 
     examined = RunRequest(subject, settings_from({}), kind, rule, parameters).resolve()
-    measured = probe(examined)
-    show_page(lambda page: print_traits(page, measured, subject=examined.name, rule=examined.rule))
+    with isolated():
+        measured = probe(examined)
+    if as_toml:
+        click.echo(toml(measured, subject=subject))
+    else:
+        show_page(lambda page: print_traits(page, measured, subject=examined.name, rule=examined.rule))
     return 1 if measured.conflicts else 0
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
@@ -18,6 +18,43 @@ if TYPE_CHECKING:
     from gdprops.model.case import Plan
     from gdprops.model.subject import Gradients
 
+EVERY_PAIR = 6
+"""Ordered pairs of three tensors: a coupling by design reaches all of them."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to look for a coupling: at a rate, over some steps, with gradients that grow by a factor per step.
+
+    ``factors`` disturb one entry; a ``rare`` one is only tried where some coupling was seen, and not for all pairs.
+    """
+
+    rate: float
+    steps: int
+    factors: tuple[float, ...]
+    scale: float = 1.0
+    growth: float = 1.0
+    rare: bool = False
+    constant: bool = False
+
+    def gradients(self, probe: Probe) -> list[list[Array]]:
+        """Return the gradients of its steps."""
+        sizes = [self.scale * self.growth**t for t in range(self.steps)]
+        steps = [probe.gradients(0)] * self.steps if self.constant else probe.steps(self.steps)
+        return [[g * g.dtype.type(c) for g in step] for step, c in zip(steps, sizes, strict=True)]
+
+
+VARIANTS = (
+    Variant(RATE, STEPS, (3.0, 1000.0, 0.0, -1.0)),
+    Variant(1.0, STEPS, (3.0, 1000.0, 0.0, -1.0), scale=2.0**-6, growth=2.0),
+    Variant(SLOW_RATE, LONG, (3.0,)),
+    Variant(RATE, LONG, (3.0,), constant=True),
+    Variant(1.0, 3 * STEPS, (30.0, -30.0, 1e-3), scale=2.0**-3, rare=True),
+    Variant(1.0, 3 * STEPS, (30.0, -30.0, 1e-3), scale=2.0**3, growth=0.5, rare=True),
+    Variant(RATE, 3 * STEPS, (30.0, -30.0, 1e6), scale=2.0**-3, growth=1.5, rare=True),
+)
+"""A coupling may be the smaller of two lengths, of which one is the rate, or look at how a norm grows."""
 PAIR = ((0, 1), (2,))
 """Two groups."""
 WAITS = 2
@@ -38,14 +75,15 @@ def separability(probe: Probe) -> None:
     A coupling by design treats all parameters of its group alike. One that reaches some tensors and not others is no
     separability: it is printed, and the clauses about order and grouping still apply. Some couplings set in late.
     """
-    found, what = _spread(probe, probe.plan(), STEPS), "one entry of each weight and gradient disturbed, four times"
-    if not _between(found):
-        later = _spread(probe, probe.plan(SLOW_RATE), LONG)
-        late = _between(later) and not _between(found)
-        what = f"{what}{'; coupled late, within' if late else ', and over'} {LONG} steps"
-        found = [[a or b for a, b in zip(x, y, strict=True)] for x, y in zip(found, later, strict=True)]
+    found, what = [[False] * 3 for _ in ALL], "one entry of each weight and gradient disturbed, in four steps"
+    for variant in VARIANTS:
+        if len(_between(found)) == EVERY_PAIR or (variant.rare and not _between(found)):
+            continue
+        seen = _spread(probe, variant)
+        late = " (it sets in late)" if _between(seen) and not _between(found) and variant is not VARIANTS[0] else ""
+        found, what = _either(found, seen), f"{what}{late}"
     between = _between(found)
-    if between and len(between) < 6:
+    if between and len(between) < EVERY_PAIR:
         uneven = ", ".join(f"tensor {i + 1} on tensor {j + 1}" for i, j in between)
         probe.note("separability", "tensor", f"nearly: an uneven coupling ({uneven}); {what}")
     elif between:
@@ -54,20 +92,25 @@ def separability(probe: Probe) -> None:
         probe.note("separability", "tensor" if any(found[i][i] for i in ALL) else "element", what)
 
 
+def _either(a: list[list[bool]], b: list[list[bool]]) -> list[list[bool]]:
+    return [[x or y for x, y in zip(xs, ys, strict=True)] for xs, ys in zip(a, b, strict=True)]
+
+
 def _between(spread: list[list[bool]]) -> list[tuple[int, int]]:
     return [(i, j) for i in ALL for j in ALL if i != j and spread[i][j]]
 
 
-def _spread(probe: Probe, plan: Plan, steps: int) -> list[list[bool]]:
+def _spread(probe: Probe, variant: Variant) -> list[list[bool]]:
     """Return whether disturbing an entry of tensor i reaches tensor j (on the diagonal: its other entries)."""
-    base = probe.run(plan, probe.tensors(), probe.steps(steps))[-1]
+    plan = probe.plan(variant.rate)
+    base = probe.run(plan, probe.tensors(), variant.gradients(probe))[-1]
     found = [[False] * 3 for _ in ALL]
     for i in ALL:
-        for factor in (3.0, 1000.0, 0.0, -1.0) if steps == STEPS else (3.0,):
-            other = _disturbed(probe, plan, i, factor, steps)
+        for factor in variant.factors:
+            other = _disturbed(probe, plan, i, factor, variant)
             for j in ALL:
                 first = 1 if i == j else 0
-                found[i][j] |= differ([base[j].ravel()[first:]], [other[j].ravel()[first:]])
+                found[i][j] |= _other_numbers(base[j].ravel()[first:], other[j].ravel()[first:])
     return found
 
 
@@ -76,12 +119,25 @@ def _stays_in_group(probe: Probe) -> bool:
     split = probe.plan(groups=PAIR)
     grouped = grouped_weights(probe, split)
     return grouped is not None and not any(
-        differ(grouped[2:], _disturbed(probe, split, 0, factor, STEPS)[2:]) for factor in (3.0, 1000.0)
+        _other_numbers(_alone(probe, split, variant), _disturbed(probe, split, 0, factor, variant)[2])
+        for variant in VARIANTS
+        if not variant.rare
+        for factor in variant.factors
     )
 
 
-def _disturbed(probe: Probe, plan: Plan, tensor: int, factor: float, steps: int) -> list[Array]:
-    tensors, gradients = probe.tensors(), probe.steps(steps)
+def _alone(probe: Probe, split: Plan, variant: Variant) -> Array:
+    return probe.run(split, probe.tensors(), variant.gradients(probe))[-1][2]
+
+
+def _other_numbers(a: Array, b: Array) -> bool:
+    """Say whether any entry differs; where both have overflown nothing is known."""
+    known = np.isfinite(a) & np.isfinite(b)
+    return bool((a[known] != b[known]).any())
+
+
+def _disturbed(probe: Probe, plan: Plan, tensor: int, factor: float, variant: Variant) -> list[Array]:
+    tensors, gradients = probe.tensors(), variant.gradients(probe)
     tensors[tensor] = _scaled(tensors[tensor], factor or 0.5)
     for step in gradients:
         step[tensor] = _scaled(step[tensor], factor)

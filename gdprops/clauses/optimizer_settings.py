@@ -24,8 +24,8 @@ else:
 
 @clause(
     id="optimizer.hyperparameters-act",
-    statement="Every hyperparameter whose meaning is published changes something: the learning rate also when it is "
-    "changed in param_groups.",
+    statement="Every hyperparameter whose meaning is published changes something; a learning rate that acts when it "
+    "is given to the constructor also acts when it is changed in param_groups.",
     source="mlx#440: SGD with momentum 0 ignores weight decay; a learning rate that is read at construction only.",
     decision="Once per run: lr, weight_decay, momentum, betas and eps, each changed in every example, the "
     "others as the user has them. One that has changed neither weights nor state in any is a violation, where at "
@@ -62,9 +62,19 @@ def _changes(subject: Subject, case: UpdateCase) -> Iterator[tuple[str, Played |
             yield name, _played(subject, case, {name: others[case.order[0] % len(others)]})
         except (SubjectCrash, Unsupported):
             yield name, None
-    if case.plan.rates is not None and subject.traits["lr_response"] != "own-schedule":
+    if case.plan.rates is not None and _rate_acts(subject, case):
         slower = replace(case, plan=replace(case.plan, rates=tuple(rate / 2 for rate in case.plan.rates)))
         yield "lr (in param_groups)", _played(subject, slower, {})
+
+
+def _rate_acts(subject: Subject, case: UpdateCase) -> bool:
+    """Say whether the constructor's learning rate acts: some rules have a schedule of their own instead."""
+    left = replace(case, plan=replace(case.plan, rates=None))
+    rates = workbench.decisions.RATES_AT_CONSTRUCTION
+    try:
+        return not _alike(*(_played(subject, left, {"lr": rate}) for rate in rates))
+    except (SubjectCrash, Unsupported):
+        return False
 
 
 def _played(subject: Subject, case: UpdateCase, changed: Mapping[str, Any]) -> Played:

@@ -204,6 +204,7 @@ ALTERNATIVES: dict[str, tuple[float, ...]] = {
     "eps": (0.25, 2.0),
 }
 BETAS = (0.5, 0.25)
+RATES_AT_CONSTRUCTION = (0.5, 0.125)
 # Values outside the range that every publication gives: each must be refused.
 INVALID: dict[str, tuple[Any, ...]] = {
     "lr": (-1.0,),

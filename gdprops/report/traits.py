@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -27,6 +28,13 @@ def print_traits(console: Console, traits: Traits, *, subject: str, rule: str | 
     console.print(Text(f"plain gradient descent: {traits.plain}{declared}"))
     for conflict in traits.conflicts:
         console.print(Text(f"declared otherwise than measured: {conflict}", style="bold red"))
+
+
+def toml(traits: Traits, *, subject: str) -> str:
+    """Return the declaration of everything that is known of a subject, as a table of pyproject.toml."""
+    known = dict(traits)
+    lines = [f'{trait.key} = "{known[trait.key].value}"' for trait in TRAITS if trait.key in known]
+    return "\n".join([f"[tool.gdprops.traits.{json.dumps(subject)}]", *lines])
 
 
 def _table(traits: Traits, *, width: int) -> Table:
