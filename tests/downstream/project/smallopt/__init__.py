@@ -1,0 +1,1 @@
+"""A small package that has an optimizer and a training step of its own."""
