@@ -45,6 +45,8 @@ def fraction(value: float) -> Fraction | None:
 
 def number(value: float) -> str:
     """Return a fitted number: as a short decimal or a simple fraction where it is one."""
+    if value != 1 and f"{value:.4g}" == "1":
+        return f"1 {'+' if value > 1 else '-'} {abs(value - 1):.3g}"
     short, near = f"{value:.4g}", fraction(value)
     if abs(float(short) - value) <= decisions.SIMPLE_SHARE * abs(value):
         return short
