@@ -20,6 +20,7 @@ LAYERS = {
     "faults": 3,
     "runner": 4,
     "report": 5,
+    "demo": 5,
     "plugin": 6,
     "options": 6,
     "project": 7,
