@@ -63,13 +63,24 @@ class Expected:
         self._random, self._buffers = random, list(buffers)
 
     def gradients(
-        self, weights: Sequence[Array], t: int, *, rows: slice = ALL, shaken: bool = False
+        self,
+        weights: Sequence[Array],
+        t: int,
+        *,
+        rows: slice = ALL,
+        shaken: bool = False,
+        later: Sequence[Array] | None = None,
     ) -> list[Array | None]:
-        """Return autograd's gradients at the weights; None for frozen and unused parameters."""
+        """Return autograd's gradients at the weights; None for frozen and unused parameters.
+
+        ``later`` are weights that are put in place, unseen by autograd, between the forward pass and its backward.
+        """
         self._looked_at = (t, rows, shaken)
         wanted = [p for p in self._look_at if p.requires_grad]
         with torch.enable_grad():
             loss = self._loss_at(weights, t, rows=rows, moved=shaken)
+            for p, w in zip(self._look_at, later or (), strict=False):
+                p.data.copy_(torch.from_numpy(np.asarray(w)))
             none = not loss.requires_grad
             found = iter([None] * len(wanted) if none else torch.autograd.grad(loss, wanted, allow_unused=True))
         grads = [next(found) if p.requires_grad else None for p in self._look_at]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gdprops.errors import Unsupported
 from gdprops.model.training import Noticed
 
 
@@ -27,6 +28,15 @@ class Stateless:
     @property
     def clip_norm(self) -> None:
         """Nothing is declared to be clipped."""
+
+    @property
+    def window(self) -> int:
+        """Every batch is given at once."""
+        return 1
+
+    def torn(self, weights: Any, later: Any, t: int) -> Any:
+        """Plain functions have no forward pass to come between."""
+        raise Unsupported("plain functions have no forward pass")
 
     @property
     def live(self) -> None:

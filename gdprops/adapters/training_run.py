@@ -188,6 +188,15 @@ class Training:
         return self._subject.clip_norm
 
     @property
+    def window(self) -> int:
+        """How many micro-batches a whole window is declared to have."""
+        return self._subject.accumulate
+
+    def torn(self, weights: Sequence[Array], later: Sequence[Array], t: int) -> list[Array | None]:
+        """Return the gradients of a forward pass at some weights whose backward meets later ones."""
+        return self._expected.gradients(weights, t, later=later)
+
+    @property
     def batches(self) -> int:
         """How many logical steps there are."""
         return self._task.steps

@@ -115,6 +115,13 @@ class Training(Protocol):
         """How many batches there are."""
 
     @property
+    def window(self) -> int:
+        """How many micro-batches a whole window is declared to have."""
+
+    def torn(self, weights: Sequence[Array], later: Sequence[Array], t: int) -> Gradients:
+        """Return the gradients of a forward pass at some weights whose backward meets later ones."""
+
+    @property
     def live(self) -> Live | None:
         """What can be watched while the user's step runs; None for plain arrays."""
 

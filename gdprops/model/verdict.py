@@ -52,7 +52,7 @@ class Counterexample:
 class Verdict:
     """The outcome of one clause. ``statement`` and ``level`` repeat the clause's, so that reports need no catalogue.
 
-    ``stale``: a violation was accepted that is there no more.
+    ``stale``: a violation was accepted that is there no more; ``explained_as``: the clause that the explanation names.
     """
 
     clause: str
@@ -74,6 +74,7 @@ class Verdict:
     vacuous_reasons: dict[str, int] = field(default_factory=dict)
     stale: bool = False
     compared: tuple[Compared, ...] = ()
+    explained_as: str = ""
 
     @property
     def failed(self) -> bool:

@@ -7,7 +7,7 @@ The one with the fewest fitted constants is told, ties as ties; what is seen and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdprops.clauses.watching import Watched, watch
@@ -25,7 +25,6 @@ from gdprops.runner.explaining.regression import regressions
 from gdprops.runner.explaining.rules import BY_SHAPE, rules
 from gdprops.runner.explaining.schedules import scheduled
 from gdprops.runner.explaining.sweeps import SWEEPS
-from gdprops.strategies.telling import telling_cases
 
 if TYPE_CHECKING:
     from gdprops.model.training import TrainedSubject
@@ -47,7 +46,7 @@ def explain(subject: TrainedSubject, cases: Sequence[Any]) -> str | None:
     return None if found is None else found.text
 
 
-def explained(subject: TrainedSubject, cases: Sequence[Any]) -> Explanation | None:
+def explained(subject: TrainedSubject, cases: Iterable[Any]) -> Explanation | None:
     """Return the same with the clause that the explanation names."""
     failures = failures_of(subject, cases)
     if not failures:
@@ -79,11 +78,6 @@ def _hypotheses(subject: TrainedSubject, failures: Sequence[Failure]) -> list[Hy
         *regressions(failures),
         *late_reads(subject, failures),
     ]
-
-
-def telling_order(shrunk: Any, witnesses: Sequence[Any]) -> list[Any]:
-    """Return cases in the order of what they tell: ours, the shrunk one, the largest that failed."""
-    return [*telling_cases(), shrunk, *witnesses]
 
 
 def first_wrong(subject: TrainedSubject, case: Any) -> Watched | None:

@@ -41,10 +41,14 @@ def rank(clause: str) -> int:
 
 
 def with_also(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """Return the verdicts; the primary violation of the subject lists the others."""
+    """Return the verdicts; the primary violation of the subject lists the others.
+
+    It is the clause that an explanation names, else the most specific one.
+    """
     broken = [v for v in verdicts if v.status is Status.VIOLATED and v.about is About.SUBJECT]
     if len(broken) < 2:
         return tuple(verdicts)
-    primary = min(broken, key=lambda v: rank(v.clause))
+    named = {v.explained_as for v in broken}
+    primary = min(broken, key=lambda v: (v.clause not in named, rank(v.clause)))
     others = tuple(v.clause for v in broken if v is not primary)
     return tuple(replace(v, also=others) if v is primary else v for v in verdicts)

@@ -132,11 +132,11 @@ def witnesses(examine: Callable[[Any], Evidence], cases: SearchStrategy[Any]) ->
         return evidence.agreed()
 
     finding = search(seen, cases, examples=WITNESSES, seed=0, shrink=False)
-    finding.failing = sorted(failing, key=_size, reverse=True)
+    finding.failing = sorted(failing, key=size, reverse=True)
     return finding
 
 
-def _size(case: Any) -> int:
+def size(case: Any) -> int:
     """Return how large a case is: large networks tell hypotheses apart."""
     return len(repr(case))
 

@@ -24,12 +24,13 @@ from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.numerics.decisions import DOUBLE
 from gdprops.runner.conclude import conclude
 from gdprops.runner.encoding import decode
-from gdprops.runner.explain import explain, telling_order
+from gdprops.runner.explain import explained
 from gdprops.runner.explain_backprop import explain as explain_backprop
 from gdprops.runner.items import FACED, REFERENCE, Item, cases_of, examiner, items_for
 from gdprops.runner.judging import blank, judge
 from gdprops.runner.search import Finding, judged, search, witnesses
 from gdprops.runner.seeding import KeyedDatabase, item_seed
+from gdprops.runner.telling import examples_of
 from gdprops.runner.watcher import SILENT, Watcher
 
 if TYPE_CHECKING:
@@ -224,7 +225,8 @@ def _explained(verdict: Verdict, item: Item, subject: Any, domain: Domain, findi
             return replace(verdict, explanation=what_instead(subject, [finding.case, *more.failing]))
         if isinstance(subject, Backprop):
             return replace(verdict, explanation=explain_backprop(subject, [finding.case, *more.failing]))
-        return replace(verdict, explanation=explain(subject, telling_order(finding.case, more.failing)))
+        told = explained(subject, examples_of(subject, domain, finding.case, more.failing))
+        return verdict if told is None else replace(verdict, explanation=told.text, explained_as=told.clause)
     except SubjectCrash:
         return verdict
 

@@ -29,12 +29,16 @@ FORMS = (
 """The loss, the widths from the inputs to the outputs, and the rows of a batch."""
 
 
-def telling_cases() -> tuple[TrainCase, ...]:
-    """Return the cases, the most telling first."""
-    return tuple(_case(k, *form) for k, form in enumerate(FORMS))
+def telling_cases(window: int = 1, *, means: bool = False) -> tuple[TrainCase, ...]:
+    """Return the cases, the most telling first.
+
+    ``window`` is in how many calls a step is given its batch; ``means``: every loss is a mean over rows.
+    """
+    mean = {"half-sse": "mse"} if means else {}
+    return tuple(_case(k, window, mean.get(loss, loss), widths, rows) for k, (loss, widths, rows) in enumerate(FORMS))
 
 
-def _case(seed: int, loss: str, widths: tuple[int, ...], rows: int) -> TrainCase:
+def _case(seed: int, window: int, loss: str, widths: tuple[int, ...], rows: int) -> TrainCase:
     rng, last = np.random.default_rng(seed), len(widths) - 2
     layers = tuple(Layer(2 * k, 2 * k + 1, "tanh" if k < last else "identity") for k in range(last + 1))
     tensors: list[Array] = []
@@ -44,7 +48,13 @@ def _case(seed: int, loss: str, widths: tuple[int, ...], rows: int) -> TrainCase
     network = Network((layers,), names, (True,) * len(tensors), loss)
     batches = tuple(_batch(rng, loss, rows, widths[0], widths[-1]) for _ in range(STEPS))
     plan = Plan((tuple(range(len(tensors))),), seed=seed)
-    return TrainCase(network, tuple(tensors), batches, plan, DOUBLE)
+    chunks = (_ragged(rows, window),) * STEPS if window > 1 else ()
+    return TrainCase(network, tuple(tensors), batches, plan, DOUBLE, chunks)
+
+
+def _ragged(rows: int, window: int) -> tuple[int, ...]:
+    """Return the sizes of micro-batches: all of two rows but the first, which has the rest."""
+    return (rows - 2 * (window - 1), *(2,) * (window - 1))
 
 
 def _batch(rng: Any, loss: str, rows: int, features: int, outputs: int) -> Batch:

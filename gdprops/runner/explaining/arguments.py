@@ -81,11 +81,13 @@ class Parameters:
         start, end = found
         return [i for i, own in enumerate(self._ranges) if own is not None and start < own[1] and own[0] < end]
 
-    def gradients(self, held: set[int]) -> list[Array | None]:
-        """Return copies of the gradients that the parameters with these ids hold."""
-        return [
-            p.grad.detach().numpy().copy() if id(p) in held and p.grad is not None else None for p in self._parameters
-        ]
+    def gradients(self, held: set[int] | None = None) -> list[Array | None]:
+        """Return copies of the gradients that the parameters (with these ids) hold."""
+        return [_copied(p.grad) if held is None or id(p) in held else None for p in self._parameters]
+
+
+def _copied(gradient: Tensor | None) -> Array | None:
+    return None if gradient is None else gradient.detach().to_dense().numpy().copy()
 
 
 def _range_of(tensor: Tensor) -> tuple[int, int] | None:

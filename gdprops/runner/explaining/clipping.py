@@ -123,6 +123,14 @@ def _normalized(step: Watched) -> Weights:
 NORMALIZED = Hypothesis("the gradient is divided by its own norm", on_steps(_normalized), clause=CLIPPING, broad=1)
 
 
+def clipped(gradients: Grads, most: float | None) -> Grads:
+    """Return gradients clipped to a global norm, where there is one."""
+    if most is None:
+        return gradients
+    c = min(1.0, most / (norm(gradients) + CLIP_GUARD))
+    return [None if g is None else c * g for g in gradients]
+
+
 def norm(gradients: Grads) -> float:
     """Return the global norm."""
     return float(np.sqrt(sum(float((g * g).sum()) for g in gradients if g is not None)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +31,12 @@ def elsewhere(failures: Sequence[Failure]) -> list[Hypothesis]:
             _at_first_update,
         ),
         Hypothesis("the gradient is taken at weights that the step has changed before it looks", _at_pass, broad=1),
-        Hypothesis(f"the weights are changed{_by(failures)} before the gradient is taken at them", _from_pass),
+        Hypothesis(
+            f"the weights are changed{_by(failures, _torn_by)} between the forward pass and its backward", _torn
+        ),
+        Hypothesis(
+            f"the weights are changed{_by(failures, _start_of_pass)} before the gradient is taken at them", _from_pass
+        ),
     ]
 
 
@@ -58,22 +63,39 @@ def _at_pass(moment: Moment) -> Weights | None:
 def _from_pass(moment: Moment) -> Weights | None:
     """Take the whole step from the weights of the forward pass."""
     start = _start_of_pass(moment)
-    if start is None:
-        return None
     step = moment.step
+    if start is None or _alike(start, step.before):
+        return None
     return step.run.update(start, step.run.gradients(start, step.batch), step.state, step.settings)
 
 
 def _start_of_pass(moment: Moment) -> Sequence[Array] | None:
-    if moment.seen is None or not moment.seen.learning:
+    """Return the weights at the only forward pass that was learned from."""
+    if moment.seen is None or len(moment.seen.learning) != 1:
         return None
     return moment.seen.learning[0].weights
 
 
-def _by(failures: Sequence[Failure]) -> str:
+def _torn(moment: Moment) -> Weights | None:
+    """Take the whole step from the weights that the optimizer meets, where they are others than the forward pass's."""
+    step, start, met = moment.step, _start_of_pass(moment), _torn_by(moment)
+    if start is None or met is None or _alike(start, met):
+        return None
+    return step.run.update(met, step.run.torn(start, met, step.batch), step.state, step.settings)
+
+
+def _alike(a: Sequence[Array], b: Sequence[Array]) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def _torn_by(moment: Moment) -> Sequence[Array] | None:
+    return moment.seen.calls[0].before if moment.seen is not None and moment.seen.calls else None
+
+
+def _by(failures: Sequence[Failure], place: Callable[[Moment], Sequence[Array] | None]) -> str:
     """Return by what factor, where it is one for all weights."""
     first = failures[0].first
-    start = _start_of_pass(first)
+    start = place(first)
     if start is None:
         return ""
     a, b = (np.concatenate([w.ravel() for w in weights]) for weights in (start, first.step.before))

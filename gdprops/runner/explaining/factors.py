@@ -31,6 +31,7 @@ class Known(NamedTuple):
     several: str
     factor: Factor
     constants: int = 0
+    clause: str = "step.simultaneous"
 
 
 def _rows(moment: Moment) -> float:
@@ -43,7 +44,7 @@ def constant(k: float) -> Factor:
 
 
 KNOWN = (
-    Known("no gradient is used", "stays where it is", "stay where they are", constant(0.0)),
+    Known("no gradient is used", "stays where it is", "stay where they are", constant(0.0), clause="step.moves-all"),
     Known(
         "the step climbs: the gradient's sign is flipped",
         "moves the other way (the gradient's sign is flipped)",
@@ -65,6 +66,13 @@ KNOWN = (
         lambda moment: 1 / _rows(moment),
     ),
     Known(
+        "a short window's gradient is divided by the micro-batches of a whole one",
+        "moves less far in short windows, by the missing micro-batches",
+        "move less far in short windows, by the missing micro-batches",
+        lambda moment: len(moment.step.noticed.looks) / moment.step.run.window if moment.step.run.window > 1 else 1.0,
+        clause="step.accumulation",
+    ),
+    Known(
         "the gradient is multiplied by the learning rate once more",
         "moves less far by the learning rate (it enters twice)",
         "move less far by the learning rate (it enters twice)",
@@ -80,7 +88,7 @@ def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
     """
     fitted = _fitted(failures)
     known = [*KNOWN, *(_plain(k) for k in fitted if not _is_known(k))]
-    of_all = [_of_gradient(one) for one in known]
+    of_all = [*(_of_gradient(one) for one in known), *_shrunk(failures[0].first.step)]
     if failures[0].first.step.run.live is None:
         return of_all
     roles = _roles(failures)
@@ -126,15 +134,13 @@ def _fitted(failures: Sequence[Failure]) -> list[float]:
 
 
 def _of_gradient(one: Known) -> Hypothesis:
-    def rival(moment: Moment) -> Weights:
+    def rival(moment: Moment) -> Weights | None:
         step, k = moment.step, one.factor(moment)
+        if moment.seen is not None and moment.seen.hands_over_twice():
+            return None
         return step.update([None if g is None else k * g for g in step.gradients])
 
-    return Hypothesis(one.gradient, rival, one.constants, _clause(one), about_rest=True)
-
-
-def _clause(one: Known) -> str:
-    return "step.moves-all" if one is KNOWN[0] else "step.simultaneous"
+    return Hypothesis(one.gradient, rival, one.constants, one.clause, about_rest=True)
 
 
 def _roles(failures: Sequence[Failure]) -> list[Role]:
@@ -155,7 +161,18 @@ def _of_role(one: Known, role: Role) -> Hypothesis:
         return [b + k * (e - b) if i in members else e for i, (b, e) in pairs]
 
     text = f"{role.text} {one.one if role.one else one.several}"
-    return Hypothesis(text, rival, one.constants, _clause(one), broad=1, about_rest=True)
+    return Hypothesis(text, rival, one.constants, one.clause, broad=1, about_rest=True)
+
+
+def _shrunk(first: Watched) -> list[Hypothesis]:
+    """Return "all weights are multiplied by k after a right update", with the k that an example shows."""
+    seen, right = (np.concatenate([w.ravel() for w in weights]) for weights in (first.after, first.expected))
+    k = float(seen @ right / (right @ right)) if right.any() else 1.0
+
+    def rival(step: Watched) -> Weights:
+        return [k * e for e in step.expected]
+
+    return [Hypothesis(f"after a right update all weights are multiplied by {number(k)}", on_steps(rival), 1)]
 
 
 def _of_wrong(one: Known, first: Watched) -> Hypothesis:
@@ -168,7 +185,7 @@ def _of_wrong(one: Known, first: Watched) -> Hypothesis:
 
     wrong = [name for i, name in enumerate(first.names) if first.wrong_at(i)]
     text = f"some parameters {one.several}, all others are right; in the largest example {several(wrong)}"
-    return Hypothesis(text, rival, one.constants, _clause(one), broad=3, about_rest=True)
+    return Hypothesis(text, rival, one.constants, one.clause, broad=3, about_rest=True)
 
 
 def _by_position(failures: Sequence[Failure]) -> list[Hypothesis]:

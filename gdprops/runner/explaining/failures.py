@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gdprops.model.training import TrainedSubject
     from gdprops.runner.explaining.observation import Observation
 
-MOST_EXAMPLES = 7
+MOST_EXAMPLES = 9
 
 
 def failures_of(subject: TrainedSubject, cases: Iterable[Any]) -> list[Failure]:

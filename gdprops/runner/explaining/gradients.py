@@ -26,6 +26,12 @@ def _stale(step: Watched) -> Weights | None:
     return step.update(step.earlier[-1]) if step.earlier else None
 
 
+def _left_over(moment: Moment) -> Weights | None:
+    """Use the gradients that the step before has left."""
+    step, seen = moment
+    return None if seen is None or step.number == 1 else step.update(seen.left)
+
+
 def _added(step: Watched) -> Weights | None:
     return step.update(total([*step.earlier, step.gradients])) if step.earlier else None
 
@@ -39,9 +45,9 @@ def _first_for_ever(step: Watched) -> Weights | None:
 
 
 def _twice(moment: Moment) -> Weights | None:
-    """Apply one gradient twice: where the optimizer was seen being called just once, that is not what happened."""
+    """Apply one gradient twice: where every parameter was seen being written just once, that is not what happened."""
     step, seen = moment
-    if seen is not None and len(seen.calls) == 1:
+    if seen is not None and len(seen.calls) == 1 and min(seen.writes.values(), default=0) < 2:
         return None
     return step.applied_twice()
 
@@ -107,6 +113,7 @@ def _zeros_for_missing(step: Watched) -> Weights:
 FRESH = "step.fresh-gradient"
 GRADIENTS = (
     Hypothesis("the last step's gradient is used (stale)", on_steps(_stale), clause=FRESH),
+    Hypothesis("the last step's gradient is used (stale)", _left_over, clause=FRESH),
     Hypothesis("the gradient is added to those of the earlier steps (no zero_grad)", on_steps(_added), clause=FRESH),
     Hypothesis("the gradient is added to the last step's", on_steps(_added_to_last), clause=FRESH, broad=1),
     Hypothesis("the first step's gradient is used for ever", on_steps(_first_for_ever), clause=FRESH, broad=1),

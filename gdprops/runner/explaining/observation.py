@@ -42,13 +42,14 @@ class LateRead(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One logical step, watched."""
+    """One logical step, watched; ``left``: the gradients that it found at its start."""
 
     passes: tuple[Pass, ...]
     calls: tuple[Call, ...]
     writes: Mapping[int, int]
     late: tuple[LateRead, ...]
     after: list[Array]
+    left: list[Array | None]
 
     @property
     def learning(self) -> tuple[Pass, ...]:
@@ -59,6 +60,11 @@ class Observation:
         """Return for each learning pass which entries moved between it and the next one, parameter by parameter."""
         marks = [one.weights for one in self.learning] + [self.after]
         return [differing(a, b) for a, b in pairwise(marks)]
+
+    def hands_over_twice(self) -> bool:
+        """Say whether any parameter was handed to an optimizer more than once."""
+        counts = [sum(call.gradients[i] is not None for call in self.calls) for i in range(len(self.after))]
+        return max(counts, default=0) > 1
 
     def door(self) -> list[Array | None] | None:
         """Return the gradient that each parameter's optimizer was handed, None where one was handed over twice."""

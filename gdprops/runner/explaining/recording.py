@@ -46,7 +46,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         self.calls: list[Call] = []
         self._updating: list[tuple[list[Array | None], list[Array]]] = []
         self._inside, self._whole, self._model = 0, 0, live.model
-        self._looked = 0
+        self._looked, self._left = 0, self._parameters.gradients()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = arguments_of(func, args, kwargs or {})
@@ -105,7 +105,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
     def observation(self) -> Observation:
         """Return what was seen. Passes after the last backward are for somebody's log: nothing is learned of them."""
         passes = [one if k < self._looked else one._replace(learns=False) for k, one in enumerate(self.passes)]
-        return Observation(tuple(passes), tuple(self.calls), self.writes, tuple(self.late), self._run.weights())
+        return Observation(
+            tuple(passes), tuple(self.calls), self.writes, tuple(self.late), self._run.weights(), self._left
+        )
 
 
 def first_tensor(value: Any) -> Tensor | None:

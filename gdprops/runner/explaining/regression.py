@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Basis = Mapping[str, "Grads"]
 
+MOST_WEIGHTS = 3
+"""More than so many different weights are no explanation."""
 OWN = "this batch's gradient"
 NAMES = {
     "last": "the last step's gradient",
@@ -170,7 +172,7 @@ def by_row(moment: Moment) -> list[float] | None:
 def _by_row(moments: Sequence[Moment]) -> Hypothesis | None:
     """Return "rows weigh so much", where every wrong step that can be told says that some weigh more than others."""
     told = {id(moment.step): weights for moment in moments if (weights := by_row(moment)) is not None}
-    if 2 * len(told) < len(moments) or any(len(set(weights)) == 1 for weights in told.values()):
+    if 2 * len(told) < len(moments) or any(not 1 < len(set(w)) <= MOST_WEIGHTS for w in told.values()):
         return None
     first = max((m for m in moments if id(m.step) in told), key=lambda m: len(told[id(m.step)]))
     weights = told[id(first.step)]

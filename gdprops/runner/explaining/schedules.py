@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gdprops.runner.explaining.clipping import clipped
 from gdprops.runner.explaining.hypothesis import Hypothesis, Moment, Weights
 from gdprops.runner.explaining.sweeps import Order, block_names, listed, overlaps
 from gdprops.runner.explaining.words import rows_of, rows_text
@@ -55,6 +56,21 @@ class Clearing(Enum):
     BEFORE_LOOKS = auto()
 
 
+class Clips(NamedTuple):
+    """Where a declared clipping happens: on every pass's own gradient, on the sum after every pass, before updates."""
+
+    text: str
+    own: bool
+    running: bool
+    clause: str | None
+
+
+LATE = Clips("", own=False, running=False, clause=None)
+EARLY = (
+    Clips("; each one's gradient is clipped by itself", own=True, running=False, clause="step.clipping"),
+    Clips("; the sum is clipped again after each of them", own=False, running=True, clause="step.clipping"),
+)
+
 UNUSUAL = {
     Clearing.NEVER: ", and never cleared in between",
     Clearing.BEFORE_LOOKS: ", but only the last one's counts: the others are cleared before the update",
@@ -70,7 +86,8 @@ def scheduled(failures: Sequence[Failure]) -> list[Hypothesis]:
     told = _told(wrong)
     weighings = (AS_IS, *WIRED) if told.passes == 1 else (AS_IS, BY_COUNT, BY_SHARE, *WIRED)
     weighings = tuple(w for w in weighings if w is not BY_SHARE or not told.whole)
-    return [_replay(told, weighing, clearing) for weighing in weighings for clearing in _clearings(told)]
+    clips = (LATE, *EARLY) if failures[0].first.step.run.clip_norm is not None else (LATE,)
+    return [_replay(told, w, clearing, c) for w in weighings for clearing in _clearings(told) for c in clips]
 
 
 def _clearings(told: Told) -> tuple[Clearing, ...]:
@@ -91,16 +108,16 @@ class Told(NamedTuple):
     broad: int
 
 
-def _replay(told: Told, weighing: Weighing, clearing: Clearing) -> Hypothesis:
+def _replay(told: Told, weighing: Weighing, clearing: Clearing, clips: Clips) -> Hypothesis:
     def rival(moment: Moment) -> Weights | None:
-        return None if moment.seen is None else replayed(moment.step, moment.seen, weighing.weigh, clearing)
+        return None if moment.seen is None else replayed(moment.step, moment.seen, weighing.weigh, clearing, clips)
 
     usual = clearing is _clearings(told)[0]
-    text = told.text(weighing.text + ("" if usual else UNUSUAL[clearing]))
-    return Hypothesis(text, rival, weighing.constants, told.clause, told.broad + (not usual))
+    text = told.text(weighing.text + ("" if usual else UNUSUAL[clearing]) + clips.text)
+    return Hypothesis(text, rival, weighing.constants, clips.clause or told.clause, told.broad + (not usual))
 
 
-def replayed(step: Watched, seen: Observation, weigh: Weigh, clearing: Clearing) -> Weights | None:
+def replayed(step: Watched, seen: Observation, weigh: Weigh, clearing: Clearing, clips: Clips = LATE) -> Weights | None:
     """Return the weights that a schedule gives: gradients add up until they are cleared."""
     passes, moves = seen.learning, seen.moved_after()
     if len(passes) > MOST_PASSES or (len(passes) == 1 and len(passes[0].rows or ()) == step.run.rows(step.batch)):
@@ -110,17 +127,19 @@ def replayed(step: Watched, seen: Observation, weigh: Weigh, clearing: Clearing)
     v, state = list(step.before), step.state
     waiting: list[Array | None] = [None] * len(v)
     for one, masks in zip(passes, moves, strict=True):
-        g = _gradient(step, one, v)
+        g = _gradient(step, one, v, clipped=clips.own)
         if g is None:
             return None
         c = weigh(len(one.rows or ()), step.run.rows(step.batch), len(passes))
         if clearing is Clearing.BEFORE_LOOKS:
             waiting = [None] * len(v)
         waiting = [_sum(a, None if b is None else c * b) for a, b in zip(waiting, g, strict=True)]
+        waiting = list(clipped(waiting, step.run.clip_norm)) if clips.running else waiting
         moving = [bool(m.any()) for m in masks]
         if any(moving):
             chosen = [w if moves else None for w, moves in zip(waiting, moving, strict=True)]
-            moved, state = step.run.update(v, chosen, state, step.settings), None
+            most = step.run.clip_norm if clips is LATE else None
+            moved, state = step.run.update(v, clipped(chosen, most), state, step.settings), None
             v = [_where(m, new, old, partly=len(passes)) for m, new, old in zip(masks, moved, v, strict=True)]
             waiting = waiting if clearing is Clearing.NEVER else [None] * len(v)
     return v
@@ -130,16 +149,16 @@ def _moved_before(step: Watched, first: Pass) -> bool:
     return any((a != b).any() for a, b in zip(step.before, first.weights, strict=True))
 
 
-def _gradient(step: Watched, one: Pass, v: Sequence[Array]) -> Grads | None:
+def _gradient(step: Watched, one: Pass, v: Sequence[Array], *, clipped: bool) -> Grads | None:
     """Return the gradient of the rows of a pass: rows that a slice names, else one by one."""
     rows, all_rows = one.rows, step.run.rows(step.batch)
     if not rows:
         return None
     chosen = slice_of(rows)
     if chosen is not None:
-        return step.run.gradients(v, step.batch, rows=chosen)
-    each = [step.run.gradients(v, step.batch, rows=slice(r, r + 1)) for r in rows]
-    together = step.run.gradients(v, step.batch, rows=slice(0, all_rows))
+        return step.run.gradients(v, step.batch, rows=chosen, clipped=clipped)
+    each = [step.run.gradients(v, step.batch, rows=slice(r, r + 1), clipped=False) for r in rows]
+    together = step.run.gradients(v, step.batch, rows=slice(0, all_rows), clipped=False)
     mean = is_mean(step, together, v)
     if mean is None:
         return None
@@ -162,7 +181,7 @@ def is_mean(step: Watched, together: Grads, v: Sequence[Array]) -> bool | None:
     rows = step.run.rows(step.batch)
     total: Any = None
     for r in range(rows):
-        g = step.run.gradients(v, step.batch, rows=slice(r, r + 1))
+        g = step.run.gradients(v, step.batch, rows=slice(r, r + 1), clipped=False)
         total = g if total is None else [_sum(a, b) for a, b in zip(total, g, strict=True)]
     flat = [np.concatenate([x.ravel() for x in gs if x is not None] or [np.zeros(1)]) for gs in (together, total)]
     for mean, factor in ((True, 1 / rows), (False, 1.0)):
