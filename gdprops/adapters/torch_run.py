@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import io
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, final
@@ -231,7 +232,12 @@ def _through_a_file(state: dict[str, Any]) -> dict[str, Any]:
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)
-    loaded: dict[str, Any] = torch.load(file, weights_only=True)
+    try:
+        loaded: dict[str, Any] = torch.load(file, weights_only=True)
+    except pickle.UnpicklingError as error:
+        lines = str(error).splitlines()
+        said = next((line for line in lines if "Unpickler error: " in line), lines[0])
+        raise pickle.UnpicklingError(said.partition("error: ")[2].partition(". ")[0]) from error
     return loaded
 
 

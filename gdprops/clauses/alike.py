@@ -61,12 +61,24 @@ def listed(options: Any) -> str:
     return ", ".join(f"{key}={value}" for key, value in options.items())
 
 
+def finite_steps(expected: Sequence[Weights]) -> int:
+    """Return after how many stops the first weight is not finite."""
+    bad = (t for t, weights in enumerate(expected) if not all(np.isfinite(w).all() for w in weights))
+    return next(bad, len(expected))
+
+
 def tiled(values: Array, size: int) -> Array:
     """Repeat a tensor along its first dimension, an odd number of times, until it has so many entries."""
     if values.ndim == 0 or not values.size:
         return values
     times = size // values.size | 1
     return np.tile(values, (times, *[1] * (values.ndim - 1)))
+
+
+def varied(values: Array) -> Array:
+    """Return a tensor whose entries are moved by up to a quarter: repeated rows have no decomposition of their own."""
+    waves = np.cos(decisions.WAVE * np.arange(values.size)).reshape(values.shape)
+    return array(values * (1 + waves / 4), like=values)
 
 
 def copy_of(large: Array, like: Array, place: float) -> Array:

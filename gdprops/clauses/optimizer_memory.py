@@ -40,7 +40,8 @@ def state_not_aliased(subject: Subject, case: UpdateCase) -> Evidence:
         run.step(gradients)
         shared = run.aliases()
         if shared:
-            return workbench.violation(f"after step {len(seen)}: {'; '.join(shared)}")
+            more = f", and {len(shared) - 1} more" if len(shared) > 1 else ""
+            return workbench.violation(f"after step {len(seen)}: {shared[0]}{more}")
         run.spoil_gradients()
         seen.append(run.weights())
     return same_trajectory(case, seen, expected, "each gradient overwritten after its step")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from gdprops.clauses import workbench
     from gdprops.clauses.playing import Weights
+    from gdprops.model.arrays import Array
     from gdprops.model.case import Plan, UpdateCase
     from gdprops.model.evidence import Evidence
     from gdprops.model.subject import Run, Subject
@@ -57,8 +58,13 @@ def _large(case: UpdateCase, *, elementwise: bool) -> UpdateCase:
     To hundreds for other rules: some decompose matrices of that size.
     """
     size = workbench.decisions.LARGE_TENSOR if elementwise else workbench.decisions.LARGE_MATRIX
-    fed = tuple(tuple(None if g is None else workbench.tiled(g, size) for g in step) for step in case.gradients)
-    return replace(case, tensors=tuple(workbench.tiled(w, size) for w in case.tensors), gradients=fed)
+
+    def grown(values: Array) -> Array:
+        large = workbench.tiled(values, size)
+        return large if elementwise else workbench.varied(large)
+
+    fed = tuple(tuple(None if g is None else grown(g) for g in step) for step in case.gradients)
+    return replace(case, tensors=tuple(map(grown, case.tensors)), gradients=fed)
 
 
 def _small_again(case: UpdateCase, weights: Weights) -> list[Weights]:

@@ -7,11 +7,13 @@ from gdprops.clauses.alike import (
     any_entry,
     array,
     copy_of,
+    finite_steps,
     invalid,
     listed,
     rounded_alike,
     square,
     tiled,
+    varied,
 )
 from gdprops.clauses.looking import bounds_of, named_gradient, rational_displacement
 from gdprops.clauses.playing import (
@@ -84,6 +86,7 @@ __all__ = [
     "feed_alone",
     "feed_blocks",
     "feeds",
+    "finite_steps",
     "flat",
     "flat_gradient",
     "flat_weights",
@@ -132,6 +135,7 @@ __all__ = [
     "unflat",
     "update_allowance",
     "vacuous",
+    "varied",
     "violation",
     "watch",
     "written_cases",

@@ -15,10 +15,12 @@ Group = dict[str, Any]
 class PlainDescent(torch.optim.Optimizer):
     """Plain gradient descent: look once, then move every tensor by -eta g."""
 
-    def __init__(self, params: Iterable[Any], lr: float = 0.5) -> None:
-        if lr < 0:
-            raise ValueError(f"lr={lr!r}; expected a number that is not negative")
-        super().__init__(params, {"lr": lr})
+    def __init__(self, params: Iterable[Any], lr: float = 0.5, **more: Any) -> None:
+        given = {"lr": lr, **more}
+        for name, value in given.items():
+            if value < 0:
+                raise ValueError(f"{name}={value!r}; expected a number that is not negative")
+        super().__init__(params, given)
 
     @torch.no_grad()
     def step(self, closure: Closure | None = None) -> Any:
@@ -91,9 +93,7 @@ class Maximizing(PlainDescent):
     def __init__(
         self, params: Iterable[Any], lr: float = 0.5, weight_decay: float = 0.0, maximize: bool = False
     ) -> None:
-        super().__init__(params, lr)
-        for group in (self.defaults, *self.param_groups):
-            group.update(weight_decay=weight_decay, maximize=maximize)
+        super().__init__(params, lr, weight_decay=weight_decay, maximize=maximize)
 
     def move(self, p: Tensor, g: Tensor, group: Group) -> None:
         """Turn the gradient round, then decay."""
@@ -104,9 +104,7 @@ class AMSGrad(PlainDescent):
     """The largest mean square so far under the root (Reddi, Kale, Kumar, 2018), as a loop and as "foreach"."""
 
     def __init__(self, params: Iterable[Any], lr: float = 0.5, foreach: bool = False) -> None:
-        super().__init__(params, lr)
-        for group in (self.defaults, *self.param_groups):
-            group["foreach"] = foreach
+        super().__init__(params, lr, foreach=foreach)
 
     def direction(self, p: Tensor, g: Tensor) -> Tensor:
         """Return the gradient over the root of the largest mean square."""

@@ -194,6 +194,8 @@ BFLOAT16_UNIT = 2.0**-9
 LARGE_TENSOR = 4096
 # Rules that decompose matrices take minutes for thousands of rows.
 LARGE_MATRIX = 128
+# Any number that no small fraction is near: the waves do not repeat.
+WAVE = 1.7
 # A group is added after so many steps: one step is where clocks that start together still agree.
 LATE_STEP = 2
 
