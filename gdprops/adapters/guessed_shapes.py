@@ -43,14 +43,17 @@ def is_bias(name: str, shape: Shape) -> bool:
 
 
 def layers_by_shape(names: Sequence[str], shapes: Shapes) -> tuple[tuple[int, ...], ...]:
-    """Return the parameters' positions layer by layer, for names that tell none: a bias belongs to what it follows."""
+    """Return the parameters' positions layer by layer, for names that tell none: a bias belongs to what it follows.
+
+    A single layer is taken tensor by tensor.
+    """
     found = list[tuple[int, ...]]()
     for i, (name, shape) in enumerate(zip(names, shapes(*DISTINCT).values(), strict=True)):
         if found and is_bias(name, shape):
             found[-1] = (*found[-1], i)
         else:
             found.append((i,))
-    return tuple(found)
+    return tuple(found) if len(found) > 1 else tuple((i,) for i in range(len(names)))
 
 
 def guessed(loss: Callable[..., Any]) -> list[tuple[Container, Shapes]]:

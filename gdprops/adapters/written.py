@@ -174,6 +174,13 @@ class WrittenRun(Stateless):
         params = self._container.of([np.array(w, dtype=np.float64) for w in weights])
         return as_loss(self._functions.loss(params, *self._data(batch)))
 
+    def most_row_loss(self) -> float:
+        """Return the largest loss of any row alone times the number of outputs: the mean over outputs hides so much."""
+        batch = self.case.batches[0]
+        outputs = batch.targets.shape[1] if batch.targets.ndim > 1 else 1
+        rows = (batch.rows(slice(k, k + 1)) for k in range(len(batch.inputs)))
+        return outputs * max(self._loss_of(self.case.tensors, row) for row in rows)
+
     def gradients(
         self,
         weights: Sequence[Array],
@@ -211,8 +218,8 @@ class WrittenRun(Stateless):
             noise = max(self._noise(weights, batch), roughness(loss, flat))
             found = cautious_gradient(loss, flat, noise=noise)
         values, errors = split(np.array([d.value for d in found])), split(np.array([d.error for d in found]))
-        share = decisions.GUARDED_SHARE
-        return values, [e + share * np.abs(g).max(initial=0.0) for g, e in zip(values, errors, strict=True)]
+        guarded = decisions.GUARDED_SHARE * max(float(np.abs(g).max(initial=0.0)) for g in values)
+        return values, [e + guarded for e in errors]
 
     def _noise(self, weights: Sequence[Array], batch: Batch) -> float:
         """Return the rounding error of one loss: two units of it, and how far it moves when all inputs move by an ulp.

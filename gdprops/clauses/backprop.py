@@ -56,15 +56,37 @@ def _without_gradients(subject: WrittenSubject) -> str | None:
 
 
 def _seen_again(examine: Examine) -> Examine:
-    """Hold a violation to be one only if it is seen beside its point too: kinks may meet at one point, not there."""
+    """Hold a violation to be one only if it is seen beside its point too, and is more than a guard in the loss makes.
+
+    Kinks may meet at one point, not beside it; guards of logarithms (1e-8 in log(p + 1e-8)) matter where p is small.
+    """
 
     def examined(subject: WrittenSubject, case: BackpropCase) -> Evidence:
         found = examine(subject, case)
-        if not found.violated or examine(subject, _beside(case)).violated:
+        if not found.violated:
             return found
-        return workbench.vacuous("a kink is near")
+        if not examine(subject, _beside(case)).violated:
+            return workbench.vacuous("a kink is near")
+        if not (_exceeds_guards(subject, case, found) or examine(subject, _gentle(case)).violated):
+            return workbench.vacuous("a guard in the loss may explain it")
+        return found
 
     return examined
+
+
+def _gentle(case: BackpropCase) -> BackpropCase:
+    """Return the case with small weights: no probability is near zero."""
+    return replace(case, tensors=tuple(w / workbench.decisions.GENTLE for w in case.tensors))
+
+
+def _exceeds_guards(subject: WrittenSubject, case: BackpropCase, found: Evidence) -> bool:
+    """Say whether a difference at the case's own weights is larger than a guard in a logarithm could make it."""
+    late = found.location is not None and (found.location.step or 1) > 1
+    if found.ratio is None or late:
+        return False
+    least = np.exp(-subject.begin(case).most_row_loss())
+    share = workbench.decisions.MOST_GUARD / max(least, np.finfo(float).tiny)
+    return bool(found.ratio > share / (workbench.decisions.RIVAL_SHARE * workbench.decisions.GUARDED_SHARE))
 
 
 def _beside(case: BackpropCase) -> BackpropCase:

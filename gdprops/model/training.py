@@ -151,6 +151,9 @@ class Written(Training, Protocol):
     def errors(self, weights: Sequence[Array], t: int) -> list[Array]:
         """Return how far each of our partial derivatives may be off."""
 
+    def most_row_loss(self) -> float:
+        """Return the largest loss of any row alone, times the number of outputs."""
+
     def looked_at(self) -> list[tuple[str, list[str], list[Array], list[Array]]]:
         """Call what only looks: for each what it is, the names, and the arrays before and after."""
 
