@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gdprops.adapters.isolation import RandomState
+from gdprops.adapters.met import Met
 from gdprops.adapters.optimizer_state import clocks_of, needs_closure, put_settings, restore, snapshot
 from gdprops.adapters.structures import shaken
 from gdprops.adapters.tasks import ALL
@@ -35,8 +35,7 @@ class Expected:
         self.is_declared = subject.rule_factory is not None
         self.by_closure = self._rule is not None and needs_closure(self._rule)
         self._looked_at = (0, ALL, False)
-        self._random: RandomState | None = None
-        self._buffers: list[Tensor] = []
+        self._met: Met | None = None
         self.adopted: Any = None
         self.adopt()
 
@@ -51,16 +50,13 @@ class Expected:
         return None
 
     def mirror(self, model: nn.Module) -> None:
-        """Require gradients and train or evaluate as the user's model does after ``build``: that is fine-tuning."""
+        """Require gradients where the user's model does after ``build``: freezing there is ordinary fine-tuning."""
         for p, theirs in zip(self._look_at, model.parameters(), strict=True):
             p.requires_grad_(theirs.requires_grad)
-        modes = {name: module.training for name, module in model.named_modules()}
-        for name, module in self._model.named_modules():
-            module.training = modes.get(name, module.training)
 
-    def look_from(self, random: RandomState | None, buffers: Sequence[Tensor]) -> None:
-        """Let every look start from the random numbers and buffers that the user's own forward pass met."""
-        self._random, self._buffers = random, list(buffers)
+    def look_from(self, met: Met) -> None:
+        """Let every look start from what the user's own forward pass met."""
+        self._met = met
 
     def gradients(
         self,
@@ -93,13 +89,11 @@ class Expected:
 
     def _loss_at(self, weights: Sequence[Array], t: int, *, rows: slice = ALL, moved: bool = False) -> Tensor:
         place(self._look_at, weights)
-        for buffer, theirs in zip(self._model.buffers(), self._buffers, strict=False):
-            buffer.data.copy_(theirs)
         data = self._task.whole(t, rows)
         if moved:
             data = data._replace(inputs=shaken(data.inputs, t))
-        if self._random is not None:
-            self._random.put()
+        if self._met is not None:
+            self._met.put(self._model)
         return self._task.objective(self._model, data)
 
     def clipped(self, gradients: list[Array | None]) -> list[Array | None]:

@@ -61,6 +61,11 @@ class RandomState:
         self._python, self._numpy = random.getstate(), np.random.get_state()
         self._torch = None if torch is None else torch.get_rng_state()
 
+    @property
+    def torch_bytes(self) -> bytes:
+        """The state of torch's generator, to be compared."""
+        return b"" if self._torch is None else self._torch.numpy().tobytes()
+
     def put(self) -> None:
         """Go on from these random numbers."""
         random.setstate(self._python)

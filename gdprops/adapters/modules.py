@@ -87,9 +87,9 @@ _LOSSES: dict[str, type[nn.Module]] = {
 }
 
 
-def criterion(network: Network) -> nn.Module:
+def criterion(loss: str) -> nn.Module:
     """Return the loss as the user's code gets it: ``loss_fn(outputs, targets) -> scalar``."""
-    return _LOSSES[network.loss]()
+    return _LOSSES[loss]()
 
 
 def module_of(network: Network, tensors: Sequence[Array], *, recomputed: bool = True) -> nn.Sequential:

@@ -32,7 +32,12 @@ _LOSSES = {
 def script_model(network: Network, tensors: Sequence[Array]) -> list[str]:
     """Return the lines that build ``model`` and ``loss_fn``: a `torch.nn.Sequential` where that says everything."""
     build = _stack if _is_plain_stack(network) else _module
-    return [*build(network, tensors), f"loss_fn = {_LOSSES[network.loss]}"]
+    return [*build(network, tensors), loss_line(network.loss)]
+
+
+def loss_line(loss: str) -> str:
+    """Return the line that builds ``loss_fn``."""
+    return f"loss_fn = {_LOSSES[loss]}"
 
 
 def _is_plain_stack(network: Network) -> bool:

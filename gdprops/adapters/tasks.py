@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gdprops.adapters.architectures import architecture_module
 from gdprops.adapters.modules import criterion, module_of
+from gdprops.model.architecture import Architecture, ArchitectureCase
 
 if TYPE_CHECKING:
     from gdprops.model.case import TrainCase
@@ -52,19 +54,22 @@ class Task(Protocol):
 
 
 @final
-class NetworkTask:
+class DrawnTask:
     """A network that gdprops has drawn."""
 
-    def __init__(self, case: TrainCase) -> None:
-        self._case, self._loss = case, criterion(case.network)
+    def __init__(self, case: TrainCase | ArchitectureCase) -> None:
+        self._case, self._loss = case, criterion(case.network.loss)
 
     def model(self, *, ours: bool = False) -> nn.Module:
         """Return a fresh model."""
-        return module_of(self._case.network, self._case.tensors, recomputed=not ours)
+        network, tensors = self._case.network, self._case.tensors
+        if isinstance(network, Architecture):
+            return architecture_module(network, tensors, recomputed=not ours)
+        return module_of(network, tensors, recomputed=not ours)
 
     def criterion(self) -> nn.Module:
         """Return a fresh loss."""
-        return criterion(self._case.network)
+        return criterion(self._case.network.loss)
 
     def objective(self, model: nn.Module, data: Data) -> Tensor:
         """Return the loss of the model's outputs."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gdprops.adapters.expected import Expected
 from gdprops.adapters.isolation import RandomState
+from gdprops.adapters.met import Met
 from gdprops.adapters.optimizer_state import clocks_of, settings_of, snapshot
 from gdprops.adapters.structures import rows_in
 from gdprops.errors import SubjectCrash, Unsupported
@@ -41,7 +42,7 @@ class Training:
         self._expected.mirror(model)
         self.told_last = _takes_last(step)
         self._called = list[list[dict[str, Any]]]()
-        self._looks, self._random = list[int](), list[RandomState]()
+        self._looks, self._met = list[int](), list[Met]()
         self._overflowed = False
         self._own_random = RandomState()
         self._sizes: tuple[int, ...] | None = None
@@ -65,7 +66,7 @@ class Training:
         """Note a forward pass that is differentiated: how many rows it sees, and the random numbers that it meets."""
         if torch.is_grad_enabled():
             self._looks.append(rows_in((*args, *kwargs.values())))
-            self._random.append(RandomState())
+            self._met.append(Met.by(self._model))
 
     def _arrived(self, gradient: Tensor) -> None:
         self._overflowed |= not bool(torch.isfinite(gradient.detach().sum()))
@@ -102,10 +103,10 @@ class Training:
         """Let the user's step take logical step t, in as many calls as are declared; return what the last returns."""
         self._called.clear()
         self._looks.clear()
-        self._random.clear()
+        self._met.clear()
         self._overflowed, returned = False, None
         self._own_random.put()  # our own looks have drawn from them
-        buffers, random = [b.detach().clone() for b in self._model.buffers()], RandomState()
+        before = Met.by(self._model)
         calls = self._task.calls(t)
         self._sizes = tuple(rows_in(data) for data in calls) if self._subject.accumulate > 1 else None
         self._inputs, self._first = None, 0
@@ -114,8 +115,19 @@ class Training:
             self._inputs, self._first = data.inputs, self._first + rows_in((self._inputs,))
             returned = self._call(*data, **told)
         self._own_random = RandomState()
-        self._expected.look_from(self._random[0] if self._random else random, buffers)
+        self._expected.look_from(self._forward_pass(before))
         return returned
+
+    def _forward_pass(self, before: Met) -> Met:
+        """Return what the differentiated forward pass met, which our looks start from.
+
+        Raises `Unsupported` where there were several that would not give the same.
+        """
+        if self._own_random.torch_bytes != before.random.torch_bytes and len({m.drawn for m in self._met}) != 1:
+            raise Unsupported("torch's random numbers are drawn in other than one forward pass of the model")
+        if len({m.modes for m in self._met}) > 1:
+            raise Unsupported("the model is differentiated in training mode and in evaluation mode")
+        return self._met[0] if self._met else before
 
     def _call(self, inputs: Any, targets: Any, **told: bool) -> Any:
         try:

@@ -19,16 +19,19 @@ from gdprops.adapters.calling import Calls
 from gdprops.adapters.isolation import seed_random_numbers
 from gdprops.adapters.own_models import OwnModels, OwnTask, own_models
 from gdprops.adapters.own_trial import own_script, own_trials, with_sharing
-from gdprops.adapters.script_model import script_model
-from gdprops.adapters.tasks import NetworkTask, Objective, Task
+from gdprops.adapters.script_steps import script_network, script_steps
+from gdprops.adapters.tasks import DrawnTask, Objective, Task
 from gdprops.adapters.training_run import Training
-from gdprops.adapters.trial import Habits, trial_cases, tried
+from gdprops.adapters.trial import Habits, tried
+from gdprops.adapters.trial_cases import trial_cases
 from gdprops.errors import UsageError
+from gdprops.model.architecture import NOT_ADDITIVE, ArchitectureCase
 from gdprops.model.case import OwnCase, TrainCase
 from gdprops.model.subject import Calling, Domain
 from gdprops.model.traits import Measured, Traits
 
 Step = Callable[..., Any]
+TrainedCase = TrainCase | ArchitectureCase | OwnCase
 Build = Callable[[nn.Module, nn.Module], Any]
 Factory = Callable[..., torch.optim.Optimizer]
 
@@ -63,16 +66,14 @@ class TrainingStep:
         """Return the same subject with what was measured of it, and a budget of time."""
         return replace(self, traits=traits, calls=calls)
 
-    def script(self, case: TrainCase | OwnCase) -> str:
+    def script(self, case: TrainedCase) -> str:
         """Return a plain script that builds the model of a case and trains it."""
         if isinstance(case, OwnCase):
             return own_script(self.spec, case)
-        lines = [*script.import_lines(self.spec), *script_model(case.network, case.tensors)]
+        lines = [*script.import_lines(self.spec), *script_network(case)]
         lines.append(f"built = {self.spec.rpartition(':')[2]}(model, loss_fn)")
         lines.append("step = built[0] if isinstance(built, tuple) else built")
-        for batch in case.batches:
-            x, y = (f"torch.tensor({script.literal(a)}, dtype=torch.{a.dtype})" for a in (batch.inputs, batch.targets))
-            lines += [f"step({x}, {y})", "print(*(p.data.tolist() for p in model.parameters()))"]
+        lines += script_steps(self.task(case))
         return "\n".join(["import torch", *lines]) + "\n"
 
     @property
@@ -85,6 +86,7 @@ class TrainingStep:
             window=self.accumulate,
             tells_last=self.habits.told_last,
             clip=clip,
+            kinds=tuple(k for k in self.habits.kinds if not (means and k in NOT_ADDITIVE)),
             own=None if self.own is None else self.own.source,
         )
 
@@ -94,15 +96,15 @@ class TrainingStep:
             return own_trials(self.own, precision, self.accumulate, self.calls)
         return list(trial_cases(precision, self.accumulate))
 
-    def task(self, case: TrainCase | OwnCase) -> Task:
+    def task(self, case: TrainedCase) -> Task:
         """Return what a case asks the step to do."""
         if isinstance(case, OwnCase):
             if self.own is None:
                 raise UsageError(f"the case is about models of {self.name}'s own, which are not declared: models=")
             return OwnTask(self.own, case, self.calls)
-        return NetworkTask(case)
+        return DrawnTask(case)
 
-    def begin(self, case: TrainCase | OwnCase) -> Training:
+    def begin(self, case: TrainedCase) -> Training:
         """Build a fresh model and the user's step on it."""
         seed_random_numbers(case.plan.seed)
         task = self.task(case)

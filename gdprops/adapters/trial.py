@@ -15,9 +15,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gdprops.adapters.expected import Expected
 from gdprops.adapters.isolation import isolated
 from gdprops.adapters.own_trial import require_objective
-from gdprops.errors import SubjectCrash, UsageError
-from gdprops.model.case import Plan, TrainCase
-from gdprops.model.network import Batch, Layer, Network
+from gdprops.adapters.trial_cases import architecture_trial
+from gdprops.errors import SubjectCrash, Unsupported, UsageError
+from gdprops.model.architecture import KINDS
 from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE, SINGLE
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ class Habits:
 
     ``splits``: looks at a batch in parts; ``in_backward``: moves weights before backward returns; ``precision``: the
     significant bits that it keeps, 24 where it raises on float64 or rounds to float32 on its way; ``told_last``: wants
-    to be told which call is a window's last; ``freezes``: some parameters are not trained.
+    to be told which call is a window's last; ``freezes``: some parameters are not trained;
+    ``kinds``: the architectures that it can train without an exception.
     """
 
     splits: bool = False
@@ -44,6 +45,7 @@ class Habits:
     precision: int = DOUBLE
     told_last: bool = False
     freezes: bool = False
+    kinds: tuple[str, ...] = ()
 
 
 def tried(subject: TrainingStep) -> Habits:
@@ -53,7 +55,8 @@ def tried(subject: TrainingStep) -> Habits:
         for precision in (DOUBLE, SINGLE):
             for case in subject.trials(precision):
                 try:
-                    return _habits(subject, case, precision)
+                    habits = _habits(subject, case, precision)
+                    return replace(habits, kinds=_kinds(subject, habits.precision))
                 except SubjectCrash as crash:
                     crashes.append(crash)
         first = crashes[0]
@@ -74,6 +77,21 @@ def _habits(subject: TrainingStep, case: Any, precision: int) -> Habits:
     splits = subject.accumulate == 1 and any(0 < look < rows for look in looks)
     kept = SINGLE if dtypes.lowered else precision
     return Habits(splits, watch.moved, kept, run.told_last, not all(run.trainable))
+
+
+def _kinds(subject: TrainingStep, precision: int) -> tuple[str, ...]:
+    """Return the architectures that the step trains: one that flattens its inputs is not made for convolutions."""
+    if subject.own is not None:
+        return ()
+    return tuple(kind for kind in KINDS if _trains(subject, architecture_trial(kind, precision, subject.accumulate)))
+
+
+def _trains(subject: TrainingStep, case: Any) -> bool:
+    try:
+        subject.begin(case).step(0)
+    except (SubjectCrash, Unsupported):
+        return False
+    return True
 
 
 class _BackwardWatch(TorchFunctionMode):
@@ -160,22 +178,3 @@ def _two_updates(expected: Expected, weights: Sequence[Array], gradients: Sequen
 
 def _alike(a: Array, b: Array) -> bool:
     return a.tobytes() == b.tobytes()
-
-
-def trial_cases(precision: int, window: int) -> list[TrainCase]:
-    """Return small networks on which a step is tried: a mean of squares, classes, and one weight per layer."""
-    return [_case(precision, window, loss, width) for loss, width in (("mse", 2), ("cross-entropy", 2), ("mse", 1))]
-
-
-def _case(precision: int, window: int, loss: str, width: int) -> TrainCase:
-    dtype = np.float64 if precision == DOUBLE else np.float32
-    layers = (Layer(0, 1, "tanh"), Layer(2, 3, "identity"))
-    network = Network((layers,), ("W1", "b1", "W2", "b2"), (True,) * 4, loss)
-    shapes = ((width, width), (width,), (width, width), (width,))
-    tensors = tuple(np.linspace(-0.5, 1.0, int(np.prod(s)), dtype=dtype).reshape(s) for s in shapes)
-    rows = 2 * window + 4
-    inputs = np.linspace(-1.0, 1.5, rows * width, dtype=dtype).reshape(rows, width)
-    labels = np.arange(rows) % width
-    targets = labels if loss == "cross-entropy" else inputs[::-1].copy()
-    chunks = ((*(2 for _ in range(window - 1)), rows - 2 * (window - 1)),) if window > 1 else ()
-    return TrainCase(network, tensors, (Batch(inputs, targets),), Plan(((0, 1, 2, 3),)), precision, chunks)

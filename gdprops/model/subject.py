@@ -64,7 +64,7 @@ class Domain:
     step, ``tells_last``: whether a last window may be short; ``clip``: what gradients are clipped to;
     ``rule_options``: the same as ``options``, of the rule that the subject declares; ``rule_scales``: sizes of
     gradients that tell forms of that rule apart.
-    ``own``: the user's own models.
+    ``kinds``: the architectures that a step can train; ``own``: the user's own models.
     """
 
     precisions: tuple[int, ...] = (53, 24)
@@ -83,6 +83,7 @@ class Domain:
     clip: float | None = None
     rule_options: Mapping[str, float | bool] = field(default_factory=dict)
     rule_scales: tuple[float, ...] = (1.0,)
+    kinds: tuple[str, ...] = ()
     own: OwnSource | None = None
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from gdprops.errors import UsageError
+from gdprops.model.architecture import Architecture, ArchitectureCase, Block
 from gdprops.model.case import BackpropCase, LookCase, OwnCase, Plan, Regime, TrainCase, UpdateCase
 from gdprops.model.network import Batch, Layer, Network, Point
 
-_CASES = (BackpropCase, LookCase, OwnCase, TrainCase, UpdateCase)
-_TYPES = {t.__name__: t for t in (*_CASES, Plan, Network, Layer, Batch, Point)}
+_CASES = (ArchitectureCase, BackpropCase, LookCase, OwnCase, TrainCase, UpdateCase)
+_TYPES = {t.__name__: t for t in (*_CASES, Plan, Architecture, Block, Network, Layer, Batch, Point)}
 _DTYPES = ("float64", "float32", "int64", "int32", "bool")
 
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, final
 
 from hypothesis import strategies as st
 
+from gdprops.model.architecture import ArchitectureCase
 from gdprops.model.case import TrainCase
 from gdprops.numerics.losses import LOSSES, MEANS, SQUARES
 from gdprops.strategies import networks
+from gdprops.strategies.architectures import architecture_case, drawn_architecture
 from gdprops.strategies.certified import Drawn
 from gdprops.strategies.networks import FILLING, Filling, Style
 from gdprops.strategies.own import own_loops
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
     from gdprops.model.subject import Domain
+
+
+ARCHITECTURES_ONE_IN = 5
+"""One example in so many trains a network of another kind than a stack of linear layers."""
 
 
 @final
@@ -47,6 +53,11 @@ class Loop:
     regression: bool = False
     extras: bool = True
 
+    @property
+    def plain(self) -> bool:
+        """Whether networks of any kind will do."""
+        return self.least_depth <= 2 and not (self.tie or self.regression or self.frozen)
+
 
 def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[Any]:
     """Return a strategy for networks with 2 to 4 batches; for the user's own models where there are such.
@@ -57,8 +68,10 @@ def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[Any]:
         return own_loops(domain, domain.own, loop)
 
     @st.composite
-    def build(draw: DrawFn) -> TrainCase:
+    def build(draw: DrawFn) -> TrainCase | ArchitectureCase:
         deck = draw(decks())
+        if domain.kinds and loop.plain and deck.last().happens(ARCHITECTURES_ONE_IN):
+            return _other_network(deck, draw(decks()), draw(decks()), domain, loop)
         exact, single, more = deck.choose(2) == 0 and not loop.smooth, deck.happens(3), deck.choose(_more(loop))
         precision = domain.precisions[0 if loop.double else single * (len(domain.precisions) - 1)]
         style = replace(_style(loop, domain, exact=exact), dimensions=domain.dimensions, freeze=loop.frozen)
@@ -85,6 +98,19 @@ def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[Any]:
     return build()
 
 
+def _other_network(deck: Deck, weights: Deck, data: Deck, domain: Domain, loop: Loop) -> ArchitectureCase:
+    """Return a network of another kind; the means of a batch norm need two rows."""
+    network = drawn_architecture(deck, domain.kinds)
+    steps, rows = loop.least_steps + deck.choose(_more(loop)), _least_rows(loop, domain, 2) + deck.choose(3)
+    precision, same = domain.precisions[0], loop.same_batch
+    case = architecture_case(network, weights, data, rows=rows, steps=steps, precision=precision, same_batch=same)
+    return replace(case, chunks=windows(deck, domain, rows, steps) if domain.window > 1 else ())
+
+
+def _least_rows(loop: Loop, domain: Domain, otherwise: int) -> int:
+    return max(loop.least_rows, domain.window + 1 if domain.window > 1 else otherwise)
+
+
 def windows(deck: Deck, domain: Domain, rows: int, steps: int) -> tuple[tuple[int, ...], ...]:
     """Return the sizes of every step's micro-batches, ragged each; where steps are told so, the last window is short.
 
@@ -107,12 +133,11 @@ def _more(loop: Loop) -> int:
 
 
 def _style(loop: Loop, domain: Domain, *, exact: bool) -> Style:
-    rows = max(loop.least_rows, domain.window + 1 if domain.window > 1 else 1)
     style = Style(
         least_depth=loop.least_depth,
         most_depth=3,
         kink_free=loop.smooth,
-        least_rows=rows,
+        least_rows=_least_rows(loop, domain, 1),
         tie=loop.tie,
         extras=loop.extras,
     )

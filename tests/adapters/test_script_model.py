@@ -27,7 +27,7 @@ def built(lines: list[str]) -> dict[str, Any]:
 @settings(max_examples=150, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(CASES)
 def test_loss_gradients_and_order_are_the_same(case: TrainCase) -> None:
-    ours, loss_fn = module_of(case.network, case.tensors), criterion(case.network)
+    ours, loss_fn = module_of(case.network, case.tensors), criterion(case.network.loss)
     found = built(script_model(case.network, case.tensors))
     theirs = found["model"]
     x, y = torch.from_numpy(case.batches[0].inputs), torch.from_numpy(case.batches[0].targets)

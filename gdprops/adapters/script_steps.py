@@ -1,0 +1,36 @@
+"""A training step's case as plain Python: the model, the loss, and every call of the step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gdprops.adapters import script
+from gdprops.adapters.architectures import script_architecture
+from gdprops.adapters.script_model import loss_line, script_model
+from gdprops.model.architecture import ArchitectureCase
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gdprops.adapters.tasks import Task
+    from gdprops.model.case import TrainCase
+
+
+def script_network(case: TrainCase | ArchitectureCase) -> list[str]:
+    """Return the lines that build ``model`` and ``loss_fn``."""
+    if isinstance(case, ArchitectureCase):
+        return [*script_architecture(case.network, case.tensors), loss_line(case.network.loss)]
+    return script_model(case.network, case.tensors)
+
+
+def script_steps(task: Task) -> list[str]:
+    """Return the calls of ``step``, and after each logical step a line that prints the weights."""
+    lines = list[str]()
+    for t in range(task.steps):
+        lines += [f"step({_tensor(inputs)}, {_tensor(targets)})" for inputs, targets in task.calls(t)]
+        lines.append("print(*(p.data.tolist() for p in model.parameters()))")
+    return lines
+
+
+def _tensor(value: Tensor) -> str:
+    return f"torch.tensor({script.literal(value.numpy())}, dtype={value.dtype})"
