@@ -24,7 +24,7 @@ from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.numerics.decisions import DOUBLE
 from gdprops.runner.conclude import conclude
 from gdprops.runner.encoding import decode
-from gdprops.runner.explain import explained
+from gdprops.runner.explain import Explanation, explained
 from gdprops.runner.explain_backprop import explain as explain_backprop
 from gdprops.runner.items import FACED, REFERENCE, Item, cases_of, examiner, items_for
 from gdprops.runner.judging import blank, judge
@@ -216,19 +216,25 @@ def _is_explained(item: Item, subject: Subject) -> bool:
 
 def _explained(verdict: Verdict, item: Item, subject: Any, domain: Domain, finding: Finding) -> Verdict:
     """Look at more failing examples: is it what the clause is about, and what does the step do instead?"""
-    more = witnesses(examiner(item, subject), cases_of(item, subject, domain))
-    if more.elsewise or finding.elsewise:
-        reason = "some wrong steps look like this, others do not: another clause says what is wrong"
-        return replace(blank(item, Status.VACUOUS, reason), examples=finding.examples, decisive=finding.decisive)
     try:
-        if subject.kind not in FACED:
-            return replace(verdict, explanation=what_instead(subject, [finding.case, *more.failing]))
-        if isinstance(subject, Backprop):
-            return replace(verdict, explanation=explain_backprop(subject, [finding.case, *more.failing]))
-        told = explained(subject, examples_of(subject, domain, finding.case, more.failing))
-        return verdict if told is None else replace(verdict, explanation=told.text, explained_as=told.clause)
+        more = witnesses(examiner(item, subject), cases_of(item, subject, domain))
+        if more.elsewise or finding.elsewise:
+            reason = "some wrong steps look like this, others do not: another clause says what is wrong"
+            return replace(blank(item, Status.VACUOUS, reason), examples=finding.examples, decisive=finding.decisive)
+        told = _instead(subject, domain, [finding.case, *more.failing])
     except SubjectCrash:
         return verdict
+    except SubjectStopped as stop:
+        told = Explanation(f"not explained: {stop}")
+    return verdict if told is None else replace(verdict, explanation=told.text, explained_as=told.clause)
+
+
+def _instead(subject: Any, domain: Domain, failing: Sequence[Any]) -> Explanation | None:
+    """Return what a subject does instead, by its kind."""
+    if subject.kind == "training-step":
+        return explained(subject, examples_of(subject, domain, failing[0], failing[1:]))
+    text = (explain_backprop if isinstance(subject, Backprop) else what_instead)(subject, list(failing))
+    return None if text is None else Explanation(text)
 
 
 def _database(settings: Settings, name: str, item: Item) -> KeyedDatabase | None:

@@ -36,7 +36,7 @@ GUARDS = (CLIP_GUARD, 0.0)
 
 def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
     """Return "not clipped", and "clipped to C" in several ways, with the declared C or one that an example shows."""
-    found = [Hypothesis("the gradient is not clipped", on_steps(_unclipped), clause=CLIPPING)]
+    found = [Hypothesis("the gradient is not clipped", on_steps(_unclipped), clause=CLIPPING, threads=True)]
     first = failures[0].first.step
     declared = first.run.clip_norm
     for text, blocks in WAYS:
@@ -45,7 +45,8 @@ def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
         for most, constants in norms:
             told = f"{text} {number(most)}"
             found += [
-                Hypothesis(told, on_steps(_clipped(blocks, most, guard)), constants, CLIPPING) for guard in GUARDS
+                Hypothesis(told, on_steps(_clipped(blocks, most, guard)), constants, CLIPPING, threads=True)
+                for guard in GUARDS
             ]
     return [*found, *(_by_value(c) for c in _fitted_values(first)), NORMALIZED]
 
@@ -110,7 +111,11 @@ def _by_value(most: float) -> Hypothesis:
         return step.update([None if x is None else np.clip(x, -most, most) for x in g])
 
     return Hypothesis(
-        f"every entry of the gradient is clipped to the value {number(most)}", on_steps(rival), 1, CLIPPING
+        f"every entry of the gradient is clipped to the value {number(most)}",
+        on_steps(rival),
+        1,
+        CLIPPING,
+        threads=True,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.watching import watch
-from gdprops.errors import GdpropsError, SubjectTimeout
+from gdprops.errors import GdpropsError
 from gdprops.model.case import TrainCase
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ def repeats(subject: TrainedSubject, failure: Failure) -> bool:
 def _again(subject: Any, case: Any) -> list[Watched]:
     try:
         return watch(subject, case, to_the_end=True)
-    except SubjectTimeout:
-        raise
     except GdpropsError:
         return []
 

@@ -92,10 +92,12 @@ def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
     if failures[0].first.step.run.live is None:
         return of_all
     roles = _roles(failures)
+    if not failures[0].anchored:  # one step of a rule with a state is no proof of a fitted number
+        known = list(KNOWN)
     return [
         *of_all,
         *(_of_role(one, role) for one in known for role in roles),
-        *(_of_wrong(one, failures[0].first.step) for one in known),
+        *(_of_wrong(one, failures[0].first.step) for one in known if _some_are_right(failures)),
         *_by_position(failures),
     ]
 
@@ -140,7 +142,7 @@ def _of_gradient(one: Known) -> Hypothesis:
             return None
         return step.update([None if g is None else k * g for g in step.gradients])
 
-    return Hypothesis(one.gradient, rival, one.constants, one.clause, about_rest=True)
+    return Hypothesis(one.gradient, rival, one.constants, one.clause, about_rest=True, threads=True)
 
 
 def _roles(failures: Sequence[Failure]) -> list[Role]:
@@ -173,6 +175,11 @@ def _shrunk(first: Watched) -> list[Hypothesis]:
         return [k * e for e in step.expected]
 
     return [Hypothesis(f"after a right update all weights are multiplied by {number(k)}", on_steps(rival), 1)]
+
+
+def _some_are_right(failures: Sequence[Failure]) -> bool:
+    steps = [failure.first.step for failure in failures]
+    return any(not step.wrong_at(i) for step in steps for i in range(len(step.names)))
 
 
 def _of_wrong(one: Known, first: Watched) -> Hypothesis:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdprops.clauses.watching import Watched, watch
-from gdprops.errors import GdpropsError, SubjectTimeout
+from gdprops.errors import GdpropsError
 from gdprops.runner.explaining.hypothesis import Failure, Moment
 
 if TYPE_CHECKING:
@@ -34,19 +34,14 @@ def failure_of(subject: TrainedSubject, case: Any) -> Failure | None:
     """Return a case's steps where one of them is wrong; a step that cannot be run at all is no wrong step."""
     try:
         steps = watch(subject, case, to_the_end=True)
-    except SubjectTimeout:
-        raise
     except GdpropsError:
         return None
-    wrong = [k for k, step in enumerate(steps) if step.wrong]
-    if not wrong:
-        return None
-    kept = steps if steps[0].run.is_anchored else steps[: wrong[0] + 1]
-    judged = [step for step in kept if all(np.isfinite(w).all() for w in (*step.after, *step.expected))]
+    judged = [step for step in steps if all(np.isfinite(w).all() for w in (*step.after, *step.expected))]
     if not any(step.wrong for step in judged):
         return None
-    seen = observed(subject, case, steps[: len(kept)])
-    return Failure(case, tuple(Moment(step, seen.get(step.number)) for step in judged))
+    seen = observed(subject, case, steps)
+    moments = tuple(Moment(step, seen.get(step.number)) for step in judged)
+    return Failure(case, moments, steps[0].run.is_anchored)
 
 
 def observed(subject: TrainedSubject, case: Any, steps: list[Watched]) -> dict[int, Observation]:
@@ -59,8 +54,6 @@ def observed(subject: TrainedSubject, case: Any, steps: list[Watched]) -> dict[i
     for step in steps:
         try:
             seen = record(run, step.batch)
-        except SubjectTimeout:
-            raise
         except GdpropsError:
             break
         if any(a.tobytes() != b.tobytes() for a, b in zip(seen.after, step.after, strict=True)):

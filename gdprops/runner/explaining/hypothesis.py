@@ -24,10 +24,14 @@ class Moment(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failing example: its steps, right and wrong ones, as far as each can be judged by itself."""
+    """A failing example: its steps, right and wrong ones.
+
+    ``anchored``: each can be judged by itself; else the state of a declared rule goes its own way from a wrong one on.
+    """
 
     case: Any
     moments: tuple[Moment, ...]
+    anchored: bool
 
     @property
     def first(self) -> Moment:
@@ -36,8 +40,13 @@ class Failure:
 
     @property
     def wrong(self) -> tuple[Moment, ...]:
-        """All wrong steps."""
-        return tuple(moment for moment in self.moments if moment.step.wrong)
+        """All wrong steps that can be judged by themselves."""
+        return tuple(moment for moment in self.moments if moment.step.wrong) if self.anchored else (self.first,)
+
+    @property
+    def until_wrong(self) -> tuple[Moment, ...]:
+        """The steps up to the first wrong one."""
+        return tuple(moment for moment in self.moments if moment.step.number <= self.first.step.number)
 
 
 Rival = Callable[[Moment], "Weights | None"]
@@ -49,7 +58,8 @@ class Hypothesis:
     """``rival`` gives the weights after a step, or None where the hypothesis does not apply.
 
     ``constants`` are those fitted to what was seen; ``clause`` is the one that the hypothesis is a violation of;
-    ``broad`` hypotheses are only told where no narrower one matches; ``about_rest``: it says itself what does not move.
+    ``broad`` hypotheses are only told where no narrower one matches; ``about_rest``: it says itself what does not move;
+    ``threads``: its last call of U leaves the rule's state as the user's rule would have it.
     """
 
     text: str
@@ -58,6 +68,7 @@ class Hypothesis:
     clause: str = "step.simultaneous"
     broad: int = 0
     about_rest: bool = False
+    threads: bool = False
 
     @property
     def rank(self) -> tuple[int, int]:

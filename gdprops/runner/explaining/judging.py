@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from gdprops.errors import GdpropsError
 from gdprops.numerics.comparison import is_clearly_other
+from gdprops.runner.explaining.hypothesis import Moment
 
 if TYPE_CHECKING:
     from gdprops.clauses.watching import Watched
     from gdprops.model.arrays import Array
-    from gdprops.runner.explaining.hypothesis import Failure, Hypothesis, Moment, Weights
+    from gdprops.runner.explaining.hypothesis import Failure, Hypothesis, Weights
 
 
 def matching(hypotheses: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
@@ -34,8 +36,7 @@ def reproduces(hypothesis: Hypothesis, failures: Sequence[Failure]) -> bool:
     """
     told = False
     for failure in failures:
-        for moment in failure.moments:
-            rival = _rival(hypothesis, moment)
+        for moment, rival in _rivals(hypothesis, failure):
             if rival is None:
                 if moment.step.wrong:
                     return False
@@ -44,6 +45,37 @@ def reproduces(hypothesis: Hypothesis, failures: Sequence[Failure]) -> bool:
                 return False
             told = told or _is_told(moment.step, rival, hypothesis)
     return told
+
+
+def _rivals(hypothesis: Hypothesis, failure: Failure) -> Iterator[tuple[Moment, Weights | None]]:
+    """Yield every step that a hypothesis can be held to, with its weights."""
+    if failure.anchored or not hypothesis.threads:
+        for moment in failure.moments if failure.anchored else failure.until_wrong:
+            yield moment, _rival(hypothesis, moment)
+        return
+    state = failure.moments[0].step.state
+    for step, seen in failure.moments:
+        run: Any = Threaded(step.run)
+        held = (state[0], step.state[1]) if isinstance(state, tuple) else state
+        yield Moment(step, seen), _rival(hypothesis, Moment(replace(step, run=run, state=held), seen))
+        state = run.left if run.used else run.advance(step.before, step.gradients, held, step.settings)[1]
+
+
+@final
+class Threaded:
+    """A run whose updates remember the state that the last of them left: where a hypothesis goes on from."""
+
+    def __init__(self, run: Any) -> None:
+        self._run, self.left, self.used = run, None, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+    def update(self, weights: Any, gradients: Any, state: Any, settings: Any = None) -> Any:
+        """Return U(w, g, s), and keep the state."""
+        moved, self.left = self._run.advance(weights, gradients, state, settings)
+        self.used = True
+        return moved
 
 
 def _rival(hypothesis: Hypothesis, moment: Moment) -> Weights | None:
@@ -76,7 +108,7 @@ def resting(told: Sequence[Hypothesis], failures: Sequence[Failure]) -> str:
     kinds = set[str]()
     for failure in failures:
         for step, seen in failure.wrong:
-            rivals = [_rival(h, type(failure.first)(step, seen)) for h in told]
+            rivals = [_rival(h, Moment(step, seen)) for h in told]
             if not any(r is not None and step.is_at(r) for r in rivals):
                 kinds |= {step.names[i].rpartition(".")[2] for i in step.resting()}
     return f"; beside that these parameters do not move at all: {', '.join(sorted(kinds))}" if kinds else ""

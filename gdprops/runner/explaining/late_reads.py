@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdprops.errors import GdpropsError, SubjectTimeout
+from gdprops.errors import GdpropsError
 from gdprops.runner.explaining.hypothesis import Hypothesis, Moment, Weights
 from gdprops.runner.explaining.words import several
 
@@ -51,8 +51,6 @@ def _is_right(subject: TrainedSubject, case: Any, step: Watched, chosen: Collect
         for t in range(step.batch):
             run.step(t)
         ended = stepped_on_frozen_reads(run, step.batch, chosen)
-    except SubjectTimeout:
-        raise
     except (GdpropsError, RuntimeError):
         return False
     return all(

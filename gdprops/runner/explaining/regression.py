@@ -143,7 +143,7 @@ def _combined(fitted: Mapping[str, float]) -> Hypothesis:
         return moment.step.update([_total(column) for column in zip(*parts, strict=True)])
 
     constants = sum(c not in (0.0, 1.0) for c in fitted.values())
-    return Hypothesis(text, rival, constants, broad=2, about_rest=True)
+    return Hypothesis(text, rival, constants, broad=2, about_rest=True, threads=True)
 
 
 def _whole(own: float, others: Sequence[str]) -> str:

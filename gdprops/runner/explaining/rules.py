@@ -46,11 +46,14 @@ def _changed(settings: Settings) -> list[Hypothesis]:
         if k not in NOT_HYPERPARAMETERS and _is_number(v) and any(g[k] for g in settings)
     ]
     parts: tuple[tuple[str, int | None], ...] = (("", None), (" for the biases", 1), (" for all that is no bias", 0))
-    return [
-        Hypothesis(f"{key} {told}{where}", on_steps(_with(key, factor, part)), broad=part is not None)
+    flags = [k for k, v in settings[0].items() if isinstance(v, bool) and k not in NOT_HYPERPARAMETERS]
+    switched = [Hypothesis(f"{k} is switched the other way", on_steps(_switched(k)), threads=True) for k in flags]
+    return switched + [
+        Hypothesis(f"{key} {told}{where}", on_steps(_with(key, by, part)), broad=int(not whole), threads=whole)
         for key in keys
-        for factor, told in CHANGES
+        for by, told in CHANGES
         for where, part in parts
+        for whole in [part is None]
     ]
 
 
@@ -65,6 +68,14 @@ def _with(key: str, factor: float, part: int | None) -> Callable[[Watched], Weig
             return None
         members = set(range(len(step.names)) if part is None else weights_then_biases(step)[part])
         return [c if i in members else e for i, (c, e) in enumerate(zip(changed, step.expected, strict=True))]
+
+    return rival
+
+
+def _switched(key: str) -> Callable[[Watched], Weights | None]:
+    def rival(step: Watched) -> Weights | None:
+        changed = [{**copy.deepcopy(group), key: not group[key]} for group in settings_of(step) or []]
+        return step.run.update(step.before, step.gradients, step.state, changed) if changed else None
 
     return rival
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gdprops.runner.explaining.observation import Observation, Pass
 
 MOST_PASSES = 400
+PATIENCE = 16
+"""With more passes than that no divisors are tried: every replay costs as many looks."""
 LARGEST_DIVISOR = 32
 
 Weigh = Callable[[int, int, int], float]
@@ -86,6 +88,8 @@ def scheduled(failures: Sequence[Failure]) -> list[Hypothesis]:
     told = _told(wrong)
     weighings = (AS_IS, *WIRED) if told.passes == 1 else (AS_IS, BY_COUNT, BY_SHARE, *WIRED)
     weighings = tuple(w for w in weighings if w is not BY_SHARE or not told.whole)
+    if told.passes > PATIENCE:
+        weighings = tuple(w for w in weighings if not w.constants)
     clips = (LATE, *EARLY) if failures[0].first.step.run.clip_norm is not None else (LATE,)
     return [_replay(told, w, clearing, c) for w in weighings for clearing in _clearings(told) for c in clips]
 
@@ -214,7 +218,7 @@ def _told(wrong: Sequence[Moment]) -> Told:
     elif not whole:
         each = "one update per micro-batch, each at the weights that the last one left"
         text, clause = _with(f"{each}: {parts}, their losses"), "step.accumulation"
-    elif overlaps(order):
+    elif overlaps(order) and all(set(block) == set(order[0]) for block in order):
         again = f"{len(order)} updates are made on the same batch, each with a gradient of its own, their losses"
         text, clause = _with(again), "step.once"
     else:

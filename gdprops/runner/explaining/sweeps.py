@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +16,20 @@ Blocks = list[list[int]]
 Order = Sequence[Mapping[int, Any]]
 """Blocks as they were seen moving: parameters, with the entries that moved."""
 
+BIAS = re.compile(r"(.*_)?bias(_.*)?$|b\d*$", re.IGNORECASE)
+
 FORWARD = "layer by layer, first layer first: each layer's gradient is taken after the layers before it have moved"
 BACKWARD = "layer by layer, last layer first: each layer's gradient is taken after the layers behind it have moved"
 SINGLY = "weight by weight: each single weight's gradient is taken after others have moved"
 
 
 def layers(step: Watched) -> Blocks:
-    """Return the parameters' indices layer by layer: those whose names share a prefix."""
-    found: dict[str, list[int]] = {}
-    for i, name in enumerate(step.names):
-        found.setdefault(name.rpartition(".")[0], []).append(i)
-    return list(found.values())
+    """Return the parameters' indices layer by layer; a shared one stands in the first layer that uses it."""
+    taken, found = set[int](), Blocks()
+    for layer in step.run.layers:
+        found.append([i for i in layer if i not in taken])
+        taken |= set(layer)
+    return [layer for layer in found if layer]
 
 
 def uses(step: Watched) -> Blocks:
@@ -40,8 +44,13 @@ def tensors(step: Watched) -> Blocks:
 
 def weights_then_biases(step: Watched) -> Blocks:
     """Return all parameters that are no bias, and the biases."""
-    biases = [i for i, name in enumerate(step.names) if name.endswith("bias")]
+    biases = [i for i, name in enumerate(step.names) if is_bias(name)]
     return [[i for i in range(len(step.names)) if i not in biases], biases]
+
+
+def is_bias(name: str) -> bool:
+    """Say whether a parameter is called a bias: ``fc.bias``, ``bias_ih_l0``, ``b1``."""
+    return BIAS.match(name.rpartition(".")[2]) is not None
 
 
 def halves(step: Watched) -> Blocks:
@@ -102,7 +111,8 @@ def listed(step: Watched, order: Order, *, steady: bool) -> str:
     """Return an order that has no name, block after block."""
     told = "; ".join(several([step.names[i] for i in block]) for block in order)
     where = "in the largest example" if steady else "in another order every time, at first"
-    return f"block by block, each one's gradient taken after those before it have moved; {where} {told}"
+    again = " (some move more than once)" if overlaps(order) else ""
+    return f"block by block, each one's gradient taken after those before it have moved{again}; {where} {told}"
 
 
 def overlaps(order: Order) -> bool:
