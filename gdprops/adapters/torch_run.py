@@ -201,6 +201,15 @@ class TorchRun:
         fresh._switch(plan)
         return fresh
 
+    def cast_on_loading(self) -> str:
+        """Return the name of a state that loading would cast; torch leaves ``step`` alone."""
+        for p, state in self._optimizer.state.items():
+            for key, kept in state.items() if isinstance(state, Mapping) else ():
+                floats = isinstance(kept, torch.Tensor) and kept.is_floating_point()
+                if floats and key != "step" and kept.dtype != p.dtype:
+                    return str(key)
+        return ""
+
     def _switch(self, plan: Plan | None) -> None:
         """Put implementation flags back, which loading has overwritten."""
         flags = {} if plan is None else {key: plan.options[key] for key in IMPLEMENTATIONS if key in plan.options}

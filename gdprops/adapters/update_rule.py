@@ -173,6 +173,10 @@ class RuleRun:
         state = copy.deepcopy(self._state)
         return RuleRun(self._subject, self.weights(), self._plan, dict(self._hyperparameters), state)
 
+    def cast_on_loading(self) -> str:
+        """Return nothing: a copy casts nothing."""
+        return ""
+
     def gradients(self) -> list[Array | None]:
         """Return what the arrays that were handed over hold now."""
         return [self._fed.get(f"w{i}") for i in range(len(self._weights))]

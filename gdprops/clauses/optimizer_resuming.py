@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gdprops.clauses.playing import Weights
     from gdprops.model.case import UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Subject
+    from gdprops.model.subject import Run, Subject
 else:
     workbench = lazy("gdprops.clauses.workbench")
 
@@ -25,14 +25,16 @@ else:
     statement="State saved after a step and loaded into a fresh optimizer on copies of the weights continues exactly, "
     "a changed learning rate included.",
     source="apex#766: param_groups detached after load; Megatron-LM#5976: counters advanced by a synthetic step.",
-    decision="At least two more steps with and without the interruption, fed the same gradients: bytes at every step.",
+    decision="At least two more steps with and without the interruption, fed the same gradients: bytes at every step. "
+    "Where loading casts state, because its dtype is not its parameter's, the parameters are float32 "
+    "(optimizer.resume-low-precision is about the cast).",
     view=View.OPTIMIZER,
     refuted_by=("momentum-kept-on-self", "clock-kept-on-self", "loading-takes-a-step", "steps-old-groups"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=3, most_steps=4, longest=100)),
     needs=Needs(traits=(FED, REPEATABLE)),
 )
 def resume(subject: Subject, case: UpdateCase) -> Evidence:
-    return _resumes(subject, case, "resumed from its saved state")
+    return _resumes(subject, case, "resumed from its saved state", cast=False)
 
 
 @clause(
@@ -48,7 +50,7 @@ def resume(subject: Subject, case: UpdateCase) -> Evidence:
 )
 def resume_weights_only(subject: Subject, case: UpdateCase) -> Evidence:
     try:
-        return _resumes(subject, case, "resumed from a file read with weights_only=True", through_file=True)
+        return _resumes(subject, case, "resumed from a file read with weights_only=True", through_file=True, cast=False)
     except SubjectCrash as crash:
         return workbench.violation(f"{crash.doing} does not work: {type(crash.error).__name__}: {crash.error}")
 
@@ -69,24 +71,36 @@ def resume_low_precision(subject: Subject, case: UpdateCase) -> Evidence:
     return _resumes(subject, low, "bfloat16 parameters, resumed from saved state")
 
 
-def _resumes(subject: Subject, case: UpdateCase, what: str, *, through_file: bool = False) -> Evidence:
-    expected = _interrupted(subject, case, resumed=False)
-    seen = _interrupted(subject, case, resumed=True, through_file=through_file)
+def _resumes(
+    subject: Subject, case: UpdateCase, what: str, *, through_file: bool = False, cast: bool = True
+) -> Evidence:
+    """Compare with and without the interruption; ``cast`` False: in float32 where loading casts what was saved."""
+    expected, run = _until_saved(subject, case)
+    casts = "" if cast else run.cast_on_loading()
+    if casts and not case.plan.dtype:
+        single = replace(case, plan=replace(case.plan, dtype="float32"))
+        return _resumes(subject, single, what, through_file=through_file, cast=False)
+    if casts:
+        return workbench.vacuous(f"{casts} is kept in another dtype than its parameter")
+    _go_on(run, case, expected)
+    seen, run = _until_saved(subject, case)
+    _go_on(run.resumed(through_file=through_file), case, seen)
     return same_trajectory(case, seen, expected, what)
 
 
-def _interrupted(subject: Subject, case: UpdateCase, *, resumed: bool, through_file: bool = False) -> list[Weights]:
-    """Step, halve the rate, save and load where ``resumed``, and go on."""
-    run, at = subject.start(case.tensors, case.plan), len(case.gradients) - 2
-    for gradients in case.gradients[:at]:
+def _until_saved(subject: Subject, case: UpdateCase) -> tuple[list[Weights], Run]:
+    """Step until two gradients are left, and halve the rate."""
+    run = subject.start(case.tensors, case.plan)
+    for gradients in case.gradients[:-2]:
         run.step(gradients)
     run.scale_rate(0.5)
-    run = run.resumed(through_file=through_file) if resumed else run
-    seen = [run.weights()]
-    for gradients in case.gradients[at:]:
+    return [run.weights()], run
+
+
+def _go_on(run: Run, case: UpdateCase, seen: list[Weights]) -> None:
+    for gradients in case.gradients[-2:]:
         run.step(gradients)
         seen.append(run.weights())
-    return seen
 
 
 CLAUSES = (resume, resume_weights_only, resume_low_precision)

@@ -130,6 +130,9 @@ class Run(Protocol):
         ``plan`` may switch implementation flags; ``through_file`` saves to a file that is read with weights_only.
         """
 
+    def cast_on_loading(self) -> str:
+        """Return the name of a state that loading would cast, as its dtype is not its parameter's; else nothing."""
+
     def add_group(self, indices: Sequence[int], rate: float | None) -> None:
         """Hand over further tensors in a group of their own, as ``add_param_group`` does."""
 

@@ -122,6 +122,10 @@ class RecordedRun:
         resumed = self._run.resumed(plan=plan, through_file=through_file)
         return RecordedRun(resumed, self._subject, self._lines, self._count)
 
+    def cast_on_loading(self) -> str:
+        """Return the name of a state that loading would cast."""
+        return self._run.cast_on_loading()
+
     def add_group(self, indices: Sequence[int], rate: float | None) -> None:
         """Hand over further tensors, and write it down."""
         names = ", ".join(f"w{i + 1}" for i in indices)

@@ -212,3 +212,15 @@ def test_defaults_that_climb_are_told_by_the_square_of_the_weights() -> None:
     assert not examined(
         suspected("climbs-while-it-warms-up"), "descends-by-default", replace(CASE, order=(1,))
     ).decisive
+
+
+def test_what_loading_casts_is_resumed_where_it_does_not() -> None:
+    found = suspected("keeps-its-mean-in-float32")
+    evidence = examined(found, "resume", CASE)
+    assert evidence.decisive
+    assert not evidence.violated
+    assert examined(found, "resume-low-precision", CASE).violated
+    run = found.subject.start(CASE.tensors, CASE.plan)
+    assert run.cast_on_loading() == ""
+    run.step(CASE.gradients[0])
+    assert run.cast_on_loading() == "mean"
