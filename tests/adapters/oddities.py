@@ -196,3 +196,93 @@ def picky(params: Any, *, lr: float, momentum: float = 0.0, weight_decay: float 
 
 
 CONSTANT = 3
+
+
+class Projecting(Rule):
+    """Plain descent that pulls weights back into a ball: plain while they are small."""
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(group["lr"] * g)
+        p.clamp_(-64, 64)
+
+
+class SwitchesAtTheHundredth(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        self.state[p]["t"] = t = self.state[p].get("t", 0) + 1
+        p.sub_(group["lr"] * (g if t < 100 else g / 2))
+
+
+class CoupledLate(Rule):
+    """Divides by a norm over all parameters from the fiftieth step on, as D-Adaptation's estimate does."""
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        self.state[p]["t"] = t = self.state[p].get("t", 0) + 1
+        norm = torch.stack([q.grad.square().sum() for q in group["params"]]).sum().sqrt()
+        p.sub_(group["lr"] * (g if t < 50 else g / norm))
+
+
+class CountsByGroup(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        group["t"] = group.get("t", 0) + (number == 0 or p is group["params"][0])
+        p.sub_(group["lr"] * g / max(group["t"], 1))
+
+
+class ZerosForNone(Rule):
+    @torch.no_grad()
+    def step(self, closure: Closure = None) -> Any:
+        """Decay everything, whether or not there is a gradient."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.mul_(0.9)
+        return super().step(closure)
+
+
+class RaisesOnNone(Rule):
+    @torch.no_grad()
+    def step(self, closure: Closure = None) -> Any:
+        """Insist on every gradient."""
+        if any(p.grad is None for group in self.param_groups for p in group["params"]):
+            raise ValueError("a gradient is missing")
+        return super().step(closure)
+
+
+class SkipsNan(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(group["lr"] * torch.nan_to_num(g))
+
+
+class RaisesOnNan(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        if g.isnan().any():
+            raise FloatingPointError("NaN in a gradient")
+        super().move(number, group, p, g)
+
+
+class Averages(Rule):
+    """Shows the average of its weights in evaluation mode (Defazio and others, 2024)."""
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        super().move(number, group, p, g)
+        self.state[p]["sum"] = self.state[p].get("sum", 0) + p.clone()
+        self.state[p]["count"] = self.state[p].get("count", 0) + 1
+
+    def train(self) -> None:
+        """Nothing to do before the first step."""
+
+    @torch.no_grad()
+    def eval(self) -> None:
+        """Show the averages."""
+        for p, kept in self.state.items():
+            p.copy_(kept["sum"] / kept["count"])
+
+
+class NeedsAGraph(Rule):
+    """Differentiates the gradient once more (AdaHessian)."""
+
+    @torch.no_grad()
+    def step(self, closure: Closure = None) -> Any:
+        """Move by the gradient plus its own derivative along itself."""
+        for group, p, g in self.moves():
+            with torch.enable_grad():
+                (second,) = torch.autograd.grad(g.square().sum() / 2, p, retain_graph=True)
+            p.sub_(group["lr"] * (g + second))

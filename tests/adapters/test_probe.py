@@ -231,3 +231,87 @@ def test_the_probe_leaves_no_trace_in_the_subject() -> None:
     assert subject.traits == Traits()
     assert subject.hyperparameters == {"lr": 0.1}
     assert np.isfinite(subject.own_rate or 0)
+
+
+@pytest.mark.parametrize(
+    ("factory", "plain"),
+    [
+        (
+            oddities.Projecting,
+            "nearly: every tensor moves by -eta g while weights are small, not from weights of size 1024",
+        ),
+        (
+            oddities.SwitchesAtTheHundredth,
+            "nearly: every tensor moves by -eta g until step 99, not at step 100",
+        ),
+    ],
+)
+def test_what_is_plain_for_a_few_small_steps_only_is_not_plain(factory: Any, plain: str) -> None:
+    traits, domain = measured(factory)
+    assert traits.plain == plain
+    assert not domain.plain
+
+
+def test_a_coupling_that_sets_in_late_is_found_and_said() -> None:
+    traits, _ = measured(oddities.CoupledLate)
+    assert traits["separability"] == "group"
+    assert traits.known["separability"].evidence.endswith("in four steps (it sets in late)")
+
+
+def test_a_rate_that_is_there_and_does_nothing_is_a_near_miss() -> None:
+    said = measured(oddities.IgnoresTheRate)[0].known["lr_response"].evidence
+    assert said.startswith("nearly: there is a rate, and setting it changes nothing; each of four steps")
+
+
+@pytest.mark.parametrize(
+    ("factory", "key", "value", "evidence"),
+    [
+        (oddities.Rule, "clock", "tensor", "a tensor with its first gradient at step 3 moves as in a fresh optimizer"),
+        (
+            oddities.CountsByGroup,
+            "clock",
+            "group",
+            "a tensor with its first gradient at step 3 does not move as in a fresh optimizer and one in a group "
+            "added then does",
+        ),
+        (
+            oddities.ZerosForNone,
+            "gradient_none",
+            "as-zero",
+            "a tensor without a gradient at the second step moves there",
+        ),
+        (oddities.RaisesOnNone, "gradient_none", "rejects", "step() raised ValueError: a gradient is missing"),
+        (oddities.ZerosForNone, "gradient_zero", "moves", "four steps with gradients of zeros"),
+        (oddities.ZerosForNone, "lr_zero", "moves", "four steps after setting the rate to 0"),
+        (oddities.Rule, "gradient_nan", "element", "one NaN in a gradient at step 2 of 4"),
+        (oddities.NormalizedByTensor, "gradient_nan", "tensor", "one NaN in a gradient at step 2 of 4"),
+        (oddities.NormalizedByAll, "gradient_nan", "all", "one NaN in a gradient at step 2 of 4"),
+        (oddities.SkipsNan, "gradient_nan", "silent", "one NaN in a gradient at step 2 of 4"),
+        (oddities.RaisesOnNan, "gradient_nan", "raises", "step() raised FloatingPointError: NaN in a gradient"),
+        (oddities.Averages, "modes", "yes", "eval() after four steps changes the weights"),
+        (oddities.Rule, "modes", "no", "it has no eval()"),
+    ],
+)
+def test_the_traits_of_the_edges(factory: Any, key: str, value: str, evidence: str) -> None:
+    found = measured(factory)[0].known[key]
+    assert (found.value, found.evidence) == (value, evidence)
+
+
+def test_an_optimizer_that_differentiates_its_gradient_needs_a_graph() -> None:
+    traits, _ = measured(oddities.NeedsAGraph)
+    assert traits["inputs"] == "create-graph"
+
+
+def test_an_option_that_bends_the_answer_to_the_rate_is_left_out_where_that_is_judged() -> None:
+    class Proximal(oddities.Rule):
+        def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.0) -> None:
+            super().__init__(params, lr, weight_decay=weight_decay)
+
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            p.div_(1 + group["lr"] * group["weight_decay"])
+            super().move(number, group, p, g)
+
+    traits, domain = measured(Proximal)
+    assert traits["lr_response"] == "linear"
+    assert domain.nonlinear == {"weight_decay"}
+    assert measured(torch.optim.SGD, lr=0.1)[1].nonlinear == frozenset()
