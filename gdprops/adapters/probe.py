@@ -13,15 +13,18 @@ from gdprops.adapters.probe_forms import FORMS, dtypes
 from gdprops.adapters.probe_plain import plainness
 from gdprops.adapters.probe_rule import PAIR, RULE
 from gdprops.adapters.probing import ALL, Probe, attempt
-from gdprops.errors import SubjectCrash, UsageError
+from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import Plan
 from gdprops.model.subject import Delivery, Domain
 from gdprops.model.traits import RULES, Measured, Traits, rule_of
+from gdprops.numerics.comparison import differ
 from gdprops.numerics.decisions import DOUBLE
 
 if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
     from gdprops.model.subject import Subject
 
+LOSSES = (0.0, 64.0)
 FED = ("optimizer", "update-rule")
 """The kinds of subject that gdprops feeds."""
 
@@ -30,7 +33,7 @@ def measure(subject: Subject) -> tuple[Traits, Domain]:
     """Return a subject's traits and what its cases may contain."""
     probe = Probe(subject)
     inputs(probe)
-    if probe.found["inputs"].value != "gradient":
+    if probe.found["inputs"].value not in ("gradient", "loss"):
         return _conclude(probe, "no"), _other_domain(probe)
     plain = "no"
     try:
@@ -92,7 +95,27 @@ def inputs(probe: Probe) -> None:
     except SubjectCrash as crash:
         probe.note("inputs", _wanted(probe, crash), str(crash))
     else:
-        probe.note("inputs", "gradient", "step() after assigning .grad works")
+        _note_the_loss(probe)
+
+
+def _note_the_loss(probe: Probe) -> None:
+    """Step with closures that give the same gradients and other losses: does it listen to them?"""
+    works = "step() after assigning .grad works"
+    try:
+        low, high = (_by_closures(probe, loss) for loss in LOSSES)
+    except (SubjectCrash, Unsupported):
+        probe.note("inputs", "gradient", works)
+        return
+    listens = differ(low, high)
+    miss = "; nearly: step(closure) with the same gradients ends elsewhere when the loss is another" if listens else ""
+    probe.note("inputs", "loss" if listens else "gradient", works + miss)
+
+
+def _by_closures(probe: Probe, loss: float) -> list[Array]:
+    run = probe.subject.start(probe.tensors(), Plan((ALL,)))
+    for t, gradients in enumerate(probe.steps()):
+        run.step_closure(lambda _, t=t, g=gradients: (loss / (t + 1), g))  # type: ignore[misc] # bound now
+    return run.weights()
 
 
 def _wanted(probe: Probe, crash: SubjectCrash) -> str:

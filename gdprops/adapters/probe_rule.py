@@ -27,7 +27,7 @@ EVERY_PAIR = 6
 class Variant:
     """One way to look for a coupling: at a rate, over some steps, with gradients that grow by a factor per step.
 
-    ``factors`` disturb one entry; a ``rare`` one is only tried where some coupling was seen, and not for all pairs.
+    ``factors`` disturb one entry; a ``rare`` one is not tried on groups.
     """
 
     rate: float
@@ -77,8 +77,8 @@ def separability(probe: Probe) -> None:
     """
     found, what = [[False] * 3 for _ in ALL], "one entry of each weight and gradient disturbed, in four steps"
     for variant in VARIANTS:
-        if len(_between(found)) == EVERY_PAIR or (variant.rare and not _between(found)):
-            continue
+        if len(_between(found)) == EVERY_PAIR:
+            break
         seen = _spread(probe, variant)
         late = " (it sets in late)" if _between(seen) and not _between(found) and variant is not VARIANTS[0] else ""
         found, what = _either(found, seen), f"{what}{late}"
@@ -88,8 +88,26 @@ def separability(probe: Probe) -> None:
         probe.note("separability", "tensor", f"nearly: an uneven coupling ({uneven}); {what}")
     elif between:
         probe.note("separability", "group" if _stays_in_group(probe) else "all", what)
+    elif any(found[i][i] for i in ALL):
+        probe.note("separability", "tensor", what)
+    elif _moves_vectors_otherwise(probe):
+        miss = "nearly: element-wise, but the same numbers move otherwise as vectors than as matrices"
+        probe.note("separability", "tensor", f"{miss}; {what}")
     else:
-        probe.note("separability", "tensor" if any(found[i][i] for i in ALL) else "element", what)
+        probe.note("separability", "element", what)
+
+
+def _moves_vectors_otherwise(probe: Probe) -> bool:
+    """Say whether the number of dimensions enters the rule: a decay or a factorization of matrices only."""
+    flat = [w.reshape(-1) for w in probe.tensors()]
+    try:
+        ends = probe.run(probe.plan(), flat, [[g.reshape(-1) for g in step] for step in probe.steps()])[-1]
+    except SubjectCrash:
+        return False
+    room = SINGLE_TOLERANCE if probe.dtype == np.float32 else PROBE_TOLERANCE
+    return not _near(
+        [e.astype(float) for e in ends], [w.reshape(-1).astype(float) for w in probe.trajectory()[-1]], room
+    )
 
 
 def _either(a: list[list[bool]], b: list[list[bool]]) -> list[list[bool]]:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 else:
     workbench = lazy("gdprops.clauses.workbench")
 
-FED = ("inputs", ("gradient",))
+FED = ("inputs", ("gradient", "loss"))
+"""A step takes the gradients that stand there. One that also listens to a closure's loss can do without."""
+ONLY_GRADIENTS = ("inputs", ("gradient",))
 SEPARABLE = ("separability", ("element", "tensor"))
 REPEATABLE = ("randomness", ("none",))
 

@@ -12,7 +12,7 @@ from gdprops.clauses import (
     optimizer_settings,
     optimizer_tensors,
 )
-from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE, coupled, moving, same_trajectory
+from gdprops.clauses.fed import FED, ONLY_GRADIENTS, REPEATABLE, SEPARABLE, coupled, moving, same_trajectory
 from gdprops.clauses.lazy import lazy
 from gdprops.errors import Unsupported
 from gdprops.model.case import Plan
@@ -108,7 +108,7 @@ def group_split(subject: Subject, case: UpdateCase) -> Evidence:
     view=View.OPTIMIZER,
     refuted_by=("rate-follows-the-loss", "trusts-only-assigned-gradients", "looks-at-its-first-closure-only"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3)),
-    needs=Needs(traits=(FED, REPEATABLE), torch=True),
+    needs=Needs(traits=(ONLY_GRADIENTS, REPEATABLE), torch=True),
 )
 def gradient_only(subject: Subject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)

@@ -235,16 +235,16 @@ def _moves(seen: Sequence[Weights], i: int) -> bool:
     view=View.OPTIMIZER,
     refuted_by=("closure-never-called", "closure-called-twice", "returns-no-loss", "closure-after-the-move"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(zeros=False)),
-    needs=Needs(traits=(("inputs", ("gradient", "closure")), REPEATABLE), torch=True, feature="closure"),
+    needs=Needs(traits=(("inputs", ("gradient", "loss", "closure")), REPEATABLE), torch=True, feature="closure"),
 )
 def closure(subject: Subject, case: UpdateCase) -> Evidence:
     run = subject.start(case.tensors, case.plan)
-    fed = subject.traits["inputs"] == "gradient"
+    fed = subject.traits["inputs"] != "closure"
     seen, parts = [run.weights()], []
     for t, gradients in enumerate(case.gradients):
         parts.append(_called(run, seen[-1], gradients, loss=1.0 + t, once=fed, step=t + 1))
         seen.append(run.weights())
-    if fed:
+    if subject.traits["inputs"] == "gradient":
         expected = workbench.feed(subject, case)
         parts.append(same_trajectory(case, seen, expected, "step(closure), against the step fed with its gradient"))
     return workbench.combine(parts)

@@ -62,7 +62,7 @@ else:
 )
 def simultaneous(subject: Subject, case: TrainCase) -> Evidence:
     seen, fed = workbench.train(subject, case)
-    parts = [_closure_agrees(subject, case, seen, fed)]
+    parts = [_closure_agrees(subject, case, seen, fed)] if subject.traits["inputs"] != "loss" else []
     if subject.traits["separability"] in SEPARABLE[1]:
         parts.append(_copies_agree(subject, case, seen, fed))
     return workbench.combine(parts)
@@ -320,6 +320,8 @@ def frozen_untouched(subject: Subject, case: UpdateCase) -> Evidence:
     names, seen = workbench.names_of(case), workbench.feed(subject, case, gradients=fed)
     without = [tuple(i for i in group if i != frozen) for group in case.plan.groups]
     kept = [k for k, group in enumerate(without) if group]
+    if len(kept) < len(without):
+        return workbench.vacuous("the frozen parameter is a group of its own: without it there is one group less")
     rates = None if case.plan.rates is None else tuple(case.plan.rates[k] for k in kept)
     plan = replace(case.plan, groups=tuple(without[k] for k in kept), rates=rates, frozen=frozenset())
     expected = workbench.feed(subject, case, plan, gradients=fed)

@@ -64,8 +64,8 @@ IMPLEMENTATIONS = ("foreach", "fused", "differentiable", "capturable")
 _BY_KEY = {trait.key: trait for trait in TRAITS}
 _LISTS = ("shapes", "dtypes", "flags")
 
-_ELEMENT = {"separability": "element", "randomness": "none"}
-_TENSOR = {"separability": "tensor", "randomness": "none"}
+_ELEMENT = {"separability": "element", "randomness": "none", "inputs": "gradient"}
+_TENSOR = {**_ELEMENT, "separability": "tensor"}
 _LINEAR = {**_ELEMENT, "lr_response": "linear"}
 
 RULES: dict[str, dict[str, str]] = {

@@ -286,3 +286,25 @@ class NeedsAGraph(Rule):
             with torch.enable_grad():
                 (second,) = torch.autograd.grad(g.square().sum() / 2, p, retain_graph=True)
             p.sub_(group["lr"] * (g + second))
+
+
+class ListensToTheLoss(Rule):
+    @torch.no_grad()
+    def step(self, closure: Closure = None) -> Any:
+        """Move less far where the loss is large."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group, p, g in self.moves():
+            p.sub_(group["lr"] * g / (1.0 if loss is None else 1.0 + float(loss)))
+        return loss
+
+
+class DecaysMatrices(Rule):
+    """Weight decay on matrices only, as is usual for biases and norms."""
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        if p.ndim > 1:
+            p.mul_(1 - group["lr"] * 0.1)
+        super().move(number, group, p, g)

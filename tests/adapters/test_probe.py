@@ -315,3 +315,20 @@ def test_an_option_that_bends_the_answer_to_the_rate_is_left_out_where_that_is_j
     assert traits["lr_response"] == "linear"
     assert domain.nonlinear == {"weight_decay"}
     assert measured(torch.optim.SGD, lr=0.1)[1].nonlinear == frozenset()
+
+
+def test_an_optimizer_that_listens_to_the_loss_is_said_to() -> None:
+    traits, _ = measured(oddities.ListensToTheLoss)
+    assert traits["inputs"] == "loss"
+    assert traits.known["inputs"].evidence == (
+        "step() after assigning .grad works; nearly: step(closure) with the same gradients ends elsewhere when the "
+        "loss is another"
+    )
+
+
+def test_a_rule_that_treats_vectors_otherwise_is_not_element_wise() -> None:
+    traits, _ = measured(oddities.DecaysMatrices)
+    assert traits["separability"] == "tensor"
+    assert traits.known["separability"].evidence.startswith(
+        "nearly: element-wise, but the same numbers move otherwise as vectors than as matrices; one entry"
+    )
