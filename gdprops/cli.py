@@ -22,6 +22,8 @@ from gdprops.options import (
     seed_option,
     settings_from,
     settings_on,
+    shard_option,
+    share_option,
     strict_option,
     subject_options,
     survey_options,
@@ -110,6 +112,7 @@ def cli() -> None:
 @together(examples_option, seed_option, profile_option, timeout_option, strict_option)
 @click.option("-n", "workers", metavar="N|auto", help="Run on N processes, or one per core.")
 @click.option("-x", "--fail-fast", is_flag=True, default=None, help="Stop at the first violation.")
+@together(shard_option, share_option)
 @together(quiet_option, verbose_option, files_options)
 def check(
     subjects: tuple[str, ...],

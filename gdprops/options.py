@@ -35,6 +35,8 @@ profile_option = click.option(
 timeout_option = click.option(
     "--timeout", type=float, metavar="SECONDS", help="Time of the subject per clause (default: 60)."
 )
+shard_option = click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the clauses, for CI matrices.")
+share_option = click.option("--share", metavar="URL", help="A Redis server that shares failing examples.")
 strict_option = click.option(
     "--strict", is_flag=True, default=None, help="Vacuous clauses and violated recommendations fail too."
 )
@@ -85,6 +87,10 @@ def settings_from(chosen: dict[str, Any]) -> Settings:
     """Return the settings that a command's options ask for."""
     from gdprops.runner.settings import chosen as settings
 
+    if chosen.get("share") is not None:
+        from gdprops.runner.databases import require_server
+
+        require_server(chosen["share"])
     given = {key: value for key, value in chosen.items() if key != "profile"}
     return settings(chosen.get("profile"), **given)
 

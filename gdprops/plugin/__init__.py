@@ -38,13 +38,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="vacuous clauses and violated recommendations fail too",
     )
+    group.addoption("--gdprops-shard", metavar="I/N", help="only the I-th of N parts of the clauses, for CI matrices")
+    group.addoption("--gdprops-share", metavar="URL", help="a Redis server that shares failing examples")
     for form, help_text in FORMS.items():
         group.addoption(f"--gdprops-{form}", metavar="PATH", help=help_text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that cannot mean anything before any test runs."""
-    names = ("profile", "examples", "seed")
+    names = ("profile", "examples", "seed", "shard", "share")
     if any(config.getoption(f"gdprops_{name}") is not None for name in names):
         from gdprops.plugin.items import settings_of
 
@@ -72,6 +74,19 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     from gdprops.plugin.configured import collected
 
     return collected(file_path, parent)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the other shards' clauses out; tests of other things run in every shard."""
+    shard = config.getoption("gdprops_shard")
+    if shard is None:
+        return
+    from gdprops.runner.shards import share
+
+    ours = set(share([item for item in items if _checks_a_clause(item)], shard))
+    others = [item for item in items if _checks_a_clause(item) and item not in ours]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,6 +15,7 @@ from gdprops.errors import UsageError
 from gdprops.plugin.parallel import transport
 from gdprops.runner.named import in_terms
 from gdprops.runner.settings import chosen
+from gdprops.runner.shards import numbers
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
@@ -50,8 +51,13 @@ def surroundings() -> Surroundings:
 
 def settings_of(config: pytest.Config) -> Settings:
     """Return the settings that pytest's options ask for."""
-    names = ("examples", "seed", "strict")
+    names = ("examples", "seed", "strict", "share")
     try:
+        numbers(config.getoption("gdprops_shard") or "1/1")
+        if config.getoption("gdprops_share") is not None:
+            from gdprops.runner.databases import require_server
+
+            require_server(config.getoption("gdprops_share"))
         return chosen(
             config.getoption("gdprops_profile"),
             **{name: config.getoption(f"gdprops_{name}") for name in names},

@@ -29,7 +29,8 @@ FORMS = ("json", "junit", "markdown", "html", "figures")
 def run_properties(verdict: Verdict, settings: Settings, subject: str, clauses: int) -> Iterator[tuple[str, str]]:
     """Yield the properties of a test: first for people, then what the controlling process puts together again."""
     yield from properties(verdict, subject)
-    plain = replace(settings, terms=replace(settings.terms, accepted=()))  # what is accepted was decided already
+    terms = replace(settings.terms, accepted=())  # what is accepted was decided already
+    plain = replace(settings, terms=terms, database=None, counterexamples=None, share=None)  # no places, no passwords
     yield RUN, json.dumps({"subject": subject, "clauses": clauses, "settings": asdict(plain)})
 
 

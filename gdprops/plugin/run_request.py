@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, final
 
 from gdprops.errors import UsageError
 from gdprops.runner.settings import Settings
+from gdprops.runner.shards import share
 from gdprops.runner.terms import terms_from
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class RunRequest:
         from gdprops.clauses import catalogue
         from gdprops.runner.items import items_for
 
-        return items_for(subject, catalogue().select(self.patterns))
+        return share(items_for(subject, catalogue().select(self.patterns)), self.settings.shard)
 
     def to_json(self) -> str:
         """Return the request as one line of text."""

@@ -27,7 +27,7 @@ def run(request: RunRequest, seen: Progress, *, workers: str | None = None) -> O
 
     began = time.perf_counter()
     subject = request.resolve()
-    if request.patterns == ("*",):
+    if request.patterns == ("*",) and request.settings.shard is None:
         about_subject = [item.clause for item in request.items(subject) if item.about is About.SUBJECT]
         require_matches(request.settings.terms.accepted, subject, about_subject)
     try:

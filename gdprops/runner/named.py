@@ -80,7 +80,7 @@ def in_terms(
     """Return the settings with what the project says of a subject.
 
     ``examples`` is what was asked for by hand, which goes first; the nightly profile keeps its own number. How many
-    clauses must hold is asked of whole runs only: not of some ``clauses``, nor where the first violation ends it.
+    clauses must hold is asked of whole runs only: not of some ``clauses``, a shard, or up to the first violation.
     """
     accepted = near(folder or Path.cwd())
     found = configured(subject, folder) if isinstance(subject, str) else None
@@ -90,7 +90,7 @@ def in_terms(
     number, terms = settings.examples, project.terms(entry)
     if examples is None and project.examples is not None and settings.profile != "nightly":
         number = project.examples
-    if settings.fail_fast or list(clauses) != ["*"]:
+    if settings.fail_fast or settings.shard is not None or list(clauses) != ["*"]:
         terms = replace(terms, min_clauses=0)
     return replace(settings, examples=number, terms=replace(terms, accepted=accepted))
 

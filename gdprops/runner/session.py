@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-from hypothesis.database import DirectoryBasedExampleDatabase
-
 from gdprops.adapters.backprop import Backprop
 from gdprops.adapters.calling import Calls
 from gdprops.adapters.isolation import isolated
@@ -23,6 +21,7 @@ from gdprops.model.traits import Traits
 from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.numerics.decisions import DOUBLE
 from gdprops.runner.conclude import conclude
+from gdprops.runner.databases import database_at
 from gdprops.runner.encoding import decode
 from gdprops.runner.explain import Explanation, explained
 from gdprops.runner.explain_backprop import explain as explain_backprop
@@ -30,6 +29,7 @@ from gdprops.runner.items import FACED, REFERENCE, Item, cases_of, examiner, ite
 from gdprops.runner.judging import blank, judge
 from gdprops.runner.search import Finding, judged, search, witnesses
 from gdprops.runner.seeding import KeyedDatabase, item_seed
+from gdprops.runner.shards import share
 from gdprops.runner.telling import examples_of
 from gdprops.runner.watcher import SILENT, Watcher
 
@@ -77,7 +77,7 @@ def check_subject(
     subject: Subject, *, clauses: str | Sequence[str] = "*", settings: Settings, watcher: Watcher = SILENT
 ) -> Outcome:
     """Return the outcome of a whole run in this process; ``fail_fast`` stops at the first red verdict."""
-    items = items_for(subject, catalogue().select(clauses))
+    items = share(items_for(subject, catalogue().select(clauses)), settings.shard)
     began, cpu = time.perf_counter(), time.process_time()
     with isolated():
         measured = measured_subject(subject, settings)
@@ -240,7 +240,7 @@ def _instead(subject: Any, domain: Domain, failing: Sequence[Any]) -> Explanatio
 def _database(settings: Settings, name: str, item: Item) -> KeyedDatabase | None:
     if settings.database is None or settings.seed is not None:
         return None
-    return KeyedDatabase(DirectoryBasedExampleDatabase(settings.database), name, item.clause.id)
+    return KeyedDatabase(database_at(settings.database, settings.share), name, item.clause.id)
 
 
 def run_case(subject: Subject, item: Item, case: Any, settings: Settings) -> Verdict:

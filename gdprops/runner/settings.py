@@ -9,6 +9,7 @@ from typing import Any, final
 
 from gdprops.errors import UsageError
 from gdprops.model.names import nearest
+from gdprops.runner.shards import numbers
 from gdprops.runner.terms import Terms
 
 
@@ -19,7 +20,8 @@ class Settings:
 
     ``examples`` per clause about the subject, ``reference_examples`` per clause about the reference; ``seed`` None
     draws afresh and replays what failed before from ``database`` (a folder; None: no database); ``timeout`` in
-    seconds of the subject's own time per clause; ``terms``: what the project holds the subject to.
+    seconds of the subject's own time per clause; ``terms``: what the project holds the subject to;
+    ``shard``: the part of the clauses that is run, such as ``"2/3"``; ``share``: a Redis server for the examples.
     """
 
     examples: int = 100
@@ -32,6 +34,8 @@ class Settings:
     database: str | None = None
     counterexamples: str | None = None
     terms: Terms = field(default_factory=Terms)
+    shard: str | None = None
+    share: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("examples", "reference_examples"):
@@ -42,6 +46,8 @@ class Settings:
             raise UsageError(f"seed={self.seed!r}; expected a whole number of at least 0, or None")
         if not (math.isfinite(self.timeout) and self.timeout > 0):
             raise UsageError(f"timeout={self.timeout!r}; expected a positive number of seconds")
+        if self.shard is not None:
+            numbers(self.shard)
 
 
 FOLDER = ".gdprops"

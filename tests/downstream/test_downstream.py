@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -184,3 +185,20 @@ def test_the_plugin_costs_a_suite_that_does_not_use_it_under_30_milliseconds(use
     runs = [user.run("cost").stdout.splitlines() for _ in range(3)]
     assert min(float(cost) for cost, _ in runs) < 30
     assert {loaded for _, loaded in runs} == {"[]"}
+
+
+def test_the_tox_recipe_of_the_readme_runs(user: User, wheel: Path) -> None:
+    """Tox really, without network: gdprops is the wheel, and what it needs is seen where it is installed already."""
+    (recipe,) = re.findall(r"```ini\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    offline = "install_command = python -m pip install --no-deps --no-index {packages}\nset_env = PYTHONPATH = {site}\n"
+    elsewhere = os.pathsep.join(path for path in sys.path if Path(path).name == "site-packages")
+    skipped = "package = skip\n" + offline.replace("{site}", f"{elsewhere}{os.pathsep}{user.folder}")
+    text = recipe.replace("deps = gdprops", f"deps = {wheel}").replace(
+        "commands = pytest", "commands = python -m pytest"
+    )
+    (user.folder / "tox.ini").write_text(text + skipped, encoding="utf-8")
+    user.change("exclude = [", 'exclude = ["step.[!p]*", ')
+    user.change("min-clauses = 6", "min-clauses = 1")
+    done = user.run("tox", "-e", "gdprops", "--", "-k", "descent")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "smallopt.optim:Descent(lr=0.25): of " in done.stdout

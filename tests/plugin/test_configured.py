@@ -225,3 +225,26 @@ def test_acceptances_from_python(project: pytest.Pytester) -> None:
     )
     result = run(project, found="fake.STATUSES['step.plain'] = Status.VIOLATED")
     result.assert_outcomes(passed=1, skipped=1, xfailed=1)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_shards_are_together_the_whole(project: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    project.makepyfile("def test_of_something_else(): pass")
+    ran = []
+    for shard in ("1/2", "2/2"):
+        flags = ("--gdprops", "--gdprops-shard", shard, "--gdprops-json", "r.json", *workers)
+        result = run(project, *flags, found="")
+        assert result.parseoutcomes()["passed"] >= 1
+        assert result.ret == 0
+        data = json.loads((project.path / "r.json").read_text(encoding="utf-8"))
+        assert data["complete"] is False
+        ran += [(one["subject"], verdict["clause"]) for one in data["runs"] for verdict in one["verdicts"]]
+    assert len(ran) == len(set(ran)) == 6
+
+
+def test_what_is_no_shard_or_server_is_refused(project: pytest.Pytester) -> None:
+    result = run(project, "--gdprops", "--gdprops-shard", "3/2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --gdprops-shard='3/2'; expected i/n with 1 <= i <= n, for instance 1/3"])
+    result = run(project, "--gdprops", "--gdprops-share", "localhost")
+    result.stderr.fnmatch_lines(["ERROR: --gdprops-share='localhost'; expected the address of a Redis server, *"])

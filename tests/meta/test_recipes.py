@@ -1,0 +1,62 @@
+"""The README's recipes for projects: the table, the workflow and the tox environment say what gdprops understands."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gdprops.plugin import pytest_addoption
+from gdprops.runner.configuration import KEYS, read
+from tests.meta.test_readme import blocks, readme
+
+ROOT = Path(__file__).parents[2]
+WORKFLOW = ROOT / ".github" / "workflows" / "gdprops.yml"
+
+
+def options() -> set[str]:
+    """Return the options of the pytest plugin."""
+    parser = pytest.Parser(_ispytest=True)
+    pytest_addoption(parser)
+    return {name for option in parser.getgroup("gdprops").options for name in option.names()}
+
+
+def used_in(command: str) -> set[str]:
+    return {word for word in shlex.split(command) if word.startswith("--gdprops")}
+
+
+def test_the_table_shown_is_understood() -> None:
+    (shown,) = blocks("toml")
+    assert len([line for line in shown.splitlines() if line.strip()]) == 5
+    found = read(tomllib.loads(shown)["tool"]["gdprops"], ROOT)
+    assert [(s.name, s.kind) for s in found.subjects] == [("mysgd", None), ("train", "training-step")]
+    section = readme().partition("## In your project")[2].partition("\n## ")[0]
+    assert all(f"`{key}`" in section or f"\n{key} = " in section for key in KEYS)
+
+
+def test_the_workflow_is_one_and_uses_options_that_exist() -> None:
+    yaml = pytest.importorskip("yaml", reason="the extra `test` is not installed")
+    found: Any = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))
+    inputs = found[True]["workflow_call"]["inputs"]  # YAML 1.1 reads `on` as true
+    steps = found["jobs"]["specification"]["steps"]
+    (command,) = [step["run"] for step in steps if "pytest" in step.get("run", "")]
+    assert used_in(command) <= options()
+    assert {"--gdprops", "--gdprops-profile", "--gdprops-shard", "--gdprops-json"} <= used_in(command)
+    text = WORKFLOW.read_text(encoding="utf-8")
+    assert set(re.findall(r"inputs\.([a-z-]+)", text)) == set(inputs)
+    (caller,) = blocks("yaml")
+    called: Any = yaml.safe_load(caller)["jobs"]["gdprops"]
+    assert (ROOT / called["uses"]) == WORKFLOW
+    assert set(called["with"]) <= set(inputs)
+
+
+def test_the_tox_recipe_uses_options_that_exist() -> None:
+    (recipe,) = blocks("ini")
+    parser = configparser.ConfigParser()
+    parser.read_string(recipe)
+    assert used_in(parser["testenv:gdprops"]["commands"]) <= options()
