@@ -138,6 +138,166 @@ def step(params, x, y, eta):
     return [W1 - eta * nabla_w1, b1 - eta * nabla_b1, W2 - eta * nabla_w2, b2 - eta * nabla_b2]
 '''
 
+CLASS = '''\
+"""A class wrapped in functions; relu; MSE over everything; row biases (1, n)."""
+import numpy as np
+
+class NeuralNetwork:
+    def __init__(self, weights):
+        self.W = [weights["W1"].copy(), weights["W2"].copy(), weights["W3"].copy()]
+        self.b = [weights["b1"].copy(), weights["b2"].copy(), weights["b3"].copy()]
+
+    def forward(self, X):
+        self.a, self.z = [X], []
+        for i, (W, b) in enumerate(zip(self.W, self.b)):
+            z = self.a[-1].dot(W) + b
+            self.z.append(z)
+            self.a.append(np.maximum(z, 0) if i < 2 else z)
+        return self.a[-1]
+
+    def backward(self, y):
+        grads = []
+        delta = 2.0 * (self.a[-1] - y) / y.size
+        for i in range(2, -1, -1):
+            grads.insert(0, (self.a[i].T.dot(delta), np.sum(delta, axis=0, keepdims=True)))
+            if i > 0:
+                delta = delta.dot(self.W[i].T)
+                delta[self.z[i - 1] <= 0] = 0
+        return grads
+
+    def sgd(self, grads, learning_rate):
+        for i, (dW, db) in enumerate(grads):
+            self.W[i] -= learning_rate * dW
+            self.b[i] -= learning_rate * db
+
+def loss(params, X, y):
+    return ((NeuralNetwork(params).forward(X) - y) ** 2).mean()
+
+def step(params, X, y, lr=0.01):
+    net = NeuralNetwork(params)
+    net.forward(X)
+    net.sgd(net.backward(y), lr)
+    return {"W1": net.W[0], "b1": net.b[0], "W2": net.W[1], "b2": net.b[1], "W3": net.W[2], "b3": net.b[2]}
+'''
+
+MASKED = '''\
+"""Binary logistic regression, theta vector, y in {0, 1} used as a mask, float32 inside, L2 penalty."""
+import numpy as np
+LAMBDA = 0.1
+
+def h(theta, X):
+    return 1.0 / (1.0 + np.exp(-X.dot(theta)))
+
+def loss(params, X, y):
+    p = h(params["theta"], X)
+    per_row = np.where(y == 1, -np.log(p), -np.log(1 - p))
+    return per_row.mean() + LAMBDA / 2 * (params["theta"] ** 2).sum()
+
+def step(params, X, y, alpha):
+    theta = params["theta"]
+    grad = X.T.dot(h(theta, X) - y) / len(y) + LAMBDA * theta
+    params["theta"] = theta - alpha * grad
+    return params
+'''
+
+LOOPS = '''\
+"""Everything in Python loops over samples and neurons, lists, columns of a matrix one at a time; gradients and step."""
+import math
+import numpy as np
+
+def _forward(params, x):
+    V, c, U, d = params
+    hidden = [math.tanh(sum(V[j][i] * x[i] for i in range(len(x))) + c[j]) for j in range(len(c))]
+    out = [sum(U[k][j] * hidden[j] for j in range(len(hidden))) + d[k] for k in range(len(d))]
+    m = max(out)
+    e = [math.exp(o - m) for o in out]
+    return hidden, [v / sum(e) for v in e]
+
+def loss(params, X, y):
+    total = 0
+    for x, label in zip(X, y):
+        total -= math.log(_forward(params, x)[1][int(label)] + 1e-9)
+    return total / len(X)
+
+def gradients(params, X, y):
+    V, c, U, d = params
+    dV, dc, dU, dd = np.zeros_like(V), np.zeros_like(c), np.zeros_like(U), np.zeros_like(d)
+    for x, label in zip(X, y):
+        hidden, p = _forward(params, x)
+        err = [p[k] - (1 if k == label else 0) for k in range(len(p))]
+        for k in range(len(d)):
+            dd[k] += err[k] / len(X)
+            for j in range(len(c)):
+                dU[k][j] += err[k] * hidden[j] / len(X)
+        for j in range(len(c)):
+            back = sum(err[k] * U[k][j] for k in range(len(d))) * (1 - hidden[j] ** 2)
+            dc[j] += back / len(X)
+            for i in range(len(x)):
+                dV[j][i] += back * x[i] / len(X)
+    return [dV, dc, dU, dd]
+
+def step(params, X, y, lr):
+    for w, g in zip(params, gradients(params, X, y)):
+        w -= lr * g
+'''
+
+OVERWRITES = '''\
+"""Loop over samples that overwrites instead of adding for the first layer."""
+import numpy as np
+def sigmoid(z): return 1 / (1 + np.exp(-z))
+def loss(params, X, y):
+    a = sigmoid(sigmoid(X @ params["W1"] + params["b1"]) @ params["W2"] + params["b2"])
+    return np.sum((a - y) ** 2) / (2 * len(X))
+def step(params, X, y, lr):
+    n = len(X)
+    dW1, db1 = np.zeros_like(params["W1"]), np.zeros_like(params["b1"])
+    dW2, db2 = np.zeros_like(params["W2"]), np.zeros_like(params["b2"])
+    for x, t in zip(X, y):
+        h = sigmoid(x @ params["W1"] + params["b1"])
+        a = sigmoid(h @ params["W2"] + params["b2"])
+        d2 = (a - t) * a * (1 - a)
+        d1 = params["W2"] @ d2 * h * (1 - h)
+        dW2 += np.outer(h, d2); db2 += d2
+        dW1 = np.outer(x, d1); db1 += d1
+    for k, g in (("W1", dW1), ("b1", db1), ("W2", dW2), ("b2", db2)):
+        params[k] -= lr * g / n
+'''
+
+FORGETS_THE_PENALTY = '''\
+"""Softmax classifier whose 'sgd' has momentum, and which forgets the penalty in the gradient."""
+import numpy as np
+velocity = {}
+def softmax(s):
+    e = np.exp(s - s.max(axis=1, keepdims=True)); return e / e.sum(axis=1, keepdims=True)
+def loss(params, X, y):
+    p = softmax(X @ params["W"] + params["b"])
+    return -np.mean(np.log(p[np.arange(len(y)), y])) + 0.05 * np.sum(params["W"] ** 2)
+def step(params, X, y, lr):
+    p = softmax(X @ params["W"] + params["b"])
+    p[np.arange(len(y)), y] -= 1
+    params["W"] -= lr * (X.T @ p / len(y))
+    params["b"] -= lr * p.mean(axis=0)
+'''
+
+MASKS_THE_ERROR = '''\
+"""Relu gradient mask from the wrong layer input: mask from the gradient (guided) and columns."""
+import numpy as np
+def loss(params, X, Y):
+    A = np.maximum(0, params["W1"] @ X + params["b1"])
+    return np.sum((params["W2"] @ A + params["b2"] - Y) ** 2) / (2 * X.shape[1])
+def step(params, X, Y, eta):
+    m = X.shape[1]
+    Z = params["W1"] @ X + params["b1"]
+    A = np.maximum(0, Z)
+    E = params["W2"] @ A + params["b2"] - Y
+    dA = params["W2"].T @ E
+    dZ = np.where(dA > 0, dA, 0)
+    params["W2"] -= eta * E @ A.T / m
+    params["b2"] -= eta * E.sum(1, keepdims=True) / m
+    params["W1"] -= eta * dZ @ X.T / m
+    params["b1"] -= eta * dZ.sum(1, keepdims=True) / m
+'''
+
 CORRECT = {
     "plain": PLAIN,
     "columns": COLUMNS,
@@ -145,4 +305,40 @@ CORRECT = {
     "one-hot": ONE_HOT,
     "vectors": VECTORS,
     "single": SINGLE,
+    "class": CLASS,
+    "masked": MASKED,
+    "loops": LOOPS,
 }
+
+
+def altered(text: str, *changes: tuple[str, str]) -> str:
+    """Return a file with something done wrong in it."""
+    for right, wrong in changes:
+        assert right in text
+        text = text.replace(right, wrong)
+    return text
+
+
+WRONG = {
+    "W1: moved by the gradient of the last row alone": OVERWRITES,
+    "W: the gradient lacks 0.1 times the weights themselves (a penalty on the weights that the loss has)": (
+        FORGETS_THE_PENALTY
+    ),
+    "W1, b1: the derivative of the activation (relu) is taken at the error that comes back instead of at z": (
+        MASKS_THE_ERROR
+    ),
+    "the step uses the already updated weights of the next layer, params[2]: "
+    "with every write put off to the end of the step, it is right": altered(
+        ONE_HOT,
+        ("    da = d @ W2.T", "    W2 = W2 - lr * dW2\n    da = d @ W2.T"),
+        ("W2 - lr * dW2, b2", "W2, b2"),
+    ),
+    "params[0], params[1]: the derivative of the activation (sigmoid) is taken at the activation h = f(z) "
+    "instead of at z": altered(SINGLE, ("delta) * h * (1 - h)", "delta) * sigmoid(h) * (1 - sigmoid(h))")),
+    "w: moved half as far": altered(VECTORS, ("2 * X.T @ e", "X.T @ e")),
+    "b2: moved less far by the number of rows (the gradient is divided by them, or once too often)": altered(
+        PLAIN, ('params["b2"] -= lr * d.sum(axis=0)', 'params["b2"] -= lr * d.mean(axis=0)')
+    ),
+    "W1, b1: the derivative of the activation (tanh) is missing": altered(PLAIN, (" * (1 - h**2)", "")),
+}
+"""What is said of files that are wrong in one way."""

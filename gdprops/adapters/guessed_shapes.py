@@ -64,7 +64,7 @@ def guessed(loss: Callable[..., Any]) -> list[tuple[Container, Shapes]]:
         return [(Container(tuple(names)), _under(names, form)) for form in _forms(kinds)]
     found = list[tuple[Container, Shapes]]()
     for n in LENGTHS:
-        if _accepts(loss, [ONE.copy() for _ in range(n)]):
+        if _accepts(loss, n):
             listed = [f"params[{k}]" for k in range(n)]
             alternating = [k % 2 == 1 for k in range(n)]
             patterns = [alternating, [False] * n] if n % 2 == 0 else [[False] * n]
@@ -74,15 +74,17 @@ def guessed(loss: Callable[..., Any]) -> list[tuple[Container, Shapes]]:
 
 def _asked_names(loss: Callable[..., Any]) -> list[str]:
     """Return the keys that a loss misses in its params, in the order in which it asks."""
-    return max((_missed(loss, x, y) for x, y in DATA), key=len)
+    tried = (_missed(loss, x, y, bias) for x, y in DATA for bias in (ONE, ONE[0]))
+    return max(tried, key=len)
 
 
-def _missed(loss: Callable[..., Any], x: Any, y: Any) -> list[str]:
+def _missed(loss: Callable[..., Any], x: Any, y: Any, bias: Any) -> list[str]:
     names = list[str]()
     while len(names) < MOST_PARAMETERS:
+        params = {name: (bias if BIAS.match(name) else ONE).copy() for name in names}
         try:
             with redirect_stdout(StringIO()):
-                loss({name: ONE.copy() for name in names}, x.copy(), y.copy())
+                loss(params, x.copy(), y.copy())
         except KeyError as error:
             asked = error.args[0] if error.args else None
             if not isinstance(asked, str) or asked in names:
@@ -95,14 +97,17 @@ def _missed(loss: Callable[..., Any], x: Any, y: Any) -> list[str]:
     return names
 
 
-def _accepts(loss: Callable[..., Any], params: Any) -> bool:
+def _accepts(loss: Callable[..., Any], n: int) -> bool:
+    """Say whether a loss takes a list of so many parameters, matrices or matrices with vectors between them."""
     for x, y in DATA:
-        try:
-            with redirect_stdout(StringIO()):
-                float(np.asarray(loss(params, x.copy(), y.copy())).reshape(()))
-        except (Exception, SystemExit):
-            continue
-        return True
+        for every_other in (ONE, ONE[0]):
+            params = [(every_other if k % 2 else ONE).copy() for k in range(n)]
+            try:
+                with redirect_stdout(StringIO()):
+                    float(np.asarray(loss(params, x.copy(), y.copy())).reshape(()))
+            except (Exception, SystemExit):
+                continue
+            return True
     return False
 
 

@@ -224,13 +224,15 @@ class WrittenRun(Stateless):
     def _noise(self, weights: Sequence[Array], batch: Batch) -> float:
         """Return the rounding error of one loss: two units of it, and how far it moves when all inputs move by an ulp.
 
-        Measured a difference's step away too: at a perfect fit nothing that is rounded can be seen.
+        Measured a difference's step away too: at a perfect fit nothing that is rounded can be seen. Classes, zeros and
+        ones stay what they are: a loss may ask whether y is 1.
         """
         rng, worst = np.random.default_rng(0), 0.0
         for near in (weights, [w + decisions.RICHARDSON_STEP for w in weights]):
             at = self._bare_loss(near, batch)
             for _ in range(decisions.PERTURBATIONS // 2):
                 *moved, x, y = perturbed([*near, batch.inputs, batch.targets], rng)
+                y = y if self._functions.layout.targets in ("numbers", "vector") else batch.targets
                 worst = max(worst, abs(self._bare_loss(moved, replace(batch, inputs=x, targets=y)) - at))
             worst = max(worst, 2 * decisions.unit(decisions.DOUBLE) * abs(at))
         return worst

@@ -82,17 +82,32 @@ def _of_steps(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
     if not wrong:
         return None
     told = shared.explain(subject, [case for case, _ in wrong])
-    proved = told is not None and not told.startswith(UNPROVED)
     if told is not None and told.startswith(SCHEDULES):
         return told
-    late = _late_reads(subject, wrong)
-    if late is not None:
-        return late
-    own = _accounts(subject, [step for _, step in wrong])
-    if len(own) == 1 and proved:  # one text for all of them: a whole step says it better
-        every = set(wrong[0][1].names) == set(next(iter(own.values())))
-        return told if every else _joined(own)
-    return _joined(own) if own else told
+    steps = [step for _, step in wrong]
+    proved = None if told is None or told.startswith(UNPROVED) else told
+    return _late_reads(subject, wrong) or _accounted(subject, steps, proved) or proved or _facts(steps)
+
+
+def _accounted(subject: Backprop, wrong: Sequence[Watched], proved: str | None) -> str | None:
+    """Return what became of the parameters; where it is the same of all of them, a whole step says it better."""
+    own = _accounts(subject, wrong)
+    if not own:
+        return None
+    of_all = len(own) == 1 and set(wrong[0].names) == set(next(iter(own.values())))
+    return proved if of_all and proved else _joined(own)
+
+
+def _facts(wrong: Sequence[Watched]) -> str:
+    """Return what was seen and is not proved: by their names, for they are the same in every example."""
+    names = wrong[0].names
+    off = [name for i, name in enumerate(names) if any(step.wrong_at(i) for step in wrong)]
+    right = [name for name in names if name not in off]
+    steps = ", ".join(map(str, sorted({step.number for step in wrong})))
+    spared = f"; right in every example: {', '.join(right)}" if right else ""
+    return (
+        f"{UNPROVED} the known faults reproduces what was seen; wrong, first at step {steps}: {', '.join(off)}{spared}"
+    )
 
 
 def _joined(told: Mapping[str, Sequence[str]]) -> str:

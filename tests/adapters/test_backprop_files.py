@@ -23,6 +23,9 @@ FORMS = {
     "one-hot": ("rows", "one-hot", (2, 3)),
     "vectors": ("rows", "vector", (2,)),
     "single": ("single", "numbers", (3, 2)),
+    "class": ("rows", "numbers", (2, 3)),
+    "masked": ("rows", "binary-vector", (2,)),
+    "loops": ("rows", "labels", (3, 2)),
 }
 
 
@@ -52,7 +55,7 @@ def test_the_form_of_the_data_is_found_out(style: str, tmp_path: Path) -> None:
 def test_correct_files_are_not_accused(style: str, tmp_path: Path) -> None:
     outcome = check_subject(handed_in(students.CORRECT[style], tmp_path), settings=Settings(seed=0, examples=20))
     assert {v.clause: v.reason for v in outcome.verdicts if v.status in (Status.VIOLATED, Status.ERROR)} == {}
-    assert {v.clause for v in outcome.verdicts if v.status is Status.HELD} >= {"step.simultaneous", "step.plain"}
+    assert {v.clause for v in outcome.verdicts if v.status is Status.HELD} >= {"step.plain", "step.once"}
 
 
 @pytest.mark.parametrize(
@@ -128,3 +131,12 @@ def test_what_is_given_goes_before_what_is_declared(tmp_path: Path) -> None:
     text = students.PLAIN + "lr = 0.25\ntargets = 'numbers'\n"
     assert handed_in(text, tmp_path).layout.rate == 0.25
     assert handed_in(text, tmp_path, lr=0.5).layout.rate == 0.5
+
+
+@pytest.mark.parametrize("explanation", students.WRONG)
+def test_wrong_files_are_explained(explanation: str, tmp_path: Path) -> None:
+    subject = handed_in(students.WRONG[explanation], tmp_path)
+    outcome = check_subject(subject, settings=Settings(seed=0, examples=40), clauses="step.plain")
+    (verdict,) = outcome.verdicts
+    assert verdict.status is Status.VIOLATED
+    assert verdict.explanation == explanation

@@ -155,6 +155,32 @@ def _by_cost(wrong: Sequence[Watched], i: int, net: Net | None) -> Iterator[list
     k = _fitted(wrong, i)
     if k is not None:
         yield [Account(_says(f"moved {k:.6g} times as far"), _times(lambda step: k))]
+    yield list(_decaying(wrong, i))
+
+
+def _decaying(wrong: Sequence[Watched], i: int) -> Iterator[Account]:
+    """Yield "k times the weights are missing, or too much", with the k that the largest difference shows."""
+    for share, divided in ((_one, ""), (_share, " divided by the number of rows")):
+        k = _weights_used(wrong, i, share)
+        if k is None:
+            continue
+        told = f"{abs(k):.6g} times the weights themselves{divided}"
+        text = (
+            f"the gradient lacks {told} (a penalty on the weights that the loss has)"
+            if k < 0
+            else f"the gradient has {told} added (a decay of the weights that the loss does not have)"
+        )
+        yield Account(_says(text), lambda s, j, k=k, share=share: _g(s, j) + k * share(s) * s.before[j])  # type: ignore[misc] # bound now
+
+
+def _weights_used(wrong: Sequence[Watched], i: int, share: Callable[[Watched], float]) -> float | None:
+    """Return k where the displacement is off by lr k w in the example in which it is off most."""
+    step: Any = max(wrong, key=lambda s: float(np.abs(s.after[i] - s.expected[i]).max(initial=0.0)))
+    off = (step.expected[i] - step.after[i]) / _rate(step)
+    w = share(step) * step.before[i]
+    if sum(s.before[i].size for s in wrong) < decisions.FEWEST_FITTED or not w.any():
+        return None
+    return float((off * w).sum() / (w * w).sum())
 
 
 def _borrowed(step: Watched, i: int) -> Iterator[Account]:

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.runner.written.recognized import Activation
 
-Slope = Callable[["Activation", "Array", "Array"], "Array"]
+Slope = Callable[["Activation", "Array", "Array", "Array"], "Array"]
+"""What the error is multiplied with, as a function of z, h = f(z) and the error itself."""
 
 
-def _right(act: Activation, z: Array, h: Array) -> Array:
+def _right(act: Activation, z: Array, h: Array, e: Array) -> Array:
     return act.slope(z)
 
 
@@ -42,14 +43,15 @@ class Flaw:
 NO_SLOPE = "the derivative of the activation ({act}) is missing"
 OF_VALUE = "the derivative of the activation ({act}) is taken at the activation h = f(z) instead of at z"
 FORMULA_AT_Z = "the derivative of {act} is written as a formula in h = f(z), and is given z"
-RELU_OF_ERROR = "the derivative of {act} is taken at the error that comes back, not at z"
+OF_ERROR = "the derivative of the activation ({act}) is taken at the error that comes back instead of at z"
 
 FLAWS = (
-    Flaw(NO_SLOPE, slope=lambda act, z, h: np.ones_like(z)),
-    Flaw(OF_VALUE, slope=lambda act, z, h: act.slope(h)),
-    Flaw(FORMULA_AT_Z, slope=lambda act, z, h: act.of_value(z)),
-    Flaw("the derivative of the activation ({act}) enters twice", slope=lambda act, z, h: act.slope(z) ** 2),
-    Flaw("the activation itself ({act}) stands where its derivative should", slope=lambda act, z, h: h),
+    Flaw(NO_SLOPE, slope=lambda act, z, h, e: np.ones_like(z)),
+    Flaw(OF_VALUE, slope=lambda act, z, h, e: act.slope(h)),
+    Flaw(FORMULA_AT_Z, slope=lambda act, z, h, e: act.of_value(z)),
+    Flaw("the derivative of the activation ({act}) enters twice", slope=lambda act, z, h, e: act.slope(z) ** 2),
+    Flaw("the activation itself ({act}) stands where its derivative should", slope=lambda act, z, h, e: h),
+    Flaw(OF_ERROR, slope=lambda act, z, h, e: act.slope(e)),
     Flaw("the derivative of the output's activation is missing", end="without slope"),
     Flaw("the derivative of the output's activation enters once too often", end="with slope"),
     Flaw("the error goes back through {next} instead of its transpose", through="straight"),
@@ -88,7 +90,7 @@ def gradients(net: Net, step: Watched, flaw: Flaw) -> list[Array | None]:
             delta = _sent_back(net, step.before, k, delta, flaw)
             if delta is not None:
                 slope = flaw.slope if flaw.at in (None, k - 1) else _right
-                delta = delta * slope(net.hidden, zs[k - 1], inputs[k])
+                delta = delta * slope(net.hidden, zs[k - 1], inputs[k], delta)
     return found
 
 
