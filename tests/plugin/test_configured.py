@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from xml.etree import ElementTree
 
 import pytest
@@ -248,3 +251,25 @@ def test_what_is_no_shard_or_server_is_refused(project: pytest.Pytester) -> None
     result.stderr.fnmatch_lines(["ERROR: --gdprops-shard='3/2'; expected i/n with 1 <= i <= n, for instance 1/3"])
     result = run(project, "--gdprops", "--gdprops-share", "localhost")
     result.stderr.fnmatch_lines(["ERROR: --gdprops-share='localhost'; expected the address of a Redis server, *"])
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_sigterm_still_writes_the_reports(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
+) -> None:
+    """The fake subject says through a file that it has begun, then waits."""
+    table(project, other="slow:one")
+    mark = project.path / "begun"
+    monkeypatch.setenv("GDPROPS_TEST_MARK", str(mark))
+    flags = ("-p", "no:cacheprovider", "--gdprops", "--gdprops-json", "r.json", *workers)
+    command = [sys.executable, "-m", "pytest", *flags]
+    with subprocess.Popen(command, cwd=project.path, stdout=subprocess.DEVNULL) as running:
+        while not mark.exists():
+            time.sleep(0.05)
+            assert running.poll() is None
+        running.terminate()
+        running.wait(timeout=60)
+    assert running.returncode == pytest.ExitCode.INTERRUPTED
+    data = json.loads((project.path / "r.json").read_text(encoding="utf-8"))
+    assert data["complete"] is False
+    assert data["runs"]
