@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gdprops.adapters.probe_rule import PAIR, grouped_weights, is_linear_with
-from gdprops.adapters.probing import RATE, Probe, attempt
+from gdprops.adapters.probing import PATIENCE, RATE, Probe, attempt
 from gdprops.model.case import Plan
 from gdprops.model.options import OPTIONS, with_required
 from gdprops.model.subject import Domain
@@ -87,4 +87,4 @@ def _runs_with(probe: Probe, options: Mapping[str, Any], *, rate: bool) -> bool:
 def _accepts_empty(probe: Probe, *, rate: bool) -> bool:
     empty, full = np.zeros((0,), dtype=probe.dtype), np.ones((2, 2), dtype=probe.dtype)
     plan = Plan(((0, 1),), (RATE,) if rate else None)
-    return attempt(lambda: probe.run(plan, [empty, full], [[empty, full]])) is None
+    return attempt(lambda: probe.run(plan, [empty, full], [[empty, full]] * PATIENCE)) is None

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gdprops.adapters.probing import RATE, Probe, attempt
+from gdprops.adapters.probing import PATIENCE, RATE, Probe, attempt
 from gdprops.model.case import Plan
 from gdprops.model.traits import IMPLEMENTATIONS
 
@@ -41,16 +41,16 @@ def complex_numbers(probe: Probe) -> None:
 
 
 def shapes(probe: Probe) -> None:
-    """Try two steps on one tensor of each number of dimensions."""
+    """Try twelve steps on one tensor of each number of dimensions."""
     accepted: list[str] = []
     refused: list[str] = []
     for dimensions, shape in SHAPES.items():
         ones = np.ones(shape, dtype=probe.dtype)
         plan = Plan(((0,),), (RATE,)) if probe.has_rate() else Plan(((0,),))
-        crash = attempt(lambda ones=ones, plan=plan: probe.run(plan, [ones], [[ones], [ones]]))  # type: ignore[misc] # bound now
+        crash = attempt(lambda ones=ones, plan=plan: probe.run(plan, [ones], [[ones]] * PATIENCE))  # type: ignore[misc] # bound now
         (accepted if crash is None else refused).append(dimensions)
     value = "any" if not refused else "+".join(accepted) or "2"
-    said = f"two steps on tensors of 0, 1, 2, 3 and 4 dimensions; refused: {', '.join(refused) or 'none'}"
+    said = f"twelve steps on tensors of 0, 1, 2, 3 and 4 dimensions; refused: {', '.join(refused) or 'none'}"
     probe.note("shapes", value, said)
 
 

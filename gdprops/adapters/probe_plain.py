@@ -76,6 +76,8 @@ def _describe_factors(factors: list[list[float | None]]) -> str:
     if all(k == 1.0 for k in every):
         return "yes"
     known = [k for k in every if k is not None]
+    if known and not any(known):
+        return "no"
     if len(known) == len(every) and known and max(known) - min(known) <= NEARLY_PARALLEL * abs(known[0]):
         return f"nearly: every displacement is {known[0]:.9g} times -eta g"
     tensors = [[step[i] for step in factors] for i in range(len(factors[0]))]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from gdprops.adapters.probing import ALL, LONG, RATE, SLOW_RATE, STEPS, Probe, attempt
+from gdprops.adapters.probing import ALL, LONG, RATE, SLOW_RATE, STEPS, Probe
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.numerics.comparison import differ
 from gdprops.numerics.decisions import PROBE_TOLERANCE, SINGLE_TOLERANCE
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gdprops.model.case import Plan
     from gdprops.model.subject import Gradients
 
+HALF_AS_LONG = LONG // 2
 EVERY_PAIR = 6
 """Ordered pairs of three tensors: a coupling by design reaches all of them."""
 
@@ -48,8 +49,8 @@ class Variant:
 VARIANTS = (
     Variant(RATE, STEPS, (3.0, 1000.0, 0.0, -1.0)),
     Variant(1.0, STEPS, (3.0, 1000.0, 0.0, -1.0), scale=2.0**-6, growth=2.0),
-    Variant(SLOW_RATE, LONG, (3.0,)),
-    Variant(RATE, LONG, (3.0,), constant=True),
+    Variant(SLOW_RATE, HALF_AS_LONG, (3.0, -1.0)),
+    Variant(RATE, HALF_AS_LONG, (3.0, -1.0), constant=True),
     Variant(1.0, 3 * STEPS, (30.0, -30.0, 1e-3), scale=2.0**-3, rare=True),
     Variant(1.0, 3 * STEPS, (30.0, -30.0, 1e-3), scale=2.0**3, growth=0.5, rare=True),
     Variant(RATE, 3 * STEPS, (30.0, -30.0, 1e6), scale=2.0**-3, growth=1.5, rare=True),
@@ -57,8 +58,9 @@ VARIANTS = (
 """A coupling may be the smaller of two lengths, of which one is the rate, or look at how a norm grows."""
 PAIR = ((0, 1), (2,))
 """Two groups."""
-WAITS = 2
-"""Steps after which a gradient, or a group, is there for the first time."""
+WAITS = (2, 3)
+"""Steps after which a gradient, or a group, is there for the first time: some rules alternate."""
+Late = Callable[["Probe", "list[list[Array]]", int], "list[Array]"]
 
 
 def randomness(probe: Probe) -> None:
@@ -183,35 +185,38 @@ def clock(probe: Probe) -> None:
     """
     if probe.found["separability"].value not in ("element", "tensor"):
         return
-    steps = probe.steps(WAITS + STEPS)
-    fresh = probe.run(probe.plan(groups=((2,),)), probe.tensors(), steps[WAITS:])
-    if not differ(_late_gradient(probe, steps)[2:], fresh[-1][2:]):
-        probe.note("clock", "tensor", "a tensor with its first gradient at step 3 moves as in a fresh optimizer")
-        return
-    late = _late_group(probe, steps)
-    value = "group" if late is not None and not differ(late[2:], fresh[-1][2:]) else "optimizer"
-    own = " and one in a group added then does" if value == "group" else ""
-    probe.note("clock", value, f"a tensor with its first gradient at step 3 does not move as in a fresh optimizer{own}")
+    said = "a tensor with its first gradient at step 3 or 4"
+    other = f"{said} does not move as in a fresh optimizer"
+    if all(_starts_afresh(probe, _late_gradient, waits) for waits in WAITS):
+        probe.note("clock", "tensor", f"{said} moves as in a fresh optimizer")
+    elif all(_starts_afresh(probe, _late_group, waits) for waits in WAITS):
+        probe.note("clock", "group", f"{other}, and one in a group added then does")
+    else:
+        probe.note("clock", "optimizer", other)
 
 
-def _late_gradient(probe: Probe, steps: list[list[Array]]) -> list[Array]:
-    there: list[Gradients] = [[*s[:2], s[2] if t >= WAITS else None] for t, s in enumerate(steps)]
+def _starts_afresh(probe: Probe, late: Late, waits: int) -> bool:
+    """Say whether the third tensor ends where a fresh optimizer takes it, when it comes in after some steps."""
+    steps = probe.steps(waits + STEPS)
+    fresh = probe.run(probe.plan(groups=((2,),)), probe.tensors(), steps[waits:])
     try:
-        return probe.run(probe.plan(), probe.tensors(), there)[-1]
+        return not differ(late(probe, steps, waits)[2:], fresh[-1][2:])
     except SubjectCrash:
-        return probe.tensors()
+        return False
 
 
-def _late_group(probe: Probe, steps: list[list[Array]]) -> list[Array] | None:
-    def trial() -> list[Array]:
-        run = probe.subject.start(probe.tensors(), probe.plan(groups=((0, 1),)))
-        for t, step in enumerate(steps):
-            if t == WAITS:
-                run.add_group((2,), RATE if probe.has_rate() else None)
-            run.step([*step[:2], step[2] if t >= WAITS else None])
-        return run.weights()
+def _late_gradient(probe: Probe, steps: list[list[Array]], waits: int) -> list[Array]:
+    there: list[Gradients] = [[*s[:2], s[2] if t >= waits else None] for t, s in enumerate(steps)]
+    return probe.run(probe.plan(), probe.tensors(), there)[-1]
 
-    return None if attempt(trial) is not None else trial()
+
+def _late_group(probe: Probe, steps: list[list[Array]], waits: int) -> list[Array]:
+    run = probe.subject.start(probe.tensors(), probe.plan(groups=((0, 1),)))
+    for t, step in enumerate(steps):
+        if t == waits:
+            run.add_group((2,), RATE if probe.has_rate() else None)
+        run.step([*step[:2], step[2] if t >= waits else None])
+    return run.weights()
 
 
 def rate_response(probe: Probe) -> None:
@@ -220,10 +225,21 @@ def rate_response(probe: Probe) -> None:
         probe.note("lr_response", "own-schedule", "there is no learning rate to read or set")
         return
     found = {_response_at(probe, t, probe.plan()) for t in range(STEPS)}
+    if found == {"linear"} and not _linear_elsewhere(probe):
+        said = "nearly: linear at a rate of 1/8, not at a rate of 1 with small gradients that grow"
+        probe.note("lr_response", "nonlinear", said)
+        return
     value = found.pop() if len(found) == 1 else "nonlinear"
     what = "each of four steps at 1, 2 and 10 times the rate, from the same state"
     miss = "nearly: there is a rate, and setting it changes nothing; " if value == "ignored" else ""
     probe.note("lr_response", value, miss + what)
+
+
+def _linear_elsewhere(probe: Probe) -> bool:
+    """Say whether the answer stays linear at another rate, where gradients grow and the weights shrink or grow."""
+    plan, down = probe.plan(1.0), VARIANTS[1]
+    ways = [(t, variant) for t in (1, 2, 3) for variant in (down, replace(down, scale=-down.scale))]
+    return all(_response_at(probe, t, plan, variant) == "linear" for t, variant in ways)
 
 
 def is_linear_with(probe: Probe, options: Mapping[str, float | bool]) -> bool:
@@ -231,9 +247,10 @@ def is_linear_with(probe: Probe, options: Mapping[str, float | bool]) -> bool:
     return all(_response_at(probe, t, probe.plan(options=options)) == "linear" for t in range(1, STEPS))
 
 
-def _response_at(probe: Probe, t: int, plan: Plan) -> str:
-    once, slow = _displacement(probe, t, 1.0, plan)
-    others = [_displacement(probe, t, c, plan) for c in (2.0, 10.0)]
+def _response_at(probe: Probe, t: int, plan: Plan, variant: Variant | None = None) -> str:
+    fed = (variant or VARIANTS[0]).gradients(probe)
+    once, slow = _displacement(probe, fed[: t + 1], 1.0, plan)
+    others = [_displacement(probe, fed[: t + 1], c, plan) for c in (2.0, 10.0)]
     size = max(float(np.abs(m).max(initial=0)) for m in others[-1][0]) or 1.0
     room = (SINGLE_TOLERANCE if probe.dtype == np.float32 else PROBE_TOLERANCE) * size
     if all(_near(moved, [rate / slow * m for m in once], room) for moved, rate in others):
@@ -245,15 +262,15 @@ def _near(a: Sequence[Array], b: Sequence[Array], room: float) -> bool:
     return all(float(np.abs(x - y).max(initial=0)) <= room for x, y in zip(a, b, strict=True))
 
 
-def _displacement(probe: Probe, last: int, factor: float, plan: Plan) -> tuple[list[Array], float]:
-    """Return one step's displacement, and the rate in force: a float32 store rounds it."""
+def _displacement(probe: Probe, fed: Sequence[list[Array]], factor: float, plan: Plan) -> tuple[list[Array], float]:
+    """Return the last step's displacement, and the rate in force: a float32 store rounds it."""
     run = probe.subject.start(probe.tensors(), plan)
-    for t in range(last):
-        run.step(probe.gradients(t))
+    for step in fed[:-1]:
+        run.step(step)
     before = run.weights()
     run.scale_rate(factor)
-    rate = run.rates()[0] or RATE * factor
-    run.step(probe.gradients(last))
+    rate = run.rates()[0] or (plan.rates or (RATE,))[0] * factor
+    run.step(fed[-1])
     return [a.astype(float) - b.astype(float) for a, b in zip(run.weights(), before, strict=True)], rate
 
 

@@ -21,6 +21,8 @@ SLOW_RATE = 2.0**-9
 STEPS = 4
 LONG = 128
 """Warm-ups, averages and couplings that set in late do so within so many steps."""
+PATIENCE = 12
+"""Steps before a refusal of a shape shows: some rules wait for ten gradients before they move."""
 ALL = (0, 1, 2)
 
 
