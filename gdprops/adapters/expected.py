@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gdprops.adapters.met import Met
+from gdprops.adapters.met import Met, Surroundings
 from gdprops.adapters.optimizer_state import clocks_of, needs_closure, put_settings, restore, snapshot
 from gdprops.adapters.structures import shaken
 from gdprops.adapters.tasks import ALL
@@ -29,25 +29,25 @@ class Expected:
         self._subject, self._task = subject, task
         self._model = task.model(ours=True)
         self._look_at = list(self._model.parameters())
-        twin = task.model()
+        plain = subject.rule_factory is None and (subject.lr is not None or not returned)
+        twin = self._model if plain else task.model()  # plain descent is computed without a model
         self._moved = list(twin.parameters())
-        self._rule = self._optimizer(twin, returned)
+        self._rule = None if plain else self._optimizer(twin)
         self.is_declared = subject.rule_factory is not None
         self.by_closure = self._rule is not None and needs_closure(self._rule)
         self._looked_at = (0, ALL, False)
         self._met: Met | None = None
+        self._surroundings = Surroundings(self._model)
         self.adopted: Any = None
         self.adopt()
 
-    def _optimizer(self, model: nn.Module, returned: bool) -> torch.optim.Optimizer | None:
+    def _optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
         subject = self._subject
         if subject.rule_factory is not None:
             return subject.rule_factory([p for p in model.parameters() if p.requires_grad])
-        if returned and subject.lr is None:
-            with subject.calls.to(f"{subject.name}(model, loss_fn)"):
-                _, optimizer = subject.build(model, self._task.criterion())
-            return optimizer  # type: ignore[no-any-return] # begin() has checked it
-        return None
+        with subject.calls.to(f"{subject.name}(model, loss_fn)"):
+            _, optimizer = subject.build(model, self._task.criterion())
+        return optimizer  # type: ignore[no-any-return] # begin() has checked it
 
     def mirror(self, model: nn.Module) -> None:
         """Require gradients where the user's model does after ``build``: freezing there is ordinary fine-tuning."""
@@ -93,7 +93,7 @@ class Expected:
         if moved:
             data = data._replace(inputs=shaken(data.inputs, t))
         if self._met is not None:
-            self._met.put(self._model)
+            self._surroundings.put(self._met)
         return self._task.objective(self._model, data)
 
     def clipped(self, gradients: list[Array | None]) -> list[Array | None]:

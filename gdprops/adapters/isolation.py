@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -54,11 +56,12 @@ def seed_random_numbers(seed: int) -> None:
 
 
 class RandomState:
-    """The random numbers of Python, NumPy and torch (where it is loaded), as they are now."""
+    """The random numbers of torch (where it is loaded) as they are now; of Python and NumPy too, if ``all_of_them``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, all_of_them: bool = True) -> None:
         torch = sys.modules.get("torch")
-        self._python, self._numpy = random.getstate(), np.random.get_state()
+        self._python = random.getstate() if all_of_them else None
+        self._numpy = np.random.get_state(legacy=False) if all_of_them else None
         self._torch = None if torch is None else torch.get_rng_state()
 
     @property
@@ -66,9 +69,26 @@ class RandomState:
         """The state of torch's generator, to be compared."""
         return b"" if self._torch is None else self._torch.numpy().tobytes()
 
+    def differs_outside_torch(self, other: RandomState) -> bool:
+        """Say whether Python's or NumPy's generator stands elsewhere."""
+        return self._python != other._python or not _alike(self._numpy, other._numpy)
+
+    def with_torch(self, other: RandomState) -> RandomState:
+        """Return this state with torch's from another one."""
+        found = copy.copy(self)
+        found._torch = other._torch
+        return found
+
     def put(self) -> None:
         """Go on from these random numbers."""
-        random.setstate(self._python)
-        np.random.set_state(self._numpy)
+        if self._python is not None and self._numpy is not None:
+            random.setstate(self._python)
+            np.random.set_state(self._numpy)
         if self._torch is not None:
             sys.modules["torch"].set_rng_state(self._torch)
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Say whether two states of NumPy's generator are the same."""
+    keys = [state["state"] for state in (a, b)]
+    return keys[0]["pos"] == keys[1]["pos"] and bool((keys[0]["key"] == keys[1]["key"]).all())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from gdprops.adapters.isolation import RandomState
 
@@ -17,30 +17,29 @@ class Met(NamedTuple):
     buffers: tuple[Tensor, ...]
     modes: tuple[bool, ...]
 
-    @classmethod
-    def by(cls, model: nn.Module) -> Met:
-        """Return what a forward pass of a model would meet now."""
-        return cls(RandomState(), tuple(b.detach().clone() for b in model.buffers()), modes_of(model))
-
     @property
     def drawn(self) -> bytes:
         """The state of torch's random numbers, to be compared."""
         return self.random.torch_bytes
 
-    def put(self, model: nn.Module) -> None:
-        """Let another model of the same form meet the same."""
-        self.random.put()
-        for buffer, theirs in zip(model.buffers(), self.buffers, strict=False):
+
+@final
+class Surroundings:
+    """A model's buffers, and its modules without parts: what wraps them may differ between their model and ours."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._buffers = list(model.buffers())
+        self._leaves = [module for module in model.modules() if next(module.children(), None) is None]
+
+    def now(self) -> Met:
+        """Return what a forward pass would meet now."""
+        buffers = tuple(b.detach().clone() for b in self._buffers)
+        return Met(RandomState(all_of_them=False), buffers, tuple(module.training for module in self._leaves))
+
+    def put(self, met: Met) -> None:
+        """Let a forward pass of this model meet what another of the same form has met."""
+        met.random.put()
+        for buffer, theirs in zip(self._buffers, met.buffers, strict=False):
             buffer.data.copy_(theirs)
-        for module, trains in zip(_leaves(model), self.modes, strict=False):
+        for module, trains in zip(self._leaves, met.modes, strict=False):
             module.training = trains
-
-
-def _leaves(model: nn.Module) -> list[nn.Module]:
-    """Return the modules without parts: what wraps them may differ between the user's model and ours."""
-    return [module for module in model.modules() if next(module.children(), None) is None]
-
-
-def modes_of(model: nn.Module) -> tuple[bool, ...]:
-    """Return which of the modules without parts are in training mode."""
-    return tuple(module.training for module in _leaves(model))

@@ -120,8 +120,10 @@ def module_of(network: Network, tensors: Sequence[Array], *, recomputed: bool = 
 
 
 def _linear(weight: nn.Parameter, bias: nn.Parameter | None) -> nn.Linear:
-    with torch.device("meta"):
-        linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, dtype=weight.dtype)
+    """Return a layer that holds these parameters: its own initialization would be thrown away."""
+    linear = nn.Linear.__new__(nn.Linear)
+    nn.Module.__init__(linear)
+    linear.out_features, linear.in_features = weight.shape
     linear.weight = weight
     linear.bias = bias  # type: ignore[assignment] # None where there is no bias
     return linear

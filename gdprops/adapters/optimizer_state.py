@@ -21,11 +21,22 @@ REGROUPED = "the optimizer's parameter groups change during training: its update
 
 def settings_of(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
     """Return copies of every group's hyperparameters, without the parameters."""
-    return [copy.deepcopy(_without_parameters(group)) for group in optimizer.param_groups]
+    return [
+        {key: _copied(value) for key, value in group.items() if key != "params"} for group in optimizer.param_groups
+    ]
 
 
-def _without_parameters(group: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in group.items() if key != "params"}
+def _copied(value: Any) -> Any:
+    """Return a deep copy; what cannot change is taken as it is, and so are the tensors of a state cloned at once."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if type(value) is torch.Tensor and not value.requires_grad:
+        return value.clone()
+    if type(value) is dict:
+        return {key: _copied(member) for key, member in value.items()}
+    if type(value) is tuple or type(value) is list:
+        return type(value)(_copied(member) for member in value)
+    return copy.deepcopy(value)
 
 
 def put_settings(optimizer: torch.optim.Optimizer, settings: Sequence[Mapping[str, Any]]) -> None:
@@ -33,12 +44,12 @@ def put_settings(optimizer: torch.optim.Optimizer, settings: Sequence[Mapping[st
     if len(settings) != len(optimizer.param_groups):
         raise Unsupported(REGROUPED)
     for group, held in zip(optimizer.param_groups, settings, strict=True):
-        group.update(copy.deepcopy(held))
+        group.update({key: _copied(value) for key, value in held.items()})
 
 
 def snapshot(optimizer: torch.optim.Optimizer) -> Any:
     """Return copies of every parameter's state and every group's settings: loading a ``state_dict`` loses dtypes."""
-    states = [copy.deepcopy(optimizer.state.get(p)) for p in _parameters(optimizer)]
+    states = [_copied(optimizer.state.get(p)) for p in _parameters(optimizer)]
     return states, settings_of(optimizer)
 
 
@@ -47,7 +58,7 @@ def restore(optimizer: torch.optim.Optimizer, held: Any) -> None:
     states, settings = held
     put_settings(optimizer, settings)
     optimizer.state.clear()
-    pairs = zip(_parameters(optimizer), copy.deepcopy(states), strict=False)
+    pairs = zip(_parameters(optimizer), _copied(states), strict=False)
     optimizer.state.update({p: s for p, s in pairs if s is not None})
 
 

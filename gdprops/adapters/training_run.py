@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, final
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from gdprops.adapters.expected import Expected
 from gdprops.adapters.isolation import RandomState
-from gdprops.adapters.met import Met
+from gdprops.adapters.met import Met, Surroundings
 from gdprops.adapters.optimizer_state import clocks_of, settings_of, snapshot
 from gdprops.adapters.structures import rows_in
 from gdprops.errors import SubjectCrash, Unsupported
@@ -43,7 +44,7 @@ class Training:
         self.told_last = _takes_last(step)
         self._called = list[list[dict[str, Any]]]()
         self._looks, self._met = list[int](), list[Met]()
-        self._overflowed = False
+        self._overflowed, self._surroundings = False, Surroundings(model)
         self._own_random = RandomState()
         self._sizes: tuple[int, ...] | None = None
         self._watch()
@@ -66,10 +67,10 @@ class Training:
         """Note a forward pass that is differentiated: how many rows it sees, and the random numbers that it meets."""
         if torch.is_grad_enabled():
             self._looks.append(rows_in((*args, *kwargs.values())))
-            self._met.append(Met.by(self._model))
+            self._met.append(self._surroundings.now())
 
     def _arrived(self, gradient: Tensor) -> None:
-        self._overflowed |= not bool(torch.isfinite(gradient.detach().sum()))
+        self._overflowed = self._overflowed or not math.isfinite(float(gradient.detach().sum()))
 
     @property
     def has_optimizer(self) -> bool:
@@ -106,7 +107,7 @@ class Training:
         self._met.clear()
         self._overflowed, returned = False, None
         self._own_random.put()  # our own looks have drawn from them
-        before = Met.by(self._model)
+        before, outside = self._surroundings.now(), RandomState()
         calls = self._task.calls(t)
         self._sizes = tuple(rows_in(data) for data in calls) if self._subject.accumulate > 1 else None
         self._inputs, self._first = None, 0
@@ -114,8 +115,10 @@ class Training:
             told = {"last": number == len(calls)} if self.told_last else {}
             self._inputs, self._first = data.inputs, self._first + rows_in((self._inputs,))
             returned = self._call(*data, **told)
-        self._own_random = RandomState()
-        self._expected.look_from(self._forward_pass(before))
+        met, after = self._forward_pass(before), RandomState()
+        draws = after.differs_outside_torch(outside)
+        self._own_random = after if draws else RandomState(all_of_them=False)
+        self._expected.look_from(met._replace(random=outside.with_torch(met.random)) if draws else met)
         return returned
 
     def _forward_pass(self, before: Met) -> Met:
@@ -123,7 +126,8 @@ class Training:
 
         Raises `Unsupported` where there were several that would not give the same.
         """
-        if self._own_random.torch_bytes != before.random.torch_bytes and len({m.drawn for m in self._met}) != 1:
+        now = RandomState(all_of_them=False)
+        if now.torch_bytes != before.random.torch_bytes and len({m.drawn for m in self._met}) != 1:
             raise Unsupported("torch's random numbers are drawn in other than one forward pass of the model")
         if len({m.modes for m in self._met}) > 1:
             raise Unsupported("the model is differentiated in training mode and in evaluation mode")
@@ -144,8 +148,8 @@ class Training:
 
     def noticed(self) -> Noticed:
         """Return what was seen of the last step beside its weights."""
-        grads = [p.grad for p in self._parameters.values() if p.grad is not None]
-        overflowed = self._overflowed or not all(bool(torch.isfinite(g.sum())) for g in grads)
+        grads = [] if self._called else [p.grad for p in self._parameters.values() if p.grad is not None]
+        overflowed = self._overflowed or not all(math.isfinite(float(g.sum())) for g in grads)
         return Noticed(overflowed, tuple(self._looks) if self._sizes is None else self._sizes)
 
     def clocks(self) -> tuple[tuple[str, float, float], ...]:
@@ -192,7 +196,8 @@ class Training:
 
     def adopt(self) -> None:
         """Keep the state that the last update left: a declared rule goes on from it."""
-        self._expected.adopt()
+        if self._optimizer is None or self._expected.is_declared:
+            self._expected.adopt()
 
     @property
     def clip_norm(self) -> float | None:

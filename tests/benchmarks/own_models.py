@@ -1,0 +1,130 @@
+"""What a check of the user's own model costs: python tests/benchmarks/own_models.py. Prints figures, asserts nothing.
+
+For networks from 10^4 to 10^7 weights and a small transformer: the time of a check of 5 examples over the time of its
+bare training steps alone, and the largest memory that a process of its own takes beyond its imports, in models (the
+bare loop's beside it).
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gdprops.adapters.training_step import training_step
+from gdprops.runner.session import check_subject
+from gdprops.runner.settings import Settings
+
+EXAMPLES = 5
+BATCH = 128
+
+
+class Transformer(nn.Module):
+    """Two encoder layers over tokens, without dropout."""
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(100, width)
+        layer = nn.TransformerEncoderLayer(width, 4, 4 * width, dropout=0.0, batch_first=True)
+        self.encoder, self.out = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), nn.Linear(width, 10)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the logits of the classes."""
+        out: Tensor = self.out(self.encoder(self.embedding(tokens)).mean(1))
+        return out
+
+
+def mlp(width: int) -> Callable[[], nn.Module]:
+    """Return three layers of one width."""
+    return lambda: nn.Sequential(
+        nn.Linear(width, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, width)
+    )
+
+
+def numbers(width: int) -> Callable[[int], Any]:
+    """Return batches for it."""
+
+    def batch(index: int) -> Any:
+        generator = torch.Generator().manual_seed(index)
+        x, y = (torch.randn(BATCH, width, generator=generator) for _ in range(2))
+        return x, y
+
+    return batch
+
+
+def tokens(index: int) -> Any:
+    """Return sentences of 16 tokens and their classes."""
+    generator = torch.Generator().manual_seed(index)
+    ids = torch.randint(0, 100, (BATCH, 16), generator=generator)
+    return ids, torch.randint(0, 10, (BATCH,), generator=generator)
+
+
+SUBJECTS: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Any], nn.Module]] = {
+    **{f"mlp-{width}": (mlp(width), numbers(width), nn.MSELoss()) for width in (58, 182, 577, 1825)},
+    "transformer": (Transformer, tokens, nn.CrossEntropyLoss()),
+}
+SPENT = [0.0]
+
+
+def build(model: nn.Module, loss_fn: nn.Module) -> Any:
+    """Plain training, whose time is counted."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        began = time.process_time()
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+        SPENT[0] += time.process_time() - began
+
+    return step, optimizer
+
+
+def memory() -> float:
+    """Return the largest memory of this process so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+
+
+def run(name: str, how: str) -> None:
+    """Print the figures of one subject: of the bare loop, or of a check."""
+    torch.set_num_threads(1)
+    models, batches, loss = SUBJECTS[name]
+    small = training_step(build, models=mlp(4), batches=numbers(4), loss=nn.MSELoss(), name="warm")
+    check_subject(small, clauses="step.simultaneous", settings=Settings(seed=0, examples=1))
+    weights = sum(p.numel() for p in models().parameters()) if name != "mlp-1825" else 3 * (1825 * 1825 + 1825)
+    size, start = 4.0 * weights, memory()
+    if how == "bare":
+        step, _ = build(models(), loss)
+        for index in range(10):
+            step(*batches(index))
+        print(f"{name:12} {weights:9d} weights  bare {'':32} memory {(memory() - start) / size:5.1f} models")
+        return
+    subject = training_step(build, models=models, batches=batches, loss=loss, name=name)
+    SPENT[0], began = 0.0, time.process_time()
+    outcome = check_subject(subject, clauses=how, settings=Settings(seed=0, examples=EXAMPLES))
+    whole = time.process_time() - began
+    held = sum(v.status.value == "held" for v in outcome.verdicts)
+    print(
+        f"{name:12} {weights:9d} weights  {how:18} {whole:6.2f} s = {whole / SPENT[0]:5.2f} x steps  "
+        f"memory {(memory() - start) / size:5.1f} models  {held} held"
+    )
+
+
+def main() -> None:
+    """Print the figures of all subjects, each in a process of its own."""
+    if len(sys.argv) == 3:
+        run(sys.argv[1], sys.argv[2])
+        return
+    for name in SUBJECTS:
+        for how in ("bare", "step.simultaneous", "step.*"):
+            subprocess.run([sys.executable, __file__, name, how], check=True)
+
+
+if __name__ == "__main__":
+    main()
