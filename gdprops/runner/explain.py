@@ -34,10 +34,14 @@ __all__ = ["MOST_EXAMPLES", "Explanation", "explain", "explained", "first_wrong"
 
 
 class Explanation(NamedTuple):
-    """What is told, and the clause that it is a violation of; empty where no cause is proved."""
+    """What is told, the clause that it is a violation of, and how many constants are fitted in it.
+
+    Where no cause is proved, the clause is empty and the constants are None.
+    """
 
     text: str
     clause: str = ""
+    constants: int | None = None
 
 
 def explain(subject: TrainedSubject, cases: Sequence[Any]) -> str | None:
@@ -57,7 +61,8 @@ def explained(subject: TrainedSubject, cases: Iterable[Any]) -> Explanation | No
     told = matching(candidates, failures)
     if told:
         texts = dict.fromkeys(h.text for h in told)
-        return Explanation(" or, which gives the same weights, ".join(texts) + resting(told, failures), told[0].clause)
+        text = " or, which gives the same weights, ".join(texts) + resting(told, failures)
+        return Explanation(text, told[0].clause, told[0].constants)
     distinct = len({h.text for h in candidates})
     seen = "; ".join([facts(failures), *evidence(subject, failures[0])])
     return Explanation(f"none of {distinct} hypotheses reproduces what was seen; {seen}")

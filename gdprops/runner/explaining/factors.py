@@ -16,7 +16,6 @@ from gdprops.runner.explaining.words import number, several
 
 if TYPE_CHECKING:
     from gdprops.clauses.watching import Watched
-    from gdprops.model.arrays import Array
     from gdprops.runner.explaining.hypothesis import Failure, Moment
 
 FEWEST_POSITIONS = 3
@@ -174,7 +173,8 @@ def _shrunk(first: Watched) -> list[Hypothesis]:
     def rival(step: Watched) -> Weights:
         return [k * e for e in step.expected]
 
-    return [Hypothesis(f"after a right update all weights are multiplied by {number(k)}", on_steps(rival), 1)]
+    text = f"after a right update all weights, frozen ones too, are multiplied by {number(k)}"
+    return [Hypothesis(text, on_steps(rival), 1, "step.frozen-untouched")]
 
 
 def _some_are_right(failures: Sequence[Failure]) -> bool:
@@ -196,7 +196,7 @@ def _of_wrong(one: Known, first: Watched) -> Hypothesis:
 
 
 def _by_position(failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return "each moves so much less far than the one before it"."""
+    """Return "each moves so much less far than the one before it", counting all parameters or the trained ones."""
     step = max((failure.first.step for failure in failures), key=lambda s: len(s.names))
     seen = {i: k for i in range(len(step.names)) if (k := factor_of(step, i)) is not None}
     if len(seen) < FEWEST_POSITIONS or len({round(k, 6) for k in seen.values()}) < FEWEST_POSITIONS:
@@ -208,11 +208,16 @@ def _by_position(failures: Sequence[Failure]) -> list[Hypothesis]:
     text = (
         f"every parameter moves {number(ratio)} times as far as it should beside the one before it (the rate changes)"
     )
-    return [Hypothesis(text, on_steps(lambda s: _scaled(s, [ka * ratio ** (i - a) for i in range(len(s.names))])), 2)]
 
+    def scaled(step: Watched, counted: Sequence[bool]) -> Weights:
+        places = [sum(counted[:i]) for i in range(len(counted))]
+        triples = zip(places, step.before, step.expected, strict=True)
+        return [w + ka * ratio ** (place - a) * (e - w) for place, w, e in triples]
 
-def _scaled(step: Watched, ks: Sequence[float]) -> list[Array]:
-    return [b + k * (e - b) for b, e, k in zip(step.before, step.expected, ks, strict=True)]
+    return [
+        Hypothesis(text, on_steps(lambda s: scaled(s, [True] * len(s.names))), 2),
+        Hypothesis(text, on_steps(lambda s: scaled(s, s.trainable)), 2),
+    ]
 
 
 def table(moment: Moment) -> str | None:

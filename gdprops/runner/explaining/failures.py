@@ -36,7 +36,8 @@ def failure_of(subject: TrainedSubject, case: Any) -> Failure | None:
         steps = watch(subject, case, to_the_end=True)
     except GdpropsError:
         return None
-    judged = [step for step in steps if all(np.isfinite(w).all() for w in (*step.after, *step.expected))]
+    finite = [step for step in steps if all(np.isfinite(w).all() for w in (*step.after, *step.expected))]
+    judged = [step for step in finite if not step.skipped]
     if not any(step.wrong for step in judged):
         return None
     seen = observed(subject, case, steps)

@@ -191,7 +191,7 @@ STATEFUL = (
         "the rule's state is forgotten: every step starts as if it were the first (a new optimizer every time?)",
         on_steps(_forgotten),
     ),
-    Hypothesis("the rule's averages are forgotten after every step", on_steps(_averages_forgotten)),
+    Hypothesis("the rule's averages are forgotten after every step", on_steps(_averages_forgotten), broad=1),
     Hypothesis("parameters of equal shape share one state", on_steps(_shared_by_shape)),
     Hypothesis(
         "parameters of equal shape share one gradient buffer: the last one's gradient counts",

@@ -1,0 +1,199 @@
+"""Faults that were invented before the explanations were read: none may be given a wrong one."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+RATE = 0.125
+Step = Callable[[Tensor, Tensor], None]
+
+
+def trained(model: nn.Module) -> list[nn.Parameter]:
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+def gradients(model: nn.Module, loss: Tensor) -> list[Tensor]:
+    found = torch.autograd.grad(loss, trained(model), allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(trained(model), found, strict=True)]
+
+
+def moved(model: nn.Module, directions: list[Any], rate: float = RATE) -> None:
+    for p, d in zip(trained(model), directions, strict=True):
+        p.data -= rate * d
+
+
+def rate_decays_within_the_step(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        moved(model, [0.9**i * g for i, g in enumerate(gradients(model, loss_fn(model(x), y)))])
+
+    return step
+
+
+def signs_for_biases(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        moved(model, [g.sign() if g.ndim == 1 else g for g in gradients(model, loss_fn(model(x), y))])
+
+    return step
+
+
+def last_row_dropped(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        k = max(1, len(x) - 1)
+        moved(model, gradients(model, loss_fn(model(x[:k]), y[:k])))
+
+    return step
+
+
+def first_row_repeated(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        moved(model, gradients(model, loss_fn(model(torch.cat([x, x[:1]])), torch.cat([y, y[:1]]))))
+
+    return step
+
+
+def every_other_row(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        moved(model, gradients(model, loss_fn(model(x[::2]), y[::2])))
+
+    return step
+
+
+def targets_shifted(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        moved(model, gradients(model, loss_fn(model(x), y.roll(1, 0))))
+
+    return step
+
+
+def one_step_delayed(model: nn.Module, loss_fn: Any) -> Step:
+    old = [p.detach().clone() for p in trained(model)]
+
+    def step(x: Tensor, y: Tensor) -> None:
+        now = [p.detach().clone() for p in trained(model)]
+        for p, o in zip(trained(model), old, strict=True):
+            p.data.copy_(o)
+        found = gradients(model, loss_fn(model(x), y))
+        for p, n in zip(trained(model), now, strict=True):
+            p.data.copy_(n)
+        moved(model, found)
+        old[:] = now
+
+    return step
+
+
+def extragradient(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        first = [p.detach().clone() for p in trained(model)]
+        moved(model, gradients(model, loss_fn(model(x), y)))
+        found = gradients(model, loss_fn(model(x), y))
+        for p, w in zip(trained(model), first, strict=True):
+            p.data.copy_(w)
+        moved(model, found)
+
+    return step
+
+
+def bfloat_gradients(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        moved(model, [g.bfloat16().to(g.dtype) for g in gradients(model, loss_fn(model(x), y))])
+
+    return step
+
+
+def half_of_the_last_gradient(model: nn.Module, loss_fn: Any) -> Step:
+    last: list[list[Tensor]] = []
+
+    def step(x: Tensor, y: Tensor) -> None:
+        found = gradients(model, loss_fn(model(x), y))
+        moved(model, [(a + b) / 2 for a, b in zip(found, last[-1] if last else found, strict=True)])
+        last.append(found)
+
+    return step
+
+
+def penalty(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        found = gradients(model, loss_fn(model(x), y))
+        moved(model, [g + 0.01 * p.data.sign() for g, p in zip(found, trained(model), strict=True)])
+
+    return step
+
+
+def swapped(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        found = gradients(model, loss_fn(model(x), y))
+        same = [(i, j) for j in range(len(found)) for i in range(j) if found[i].shape == found[j].shape]
+        if same:
+            i, j = same[0]
+            found[i], found[j] = found[j], found[i]
+        moved(model, found)
+
+    return step
+
+
+def middle_out(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        n = len(trained(model))
+        for i in sorted(range(n), key=lambda i: abs(i - n // 2)):
+            g = gradients(model, loss_fn(model(x), y))[i]
+            trained(model)[i].data -= RATE * g
+
+    return step
+
+
+def random_order(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        for i in torch.randperm(len(trained(model))).tolist():
+            g = gradients(model, loss_fn(model(x), y))[i]
+            trained(model)[i].data -= RATE * g
+
+    return step
+
+
+def global_noise(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        moved(model, [g + 0.1 * torch.randn_like(g) for g in gradients(model, loss_fn(model(x), y))])
+
+    return step
+
+
+def private_noise(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        moved(model, [g + random.SystemRandom().random() for g in gradients(model, loss_fn(model(x), y))])
+
+    return step
+
+
+def only_the_largest_moves(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        found = gradients(model, loss_fn(model(x), y))
+        most = max(float(g.norm()) for g in found)
+        moved(model, [g if float(g.norm()) == most else 0 * g for g in found])
+
+    return step
+
+
+def nesterov(model: nn.Module, loss_fn: Any) -> Step:
+    optimizer = torch.optim.SGD(trained(model), lr=RATE, momentum=0.9, nesterov=True)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        optimizer.step()
+
+    return step
+
+
+def forgetful(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer = torch.optim.SGD(trained(model), lr=RATE, momentum=0.9)
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        optimizer.step()
+
+    return step
