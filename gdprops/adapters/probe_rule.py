@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gdprops.model.case import Plan
     from gdprops.model.subject import Gradients
 
+LATE = 20
+"""A step at which an estimate that follows the rate has begun to move."""
 HALF_AS_LONG = LONG // 2
 EVERY_PAIR = 6
 """Ordered pairs of three tensors: a coupling by design reaches all of them."""
@@ -229,7 +231,7 @@ def rate_response(probe: Probe) -> None:
         return
     found = {_response_at(probe, t, probe.plan()) for t in range(STEPS)}
     if found == {"linear"} and not _linear_elsewhere(probe):
-        said = "nearly: linear at a rate of 1/8, not at a rate of 1 with small gradients that grow"
+        said = "nearly: linear at a rate of 1/8, not at a rate of 1, with gradients that grow or stay"
         probe.note("lr_response", "nonlinear", said)
         return
     value = found.pop() if len(found) == 1 else "nonlinear"
@@ -242,6 +244,7 @@ def _linear_elsewhere(probe: Probe) -> bool:
     """Say whether the answer stays linear at another rate, where gradients grow and the weights shrink or grow."""
     plan, down = probe.plan(1.0), VARIANTS[1]
     ways = [(t, variant) for t in (1, 2, 3) for variant in (down, replace(down, scale=-down.scale))]
+    ways.append((LATE, next(variant for variant in VARIANTS if variant.constant)))
     return all(_response_at(probe, t, plan, variant) == "linear" for t, variant in ways)
 
 

@@ -22,7 +22,7 @@ def laid_out(values: torch.Tensor, layout: str) -> torch.Tensor:
     """
     if layout == TRANSPOSED:
         back = list(reversed(range(values.ndim)))
-        return values.permute(back).contiguous().permute(back)
+        return values.permute(back).clone(memory_format=torch.contiguous_format).permute(back)
     if layout == STRIDED:
         gaps = torch.full((*values.shape, 2), float("nan"), dtype=values.dtype)
         gaps[..., 0] = values

@@ -38,6 +38,17 @@ def test_a_trait_that_is_known_and_not_allowed_switches_a_clause_off(held: Trait
     assert unmet(SEPARABLE, held) == reason
 
 
+def test_a_trait_that_lists_several_values_is_met_by_any_of_them() -> None:
+    needs = Needs(traits=(("dtypes", ("float64",)),))
+    assert unmet(needs, traits(dtypes="float64+float32")) is None
+    assert unmet(needs, traits(dtypes="float32+bfloat16")) == "dtypes is float32+bfloat16, not float64"
+
+
+def test_a_clause_about_declarations_needs_one() -> None:
+    stated = Traits({"clock": Measured("tensor", "declared", declared=True)})
+    assert unmet(Needs(declared=True), stated) is None
+
+
 def test_some_traits_switch_off_only_where_their_owner_declares_them() -> None:
     needs = Needs(unless_declared=(("randomness", "private"),))
     measured = Traits({"randomness": Measured("private", "seen")})
@@ -60,6 +71,11 @@ def test_some_traits_switch_off_only_where_their_owner_declares_them() -> None:
         (Needs(groups=True), Domain(), "optimizer", None),
         (Needs(rate=True), Domain(rate=False), "optimizer", "shows no learning rate that could be set"),
         (Needs(rate=True), Domain(), "optimizer", None),
+        (Needs(option="maximize"), Domain(), "optimizer", "takes no maximize"),
+        (Needs(option="maximize"), Domain(options={"maximize": True}), "optimizer", None),
+        (Needs(feature="closure"), Domain(), "optimizer", "takes no closure"),
+        (Needs(feature="closure"), Domain(features=frozenset({"closure"})), "optimizer", None),
+        (Needs(declared=True), Domain(), "optimizer", "declares no trait"),
     ],
 )
 def test_what_a_subject_is_not(needs: Needs, domain: Domain, kind: str, reason: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gdprops.model.evidence import Evidence, Location, combine, require, vacuous, violation
+from gdprops.model.evidence import Evidence, Location, combine, require, unanswered, vacuous, violation
 
 
 def test_the_first_violation_wins() -> None:
@@ -43,3 +43,11 @@ def test_as_if_everything_had_agreed() -> None:
     location = Location("w", (0,), 1, "1.0", "0.0", 1.0, None, 0.0)
     broken = Evidence(violated=True, ratio=3.0, location=location, blame=("w",), reason="x")
     assert broken.agreed() == Evidence(violated=False, decisive=True, ratio=3.0, reason="x")
+
+
+def test_what_changed_nothing_is_decisive_and_no_violation_yet() -> None:
+    evidence = unanswered(["momentum"])
+    assert evidence.decisive
+    assert not evidence.violated
+    assert evidence.silent == frozenset({"momentum"})
+    assert evidence.agreed().silent is None
