@@ -96,12 +96,13 @@ class Container:
             if self._holds(inside, shapes, gradients):
                 return Taken(inside, f"{{}}[{k}]")
         if len(value) == len(shapes) and all(map(_is_array, value)):
-            return Taken(self.of(value), f"dict(zip({list(self.keys or ())}, {{}}))")
+            return Taken(self.of(value), "{}" if self.keys is None else f"dict(zip({list(self.keys)}, {{}}))")
         return None
 
     def _holds(self, value: Any, shapes: Sequence[Shape], gradients: bool) -> bool:
         if self.keys is None:
-            return isinstance(value, list | tuple) and len(value) == len(shapes) and all(map(_is_array, value))
+            is_list = isinstance(value, list | tuple) and len(value) == len(shapes)
+            return is_list and all(map(_has_shape, value, shapes))
         if not isinstance(value, Mapping):
             return False
         return any(alias in value for key in self.keys for alias in (_aliases(key) if gradients else (key,)))
@@ -127,6 +128,13 @@ class Container:
 
 def _aliases(name: str) -> tuple[str, ...]:
     return (name, f"d{name}", f"d_{name}", f"grad_{name}", f"{name}_grad")
+
+
+def _has_shape(value: Any, shape: Shape) -> bool:
+    try:
+        return bool(np.shape(value) == shape)
+    except ValueError:  # a list of arrays of different shapes
+        return False
 
 
 def _is_array(value: Any) -> bool:

@@ -41,7 +41,7 @@ def _looks(run: WrittenRun, name: str) -> list[str]:
 
 
 def _steps(run: WrittenRun, name: str, rate_at: RateAt) -> list[str]:
-    """Let the user's step train, and return the lines that do the same, up to a crash."""
+    """Let the user's step train, and return the lines that do the same, up to a crash or the first wrong step."""
     lines = list[str]()
     for t in range(len(run.case.batches)):
         call = f"{name}({rate_at.written(['params', *map(_array, run.data(t))], run.case.rate)})"
@@ -53,7 +53,14 @@ def _steps(run: WrittenRun, name: str, rate_at: RateAt) -> list[str]:
             return [*lines, call, f"# {_one_line(crash)}"]
         lines += [call if run.expression is None else f"params = {run.expression.format(call)}", "print(params)"]
         lines += [f"# seen:     {_told(run, run.weights())}", f"# expected: {_told(run, expected)}"]
+        if _is_wrong(run, before, expected, t):
+            break
     return lines
+
+
+def _is_wrong(run: WrittenRun, before: Sequence[Array], expected: Sequence[Array], t: int) -> bool:
+    rooms = zip(run.weights(), expected, run.allowed(before, t), strict=True)
+    return not all((np.abs(seen - wanted) <= room).all() for seen, wanted, room in rooms)
 
 
 def _one_line(crash: SubjectCrash) -> str:

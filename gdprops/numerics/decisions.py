@@ -127,12 +127,14 @@ RICHARDSON_ROUNDING = 6.0
 KINK_SHARE = 0.5
 KINK_ROUNDING = 16.0
 
-# The rounding of a loss of unknown precision is seen over steps of 2^-20, where the fourth derivative's share is 1e-24.
-# A direction shows a sum of errors of one evaluation with the weights 4, 4, 1, 1 and 6, which is 8.4 times one of them:
-# the largest of four directions over 4 is two to three times the error of one evaluation.
-ROUGH_STEP = 2.0**-20
-ROUGH_DIRECTIONS = 4
-ROUGH_SHARE = 4.0
+# The rounding of a loss of unknown precision is seen where seven values over such a distance are no cubic: what is left
+# of a smooth function is 1e-24 and 2e-15 there, float32 rounds at 1e-7 of the values, and a loss rounded to four digits
+# crosses several of them over the longer distance. The largest residual of a fit with four coefficients falls short of
+# the largest error; three times covers it.
+ROUGH_STEPS = (2.0**-20, 2.0**-11)
+ROUGH_PLACES = (-1.0, -0.61, -0.27, 0.13, 0.47, 0.83, 1.0)
+ROUGH_DIRECTIONS = 2
+ROUGH_MARGIN = 3.0
 
 # Hand-written losses guard logarithms with a constant e that hand-written gradients leave out: log(p + e) has a slope
 # off by the share e / p. Measured on correct softmax and sigmoid networks of zero and one hidden layer (8 kinds, 150

@@ -14,8 +14,9 @@ from gdprops.numerics.decisions import (
     RICHARDSON_ROUNDING,
     RICHARDSON_STEP,
     ROUGH_DIRECTIONS,
-    ROUGH_SHARE,
-    ROUGH_STEP,
+    ROUGH_MARGIN,
+    ROUGH_PLACES,
+    ROUGH_STEPS,
     unit,
 )
 
@@ -89,15 +90,18 @@ def _cautious(f: Function, w: Array, position: int, at: float, noise: float) -> 
 
 
 def roughness(f: Function, w: Array) -> float:
-    """Return the rounding error of one evaluation of f, seen as jumps over a step that any smooth function bridges.
+    """Return the rounding error of one evaluation of f, seen as what no cubic explains over a small distance.
 
-    With N(d) = f(w+d) - 2 f(w) + f(w-d), 4 N(d/2) - N(d) is O(d^4) where f is smooth; with errors of at most r in each
-    value it reaches 16 r and is r or more in most directions. A loss that computes in float32 shows so, or one that is
-    rounded to some digits, whatever type it returns.
+    Along a direction f is a cubic but for O(d^4); whatever else seven unevenly spaced values show is rounding. A loss
+    that computes in float32 shows so, or one that is rounded to some digits, whatever type it returns.
     """
-    rng, at, worst = np.random.default_rng(0), f(w), 0.0
-    for _ in range(ROUGH_DIRECTIONS):
-        by = ROUGH_STEP * (rng.uniform(0.5, 1.0, w.size) * (rng.integers(0, 2, w.size) * 2 - 1))
-        wide, near = (f(w + k * by) - 2 * at + f(w - k * by) for k in (1.0, 0.5))
-        worst = max(worst, abs(4 * near - wide))
-    return worst / ROUGH_SHARE
+    rng, worst = np.random.default_rng(0), 0.0
+    powers = np.vander(ROUGH_PLACES, 4)
+    for step in ROUGH_STEPS:
+        for _ in range(ROUGH_DIRECTIONS):
+            by = step * rng.uniform(0.5, 1.0, w.size) * (rng.integers(0, 2, w.size) * 2 - 1)
+            values = np.array([f(w + t * by) for t in ROUGH_PLACES])
+            values -= values[0]
+            fitted = powers @ np.linalg.lstsq(powers, values, rcond=None)[0]
+            worst = max(worst, float(np.abs(values - fitted).max()))
+    return ROUGH_MARGIN * worst

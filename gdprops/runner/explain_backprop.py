@@ -8,7 +8,7 @@ and a factor, and, where the loss is recognized as that of a network, by a backw
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SCHEDULES = ("layer by layer", "tensor by tensor", "one update per row", "the step is not deterministic")
 """How the shared explanations begin that say in which order the gradients were taken."""
+BY_ROWS = "one update per row of the batch, each at the weights that the last one left"
 UNPROVED = "none of"
 AS_GRADIENTS = (
     ("not moved", "zero"),
@@ -86,7 +87,26 @@ def _of_steps(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
         return told
     steps = [step for _, step in wrong]
     proved = None if told is None or told.startswith(UNPROVED) else told
+    if any(all(step.is_at(_by_rows(step, share)) for step in steps) for share in (_one, _part)):
+        return BY_ROWS
     return _late_reads(subject, wrong) or _accounted(subject, steps, proved) or proved or _facts(steps)
+
+
+def _one(step: Watched) -> float:
+    return 1.0
+
+
+def _part(step: Watched) -> float:
+    return 1 / step.run.rows(step.batch)
+
+
+def _by_rows(step: Watched, share: Callable[[Watched], float]) -> list[Any]:
+    """Return the weights after one update per row, with the row's whole gradient or its part of a mean."""
+    v = list(step.before)
+    for row in range(step.run.rows(step.batch)):
+        g = step.run.gradients(v, step.batch, rows=slice(row, row + 1))
+        v = step.run.update(v, [share(step) * np.asarray(x) for x in g], step.state, step.settings)
+    return v
 
 
 def _accounted(subject: Backprop, wrong: Sequence[Watched], proved: str | None) -> str | None:

@@ -251,3 +251,54 @@ def test_clipped_gradients_are_no_guard() -> None:
             params[name] -= lr * np.clip(g, -2, 2)
 
     assert primary(faulty(clips), clauses="step.simultaneous").blame
+
+
+def in_single_precision() -> Any:
+    """Return correct backprop that computes in float32 whatever it is given, and says its loss as a Python float."""
+
+    def single(params: Any) -> Any:
+        return {name: np.asarray(w, dtype=np.float32) for name, w in params.items()}
+
+    def loss(params: Any, X: Any, y: Any) -> float:
+        return float(written.loss(single(params), X.astype(np.float32), y.astype(np.float32)))
+
+    def step(params: Any, X: Any, y: Any, lr: float) -> Any:
+        moved = single(params)
+        found = written.gradients(moved, X.astype(np.float32), y.astype(np.float32))
+        return {name: moved[name] - np.float32(lr) * g for name, g in found.items()}
+
+    return backprop(loss, step, shapes=written.shapes, name="single")
+
+
+def test_single_precision_is_no_fault() -> None:
+    outcome = examined(in_single_precision(), examples=60, clauses="step.*")
+    assert {v.clause: v.reason for v in outcome.verdicts if v.status in (Status.VIOLATED, Status.ERROR)} == {}
+    assert {v.clause for v in outcome.verdicts if v.status is Status.HELD} >= {"step.simultaneous", "step.plain"}
+
+
+def test_one_update_per_row_is_named() -> None:
+    def row_by_row(params: Any, X: Any, y: Any, lr: float) -> None:
+        for k in range(len(X)):
+            found = written.relu_gradients(params, X[k : k + 1], y[k : k + 1])
+            for name in params:
+                params[name] -= lr / len(X) * found[f"d{name}"]
+
+    verdict = primary(backprop(**RELU, step=row_by_row, name="faulty"), clauses="step.plain")
+    assert verdict.explanation == "one update per row of the batch, each at the weights that the last one left"
+
+
+def test_two_faults_at_once_are_facts_and_no_cause() -> None:
+    def step(params: Any, X: Any, y: Any, lr: float) -> None:
+        h, out = written.forward(params, X)
+        d = out - y
+        params["W2"] -= lr * h.T @ d
+        params["b2"] -= lr * d.sum(axis=0)
+        dh = d @ params["W2"].T
+        params["W1"] -= lr * X.T @ dh
+        params["b1"] -= lr * dh.sum(axis=0)
+
+    verdict = primary(faulty(step), clauses="step.plain")
+    assert verdict.explanation == (
+        "none of the known faults reproduces what was seen; wrong, first at step 1: W1, b1; "
+        "right in every example: W2, b2"
+    )

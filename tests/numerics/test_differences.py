@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gdprops.model.arrays import Array
 from gdprops.numerics.decisions import RICHARDSON_STEP
-from gdprops.numerics.differences import numerical_gradient, richardson
+from gdprops.numerics.differences import numerical_gradient, richardson, roughness
 
 SMOOTH: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
     "cubic": (lambda x: x**3 + 2 * x, lambda x: 3 * x**2 + 2),
@@ -75,3 +76,13 @@ def test_the_whole_gradient_is_one_derivative_per_position() -> None:
     found = numerical_gradient(f, w)
     assert [d.value for d in found] == pytest.approx([-2.0, 1.0, 1.0], abs=1e-11)
     assert w.tolist() == [1.0, -2.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("digits", "least", "most"),
+    [(lambda v: v, 0.0, 1e-14), (lambda v: float(np.float32(v)), 1e-8, 1e-6), (lambda v: round(v, 4), 1e-5, 1e-3)],
+)
+def test_roughness_is_the_rounding_of_one_value(digits: Any, least: float, most: float) -> None:
+    w = np.array([0.3, -1.2, 0.7])
+    found = roughness(lambda v: float(digits(float(np.sum(np.tanh(v) ** 2)))), w)
+    assert least <= found <= most
