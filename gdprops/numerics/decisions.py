@@ -231,6 +231,8 @@ DEFAULT_STEPS = 10
 DEFAULT_DISTANCE = 100.0
 # Of the weights, and the curvature c: a rate of 0.1 is a small step only where the gradient is smaller than w.
 DEFAULT_SCALES = ((1.0, 2.0**-10), (2.0**7, 1.0), (2.0**14, 2.0**-14), (2.0**14, 1.0))
+# Where the first step is too long the same is tried at gentler slopes: a rate of 0.1 would decide half the time only.
+DEFAULT_SOFTER = (1.0, 2.0**-7, 2.0**-14)
 
 # Closures that return these, whatever the gradient: a rule that looks at the value of the loss shows.
 OTHER_LOSSES = (0.0, -1000.0)

@@ -17,6 +17,7 @@ from gdprops.faults.correct import Adam, AMSGrad, Maximizing, Momentum, PlainDes
 from gdprops.model.arrays import Array
 from gdprops.model.case import Plan, UpdateCase
 from gdprops.model.evidence import Evidence
+from gdprops.model.traits import IMPLEMENTATIONS
 from gdprops.runner.session import Measured, measured_subject
 from gdprops.runner.settings import Settings
 from tests.faults.suspects import measured
@@ -209,9 +210,9 @@ def test_defaults_that_climb_are_told_by_the_square_of_the_weights() -> None:
     evidence = examined(suspected("climbs-while-it-warms-up"), "descends-by-default", near)
     assert evidence.violated
     assert evidence.reason.startswith("|w|² goes 3.375 → 3.3782967 → … → ")
-    assert not examined(
-        suspected("climbs-while-it-warms-up"), "descends-by-default", replace(CASE, order=(1,))
-    ).decisive
+    steep = replace(CASE, order=(1,))
+    assert examined(suspected("climbs-while-it-warms-up"), "descends-by-default", steep).violated
+    assert examined(suspected("hand-written-sgd"), "descends-by-default", steep).decisive
 
 
 def test_what_loading_casts_is_resumed_where_it_does_not() -> None:
@@ -223,3 +224,14 @@ def test_what_loading_casts_is_resumed_where_it_does_not() -> None:
     assert run.cast_on_loading() == ""
     run.step(CASE.gradients[0])
     assert run.cast_on_loading() == "mean"
+
+
+def test_an_implementation_that_refuses_a_missing_gradient_aloud_is_not_compared_there() -> None:
+    late = replace(without(CASE, 0, 0), plan=replace(CASE.plan, options={"momentum": 0.5}))
+    with isolated():
+        found = measured_subject(optimizer(torch.optim.SGD, lr=0.5), Settings())
+    flags = found.subject.traits["flags"].split("+")
+    fused = [flag for flag in IMPLEMENTATIONS if flag in flags].index("fused")
+    evidence = examined(found, "implementations", replace(late, order=(fused,)))
+    assert evidence.reason.startswith("fused=True refuses a missing gradient: step() raised TypeError")
+    assert not evidence.decisive
