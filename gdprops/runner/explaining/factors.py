@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gdprops.runner.explaining.hypothesis import Failure, Moment
 
 FEWEST_POSITIONS = 3
+UNSPECIFIC = {"step.simultaneous": ""}
+"""That some parameters go wrong may be a violation of any clause: the order of the clauses decides."""
 Factor = Callable[["Moment"], float]
 
 
@@ -192,7 +194,7 @@ def _of_wrong(one: Known, first: Watched) -> Hypothesis:
 
     wrong = [name for i, name in enumerate(first.names) if first.wrong_at(i)]
     text = f"some parameters {one.several}, all others are right; in the largest example {several(wrong)}"
-    return Hypothesis(text, rival, one.constants, one.clause, broad=3, about_rest=True)
+    return Hypothesis(text, rival, one.constants, UNSPECIFIC.get(one.clause, one.clause), broad=3, about_rest=True)
 
 
 def _by_position(failures: Sequence[Failure]) -> list[Hypothesis]:

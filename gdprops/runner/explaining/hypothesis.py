@@ -57,7 +57,7 @@ Rival = Callable[[Moment], "Weights | None"]
 class Hypothesis:
     """``rival`` gives the weights after a step, or None where the hypothesis does not apply.
 
-    ``constants`` are those fitted to what was seen; ``clause`` is the one that the hypothesis is a violation of;
+    ``constants`` are those fitted to what was seen; ``clause`` is the one that it is a violation of (empty: any);
     ``broad`` hypotheses are only told where no narrower one matches; ``about_rest``: it says itself what does not move;
     ``threads``: its last call of U leaves the rule's state as the user's rule would have it.
     """

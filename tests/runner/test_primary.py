@@ -1,0 +1,30 @@
+"""Which violation a report puts first."""
+
+from __future__ import annotations
+
+from gdprops.model.clause import Level
+from gdprops.model.verdict import About, Status, Verdict
+from gdprops.runner.primary import with_also
+
+
+def broken(clause: str, explained_as: str = "") -> Verdict:
+    return Verdict(clause, About.SUBJECT, Level.REQUIRED, Status.VIOLATED, "A sentence.", explained_as=explained_as)
+
+
+def primary(*verdicts: Verdict) -> tuple[str, tuple[str, ...]]:
+    (first,) = (verdict for verdict in with_also(verdicts) if verdict.also)
+    return first.clause, first.also
+
+
+def test_the_most_specific_clause_comes_first() -> None:
+    assert primary(broken("step.simultaneous"), broken("step.once")) == ("step.once", ("step.simultaneous",))
+
+
+def test_the_clause_that_an_explanation_names_comes_before_it() -> None:
+    found = primary(broken("step.moves-all"), broken("step.clipping", "step.accumulation"), broken("step.accumulation"))
+    assert found == ("step.accumulation", ("step.moves-all", "step.clipping"))
+
+
+def test_one_violation_has_no_others() -> None:
+    (only,) = with_also([broken("step.once", "step.once")])
+    assert only.also == ()
