@@ -9,10 +9,12 @@ import numpy as np
 
 from gdprops.adapters.probe_rule import PAIR, grouped_weights, is_linear_with
 from gdprops.adapters.probing import PATIENCE, RATE, Probe, attempt
+from gdprops.errors import SubjectCrash
 from gdprops.model.case import Plan
 from gdprops.model.options import OPTIONS, with_required
 from gdprops.model.subject import Domain
 from gdprops.model.traits import IMPLEMENTATIONS, rule_of
+from gdprops.numerics.comparison import differ
 from gdprops.numerics.published.table import PUBLISHED
 
 
@@ -33,6 +35,7 @@ def domain_of(probe: Probe, plain: str) -> Domain:
         plain=probe.subject.rule == "sgd" or plain == "yes",
         options=options,
         nonlinear=_nonlinear(probe, options) if response == "linear" and probe.subject.rule is None else frozenset(),
+        waits=_waits(probe),
         empty=_accepts_empty(probe, rate=rate),
         features=_features(probe, dtypes, flags),
         rule_options=_rule_options(probe, rate=rate),
@@ -56,6 +59,15 @@ def _nonlinear(probe: Probe, options: Mapping[str, float | bool]) -> frozenset[s
     """Return the options that bend the answer to the rate, as a decay by a factor 1 / (1 + eta lambda) does."""
     given = {key: {name: options[name] for name in with_required([key])} for key in options}
     return frozenset(key for key, on in given.items() if not is_linear_with(probe, on))
+
+
+def _waits(probe: Probe) -> int:
+    """Return how many steps pass before anything moves (0 where nothing ever does): some rules gather gradients."""
+    try:
+        seen = probe.run(probe.plan(), probe.tensors(), probe.steps(PATIENCE))
+    except SubjectCrash:
+        return 0
+    return next((t for t, weights in enumerate(seen) if differ(weights, probe.tensors())), 0)
 
 
 def _features(probe: Probe, dtypes: list[str], flags: list[str]) -> frozenset[str]:

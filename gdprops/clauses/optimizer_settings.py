@@ -33,7 +33,7 @@ else:
     view=View.OPTIMIZER,
     refuted_by=("weight-decay-ignored-without-momentum", "rate-read-at-construction"),
     cases=lambda domain: workbench.feeds(
-        domain, workbench.Feed(least_steps=3, most_steps=4, zeros=False, groups=False, own_rate=False, options=False)
+        domain, workbench.Feed(least_steps=7, most_steps=8, zeros=False, groups=False, own_rate=False, options=False)
     ),
     needs=Needs(traits=(FED, REPEATABLE)),
 )

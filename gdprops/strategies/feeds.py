@@ -67,7 +67,7 @@ def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
         precision = domain.precisions[head.happens(3) * (len(domain.precisions) - 1)]
         shapes, steps = (
             _shapes(head, domain, feed),
-            feed.least_steps + head.choose(feed.most_steps - feed.least_steps + 1),
+            domain.waits + feed.least_steps + head.choose(feed.most_steps - feed.least_steps + 1),
         )
         numbers = decimals(2.0) if head.happens(3) and not feed.exact else dyadics(2, 2.0)
         values = draw(decks())

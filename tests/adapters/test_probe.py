@@ -337,3 +337,14 @@ def test_a_rule_that_treats_vectors_otherwise_is_not_element_wise() -> None:
     assert traits.known["separability"].evidence.startswith(
         "nearly: element-wise, but the same numbers move otherwise as vectors than as matrices; one entry"
     )
+
+
+def test_a_rule_that_waits_gets_longer_feeds() -> None:
+    class Waiting(oddities.Rule):
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            self.state[p]["t"] = t = self.state[p].get("t", 0) + 1
+            if t > 5:
+                super().move(number, group, p, g)
+
+    assert measured(Waiting)[1].waits == 5
+    assert measured(oddities.Rule)[1].waits == 0

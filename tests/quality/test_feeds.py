@@ -118,6 +118,7 @@ def test_one_in_five_has_the_users_own_rate_and_the_others_dyadic_ones_up_to_one
         (Domain(groups=False), lambda case: len(case.plan.groups) == 1),
         (Domain(rate=False), lambda case: case.plan.rates is None),
         (Domain(), lambda case: not case.plan.options),
+        (Domain(waits=5), lambda case: 7 <= len(case.gradients) <= 9),
     ],
 )
 def test_a_case_stays_within_its_domain(domain: Domain, holds: Callable[[UpdateCase], bool]) -> None:
