@@ -15,6 +15,7 @@ from gdprops.model.options import OPTIONS, with_required
 from gdprops.model.subject import Domain
 from gdprops.model.traits import IMPLEMENTATIONS, rule_of
 from gdprops.numerics.comparison import differ
+from gdprops.numerics.published.rule import hyperparameters_of
 from gdprops.numerics.published.table import PUBLISHED
 
 
@@ -34,13 +35,20 @@ def domain_of(probe: Probe, plain: str) -> Domain:
         groups=grouped_weights(probe, Plan(PAIR, (RATE, RATE / 2) if rate else None)) is not None,
         plain=probe.subject.rule == "sgd" or plain == "yes",
         options=options,
-        nonlinear=_nonlinear(probe, options) if response == "linear" and probe.subject.rule is None else frozenset(),
+        nonlinear=_nonlinear(probe, options) if response == "linear" else frozenset(),
         waits=_waits(probe),
         empty=_accepts_empty(probe, rate=rate),
         features=_features(probe, dtypes, flags),
         rule_options=_rule_options(probe, rate=rate),
         rule_scales=_rule_scales(probe),
     )
+
+
+def _beyond_the_rule(probe: Probe, options: Mapping[str, float | bool]) -> list[str]:
+    """Return the options that are no part of the declared rule: what it says of the rate does not cover them."""
+    rule = PUBLISHED.get(rule_of(probe.subject.rule))
+    covered = hyperparameters_of(rule.step) if rule else {}
+    return [key for key in options if key not in covered]
 
 
 def _rule_options(probe: Probe, *, rate: bool) -> dict[str, float | bool]:
@@ -57,7 +65,8 @@ def _rule_scales(probe: Probe) -> tuple[float, ...]:
 
 def _nonlinear(probe: Probe, options: Mapping[str, float | bool]) -> frozenset[str]:
     """Return the options that bend the answer to the rate, as a decay by a factor 1 / (1 + eta lambda) does."""
-    given = {key: {name: options[name] for name in with_required([key])} for key in options}
+    beyond = _beyond_the_rule(probe, options)
+    given = {key: {name: options[name] for name in with_required([key])} for key in beyond}
     return frozenset(key for key, on in given.items() if not is_linear_with(probe, on))
 
 

@@ -41,7 +41,7 @@ def gradient_none(probe: Probe) -> None:
     steps: list[Gradients] = [first, [None, *second[1:]], third]
     try:
         seen = probe.run(probe.plan(), probe.tensors(), steps)
-    except SubjectCrash as crash:
+    except (SubjectCrash, Unsupported) as crash:
         probe.note("gradient_none", "rejects", str(crash))
         return
     moved = differ(seen[1][:1], seen[0][:1])

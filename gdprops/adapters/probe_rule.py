@@ -206,7 +206,7 @@ def _starts_afresh(probe: Probe, late: Late, waits: int) -> bool:
     fresh = probe.run(probe.plan(groups=((2,),)), probe.tensors(), steps[waits:])
     try:
         return not differ(late(probe, steps, waits)[2:], fresh[-1][2:])
-    except SubjectCrash:
+    except (SubjectCrash, Unsupported):
         return False
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from gdprops.adapters.frameworks import framework_object, framework_of, framework_subject, is_foreign
 from gdprops.errors import SubjectCrash, UsageError
 from gdprops.model.names import nearest
 from gdprops.model.traits import RULES, Measured, declared
@@ -41,13 +42,24 @@ def resolve(
 
     Raises `UsageError` in one line for whatever is wrong with the name, the kind or the hyperparameters.
     """
-    from gdprops.adapters.backprop import Backprop
-
     if kind is not None and kind not in KINDS:
         raise UsageError(f"as={kind!r}; expected one of {', '.join(KINDS)}{nearest(kind, KINDS)}")
     given, stated = dict(hyperparameters or {}), declared(traits)
     if kind == "backprop" and spec.endswith(".py"):
         return _file_of_functions(spec, given, rule)
+    if framework_of(spec) is not None:
+        return framework_subject(
+            framework_object(spec), given, rule=check_rule(rule), name=label_of(spec, given), spec=spec
+        )
+    return _by_kind(spec, kind, given, rule, stated)
+
+
+def _by_kind(
+    spec: str, kind: str | None, given: dict[str, Any], rule: str | None, stated: Mapping[str, Measured]
+) -> Subject:
+    """Return a subject of torch or of plain arrays."""
+    from gdprops.adapters.backprop import Backprop
+
     found = import_name(spec)
     if stated and (kind in ("training-step", "backprop") or not callable(found)):
         raise UsageError(f"traits: {spec} takes none; they are declared of optimizer classes and update rules")
@@ -67,7 +79,9 @@ def resolve(
             raise UsageError(
                 f"{spec} is {_describe(found)}; expected an update rule, a function of (params, grads, state)"
             )
-        return replace(update_rule(found, rule=rule, traits=traits, name=label_of(spec, given), **given), spec=spec)
+        return replace(update_rule(found, rule=rule, name=label_of(spec, given), **given), declared=stated, spec=spec)
+    if is_foreign(found):
+        return framework_subject(found, given, rule=check_rule(rule), name=label_of(spec, given), spec=spec)
     if kind is None and not _is_optimizer_class(found):
         raise UsageError(
             f"{spec} is {_describe(found)}, not an optimizer class; expected a subclass of torch.optim.Optimizer, "

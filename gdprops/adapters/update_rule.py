@@ -39,6 +39,8 @@ class UpdateRule:
     calls: Calling = field(default_factory=Calls)
     kind: str = "update-rule"
     spec: str = ""
+    prelude: str = ""
+    numbers: str = "float64"
 
     @property
     def rate_name(self) -> str | None:
@@ -71,8 +73,8 @@ class UpdateRule:
         return {**named, **self.hyperparameters}
 
     def script_head(self) -> str:
-        """Return the imports of a script that runs it."""
-        return "\n".join(["import numpy as np", *script.import_lines(self.spec)])
+        """Return the imports of a script that runs it; a framework's rule defines ``update`` in its prelude."""
+        return self.prelude or "\n".join(["import numpy as np", *script.import_lines(self.spec)])
 
     def script_start(self, tensors: Sequence[Array], plan: Plan) -> list[str]:
         """Return the lines that start from some tensors."""
@@ -88,7 +90,7 @@ class UpdateRule:
             for i, g in enumerate(gradients)
             if g is not None
         ]
-        called = self.spec.rpartition(":")[2]
+        called = "update" if self.prelude else self.spec.rpartition(":")[2]
         return [f"params, state = {called}(params, {{{', '.join(given)}}}, state, **options)", "print(params)"]
 
     def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
@@ -152,13 +154,19 @@ class RuleRun:
         """Return the learning rate, the same for every tensor."""
         name = self._subject.rate_name
         rate = None if name is None else self._hyperparameters.get(name, self._subject.own_rate)
-        return [None if rate is None else float(rate)] * len(self._weights)
+        return [None if rate is None else self._stored(rate)] * len(self._weights)
+
+    def _stored(self, value: Any) -> float:
+        """Return a number as the rule keeps it: some keep their own in float32."""
+        return float(np.dtype(self._subject.numbers).type(value))
 
     def hyperparameters(self) -> list[Mapping[str, Any]]:
         """Return the keywords that the function is called with, its own defaults included."""
         taken = inspect.signature(self._subject.function).parameters.values()
         defaults = {p.name: p.default for p in taken if p.default is not inspect.Parameter.empty}
-        return [{**defaults, **self._hyperparameters}] * len(self._weights)
+        shown = {**defaults, **self._hyperparameters}
+        numbers = {k: self._stored(v) if isinstance(v, float) else v for k, v in shown.items()}
+        return [numbers] * len(self._weights)
 
     def scale_rate(self, factor: float) -> None:
         """Multiply the learning rate."""

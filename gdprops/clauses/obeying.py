@@ -10,6 +10,7 @@ import numpy as np
 from gdprops.clauses.playing import effective_rates, names_of
 from gdprops.errors import Unsupported
 from gdprops.model.evidence import Evidence, combine, vacuous
+from gdprops.numerics import decisions
 from gdprops.numerics.comparison import compare, is_clearly_other
 from gdprops.numerics.published.playing import Bounded, Player
 from gdprops.numerics.published.settings import Bound, bind
@@ -55,7 +56,15 @@ def story(subject: Subject, case: UpdateCase) -> Story | None:
 def bound_of(subject: Subject, case: UpdateCase, shown: list[Any]) -> list[Bound]:
     """Return the rule's hyperparameters for each tensor: as they were asked for, else as the subject shows them."""
     rule, _ = declared_rule(subject.rule or "")
-    return [bind(rule, {**group, **subject.hyperparameters, **case.plan.options}) for group in shown]
+    asked = {**subject.hyperparameters, **case.plan.options}
+    return [bind(rule, {**group, **{k: _in_force(v, group.get(k)) for k, v in asked.items()}}) for group in shown]
+
+
+def _in_force(asked: Any, shown: Any) -> Any:
+    """Return what was asked for, or its float32 store where that is in force."""
+    if not isinstance(asked, float) or not isinstance(shown, float):
+        return asked
+    return shown if abs(shown - asked) <= decisions.STORED_RATE * abs(asked) else asked
 
 
 def _judged(rule: Published, key: str, told: Story, case: UpdateCase) -> Evidence:

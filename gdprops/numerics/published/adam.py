@@ -8,6 +8,7 @@ import numpy as np
 
 from gdprops.numerics.published.decay import decayed_last, decoupled, unscaled
 from gdprops.numerics.published.rule import Dialect, Published, State
+from gdprops.numerics.published.shaken import in_dtype
 
 Betas = tuple[float, float]
 BETAS = (0.9, 0.999)
@@ -22,6 +23,11 @@ def moments(g: Any, s: State, betas: Betas) -> tuple[Any, Any, float]:
     return s["m"], s["v"], s["t"]
 
 
+def unbiased(beta: float, t: float, g: Any) -> float:
+    """1 - beta^t; some compute it in the tensor's own dtype."""
+    return 1 - float(in_dtype(beta**t, like=g))
+
+
 def adam(
     w: Any, g: Any, s: State, *, lr: float, betas: Betas = BETAS, eps: float = 1e-8, weight_decay: float = 0.0
 ) -> Any:
@@ -30,7 +36,7 @@ def adam(
     Kingma and Ba (2015), algorithm 1; torch, optax.
     """
     m, v, t = moments(g + weight_decay * w, s, betas)
-    m_hat, v_hat = m / (1 - betas[0] ** t), v / (1 - betas[1] ** t)
+    m_hat, v_hat = m / unbiased(betas[0], t, g), v / unbiased(betas[1], t, g)
     return w - lr * m_hat / (np.sqrt(v_hat) + eps)
 
 
@@ -42,7 +48,7 @@ def adam_epsilon_hat(
     Kingma and Ba (2015), end of section 2; TensorFlow 1, Keras.
     """
     m, v, t = moments(g + weight_decay * w, s, betas)
-    return w - lr * (1 - betas[1] ** t) ** 0.5 / (1 - betas[0] ** t) * m / (np.sqrt(v) + eps)
+    return w - lr * unbiased(betas[1], t, g) ** 0.5 / unbiased(betas[0], t, g) * m / (np.sqrt(v) + eps)
 
 
 def adam_epsilon_inside(
@@ -50,7 +56,7 @@ def adam_epsilon_inside(
 ) -> Any:
     """w <- w - eta m^ / sqrt(v^ + eps)."""
     m, v, t = moments(g + weight_decay * w, s, betas)
-    return w - lr * m / (1 - betas[0] ** t) / np.sqrt(v / (1 - betas[1] ** t) + eps)
+    return w - lr * m / unbiased(betas[0], t, g) / np.sqrt(v / unbiased(betas[1], t, g) + eps)
 
 
 def adam_uncorrected(
@@ -70,7 +76,7 @@ def amsgrad(
     """
     m, v, t = moments(g + weight_decay * w, s, betas)
     s["u"] = np.maximum(s["u"], v)
-    return w - lr * m / (1 - betas[0] ** t) / (np.sqrt(s["u"] / (1 - betas[1] ** t)) + eps)
+    return w - lr * m / unbiased(betas[0], t, g) / (np.sqrt(s["u"] / unbiased(betas[1], t, g)) + eps)
 
 
 def amsgrad_epsilon_hat(
@@ -79,7 +85,7 @@ def amsgrad_epsilon_hat(
     """w <- w - eta_t m / (sqrt(u) + eps).  Keras."""
     m, v, t = moments(g + weight_decay * w, s, betas)
     s["u"] = np.maximum(s["u"], v)
-    return w - lr * (1 - betas[1] ** t) ** 0.5 / (1 - betas[0] ** t) * m / (np.sqrt(s["u"]) + eps)
+    return w - lr * unbiased(betas[1], t, g) ** 0.5 / unbiased(betas[0], t, g) * m / (np.sqrt(s["u"]) + eps)
 
 
 def amsgrad_of_corrected(
@@ -87,8 +93,8 @@ def amsgrad_of_corrected(
 ) -> Any:
     """u <- max(u, v^); w <- w - eta m^ / (sqrt(u) + eps).  optax."""
     m, v, t = moments(g + weight_decay * w, s, betas)
-    s["u"] = np.maximum(s["u"], v / (1 - betas[1] ** t))
-    return w - lr * m / (1 - betas[0] ** t) / (np.sqrt(s["u"]) + eps)
+    s["u"] = np.maximum(s["u"], v / unbiased(betas[1], t, g))
+    return w - lr * m / unbiased(betas[0], t, g) / (np.sqrt(s["u"]) + eps)
 
 
 def amsgrad_uncorrected(
@@ -110,7 +116,7 @@ def adamax(
     g = g + weight_decay * w
     m, _, t = moments(g, s, betas)
     s["u"] = np.maximum(betas[1] * s["u"], np.abs(g) + eps)
-    return w - lr / (1 - betas[0] ** t) * m / s["u"]
+    return w - lr / unbiased(betas[0], t, g) * m / s["u"]
 
 
 def adamax_epsilon_outside(
@@ -120,7 +126,7 @@ def adamax_epsilon_outside(
     g = g + weight_decay * w
     m, _, t = moments(g, s, betas)
     s["u"] = np.maximum(betas[1] * s["u"], np.abs(g))
-    return w - lr / (1 - betas[0] ** t) * m / (s["u"] + eps)
+    return w - lr / unbiased(betas[0], t, g) * m / (s["u"] + eps)
 
 
 def adamax_uncorrected(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gdprops.numerics.published.adam import BETAS, Betas, moments
+from gdprops.numerics.published.adam import BETAS, Betas, moments, unbiased
 from gdprops.numerics.published.rule import Dialect, Published, State
 
 
@@ -84,7 +84,7 @@ def lars_without_ratio(w: Any, g: Any, s: State, *, trust_coefficient: float = 1
 def _direction(g: Any, s: State, betas: Betas, eps: float) -> Any:
     """Return Adam's m^ / (sqrt(v^) + eps)."""
     m, v, t = moments(g, s, betas)
-    return m / (1 - betas[0] ** t) / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+    return m / unbiased(betas[0], t, g) / (np.sqrt(v / unbiased(betas[1], t, g)) + eps)
 
 
 def lamb(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gdprops.numerics.published.adam import BETAS, COUPLED, DECOUPLED, OPTIONS, Betas, moments
+from gdprops.numerics.published.adam import BETAS, COUPLED, DECOUPLED, OPTIONS, Betas, moments, unbiased
 from gdprops.numerics.published.rule import Dialect, Published, State
 from gdprops.numerics.published.shaken import kept_in_single
 
@@ -37,7 +37,7 @@ def nadam(
     now, following = (betas[0] * (1 - 0.5 * 0.96 ** (k * momentum_decay)) for k in (t, t + 1))
     s["M"] = product = kept_in_single(now * (s["M"] if t > 1 else 1), like=g)
     m_bar = (1 - now) * g / (1 - product) + following * m / (1 - product * following)
-    return w - lr * m_bar / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+    return w - lr * m_bar / (np.sqrt(v / unbiased(betas[1], t, g)) + eps)
 
 
 def nadam_constant(
@@ -55,8 +55,8 @@ def nadam_constant(
     """w <- w - eta (b1 m / (1 - b1^(t + 1)) + (1 - b1) g / (1 - b1^t)) / (sqrt(v^) + eps).  optax."""
     w, g = _decay(w, g, lr, weight_decay, decoupled_weight_decay)
     m, v, t = moments(g, s, betas)
-    m_bar = betas[0] * m / (1 - betas[0] ** (t + 1)) + (1 - betas[0]) * g / (1 - betas[0] ** t)
-    return w - lr * m_bar / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+    m_bar = betas[0] * m / unbiased(betas[0], t + 1, g) + (1 - betas[0]) * g / unbiased(betas[0], t, g)
+    return w - lr * m_bar / (np.sqrt(v / unbiased(betas[1], t, g)) + eps)
 
 
 def nadam_without_nesterov(w: Any, g: Any, s: State, *, decoupled_weight_decay: bool = False, **settings: Any) -> Any:
@@ -64,7 +64,7 @@ def nadam_without_nesterov(w: Any, g: Any, s: State, *, decoupled_weight_decay: 
     lr, betas, eps = settings["lr"], settings["betas"], settings["eps"]
     w, g = _decay(w, g, lr, settings["weight_decay"], decoupled_weight_decay)
     m, v, t = moments(g, s, betas)
-    return w - lr * m / (1 - betas[0] ** t) / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+    return w - lr * m / unbiased(betas[0], t, g) / (np.sqrt(v / unbiased(betas[1], t, g)) + eps)
 
 
 def _length(t: float, b2: float) -> tuple[float, float]:
@@ -96,10 +96,10 @@ def radam(
     """
     w, g = _decay(w, g, lr, weight_decay, decoupled_weight_decay)
     m, v, t = moments(g, s, betas)
-    m_hat, (rho, rho_inf) = m / (1 - betas[0] ** t), _length(t, betas[1])
+    m_hat, (rho, rho_inf) = m / unbiased(betas[0], t, g), _length(t, betas[1])
     if rho <= threshold:
         return w - lr * m_hat
-    return w - lr * _rectified(rho, rho_inf) * m_hat * (1 - betas[1] ** t) ** 0.5 / (np.sqrt(v) + eps)
+    return w - lr * _rectified(rho, rho_inf) * m_hat * unbiased(betas[1], t, g) ** 0.5 / (np.sqrt(v) + eps)
 
 
 def radam_of_the_paper(w: Any, g: Any, s: State, **settings: Any) -> Any:
@@ -122,10 +122,10 @@ def radam_epsilon_outside(
     """w <- w - eta r m^ / (sqrt(v^) + eps) where rho > 5, else w <- w - eta m^.  optax."""
     w, g = _decay(w, g, lr, weight_decay, decoupled_weight_decay)
     m, v, t = moments(g, s, betas)
-    m_hat, (rho, rho_inf) = m / (1 - betas[0] ** t), _length(t, betas[1])
+    m_hat, (rho, rho_inf) = m / unbiased(betas[0], t, g), _length(t, betas[1])
     if rho < threshold:
         return w - lr * m_hat
-    return w - lr * _rectified(rho, rho_inf) * m_hat / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+    return w - lr * _rectified(rho, rho_inf) * m_hat / (np.sqrt(v / unbiased(betas[1], t, g)) + eps)
 
 
 def radam_unrectified(w: Any, g: Any, s: State, *, decoupled_weight_decay: bool = False, **settings: Any) -> Any:

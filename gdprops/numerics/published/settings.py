@@ -56,10 +56,10 @@ def bind(rule: Published, shown: Mapping[str, Any]) -> Bound:
     """Return a rule's hyperparameters, taken from what a subject shows under any of their names."""
     defaults = {name: value for name, value in hyperparameters_of(rule.step).items() if name != "lr"}
     found, used = dict[str, Any](), set[str]()
-    for name in defaults:
+    for name, default in defaults.items():
         key = next((k for k in (name, *SYNONYMS.get(name, ())) if k in shown), None)
         if key is not None:
-            found[name] = shown[key]
+            found[name] = default if shown[key] is None else shown[key]
             used.add(key)
     for pair in PAIRS:
         if "betas" in defaults and "betas" not in found and set(pair) <= set(shown):

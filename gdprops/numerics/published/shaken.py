@@ -41,6 +41,11 @@ def kept_in_single(value: Any, like: Any) -> Any:
     return value * (1 + float(np.finfo(np.float32).eps) * _sign()) if isinstance(like, Shaken) else value
 
 
+def in_dtype(value: Any, like: Any) -> Any:
+    """Return a number that some compute in the tensor's dtype: shaken by an ulp of that."""
+    return value * (1 + float(np.finfo(like.dtype).eps) * _sign()) if isinstance(like, Shaken) else value
+
+
 def _sign() -> int:
     return int(Shaken.generator.integers(0, 2)) * 2 - 1
 

@@ -1,0 +1,72 @@
+"""Subjects of other frameworks than torch: who adapts what, and what to install where it is missing."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from gdprops.errors import UsageError
+from gdprops.model.names import nearest
+
+if TYPE_CHECKING:
+    from gdprops.model.subject import Subject
+
+EXTRAS = {"optax": "jax", "jax": "jax", "keras": "keras", "tensorflow": "tensorflow"}
+"""For each framework's module the extra of gdprops that installs it."""
+
+
+def framework_of(spec: str) -> str | None:
+    """Return the framework that a subject string names. Raises `UsageError` where it is not installed."""
+    root = spec.partition(":")[0].partition(".")[0]
+    if root not in EXTRAS:
+        return None
+    if find_spec(root) is None:
+        raise UsageError(f"{root} is not installed: python -m pip install 'gdprops[{EXTRAS[root]}]'")
+    return root
+
+
+def framework_object(spec: str) -> Any:
+    """Return what ``framework.part:Name`` names; parts that are no modules of their own are attributes."""
+    where, _, name = spec.partition(":")
+    parts = where.split(".")
+    try:
+        found: Any = importlib.import_module(parts[0])
+        for part in [*parts[1:], *name.split(".")]:
+            if not hasattr(found, part):
+                raise UsageError(f"{spec}: {found.__name__} has no {part!r}{nearest(part, dir(found))}")
+            found = getattr(found, part)
+    except ImportError as error:
+        raise UsageError(f"{parts[0]} cannot be imported: {error}") from error
+    return found
+
+
+def is_foreign(found: Any) -> bool:
+    """Say whether something is an optimizer class of a framework that somebody has imported."""
+    from gdprops.adapters.keras_optimizer import is_keras
+    from gdprops.adapters.tensorflow_v1 import is_v1
+
+    keras, tensorflow = sys.modules.get("keras"), sys.modules.get("tensorflow")
+    return (keras is not None and is_keras(found)) or (tensorflow is not None and is_v1(found))
+
+
+def framework_subject(found: Any, given: Mapping[str, Any], *, rule: str | None, name: str, spec: str) -> Subject:
+    """Return what a framework's name stands for as a subject. Raises `UsageError` for what is none."""
+    from gdprops.adapters.keras_optimizer import LiveKeras, is_keras
+    from gdprops.adapters.living import living_subject
+    from gdprops.adapters.tensorflow_v1 import LiveV1, is_v1
+
+    subject: Subject
+    if "keras" in sys.modules and is_keras(found):
+        subject = living_subject(found, LiveKeras, given, rule=rule, name=name, spec=spec)
+    elif "tensorflow" in sys.modules and is_v1(found):
+        subject = living_subject(found, LiveV1, given, rule=rule, name=name, spec=spec)
+    elif "optax" in sys.modules and callable(found):
+        from gdprops.adapters.jax_optax import optax_subject
+
+        subject = optax_subject(found, given, rule=rule, name=name, spec=spec)
+    else:
+        raise UsageError(f"{spec} is no optimizer class of Keras or TensorFlow 1, and no optax transformation")
+    return subject

@@ -1,0 +1,88 @@
+"""optax as a subject: held, in few compilations, without a trace left; its layer-by-layer trainer is caught."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gdprops
+from gdprops.adapters.resolve import resolve
+from gdprops.errors import UsageError
+from tests.frameworks import trainers
+
+jax = pytest.importorskip("jax")
+optax = pytest.importorskip("optax")
+
+
+@pytest.mark.parametrize(("spec", "rule"), [("optax:sgd", "sgd"), ("optax:adam", "adam")])
+def test_optax_holds(spec: str, rule: str) -> None:
+    subject: Any = resolve(spec, rule=rule, hyperparameters={"learning_rate": 0.125})
+    report = gdprops.check(subject, examples=10, seed=0)
+    held = [v.clause for v in report.verdicts if v.about == "subject" and v.status == "held"]
+    assert report.exit_code == 0, str(report)
+    assert {f"published.{rule}", "step.simultaneous", "optimizer.resume"} <= set(held)
+    assert subject.function.compilations <= 40, "a compilation costs a second"
+    assert not jax.config.jax_enable_x64
+
+
+def test_another_rule_is_named() -> None:
+    subject = resolve("optax:rmsprop", rule="rmsprop", hyperparameters={"learning_rate": 0.125})
+    (verdict,) = gdprops.check(subject, clauses="published.*", examples=5, seed=0).verdicts
+    assert verdict.explanation == (
+        "what it does instead: ε stands inside the square root and the learning rate inside the momentum "
+        "(Keras, optax: --rule rmsprop:rate-inside); rmsprop knows no eps_in_sqrt=True"
+    )
+
+
+@pytest.mark.parametrize("name", ["adam", "lamb", "adafactor"])
+def test_padding_changes_nothing_or_is_not_done(name: str) -> None:
+    subject: Any = resolve(f"optax:{name}", hyperparameters={"learning_rate": 0.125})
+    params = {"a": np.arange(6.0).reshape(2, 3) + 0.5, "b": np.ones(3)}
+    grads = {"a": np.cos(params["a"]), "b": np.array([1.0, -2.0, 0.25])}
+    seen, state = subject.function(params, grads, None, learning_rate=0.125)
+    seen, _ = subject.function(seen, grads, state, learning_rate=0.125)
+    with jax.enable_x64(True):
+        plain = getattr(optax, name)(0.125)
+        kept, expected = plain.init(params), params
+        for _ in range(2):
+            updates, kept = plain.update(grads, kept, expected)
+            expected = optax.apply_updates(expected, updates)
+    assert all(np.allclose(seen[n], expected[n], rtol=1e-12, atol=0) for n in params)
+    assert all(seen[n].shape == params[n].shape for n in params)
+
+
+@pytest.mark.parametrize(
+    ("spec", "given", "message"),
+    [
+        ("optax:sgd", {}, r"optax:sgd cannot be built: TypeError: .*learning_rate"),
+        ("optax:apply_updates", {}, r"optax:apply_updates cannot be built: TypeError"),
+        ("optax:squared_error", {"predictions": 1.0}, r"returned a .*; expected an optax.GradientTransformation"),
+        ("optax:adm", {}, r"optax:adm: optax has no 'adm'; did you mean 'adam'"),
+    ],
+)
+def test_what_is_no_transformation_is_refused_in_one_line(spec: str, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        resolve(spec, hyperparameters=given)
+
+
+def trainer(step: Any) -> Any:
+    return gdprops.backprop(trainers.loss_in_jax, step, shapes=trainers.SHAPES)
+
+
+def test_the_layer_by_layer_trainer_is_caught_and_explained() -> None:
+    caught = gdprops.check(
+        trainer(trainers.trains_layer_by_layer_in_jax), clauses="step.simultaneous", examples=2, seed=0, timeout=600
+    )
+    (verdict,) = (v for v in caught.verdicts if v.clause == "step.simultaneous" and v.about == "subject")
+    assert verdict.status == "violated"
+    assert set(verdict.blame) <= {"W2", "b2"}
+    assert verdict.explanation is not None
+
+
+def test_the_simultaneous_trainer_holds() -> None:
+    held = gdprops.check(
+        trainer(trainers.trains_all_at_once_in_jax), clauses="step.simultaneous", examples=2, seed=0, timeout=600
+    )
+    assert held.exit_code == 0, str(held)
