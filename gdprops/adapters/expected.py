@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 class Expected:
     """Our gradients and losses at any weights, and the update of the declared rule or of the user's own optimizer."""
 
-    def __init__(self, subject: TrainingStep, task: Task, *, returned: bool) -> None:
+    def __init__(
+        self, subject: TrainingStep, task: Task, *, returned: bool, models: tuple[nn.Module, nn.Module] | None = None
+    ) -> None:
         self._subject, self._task = subject, task
-        self._model = task.model(ours=True)
+        self._model, twin = models or task.siblings(task.model())
         self._look_at = list(self._model.parameters())
         plain = subject.rule_factory is None and (subject.lr is not None or not returned)
-        twin = self._model if plain else task.model()  # plain descent is computed without a model
         self._moved = list(twin.parameters())
         self._rule = None if plain else self._optimizer(twin)
         self.is_declared = subject.rule_factory is not None
@@ -80,7 +81,7 @@ class Expected:
             none = not loss.requires_grad
             found = iter([None] * len(wanted) if none else torch.autograd.grad(loss, wanted, allow_unused=True))
         grads = [next(found) if p.requires_grad else None for p in self._look_at]
-        return [None if g is None else g.detach().to_dense().numpy().copy() for g in grads]
+        return [None if g is None else g.detach().to_dense().contiguous().numpy() for g in grads]
 
     def loss(self, weights: Sequence[Array], t: int) -> float:
         """Return J of batch t at some weights."""
@@ -132,11 +133,14 @@ class Expected:
             self._rule.step(self._closure(gradients))
         else:
             self._rule.step()
+        self._hand_over([None] * len(self._moved))
         return [p.detach().numpy().copy() for p in self._moved]
 
     def _hand_over(self, gradients: Sequence[Array | None]) -> None:
+        """Give every parameter its gradient: a copy, but for torch's own optimizers, which leave it as it is."""
+        keeps = type(self._rule).__module__.startswith("torch.optim.")
         for p, g in zip(self._moved, gradients, strict=True):
-            p.grad = None if g is None else torch.from_numpy(np.array(g)).to(p.dtype)
+            p.grad = None if g is None else torch.from_numpy(np.asarray(g) if keeps else np.array(g)).to(p.dtype)
 
     def _closure(self, gradients: Sequence[Array | None]) -> Any:
         """Return a closure that hands over the given gradients first, and then those at the weights as they are."""

@@ -89,15 +89,19 @@ def share_storage(a: nn.Module, b: nn.Module) -> bool:
 def redraw(model: nn.Module, cards: bytes) -> None:
     """Draw every floating-point parameter anew, about its mean and as wide as it was.
 
-    Small models are filled from the cards, number by number; of large ones the cards are the seed.
+    Small models are filled from the cards, number by number. Of large ones the cards are a seed: their numbers change
+    places, where they are not all equal.
     """
     moving = [p for p in model.parameters() if p.is_floating_point()]
     numbers, taken = _tenths(cards), 0
     large = sum(p.numel() for p in moving) > LARGE_MODEL
     generator = torch.Generator().manual_seed(int.from_bytes(cards[:7], "big"))
     for p in moving:
-        mean, spread = float(p.mean()) if p.numel() else 0.0, float(p.std()) if p.numel() > 1 else 0.0
-        wide = spread or CONSTANT_SPREAD
+        spread = float(p.std()) if p.numel() > 1 else 0.0
+        if large and spread:
+            p.copy_(p.flatten().roll(1 + int.from_bytes(cards[:7], "big") % p.numel()).view_as(p))
+            continue
+        mean, wide = float(p.mean()) if p.numel() else 0.0, spread or CONSTANT_SPREAD
         if large:
             p.normal_(mean, wide, generator=generator)
         else:
@@ -124,6 +128,16 @@ class OwnTask:
         """Return a fresh model, in float64 where the case says so."""
         model = self._own.model(self._case, self._calls)
         return model.double() if self._case.precision == DOUBLE else model
+
+    def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
+        """Return two copies with one storage: weights are placed before every use."""
+        try:
+            ours, moved = copy.deepcopy(model), copy.deepcopy(model)
+        except Exception:  # what cannot be copied is built again
+            ours, moved = self.model(ours=True), self.model()
+        for p, same in zip(moved.parameters(), ours.parameters(), strict=True):
+            p.data = same.data
+        return ours, moved
 
     def criterion(self) -> Any:
         """Return the user's criterion; where the model owns its loss, the objective."""

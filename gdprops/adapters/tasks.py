@@ -33,6 +33,9 @@ class Task(Protocol):
     def model(self, *, ours: bool = False) -> nn.Module:
         """Return a fresh model at the case's weights; ``ours`` is for our own looks: nothing is recomputed in it."""
 
+    def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
+        """Return two more of a fresh model that `model` has returned: ours to look at, and one for U to move."""
+
     def criterion(self) -> Any:
         """Return what ``build`` is given beside the model."""
 
@@ -66,6 +69,10 @@ class DrawnTask:
         if isinstance(network, Architecture):
             return architecture_module(network, tensors, recomputed=not ours)
         return module_of(network, tensors, recomputed=not ours)
+
+    def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
+        """Return two more of them."""
+        return self.model(ours=True), self.model()
 
     def criterion(self) -> nn.Module:
         """Return a fresh loss."""

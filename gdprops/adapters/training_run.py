@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import torch
@@ -32,14 +33,20 @@ class Training:
     """One run: the user's model, step and optimizer, all fresh."""
 
     def __init__(
-        self, subject: TrainingStep, task: Task, model: nn.Module, step: Step, optimizer: torch.optim.Optimizer | None
+        self,
+        subject: TrainingStep,
+        task: Task,
+        model: nn.Module,
+        siblings: tuple[nn.Module, nn.Module],
+        step: Step,
+        optimizer: torch.optim.Optimizer | None,
     ) -> None:
         self._subject, self._task, self._step, self._optimizer = subject, task, step, optimizer
         self._model, self._parameters = model, dict(model.named_parameters())
         self._inputs: Any = None
         self._first = 0
         self.names, self.layers = tuple(self._parameters), _layers_of(model)
-        self._expected = Expected(subject, task, returned=optimizer is not None)
+        self._expected = Expected(subject, task, returned=optimizer is not None, models=siblings)
         self._expected.mirror(model)
         self.told_last = _takes_last(step)
         self._called = list[list[dict[str, Any]]]()
@@ -50,13 +57,13 @@ class Training:
         self._watch()
 
     def _watch(self) -> None:
-        self._model.register_forward_pre_hook(self._looked, with_kwargs=True)
+        self._model.register_forward_pre_hook(_weakly(self._looked), with_kwargs=True)
         if self._optimizer is not None:
-            self._optimizer.register_step_pre_hook(self._remember)
+            self._optimizer.register_step_pre_hook(_weakly(self._remember))
         moving = [p for p in self._parameters.values() if p.requires_grad]
         if sum(p.numel() for p in moving) <= WATCHED_WEIGHTS:
             for p in moving:
-                p.register_hook(self._arrived)  # type: ignore[no-untyped-call] # torch's own
+                p.register_hook(_weakly(self._arrived))  # type: ignore[no-untyped-call] # torch's own
 
     def _remember(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         """Hyperparameters count as they are in force when the optimizer is called: a scheduler may step first."""
@@ -239,6 +246,18 @@ class Training:
     ) -> list[Array]:
         """Return U(w, g, s)."""
         return self._expected.update(weights, gradients, state, settings)
+
+
+def _weakly(method: Callable[..., None]) -> Callable[..., None]:
+    """Return a hook that does not keep its run alive: a large model is freed as soon as its run is over."""
+    held = weakref.WeakMethod(method)
+
+    def hook(*args: Any) -> None:
+        found = held()
+        if found is not None:
+            found(*args)
+
+    return hook
 
 
 def _takes_last(step: Any) -> bool:

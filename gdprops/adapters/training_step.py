@@ -109,6 +109,7 @@ class TrainingStep:
         seed_random_numbers(case.plan.seed)
         task = self.task(case)
         model = task.model()
+        siblings = task.siblings(model)
         with self.calls.to(f"{self.name}(model, loss_fn)"):
             built = self.build(model, task.criterion())
         step, optimizer = built if isinstance(built, tuple) and len(built) == 2 else (built, None)
@@ -116,7 +117,7 @@ class TrainingStep:
             raise UsageError(
                 f"{self.name} returned {_describe(built)}; expected step(inputs, targets), or (step, optimizer)"
             )
-        return Training(self, task, model, step, optimizer)
+        return Training(self, task, model, siblings, step, optimizer)
 
 
 def _describe(built: object) -> str:

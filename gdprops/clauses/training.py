@@ -12,7 +12,7 @@ from gdprops.clauses.lazy import lazy
 from gdprops.model.clause import Face
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from hypothesis.strategies import SearchStrategy
 
@@ -66,31 +66,59 @@ def wrong_otherwise(step: Watched) -> Evidence:
 
 def simultaneous(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """Every step equals U(w, g(w), s); a sweep that moves the last layer first must be distinguishable."""
-    return workbench.combine(agrees(step, [step.last_layer_first()]) for step in workbench.watch(subject, case))
+    return workbench.combine(until_told_apart(workbench.stream(subject, case, remembers=False)))
+
+
+def until_told_apart(steps: Iterable[Watched], what: str = "") -> Iterator[Evidence]:
+    """Compare every step; once one could be told from a sweep, those after it are compared without that rival."""
+    told = False
+    for step in steps:
+        evidence = agrees(step, [] if told else [step.last_layer_first()], what)
+        told = told or evidence.decisive
+        yield evidence
 
 
 def moves_all(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """What U moves clearly at some step is seen moving at some step, and what has no gradient stays where it is."""
-    steps = workbench.watch(subject, case, to_the_end=True)
-    if not steps[0].holds_the_model:
-        return workbench.violation("the optimizer holds none of the model's parameters", blame=steps[0].names)
-    should = [any(step.moved(step.expected)[i].any() for step in steps) for i in range(len(steps[0].names))]
-    did = [any(step.moved_at_all()[i].any() for step in steps) for i in range(len(should))]
-    absent = [all(step.is_left_alone(i) for step in steps) for i in range(len(should))]
-    if not any(should) and not any(did) and any(_should_have_moved(step) for step in steps):
-        return workbench.violation("nothing moves, and the optimizer's own update moves nothing", blame=steps[0].names)
-    if not any(should):
+    tally = _Tally()
+    for step in workbench.stream(subject, case, to_the_end=True, remembers=False):
+        if not step.holds_the_model:
+            return workbench.violation("the optimizer holds none of the model's parameters", blame=step.names)
+        tally.add(step)
+    if not any(tally.should) and not any(tally.did) and tally.pulled:
+        return workbench.violation("nothing moves, and the optimizer's own update moves nothing", blame=tally.names)
+    if not any(tally.should):
         return workbench.vacuous("U moves nothing here")
     told = [
         f"{name} never moves" if moves and not moved else f"{name} moves without a gradient"
-        for name, moves, moved, alone in zip(steps[0].names, should, did, absent, strict=True)
+        for name, moves, moved, alone in zip(tally.names, tally.should, tally.did, tally.absent, strict=True)
         if moves > moved or (moved and alone)
     ]
     if told:
-        return workbench.violation(f"in {len(steps)} steps {', '.join(told)}", blame=tuple(t.split()[0] for t in told))
-    if any(step.wrong for step in steps):
+        found = f"in {tally.steps} steps {', '.join(told)}"
+        return workbench.violation(found, blame=tuple(t.split()[0] for t in told))
+    if tally.wrong:
         return workbench.wrong_elsewise("a step is wrong, but everything moves that should")
     return workbench.agreement()
+
+
+class _Tally:
+    """Who should have moved at some step, who did, and who had no reason to in any."""
+
+    def __init__(self) -> None:
+        self.names: tuple[str, ...] = ()
+        self.should, self.did, self.absent = list[bool](), list[bool](), list[bool]()
+        self.steps, self.wrong, self.pulled = 0, False, False
+
+    def add(self, step: Watched) -> None:
+        """Count one step."""
+        count = len(step.names)
+        self.names, self.steps = step.names, self.steps + 1
+        should, did = ([bool(m.any()) for m in found] for found in (step.moved(step.expected), step.moved_at_all()))
+        self.should = [a or b for a, b in zip(self.should or [False] * count, should, strict=True)]
+        self.did = [a or b for a, b in zip(self.did or [False] * count, did, strict=True)]
+        self.absent = [a and step.is_left_alone(i) for i, a in enumerate(self.absent or [True] * count)]
+        self.wrong, self.pulled = self.wrong or step.wrong, self.pulled or _should_have_moved(step)
 
 
 def _should_have_moved(step: Watched) -> bool:
@@ -101,7 +129,7 @@ def _should_have_moved(step: Watched) -> bool:
 
 def frozen_untouched(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """A parameter with requires_grad=False is byte for byte what it was."""
-    return workbench.combine(_frozen_alike(step) for step in workbench.watch(subject, case))
+    return workbench.combine(_frozen_alike(step) for step in workbench.stream(subject, case, remembers=False))
 
 
 def _frozen_alike(step: Watched) -> Evidence:
@@ -129,23 +157,22 @@ def fresh_gradient(subject: TrainedSubject, case: TrainCase) -> Evidence:
 
 def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """One call gives one update: applied twice must be distinguishable, and must not be what is seen."""
-    steps = workbench.watch(subject, case)
-    wrong = next((step for step in steps if step.wrong), None)
-    clocks = [(step.number, *clock) for step in steps for clock in step.clocks]
-    if wrong is None and clocks:
-        number, name, seen, expected = clocks[0]
-        told = f"after step {number} the clock of {name} stands at {seen:g}; one update leaves {expected:g}"
-        return workbench.violation(told, blame=(name,))
-    if wrong is None:
-        return workbench.combine(agrees(step, [step.applied_twice()]) for step in steps)
-    if not wrong.equals(wrong.applied_twice()):
-        return wrong_otherwise(wrong)
-    return agrees(wrong, [], "the update is applied twice")
+    parts = list[Evidence]()
+    for step in workbench.stream(subject, case, remembers=False):
+        if step.wrong:
+            twice = step.equals(step.applied_twice())
+            return agrees(step, [], "the update is applied twice") if twice else wrong_otherwise(step)
+        if step.clocks:
+            name, seen, expected = step.clocks[0]
+            told = f"after step {step.number} the clock of {name} stands at {seen:g}; one update leaves {expected:g}"
+            return workbench.violation(told, blame=(name,))
+        parts.append(agrees(step, [step.applied_twice()]))
+    return workbench.combine(parts)
 
 
 def trains(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """Where U(w, g(w), s) lowers the loss clearly, the step lowers it too."""
-    return workbench.combine(falls(step) for step in workbench.watch(subject, case))
+    return workbench.combine(falls(step) for step in workbench.stream(subject, case, remembers=False))
 
 
 def falls(step: Watched) -> Evidence:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
@@ -55,7 +55,7 @@ class Watched:
 
     def wrong_at(self, i: int) -> bool:
         """Say whether one parameter is off by more than allowed; where U itself overflows, nothing is."""
-        if not np.isfinite(self.expected[i]).all():
+        if np.array_equal(self.after[i], self.expected[i]) or not np.isfinite(self.expected[i]).all():
             return False
         return not bool((np.abs(self.after[i] - self.expected[i]) <= self.allowed[i]).all())
 
@@ -151,18 +151,28 @@ def _sum(parts: Sequence[Array | None]) -> Array | None:
 
 def watch(subject: TrainedSubject, case: TrainCase | BackpropCase, *, to_the_end: bool = False) -> list[Watched]:
     """Run the user's step on every batch, up to the first wrong step (or ``to_the_end``), while all is finite."""
-    run, seen, earlier = subject.begin(case), list[Watched](), list[Grads]()
+    return list(stream(subject, case, to_the_end=to_the_end))
+
+
+def stream(
+    subject: TrainedSubject, case: TrainCase | BackpropCase, *, to_the_end: bool = False, remembers: bool = True
+) -> Iterator[Watched]:
+    """Yield the same steps one by one: large models are held once; ``remembers`` False drops earlier gradients."""
+    run, earlier = subject.begin(case), list[Grads]()
+    before = run.weights()
     for t in range(len(case.batches)):
-        step = _watched(run, t, tuple(earlier))
-        seen.append(step)
-        earlier.append(step.gradients)
+        step = _watched(run, t, before, tuple(earlier))
+        yield step
         if (step.wrong and not to_the_end) or not all(np.isfinite(e).all() for e in step.expected):
             break
-    return seen
+        before = step.after
+        if remembers:
+            earlier.append(step.gradients)
+        del step
 
 
-def _watched(run: Training, t: int, earlier: tuple[Grads, ...]) -> Watched:
-    before, state = run.weights(), run.state()
+def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, ...]) -> Watched:
+    state = run.state()
     run.step(t)
     after, settings, gradients, noticed = run.weights(), run.hyperparameters(), run.gradients(before, t), run.noticed()
     skipped = noticed.overflowed and settings is None and _alike(after, before)
@@ -206,7 +216,7 @@ def _allowed(
     then held to the ulps alone, and the rest is not measured.
     """
     ulps = [decisions.FLOORS_PER_TENSOR * _ulp(b, g) for b, g in zip(before, gradients, strict=True)]
-    if all(bool((np.abs(a - e) <= u).all()) for a, e, u in zip(after, expected, ulps, strict=True)):
+    if all(_is_within(a, e, u) for a, e, u in zip(after, expected, ulps, strict=True)):
         return ulps
     shaken = perturbed(before, np.random.default_rng(t))
     nudged = run.update(shaken, run.gradients(shaken, t, shaken=True), state, settings)
@@ -216,12 +226,20 @@ def _allowed(
     return floors if other is None else [f + np.abs(o - e) for f, o, e in zip(floors, other, expected, strict=True)]
 
 
+def _is_within(a: Array, e: Array, room: float) -> bool:
+    return np.array_equal(a, e) or bool((np.abs(a - e) <= room).all())
+
+
 def _apart(nudged: Array, shaken: Array, plain: Array, before: Array) -> float:
     with np.errstate(invalid="ignore"):
         return float(np.abs((nudged - shaken) - (plain - before)).max(initial=0.0))
 
 
 def _ulp(w: Array, g: Array | None) -> float:
-    size = float(np.abs(w).max(initial=0.0))
-    pull = 0.0 if g is None else decisions.GRADIENT_SHARE * float(np.abs(g).max(initial=0.0))
+    size, pull = _largest(w), 0.0 if g is None else decisions.GRADIENT_SHARE * _largest(g)
     return float(np.spacing(w.dtype.type(max(size, pull))))
+
+
+def _largest(values: Array) -> float:
+    """Return the largest absolute value, without a temporary array as large."""
+    return max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))

@@ -31,7 +31,7 @@ from gdprops.clauses.playing import (
     train,
     training_rate,
 )
-from gdprops.clauses.watching import watch
+from gdprops.clauses.watching import stream, watch
 from gdprops.model.case import Regime
 from gdprops.model.evidence import agreement, combine, require, unanswered, vacuous, violation, wrong_elsewise
 from gdprops.numerics import decisions
@@ -125,6 +125,7 @@ __all__ = [
     "smooth_sweeps",
     "spread",
     "square",
+    "stream",
     "sweep",
     "sweeps",
     "tiled",

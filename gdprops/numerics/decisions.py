@@ -189,7 +189,7 @@ DOUBLINGS = 40
 
 # The user's own model: up to so many weights are drawn one by one, in float64; larger ones keep their dtype and take a
 # seed.
-LARGE_MODEL = 100_000
+LARGE_MODEL = 20_000
 # A parameter whose entries are all equal (a bias of zeros, a scale of ones) is re-drawn within a tenth about them.
 CONSTANT_SPREAD = 0.1
 

@@ -23,6 +23,7 @@ from gdprops.runner.settings import Settings
 
 EXAMPLES = 5
 BATCH = 128
+RATE = 1.0
 
 
 class Transformer(nn.Module):
@@ -52,8 +53,8 @@ def numbers(width: int) -> Callable[[int], Any]:
 
     def batch(index: int) -> Any:
         generator = torch.Generator().manual_seed(index)
-        x, y = (torch.randn(BATCH, width, generator=generator) for _ in range(2))
-        return x, y
+        labels = torch.randint(0, width, (BATCH,), generator=generator)
+        return torch.randn(BATCH, width, generator=generator), labels
 
     return batch
 
@@ -66,7 +67,7 @@ def tokens(index: int) -> Any:
 
 
 SUBJECTS: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Any], nn.Module]] = {
-    **{f"mlp-{width}": (mlp(width), numbers(width), nn.MSELoss()) for width in (58, 182, 577, 1825)},
+    **{f"mlp-{width}": (mlp(width), numbers(width), nn.CrossEntropyLoss()) for width in (58, 182, 577, 1825)},
     "transformer": (Transformer, tokens, nn.CrossEntropyLoss()),
 }
 SPENT = [0.0]
@@ -74,7 +75,7 @@ SPENT = [0.0]
 
 def build(model: nn.Module, loss_fn: nn.Module) -> Any:
     """Plain training, whose time is counted."""
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
 
     def step(inputs: Tensor, targets: Tensor) -> None:
         began = time.process_time()
@@ -95,7 +96,7 @@ def run(name: str, how: str) -> None:
     """Print the figures of one subject: of the bare loop, or of a check."""
     torch.set_num_threads(1)
     models, batches, loss = SUBJECTS[name]
-    small = training_step(build, models=mlp(4), batches=numbers(4), loss=nn.MSELoss(), name="warm")
+    small = training_step(build, models=mlp(4), batches=numbers(4), loss=nn.CrossEntropyLoss(), name="warm")
     check_subject(small, clauses="step.simultaneous", settings=Settings(seed=0, examples=1))
     weights = sum(p.numel() for p in models().parameters()) if name != "mlp-1825" else 3 * (1825 * 1825 + 1825)
     size, start = 4.0 * weights, memory()
