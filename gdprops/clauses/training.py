@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.lazy import lazy
 from gdprops.model.clause import Face
+from gdprops.model.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from gdprops.clauses import workbench
     from gdprops.clauses.watching import Arrays, Watched
     from gdprops.model.case import TrainCase
-    from gdprops.model.evidence import Evidence
     from gdprops.model.subject import Domain
     from gdprops.model.training import TrainedSubject
 else:
