@@ -298,6 +298,24 @@ def step(params, X, Y, eta):
     params["b1"] -= eta * dZ.sum(1, keepdims=True) / m
 '''
 
+ONE_OUTPUT = """\
+import numpy as np
+
+def predict(p, X):
+    h = np.tanh(X @ p["W1"] + p["b1"])
+    return h, h @ p["W2"] + p["b2"]
+
+def loss(p, X, y):
+    return np.mean((predict(p, X)[1] - y) ** 2)
+
+def step(p, X, y, lr):
+    h, out = predict(p, X)
+    d = 2 * (out - y) / len(X)
+    dh = d @ p["W2"].T * (1 - h**2)
+    for name, g in (("W2", h.T @ d), ("b2", d.sum(0)), ("W1", X.T @ dh), ("b1", dh.sum(0))):
+        p[name] -= lr * g
+"""
+
 CORRECT = {
     "plain": PLAIN,
     "columns": COLUMNS,
@@ -308,6 +326,7 @@ CORRECT = {
     "class": CLASS,
     "masked": MASKED,
     "loops": LOOPS,
+    "one output": ONE_OUTPUT,
 }
 
 

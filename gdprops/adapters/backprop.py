@@ -99,7 +99,7 @@ def backprop(
         gradients: ``gradients(params, X, y)`` returns the gradients under the parameters' names (or ``d`` + name).
         shapes: the shapes of the parameters, front to back: ``{"W1": (2, 3), "b1": (3,), …}`` or a list of shapes, or
             a function ``(n_in, n_hidden, n_out) -> shapes``, called with sizes from 1 to 3. None: the usual ones for
-            the names that the loss asks for.
+            the names that the loss asks for, with any number of outputs or, if it is right with one only, with one.
         inputs: the number of features, where fixed shapes leave it open.
         outputs: the number of outputs, likewise.
         samples: whether X holds a sample in all its ``"rows"`` or ``"columns"``, or just one, ``"single"`` (n_in,) or
@@ -127,7 +127,8 @@ def backprop(
     offered = guessed(loss) if shapes is None else [_shapes(shapes)]
     layout = Layout(lambda n_in, n_hidden, n_out: {}, rate=None if lr is None else float(lr))
     functions = Functions(loss, step, gradients, Container(None), layout, at)
-    asked = Asked(offered, shapes is not None and not callable(shapes), inputs, outputs, samples, targets)
+    fixed = shapes is not None and not callable(shapes)
+    asked = Asked(offered, fixed, inputs, outputs, samples, targets, guessed=shapes is None)
     return Backprop(written_trial.settled(functions, asked, called), called)
 
 

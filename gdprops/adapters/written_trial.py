@@ -47,6 +47,7 @@ class Asked:
     outputs: int | None
     samples: str | None
     targets: str | None
+    guessed: bool = False
 
 
 @final
@@ -118,15 +119,30 @@ def _refusal(seen: Sequence[Tried]) -> str:
 
 
 def _candidates(functions: Functions, asked: Asked) -> Iterator[Functions]:
-    """Yield every form that is not ruled out by what was declared, the usual ones first."""
+    """Yield every form that is not ruled out by what was declared, the usual ones first.
+
+    Where the shapes are not declared, networks of one output come last: a mean over all entries is one over rows there.
+    """
+    yield from _forms(functions, asked)
+    if asked.guessed and asked.outputs is None:
+        yield from _forms(functions, replace(asked, outputs=1))
+
+
+def _forms(functions: Functions, asked: Asked) -> Iterator[Functions]:
     for samples in [asked.samples] if asked.samples else SAMPLES:
         for container, shapes in asked.shapes:
             for targets in [asked.targets] if asked.targets else TARGETS:
                 for n_in, n_out in _sizes(shapes, asked):
-                    if n_out is not None and (n_out > 1 and targets in FLAT and targets not in CLASSES):
-                        continue
-                    layout = Layout(shapes, n_in, n_out, functions.layout.rate, targets, samples)
-                    yield replace(functions, container=container, layout=layout)
+                    if _is_a_form(samples, targets, n_out):
+                        layout = Layout(shapes, n_in, n_out, functions.layout.rate, targets, samples)
+                        yield replace(functions, container=container, layout=layout)
+
+
+def _is_a_form(samples: str, targets: str, n_out: int | None) -> bool:
+    """Leave out classes of one output, vectors of targets for many, and those of one sample that is a column."""
+    if targets in CLASSES:
+        return n_out is None or n_out > 1
+    return targets not in FLAT or (samples != "single-column" and n_out in (None, 1))
 
 
 def _sizes(shapes: Shapes, asked: Asked) -> list[tuple[int | None, int | None]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ FORMS = {
     "class": ("rows", "numbers", (2, 3)),
     "masked": ("rows", "binary-vector", (2,)),
     "loops": ("rows", "labels", (3, 2)),
+    "one output": ("rows", "numbers", (2, 3)),
 }
 
 
@@ -140,3 +143,24 @@ def test_wrong_files_are_explained(explanation: str, tmp_path: Path) -> None:
     (verdict,) = outcome.verdicts
     assert verdict.status is Status.VIOLATED
     assert verdict.explanation == explanation
+
+
+def test_a_mean_over_entries_is_no_mean_over_rows_where_more_outputs_are_declared(tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    assert handed_in(students.ONE_OUTPUT, tmp_path / "bare").layout.outputs == 1
+    declared = "def shapes(i, h, o):\n    return {'W1': (i, h), 'b1': (h,), 'W2': (h, o), 'b2': (o,)}\n"
+    subject = handed_in(students.ONE_OUTPUT + declared, tmp_path)
+    (verdict,) = check_subject(subject, settings=Settings(seed=0, examples=40), clauses="step.plain").verdicts
+    assert str(verdict.explanation) == (
+        "W1, b1, W2, b2: moved farther by the number of outputs (the gradient is not divided by them)"
+    )
+
+
+def test_no_framework_is_imported_for_files(tmp_path: Path) -> None:
+    (tmp_path / "ann.py").write_text(students.PLAIN, encoding="utf-8")
+    code = (
+        "import sys\nfrom gdprops.cli import main\n"
+        "code = main(['check', 'ann.py', 'ann.py', '--as', 'backprop', '--examples', '5', '--seed', '0'])\n"
+        "assert code == 0 and 'torch' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)

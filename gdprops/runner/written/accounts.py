@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gdprops.numerics import decisions
-from gdprops.runner.written.flaws import Flaw, flaws, gradients
+from gdprops.runner.written.flaws import OTHERS, Flaw, flaws, gradients
 
 if TYPE_CHECKING:
     from gdprops.clauses.watching import Watched
@@ -150,6 +150,7 @@ def _by_cost(wrong: Sequence[Watched], i: int, net: Net | None) -> Iterator[list
     yield [*_borrowed(wrong[0], i)]
     if net is not None:
         yield [_flawed(net, flaw, None) for flaw in flaws(net)]
+        yield [_flawed(net, flaw, None) for flaw in OTHERS]
         for factor in FACTORS[1:]:
             yield [_flawed(net, flaw, factor) for flaw in flaws(net)]
     k = _fitted(wrong, i)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from gdprops.runner.written.recognized import Net, forward, inputs_of, targets_of
+from gdprops.runner.written.recognized import ACTIVATIONS, Net, forward, inputs_of, targets_of
 
 if TYPE_CHECKING:
     from gdprops.clauses.watching import Watched
@@ -21,6 +21,10 @@ Slope = Callable[["Activation", "Array", "Array", "Array"], "Array"]
 
 def _right(act: Activation, z: Array, h: Array, e: Array) -> Array:
     return act.slope(z)
+
+
+def _of_other(other: Activation) -> Slope:
+    return lambda act, z, h, e: other.of_value(h)
 
 
 @final
@@ -51,6 +55,7 @@ FLAWS = (
     Flaw(FORMULA_AT_Z, slope=lambda act, z, h, e: act.of_value(z)),
     Flaw("the derivative of the activation ({act}) enters twice", slope=lambda act, z, h, e: act.slope(z) ** 2),
     Flaw("the activation itself ({act}) stands where its derivative should", slope=lambda act, z, h, e: h),
+    Flaw("1 - h stands where the derivative of the activation h ({act}) should", slope=lambda act, z, h, e: 1 - h),
     Flaw(OF_ERROR, slope=lambda act, z, h, e: act.slope(e)),
     Flaw("the derivative of the output's activation is missing", end="without slope"),
     Flaw("the derivative of the output's activation enters once too often", end="with slope"),
@@ -64,6 +69,13 @@ FLAWS = (
     Flaw("the gradient of the bias is that of the last row alone", bias="last"),
     Flaw("the gradient of the bias is summed over everything: every entry gets the same", bias="total"),
 )
+
+
+OTHERS = tuple(
+    Flaw(f"the derivative of {other.name} is used for that of {{act}}", slope=_of_other(other))
+    for other in ACTIVATIONS[1:]
+)
+"""Rectifiers have the derivative 1 where sigmoids are: these are asked only after the others."""
 
 
 def flaws(net: Net) -> Iterator[Flaw]:
