@@ -72,6 +72,16 @@ survey_options = together(
     click.option("-n", "workers", metavar="N|auto", default="auto", show_default=True, help="Processes at once."),
     click.option("--json", "json_path", metavar="FILE", help="Write the survey to a file, after every optimizer."),
     click.option("--markdown", "markdown_path", metavar="FILE", help="Write the whole matrix as Markdown."),
+    click.option("--junit", metavar="FILE", help="Write JUnit XML, one test suite per optimizer."),
+    click.option("--html", metavar="FILE", help="Write one page with pictures (needs gdprops[report])."),
+    click.option("--figures", metavar="FOLDER", help="Write the pictures alone (needs gdprops[report])."),
+    click.option(
+        "--ray",
+        metavar="[ADDRESS]",
+        is_flag=False,
+        flag_value="local",
+        help="Examine on a Ray cluster; without ADDRESS on one that is started here (needs gdprops[ray]).",
+    ),
     click.option("--compare", "old", metavar="OLD.json", help="Print what changed; exit 1 only on a new violation."),
 )
 

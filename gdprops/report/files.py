@@ -58,24 +58,27 @@ class Files:
                 raise UsageError(f"{prefix}{form} needs {' and '.join(missing)}: pip install 'gdprops[report]'")
             (ensure_folder if form == "figures" else ensure_writable)(path, f"{prefix}{form}")
 
-    def write(self, outcomes: Sequence[Outcome]) -> None:
-        """Write every file that was asked for, and the summary of a step where GitHub's runner wants one."""
+    def write(self, outcomes: Sequence[Outcome], *, summary: str | None = None) -> None:
+        """Write every file that was asked for, and the summary of a step where GitHub's runner wants one.
+
+        ``summary`` is its Markdown where that of the runs would be too long.
+        """
         for form, path in self._asked():
             module, _, name = WRITERS[form].partition(":")
             writer: Writer = getattr(import_module(module), name)
             writer(path, outcomes)
-        summary = os.environ.get(STEP_SUMMARY)
-        if summary and outcomes:
-            _summarize(summary, outcomes)
+        step = os.environ.get(STEP_SUMMARY)
+        if step and outcomes:
+            from gdprops.report.markdown_file import markdown
+
+            _append(step, markdown(outcomes) if summary is None else summary)
 
 
-def _summarize(path: str, outcomes: Sequence[Outcome]) -> None:
+def _append(path: str, text: str) -> None:
     """Append to the summary of the step; where that fails the run still means what it meant."""
-    from gdprops.report.markdown_file import markdown
-
     try:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(markdown(outcomes))
+            file.write(text)
     except OSError as error:
         click.echo(f"gdprops: warning: {STEP_SUMMARY}: cannot be written ({error.strerror or error})", err=True)
 

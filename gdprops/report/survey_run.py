@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -17,7 +18,8 @@ from gdprops.errors import UsageError
 from gdprops.model.survey import Entry, Job, Survey, changes
 from gdprops.report import consoles
 from gdprops.report.displays import displaying
-from gdprops.report.files import ensure_writable
+from gdprops.report.files import Files, ensure_writable
+from gdprops.report.run import INTERRUPTED, TERMINATED, terminable
 from gdprops.report.survey_file import read_survey, unfinished, write_survey
 from gdprops.report.survey_markdown import survey_markdown
 from gdprops.report.survey_text import print_changes, print_survey, summary
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from gdprops.report.displays import Display
     from gdprops.runner.settings import Settings
     from gdprops.runner.survey import Limits
-
-INTERRUPTED = 130
 
 
 def report_survey(
@@ -44,11 +44,16 @@ def report_survey(
     workers: str,
     json_path: str | None,
     markdown_path: str | None,
+    junit: str | None,
+    html: str | None,
+    figures: str | None,
+    ray: str | None,
     old: str | None,
     quiet: bool,
 ) -> int:
     """Examine every optimizer of some modules, print the survey, write the files, return the exit code."""
     from gdprops.runner.settings import chosen
+    from gdprops.runner.survey_ray import require_ray
 
     settings = chosen("ci", examples=examples, seed=seed, timeout=timeout, strict=strict)
     limits = _limits(time, memory)
@@ -56,16 +61,21 @@ def report_survey(
     for path, option in ((json_path, "--json"), (markdown_path, "--markdown")):
         if path:
             ensure_writable(path, option)
-    with displaying(consoles.console(stderr=True), quiet=quiet) as display:
+    files = Files(junit=junit, html=html, figures=figures)
+    files.require()
+    if ray is not None:
+        require_ray()
+    with terminable() as terminated, displaying(consoles.console(stderr=True), quiet=quiet) as display:
         surveying = Surveying(modules, given, settings, json_path, display)
-        survey = surveying.run(_processes(workers), limits)
+        survey = surveying.run(_processes(workers), limits, ray)
+    files.write([entry.outcome for entry in survey.entries], summary=survey_markdown(survey))
     if markdown_path:
         Path(markdown_path).write_text(survey_markdown(survey), encoding="utf-8")
     if quiet:
         click.echo(summary(survey))
     else:
         consoles.show(lambda page: print_survey(page, survey))
-    return _conclude(survey, before, old or "")
+    return TERMINATED if terminated else _conclude(survey, before, old or "")
 
 
 def _conclude(survey: Survey, before: Survey | None, old: str) -> int:
@@ -115,13 +125,18 @@ class Surveying:
         self._asked = asked(modules, given, settings)
         self._entries = {entry.key: entry for entry in unfinished(path, self._asked)}
 
-    def run(self, workers: int, limits: Limits) -> Survey:
-        """Return the survey; on Ctrl-C what was finished so far, marked as not complete."""
-        from gdprops.runner.survey import examine_all
+    def run(self, workers: int, limits: Limits, ray: str | None = None) -> Survey:
+        """Return the survey; on Ctrl-C what was finished so far, marked as not complete.
 
+        ``ray`` is the address of a cluster, ``"local"`` for one that is started here, None for processes of our own.
+        """
+        from gdprops.runner.survey import examine_all
+        from gdprops.runner.survey_ray import examine_on_ray
+
+        everywhere = examine_all if ray is None else partial(examine_on_ray, address=ray)
         waiting = [job for job in self._jobs if job.key not in self._entries]
         try:
-            for entry in examine_all(waiting, self._settings, workers=workers, limits=limits, seen=self._tell):
+            for entry in everywhere(waiting, self._settings, workers=workers, limits=limits, seen=self._tell):
                 self._keep(entry)
         except KeyboardInterrupt:
             click.echo("gdprops: interrupted; this is what was found so far", err=True)
