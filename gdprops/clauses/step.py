@@ -224,6 +224,7 @@ def apply_order(subject: Subject, case: UpdateCase) -> Evidence:
         "trains-a-copy",
         "forgets-the-first-layer",
         "decays-the-unused",
+        "hooks-share-the-last-part",
     ),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(own_rate=False, longest=12)),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),

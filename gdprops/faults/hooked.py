@@ -48,22 +48,20 @@ def hooks_share_the_last_part(model: nn.Module, loss_fn: nn.Module) -> Step:
 
 def steps_when_its_counter_is_full(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
     """A counter that every layer advances fires the update in the middle of the backward sweep."""
-    optimizer, moving, count = sgd(model), [p for p in model.parameters() if p.requires_grad], 0
+    optimizer, moving, seen = sgd(model), [p for p in model.parameters() if p.requires_grad], list[int]()
 
     def hook(_: Tensor) -> None:
-        nonlocal count
-        count += 1
-        if count == (len(moving) + 1) // 2:
+        seen.append(1)
+        if len(seen) == (len(moving) + 1) // 2:
             optimizer.step()
 
     for p in moving:
         p.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call] # torch's own
 
     def step(inputs: Tensor, targets: Tensor) -> None:
-        nonlocal count
+        seen.clear()
         optimizer.zero_grad()
         loss_fn(model(inputs), targets).backward()
-        count = 0
         optimizer.step()
 
     return step, optimizer
