@@ -23,11 +23,13 @@ def script_network(case: TrainCase | ArchitectureCase) -> list[str]:
     return script_model(case.network, case.tensors)
 
 
-def script_steps(task: Task) -> list[str]:
+def script_steps(task: Task, *, told_last: bool) -> list[str]:
     """Return the calls of ``step``, and after each logical step a line that prints the weights."""
     lines = list[str]()
     for t in range(task.steps):
-        lines += [f"step({_tensor(inputs)}, {_tensor(targets)})" for inputs, targets in task.calls(t)]
+        calls = [f"{_tensor(inputs)}, {_tensor(targets)}" for inputs, targets in task.calls(t)]
+        told = [f", last={number == len(calls)}" if told_last else "" for number in range(1, len(calls) + 1)]
+        lines += [f"step({given}{last})" for given, last in zip(calls, told, strict=True)]
         lines.append("print(*(p.data.tolist() for p in model.parameters()))")
     return lines
 

@@ -73,7 +73,7 @@ class TrainingStep:
         lines = [*script.import_lines(self.spec), *script_network(case)]
         lines.append(f"built = {self.spec.rpartition(':')[2]}(model, loss_fn)")
         lines.append("step = built[0] if isinstance(built, tuple) else built")
-        lines += script_steps(self.task(case))
+        lines += script_steps(self.task(case), told_last=self.habits.told_last)
         return "\n".join(["import torch", *lines]) + "\n"
 
     @property

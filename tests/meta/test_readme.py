@@ -64,6 +64,19 @@ def test_the_training_step_shown_is_explained_as_it_says() -> None:
     assert [v.explanation for v in names["report"].violations][:1] == [said[1]]
 
 
+def test_the_network_of_ones_own_that_is_shown_holds() -> None:
+    (shown,) = [block for block in blocks("python") if "models=Net" in block]
+    assert len(shown.strip().splitlines()) <= 10
+    labels, tokens = torch.tensor([0, 1, 1, 0]), torch.tensor([[0, 1], [1, 2], [2, 2], [0, 0]])
+
+    def net() -> torch.nn.Module:
+        return torch.nn.Sequential(torch.nn.Embedding(3, 2), torch.nn.Flatten(), torch.nn.Linear(4, 2))
+
+    names: dict[str, Any] = {"gdprops": gdprops, "torch": torch, "Net": net}
+    exec(compile(shown, "README.md", "exec"), {**names, "batch_of": lambda index: (tokens + index % 1, labels)}, names)
+    assert gdprops.check(names["own"], clauses="step.simultaneous", examples=10, seed=0).ok
+
+
 def test_every_command_shown_exists_with_its_options() -> None:
     for line in blocks("sh")[2].splitlines():
         words = shlex.split(line, comments=True)
