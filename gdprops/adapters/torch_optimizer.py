@@ -12,8 +12,9 @@ import torch
 from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
 from gdprops.adapters.isolation import seed_random_numbers
-from gdprops.adapters.torch_run import TorchRun, default_dtype, parameter_of
+from gdprops.adapters.torch_run import LAYOUTS, TorchRun, default_dtype, parameter_of
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
+from gdprops.model.case import STRIDED, TRANSPOSED
 from gdprops.model.subject import Calling, Delivery, Gradients
 from gdprops.model.traits import Measured, Traits, declared
 
@@ -94,23 +95,21 @@ class TorchOptimizer:
 
     def script_start(self, tensors: Sequence[Array], plan: Plan) -> list[str]:
         """Return the lines that build it over some tensors."""
-        lines = [_script_parameter(i, w, frozen=i in plan.frozen) for i, w in enumerate(tensors)]
+        lines = [_script_parameter(i, w, plan) for i, w in enumerate(tensors)]
         groups = [script.listed([f"w{i + 1}" for i in group]) for group in plan.groups]
-        handed = groups[0] if len(groups) == 1 else script.listed([f'{{"params": {group}}}' for group in groups])
-        inside = script.keywords({**self.hyperparameters, **plan.options})
+        options = f", **{dict(plan.options)!r}" if plan.per_group else ""
+        one = len(groups) == 1 and not options
+        handed = groups[0] if one else script.listed([f'{{"params": {group}{options}}}' for group in groups])
+        inside = script.keywords({**self.hyperparameters, **({} if options else plan.options)})
         lines.append(f"optimizer = {self.spec.rpartition(':')[2]}({handed}{inside})")
         rates = enumerate(plan.rates or ())
         return [*lines, *(f'optimizer.param_groups[{g}]["lr"] = {rate!r}' for g, rate in rates)]
 
     def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
         """Return the lines that take one step."""
-        lines = [
-            f"w{i + 1}.grad = None"
-            if g is None
-            else f"w{i + 1}.grad = torch.tensor({script.literal(g)}, dtype=w{i + 1}.dtype)"
-            for i, g in enumerate(gradients)
-        ]
-        note = [] if delivery is Delivery.ASSIGNED else [f"# (the same gradients, {delivery})"]
+        layout = LAYOUTS.get(delivery, "")
+        lines = [f"w{i + 1}.grad = {_script_given(i, g, layout)}" for i, g in enumerate(gradients)]
+        note = [] if delivery in LAYOUTS else [f"# (the same gradients, {delivery})"]
         return [*lines, *note, "optimizer.step()"]
 
     def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
@@ -141,10 +140,27 @@ def _script_gradient(g: Array | None) -> str:
     return "None" if g is None else f"torch.tensor({script.literal(g)}, dtype=torch.{g.dtype})"
 
 
-def _script_parameter(index: int, w: Array, *, frozen: bool) -> str:
-    transposed = ".mT.contiguous().mT" if w.ndim > 1 and not w.flags.c_contiguous else ""
-    tensor = f"torch.tensor({script.literal(w)}, dtype=torch.{w.dtype}){transposed}"
-    return f"w{index + 1} = torch.nn.Parameter({tensor}{', requires_grad=False' * frozen})"
+def _script_parameter(index: int, w: Array, plan: Plan) -> str:
+    dense = TRANSPOSED if w.ndim > 1 and not w.flags.c_contiguous else ""
+    laid = _script_layout(w.ndim, plan.layout or dense)
+    tensor = f"torch.tensor({script.literal(w)}, dtype=torch.{plan.dtype or w.dtype}){laid}"
+    return f"w{index + 1} = torch.nn.Parameter({tensor}{', requires_grad=False' * (index in plan.frozen)})"
+
+
+def _script_given(index: int, g: Array | None, layout: str) -> str:
+    if g is None:
+        return "None"
+    return f"torch.tensor({script.literal(g)}, dtype=w{index + 1}.dtype){_script_layout(g.ndim, layout)}"
+
+
+def _script_layout(dimensions: int, layout: str) -> str:
+    """Return what makes a contiguous tensor lie in memory as asked for."""
+    if layout == STRIDED:
+        return ".unsqueeze(-1).repeat_interleave(2, -1)[..., 0]"
+    if layout == TRANSPOSED and dimensions > 1:
+        back = list(reversed(range(dimensions)))
+        return ".mT.contiguous().mT" if dimensions == 2 else f".permute({back}).contiguous().permute({back})"
+    return ""
 
 
 def _defaults(factory: OptimizerFactory) -> dict[str, Any]:

@@ -231,8 +231,8 @@ def default_dtype(plan: Plan) -> Iterator[None]:
 def parameter_of(w: Array, plan: Plan, *, frozen: bool) -> torch.Tensor:
     """Return a parameter with these numbers, laid out and in the dtype that a plan asks for."""
     values = torch.from_numpy(w.copy(order="K"))
-    values = laid_out(values, plan.layout) if plan.layout else values
     values = values.to(getattr(torch, plan.dtype)) if plan.dtype else values
+    values = laid_out(values, plan.layout) if plan.layout else values
     made = torch.nn.Parameter(values, requires_grad=not frozen)
     return made.clone() if plan.options.get("differentiable") and not frozen else made  # no leaf, or it cannot move
 

@@ -63,7 +63,9 @@ def resume_weights_only(subject: Subject, case: UpdateCase) -> Evidence:
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("keeps-its-mean-in-float32",),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=4, most_steps=5, options=False)),
+    cases=lambda domain: workbench.feeds(
+        domain, workbench.Feed(least_steps=4, most_steps=5, options=False, unusual=False)
+    ),
     needs=Needs(traits=(FED, REPEATABLE), torch=True, feature="bfloat16"),
 )
 def resume_low_precision(subject: Subject, case: UpdateCase) -> Evidence:

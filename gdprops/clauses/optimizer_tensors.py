@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE
+from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE, coupled
 from gdprops.clauses.lazy import lazy
 from gdprops.errors import SubjectCrash
 from gdprops.model.clause import Needs, View, clause
@@ -106,8 +106,11 @@ def mixed_dtypes(subject: Subject, case: UpdateCase) -> Evidence:
     parts = []
     for i, w in enumerate(case.tensors):
         alone = workbench.feed_alone(subject, w, [step[i] for step in case.gradients], case.plan, i)
+        what = coupled(subject, f"{w.dtype} among others, against alone")
         parts += [
-            workbench.same_bytes([s[i]], [a], names=[names[i]], what=f"{w.dtype} among others, against alone", step=t)
+            workbench.same_bytes(
+                [s[i]], [a], names=[names[i]], what=coupled(subject, f"{w.dtype} among others, against alone"), step=t
+            )
             for t, (s, a) in enumerate(zip(seen, alone, strict=True))
         ]
     return workbench.combine(parts)

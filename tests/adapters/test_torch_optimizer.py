@@ -335,3 +335,57 @@ def test_a_transposed_tensor_is_transposed_in_the_script_too() -> None:
     assert names["w1"].stride() == (1, 2)
     assert names["w1"].tolist() == fortran.tolist()
     assert isinstance(subject.start([fortran], Plan(((0,),))), TorchRun)
+
+
+@pytest.mark.parametrize("layout", ["", "transposed", "strided"])
+def test_a_script_lays_tensors_out_as_the_run_did(layout: str) -> None:
+    plan = Plan(((0, 1, 2),), layout=layout, dtype="bfloat16")
+    lines = optimizer("torch.optim:SGD", lr=0.5).script_start(tensors(), plan)
+    made: dict[str, Any] = {"torch": torch, "SGD": torch.optim.SGD}
+    exec("\n".join(lines), made)
+    run = optimizer("torch.optim:SGD", lr=0.5).start(tensors(), plan)
+    for i, p in enumerate(run._parameters):
+        assert (made[f"w{i + 1}"].stride(), made[f"w{i + 1}"].dtype) == (p.stride(), torch.bfloat16)
+        assert torch.equal(made[f"w{i + 1}"], p)
+
+
+def test_a_script_gives_options_in_each_group_where_the_run_did() -> None:
+    plan = Plan(((0, 1), (2,)), options={"momentum": 0.5}, per_group=True)
+    lines = optimizer("torch.optim:SGD", lr=0.5).script_start(tensors(), plan)
+    given = "**{'momentum': 0.5}"
+    groups = f'[{{"params": [w1, w2], {given}}}, {{"params": [w3], {given}}}]'
+    assert lines[-1] == f"optimizer = SGD({groups}, lr=0.5)"
+
+
+def test_the_gradients_of_a_script_are_laid_out_too() -> None:
+    lines = optimizer("torch.optim:SGD", lr=0.5).script_step(gradients(), Delivery.STRIDED)
+    assert lines[1].endswith(".unsqueeze(-1).repeat_interleave(2, -1)[..., 0]")
+    assert lines[-1] == "optimizer.step()"
+
+
+def test_options_that_are_refused_together_are_no_crash() -> None:
+    plan = Plan(((0, 1, 2),), options={"nesterov": True})
+    with pytest.raises(Unsupported, match=r"refuses \{'nesterov': True\}: Nesterov momentum requires a momentum"):
+        optimizer(torch.optim.SGD, lr=0.5).start(tensors(), plan)
+
+
+def test_a_tensor_that_changes_its_shape_is_a_crash_at_the_next_step() -> None:
+    class Squeezes(oddities.Rule):
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            p.data = p.data.reshape(-1)
+
+    run = optimizer(Squeezes).start(tensors(), ONE)
+    run.step(gradients())
+    with pytest.raises(SubjectCrash, match=r"a parameter of shape \(2, 3\) has the shape \(6,\) after a step"):
+        run.step(gradients())
+
+
+def test_a_state_goes_through_a_file_and_implementations_are_switched() -> None:
+    run = optimizer(torch.optim.Adam, lr=0.5).start(tensors(), ONE)
+    run.step(gradients())
+    other = run.resumed(plan=Plan(((0, 1, 2),), options={"foreach": True}), through_file=True)
+    assert other._optimizer.param_groups[0]["foreach"] is True
+    assert other.remembered() == run.remembered()
+    other.step(gradients())
+    assert other.remembered() != run.remembered()
+    assert torch.get_default_dtype() is torch.float32

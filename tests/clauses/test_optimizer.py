@@ -121,7 +121,13 @@ SAID = (
         1,
     ),
     Said("skips-vectors", "shapes", "the same numbers in flat tensors", ("w2", "w3"), 1),
-    Said("computes-in-the-first-dtype", "mixed-dtypes", "float64 among others, against alone", ("w1",), 1),
+    Said(
+        "computes-in-the-first-dtype",
+        "mixed-dtypes",
+        "float64 among others, against alone (if parameters are coupled by design, declare separability=all)",
+        ("w1",),
+        1,
+    ),
     Said(
         "saves-objects",
         "resume-weights-only",
