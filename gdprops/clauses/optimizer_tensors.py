@@ -108,9 +108,7 @@ def mixed_dtypes(subject: Subject, case: UpdateCase) -> Evidence:
         alone = workbench.feed_alone(subject, w, [step[i] for step in case.gradients], case.plan, i)
         what = coupled(subject, f"{w.dtype} among others, against alone")
         parts += [
-            workbench.same_bytes(
-                [s[i]], [a], names=[names[i]], what=coupled(subject, f"{w.dtype} among others, against alone"), step=t
-            )
+            workbench.same_bytes([s[i]], [a], names=[names[i]], what=what, step=t)
             for t, (s, a) in enumerate(zip(seen, alone, strict=True))
         ]
     return workbench.combine(parts)
