@@ -86,3 +86,16 @@ def test_the_simultaneous_trainer_holds() -> None:
         trainer(trainers.trains_all_at_once_in_jax), clauses="step.simultaneous", examples=2, seed=0, timeout=600
     )
     assert held.exit_code == 0, str(held)
+
+
+def test_torch_and_optax_have_one_dialect_of_adam() -> None:
+    from gdprops.runner.dialects import IMPLEMENTATIONS, OWN, dialects_of
+
+    found = {name: dialects_of(*_of(IMPLEMENTATIONS[name]["adam"])) for name in ("torch", "optax")}
+    assert found == {"torch": (OWN,), "optax": (OWN,)}
+    assert dialects_of(*_of(IMPLEMENTATIONS["optax"]["amsgrad"], "amsgrad")) == ("of-corrected",)
+
+
+def _of(implementation: Any, rule: str = "adam") -> tuple[Any, ...]:
+    spec, given = implementation
+    return spec, rule, given

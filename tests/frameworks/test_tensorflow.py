@@ -78,3 +78,11 @@ def test_the_simultaneous_trainer_holds() -> None:
     together = trainer(trainers.trains_all_at_once_in_tensorflow)
     report = gdprops.check(together, clauses="step.simultaneous", examples=2, seed=0, timeout=600)
     assert report.exit_code == 0, str(report)
+
+
+@pytest.mark.parametrize("framework", ["keras", "tensorflow"])
+def test_keras_and_tensorflow_have_the_other_dialect_of_adam(framework: str) -> None:
+    from gdprops.runner.dialects import IMPLEMENTATIONS, dialects_of
+
+    spec, given = IMPLEMENTATIONS[framework]["adam"]
+    assert dialects_of(spec, "adam", given) == ("epsilon-hat",)

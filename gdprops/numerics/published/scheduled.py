@@ -40,6 +40,11 @@ def nadam(
     return w - lr * m_bar / (np.sqrt(v / unbiased(betas[1], t, g)) + eps)
 
 
+def nadam_of_keras(w: Any, g: Any, s: State, **settings: Any) -> Any:
+    """mu = b1 (1 - 0.96^t / 2): psi is 1.  Keras."""
+    return nadam(w, g, s, **{**settings, "momentum_decay": 1.0})
+
+
 def nadam_constant(
     w: Any,
     g: Any,
@@ -148,6 +153,7 @@ NADAM = Published(
     "nadam",
     nadam,
     (
+        Dialect("steps", nadam_of_keras, "the momentum's schedule runs by whole steps: ψ is 1", "Keras"),
         Dialect("constant", nadam_constant, "the momentum has no schedule", "optax"),
         Dialect("without-nesterov", nadam_without_nesterov, "it is Adam: the momentum does not look ahead"),
         Dialect("otherwise-decayed", otherwise_decayed(nadam), _OTHER_SIDE),
