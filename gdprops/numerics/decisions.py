@@ -70,6 +70,8 @@ SIMPLE_SHARE = 1e-8
 REGRESSION_RESIDUAL = 1e-9
 REGRESSION_RANK = 1e-8
 EQUATIONS_PER_UNKNOWN = 2
+# More equations than that would say the same again, and cost memory.
+MOST_EQUATIONS = 10_000
 # In the maximum norm over 8 perturbations the true error was at most 1.0 of the floor in 8,000 networks.
 PERTURBATIONS = 8
 FLOORS_IN_MAXIMUM_NORM = 4.0

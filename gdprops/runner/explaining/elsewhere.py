@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,7 @@ def elsewhere(failures: Sequence[Failure]) -> list[Hypothesis]:
         return None if start is None else _looked_at(moment, start)
 
     return [
+        *_momentum(failures, starts),
         Hypothesis("the gradient is taken at the weights from before the last step", at_the_last_start),
         Hypothesis(
             "the gradient is taken where a first update leads, and applied to the weights from before it",
@@ -102,3 +103,31 @@ def _by(failures: Sequence[Failure], place: Callable[[Moment], Sequence[Array] |
     k = float(a @ b / (b @ b)) if b.any() else 0.0
     near = bool((np.abs(a - k * b) <= decisions.REGRESSION_RESIDUAL * np.abs(b).max()).all())
     return f" (multiplied by {number(k)})" if near else ""
+
+
+def _momentum(failures: Sequence[Failure], starts: Mapping[int, Sequence[Array] | None]) -> list[Hypothesis]:
+    """Return "a share of the last step's displacement is added", with the share that an example shows."""
+
+    def last_move(moment: Moment) -> list[Array] | None:
+        start = starts.get(id(moment.step))
+        return None if start is None else [b - a for a, b in zip(start, moment.step.before, strict=True)]
+
+    def share(moment: Moment) -> float | None:
+        moves = last_move(moment)
+        if moves is None or not any(m.any() for m in moves):
+            return None
+        pairs = list(zip(moment.step.after, moment.step.expected, moves, strict=True))
+        return sum(float(((a - e) * m).sum()) for a, e, m in pairs) / sum(float((m * m).sum()) for *_, m in pairs)
+
+    shown = [k for failure in failures if (k := share(failure.first)) is not None]
+    if not shown or not failures[0].anchored:
+        return []
+    k = shown[0]
+
+    def rival(moment: Moment) -> Weights | None:
+        moves = last_move(moment)
+        return None if moves is None else [e + k * m for e, m in zip(moment.step.expected, moves, strict=True)]
+
+    return [
+        Hypothesis(f"{number(k)} of the last step's displacement is added (momentum that is not declared)", rival, 1)
+    ]

@@ -9,13 +9,15 @@ import numpy as np
 
 from gdprops.clauses.watching import Watched, watch
 from gdprops.errors import GdpropsError
+from gdprops.numerics import decisions
 from gdprops.runner.explaining.hypothesis import Failure, Moment
 
 if TYPE_CHECKING:
     from gdprops.model.training import TrainedSubject
     from gdprops.runner.explaining.observation import Observation
 
-MOST_EXAMPLES = 9
+MOST_EXAMPLES, FEW_EXAMPLES = 9, 2
+"""Of large models a few examples say enough: every entry of every parameter must be reproduced."""
 
 
 def failures_of(subject: TrainedSubject, cases: Iterable[Any]) -> list[Failure]:
@@ -25,9 +27,13 @@ def failures_of(subject: TrainedSubject, cases: Iterable[Any]) -> list[Failure]:
         failure = failure_of(subject, case)
         if failure is not None:
             found.append(failure)
-        if len(found) == MOST_EXAMPLES:
+        if found and len(found) >= (FEW_EXAMPLES if _is_large(found[0]) else MOST_EXAMPLES):
             break
     return found
+
+
+def _is_large(failure: Failure) -> bool:
+    return sum(w.size for w in failure.first.step.before) > decisions.LARGE_MODEL
 
 
 def failure_of(subject: TrainedSubject, case: Any) -> Failure | None:

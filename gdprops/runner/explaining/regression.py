@@ -108,11 +108,13 @@ def _simple(value: float) -> float:
 
 
 def _flat(part: Grads, like: Grads) -> Array:
+    """Return all entries one after the other; of very many, some: what is fitted to these is judged on all."""
     pairs = zip(part, like, strict=True)
-    return np.concatenate(
+    flat = np.concatenate(
         [np.zeros(x.size) if p is None else np.asarray(p, dtype=float).ravel() for p, x in pairs if x is not None]
         or [np.zeros(0)]
     )
+    return flat[:: -(-flat.size // decisions.MOST_EQUATIONS) or 1]
 
 
 def _solve(target: Array, columns: Mapping[str, Array]) -> dict[str, float] | None:

@@ -111,6 +111,17 @@ def momentum_by_shape(model: nn.Module, loss_fn: Any) -> Step:
     return step
 
 
+def momentum_of_its_own(model: nn.Module, loss_fn: Any) -> Step:
+    optimizer = momentum(trained(model))
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        optimizer.step()
+
+    return step
+
+
 LISTED: list[tuple[str, Build, dict[str, Any], str]] = [
     (
         "backward",
@@ -140,6 +151,12 @@ LISTED: list[tuple[str, Build, dict[str, Any], str]] = [
     ("behind", batch_behind, PLAIN, "the gradient of the last step's batch is used, at these weights"),
     ("unseen", unseen_micro_batches, PLAIN, "the rows of the batch weigh differently: rows 0-9 0.05, rows 10-12 1/6"),
     ("decay", decays_twice, {"rule": decaying}, "weight_decay enters twice"),
+    (
+        "hidden",
+        momentum_of_its_own,
+        PLAIN,
+        "0.5 of the last step's displacement is added (momentum that is not declared)",
+    ),
     ("state", momentum_by_shape, {"rule": momentum}, "parameters of equal shape share one state"),
 ]
 
