@@ -82,7 +82,10 @@ def _entry(verdict: Verdict, subject: Subject, reason: str, request: RunRequest)
     if verdict.status is not Status.VIOLATED or example is None:
         return None
     case = example.case["case"]
-    again = run_case(subject, Item(clause, About.SUBJECT), decode(case), request.settings)
+    try:
+        again = run_case(subject, Item(clause, About.SUBJECT), decode(case), request.settings)
+    except UsageError:  # what a strategy of somebody's own has drawn has no form in a file
+        return None
     if again.status is not Status.VIOLATED:
         return None
     return Accepted(subject.name, clause.id, clause.revision, reason, case)

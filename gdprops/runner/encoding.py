@@ -16,6 +16,8 @@ from gdprops.model.network import Batch, Layer, Network, Point
 
 _CASES = (ArchitectureCase, BackpropCase, LookCase, OwnCase, TrainCase, UpdateCase)
 _TYPES = {t.__name__: t for t in (*_CASES, Plan, Architecture, Block, Network, Layer, Batch, Point)}
+MOST_BITS = 64
+"""No whole number of a case is longer, nor has any of its formats more significant bits."""
 _DTYPES = ("float64", "float32", "int64", "int32", "bool")
 
 
@@ -68,13 +70,21 @@ def _decode(data: Any) -> Any:
     if isinstance(data, list):
         return tuple(_decode(v) for v in data)
     if not isinstance(data, dict):
-        return float(data) if data in ("nan", "inf", "-inf") else data
+        return _decode_number(data)
     if "type" in data:
         inside = {key: _decode(v) for key, v in data.items() if key != "type"}
+        if not 1 <= inside.get("precision", 1) <= MOST_BITS:
+            raise ValueError(f"precision {inside['precision']!r}")
         return _TYPES[data["type"]](**inside)
     if "array" in data:
         return _array(data)
     return _decode_scalar(data)
+
+
+def _decode_number(data: Any) -> Any:
+    if isinstance(data, int) and abs(data) >= 2**MOST_BITS:
+        raise ValueError("a whole number that no case holds")
+    return float(data) if data in ("nan", "inf", "-inf") else data
 
 
 def _decode_scalar(data: dict[str, Any]) -> Any:

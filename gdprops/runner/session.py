@@ -13,7 +13,7 @@ from gdprops.adapters.isolation import isolated
 from gdprops.adapters.probe import measure
 from gdprops.clauses import catalogue
 from gdprops.clauses.obeying import what_instead
-from gdprops.errors import SubjectCrash, SubjectStopped
+from gdprops.errors import SubjectCrash, SubjectStopped, UsageError
 from gdprops.model.clause import Clause, View
 from gdprops.model.evidence import violation
 from gdprops.model.subject import Domain
@@ -252,7 +252,12 @@ def run_case(subject: Subject, item: Item, case: Any, settings: Settings) -> Ver
 
 
 def _on_case(item: Item, bound: Subject | None, case: Any, settings: Settings) -> Verdict:
-    evidence = judged(examiner(item, bound), case)
+    """Run a case that comes from a file: what cannot be examined was not written by gdprops."""
+    try:
+        evidence = judged(examiner(item, bound), case)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UsageError(f"the saved case does not fit {item.clause.id} ({why})") from error
     finding = Finding(examples=1, decisive=int(evidence.decisive), worst_ratio=evidence.ratio)
     if evidence.violated:
         finding.case, finding.evidence = case, evidence

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gdprops.model.evidence import Compared
-from gdprops.model.verdict import SCHEMA, Outcome, Status, Verdict
+from gdprops.model.verdict import Outcome, Status
 from gdprops.report import json_file
 from gdprops.report.json_file import write_json
 from tests.report import verdicts as v
@@ -35,13 +35,8 @@ def complaints(data: Any) -> list[str]:
     return [error.message for error in jsonschema.Draft202012Validator(schema()).iter_errors(data)]
 
 
-def test_the_schema_is_one_and_names_every_field() -> None:
+def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
-    defined = schema()["$defs"]
-    assert set(defined["verdict"]["properties"]) == {field.name for field in fields(Verdict)}
-    assert set(defined["compared"]["properties"]) == {field.name for field in fields(Compared)}
-    assert set(defined["verdict"]["properties"]["status"]["enum"]) == {status.value for status in Status}
-    assert defined["run"]["properties"]["schema"] == {"const": SCHEMA}
 
 
 @pytest.mark.parametrize("status", list(Status))

@@ -204,11 +204,33 @@ def test_another_revision_is_red_and_is_not_run(mine: Path) -> None:
     assert verdict.reason == f"accepted at revision 99 of step.plain, which is now {now}: {AGAIN}"
 
 
-@pytest.mark.parametrize("case", [{"type": "os.system"}, {"type": "Path", "args": ["x"]}, {"array": [1], "dtype": "O"}])
-def test_a_hostile_case_is_one_line(mine: Path, case: Any) -> None:
+PLAN = {"type": "Plan", "groups": [[0]], "rates": [0.5], "options": {"map": {}}, "frozen": {"set": []}, "seed": 0}
+VECTOR = {"array": [1.0], "dtype": "float64", "shape": [1], "order": "C"}
+
+
+def update(**changes: Any) -> dict[str, Any]:
+    whole = {"type": "UpdateCase", "tensors": [VECTOR], "gradients": [[VECTOR]], "plan": PLAN, "precision": 53}
+    return {**whole, **changes}
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ({"type": "os.system"}, "is damaged: KeyError: 'os.system'"),
+        ({"type": "Path", "args": ["x"]}, "is damaged: KeyError: 'Path'"),
+        ({"array": [1], "dtype": "O"}, "is damaged: ValueError: dtype 'O'"),
+        (update(precision=10**15), "is damaged: ValueError: precision 1000000000000000"),
+        (update(order=[2**70]), "is damaged: ValueError: a whole number that no case holds"),
+        (update(tensors=[{**VECTOR, "shape": [10**12]}]), "is damaged: ValueError: cannot reshape array of size 1"),
+        (update(gradients=[3]), r"does not fit step\.plain \(AttributeError: "),
+        (update(plan=None), r"does not fit step\.plain \(AttributeError: "),
+        (VECTOR, r"does not fit step\.plain \(AttributeError: "),
+    ],
+)
+def test_a_hostile_case_is_one_line(mine: Path, case: Any, message: str) -> None:
     now = catalogue()["step.plain"].revision
     accepted.save(mine / accepted.FILE, [Accepted("broken.py:Mine(lr=0.5)", "step.plain", now, "old", case)])
-    with pytest.raises(UsageError, match=r"^the saved case is damaged: ") as caught:
+    with pytest.raises(UsageError, match=rf"^the saved case {message}") as caught:
         check()
     assert "\n" not in str(caught.value)
 
