@@ -70,7 +70,8 @@ def _by_kind(
     from gdprops.adapters.update_rule import UpdateRule, update_rule
 
     if isinstance(found, TorchOptimizer | UpdateRule | TrainingStep):
-        subject: Subject = _as_bound(found, given, rule, spec)
+        bound = _as_bound(found, given, rule, spec)
+        subject: Subject = replace(bound, spec=spec) if isinstance(bound, TrainingStep) else bound
         return subject
     if kind == "training-step":
         return _training_step(found, given, rule, spec)

@@ -5,6 +5,7 @@ gdprops gives it a model, watches, and computes what one simultaneous update wou
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -71,10 +72,16 @@ class TrainingStep:
         if isinstance(case, OwnCase):
             return own_script(self.spec, case)
         lines = [*script.import_lines(self.spec), *script_network(case)]
-        lines.append(f"built = {self.spec.rpartition(':')[2]}(model, loss_fn)")
+        lines.append(f"built = {self._called()}(model, loss_fn)")
         lines.append("step = built[0] if isinstance(built, tuple) else built")
         lines += script_steps(self.task(case), told_last=self.habits.told_last)
         return "\n".join(["import torch", *lines]) + "\n"
+
+    def _called(self) -> str:
+        """Return what builds the step in a script: a decorated name is bound to the subject, not to ``build``."""
+        attribute = self.spec.rpartition(":")[2]
+        found = getattr(sys.modules.get(self.build.__module__), attribute, None)
+        return f"{attribute}.build" if isinstance(found, TrainingStep) else attribute
 
     @property
     def domain(self) -> Domain:

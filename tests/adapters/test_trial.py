@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from gdprops.adapters.resolve import resolve
 from gdprops.adapters.training_step import training_step
 from gdprops.errors import UsageError
 from gdprops.faults import twin_windows as twins
@@ -188,3 +190,29 @@ def test_what_cannot_be_used_is_said_in_one_line(build: Any, declared: dict[str,
 def test_a_rule_that_agrees_is_accepted() -> None:
     subject = training_step(steps.ordinary, name="mine", rule=lambda params: torch.optim.SGD(params, lr=0.1))
     assert subject.habits.kinds
+
+
+DECORATED = """
+import gdprops
+import torch
+
+@gdprops.training_step(lr=0.5, name="decorated")
+def mine(model, loss_fn):
+    def step(inputs, targets):
+        for p in model.parameters():
+            (g,) = torch.autograd.grad(loss_fn(model(inputs), targets), [p], allow_unused=True)
+            p.data -= 0 if g is None else 0.5 * g
+    return step
+"""
+
+
+def test_the_script_of_a_decorated_step_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "train.py").write_text(DECORATED, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    subject = resolve("train.py:mine")
+    assert (subject.name, subject.spec) == ("decorated", "train.py:mine")
+    outcome = check_subject(subject, clauses="step.simultaneous", settings=Settings(seed=0, examples=5))
+    (found,) = (v for v in outcome.verdicts if v.counterexample is not None)
+    assert found.counterexample is not None
+    assert "built = mine.build(model, loss_fn)" in found.counterexample.python
+    exec(compile(found.counterexample.python, "script", "exec"), {})
