@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gdprops.adapters.frameworks import framework_object, framework_of, framework_subject, is_foreign
 from gdprops.errors import SubjectCrash, UsageError
@@ -70,9 +70,8 @@ def _by_kind(
     from gdprops.adapters.update_rule import UpdateRule, update_rule
 
     if isinstance(found, TorchOptimizer | UpdateRule | TrainingStep):
-        bound = _as_bound(found, given, rule, spec)
-        subject: Subject = replace(bound, spec=spec) if isinstance(bound, TrainingStep) else bound
-        return subject
+        bound: Subject = _as_bound(found, given, rule, spec)
+        return cast("Any", replace)(bound, spec=spec) if isinstance(found, TrainingStep) else bound
     if kind == "training-step":
         return _training_step(found, given, rule, spec)
     if kind == "update-rule":
