@@ -123,9 +123,8 @@ def _training_step(found: Any, given: dict[str, Any], rule: str | None, spec: st
     require_keywords(training_step, given, f"--as training-step {spec}")
     if check_rule(rule) == "sgd" and "lr" not in given:
         raise UsageError("--rule sgd on a training step needs its learning rate: -p lr=0.1")
-    subject: Subject = replace(
-        training_step(found, **given), name=label_of(spec, given), spec=spec, hyperparameters=given
-    )
+    named = {"name": label_of(spec, given), **given}
+    subject: Subject = replace(training_step(found, **named), spec=spec, hyperparameters=given)
     return subject
 
 

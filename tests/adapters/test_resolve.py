@@ -255,3 +255,10 @@ def test_building_a_subject_leaves_random_numbers_and_threads_as_they_were() -> 
     optimizer(torch.optim.SGD, lr=0.1)
     assert (torch.get_rng_state() == before).all()
     assert torch.get_num_threads() == 1
+
+
+def test_a_training_step_that_is_none_is_called_as_it_was_named(tmp_path: Path) -> None:
+    spec = f"{write(tmp_path, 'def build(model, loss_fn): ...', 'steps.py')}:build"
+    with pytest.raises(UsageError) as raised:
+        resolve(spec, kind="training-step", hyperparameters={"lr": 0.25})
+    assert str(raised.value).startswith(f"{spec}(lr=0.25) returned a NoneType; expected step(inputs, targets)")

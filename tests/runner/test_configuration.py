@@ -12,7 +12,7 @@ from gdprops.errors import UsageError
 from gdprops.model.verdict import Status
 from gdprops.runner.configuration import find
 from gdprops.runner.initialize import initialize
-from gdprops.runner.named import configured, in_terms
+from gdprops.runner.named import configured, in_terms, named
 from gdprops.runner.settings import PROFILES
 from gdprops.runner.terms import Terms
 from tests.report import verdicts as v
@@ -186,3 +186,62 @@ def test_init_never_overwrites(tmp_path: Path) -> None:
         initialize(tmp_path, "m:MySGD", kind=None, rule=None, parameters={"momentum": None})
     assert file.read_text(encoding="utf-8") == "# mine\n"
     assert not test.exists()
+
+
+STEP = """
+import torch
+
+def build(model, loss_fn):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.25)
+
+    def step(inputs, targets):
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+
+    return step, optimizer
+"""
+
+REAL = """
+[tool.gdprops]
+subjects = { sgd = "torch.optim:SGD", step = "steps.py:build", rule = "rules.py:rule" }
+params = { sgd = { lr = 0.5, momentum = 0.5 }, step = { lr = 0.25 } }
+traits = { sgd = { separability = "element" }, rule = { clock = "optimizer" } }
+kinds = { step = "training-step", rule = "update-rule" }
+"""
+
+
+def test_a_name_becomes_its_subject_with_all_that_is_said_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, REAL)
+    (tmp_path / "steps.py").write_text(STEP, encoding="utf-8")
+    (tmp_path / "rules.py").write_text("def rule(params, grads, state): ...\n", encoding="utf-8")
+    below = tmp_path / "below"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    sgd = named("sgd")
+    assert sgd.name == "torch.optim:SGD(lr=0.5, momentum=0.5)"
+    assert sgd.declared["separability"].value == "element"
+    assert named("sgd", hyperparameters={"lr": 0.25}).hyperparameters == {"lr": 0.25, "momentum": 0.5}
+    assert named("step").kind == "training-step"
+    assert (named("rule").kind, named("rule").declared["clock"].value) == ("update-rule", "optimizer")
+    assert named("torch.optim:Adam").hyperparameters == {}
+
+
+@pytest.mark.parametrize(
+    ("traits", "message"),
+    [
+        ('sgd = { separabilty = "element" }', r"^traits: unknown trait 'separabilty'; did you mean 'separability'\?"),
+        ('sgd = { separability = "no" }', r"^traits: separability='no'; expected one of element, tensor"),
+        ('step = { clock = "tensor" }', r"^traits: .*steps\.py:build takes none; they are declared of optimizer"),
+    ],
+)
+def test_traits_that_cannot_be_declared_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traits: str, message: str
+) -> None:
+    write(tmp_path, REAL.replace('sgd = { separability = "element" }', traits))
+    (tmp_path / "steps.py").write_text("def build(model, loss_fn): ...\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=message):
+        named("step" if "step" in traits else "sgd")
