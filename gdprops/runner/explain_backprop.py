@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SCHEDULES = ("layer by layer", "tensor by tensor", "one update per row", "the step is not deterministic")
 """How the shared explanations begin that say in which order the gradients were taken."""
+MOST_TIES = 3
 BY_ROWS = "one update per row of the batch, each at the weights that the last one left"
 UNPROVED = "none of"
 AS_GRADIENTS = (
@@ -138,14 +139,13 @@ def _accounts(subject: Backprop, wrong: Sequence[Watched]) -> dict[str, list[str
     """Account for every wrong parameter by itself, the largest examples first; empty where one is not accounted for."""
     largest = sorted(wrong, key=lambda step: -sum(w.size for w in step.before))
     net = recognized(largest, subject.layout.shapes)
+    names = largest[0].names
+    found = {i: told_of(largest, i, net) for i in range(len(names)) if any(step.wrong_at(i) for step in largest)}
+    common = [text for text in next(iter(found.values())) if all(text in texts for texts in found.values())]
     told: dict[str, list[str]] = {}
-    for i, name in enumerate(largest[0].names):
-        if any(step.wrong_at(i) for step in largest):
-            text = told_of(largest, i, net)
-            if text is None:
-                return {}
-            told.setdefault(text, []).append(name)
-    return told
+    for i, texts in found.items():
+        told.setdefault(" or, which gives the same weights, ".join((common or texts)[:MOST_TIES]), []).append(names[i])
+    return {} if "" in told else told
 
 
 def _late_reads(subject: Backprop, wrong: Sequence[tuple[BackpropCase, Watched]]) -> str | None:
@@ -167,11 +167,11 @@ def _late_reads(subject: Backprop, wrong: Sequence[tuple[BackpropCase, Watched]]
 
 
 def _where(needed: Sequence[str], wrong: Sequence[Watched]) -> str:
-    """Return the names, and that they are those of the next layer where the layers right before them are wrong."""
+    """Return the names, and that they are those of the next layer where the layer right before each is wrong."""
     told, names, layers = " and ".join(needed), wrong[0].names, wrong[0].run.layers
     read = {k for k, layer in enumerate(layers) if any(names[i] in needed for i in layer)}
     harmed = {k for k, layer in enumerate(layers) if any(step.wrong_at(i) for step in wrong for i in layer)}
-    if harmed != {k - 1 for k in read}:
+    if not read or not {k - 1 for k in read} <= harmed:
         return told
     return f"the next layer, {told}" if len(read) == 1 else f"the next layer each, {told}"
 

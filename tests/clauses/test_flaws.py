@@ -104,3 +104,29 @@ def test_a_flaw_is_named(subject: Any, explanation: str) -> None:
 def test_the_right_backward_pass_is_not_accused() -> None:
     outcome = check_subject(network(), settings=Settings(seed=0, examples=40), clauses="step.plain")
     assert [v.status for v in outcome.verdicts] == [Status.HELD]
+
+
+def test_a_flaw_of_one_layer_says_which() -> None:
+    shapes = {"W1": (2, 3), "b1": (3,), "W2": (3, 2), "b2": (2,), "W3": (2, 1), "b3": (1,)}
+
+    def forward(p: Any, X: Array) -> tuple[Array, Array, Array]:
+        h1 = np.tanh(X @ p["W1"] + p["b1"])
+        h2 = np.tanh(h1 @ p["W2"] + p["b2"])
+        return h1, h2, h2 @ p["W3"] + p["b3"]
+
+    def loss(p: Any, X: Array, y: Array) -> Any:
+        return np.mean((forward(p, X)[2] - y) ** 2)
+
+    def step(p: Any, X: Array, y: Array, lr: float) -> None:
+        h1, h2, out = forward(p, X)
+        d3 = 2 * (out - y) / y.size
+        d2 = d3 @ p["W3"].T  # and where is 1 - h2**2?
+        d1 = d2 @ p["W2"].T * (1 - h1**2)
+        for k, h, d in (("1", X, d1), ("2", h1, d2), ("3", h2, d3)):
+            p[f"W{k}"], p[f"b{k}"] = p[f"W{k}"] - lr * h.T @ d, p[f"b{k}"] - lr * d.sum(axis=0)
+
+    subject = backprop(loss, step, shapes=shapes, name="flawed")
+    (verdict,) = check_subject(subject, settings=Settings(seed=0, examples=40), clauses="step.plain").verdicts
+    assert verdict.explanation == (
+        "W1, b1, W2, b2: the derivative of the activation (tanh) is missing, in the layer of W2"
+    )

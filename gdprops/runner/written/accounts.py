@@ -23,7 +23,6 @@ Update = Callable[["Watched", int], "Array | None"]
 """What is subtracted from parameter i, divided by the learning rate; None where the account does not apply."""
 
 
-MOST_TIES = 3
 MOST_FARTHER = 16.0
 """Beyond this many times the right displacement an account gets no more room."""
 
@@ -135,13 +134,13 @@ PLAIN: tuple[Account, ...] = (
 )
 
 
-def told_of(wrong: Sequence[Watched], i: int, net: Net | None) -> str | None:
-    """Return what became of parameter i in every failing example, ties as ties; None where no account holds."""
+def told_of(wrong: Sequence[Watched], i: int, net: Net | None) -> list[str]:
+    """Return what became of parameter i in every failing example, all ties; empty where no account holds."""
     for some in _by_cost(wrong, i, net):
         matching = dict.fromkeys(a.text(wrong[0], i) for a in some if matches(wrong, i, a))
         if matching:
-            return " or, which gives the same weights, ".join(list(matching)[:MOST_TIES])
-    return None
+            return list(matching)
+    return []
 
 
 def _by_cost(wrong: Sequence[Watched], i: int, net: Net | None) -> Iterator[list[Account]]:
@@ -226,7 +225,8 @@ def _known(net: Net, step: Watched, flaw: Flaw) -> list[Array | None]:
 def _filled(net: Net, flaw: Flaw, step: Watched, i: int) -> str:
     k = next(k for k, layer in enumerate(net.layers) if i in (layer.weight, layer.bias))
     behind = step.names[net.layers[min(k + 1, len(net.layers) - 1)].weight]
-    return flaw.text.format(act=net.hidden.name, next=behind)
+    told = flaw.text.format(act=net.hidden.name, next=behind)
+    return told if flaw.at is None else f"{told}, in the layer of {step.names[net.layers[flaw.at].weight]}"
 
 
 def matches(wrong: Sequence[Watched], i: int, account: Account) -> bool:
