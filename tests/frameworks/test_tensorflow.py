@@ -21,7 +21,7 @@ STEPS = ("step.simultaneous", "step.plain", "step.moves-all", "optimizer.resume"
     [
         (GRADIENT_DESCENT, "sgd"),
         ("keras.optimizers:SGD", "sgd"),
-        ("keras.optimizers:Adam", "adam:epsilon-hat"),
+        ("keras.optimizers:Adam", "adam:epsilon-hat+decoupled"),
         ("tensorflow.compat.v1.train:AdamOptimizer", "adam:epsilon-hat"),
     ],
 )

@@ -182,7 +182,8 @@ def test_a_story_is_reproduced_by_its_own_form_alone() -> None:
 def test_a_declaration_names_a_rule_and_a_dialect() -> None:
     assert declared_rule("adam:epsilon-hat") == (PUBLISHED["adam"], "epsilon-hat")
     assert declared_rule("adam") == (PUBLISHED["adam"], "")
-    assert PUBLISHED["adam"].published() == ("epsilon-hat", "epsilon-inside")
+    decoupled = ("epsilon-hat+decoupled", "epsilon-inside+decoupled")
+    assert PUBLISHED["adam"].published() == ("epsilon-hat", "epsilon-inside", *decoupled)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gdprops.numerics.published.adafactor import ADAFACTOR
 from gdprops.numerics.published.adagrad import ADADELTA, ADAGRAD
 from gdprops.numerics.published.adam import ADAM, ADAMAX, ADAMW, AMSGRAD
+from gdprops.numerics.published.decay import decoupled
 from gdprops.numerics.published.descent import MOMENTUM, NESTEROV, SGD
 from gdprops.numerics.published.layerwise import LAMB, LARS
 from gdprops.numerics.published.muon import MUON
 from gdprops.numerics.published.rmsprop import RMSPROP
-from gdprops.numerics.published.rule import Published
+from gdprops.numerics.published.rule import Dialect, Published
 from gdprops.numerics.published.scheduled import NADAM, RADAM
 from gdprops.numerics.published.signs import LION, RPROP
 
@@ -33,7 +36,22 @@ _ALL = (
     ADAFACTOR,
     MUON,
 )
-PUBLISHED: dict[str, Published] = {rule.name: rule for rule in _ALL}
+
+
+def _with_decoupled(rule: Published) -> Published:
+    """Return a rule whose published dialects also come with their decay decoupled, as Keras and optax have them."""
+    if not any(d.key == "decoupled" for d in rule.dialects):
+        return rule
+    coupled = [d for d in rule.dialects if d.source and d.key != "decoupled"]
+    return replace(rule, dialects=(*rule.dialects, *map(_decoupled, coupled)))
+
+
+def _decoupled(form: Dialect) -> Dialect:
+    says = f"{form.says}, and the weights decay by themselves"
+    return Dialect(f"{form.key}+decoupled", decoupled(form.step), says, form.source)
+
+
+PUBLISHED: dict[str, Published] = {rule.name: _with_decoupled(rule) for rule in _ALL}
 
 
 def declared_rule(name: str) -> tuple[Published, str]:
