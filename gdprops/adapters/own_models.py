@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from gdprops.adapters.structures import copied, doubled, joined, rows_in, rows_of
 from gdprops.adapters.tasks import ALL, Data
-from gdprops.errors import UsageError
+from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.subject import OwnSource
 from gdprops.numerics.decisions import CONSTANT_SPREAD, DOUBLE, LARGE_MODEL
 
@@ -60,11 +60,19 @@ class OwnModels:
         return model
 
     def batch(self, given: Any, calls: Calling) -> Data:
-        """Return what one call of the step is given: a strategy's pair, or the callable's of an index."""
+        """Return what one call of the step is given: a strategy's pair, or the callable's of an index.
+
+        Raises `Unsupported` past the last of finitely many batches: there is nothing to check.
+        """
         found = given
         if callable(self.batches):
-            with calls.to(f"batches({given})"):
-                found = self.batches(given)
+            try:
+                with calls.to(f"batches({given})"):
+                    found = self.batches(given)
+            except SubjectCrash as crash:
+                if isinstance(crash.error, LookupError | StopIteration):
+                    raise Unsupported(f"there is no batch {given}: {crash}") from crash
+                raise
         if not isinstance(found, tuple | list) or len(found) != 2:
             raise UsageError(f"batches= gave a {type(found).__name__}; expected a pair (inputs, targets)")
         return Data(*copied(tuple(found)))

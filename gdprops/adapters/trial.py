@@ -59,6 +59,8 @@ def tried(subject: TrainingStep) -> Habits:
                     return replace(habits, kinds=_kinds(subject, habits.precision))
                 except SubjectCrash as crash:
                     crashes.append(crash)
+                except Unsupported as refusal:
+                    raise UsageError(f"{subject.name} cannot be used: {refusal}") from refusal
         first = crashes[0]
     raise UsageError(f"{subject.name} cannot be used: {first}, on every batch that was tried") from first
 

@@ -163,6 +163,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     ({"objective": lambda m, x, y: m(*x)["x"]}, r"mine cannot be used: objective\(model, inputs, targets\) raised"),
     ({"models": lambda: own.Pair().bfloat16().requires_grad_(False)}, r"cannot be differentiated"),
+    ({"batches": [].__getitem__}, r"mine cannot be used: there is no batch 0: batches\(0\) raised IndexError"),
 ]
 
 
@@ -171,3 +172,12 @@ def test_what_cannot_be_used_is_said_in_one_line(changed: dict[str, Any], messag
     with pytest.raises(UsageError, match=message) as found:
         training_step(own.trains_pairs, name="mine", **{**PAIRS, **changed})
     assert "\n" not in str(found.value)
+
+
+def test_past_the_last_of_finitely_many_batches_there_is_nothing_to_check() -> None:
+    five = [own.pairs(i) for i in range(5)]
+    subject = training_step(own.trains_pairs, name="mine", **{**PAIRS, "batches": five.__getitem__})
+    outcome = check_subject(subject, clauses="step.simultaneous", settings=Settings(seed=0, examples=20))
+    (verdict,) = [v for v in outcome.verdicts if v.clause == "step.simultaneous"]
+    assert verdict.status is Status.HELD
+    assert any(reason.startswith("there is no batch 5") for reason in verdict.vacuous_reasons)
