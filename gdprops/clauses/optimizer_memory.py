@@ -30,7 +30,7 @@ else:
     view=View.OPTIMIZER,
     refuted_by=("momentum-is-the-gradient", "slow-weights-are-the-weights", "momentum-in-one-scratch-buffer"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=3, missing=True, longest=12)),
-    needs=Needs(traits=(FED, REPEATABLE)),
+    needs=Needs(traits=(FED, REPEATABLE), torch=True),
 )
 def state_not_aliased(subject: Subject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)

@@ -89,7 +89,7 @@ class Decays(PlainDescent):
     """Decoupled weight decay, before the step and only where there is a gradient (Loshchilov and Hutter, 2019)."""
 
     def __init__(self, params: Iterable[Any], lr: float = 0.5, weight_decay: float = 0.125) -> None:
-        torch.optim.Optimizer.__init__(self, params, {"lr": lr, "weight_decay": weight_decay})
+        super().__init__(params, lr, weight_decay=weight_decay)
 
     def move(self, p: Tensor, g: Tensor, group: Group) -> None:
         p.mul_(1 - group["lr"] * group["weight_decay"])

@@ -20,8 +20,10 @@ DOUBLE = 53
 SINGLE = 24
 """The significant bits of float32."""
 DOUBLE_BYTES = 8
+"""The size of a float64."""
 
 FORMATS = {53: Format(-1074, 1023, 2.0**-53), 24: Format(-149, 127, 2.0**-24)}
+"""By the number of significant bits."""
 
 # The magnitudes of a certificate are themselves computed in float64: 2^-40 covers the rounding of sums of up to
 # thousands of terms and costs nothing that matters (98.5% of the truly exact cases are certified).

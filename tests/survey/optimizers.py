@@ -15,6 +15,8 @@ class Right(torch.optim.Optimizer):
     """Plain gradient descent."""
 
     def __init__(self, params: Iterable[Tensor], lr: float) -> None:
+        if lr < 0:
+            raise ValueError(f"lr={lr!r}; expected a number that is not negative")
         super().__init__(params, {"lr": lr})
 
     @torch.no_grad()

@@ -52,7 +52,7 @@ def test_the_markdown_holds_the_matrix_the_traits_and_the_messages(surveyed: Pat
     text = (surveyed / "two.md").read_text()
     assert f"| {HERE}:Right | ✓" in text
     assert "`step.simultaneous`" in text
-    assert "| optimizer | dtypes |" in text
+    assert "| optimizer | clock |" in text
     assert f"- `{HERE}:Dies`: its process ended early: SIGABRT" in text
 
 
