@@ -220,6 +220,7 @@ ALTERNATIVES: dict[str, tuple[float, ...]] = {
     "momentum": (0.5, 0.25),
     "eps": (0.25, 2.0),
 }
+# The same for pairs of decays, and for a rate that may be read at construction only.
 BETAS = (0.5, 0.25)
 RATES_AT_CONSTRUCTION = (0.5, 0.125)
 # Values outside the range that every publication gives: each must be refused.
