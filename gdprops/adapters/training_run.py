@@ -137,7 +137,10 @@ class Training:
         if now.torch_bytes != before.random.torch_bytes and len({m.drawn for m in self._met}) != 1:
             raise Unsupported("torch's random numbers are drawn in other than one forward pass of the model")
         if len({m.modes for m in self._met}) > 1:
-            raise Unsupported("the model is differentiated in training mode and in evaluation mode")
+            raise Unsupported(
+                "the model is differentiated in training mode and in evaluation mode; what only looks goes under "
+                "torch.no_grad()"
+            )
         return self._met[0] if self._met else before
 
     def _call(self, inputs: Any, targets: Any, **told: bool) -> Any:

@@ -14,7 +14,7 @@ from gdprops.adapters.script_steps import script_network
 from gdprops.adapters.training_step import training_step
 from gdprops.adapters.trial_cases import architecture_trial
 from gdprops.clauses import catalogue
-from gdprops.errors import Unsupported
+from gdprops.errors import Unsupported, UsageError
 from gdprops.model.architecture import KINDS, NOT_ADDITIVE, ArchitectureCase
 from gdprops.model.evidence import Evidence
 from gdprops.numerics.decisions import DOUBLE, SINGLE
@@ -147,5 +147,6 @@ def test_a_forward_pass_in_each_mode_cannot_be_told_apart() -> None:
 
         return logging, optimizer
 
-    with pytest.raises(Unsupported, match=r"differentiated in training mode and in evaluation mode"):
+    said = r"mine cannot be used: .* differentiated in training mode and in evaluation mode; what only looks"
+    with pytest.raises(UsageError, match=said):
         judged(build, case_of("batch-norm"))
