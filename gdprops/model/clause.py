@@ -82,7 +82,7 @@ class Needs:
 
     def _wrong_rule(self, traits: Traits, rule: str | None) -> str | None:
         if self.rule is not None and rule_of(rule) != self.rule:
-            return f"no rule {self.rule} is declared (if it is meant to be one: --rule {self.rule})"
+            return "it declares no such published rule (--rule NAME declares one)"
         is_plain = rule == "sgd" or traits.plain == "yes"
         if self.plain is True and not is_plain and traits.plain == "no":
             return "not plain gradient descent (if it is meant to be, declare it: --rule sgd)"
