@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
-from gdprops.adapters.resolve import build_optimizer, import_module, import_name, label_of
+from gdprops.adapters.resolve import build_optimizer, import_module, import_name, is_optimizer_class, label_of
 from gdprops.errors import UsageError
 from gdprops.model.names import nearest
 from gdprops.model.subject import Subject
@@ -35,9 +35,7 @@ def _defined(module: ModuleType) -> dict[str, Callable[..., Any]]:
 def _is_optimizer(value: object) -> bool:
     import torch
 
-    if not isinstance(value, type) or not issubclass(value, torch.optim.Optimizer):
-        return False
-    return value is not torch.optim.Optimizer and not inspect.isabstract(value)
+    return is_optimizer_class(value) and value is not torch.optim.Optimizer and not inspect.isabstract(value)
 
 
 def _registered(where: str) -> dict[str, Callable[..., Any]]:

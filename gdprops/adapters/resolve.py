@@ -82,7 +82,7 @@ def _by_kind(
         return replace(update_rule(found, rule=rule, name=label_of(spec, given), **given), declared=stated, spec=spec)
     if is_foreign(found):
         return framework_subject(found, given, rule=check_rule(rule), name=label_of(spec, given), spec=spec)
-    if kind is None and not _is_optimizer_class(found):
+    if kind is None and not is_optimizer_class(found):
         raise UsageError(
             f"{spec} is {_describe(found)}, not an optimizer class; expected a subclass of torch.optim.Optimizer, "
             f"or say what it is with --as {'|'.join(KINDS)}"
@@ -303,7 +303,8 @@ def _load(name: str, path: Path) -> ModuleType:
     return module
 
 
-def _is_optimizer_class(found: Any) -> bool:
+def is_optimizer_class(found: Any) -> bool:
+    """Say whether something is a torch optimizer's class."""
     import torch
 
     return isinstance(found, type) and issubclass(found, torch.optim.Optimizer)

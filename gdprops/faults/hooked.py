@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from gdprops.adapters.training_step import training_step
-from gdprops.faults.fault import Fault
+from gdprops.faults.steps import faulty_step
 from gdprops.faults.training import RATE, Step, sgd
 from gdprops.faults.windows import step_in_hooks
 
@@ -93,20 +89,15 @@ def ticks_once_per_tensor(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, t
     return step, optimizer
 
 
-def _fault(build: Callable[..., Any], summary: str, *clauses: str, source: str = "", **declared: Any) -> Fault:
-    name = build.__name__.replace("_", "-")
-    return Fault(name, summary, clauses, source, lambda: training_step(build, name=name, **declared))
-
-
 FAULTS = (
-    _fault(
+    faulty_step(
         hooks_fire_per_use,
         "Optimizers in hooks, on re-entrant checkpoints: a shared weight is stepped once per use.",
         "step.in-backward",
         source="pytorch/pytorch#81296",
         lr=RATE,
     ),
-    _fault(
+    faulty_step(
         hooks_share_the_last_part,
         "Every hook captures the loop's variable, and steps what it names last.",
         "step.in-backward",
@@ -114,20 +105,20 @@ FAULTS = (
         source="pytorch/torchtitan#777",
         lr=RATE,
     ),
-    _fault(
+    faulty_step(
         steps_when_its_counter_is_full,
         "A counter that every layer advances fires the update in the middle of the backward sweep.",
         "step.in-backward",
         source="Netflix/vectorflow#13",
     ),
-    _fault(
+    faulty_step(
         listed_twice,
         "Every parameter stands in the optimizer twice.",
         "step.once",
         source="pytorch/pytorch#40967",
         lr=RATE,
     ),
-    _fault(
+    faulty_step(
         ticks_once_per_tensor,
         "Every tensor's clock advances by the number of tensors.",
         "step.once",

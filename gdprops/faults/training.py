@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gdprops.adapters.training_step import training_step
-from gdprops.faults.fault import Fault
+from gdprops.faults.steps import faulty_step
 
 Step = Callable[[Tensor, Tensor], Any]
 RATE = 0.125
@@ -139,64 +138,57 @@ def climbs(model: nn.Module, loss_fn: nn.Module) -> Step:
     return step
 
 
-def _fault(
-    build: Callable[[nn.Module, nn.Module], Any], summary: str, *clauses: str, lr: float | None = None, source: str = ""
-) -> Fault:
-    name = build.__name__.replace("_", "-")
-    return Fault(name, summary, clauses, source, lambda: training_step(build, lr=lr, name=name))
-
-
 FAULTS = (
-    _fault(
+    faulty_step(
         steps_twice,
         "A wrapper steps inside backward, and the loop steps once more.",
         "step.once",
         source="PKU-YuanGroup/Helios#130",
     ),
-    _fault(
+    faulty_step(
         never_zeroes,
         "The gradients of all steps add up.",
         "step.fresh-gradient",
         source="karpathy/llm.c#548",
     ),
-    _fault(
+    faulty_step(
         steps_before_backward,
         "From the second step on, the gradient is the last step's.",
         "step.fresh-gradient",
     ),
-    _fault(
+    faulty_step(
         last_layer_first,
         "Back to front, every parameter moves before the next one's gradient is taken.",
         "step.simultaneous",
         lr=RATE,
         source="VikParuchuri/zero_to_gpt#12, CodingTrain/Toy-Neural-Network-JS#72",
     ),
-    _fault(
+    faulty_step(
         writes_before_backward,
         "The weights decay through .data between the forward pass and its backward.",
         "step.simultaneous",
         source="pytorch/pytorch#39141, rail-berkeley/rlkit#109",
     ),
-    _fault(
+    faulty_step(
         trains_a_copy,
         "The optimizer holds the parameters of a copy of the model.",
         "step.moves-all",
         source="huggingface/accelerate#2665, huggingface/accelerate#3256",
     ),
-    _fault(
+    faulty_step(
         forgets_the_first_layer,
         "The first parameter is not handed to the optimizer.",
         "step.moves-all",
         lr=RATE,
     ),
-    _fault(
+    faulty_step(
         decays_the_frozen,
         "Every parameter decays, whether or not it is trained.",
         "step.frozen-untouched",
         lr=RATE,
         source="ahrefs/ocannl#673",
     ),
-    _fault(
+    faulty_step(
         climbs,
         "The loss is maximized.",
         "step.trains",

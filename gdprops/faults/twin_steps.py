@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from gdprops.adapters.training_step import training_step
-from gdprops.faults.fault import Twin
+from gdprops.faults.steps import correct_step
 from gdprops.faults.training import RATE, Step, sgd
 
 Built = Step | tuple[Step, torch.optim.Optimizer]
@@ -147,19 +145,14 @@ def looks_twice(model: nn.Module, loss_fn: nn.Module) -> Built:
     return step, optimizer
 
 
-def _twin(build: Callable[[nn.Module, nn.Module], Built], lr: float | None = None) -> Twin:
-    name = f"training-{build.__name__.replace('_', '-')}"
-    return Twin(name, subject=lambda: training_step(build, lr=lr, name=name))
-
-
 TWINS = (
-    _twin(textbook),
-    _twin(with_adam),
-    _twin(by_hand, RATE),
-    _twin(one_optimizer_each, RATE),
-    _twin(with_closure),
-    _twin(from_hooks, RATE),
-    _twin(scheduled),
-    _twin(recomputed),
-    _twin(looks_twice),
+    correct_step(textbook),
+    correct_step(with_adam),
+    correct_step(by_hand, lr=RATE),
+    correct_step(one_optimizer_each, lr=RATE),
+    correct_step(with_closure),
+    correct_step(from_hooks, lr=RATE),
+    correct_step(scheduled),
+    correct_step(recomputed),
+    correct_step(looks_twice),
 )

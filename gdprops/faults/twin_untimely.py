@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from gdprops.adapters.training_step import training_step
-from gdprops.faults.fault import Twin
+from gdprops.faults.steps import correct_step
 from gdprops.faults.training import RATE, Step
-from gdprops.faults.twin_steps import Built
 from gdprops.faults.untimely import (
     DECAY,
     Neighbourly,
@@ -92,15 +87,10 @@ def reads_its_neighbour_first(model: nn.Module, loss_fn: nn.Module) -> Step:
     return step
 
 
-def _twin(build: Callable[..., Built], **declared: Any) -> Twin:
-    name = f"training-{build.__name__.replace('_', '-')}"
-    return Twin(name, subject=lambda: training_step(build, name=name, **declared))
-
-
 TWINS = (
-    _twin(sends_back_before_it_moves, lr=RATE),
-    _twin(adam_by_hand, rule=adam),
-    _twin(adamw_by_hand, rule=adamw),
-    _twin(decay_by_hand, rule=decaying),
-    _twin(reads_its_neighbour_first, rule=Neighbourly),
+    correct_step(sends_back_before_it_moves, lr=RATE),
+    correct_step(adam_by_hand, rule=adam),
+    correct_step(adamw_by_hand, rule=adamw),
+    correct_step(decay_by_hand, rule=decaying),
+    correct_step(reads_its_neighbour_first, rule=Neighbourly),
 )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from gdprops.adapters.training_step import training_step
-from gdprops.faults.fault import Twin
 from gdprops.faults.hooked import recomputed
-from gdprops.faults.training import RATE, Step, sgd
+from gdprops.faults.steps import correct_step
+from gdprops.faults.training import RATE, sgd
 from gdprops.faults.twin_steps import Built
 from gdprops.faults.windows import CLIP, WINDOW, parts_of, step_in_hooks
 
@@ -222,24 +220,19 @@ def in_single_precision(model: nn.Module, loss_fn: nn.Module) -> Built:
     return step, optimizer
 
 
-def _twin(build: Callable[[nn.Module, nn.Module], Built | Step], **declared: Any) -> Twin:
-    name = f"training-{build.__name__.replace('_', '-')}"
-    return Twin(name, subject=lambda: training_step(build, name=name, **declared))
-
-
 TWINS = (
-    _twin(splits_its_batches),
-    _twin(window_by_window, accumulate=WINDOW),
-    _twin(counts_its_window, accumulate=WINDOW, clip_norm=CLIP),
-    _twin(clips_its_norm, clip_norm=CLIP),
-    _twin(clips_without_a_guard, clip_norm=CLIP, lr=RATE),
-    _twin(clips_every_entry, clip_value=CLIP),
-    _twin(steps_in_hooks, lr=RATE),
-    _twin(steps_from_its_inputs),
-    _twin(rests_while_hooks_step, lr=RATE),
-    _twin(with_lbfgs),
-    _twin(scales_its_loss),
-    _twin(with_a_scaler),
-    _twin(recomputed_re_entrantly),
-    _twin(in_single_precision),
+    correct_step(splits_its_batches),
+    correct_step(window_by_window, accumulate=WINDOW),
+    correct_step(counts_its_window, accumulate=WINDOW, clip_norm=CLIP),
+    correct_step(clips_its_norm, clip_norm=CLIP),
+    correct_step(clips_without_a_guard, clip_norm=CLIP, lr=RATE),
+    correct_step(clips_every_entry, clip_value=CLIP),
+    correct_step(steps_in_hooks, lr=RATE),
+    correct_step(steps_from_its_inputs),
+    correct_step(rests_while_hooks_step, lr=RATE),
+    correct_step(with_lbfgs),
+    correct_step(scales_its_loss),
+    correct_step(with_a_scaler),
+    correct_step(recomputed_re_entrantly),
+    correct_step(in_single_precision),
 )

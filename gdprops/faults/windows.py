@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gdprops.adapters.training_step import training_step
-from gdprops.faults.fault import Fault
+from gdprops.faults.steps import faulty_step
 from gdprops.faults.training import RATE, Step, sgd
 
 CLIP = 0.5
@@ -154,37 +153,32 @@ def clips_after_the_step(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, to
     return step, optimizer
 
 
-def _fault(build: Callable[..., Any], summary: str, *clauses: str, source: str = "", **declared: Any) -> Fault:
-    name = build.__name__.replace("_", "-")
-    return Fault(name, summary, clauses, source, lambda: training_step(build, name=name, **declared))
-
-
 FAULTS = (
-    _fault(
+    faulty_step(
         means_of_micro_batches,
         "Every micro-batch's mean counts alike, whatever its rows.",
         "step.accumulation",
         source="huggingface/transformers#34191, unslothai/unsloth#1146",
     ),
-    _fault(
+    faulty_step(
         steps_on_the_sum,
         "The micro-batches' gradients are added and never divided.",
         "step.accumulation",
         source="paiml/aprender#2123",
     ),
-    _fault(
+    faulty_step(
         steps_on_every_micro_batch,
         "The optimizer steps inside the loop over the micro-batches.",
         "step.accumulation",
     ),
-    _fault(
+    faulty_step(
         divides_by_the_full_count,
         "A short last window is divided by the count of a full one.",
         "step.accumulation",
         source="modelscope/ms-swift#10084",
         accumulate=WINDOW,
     ),
-    _fault(
+    faulty_step(
         hooks_step_on_every_micro_batch,
         "Optimizers in hooks step in the backward pass of every micro-batch.",
         "step.accumulation",
@@ -192,14 +186,14 @@ FAULTS = (
         source="jiaweizzhao/GaLore#78, VITA-Group/Q-GaLore#13",
         lr=RATE,
     ),
-    _fault(
+    faulty_step(
         clips_each_tensor,
         "Every tensor is clipped to the norm by itself.",
         "step.clipping",
         source="huggingface/transformers#581",
         clip_norm=CLIP,
     ),
-    _fault(
+    faulty_step(
         hooks_step_before_clipping,
         "Optimizers in hooks have stepped before anything is clipped.",
         "step.clipping",
@@ -207,14 +201,14 @@ FAULTS = (
         clip_norm=CLIP,
         lr=RATE,
     ),
-    _fault(
+    faulty_step(
         clips_every_micro_batch,
         "The accumulated gradient is clipped after every micro-batch.",
         "step.clipping",
         source="huggingface/transformers#1563, facebookresearch/lingua#59",
         clip_norm=CLIP,
     ),
-    _fault(
+    faulty_step(
         clips_after_the_step,
         "The optimizer has stepped before the gradients are clipped.",
         "step.clipping",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
-from gdprops.model.verdict import SCHEMA, SPECIFICATION, About, Outcome, Status, to_dict, verdict_from_dict
+from gdprops.model.verdict import RED, SCHEMA, SPECIFICATION, About, Outcome, Status, to_dict, verdict_from_dict
 
 
 @final
@@ -46,7 +46,7 @@ class Entry:
     @property
     def red(self) -> tuple[str, ...]:
         """The clauses that are violated or aborted, recommended ones too."""
-        return tuple(v.clause for v in self.outcome.verdicts if v.status in (Status.VIOLATED, Status.ABORTED))
+        return tuple(v.clause for v in self.outcome.verdicts if v.status in RED)
 
 
 @final
@@ -123,7 +123,7 @@ class Change:
     @property
     def is_new_violation(self) -> bool:
         """Whether it is red now and was not before."""
-        red = (Status.VIOLATED, Status.ABORTED, Status.ERROR)
+        red = (*RED, Status.ERROR)
         return self.after in red and self.before not in red
 
 

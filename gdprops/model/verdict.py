@@ -29,6 +29,10 @@ class Status(StrEnum):
     ERROR = "error"
 
 
+RED = (Status.VIOLATED, Status.ABORTED)
+"""What a fault of the subject looks like."""
+
+
 class About(StrEnum):
     """Whose verdict it is: the user's code's, or that of the system that gdprops itself stands on."""
 
@@ -79,13 +83,13 @@ class Verdict:
     @property
     def failed(self) -> bool:
         """Whether the verdict is red whatever the strictness."""
-        red = self.status in (Status.VIOLATED, Status.ABORTED)
+        red = self.status in RED
         return self.stale or (red and self.level is Level.REQUIRED)
 
     @property
     def failed_strictly(self) -> bool:
         """Whether the verdict is red with ``--strict``."""
-        return self.stale or self.status in (Status.VIOLATED, Status.ABORTED, Status.VACUOUS)
+        return self.stale or self.status in (*RED, Status.VACUOUS)
 
 
 @final

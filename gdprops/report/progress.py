@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, final
 
-from gdprops.model.verdict import Status
+from gdprops.model.verdict import RED
 from gdprops.report.displays import displaying
 from gdprops.report.words import plural
 
@@ -53,7 +53,7 @@ class Progress:
         self._display.tell(f"{done} clauses done{self._red()}, now {self._current}{detail}")
 
     def _red(self) -> str:
-        red = sum(verdict.status in (Status.VIOLATED, Status.ABORTED) for verdict in self.verdicts)
+        red = sum(verdict.status in RED for verdict in self.verdicts)
         return f" ({red} violated)" if red else ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, final
 
 from gdprops.model.names import nearest
-from gdprops.model.verdict import About, Status, names_of
+from gdprops.model.verdict import RED, About, names_of
 from gdprops.report.json_file import outcome_dict
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ class Report:
     @property
     def violations(self) -> tuple[Verdict, ...]:
         """The subject's verdicts that are violated or aborted, recommended clauses included."""
-        red = (Status.VIOLATED, Status.ABORTED)
-        return tuple(verdict for verdict in self.outcome.of(About.SUBJECT) if verdict.status in red)
+        return tuple(verdict for verdict in self.outcome.of(About.SUBJECT) if verdict.status in RED)
 
     def __getitem__(self, clause: str) -> Verdict:
         """Return a clause's verdict about the subject, or about the reference where there is no other.

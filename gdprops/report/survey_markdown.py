@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdprops.model.verdict import Status
+from gdprops.model.verdict import RED, Status
 from gdprops.report.survey_text import summary
 from gdprops.report.violation import one_line
 
@@ -62,6 +62,6 @@ def _messages(survey: Survey) -> list[str]:
     for entry in survey.entries:
         for said in filter(None, (entry.unusable and f"not examined: {entry.unusable}", entry.aborted)):
             lines.append(f"- `{entry.key}`: {said}")
-        red = (Status.VIOLATED, Status.ABORTED, Status.ERROR)
+        red = (*RED, Status.ERROR)
         lines += [f"- `{entry.key}`: {one_line(v)}" for v in entry.outcome.verdicts if v.status in red]
     return lines

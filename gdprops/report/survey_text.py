@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from gdprops.model.verdict import Status
+from gdprops.model.verdict import RED, Status
 from gdprops.report.violation import one_line
 from gdprops.report.words import plural
 
@@ -63,7 +63,7 @@ def _print_red(console: Console, entry: Entry) -> None:
     if entry.aborted:
         console.print(Text(f"{entry.key}: aborted: {entry.aborted}", style="red"))
     for verdict in entry.outcome.verdicts:
-        if verdict.status in (Status.VIOLATED, Status.ABORTED, Status.ERROR):
+        if verdict.status in (*RED, Status.ERROR):
             console.print(Text(f"{entry.key}: {one_line(verdict)}"))
 
 

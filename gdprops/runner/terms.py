@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, final
 
-from gdprops.model.verdict import Status
+from gdprops.model.verdict import RED, Status
 from gdprops.runner.accepted import Accepted
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Terms:
 
     def judged(self, clause: Clause, verdict: Verdict, *, strict: bool) -> Verdict:
         """Return the verdict in these terms: what is red of a later clause is accepted until the version is raised."""
-        red = verdict.failed_strictly if strict else verdict.status in (Status.VIOLATED, Status.ABORTED)
+        red = verdict.failed_strictly if strict else verdict.status in RED
         if not self.is_later(clause) or not red:
             return verdict
         now = f"{verdict.status}: {verdict.reason}" if verdict.reason else verdict.status
