@@ -64,12 +64,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def steady(verdicts: list[dict[str, Any]], *, door: bool = False) -> list[dict[str, Any]]:
-    """Return verdicts without what may differ between two runs, times, and between two doors.
+def as_a_test_sees(verdicts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return verdicts without what is not the same in a test, and without its seconds.
 
-    A test sees one clause, hence no other violation; and a subject without a name on the command line has no command.
+    It sees one clause, hence no other violation; and a subject without a name on the command line has no command.
     """
-    dropped = ("seconds", "also", "counterexample") if door else ("seconds",)
+    dropped = ("seconds", "also", "counterexample")
     return [{key: v for key, v in one.items() if key not in dropped} for one in verdicts]
 
 
@@ -86,12 +86,12 @@ def from_command(folder: Path, name: str, *flags: str) -> list[dict[str, Any]]:
     assert done.returncode in (0, 1), done.stderr
     data = json.loads((folder / "r.json").read_text(encoding="utf-8"))
     assert data["exit_code"] == done.returncode
-    return steady(data["verdicts"])
+    return list(data["verdicts"])
 
 
 def from_function(name: str) -> list[dict[str, Any]]:
     report = gdprops.check(f"subjects.py:{name}", PATTERNS, examples=EXAMPLES, seed=SEED)
-    return steady(report.to_dict()["verdicts"])
+    return list(report.to_dict()["verdicts"])
 
 
 def from_pytest(folder: Path) -> list[dict[str, Any]]:
@@ -101,7 +101,7 @@ def from_pytest(folder: Path) -> list[dict[str, Any]]:
     run_in(folder, "pytest", *options, "--junitxml", "j.xml")
     properties = ElementTree.parse(folder / "j.xml").getroot().iter("property")
     texts = [one.attrib["value"] for one in properties if one.attrib["name"] == PROPERTY]
-    return steady([jsonable(json.loads(text)) for text in texts], door=True)
+    return as_a_test_sees([jsonable(json.loads(text)) for text in texts])
 
 
 def test_the_doors_agree(folder: Path) -> None:
@@ -111,7 +111,7 @@ def test_the_doors_agree(folder: Path) -> None:
     assert from_command(folder, "faulty", "-n", "2") == one
     assert from_function("faulty") == one
     about_subject = [verdict for verdict in one if verdict["about"] == "subject"]
-    assert from_pytest(folder) == steady(about_subject, door=True)
+    assert from_pytest(folder) == as_a_test_sees(about_subject)
 
 
 def process_state() -> dict[str, object]:

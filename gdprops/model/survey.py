@@ -97,10 +97,10 @@ def survey_from_dict(data: Mapping[str, Any]) -> Survey:
 
 
 def _entry_from_dict(data: Mapping[str, Any]) -> Entry:
-    verdicts = tuple(verdict_from_dict(_with_numbers(v)) for v in data["verdicts"])
-    outcome = Outcome(
-        data["subject"], data["seed"], data["profile"], verdicts, data["strict"], data["timing"], About.SUBJECT
-    )
+    timing = dict(data["timing"])
+    seconds = timing.pop("clauses")
+    verdicts = tuple(verdict_from_dict({**_with_numbers(v), "seconds": seconds[v["clause"]]}) for v in data["verdicts"])
+    outcome = Outcome(data["subject"], data["seed"], data["profile"], verdicts, data["strict"], timing, About.SUBJECT)
     return Entry(data["key"], outcome, data["traits"], data["unusable"], data["aborted"])
 
 

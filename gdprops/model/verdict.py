@@ -155,9 +155,14 @@ def to_dict(outcome: Outcome) -> dict[str, Any]:
         "ok": outcome.exit_code == 0,
         "exit_code": outcome.exit_code,
         "refused": outcome.refused,
-        "verdicts": [verdict_to_dict(verdict) for verdict in outcome.verdicts],
-        "timing": dict(outcome.timing),
+        "verdicts": [_untimed(verdict) for verdict in outcome.verdicts],
+        "timing": {**outcome.timing, "clauses": {verdict.clause: verdict.seconds for verdict in outcome.verdicts}},
     }
+
+
+def _untimed(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict without what differs from run to run: its seconds stand under ``timing``."""
+    return {key: value for key, value in verdict_to_dict(verdict).items() if key != "seconds"}
 
 
 def outcomes_to_dict(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -118,6 +118,15 @@ def test_the_json_form_is_plain_and_complete() -> None:
     assert json.loads(json.dumps(data))["verdicts"][0]["location"]["parameter"] == "w1"
 
 
+def test_what_differs_from_run_to_run_stands_under_timing() -> None:
+    slower = replace(outcome(replace(HELD, seconds=2.5)), timing={"seconds": 3.0})
+    data = to_dict(slower)
+    assert data.pop("timing") == {"seconds": 3.0, "clauses": {"step.plain": 2.5}}
+    again = to_dict(outcome(HELD))
+    del again["timing"]
+    assert data == again
+
+
 @pytest.mark.parametrize("verdict", [HELD, REFERENCE, ADVICE, FULL], ids=lambda verdict: str(verdict.clause))
 def test_a_verdict_comes_back_from_json_as_it_was(verdict: Verdict) -> None:
     text = json.dumps(verdict_to_dict(verdict))
