@@ -102,3 +102,15 @@ def sweeps_pairs(model: nn.Module, objective: Callable[..., Tensor]) -> Step:
             p.data -= 0.1 * g
 
     return step
+
+
+def drawn_twice(index: int) -> Any:
+    """A batch in lists, with what is no tensor beside it."""
+    (a, b), targets = pairs(index)
+    return [a, {"b": [b], "scale": 2.0, "name": None}], targets
+
+
+def listed_objective(model: nn.Module, inputs: Any, targets: Any) -> Tensor:
+    assert type(inputs) is list
+    loss: Tensor = inputs[1]["scale"] * model(inputs[0], inputs[1]["b"][0], targets)["loss"]
+    return loss

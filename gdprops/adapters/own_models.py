@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gdprops.adapters.own_drawing import model_like
+from gdprops.adapters.own_saved import put_in
 from gdprops.adapters.structures import copied, doubled, joined, rows_in, rows_of
 from gdprops.adapters.tasks import ALL, Data
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
@@ -51,21 +53,27 @@ class OwnModels:
         """Return a fresh model: a callable's gets the case's weights, a strategy's keeps those that were drawn."""
         if case.model is not None:
             return _copied(case.model)
+        model = self._fresh(calls) if callable(self.models) else model_like(self.models, case.form)
+        if case.arrays:
+            put_in(model, case.arrays)
+        else:
+            redraw(model, case.cards)
+        return model
+
+    def _fresh(self, calls: Calling) -> nn.Module:
         with calls.to("models()"):
             found = self.models()
         if not isinstance(found, nn.Module):
             raise UsageError(f"models() returned a {type(found).__name__}; expected a torch.nn.Module")
-        model = _copied(found) if self.shared else found
-        redraw(model, case.cards)
-        return model
+        return _copied(found) if self.shared else found
 
     def batch(self, given: Any, calls: Calling) -> Data:
-        """Return what one call of the step is given: a strategy's pair, or the callable's of an index.
+        """Return what one call of the step is given: a strategy's or a saved pair, or the callable's of an index.
 
         Raises `Unsupported` past the last of finitely many batches: there is nothing to check.
         """
         found = given
-        if callable(self.batches):
+        if callable(self.batches) and isinstance(given, int):
             try:
                 with calls.to(f"batches({given})"):
                     found = self.batches(given)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from gdprops.adapters import script
 from gdprops.adapters.isolation import RandomState, isolated
+from gdprops.adapters.own_drawing import drawn
 from gdprops.adapters.own_models import OBJECTIVE, OwnModels, is_large, require_float, share_storage
 from gdprops.errors import UsageError
 from gdprops.model.case import OwnCase, Plan
@@ -45,10 +45,10 @@ def with_sharing(own: OwnModels | None, subject: TrainingStep) -> OwnModels | No
 
 def own_trials(own: OwnModels, precision: int, window: int, calls: Calling) -> list[OwnCase]:
     """Return cases of the user's own model on which a step is tried; none in float64 for a large one."""
-    drawn = None if callable(own.models) else _drawn(own.models, "models")
-    if drawn is not None and not isinstance(drawn, nn.Module):
-        raise UsageError(f"models= drew a {type(drawn).__name__}; expected a torch.nn.Module")
-    case = OwnCase(SPREAD, (), Plan(()), precision, drawn)
+    given = None if callable(own.models) else drawn(own.models, "models")
+    if given is not None and not isinstance(given, nn.Module):
+        raise UsageError(f"models= drew a {type(given).__name__}; expected a torch.nn.Module")
+    case = OwnCase(SPREAD, (), Plan(()), precision, given)
     model = own.model(case, calls)
     if precision == DOUBLE and is_large(model):
         return []
@@ -59,20 +59,7 @@ def own_trials(own: OwnModels, precision: int, window: int, calls: Calling) -> l
 
 
 def _given(own: OwnModels, index: int) -> Any:
-    return index if callable(own.batches) else _drawn(own.batches, "batches")
-
-
-def _drawn(strategy: Any, key: str) -> Any:
-    """Return a value that a strategy draws."""
-    import hypothesis
-
-    settings = hypothesis.settings(
-        max_examples=1, database=None, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
-    )
-    try:
-        return hypothesis.find(strategy, lambda _: True, settings=settings)
-    except Exception as error:
-        raise UsageError(f"{key}= cannot be drawn: {type(error).__name__}: {error}") from error
+    return index if callable(own.batches) else drawn(own.batches, "batches")
 
 
 def require_objective(own: OwnModels, task: Task) -> None:
@@ -100,10 +87,3 @@ def _value(task: Task, model: nn.Module, random: RandomState, what: str) -> floa
     if not found.requires_grad:
         raise UsageError(f"{what} cannot be differentiated: it does not depend on a parameter that requires gradients")
     return float(found.detach())
-
-
-def own_script(spec: str, case: OwnCase) -> str:
-    """Return what a person runs to see a case of the user's own model again."""
-    lines = script.import_lines(spec)
-    given = [list(window) for window in case.batches]
-    return "\n".join([*lines, f"# the model is that of models=, with re-drawn weights; batches= gave {given}"]) + "\n"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
@@ -19,7 +19,9 @@ from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
 from gdprops.adapters.isolation import seed_random_numbers
 from gdprops.adapters.own_models import OwnModels, OwnTask, own_models
-from gdprops.adapters.own_trial import own_script, own_trials, with_sharing
+from gdprops.adapters.own_saved import filled, written_out
+from gdprops.adapters.own_script import own_script, whereabouts
+from gdprops.adapters.own_trial import own_trials, with_sharing
 from gdprops.adapters.script_steps import script_network, script_steps
 from gdprops.adapters.tasks import DrawnTask, Objective, Task
 from gdprops.adapters.training_run import Training
@@ -30,6 +32,10 @@ from gdprops.model.architecture import NOT_ADDITIVE, ArchitectureCase
 from gdprops.model.case import OwnCase, TrainCase
 from gdprops.model.subject import Calling, Domain
 from gdprops.model.traits import Measured, Traits
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.evidence import Evidence
 
 Step = Callable[..., Any]
 TrainedCase = TrainCase | ArchitectureCase | OwnCase
@@ -67,10 +73,8 @@ class TrainingStep:
         """Return the same subject with what was measured of it, and a budget of time."""
         return replace(self, traits=traits, calls=calls)
 
-    def script(self, case: TrainedCase) -> str:
-        """Return a plain script that builds the model of a case and trains it."""
-        if isinstance(case, OwnCase):
-            return own_script(self.spec, case)
+    def script(self, case: TrainCase | ArchitectureCase) -> str:
+        """Return a plain script that builds the model of a case of ours and trains it."""
         lines = [*script.import_lines(self.spec), *script_network(case)]
         lines.append(f"built = {self._called()}(model, loss_fn)")
         lines.append("step = built[0] if isinstance(built, tuple) else built")
@@ -82,6 +86,30 @@ class TrainingStep:
         attribute = self.spec.rpartition(":")[2]
         found = getattr(sys.modules.get(self.build.__module__), attribute, None)
         return f"{attribute}.build" if isinstance(found, TrainingStep) else attribute
+
+    @property
+    def named(self) -> str:
+        """The subject string under which it is found."""
+        return whereabouts(self)
+
+    def own_script(self, case: OwnCase, arrays: str | None, evidence: Evidence) -> str:
+        """Return a script that loads a case's arrays and trains the user's own model with them."""
+        return own_script(self, case, arrays, evidence)
+
+    def written_out(self, case: OwnCase) -> tuple[OwnCase, dict[str, Array]]:
+        """Return a case of the user's own model with keys in the place of its tensors, and the arrays."""
+        own = self._own()
+        seed_random_numbers(case.plan.seed)
+        return written_out(OwnTask(own, case, self.calls), case, strategy=not callable(own.models))
+
+    def filled(self, case: OwnCase, arrays: Mapping[str, Array]) -> OwnCase:
+        """Return a saved case with its arrays in their places. Raises `UsageError` where they do not fit."""
+        return filled(case, arrays)
+
+    def _own(self) -> OwnModels:
+        if self.own is None:
+            raise UsageError(f"the case is about models of {self.name}'s own, which are not declared: models=")
+        return self.own
 
     @property
     def domain(self) -> Domain:
@@ -106,9 +134,7 @@ class TrainingStep:
     def task(self, case: TrainedCase) -> Task:
         """Return what a case asks the step to do."""
         if isinstance(case, OwnCase):
-            if self.own is None:
-                raise UsageError(f"the case is about models of {self.name}'s own, which are not declared: models=")
-            return OwnTask(self.own, case, self.calls)
+            return OwnTask(self._own(), case, self.calls)
         return DrawnTask(case)
 
     def begin(self, case: TrainedCase) -> Training:

@@ -94,8 +94,10 @@ class TrainCase:
 class OwnCase:
     """The user's own model: the cards that its weights are drawn from, and what its step is given.
 
-    ``batches``: for each logical step the micro-batches of its window, each an index for ``batches=`` or a drawn pair;
-    ``model``: the module that a strategy has drawn, None where ``models=`` is called.
+    ``batches``: for each logical step the micro-batches of its window, each an index for ``batches=`` or a pair;
+    ``model``: the module that a strategy has drawn, None where ``models=`` is called. Of a saved case also ``arrays``,
+    the model's parameters and buffers by name, which are not drawn again, and ``form``, how a module that a strategy
+    has drawn prints itself.
     """
 
     cards: bytes
@@ -103,6 +105,8 @@ class OwnCase:
     plan: Plan
     precision: int
     model: Any = None
+    arrays: Mapping[str, Array] = field(default_factory=dict)
+    form: str = ""
 
 
 @final

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses import catalogue
 from gdprops.errors import UsageError
+from gdprops.model.case import OwnCase
 from gdprops.model.verdict import SPECIFICATION, About
+from gdprops.runner import arrays_file
 from gdprops.runner.encoding import decode, encode
 
 if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
     from gdprops.model.clause import Clause
     from gdprops.model.subject import Subject
     from gdprops.model.verdict import Outcome
@@ -36,12 +41,17 @@ def as_data(clause: Clause, about: About, subject: str, case: Any) -> dict[str, 
     }
 
 
-def save(data: dict[str, Any], folder: str) -> str | None:
-    """Write a counterexample and return its path, or None where the folder cannot be written."""
+def save(data: dict[str, Any], folder: str, arrays: Mapping[str, Array] | None = None) -> str | None:
+    """Write a counterexample, its arrays beside it, and return its path; None where the folder cannot be written."""
     slug = re.sub(r"[^A-Za-z0-9.]+", "-", data["subject"]).strip("-.")[:60]
     path = Path(folder) / f"{slug}-{data['clause']}.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if arrays:
+            arrays_file.write(arrays_file.beside(path), arrays)
+            data = {**data, "arrays": arrays_file.stated(arrays)}
+        else:
+            arrays_file.beside(path).unlink(missing_ok=True)
         path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     except OSError:
         return None
@@ -88,5 +98,15 @@ def replay(path: str, subject: Subject, settings: Settings) -> Outcome:
         item = Item(clause, About(data["about"]))
     except ValueError as error:
         raise UsageError(f"{path} is damaged: about={data['about']!r}") from error
-    verdict = run_case(subject, item, decode(data["case"]), settings)
+    verdict = run_case(subject, item, _case(path, data), settings)
     return conclude(subject.name, settings, [verdict], {"seconds": verdict.seconds})
+
+
+def _case(path: str, data: dict[str, Any]) -> Any:
+    """Return the saved case, with the arrays that are beside it."""
+    case = decode(data["case"])
+    if "arrays" not in data:
+        return case
+    if not isinstance(case, OwnCase):
+        raise UsageError(f"{path} is damaged: only models of somebody's own have arrays beside them")
+    return replace(case, arrays=arrays_file.read(arrays_file.beside(Path(path)), data["arrays"]))

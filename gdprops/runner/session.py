@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
@@ -14,6 +14,7 @@ from gdprops.adapters.probe import measure
 from gdprops.clauses import catalogue
 from gdprops.clauses.obeying import what_instead
 from gdprops.errors import SubjectCrash, SubjectStopped, UsageError
+from gdprops.model.case import OwnCase
 from gdprops.model.clause import Clause, View
 from gdprops.model.evidence import violation
 from gdprops.model.subject import Domain
@@ -34,6 +35,7 @@ from gdprops.runner.telling import examples_of
 from gdprops.runner.watcher import SILENT, Watcher
 
 if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
     from gdprops.model.subject import Subject
     from gdprops.runner.accepted import Accepted
     from gdprops.runner.settings import Settings
@@ -45,6 +47,13 @@ class SubjectWithDomain(Protocol):
     @property
     def domain(self) -> Domain:
         """What the cases must be."""
+
+
+class SubjectWithModels(Protocol):
+    """A training step on models of somebody's own."""
+
+    def filled(self, case: OwnCase, arrays: Mapping[str, Array]) -> OwnCase:
+        """Return a saved case with its arrays in their places."""
 
 
 class Measured(NamedTuple):
@@ -254,6 +263,8 @@ def run_case(subject: Subject, item: Item, case: Any, settings: Settings) -> Ver
 def _on_case(item: Item, bound: Subject | None, case: Any, settings: Settings) -> Verdict:
     """Run a case that comes from a file: what cannot be examined was not written by gdprops."""
     try:
+        if isinstance(case, OwnCase) and case.arrays:
+            case = cast("SubjectWithModels", bound).filled(case, case.arrays)
         evidence = judged(examiner(item, bound), case)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"

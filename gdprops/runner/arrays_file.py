@@ -1,0 +1,92 @@
+"""Arrays beside a saved case: an ``.npz`` file whose names, shapes and sizes the case itself states."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdprops.errors import UsageError
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+
+LARGEST = 64 * 2**20
+"""Bytes: more is not written, and not read."""
+HEADER = 10_000
+"""Bytes: no array has a longer one."""
+DAMAGE = (AttributeError, KeyError, TypeError, ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile)
+"""What damaged files raise."""
+NUMBERS = "biufc"
+"""The kinds of dtypes that are plain numbers."""
+
+
+def stated(arrays: Mapping[str, Array]) -> dict[str, Any]:
+    """Return what a saved case says of its arrays."""
+    return {key: {"dtype": str(a.dtype), "shape": list(a.shape)} for key, a in arrays.items()}
+
+
+def beside(path: Path) -> Path:
+    """Return where the arrays of a saved case are: in the same folder, under the same name."""
+    return path.with_suffix(".npz")
+
+
+def fits(arrays: Mapping[str, Array]) -> bool:
+    """Say whether arrays are written at all."""
+    return bool(arrays) and sum(a.nbytes + HEADER for a in arrays.values()) <= LARGEST
+
+
+def write(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write arrays, uncompressed."""
+    with path.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type] # its own keyword allow_pickle is no key of ours
+
+
+def read(path: Path, wanted: Any) -> dict[str, Array]:
+    """Return the arrays that a case states, and nothing else.
+
+    What is compressed, larger than stated or more than the file itself is refused before any of it is read.
+
+    Raises `UsageError` in one line.
+    """
+    if not path.is_file():
+        raise UsageError(f"no such file: {path}, which holds the numbers of the saved case")
+    if path.stat().st_size > LARGEST:
+        raise UsageError(f"{path} is larger than any file of arrays that gdprops saves")
+    try:
+        with zipfile.ZipFile(path) as held:
+            _require_stated(held, wanted, path.stat().st_size)
+        with np.load(path, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in wanted}
+    except DAMAGE as error:
+        raise UsageError(f"{path} does not hold the arrays of the saved case: {error}") from error
+
+
+def _require_stated(held: zipfile.ZipFile, wanted: Any, size: int) -> None:
+    """Raise `ValueError` for a file that is not what the case says."""
+    members = {info.filename: info for info in held.infolist()}
+    if sorted(info.filename for info in held.infolist()) != sorted(f"{key}.npy" for key in wanted):
+        raise ValueError("it holds other arrays")
+    if sum(info.file_size for info in members.values()) > size:
+        raise ValueError("its arrays are larger than the file")
+    for key, form in wanted.items():
+        info, dtype, shape = members[f"{key}.npy"], np.dtype(form["dtype"]), tuple(form["shape"])
+        if dtype.kind not in NUMBERS or info.compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"{key} is no array of plain numbers")
+        if min(shape, default=0) < 0 or not 0 <= info.file_size - math.prod(shape) * dtype.itemsize <= HEADER:
+            raise ValueError(f"{key} is not of the stated size")
+        with held.open(info) as member:
+            if _form_of(member) != (shape, dtype):
+                raise ValueError(f"{key} is not of the stated shape and dtype")
+
+
+def _form_of(member: Any) -> tuple[tuple[int, ...], Any]:
+    """Return the shape and dtype in an array's header, which allocates nothing."""
+    version = np.lib.format.read_magic(member)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(member)
+    return shape, dtype
