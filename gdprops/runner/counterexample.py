@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -17,7 +17,7 @@ from gdprops.runner.transcript import Recorded
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.model.evidence import Evidence
+    from gdprops.model.evidence import Compared, Evidence
     from gdprops.model.subject import Subject
     from gdprops.runner.items import Item
     from gdprops.runner.settings import Settings
@@ -50,18 +50,18 @@ Examiner = Callable[["Item", "Subject | None"], Callable[[Any], "Evidence"]]
 
 
 def counterexample_of(
-    item: Item, subject: Subject | None, case: Any, settings: Settings, examiner: Examiner, evidence: Evidence
+    item: Item, subject: Subject | None, case: Any, evidence: Evidence, settings: Settings, examiner: Examiner
 ) -> Counterexample:
-    """Return the case as data, as Python, and where it was saved."""
+    """Return the case as data, as Python with what it gives and what it should give, and where it was saved."""
     if isinstance(case, OwnCase):
-        return _own(item, cast("Any", subject), case, settings, evidence)
+        return _own(item, cast("Any", subject), case, evidence, settings)
     name = "the gdprops reference" if subject is None else subject.name
     data = as_data(item.clause, item.about, name, case)
     path = None if settings.counterexamples is None else save(data, settings.counterexamples)
-    return Counterexample(data, _python(item, subject, case, examiner), path, _command(subject, path))
+    return Counterexample(data, _python(item, subject, case, evidence, examiner), path, _command(subject, path))
 
 
-def _own(item: Item, subject: Any, case: OwnCase, settings: Settings, evidence: Evidence) -> Counterexample:
+def _own(item: Item, subject: Any, case: OwnCase, evidence: Evidence, settings: Settings) -> Counterexample:
     """Return the same of a model of somebody's own, whose numbers are put into a file beside the case."""
     found, folder, path = cast("OwnScripted", subject), settings.counterexamples, None
     whole, arrays = found.written_out(case)
@@ -81,15 +81,33 @@ def _pinned(case: OwnCase, whole: OwnCase, arrays: dict[str, Array]) -> OwnCase:
     return case if called_again or not arrays else replace(whole, arrays=arrays if few else {})
 
 
-def _python(item: Item, subject: Subject | None, case: Any, examiner: Examiner) -> str:
-    """Run the case once more and write down what is done with the subject."""
+def _python(item: Item, subject: Subject | None, case: Any, evidence: Evidence, examiner: Examiner) -> str:
+    """Return the case as a script: a kind writes its own, or the case is run once more and written down."""
     if subject is None:
         return ""
-    if subject.kind in ("training-step", "backprop"):
-        return str(cast("Scripted", subject).script(case))  # both kinds write their own scripts
+    if subject.kind == "backprop":
+        return str(cast("Scripted", subject).script(case))
+    if subject.kind == "training-step":
+        return str(cast("Scripted", subject).script(case)) + _numbers(evidence)
     recorded = Recorded(subject)
     judged(examiner(item, cast("Subject", recorded)), case)  # a Subject in all that a clause may use
-    return recorded.python()
+    return recorded.python() + _numbers(evidence)
+
+
+def _numbers(evidence: Evidence) -> str:
+    """Return what the script gives and what it should give, as comments, where that is small enough to be read."""
+    shown = [one for one in evidence.compared if one.seen is not None and one.expected is not None]
+    if not shown:
+        return ""
+    step = evidence.location.step if evidence.location else None
+    where = "" if step is None else f", step {step}"
+    return f"# seen{where}: {_listed(shown, 'seen')}\n# expected{where}: {_listed(shown, 'expected')}\n"
+
+
+def _listed(shown: Sequence[Compared], side: str) -> str:
+    """Return arrays to nine digits: what differences are good for."""
+    rounded = ((one.parameter, [float(f"{v:.9g}") for v in getattr(one, side)]) for one in shown)
+    return ", ".join(f"{name} {values}" for name, values in rounded)
 
 
 def _command(subject: Subject | None, path: str | None) -> str | None:

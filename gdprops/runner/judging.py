@@ -63,5 +63,5 @@ def _violated(counted: Verdict, item: Item, subject: Subject | None, finding: Fi
         location=evidence.location,
         reason=evidence.reason + unsteady,
         compared=evidence.compared,
-        counterexample=counterexample_of(item, subject, finding.case, settings, examiner, evidence),
+        counterexample=counterexample_of(item, subject, finding.case, evidence, settings, examiner),
     )

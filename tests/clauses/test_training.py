@@ -104,6 +104,17 @@ def test_the_counterexample_is_plain_torch() -> None:
     assert "gdprops" not in found.counterexample.python
 
 
+def test_the_counterexample_ends_with_the_weights_seen_and_expected() -> None:
+    found = primary(examined(steps.layer_by_layer, PLAIN))
+    assert found.counterexample is not None
+    seen, expected = found.counterexample.python.splitlines()[-2:]
+    assert seen.startswith("# seen, step 1: layer1.weight [")
+    assert expected.startswith("# expected, step 1: layer1.weight [")
+    assert found.location is not None
+    assert found.location.seen in seen
+    assert found.location.expected in expected
+
+
 def test_without_an_expected_update_there_is_nothing_to_check() -> None:
     with pytest.raises(UsageError, match=r"returns no optimizer; say what update is expected with rule=…, or lr=…"):
         training_step(steps.layer_by_layer, name="mine")
