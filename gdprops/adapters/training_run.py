@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import inspect
 import math
-import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, final
-
-import torch
-from torch import Tensor, nn
 
 from gdprops.adapters.expected import Expected
 from gdprops.adapters.isolation import RandomState
-from gdprops.adapters.met import Met, Surroundings
 from gdprops.adapters.optimizer_state import clocks_of, settings_of, snapshot
+from gdprops.adapters.passes import Passes, weakly
 from gdprops.adapters.structures import rows_in
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.training import Live, Noticed
 from gdprops.numerics.decisions import WATCHED_WEIGHTS
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from gdprops.adapters.met import Met
     from gdprops.adapters.tasks import Task
     from gdprops.adapters.training_step import Step, TrainingStep
     from gdprops.model.arrays import Array
@@ -50,31 +50,24 @@ class Training:
         self._expected.mirror(model)
         self.told_last = _takes_last(step)
         self._called = list[list[dict[str, Any]]]()
-        self._looks, self._met = list[int](), list[Met]()
-        self._overflowed, self._surroundings = False, Surroundings(model)
+        self._passes, self._overflowed = Passes(model), False
+        self._at: list[Array] = []
         self._own_random = RandomState()
         self._sizes: tuple[int, ...] | None = None
         self._watch()
 
     def _watch(self) -> None:
-        self._model.register_forward_pre_hook(_weakly(self._looked), with_kwargs=True)
         if self._optimizer is not None:
-            self._optimizer.register_step_pre_hook(_weakly(self._remember))
+            self._optimizer.register_step_pre_hook(weakly(self._remember))
         moving = [p for p in self._parameters.values() if p.requires_grad]
         if sum(p.numel() for p in moving) <= WATCHED_WEIGHTS:
             for p in moving:
-                p.register_hook(_weakly(self._arrived))  # type: ignore[no-untyped-call] # torch's own
+                p.register_hook(weakly(self._arrived))  # type: ignore[no-untyped-call] # torch's own
 
     def _remember(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         """Hyperparameters count as they are in force when the optimizer is called: a scheduler may step first."""
         self._called.append(settings_of(optimizer))
         self._expected.by_closure |= any(callable(given) for given in (*args, *kwargs.values()))
-
-    def _looked(self, _model: nn.Module, args: Any, kwargs: Any) -> None:
-        """Note a forward pass that is differentiated: how many rows it sees, and the random numbers that it meets."""
-        if torch.is_grad_enabled():
-            self._looks.append(rows_in((*args, *kwargs.values())))
-            self._met.append(self._surroundings.now())
 
     def _arrived(self, gradient: Tensor) -> None:
         self._overflowed = self._overflowed or not math.isfinite(float(gradient.detach().sum()))
@@ -99,7 +92,8 @@ class Training:
 
     def weights(self) -> list[Array]:
         """Return copies of all parameters, in the order of ``named_parameters()``."""
-        return [p.detach().numpy().copy() for p in self._parameters.values()]
+        self._at = [p.detach().numpy().copy() for p in self._parameters.values()]
+        return self._at
 
     def state(self) -> Any:
         """Return a copy of the state that U starts from: the user's optimizer's, or the declared rule's."""
@@ -110,11 +104,9 @@ class Training:
     def step(self, t: int) -> Any:
         """Let the user's step take logical step t, in as many calls as are declared; return what the last returns."""
         self._called.clear()
-        self._looks.clear()
-        self._met.clear()
         self._overflowed, returned = False, None
         self._own_random.put()  # our own looks have drawn from them
-        before, outside = self._surroundings.now(), RandomState()
+        before, outside = self._passes.begin(), RandomState()
         calls = self._task.calls(t)
         self._sizes = tuple(rows_in(data) for data in calls) if self._subject.accumulate > 1 else None
         self._inputs, self._first = None, 0
@@ -122,26 +114,23 @@ class Training:
             told = {"last": number == len(calls)} if self.told_last else {}
             self._inputs, self._first = data.inputs, self._first + rows_in((self._inputs,))
             returned = self._call(*data, **told)
-        met, after = self._forward_pass(before), RandomState()
+        met, after = self._forward_pass(before, t), RandomState()
         draws = after.differs_outside_torch(outside)
         self._own_random = after if draws else RandomState(all_of_them=False)
         self._expected.look_from(met._replace(random=outside.with_torch(met.random)) if draws else met)
         return returned
 
-    def _forward_pass(self, before: Met) -> Met:
+    def _forward_pass(self, before: Met, t: int) -> Met:
         """Return what the differentiated forward pass met, which our looks start from.
 
         Raises `Unsupported` where there were several that would not give the same.
         """
-        now = RandomState(all_of_them=False)
-        if now.torch_bytes != before.random.torch_bytes and len({m.drawn for m in self._met}) != 1:
+        now, met = RandomState(all_of_them=False), [one.met for one in self._passes.differentiated]
+        if now.torch_bytes != before.random.torch_bytes and len({m.drawn for m in met}) != 1:
             raise Unsupported("torch's random numbers are drawn in other than one forward pass of the model")
-        if len({m.modes for m in self._met}) > 1:
-            raise Unsupported(
-                "the model is differentiated in training mode and in evaluation mode; what only looks goes under "
-                "torch.no_grad()"
-            )
-        return self._met[0] if self._met else before
+        if len({m.modes for m in met}) > 1 and not self._expected.is_the_same_in(met, self._at or self.weights(), t):
+            raise Unsupported("the model is differentiated in training mode and in evaluation mode, which differ in it")
+        return met[0] if met else before
 
     def _call(self, inputs: Any, targets: Any, **told: bool) -> Any:
         try:
@@ -160,7 +149,9 @@ class Training:
         """Return what was seen of the last step beside its weights."""
         grads = [] if self._called else [p.grad for p in self._parameters.values() if p.grad is not None]
         overflowed = self._overflowed or not all(math.isfinite(float(g.sum())) for g in grads)
-        return Noticed(overflowed, tuple(self._looks) if self._sizes is None else self._sizes)
+        return Noticed(
+            overflowed, tuple(one.rows for one in self._passes.differentiated) if self._sizes is None else self._sizes
+        )
 
     def clocks(self) -> tuple[tuple[str, float, float], ...]:
         """Return the parameters' clocks where the user's optimizer shows another one than the update just computed."""
@@ -249,18 +240,6 @@ class Training:
     ) -> list[Array]:
         """Return U(w, g, s)."""
         return self._expected.update(weights, gradients, state, settings)
-
-
-def _weakly(method: Callable[..., None]) -> Callable[..., None]:
-    """Return a hook that does not keep its run alive: a large model is freed as soon as its run is over."""
-    held = weakref.WeakMethod(method)
-
-    def hook(*args: Any) -> None:
-        found = held()
-        if found is not None:
-            found(*args)
-
-    return hook
 
 
 def _takes_last(step: Any) -> bool:

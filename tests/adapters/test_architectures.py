@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from gdprops.adapters.trial_cases import architecture_trial
 from gdprops.clauses import catalogue
 from gdprops.errors import Unsupported, UsageError
 from gdprops.model.architecture import KINDS, NOT_ADDITIVE, ArchitectureCase
+from gdprops.model.case import OwnCase, Plan
 from gdprops.model.evidence import Evidence
 from gdprops.numerics.decisions import DOUBLE, SINGLE
 from gdprops.runner.encoding import decode, encode
@@ -121,32 +123,89 @@ def test_a_step_may_choose_the_mode_by_itself() -> None:
     assert not judged(build, case_of("batch-norm-evaluated")).violated
 
 
-def test_masks_that_are_drawn_in_two_passes_cannot_be_replayed() -> None:
+def logging_as_well(loss_of: Callable[[nn.Module, nn.Module, Tensor, Tensor], Any]) -> Any:
+    """Return an ordinary step with a further forward pass before it."""
+
     def build(model: nn.Module, loss_fn: nn.Module) -> Any:
         step, optimizer = steps.ordinary(model, loss_fn)
 
         def logging(x: Tensor, y: Tensor) -> None:
-            loss_fn(model(x), y)
+            loss_of(model, loss_fn, x, y)
+            model.train()
             step(x, y)
 
         return logging, optimizer
+
+    return build
+
+
+def differentiated_too(model: nn.Module, loss_fn: nn.Module, x: Tensor, y: Tensor) -> None:
+    model.eval()
+    loss_fn(model(x), y).backward()
+
+
+def logged(model: nn.Module, loss_fn: nn.Module, x: Tensor, y: Tensor) -> float:
+    """Nobody differentiates this, although gradients are enabled."""
+    model.eval()
+    return float(loss_fn(model(x), y))
+
+
+def logged_while_training(model: nn.Module, loss_fn: nn.Module, x: Tensor, y: Tensor) -> float:
+    return float(loss_fn(model(x[:1]), y[:1]))
+
+
+@pytest.mark.parametrize("kind", ["batch-norm", "dropout", "layer-norm"])
+def test_a_pass_that_only_logs_is_nobodys_business(kind: str) -> None:
+    assert not judged(logging_as_well(logged), case_of(kind)).violated
+
+
+def test_masks_that_only_a_log_sees_do_not_matter() -> None:
+    assert not judged(logging_as_well(logged_while_training), case_of("dropout")).violated
+
+
+def test_modes_do_not_matter_where_no_layer_depends_on_them() -> None:
+    assert not judged(logging_as_well(differentiated_too), case_of("layer-norm")).violated
+
+
+def test_masks_that_are_drawn_in_two_passes_cannot_be_replayed() -> None:
+    def build(model: nn.Module, loss_fn: nn.Module) -> Any:
+        optimizer = steps.sgd(model)
+
+        def step(x: Tensor, y: Tensor) -> None:
+            optimizer.zero_grad()
+            (loss_fn(model(x), y) + loss_fn(model(x), y)).backward()
+            optimizer.step()
+
+        return step, optimizer
 
     with pytest.raises(Unsupported, match=r"random numbers are drawn in other than one forward pass of the model"):
         judged(build, case_of("dropout"))
 
 
-def test_a_forward_pass_in_each_mode_cannot_be_told_apart() -> None:
+@pytest.mark.parametrize("kind", ["batch-norm", "dropout"])
+def test_a_gradient_in_each_mode_cannot_be_told_apart(kind: str) -> None:
+    said = r"differentiated in training mode and in evaluation mode, which differ in it"
+    with pytest.raises((Unsupported, UsageError), match=said):
+        judged(logging_as_well(differentiated_too), case_of(kind))
+
+
+class Dropping(nn.Module):
+    """Its mode acts in a module with parts: the function reads it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.linear(nn.functional.dropout(x, 0.5, self.training))
+        return out
+
+
+def test_the_mode_of_a_module_with_parts_counts() -> None:
     def build(model: nn.Module, loss_fn: nn.Module) -> Any:
-        step, optimizer = steps.ordinary(model, loss_fn)
+        step, optimizer = steps.ordinary(model.eval(), loss_fn)
+        return step, optimizer
 
-        def logging(x: Tensor, y: Tensor) -> None:
-            step(x, y)
-            model.eval()
-            loss_fn(model(x), y)
-            model.train()
-
-        return logging, optimizer
-
-    said = r"mine cannot be used: .* differentiated in training mode and in evaluation mode; what only looks"
-    with pytest.raises(UsageError, match=said):
-        judged(build, case_of("batch-norm"))
+    batch = (torch.eye(3), torch.ones(3, 3))
+    own = {"models": Dropping, "batches": lambda i: batch, "loss": nn.MSELoss()}
+    assert not judged(build, OwnCase(CARDS, ((0,), (1,)), Plan(()), DOUBLE), **own).violated
