@@ -15,7 +15,7 @@ from gdprops.adapters.probe_rule import PAIR, RULE
 from gdprops.adapters.probing import ALL, Probe, attempt
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import Plan
-from gdprops.model.subject import Delivery, Domain
+from gdprops.model.subject import CALLED_BLINDLY, Delivery, Domain
 from gdprops.model.traits import RULES, Measured, Traits, rule_of
 from gdprops.numerics.comparison import differ
 from gdprops.numerics.decisions import DOUBLE
@@ -124,7 +124,8 @@ def _wanted(probe: Probe, crash: SubjectCrash) -> str:
         return "sparse"
     if attempt(lambda: _with_graph(probe)) is None:
         return "create-graph"
-    return "closure" if attempt(lambda: _with_closure(probe)) is None else "gradient"
+    refused = attempt(lambda: _with_closure(probe))
+    return "closure" if refused is None or CALLED_BLINDLY in str(refused) else "gradient"
 
 
 def _with_graph(probe: Probe) -> None:

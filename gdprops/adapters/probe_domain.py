@@ -9,12 +9,10 @@ import numpy as np
 
 from gdprops.adapters.probe_rule import PAIR, grouped_weights, is_linear_with
 from gdprops.adapters.probing import PATIENCE, RATE, Probe, attempt
-from gdprops.errors import SubjectCrash
 from gdprops.model.case import Plan
 from gdprops.model.options import OPTIONS, with_required
 from gdprops.model.subject import Domain
 from gdprops.model.traits import IMPLEMENTATIONS, rule_of
-from gdprops.numerics.comparison import differ
 from gdprops.numerics.published.rule import hyperparameters_of
 from gdprops.numerics.published.table import PUBLISHED
 
@@ -36,7 +34,7 @@ def domain_of(probe: Probe, plain: str) -> Domain:
         plain=probe.subject.rule == "sgd" or plain == "yes",
         options=options,
         nonlinear=_nonlinear(probe, options) if response == "linear" else frozenset(),
-        waits=_waits(probe),
+        waits=probe.waits(),
         empty=_accepts_empty(probe, rate=rate),
         features=_features(probe, dtypes, flags),
         rule_options=_rule_options(probe, rate=rate),
@@ -70,15 +68,6 @@ def _nonlinear(probe: Probe, options: Mapping[str, float | bool]) -> frozenset[s
     return frozenset(key for key, on in given.items() if not is_linear_with(probe, on))
 
 
-def _waits(probe: Probe) -> int:
-    """Return how many steps pass before anything moves (0 where nothing ever does): some rules gather gradients."""
-    try:
-        seen = probe.run(probe.plan(), probe.tensors(), probe.steps(PATIENCE))
-    except SubjectCrash:
-        return 0
-    return next((t for t, weights in enumerate(seen) if differ(weights, probe.tensors())), 0)
-
-
 def _features(probe: Probe, dtypes: list[str], flags: list[str]) -> frozenset[str]:
     found = {
         "bfloat16": "bfloat16" in dtypes,
@@ -106,6 +95,8 @@ def _runs_with(probe: Probe, options: Mapping[str, Any], *, rate: bool) -> bool:
 
 
 def _accepts_empty(probe: Probe, *, rate: bool) -> bool:
+    """Say whether an empty tensor is taken beside another one, and alone."""
     empty, full = np.zeros((0,), dtype=probe.dtype), np.ones((2, 2), dtype=probe.dtype)
-    plan = Plan(((0, 1),), (RATE,) if rate else None)
-    return attempt(lambda: probe.run(plan, [empty, full], [[empty, full]] * PATIENCE)) is None
+    rates = (RATE,) if rate else None
+    beside = attempt(lambda: probe.run(Plan(((0, 1),), rates), [empty, full], [[empty, full]] * PATIENCE))
+    return beside is None and attempt(lambda: probe.run(Plan(((0,),), rates), [empty], [[empty]] * PATIENCE)) is None

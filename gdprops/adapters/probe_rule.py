@@ -31,7 +31,8 @@ class Variant:
     """One way to look for a coupling: at a rate, over some steps, with gradients that grow by a factor per step.
 
     ``factors`` disturb one entry, at ``every`` step or every second one (a sign that is always turned round changes no
-    sum of signs); a ``rare`` one is not tried on groups.
+    sum of signs); a ``rare`` one is not tried on groups. ``settles``: the factor is instead every entry of a tensor's
+    gradients, at every step.
     """
 
     rate: float
@@ -42,6 +43,7 @@ class Variant:
     rare: bool = False
     constant: bool = False
     every: int = 1
+    settles: bool = False
 
     def gradients(self, probe: Probe) -> list[list[Array]]:
         """Return the gradients of its steps."""
@@ -52,6 +54,7 @@ class Variant:
 
 VARIANTS = (
     Variant(RATE, STEPS, (3.0, 1000.0, 0.0, -1.0)),
+    Variant(RATE, STEPS, (2.0**10,), settles=True),
     Variant(1.0, STEPS, (3.0, 1000.0, 0.0, -1.0), scale=2.0**-6, growth=2.0),
     Variant(SLOW_RATE, HALF_AS_LONG, (3.0, -1.0)),
     Variant(1.0, HALF_AS_LONG, (3.0, -1.0), constant=True, every=2),
@@ -59,7 +62,8 @@ VARIANTS = (
     Variant(1.0, 3 * STEPS, (30.0, -30.0, 1e-3), scale=2.0**3, growth=0.5, rare=True),
     Variant(RATE, 3 * STEPS, (30.0, -30.0, 1e6), scale=2.0**-3, growth=1.5, rare=True),
 )
-"""A coupling may be the smaller of two lengths, of which one is the rate, or look at how a norm grows."""
+"""A coupling may be the smaller of two lengths, of which one is the rate, look at how a norm grows, or set in once one
+tensor has settled."""
 PAIR = ((0, 1), (2,))
 """Two groups."""
 WAITS = (2, 3)
@@ -134,7 +138,9 @@ def _spread(probe: Probe, variant: Variant) -> list[list[bool]]:
             other = _disturbed(probe, plan, i, factor, variant)
             for j in ALL:
                 first = 1 if i == j else 0
-                found[i][j] |= _other_numbers(base[j].ravel()[first:], other[j].ravel()[first:])
+                found[i][j] |= (i != j or not variant.settles) and _other_numbers(
+                    base[j].ravel()[first:], other[j].ravel()[first:]
+                )
     return found
 
 
@@ -162,10 +168,11 @@ def _other_numbers(a: Array, b: Array) -> bool:
 
 def _disturbed(probe: Probe, plan: Plan, tensor: int, factor: float, variant: Variant) -> list[Array]:
     tensors, gradients = probe.tensors(), variant.gradients(probe)
-    tensors[tensor] = _scaled(tensors[tensor], factor or 0.5)
     gradients = [list(step) for step in gradients]
+    if not variant.settles:
+        tensors[tensor] = _scaled(tensors[tensor], factor or 0.5)
     for step in gradients[:: variant.every]:
-        step[tensor] = _scaled(step[tensor], factor)
+        step[tensor] = np.full_like(step[tensor], factor) if variant.settles else _scaled(step[tensor], factor)
     return probe.run(plan, tensors, gradients)[-1]
 
 
@@ -192,17 +199,18 @@ def clock(probe: Probe) -> None:
         return
     said = "a tensor with its first gradient at step 3 or 4"
     other = f"{said} does not move as in a fresh optimizer"
-    if all(_starts_afresh(probe, _late_gradient, waits) for waits in WAITS):
+    last = probe.waits() + STEPS
+    if all(_starts_afresh(probe, _late_gradient, waits, last) for waits in WAITS):
         probe.note("clock", "tensor", f"{said} moves as in a fresh optimizer")
-    elif all(_starts_afresh(probe, _late_group, waits) for waits in WAITS):
+    elif all(_starts_afresh(probe, _late_group, waits, last) for waits in WAITS):
         probe.note("clock", "group", f"{other}, and one in a group added then does")
     else:
         probe.note("clock", "optimizer", other)
 
 
-def _starts_afresh(probe: Probe, late: Late, waits: int) -> bool:
-    """Say whether the third tensor ends where a fresh optimizer takes it, when it comes in after some steps."""
-    steps = probe.steps(waits + STEPS)
+def _starts_afresh(probe: Probe, late: Late, waits: int, last: int) -> bool:
+    """Say whether the third tensor's last steps are those of a fresh optimizer, when it comes in after some steps."""
+    steps = probe.steps(waits + last)
     fresh = probe.run(probe.plan(groups=((2,),)), probe.tensors(), steps[waits:])
     try:
         return not differ(late(probe, steps, waits)[2:], fresh[-1][2:])
@@ -242,7 +250,7 @@ def rate_response(probe: Probe) -> None:
 
 def _linear_elsewhere(probe: Probe) -> bool:
     """Say whether the answer stays linear at another rate, where gradients grow and the weights shrink or grow."""
-    plan, down = probe.plan(1.0), VARIANTS[1]
+    plan, down = probe.plan(1.0), VARIANTS[2]
     ways = [(t, variant) for t in (1, 2, 3) for variant in (down, replace(down, scale=-down.scale))]
     ways.append((LATE, next(variant for variant in VARIANTS if variant.constant)))
     return all(_response_at(probe, t, plan, variant) == "linear" for t, variant in ways)

@@ -16,7 +16,7 @@ import torch
 from gdprops.adapters.torch_memory import digest, laid_out, shared_memory
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import STRIDED, TRANSPOSED
-from gdprops.model.subject import Delivery, Gradients, Look, Stepped
+from gdprops.model.subject import CALLED_BLINDLY, Delivery, Gradients, Look, Stepped
 from gdprops.model.traits import IMPLEMENTATIONS
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class TorchRun:
             nonlocal called
             called += 1
             if not torch.is_grad_enabled():
-                raise RuntimeError("the closure is called with gradients disabled: its backward() cannot run")
+                raise RuntimeError(CALLED_BLINDLY)
             loss, gradients = look(self.weights())
             self._deliver(gradients, Delivery.ASSIGNED)
             return torch.tensor(loss, dtype=torch.float64)

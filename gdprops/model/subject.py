@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Gradients = Sequence["Array | None"]
 Look = Callable[[Sequence["Array"]], tuple[float, Gradients]]
 """A closure over arrays: the weights in, the loss and the gradients out."""
+CALLED_BLINDLY = "the closure is called with gradients disabled: its backward() cannot run"
+"""How a step fails that calls its closure without ``torch.enable_grad()``."""
 
 
 class Delivery(StrEnum):

@@ -162,6 +162,17 @@ class NeedsAClosure(Rule):
         return super().step(closure)
 
 
+class CallsItsClosureBlindly(Rule):
+    """Needs the loss, and calls the closure with gradients disabled."""
+
+    @torch.no_grad()
+    def step(self, closure: Closure = None) -> Any:
+        """Ask for the loss, nothing more."""
+        if closure is None:
+            raise RuntimeError("the loss, please")
+        return closure()
+
+
 class TakesNoClosure(Rule):
     def step(self) -> None:  # type: ignore[override] # that is its oddity
         super().step()
@@ -221,10 +232,30 @@ class CoupledLate(Rule):
         p.sub_(group["lr"] * (g if t < 50 else g / norm))
 
 
+class SwitchesTogether(Rule):
+    """The whole group changes over to a tenth of the rate once one tensor's gradients, all equal, have stood still."""
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        memory = self.state[p]
+        settled = "last" in memory and bool((memory["last"] == g).all()) and bool((g == g.flatten()[0]).all())
+        memory["last"] = g.clone()
+        p.sub_(group["lr"] * g * (0.1 if group.get("switched") else 1.0))
+        group["switched"] = group.get("switched", False) or settled
+
+
 class CountsByGroup(Rule):
     def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
         group["t"] = group.get("t", 0) + (number == 0 or p is group["params"][0])
         p.sub_(group["lr"] * g / max(group["t"], 1))
+
+
+class WaitsForTheGroup(Rule):
+    """Moves from the tenth step of its group on, whenever a tensor came in."""
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        group["t"] = group.get("t", 0) + (p is group["params"][0])
+        if group["t"] >= 10:
+            p.sub_(group["lr"] * g)
 
 
 class ZerosForNone(Rule):

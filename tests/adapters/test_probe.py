@@ -179,6 +179,7 @@ def test_options_that_the_user_has_set_are_left_to_the_user() -> None:
     ("factory", "inputs", "evidence"),
     [
         (oddities.NeedsAClosure, "closure", "step() raised RuntimeError: a closure, please"),
+        (oddities.CallsItsClosureBlindly, "closure", "step() raised RuntimeError: the loss, please"),
         (oddities.NeverWorks, "gradient", "the probe did not finish: step() raised RuntimeError: broken"),
         (oddities.CrashesAtTheThird, "gradient", "the probe did not finish: step() raised IndexError: the third step"),
     ],
@@ -252,8 +253,9 @@ def test_what_is_plain_for_a_few_small_steps_only_is_not_plain(factory: Any, pla
     assert not domain.plain
 
 
-def test_a_coupling_that_sets_in_late_is_found_and_said() -> None:
-    traits, _ = measured(oddities.CoupledLate)
+@pytest.mark.parametrize("factory", [oddities.CoupledLate, oddities.SwitchesTogether])
+def test_a_coupling_that_sets_in_late_is_found_and_said(factory: Any) -> None:
+    traits, _ = measured(factory)
     assert traits["separability"] == "group"
     assert traits.known["separability"].evidence.endswith("in four steps (it sets in late)")
 
@@ -337,6 +339,20 @@ def test_a_rule_that_treats_vectors_otherwise_is_not_element_wise() -> None:
     assert traits.known["separability"].evidence.startswith(
         "nearly: element-wise, but the same numbers move otherwise as vectors than as matrices; one entry"
     )
+
+
+def test_the_clock_of_a_rule_that_waits_is_seen_once_it_moves() -> None:
+    assert measured(oddities.WaitsForTheGroup)[0]["clock"] == "group"
+
+
+def test_empty_tensors_are_no_cases_where_one_alone_is_refused() -> None:
+    class NeedsEntries(oddities.Rule):
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            if not sum(q.numel() for q in group["params"]):
+                raise ValueError("nothing to move")
+            super().move(number, group, p, g)
+
+    assert not measured(NeedsEntries)[1].empty
 
 
 def test_a_rule_that_waits_gets_longer_feeds() -> None:
