@@ -11,6 +11,7 @@ import numpy as np
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import Plan
 from gdprops.model.traits import Measured
+from gdprops.numerics.comparison import differ
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -75,6 +76,14 @@ class Probe:
     ) -> Plan:
         """Return all three tensors in one group, at a rate of ours where there is access to one."""
         return Plan(groups, (rate,) * len(groups) if self.has_rate() else None, options or {})
+
+    def waits(self) -> int:
+        """Return how many steps pass before anything moves (0 where nothing ever does): some rules gather gradients."""
+        try:
+            seen = self.run(self.plan(), self.tensors(), self.steps(PATIENCE))
+        except SubjectCrash:
+            return 0
+        return next((t for t, weights in enumerate(seen) if differ(weights, self.tensors())), 0)
 
     def has_rate(self) -> bool:
         """Say whether the learning rate can be read."""

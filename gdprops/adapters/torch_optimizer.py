@@ -63,12 +63,11 @@ class TorchOptimizer:
 
     def _build(self, parameters: Sequence[torch.Tensor], plan: Plan) -> torch.optim.Optimizer:
         seed_random_numbers(plan.seed)
-        by_group = self._of_groups(plan) if plan.per_group else {}
-        given = {key: value for key, value in plan.options.items() if key not in by_group}
         groups = [[parameters[i] for i in group] for group in plan.groups]
-        one = len(groups) == 1 and not by_group
-        handed: list[Any] = groups[0] if one else [{"params": group, **by_group} for group in groups]
-        optimizer = self._constructed(handed, {**self.hyperparameters, **given}, plan)
+        own = plan.of_groups or ({},) * len(groups)
+        one = len(groups) == 1 and not plan.of_groups
+        handed: list[Any] = groups[0] if one else [{"params": g, **o} for g, o in zip(groups, own, strict=True)]
+        optimizer = self._constructed(handed, {**self.hyperparameters, **plan.options}, plan)
         if not isinstance(optimizer, torch.optim.Optimizer):
             kind = type(optimizer).__name__
             raise UsageError(f"{self.name} returned a {kind}; expected a torch.optim.Optimizer")
@@ -80,14 +79,10 @@ class TorchOptimizer:
             with self.calls.to(f"{self.name} on {len(plan.groups)} parameter group(s)"), default_dtype(plan):
                 return self.factory(handed, **given)
         except SubjectCrash as crash:
-            if plan.options and isinstance(crash.error, REFUSALS):
-                raise Unsupported(f"refuses {dict(plan.options)}: {crash.error}") from crash
+            ours = {**plan.options, **{k: v for own in plan.of_groups for k, v in own.items()}}
+            if ours and isinstance(crash.error, REFUSALS):
+                raise Unsupported(f"refuses {ours}: {crash.error}") from crash
             raise
-
-    def _of_groups(self, plan: Plan) -> dict[str, Any]:
-        """Return those options that stand in the parameter groups: they may be handed over group by group."""
-        bare = self._constructed([torch.nn.Parameter(torch.ones(2, 2))], dict(self.hyperparameters), plan)
-        return {key: value for key, value in plan.options.items() if key in bare.param_groups[0]}
 
     def script_head(self) -> str:
         """Return the imports of a script that runs it."""
@@ -97,10 +92,11 @@ class TorchOptimizer:
         """Return the lines that build it over some tensors."""
         lines = [_script_parameter(i, w, plan) for i, w in enumerate(tensors)]
         groups = [script.listed([f"w{i + 1}" for i in group]) for group in plan.groups]
-        options = f", **{dict(plan.options)!r}" if plan.per_group else ""
-        one = len(groups) == 1 and not options
-        handed = groups[0] if one else script.listed([f'{{"params": {group}{options}}}' for group in groups])
-        inside = script.keywords({**self.hyperparameters, **({} if options else plan.options)})
+        own = [f", **{dict(o)!r}" if o else "" for o in plan.of_groups] or [""] * len(groups)
+        one = len(groups) == 1 and not plan.of_groups
+        listed = script.listed([f'{{"params": {g}{o}}}' for g, o in zip(groups, own, strict=True)])
+        handed = groups[0] if one else listed
+        inside = script.keywords({**self.hyperparameters, **plan.options})
         lines.append(f"optimizer = {self.spec.rpartition(':')[2]}({handed}{inside})")
         rates = enumerate(plan.rates or ())
         return [*lines, *(f'optimizer.param_groups[{g}]["lr"] = {rate!r}' for g, rate in rates)]

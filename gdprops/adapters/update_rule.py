@@ -101,7 +101,7 @@ class UpdateRule:
         """Start from copies of the tensors and no state."""
         if len(plan.groups) > 1 and plan.rates is not None and len(set(plan.rates)) > 1:
             raise Unsupported("an update rule has one learning rate")
-        if plan.dtype or plan.layout or plan.per_group:
+        if plan.dtype or plan.layout or plan.of_groups:
             raise Unsupported("an update rule has NumPy arrays, and no groups")
         seed_random_numbers(plan.seed)
         hyperparameters = {**self.hyperparameters, **plan.options}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -37,13 +38,28 @@ def square(weights: Sequence[Array]) -> float:
     return sum(float((w.astype(np.float64) ** 2).sum()) for w in weights)
 
 
-def alternatives(name: str, value: Any) -> list[Any]:
-    """Return other values for a hyperparameter whose meaning is published, none for others."""
-    if name == "betas" and isinstance(value, tuple) and len(value) > 1:
-        return [(*value[:k], beta, *value[k + 1 :]) for beta in decisions.BETAS for k in range(2)]
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def alternatives(name: str, value: Any) -> dict[str, list[Any]]:
+    """Return other values for a hyperparameter, those of a tuple entry by entry: ``betas[0]``, ``betas[1]``.
+
+    Where its meaning is published they lie in its range; else they are its half and its double. What is no finite
+    number has none, nor a zero of unknown meaning: it may switch something off, such as clipping by a norm over all
+    parameters.
+    """
+    if isinstance(value, tuple | list):
+        return {f"{name}[{k}]": [(*value[:k], other, *value[k + 1 :]) for other in found]
+                for k, v in enumerate(value) if (found := _others(name, v))}  # fmt: skip
+    found = _others(name, value)
+    return {name: found} if found else {}
+
+
+def _others(name: str, value: Any) -> list[Any]:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return []
-    return [other for other in decisions.ALTERNATIVES.get(name, ()) if other != value]
+    if name in decisions.ALTERNATIVES:
+        return [other for other in decisions.ALTERNATIVES[name] if other != value]
+    if isinstance(value, int):
+        return [value // 2 or value + 1, 2 * value] if value else []
+    return [factor * value for factor in decisions.FACTORS] if value else []
 
 
 def invalid(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:

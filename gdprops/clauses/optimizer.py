@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses import (
     optimizer_feeding,
@@ -14,13 +14,13 @@ from gdprops.clauses import (
 )
 from gdprops.clauses.fed import FED, ONLY_GRADIENTS, REPEATABLE, SEPARABLE, coupled, moving, same_trajectory
 from gdprops.clauses.lazy import lazy
-from gdprops.errors import Unsupported
+from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import Plan
 from gdprops.model.clause import Needs, View, clause
 from gdprops.model.subject import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gdprops.clauses import workbench
     from gdprops.clauses.playing import Weights
@@ -69,16 +69,19 @@ def _shown(groups: Sequence[Sequence[int]]) -> str:
 
 @clause(
     id="optimizer.group-split",
-    statement="Splitting a parameter group into groups with equal hyperparameters changes nothing.",
+    statement="Splitting a parameter group into groups with equal hyperparameters changes nothing; a group with "
+    "hyperparameters of its own moves as an optimizer of its own.",
     source="torch.optim documentation, per-parameter options: a group is a set of parameters with shared options.",
     decision="All parameters in one group, and each in a group of its own, with the hyperparameters given to the "
-    "constructor and in the groups, fed the same gradients: bytes at every step.",
+    "constructor and in the groups; then two groups, one of which has other numbers, against an optimizer built with "
+    "them for either alone; fed the same gradients: bytes at every step.",
     view=View.OPTIMIZER,
     refuted_by=(
         "only-the-first-group-moves",
         "clock-advanced-by-group",
         "every-group-moves-everything",
         "reads-its-defaults",
+        "reads-the-first-groups-decay",
     ),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(groups=False, mixed=True, longest=12)),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE), torch=True, groups=True),
@@ -92,11 +95,61 @@ def group_split(subject: Subject, case: UpdateCase) -> Evidence:
     apart = Plan(split, rates, case.plan.options)
     seen = workbench.feed(subject, case, apart)
     evidence = same_trajectory(case, seen, expected, coupled(subject, "each parameter in a group of its own"))
-    if evidence.violated or not case.plan.options:
+    if evidence.violated:
         return evidence
-    given = workbench.feed(subject, case, replace(apart, per_group=True))
-    what = f"{workbench.listed(case.plan.options)} given in each group instead of to the constructor"
-    return same_trajectory(case, given, expected, what)
+    standing = subject.start(case.tensors, case.plan).hyperparameters()[0]
+    parts = (_given_in_groups(subject, case, apart, standing, expected), _with_other_numbers(subject, case, standing))
+    return workbench.combine([evidence, *(part for part in parts if part is not None)])
+
+
+def _given_in_groups(
+    subject: Subject, case: UpdateCase, apart: Plan, standing: Mapping[str, Any], expected: list[Weights]
+) -> Evidence | None:
+    """Hand over those options that stand in the groups in each of them, instead of to the constructor."""
+    own = {key: value for key, value in apart.options.items() if key in standing}
+    if not own:
+        return None
+    rest = {key: value for key, value in apart.options.items() if key not in standing}
+    given = replace(apart, options=rest, of_groups=(own,) * len(apart.groups))
+    what = f"{workbench.listed(own)} given in each group instead of to the constructor"
+    return same_trajectory(case, workbench.feed(subject, case, given), expected, what)
+
+
+def _with_other_numbers(subject: Subject, case: UpdateCase, standing: Mapping[str, Any]) -> Evidence | None:
+    """Compare two groups, the second with numbers of its own, with an optimizer for each; None where one is refused.
+
+    Only where the learning rate is ours: a constructor may derive its default from other numbers.
+    """
+    plan, changed = case.plan, _changed(subject, case, standing)
+    if plan.rates is None:
+        return None
+    cut = 1 + case.order[0] % (len(plan.indices) - 1)
+    first, second = plan.indices[:cut], plan.indices[cut:]
+    rate, other = plan.rates[0], plan.rates[0] / 2
+    try:
+        alone = (
+            workbench.feed(subject, case, Plan((first,), (rate,), plan.options)),
+            workbench.feed(subject, case, Plan((second,), (other,), {**plan.options, **changed})),
+        )
+    except (SubjectCrash, Unsupported):
+        return None
+    both = Plan((first, second), (rate, other), plan.options, of_groups=({}, changed))
+    expected = [
+        [(a, b)[i in second] for i, (a, b) in enumerate(zip(*w, strict=True))] for w in zip(*alone, strict=True)
+    ]
+    what = f"a group with its own {', '.join(['lr', *changed])}, against an optimizer of its own"
+    return same_trajectory(case, workbench.feed(subject, case, both), expected, coupled(subject, what))
+
+
+def _changed(subject: Subject, case: UpdateCase, standing: Mapping[str, Any]) -> dict[str, Any]:
+    """Return other values for some of the numbers that the signature names and the groups hold."""
+    named = [name for name in sorted(standing) if name in subject.settings and name != "lr"]
+    keys, changed = case.order, dict[str, Any]()
+    for k, name in enumerate(named):
+        entries = workbench.alternatives(name, standing[name]) if keys[k % len(keys)] >> (k // len(keys)) & 1 else {}
+        values = [value for entry in entries.values() for value in entry]
+        changed.update({name: values[keys[0] % len(values)]} if values else {})
+    return changed
 
 
 @clause(

@@ -27,11 +27,11 @@ else:
     statement="Every hyperparameter whose meaning is published changes something; a learning rate that acts when it "
     "is given to the constructor also acts when it is changed in param_groups.",
     source="mlx#440: SGD with momentum 0 ignores weight decay; a learning rate that is read at construction only.",
-    decision="Once per run: lr, weight_decay, momentum, betas and eps, each changed in every example, the "
-    "others as the user has them. One that has changed neither weights nor state in any is a violation, where at "
-    "least half of the examples and ten could show it.",
+    decision="Once per run: weight_decay, momentum, eps, every one of the betas (also as beta, beta1, …), lr_decay and "
+    "momentum_decay, each changed in every example, the others as the user has them. One that has changed neither "
+    "weights nor state in any is a violation, where at least half of the examples and ten could show it.",
     view=View.OPTIMIZER,
-    refuted_by=("weight-decay-ignored-without-momentum", "rate-read-at-construction"),
+    refuted_by=("weight-decay-ignored-without-momentum", "rate-read-at-construction", "decay-rate-is-a-constant"),
     cases=lambda domain: workbench.feeds(
         domain, workbench.Feed(least_steps=7, most_steps=8, zeros=False, groups=False, own_rate=False, options=False)
     ),
@@ -41,7 +41,9 @@ def hyperparameters_act(subject: Subject, case: UpdateCase) -> Evidence:
     base = _played(subject, case, {})
     if not workbench.differ(base[0][-1], case.tensors):
         return workbench.vacuous("nothing moves")
-    return workbench.unanswered(name for name, changed in _changes(subject, case) if _alike(changed, base))
+    published = {n: v for n, v in subject.settings.items() if n in workbench.decisions.ALTERNATIVES}
+    silent = [label for label, changed in _changes(subject, case, published) if _alike(changed, base)]
+    return workbench.unanswered([*silent, *_rate_is_silent(subject, case, base)])
 
 
 Played = tuple["list[Weights]", bytes]
@@ -52,29 +54,32 @@ def _alike(changed: Played | None, base: Played) -> bool:
     return changed is not None and changed[1] == base[1] and not any(map(workbench.differ, changed[0], base[0]))
 
 
-def _changes(subject: Subject, case: UpdateCase) -> Iterator[tuple[str, Played | None]]:
+def _changes(subject: Subject, case: UpdateCase, published: Mapping[str, Any]) -> Iterator[tuple[str, Played | None]]:
     """Yield every hyperparameter with what the run did once it was changed; None where it is refused."""
-    for name, value in subject.settings.items():
-        others = workbench.alternatives(name, value)
-        if not others or name in case.plan.options:
-            continue
-        try:
-            yield name, _played(subject, case, {name: others[case.order[0] % len(others)]})
-        except (SubjectCrash, Unsupported):
-            yield name, None
-    if case.plan.rates is not None and _rate_acts(subject, case):
-        slower = replace(case, plan=replace(case.plan, rates=tuple(rate / 2 for rate in case.plan.rates)))
-        yield "lr (in param_groups)", _played(subject, slower, {})
+    for name, value in published.items():
+        for label, others in workbench.alternatives(name, value).items():
+            yield label, _played_if_taken(subject, case, {name: others[case.order[0] % len(others)]})
+
+
+def _rate_is_silent(subject: Subject, case: UpdateCase, base: Played) -> list[str]:
+    if case.plan.rates is None or not _rate_acts(subject, case):
+        return []
+    slower = replace(case, plan=replace(case.plan, rates=tuple(rate / 2 for rate in case.plan.rates)))
+    return ["lr (in param_groups)"] if _alike(_played(subject, slower, {}), base) else []
 
 
 def _rate_acts(subject: Subject, case: UpdateCase) -> bool:
     """Say whether the constructor's learning rate acts: some rules have a schedule of their own instead."""
     left = replace(case, plan=replace(case.plan, rates=None))
-    rates = workbench.decisions.RATES_AT_CONSTRUCTION
+    slow, fast = (_played_if_taken(subject, left, {"lr": rate}) for rate in workbench.decisions.RATES_AT_CONSTRUCTION)
+    return slow is not None and fast is not None and not _alike(slow, fast)
+
+
+def _played_if_taken(subject: Subject, case: UpdateCase, changed: Mapping[str, Any]) -> Played | None:
     try:
-        return not _alike(*(_played(subject, left, {"lr": rate}) for rate in rates))
+        return _played(subject, case, changed)
     except (SubjectCrash, Unsupported):
-        return False
+        return None
 
 
 def _played(subject: Subject, case: UpdateCase, changed: Mapping[str, Any]) -> Played:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gdprops.adapters.torch_optimizer import optimizer
-from gdprops.faults.correct import Group, PlainDescent
+from gdprops.faults.correct import Group, Momentum, PlainDescent
 from gdprops.faults.fault import Fault
 from gdprops.faults.making import claims_nothing, claims_to_be_plain
 
@@ -22,6 +22,13 @@ class ReadsItsDefaults(PlainDescent):
 
     def move(self, p: Tensor, g: Tensor, group: Group) -> None:
         super().move(p, g + self.defaults["weight_decay"] * p, group)
+
+
+class ReadsTheFirstGroupsDecay(ReadsItsDefaults):
+    """The decay is taken from the first group, whatever the other groups say."""
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        PlainDescent.move(self, p, g + self.param_groups[0]["weight_decay"] * p, group)
 
 
 class WeightDecayIgnoredWithoutMomentum(PlainDescent):
@@ -48,6 +55,13 @@ class RateReadAtConstruction(PlainDescent):
 
     def move(self, p: Tensor, g: Tensor, group: Group) -> None:
         p.sub_(self.rate * g)
+
+
+class DecayRateIsAConstant(Momentum):
+    """Takes a decay rate of its momentum, and computes with a half."""
+
+    def __init__(self, params: Iterable[Any], lr: float = 0.5, beta: float = 0.75) -> None:
+        super().__init__(params, lr, beta=beta)
 
 
 class TakesAnyRate(PlainDescent):
@@ -91,6 +105,12 @@ FAULTS = (
         "optimizer.group-split",
     ),
     claims_nothing(
+        "reads-the-first-groups-decay",
+        "Every group decays by the weight decay of the first one.",
+        ReadsTheFirstGroupsDecay,
+        "optimizer.group-split",
+    ),
+    claims_nothing(
         "weight-decay-ignored-without-momentum",
         "Without momentum the weight decay does nothing.",
         WeightDecayIgnoredWithoutMomentum,
@@ -101,6 +121,12 @@ FAULTS = (
         "rate-read-at-construction",
         "A learning rate that is set in param_groups is ignored.",
         RateReadAtConstruction,
+        "optimizer.hyperparameters-act",
+    ),
+    claims_nothing(
+        "decay-rate-is-a-constant",
+        "The decay rate of the momentum stands in the groups, and nothing reads it.",
+        DecayRateIsAConstant,
         "optimizer.hyperparameters-act",
     ),
     claims_nothing(

@@ -55,18 +55,18 @@ class Plan:
 
     ``rates`` None leaves the user's own learning rate untouched. Tensors in no group are not handed over; those in
     ``frozen`` are, with ``requires_grad`` False. ``seed`` is where the global random numbers start. ``layout`` is how
-    the parameters lie in memory; ``per_group`` hands the options over in each group instead of to the constructor;
+    the parameters lie in memory; ``of_groups``: options that stand in each group, not in the constructor's call;
     ``wide`` makes float64 the default dtype of what the step computes beside the tensors;
     ``dtype`` keeps the parameters in a dtype of torch that is not the arrays' own.
     """
 
     groups: tuple[tuple[int, ...], ...]
     rates: tuple[float, ...] | None = None
-    options: Mapping[str, float | bool] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     frozen: frozenset[int] = frozenset()
     seed: int = 0
     layout: str = ""
-    per_group: bool = False
+    of_groups: tuple[Mapping[str, Any], ...] = ()
     wide: bool = False
     dtype: str = ""
 

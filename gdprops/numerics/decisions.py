@@ -218,10 +218,14 @@ LATE_STEP = 2
 ALTERNATIVES: dict[str, tuple[float, ...]] = {
     "weight_decay": (0.25, 0.5),
     "momentum": (0.5, 0.25),
+    "lr_decay": (0.5, 0.25),
+    "momentum_decay": (0.5, 0.25),
+    **dict.fromkeys(("betas", "beta", "beta1", "beta2", "beta3"), (0.5, 0.25)),
     "eps": (0.25, 2.0),
 }
-# The same for pairs of decays, and for a rate that may be read at construction only.
-BETAS = (0.5, 0.25)
+# Any other number times these.
+FACTORS = (0.5, 2.0)
+# A rate that may be read at construction only.
 RATES_AT_CONSTRUCTION = (0.5, 0.125)
 # Values outside the range that every publication gives: each must be refused.
 INVALID: dict[str, tuple[Any, ...]] = {

@@ -350,11 +350,10 @@ def test_a_script_lays_tensors_out_as_the_run_did(layout: str) -> None:
 
 
 def test_a_script_gives_options_in_each_group_where_the_run_did() -> None:
-    plan = Plan(((0, 1), (2,)), options={"momentum": 0.5}, per_group=True)
+    plan = Plan(((0, 1), (2,)), options={"dampening": 0.5}, of_groups=({}, {"momentum": 0.5}))
     lines = optimizer("torch.optim:SGD", lr=0.5).script_start(tensors(), plan)
-    given = "**{'momentum': 0.5}"
-    groups = f'[{{"params": [w1, w2], {given}}}, {{"params": [w3], {given}}}]'
-    assert lines[-1] == f"optimizer = SGD({groups}, lr=0.5)"
+    groups = """[{"params": [w1, w2]}, {"params": [w3], **{'momentum': 0.5}}]"""
+    assert lines[-1] == f"optimizer = SGD({groups}, lr=0.5, dampening=0.5)"
 
 
 def test_the_gradients_of_a_script_are_laid_out_too() -> None:

@@ -13,6 +13,7 @@ import torch
 from gdprops.adapters.isolation import isolated
 from gdprops.adapters.torch_optimizer import optimizer
 from gdprops.clauses import catalogue
+from gdprops.clauses.alike import alternatives
 from gdprops.faults.correct import Adam, AMSGrad, Maximizing, Momentum, PlainDescent
 from gdprops.model.arrays import Array
 from gdprops.model.case import Plan, UpdateCase
@@ -141,6 +142,14 @@ SAID = (
         EVERY,
         1,
     ),
+    Said(
+        "reads-the-first-groups-decay",
+        "group-split",
+        "a group with its own lr, weight_decay, against an optimizer of its own (if parameters are coupled by design, "
+        "declare separability=all)",
+        ("w2", "w3", "w4"),
+        1,
+    ),
     Said("takes-any-rate", "rejects-invalid", "taken, and the weights move: lr=-1.0"),
     Said("declares-what-it-is-not", "traits-as-declared", "separability is declared element but measures tensor"),
 )
@@ -200,10 +209,44 @@ def test_the_same_cases_done_right_are_no_violations(build: Callable[[], Any]) -
     [
         ("weight-decay-ignored-without-momentum", "weight_decay"),
         ("rate-read-at-construction", "lr (in param_groups)"),
+        ("decay-rate-is-a-constant", "beta"),
     ],
 )
 def test_a_hyperparameter_that_changes_nothing_is_silent_in_each_case(fault: str, name: str) -> None:
     assert examined(suspected(fault), "hyperparameters-act", CASE).silent == frozenset({name})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "others"),
+    [
+        ("momentum", 0.0, {"momentum": [0.5, 0.25]}),
+        ("betas", (0.9, 0.5), {"betas[0]": [(0.5, 0.5), (0.25, 0.5)], "betas[1]": [(0.9, 0.25)]}),
+        ("clip", 1.5, {"clip": [0.75, 3.0]}),
+        ("clip", 0.0, {}),
+        ("every", 1, {"every": [2, 2]}),
+        ("fast", True, {}),
+        ("most", float("inf"), {}),
+        ("most", None, {}),
+    ],
+)
+def test_other_values_of_a_hyperparameter_stay_where_it_has_its_meaning(name: str, value: Any, others: Any) -> None:
+    assert alternatives(name, value) == others
+
+
+def test_a_number_that_an_optimizer_takes_but_does_not_keep_by_group_is_left_alone() -> None:
+    class Clipping(PlainDescent):
+        def __init__(self, params: Any, lr: float = 0.5, most: float = 1.0) -> None:
+            super().__init__(params, lr)
+            self.most = most
+
+        def direction(self, p: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+            return g.clamp(-self.most, self.most)
+
+    with isolated():
+        found = measured_subject(optimizer(Clipping, lr=0.5), Settings())
+    evidence = examined(found, "group-split", replace(CASE, order=(255, 255)))
+    assert evidence.decisive
+    assert not evidence.violated
 
 
 def test_a_coupling_may_be_declared_where_a_clause_takes_it_for_a_bug() -> None:
