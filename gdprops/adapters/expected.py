@@ -127,23 +127,38 @@ class Expected:
     def update(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
     ) -> list[Array]:
-        """Return U(w, g, s) from the returned optimizer's twin, the declared rule, or plain descent."""
-        if self._rule is None:
-            rate = self._subject.lr or 0.0
-            pairs = zip(weights, gradients, strict=True)
-            return [np.asarray(w if g is None else w - w.dtype.type(rate) * g) for w, g in pairs]
+        """Return U(w, g, s)."""
+        return [w.copy() for w in self.passing_update(weights, gradients, state, settings)]
+
+    def passing_update(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
+    ) -> list[Array]:
+        """Return U(w, g, s) from the returned optimizer's twin, the declared rule, or plain descent, where it moved."""
         place(self._moved, weights)
+        if self._rule is None:
+            self._descend(gradients)
+        else:
+            self._apply(self._rule, gradients, state, settings)
+        return [p.detach().numpy() for p in self._moved]
+
+    def _descend(self, gradients: Sequence[Array | None]) -> None:
+        rate = self._subject.lr or 0.0
+        for p, g in zip(self._moved, gradients, strict=True):
+            w: Array = p.detach().numpy()
+            if g is not None:
+                w -= w.dtype.type(rate) * g
+
+    def _apply(self, rule: torch.optim.Optimizer, gradients: Sequence[Array | None], state: Any, settings: Any) -> None:
         if state is not None:
-            restore(self._rule, state)
+            restore(rule, state)
         if settings:
-            put_settings(self._rule, settings)
+            put_settings(rule, settings)
         self._hand_over(gradients)
         if self.by_closure:
-            self._rule.step(self._closure(gradients))
+            rule.step(self._closure(gradients))
         else:
-            self._rule.step()
+            rule.step()
         self._hand_over([None] * len(self._moved))
-        return [p.detach().numpy().copy() for p in self._moved]
 
     def _hand_over(self, gradients: Sequence[Array | None]) -> None:
         """Give every parameter its gradient: a copy, but for torch's own optimizers, which leave it as it is."""

@@ -92,8 +92,12 @@ class Training:
 
     def weights(self) -> list[Array]:
         """Return copies of all parameters, in the order of ``named_parameters()``."""
-        self._at = [p.detach().numpy().copy() for p in self._parameters.values()]
+        self._at = [w.copy() for w in self.now()]  # whoever goes on from them overwrites them in place
         return self._at
+
+    def now(self) -> list[Array]:
+        """Return all parameters where they lie: the user's next step moves them."""
+        return [p.detach().numpy() for p in self._parameters.values()]
 
     def state(self) -> Any:
         """Return a copy of the state that U starts from: the user's optimizer's, or the declared rule's."""
@@ -240,6 +244,12 @@ class Training:
     ) -> list[Array]:
         """Return U(w, g, s)."""
         return self._expected.update(weights, gradients, state, settings)
+
+    def passing_update(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
+    ) -> list[Array]:
+        """Return U(w, g, s) where it was computed: the next look or update overwrites it."""
+        return self._expected.passing_update(weights, gradients, state, settings)
 
 
 def _takes_last(step: Any) -> bool:

@@ -81,6 +81,8 @@ class WrittenRun(Stateless):
         """Return copies of all parameters as they are now."""
         return [np.array(w) for w in self._arrays(self._params, STEP)]
 
+    now = weights
+
     def advance(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
     ) -> tuple[list[Array], None]:
@@ -253,6 +255,8 @@ class WrittenRun(Stateless):
         del state, settings
         rate = self.case.rate
         return [np.asarray(w if g is None else w - rate * g) for w, g in zip(weights, gradients, strict=True)]
+
+    passing_update = update
 
     def require_forms(self) -> None:
         """Call step and gradients once. Raises `UsageError` for what can never be used, whatever the case."""

@@ -213,7 +213,7 @@ def _update_each(step: Watched, pieces: Sequence[slice], k: float) -> list[Array
 )
 def in_backward(subject: TrainedSubject, case: Any) -> Evidence:
     what = f"weights move during backward{_of(case)}"
-    return workbench.combine(training.until_told_apart(workbench.stream(subject, case, remembers=False), what))
+    return training.agrees_everywhere(workbench.stream(subject, case), what)
 
 
 def _of(case: Any) -> str:

@@ -13,7 +13,7 @@ from gdprops.model.clause import Face
 from gdprops.model.evidence import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable
 
     from hypothesis.strategies import SearchStrategy
 
@@ -41,8 +41,8 @@ def _one_batch(domain: Domain) -> SearchStrategy[TrainCase]:
     )
 
 
-def agrees(step: Watched, rivals: Sequence[Arrays], what: str = "") -> Evidence:
-    """Compare a step with U(w, g(w), s); the rivals must be distinguishable."""
+def agrees(step: Watched, rivals: Iterable[Arrays], what: str = "") -> Evidence:
+    """Compare a step with U(w, g(w), s); the rivals, asked for one by one, must be distinguishable."""
     if step.skipped:
         return workbench.vacuous("the gradients are not finite, and the step is skipped")
     return workbench.compare(
@@ -66,22 +66,41 @@ def wrong_otherwise(step: Watched) -> Evidence:
 
 def simultaneous(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """Every step equals U(w, g(w), s); a sweep that moves the last layer first must be distinguishable."""
-    return workbench.combine(until_told_apart(workbench.stream(subject, case, remembers=False)))
+    return agrees_everywhere(workbench.stream(subject, case))
 
 
-def until_told_apart(steps: Iterable[Watched], what: str = "") -> Iterator[Evidence]:
-    """Compare every step; once one could be told from a sweep, those after it are compared without that rival."""
-    told = False
+def agrees_everywhere(steps: Iterable[Watched], what: str = "") -> Evidence:
+    """Compare every step; a sweep that moves the last layer first must be distinguishable."""
+    return _compared(steps, lambda step: (step.last_layer_first(),), what=what)
+
+
+def _compared(
+    steps: Iterable[Watched],
+    rivals: Callable[[Watched], Iterable[Arrays]],
+    judge: Callable[[Watched], Evidence | None] = lambda step: None,
+    *,
+    first: int = 1,
+    what: str = "",
+) -> Evidence:
+    """Compare the steps from the first on, up to one of which ``judge`` knows better.
+
+    Once one could be told from its rivals, those after it are compared without them.
+    """
+    parts, told = list[Evidence](), False
     for step in steps:
-        evidence = agrees(step, [] if told else [step.last_layer_first()], what)
-        told = told or evidence.decisive
-        yield evidence
+        judged = judge(step)
+        if judged is not None:
+            return judged
+        if step.number >= first:
+            parts.append(agrees(step, () if told else rivals(step), what))
+            told = told or parts[-1].decisive
+    return workbench.combine(parts)
 
 
 def moves_all(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """What U moves clearly at some step is seen moving at some step, and what has no gradient stays where it is."""
     tally = _Tally()
-    for step in workbench.stream(subject, case, to_the_end=True, remembers=False):
+    for step in workbench.stream(subject, case, to_the_end=True):
         if not step.holds_the_model:
             return workbench.violation("the optimizer holds none of the model's parameters", blame=step.names)
         tally.add(step)
@@ -129,7 +148,7 @@ def _should_have_moved(step: Watched) -> bool:
 
 def frozen_untouched(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """A parameter with requires_grad=False is byte for byte what it was."""
-    return workbench.combine(_frozen_alike(step) for step in workbench.stream(subject, case, remembers=False))
+    return workbench.combine(_frozen_alike(step) for step in workbench.stream(subject, case))
 
 
 def _frozen_alike(step: Watched) -> Evidence:
@@ -143,42 +162,49 @@ def _frozen_alike(step: Watched) -> Evidence:
 
 def fresh_gradient(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """Where step 1 is right and a later one is not: is it what the last gradient, both, or none would give?"""
-    steps = workbench.watch(subject, case)
-    wrong = next((step for step in steps if step.wrong), None)
-    if wrong is None:
-        return workbench.combine(agrees(step, [r for r, _ in step.gradient_rivals()]) for step in steps[1:])
+    return _compared(
+        workbench.stream(subject, case, remembers=True),
+        lambda step: (rival for rival, _ in step.gradient_rivals()),
+        lambda step: _of_another_gradient(step) if step.wrong else None,
+        first=2,
+    )
+
+
+def _of_another_gradient(wrong: Watched) -> Evidence:
     if wrong.number == 1:
         return workbench.wrong_elsewise("step 1 is wrong already")
     used = next((what for rival, what in wrong.gradient_rivals() if wrong.equals(rival)), None)
     if used is None:
         return wrong_otherwise(wrong)
-    return agrees(wrong, [], f"the step used {used}")
+    return agrees(wrong, (), f"the step used {used}")
 
 
 def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """One call gives one update: applied twice must be distinguishable, and must not be what is seen."""
-    parts = list[Evidence]()
-    for step in workbench.stream(subject, case, remembers=False):
-        if step.wrong:
-            twice = step.equals(step.applied_twice())
-            return agrees(step, [], "the update is applied twice") if twice else wrong_otherwise(step)
-        if step.clocks:
-            name, seen, expected = step.clocks[0]
-            told = f"after step {step.number} the clock of {name} stands at {seen:g}; one update leaves {expected:g}"
-            return workbench.violation(told, blame=(name,))
-        parts.append(agrees(step, [step.applied_twice()]))
-    return workbench.combine(parts)
+    return _compared(workbench.stream(subject, case), lambda step: (step.applied_twice(),), _more_than_once)
+
+
+def _more_than_once(step: Watched) -> Evidence | None:
+    if step.wrong:
+        twice = step.equals(step.applied_twice())
+        return agrees(step, (), "the update is applied twice") if twice else wrong_otherwise(step)
+    if not step.clocks:
+        return None
+    name, seen, expected = step.clocks[0]
+    told = f"after step {step.number} the clock of {name} stands at {seen:g}; one update leaves {expected:g}"
+    return workbench.violation(told, blame=(name,))
 
 
 def trains(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """Where U(w, g(w), s) lowers the loss clearly, the step lowers it too."""
-    return workbench.combine(falls(step) for step in workbench.stream(subject, case, remembers=False))
+    return workbench.combine(falls(step) for step in workbench.stream(subject, case))
 
 
 def falls(step: Watched) -> Evidence:
-    start, promised, seen = (step.loss(weights) for weights in (step.before, step.expected, step.after))
-    if not start - promised > step.loss_noise():
+    start, promised = step.loss(step.before), step.loss(step.expected)
+    if not start > promised or not start - promised > step.loss_noise(start):
         return workbench.vacuous("U does not lower the loss clearly")
+    seen = promised if step.is_exact else step.loss(step.after)
     told = f"at step {step.number} the loss goes {start:g} → {seen:g}; one simultaneous update gives {promised:g}"
     return workbench.require(seen < start, told)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from gdprops.model.training import Noticed
 from gdprops.numerics import decisions
-from gdprops.numerics.comparison import is_clearly_other
+from gdprops.numerics.comparison import alike, is_clearly_other
 from gdprops.numerics.floor import perturbed
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gdprops.model.training import TrainedSubject, Training
 
 Arrays = Sequence["Array"]
-Grads = Sequence["Array | None"]
+Grads = list["Array | None"]
 
 
 @final
@@ -29,6 +29,7 @@ class Watched:
 
     ``allowed`` is what the run knows itself, or 16 noise floors per parameter. The rivals are computed when they are
     asked for. ``clocks`` are those that went wrong; ``skipped``: a gradient scaler has left the step out.
+    Large models are held as seldom as can be: an expected array that equals the one after the step is that one.
     """
 
     number: int
@@ -38,7 +39,7 @@ class Watched:
     after: list[Array]
     expected: list[Array]
     allowed: Sequence[Any]
-    gradients: Grads
+    gradients: list[Array | None]
     earlier: tuple[Grads, ...]
     run: Training
     state: Any
@@ -48,6 +49,25 @@ class Watched:
     clocks: tuple[tuple[str, float, float], ...]
     skipped: bool
 
+    def kept(self, earlier: Sequence[Watched]) -> Watched:
+        """Return the same step with copies of what the next one overwrites, behind others that were kept so."""
+        before = earlier[-1].after if earlier else [w.copy() for w in self.before]
+        after = [w.copy() for w in self.after]
+        held = {id(w): kept for w, kept in zip((*self.before, *self.after), (*before, *after), strict=True)}
+        return replace(
+            self,
+            before=before,
+            after=after,
+            expected=[held.get(id(e), e) for e in self.expected],
+            gradients=list(self.gradients),
+            earlier=tuple(step.gradients for step in earlier),
+        )
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the step ended at the expected weights to the last bit."""
+        return all(a is e for a, e in zip(self.after, self.expected, strict=True))
+
     @property
     def wrong(self) -> bool:
         """Whether any entry is off by more than allowed."""
@@ -55,7 +75,7 @@ class Watched:
 
     def wrong_at(self, i: int) -> bool:
         """Say whether one parameter is off by more than allowed; where U itself overflows, nothing is."""
-        if np.array_equal(self.after[i], self.expected[i]) or not np.isfinite(self.expected[i]).all():
+        if alike(self.after[i], self.expected[i]) or not np.isfinite(self.expected[i]).all():
             return False
         return not bool((np.abs(self.after[i] - self.expected[i]) <= self.allowed[i]).all())
 
@@ -86,6 +106,10 @@ class Watched:
         """Return U(w, g, s) for other gradients, from the same weights and state."""
         return self.run.update(self.before, gradients, self.state, self.settings)
 
+    def passing_update(self, gradients: Grads) -> list[Array]:
+        """Return the same where it was computed: the next look or update overwrites it."""
+        return self.run.passing_update(self.before, gradients, self.state, self.settings)
+
     def moved(self, weights: Arrays) -> list[Array]:
         """Return which entries have moved by more than is allowed."""
         return [np.asarray(np.abs(w - b) > room) for w, b, room in zip(weights, self.before, self.allowed, strict=True)]
@@ -104,36 +128,40 @@ class Watched:
         return self.gradients[i] is None and bool((self.expected[i] == self.before[i]).all())
 
     def last_layer_first(self) -> list[Array]:
-        """Return the weights after a sweep that moves the last layer and then looks again for the others."""
+        """Return the weights after a sweep that moves the last layer and then looks again for the others.
+
+        They stand where they were computed: the next look or update overwrites them.
+        """
         own = [i in self.run.layers[-1] for i in range(len(self.names))]
         moved = [e if mine else b for e, b, mine in zip(self.expected, self.before, own, strict=True)]
         again = self.run.gradients(moved, self.batch)
-        return self.update([g if mine else a for g, a, mine in zip(self.gradients, again, own, strict=True)])
+        return self.passing_update([g if mine else a for g, a, mine in zip(self.gradients, again, own, strict=True)])
 
     def applied_twice(self) -> list[Array]:
-        """Return the weights after the same gradient is applied twice."""
-        first = self.update(self.gradients)
-        return self.run.update(first, self.gradients, None, self.settings)
+        """Return the weights after the same gradient is applied twice, where they were computed."""
+        first = self.passing_update(self.gradients)
+        return self.run.passing_update(first, self.gradients, None, self.settings)
 
-    def gradient_rivals(self) -> list[tuple[list[Array], str]]:
-        """Return what the last gradient, this one added to the earlier ones, and none would give."""
+    def gradient_rivals(self) -> Iterator[tuple[list[Array], str]]:
+        """Yield what the last gradient, this one added to the earlier ones, and none would give: one after another."""
         if not self.earlier:
-            return []
-        zeros = [None if g is None else np.zeros_like(g) for g in self.gradients]
+            return
+        yield self.passing_update(self.earlier[-1]), "the last step's gradient"
         summed = [_sum([step[i] for step in (*self.earlier, self.gradients)]) for i in range(len(self.names))]
-        return [
-            (self.update(self.earlier[-1]), "the last step's gradient"),
-            (self.update(summed), "its gradient added to those of the earlier steps"),
-            (self.update(zeros), "no gradient"),
-        ]
+        yield self.passing_update(summed), "its gradient added to those of the earlier steps"
+        del summed
+        zeros = [None if g is None else np.zeros(g.shape, g.dtype) for g in self.gradients]
+        yield self.passing_update(zeros), "no gradient"
 
     def loss(self, weights: Arrays) -> float:
         """Return J of this step's batch at some weights."""
         return self.run.loss(weights, self.batch)
 
-    def loss_noise(self) -> float:
-        """Return the change of J that counts: sixteen floors, as many ulps, and what the allowed errors amount to."""
-        here = self.loss(self.before)
+    def loss_noise(self, here: float) -> float:
+        """Return the change of J that counts: sixteen floors, as many ulps, and what the allowed errors amount to.
+
+        ``here`` is J before the step.
+        """
         shaken = self.loss(perturbed(self.before, np.random.default_rng(0)))
         pairs = zip(self.gradients, self.allowed, strict=True)
         slack = sum(float((np.abs(g) * room).sum()) for g, room in pairs if g is not None)
@@ -151,13 +179,19 @@ def _sum(parts: Sequence[Array | None]) -> Array | None:
 
 def watch(subject: TrainedSubject, case: TrainCase | BackpropCase, *, to_the_end: bool = False) -> list[Watched]:
     """Run the user's step on every batch, up to the first wrong step (or ``to_the_end``), while all is finite."""
-    return list(stream(subject, case, to_the_end=to_the_end))
+    found = list[Watched]()
+    for step in stream(subject, case, to_the_end=to_the_end):
+        found.append(step.kept(found))
+    return found
 
 
 def stream(
-    subject: TrainedSubject, case: TrainCase | BackpropCase, *, to_the_end: bool = False, remembers: bool = True
+    subject: TrainedSubject, case: TrainCase | BackpropCase, *, to_the_end: bool = False, remembers: bool = False
 ) -> Iterator[Watched]:
-    """Yield the same steps one by one: large models are held once; ``remembers`` False drops earlier gradients."""
+    """Yield the same steps one by one, of which only the last holds its arrays: large models are held once.
+
+    ``remembers``: of the earlier gradients the last is kept, and the sum of those before it.
+    """
     run, earlier = subject.begin(case), list[Grads]()
     before = run.weights()
     for t in range(len(case.batches)):
@@ -165,18 +199,36 @@ def stream(
         yield step
         if (step.wrong and not to_the_end) or not all(np.isfinite(e).all() for e in step.expected):
             break
-        before = step.after
         if remembers:
-            earlier.append(step.gradients)
-        del step
+            _remember(earlier, step.gradients)
+        _go_on(before, step.after)
+        step.gradients.clear()
+        step.expected.clear()
+
+
+def _remember(earlier: list[Grads], gradients: Grads) -> None:
+    """Keep a step's gradients as the last ones, and add those that were the last to the sum, one by one."""
+    if len(earlier) == 2:
+        last, total = earlier.pop(), earlier.pop()
+        earlier.append([_sum([total.pop(0), last.pop(0)]) for _ in gradients])
+    earlier.append(list(gradients))
+
+
+def _go_on(before: list[Array], after: Sequence[Array]) -> None:
+    """Overwrite the weights before a step with those after it: fresh memory for large models takes time."""
+    for i, (held, now) in enumerate(zip(before, after, strict=True)):
+        if held.shape == now.shape and held.dtype == now.dtype:
+            held[...] = now
+        else:
+            before[i] = now.copy()
 
 
 def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, ...]) -> Watched:
     state = run.state()
     run.step(t)
-    after, settings, gradients, noticed = run.weights(), run.hyperparameters(), run.gradients(before, t), run.noticed()
+    after, settings, gradients, noticed = run.now(), run.hyperparameters(), run.gradients(before, t), run.noticed()
     skipped = noticed.overflowed and settings is None and _alike(after, before)
-    expected = before if skipped else run.update(before, gradients, state, settings)
+    expected = list(before) if skipped else _ends(run.passing_update(before, gradients, state, settings), after)
     clocks = () if skipped else run.clocks()
     if not skipped:
         run.adopt()
@@ -202,6 +254,11 @@ def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, .
     )
 
 
+def _ends(moved: Arrays, after: Arrays) -> list[Array]:
+    """Return copies of where U ends; an array that equals the one seen is that one."""
+    return [a if alike(a, w) else w.copy() for w, a in zip(moved, after, strict=True)]
+
+
 def _alike(a: Arrays, b: Arrays) -> bool:
     return all(x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
 
@@ -219,7 +276,7 @@ def _allowed(
     if all(_is_within(a, e, u) for a, e, u in zip(after, expected, ulps, strict=True)):
         return ulps
     shaken = perturbed(before, np.random.default_rng(t))
-    nudged = run.update(shaken, run.gradients(shaken, t, shaken=True), state, settings)
+    nudged = run.passing_update(shaken, run.gradients(shaken, t, shaken=True), state, settings)
     pairs = zip(nudged, shaken, expected, before, strict=True)
     floors = [decisions.FLOORS_PER_TENSOR * _apart(n, s, e, b) + u for (n, s, e, b), u in zip(pairs, ulps, strict=True)]
     other = run.dialect(before, gradients, state, settings)
@@ -227,7 +284,7 @@ def _allowed(
 
 
 def _is_within(a: Array, e: Array, room: float) -> bool:
-    return np.array_equal(a, e) or bool((np.abs(a - e) <= room).all())
+    return alike(a, e) or bool((np.abs(a - e) <= room).all())
 
 
 def _apart(nudged: Array, shaken: Array, plain: Array, before: Array) -> float:

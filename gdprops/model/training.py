@@ -59,6 +59,9 @@ class Training(Protocol):
     def weights(self) -> list[Array]:
         """Return copies of all parameters as they are now."""
 
+    def now(self) -> list[Array]:
+        """Return all parameters where they lie: the user's next step moves them."""
+
     def state(self) -> Any:
         """Return a copy of the state that U starts from."""
 
@@ -99,6 +102,9 @@ class Training(Protocol):
 
     def update(self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any) -> list[Array]:
         """Return U(w, g, s)."""
+
+    def passing_update(self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any) -> list[Array]:
+        """Return U(w, g, s) where it was computed: the next look or update overwrites it."""
 
     def clip(self, gradients: Gradients) -> list[Array | None]:
         """Return gradients clipped as is declared."""

@@ -15,16 +15,9 @@ if TYPE_CHECKING:
     from gdprops.model.subject import Subject
     from gdprops.runner.search import Finding
     from gdprops.runner.settings import Settings
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from gdprops.model.subject import Subject
-    from gdprops.runner.search import Finding
-    from gdprops.runner.settings import Settings
 
 
 def blank(item: Item, status: Status, reason: str) -> Verdict:
-    """Return a verdict without examples."""
     """Return a verdict without examples."""
     clause = item.clause
     return Verdict(clause.id, item.about, clause.level, status, clause.statement, reason=reason)

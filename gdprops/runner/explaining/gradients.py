@@ -49,7 +49,8 @@ def _twice(moment: Moment) -> Weights | None:
     step, seen = moment
     if seen is not None and len(seen.calls) == 1 and min(seen.writes.values(), default=0) < 2:
         return None
-    return step.applied_twice()
+    first = step.update(step.gradients)
+    return step.run.update(first, step.gradients, None, step.settings)
 
 
 def _of_batch(shift: int) -> Callable[[Watched], Weights | None]:
