@@ -15,7 +15,7 @@ from gdprops.numerics.comparison import compare, is_clearly_other
 from gdprops.numerics.published.playing import Bounded, Player
 from gdprops.numerics.published.settings import Bound, bind
 from gdprops.numerics.published.table import PUBLISHED, declared_rule
-from gdprops.numerics.published.telling import Story, differ_in_principle, forms_of, reproduces
+from gdprops.numerics.published.telling import Story, differ_in_principle, distinct, forms_of, reproduces
 
 if TYPE_CHECKING:
     from gdprops.model.case import UpdateCase
@@ -117,7 +117,8 @@ def what_instead(subject: Subject, cases: list[UpdateCase]) -> str | None:
     matching = [d for d in forms_of(rule) if d.key != key and all(reproduces(d, told) for told in stories)]
     shown = subject.start(cases[0].tensors, cases[0].plan).hyperparameters()
     said = bound_of(subject, cases[0], shown)[0].said(rule.name)
-    found = " or ".join(_named(rule, d) for d in matching)
+    told_apart = distinct(rule, matching, stories[0].settings[0][0]) if stories else matching
+    found = " or ".join(_named(rule, d) for d in told_apart)
     sentence = f"what it does instead: {found}" if found else f"no known form of {rule.name} does what was seen"
     return f"{sentence}; {said}" if said else sentence
 

@@ -15,7 +15,7 @@ from gdprops.clauses.obeying import story
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import Plan, UpdateCase
 from gdprops.numerics.published.table import PUBLISHED
-from gdprops.numerics.published.telling import forms_of, reproduces, rich_gradients, rich_tensors
+from gdprops.numerics.published.telling import distinct, forms_of, reproduces, rich_gradients, rich_tensors
 
 EPSILON, RATE, MOMENTUM, DECAY = 0.25, 0.125, 0.5, 0.25
 WIDTHS = (np.float64, np.float32)
@@ -133,8 +133,8 @@ def dialects_of(spec: str, rule: str, given: Mapping[str, Any]) -> tuple[str, ..
             told = story(subject, case)
         except (SubjectCrash, Unsupported):
             continue  # it takes no float64
-        own, *others = (d for d in forms_of(PUBLISHED[rule]) if d.source)
-        if told is None or reproduces(own, told):  # forms that differ nowhere here are one and the same
-            return () if told is None else (OWN,)
-        return tuple(d.key for d in others if reproduces(d, told))
+        if told is None:
+            return ()
+        matching = [d for d in forms_of(PUBLISHED[rule]) if d.source and reproduces(d, told)]
+        return tuple(d.key or OWN for d in distinct(PUBLISHED[rule], matching, told.settings[0][0]))
     return ()

@@ -12,7 +12,7 @@ from gdprops.model.arrays import Array
 from gdprops.numerics import decisions
 from gdprops.numerics.comparison import is_clearly_other
 from gdprops.numerics.published.playing import Bounded, Player, Settings
-from gdprops.numerics.published.rule import Dialect, Published
+from gdprops.numerics.published.rule import Dialect, Published, Step
 
 STEPS = 8
 MATRICES = ((2, 3), (3, 2), (2, 2))
@@ -60,9 +60,22 @@ def epsilon_of(settings: Mapping[str, Any]) -> float:
 
 def differ_in_principle(rule: Published, key: str, rival: Dialect, settings: Mapping[str, Any]) -> bool:
     """Say whether two forms of a rule differ at these hyperparameters, on rich gradients: at mu = 0 many do not."""
+    return _differ(rule, rule.form(key), rival.step, settings)
+
+
+def distinct(rule: Published, forms: Sequence[Dialect], settings: Mapping[str, Any]) -> list[Dialect]:
+    """Return the forms without those that are one and the same as an earlier one at these hyperparameters."""
+    kept = list[Dialect]()
+    for form in forms:
+        if all(_differ(rule, other.step, form.step, settings) for other in kept):
+            kept.append(form)
+    return kept
+
+
+def _differ(rule: Published, first: Step, second: Step, settings: Mapping[str, Any]) -> bool:
     matrices = rule.name == "muon"
     gradients, weights = rich_gradients(epsilon_of(settings), matrices=matrices), rich_tensors(matrices=matrices)
-    one, other = (Player(step, len(weights)) for step in (rule.form(key), rival.step))
+    one, other = (Player(step, len(weights)) for step in (first, second))
     for t, step in enumerate(gradients):
         rate = settings["lr"] / (2 if t == len(gradients) - 1 else 1)
         given = [{**settings, "lr": rate}] * len(weights)
