@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.errors import UsageError
 from gdprops.model.names import nearest
+from gdprops.numerics.numpy_system import NumpySystem
 
 if TYPE_CHECKING:
-    from gdprops.model.subject import Subject
+    from gdprops.model.subject import Subject, System
 
 EXTRAS = {"optax": "jax", "jax": "jax", "keras": "keras", "tensorflow": "tensorflow"}
 """For each framework's module the extra of gdprops that installs it."""
@@ -60,9 +61,10 @@ def framework_subject(found: Any, given: Mapping[str, Any], *, rule: str | None,
 
     subject: Subject
     if "keras" in sys.modules and is_keras(found):
-        subject = living_subject(found, LiveKeras, given, rule=rule, name=name, spec=spec)
+        backend = sys.modules["keras"].backend.backend()
+        subject = living_subject(found, LiveKeras, given, rule=rule, name=name, spec=spec, framework=backend)
     elif "tensorflow" in sys.modules and is_v1(found):
-        subject = living_subject(found, LiveV1, given, rule=rule, name=name, spec=spec)
+        subject = living_subject(found, LiveV1, given, rule=rule, name=name, spec=spec, framework="tensorflow")
     elif "optax" in sys.modules and callable(found):
         from gdprops.adapters.jax_optax import optax_subject
 
@@ -70,3 +72,20 @@ def framework_subject(found: Any, given: Mapping[str, Any], *, rule: str | None,
     else:
         raise UsageError(f"{spec} is no optimizer class of Keras or TensorFlow 1, and no optax transformation")
     return subject
+
+
+def gradients_by(framework: str) -> System:
+    """Return what differentiates our networks by a framework; for no framework our own passes do."""
+    if framework == "tensorflow":
+        from gdprops.adapters.tensorflow_gradients import TensorFlowGradients
+
+        return TensorFlowGradients()
+    if framework == "jax":
+        from gdprops.adapters.jax_gradients import JaxGradients
+
+        return JaxGradients()
+    if framework == "torch":
+        from gdprops.numerics.torch_system import TorchSystem
+
+        return TorchSystem()
+    return NumpySystem()

@@ -191,4 +191,5 @@ def optax_subject(factory: Any, given: Mapping[str, Any], *, rule: str | None, n
             raise UsageError(f"{name} returned a {kind}; expected an optax.GradientTransformation")
     never = Measured("rejects", "declared: jax.grad gives zeros where there is no gradient", declared=True)
     prelude = PRELUDE.format(factory=spec.replace(":", "."))
-    return UpdateRule(OptaxRule(factory), dict(given), name, rule, {"gradient_none": never}, spec=spec, prelude=prelude)
+    rule_of_trees, stated = OptaxRule(factory), {"gradient_none": never}
+    return UpdateRule(rule_of_trees, dict(given), name, rule, stated, spec=spec, prelude=prelude, framework="jax")

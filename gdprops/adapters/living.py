@@ -99,7 +99,7 @@ def _signature(factory: Any) -> inspect.Signature:
 
 
 def living_subject(
-    factory: Any, begin: Begin, given: Mapping[str, Any], *, rule: str | None, name: str, spec: str
+    factory: Any, begin: Begin, given: Mapping[str, Any], *, rule: str | None, name: str, spec: str, framework: str
 ) -> UpdateRule:
     """Return an optimizer class as a subject. Raises `UsageError` where it cannot be built."""
     function = LivingRule(factory, begin)
@@ -114,4 +114,6 @@ def living_subject(
         said = " ".join(str(error).split())
         raise UsageError(f"{name} cannot be built: {type(error).__name__}: {said}") from error
     prelude = PRELUDE.format(spec=spec, given=dict(given))
-    return UpdateRule(function, dict(given), name, rule, spec=spec, prelude=prelude, numbers="float32")
+    return UpdateRule(
+        function, dict(given), name, rule, spec=spec, prelude=prelude, numbers="float32", framework=framework
+    )

@@ -1,4 +1,4 @@
-"""A plain optimizer as a system: gdprops looks, the subject moves."""
+"""A subject as a system: its framework looks (gdprops itself where it has none), and it moves."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdprops.adapters.frameworks import gradients_by
 from gdprops.model.case import Plan
 from gdprops.numerics.flat import flat_weights, members, unflat
-from gdprops.numerics.numpy_system import NumpySystem
+from gdprops.numerics.numpy_system import Looking
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -18,15 +19,33 @@ if TYPE_CHECKING:
     from gdprops.model.subject import Subject
 
 
-class SubjectSystem(NumpySystem):
+class SubjectSystem(Looking):
     """The step is the subject's step on all tensors; a sweep is the subject's step on one block after the other."""
-
-    rational = False
 
     def __init__(self, subject: Subject) -> None:
         super().__init__()
-        self._subject = subject
+        self._subject, self._framework = subject, gradients_by(subject.framework)
         self.name = subject.name
+
+    def loss(self, point: Point) -> float:
+        """Return J at the point, as the framework has it."""
+        return self._framework.loss(point)
+
+    def gradient(self, point: Point) -> list[Array | None]:
+        """Return every tensor's gradient at once, by the framework."""
+        return self._framework.gradient(point)
+
+    def block_by_block(self, point: Point, order: Sequence[int], *, retained: bool) -> list[Array | None]:
+        """Return the framework's gradients one tensor after the other."""
+        return self._framework.block_by_block(point, order, retained=retained)
+
+    def directional(self, point: Point, direction: Sequence[Array]) -> float:
+        """Return the derivative of J along a direction, in the framework's forward mode."""
+        return self._framework.directional(point, direction)
+
+    def regrouped(self, point: Point, partition: Sequence[Block]) -> Array:
+        """Return the framework's flat gradient with respect to the blocks of another partition."""
+        return self._framework.regrouped(point, partition)
 
     def step(self, point: Point, rate: Any) -> Array:
         """Return the flat weights after one step of the subject; each tensor has its own rate."""

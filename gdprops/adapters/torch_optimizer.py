@@ -43,6 +43,11 @@ class TorchOptimizer:
     spec: str = ""
 
     @property
+    def framework(self) -> str:
+        """Nothing: torch's gradients are the reference's."""
+        return ""
+
+    @property
     def own_rate(self) -> float | None:
         """The learning rate among the user's hyperparameters, or the factory's default."""
         given = self.settings.get("lr")

@@ -41,6 +41,7 @@ class UpdateRule:
     spec: str = ""
     prelude: str = ""
     numbers: str = "float64"
+    framework: str = ""
 
     @property
     def rate_name(self) -> str | None:

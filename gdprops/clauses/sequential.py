@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 else:
     workbench = lazy("gdprops.clauses.workbench")
 
-PLAIN = Needs(plain=True, rate=True, groups=True)
+PLAIN = Needs(plain=True, rate=True)
 _IN_FRACTIONS = "The reference system in fractions at eta = 2^-60; "
 
 
@@ -295,7 +295,7 @@ def _normal_equations(point: Point) -> tuple[Array, Array, Array]:
     view=View.SYSTEM,
     refuted_by=("layerwise-rates-swept", "step-is-a-sweep", "layerwise-rates-averaged"),
     cases=lambda domain: workbench.sweeps(domain, kinds=("layer",)),
-    needs=PLAIN,
+    needs=Needs(plain=True, rate=True, groups=True),
     claim=True,
 )
 def layerwise_rate(system: System, case: LookCase) -> Evidence:

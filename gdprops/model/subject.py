@@ -189,6 +189,10 @@ class Subject(Protocol):
         """The subject string that names it, empty where there is none."""
 
     @property
+    def framework(self) -> str:
+        """The framework whose gradients it is used with, empty where they are the reference's own."""
+
+    @property
     def hyperparameters(self) -> Mapping[str, Any]:
         """What the user gave it."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 from gdprops.adapters.subject_system import SubjectSystem
 from gdprops.model.clause import Clause, View
 from gdprops.model.evidence import Evidence, combine
+from gdprops.model.subject import Domain
 from gdprops.model.traits import rule_of
 from gdprops.model.verdict import About
 from gdprops.numerics.numpy_system import NumpySystem
@@ -17,7 +18,7 @@ from gdprops.numerics.numpy_system import NumpySystem
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from gdprops.model.subject import Domain, Subject
+    from gdprops.model.subject import Subject
 
 REFERENCE = "the gdprops reference"
 FACED = ("training-step", "backprop")
@@ -44,13 +45,18 @@ def items_for(subject: Subject, clauses: Sequence[Clause]) -> tuple[Item, ...]:
 def _runs_on_optimizers(subject: Subject, clause: Clause) -> bool:
     """Sweeps are mathematics of plain descent: they run through a subject that is declared to be that.
 
-    Of the published rules only the declared one is looked at.
+    Gradients are looked at where a subject has a framework of its own; of the published rules only the declared one.
     """
     if clause.needs.rule is not None and subject.rule:
         return clause.needs.rule == rule_of(subject.rule)
-    return clause.view is View.OPTIMIZER or (
-        subject.rule == "sgd" and clause.needs.plain is True and clause.view is View.SYSTEM
-    )
+    if clause.view is View.OPTIMIZER:
+        return True
+    swept = subject.rule == "sgd" and clause.needs.plain is True
+    return clause.view is View.SYSTEM and (swept or (bool(subject.framework) and _only_looks(clause)))
+
+
+def _only_looks(clause: Clause) -> bool:
+    return clause.view is View.SYSTEM and clause.chapter == "gradient"
 
 
 def examiner(item: Item, subject: Subject | None) -> Callable[[Any], Evidence]:
@@ -72,4 +78,6 @@ def examiner(item: Item, subject: Subject | None) -> Callable[[Any], Evidence]:
 def cases_of(item: Item, subject: Subject | None, domain: Domain) -> SearchStrategy[Any]:
     """Return the strategy that draws an item's cases."""
     face = None if subject is None else item.clause.face(subject.kind)
-    return item.clause.cases(domain) if face is None else face.cases(domain)
+    if face is not None:
+        return face.cases(domain)
+    return item.clause.cases(Domain() if _only_looks(item.clause) else domain)  # looking is no matter of the optimizer

@@ -30,6 +30,7 @@ class Recorded:
     rule = property(lambda self: self._subject.rule)
     own_rate = property(lambda self: self._subject.own_rate)
     spec = property(lambda self: self._subject.spec)
+    framework = property(lambda self: self._subject.framework)
     hyperparameters = property(lambda self: self._subject.hyperparameters)
 
     @property
@@ -59,6 +60,8 @@ class Recorded:
 
     def python(self) -> str:
         """Return the first runs as one script; behind ``# ->`` stand the weights that were seen."""
+        if not self.runs:
+            return ""
         shown, parts = self.runs[:SHOWN_RUNS], [self._subject.script_head()]
         for number, lines in enumerate(shown, start=1):
             of = f" of {len(self.runs)}, {SHOWN_RUNS} shown" if len(self.runs) > SHOWN_RUNS else f" of {len(shown)}"

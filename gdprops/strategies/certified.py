@@ -78,13 +78,13 @@ def _bare(style: Style) -> Style:
     )
 
 
-def certified(drawn: Drawn, precision: int, certify: Certify, start: int = 0) -> tuple[Point, int]:
+def certified(drawn: Drawn, precision: int, certify: Certify, start: int = 0, *, widest: int = 53) -> tuple[Point, int]:
     """Return the first point, from rich to simple, that certifies, and the precision at which it does.
 
-    What cannot be made exact at 24 bits is made exact at 53. Raises `Uncertified` if nothing can.
+    What cannot be made exact at 24 bits is made exact at the ``widest``. Raises `Uncertified` if nothing can.
     """
     reason = Uncertified("nothing was tried")
-    for bits in dict.fromkeys((precision, 53)):
+    for bits in dict.fromkeys((precision, widest)):
         for style, squares, filling in list(simpler(drawn.style))[start:]:
             point = drawn.point(style, filling, bits, squares=squares)
             try:

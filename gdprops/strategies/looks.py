@@ -16,10 +16,10 @@ from gdprops.numerics.losses import LOSSES
 from gdprops.numerics.network_pass import outputs
 from gdprops.numerics.updates import ordered
 from gdprops.strategies import networks
-from gdprops.strategies.certified import Drawn, certified
+from gdprops.strategies.certified import Certify, Drawn, certified
 from gdprops.strategies.networks import Filling, Style
 from gdprops.strategies.partitions import all_partitions, partition
-from gdprops.strategies.values import Deck, centered_dyadics, decks, dyadics
+from gdprops.strategies.values import Deck, as_precision, centered_dyadics, decks, dyadics
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -106,7 +106,8 @@ def sweeps(
 
         narrow = replace(style, width=1, rows=1) if kind == "weight" else style
         drawn = Drawn(draw, narrow)
-        point, precision = certified(drawn, precision, certify, start=1 if precision == 53 else 2)
+        start = 1 if precision == 53 else 2
+        point, precision = certified(drawn, precision, certify, start, widest=max(domain.precisions))
         blocks = {kind: partition(point, kind, labels)}
         return LookCase(point, Regime.EXACT, precision, _rate(point, rate), blocks, order)
 
@@ -136,11 +137,17 @@ def granular_sweeps(domain: Domain) -> st.SearchStrategy[LookCase]:
             for kind in ("weight", "tensor", "layer"):
                 certify_sweep(point, ordered(partition(point, kind), order), rate, bits)
 
-        point, _ = certified(drawn, 53, certify, start=2)
+        point, precision = _at_its_widest(drawn, domain, certify, start=2)
         blocks = all_partitions(point, b"", ("weight", "tensor", "layer"))
-        return LookCase(point, Regime.EXACT, 53, rate, blocks, order)
+        return LookCase(point, Regime.EXACT, precision, rate, blocks, order)
 
     return build()
+
+
+def _at_its_widest(drawn: Drawn, domain: Domain, certify: Certify, start: int) -> tuple[Point, int]:
+    """Return a certified point in the widest precision that a subject takes."""
+    widest = max(domain.precisions)
+    return certified(drawn, widest, certify, start, widest=widest)
 
 
 def decoupled(domain: Domain) -> st.SearchStrategy[LookCase]:
@@ -164,9 +171,11 @@ def decoupled(domain: Domain) -> st.SearchStrategy[LookCase]:
             layers = partition(point, "layer")
             return layers if claim == "stationary" else (tuple(k for b in layers for k in b),)
 
-        point, _ = certified(drawn, 53, lambda p, bits: certify_sweep(p, blocks_of(p), rate, bits), start=1)
+        point, precision = _at_its_widest(
+            drawn, domain, lambda p, bits: certify_sweep(p, blocks_of(p), rate, bits), start=1
+        )
         point = _fitted(point) if claim == "stationary" else point
-        return LookCase(point, Regime.EXACT, 53, rate, {claim: blocks_of(point)}, order, claim=claim)
+        return LookCase(point, Regime.EXACT, precision, rate, {claim: blocks_of(point)}, order, claim=claim)
 
     return build()
 
@@ -201,8 +210,9 @@ def linear_regressions(domain: Domain) -> st.SearchStrategy[LookCase]:
             X[0, 1] = -X[0, 1]
         y, w = deck.numbers(centered_dyadics(1), (rows, 1)), deck.numbers(dyadics(1), (1, width))
         network = Network(((Layer(0, None, "identity"),),), ("W1",), (True,), "half-sse")
-        point = Point(network, (w,), Batch(X, y))
-        return LookCase(point, Regime.EXACT, 53, 1.0 / rows, {"weight": partition(point, "weight")}, order)
+        bits = max(domain.precisions)
+        point = Point(network, (as_precision(w, bits),), Batch(as_precision(X, bits), as_precision(y, bits)))
+        return LookCase(point, Regime.EXACT, bits, 1.0 / rows, {"weight": partition(point, "weight")}, order)
 
     return build()
 

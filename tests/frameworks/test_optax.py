@@ -19,7 +19,7 @@ optax = pytest.importorskip("optax")
 @pytest.mark.parametrize(("spec", "rule"), [("optax:sgd", "sgd"), ("optax:adam", "adam")])
 def test_optax_holds(spec: str, rule: str) -> None:
     subject: Any = resolve(spec, rule=rule, hyperparameters={"learning_rate": 0.125})
-    report = gdprops.check(subject, examples=10, seed=0)
+    report = gdprops.check(subject, examples=10, seed=0, timeout=600)
     held = [v.clause for v in report.verdicts if v.about == "subject" and v.status == "held"]
     assert report.exit_code == 0, str(report)
     assert {f"published.{rule}", "step.simultaneous", "optimizer.resume"} <= set(held)
@@ -29,7 +29,7 @@ def test_optax_holds(spec: str, rule: str) -> None:
 
 def test_another_rule_is_named() -> None:
     subject = resolve("optax:rmsprop", rule="rmsprop", hyperparameters={"learning_rate": 0.125})
-    (verdict,) = gdprops.check(subject, clauses="published.*", examples=5, seed=0).verdicts
+    (verdict,) = gdprops.check(subject, clauses="published.*", examples=5, seed=0, timeout=600).verdicts
     assert verdict.explanation == (
         "what it does instead: ε stands inside the square root and the learning rate inside the momentum "
         "(Keras, optax: --rule rmsprop:rate-inside); rmsprop knows no eps_in_sqrt=True"

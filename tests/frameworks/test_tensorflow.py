@@ -28,20 +28,20 @@ STEPS = ("step.simultaneous", "step.plain", "step.moves-all", "optimizer.resume"
 def test_it_holds(spec: str, rule: str) -> None:
     subject = resolve(spec, rule=rule, hyperparameters={"learning_rate": 0.125})
     clauses = [c for c in STEPS if rule == "sgd" or c != "step.plain"]
-    report = gdprops.check(subject, clauses=clauses, examples=8, seed=0)
+    report = gdprops.check(subject, clauses=clauses, examples=8, seed=0, timeout=600)
     assert report.exit_code == 0, str(report)
     assert [v.status for v in report.verdicts if v.about == "subject"] == ["held"] * len(clauses)
 
 
 def test_a_rate_that_is_stored_in_float32_is_compared_as_that() -> None:
     subject = resolve(GRADIENT_DESCENT, rule="sgd", hyperparameters={"learning_rate": 0.1})
-    report = gdprops.check(subject, clauses=["step.plain", "published.sgd"], examples=10, seed=0)
+    report = gdprops.check(subject, clauses=["step.plain", "published.sgd"], examples=10, seed=0, timeout=600)
     assert report.exit_code == 0, str(report)
 
 
 def test_the_other_dialect_is_named() -> None:
     subject = resolve("keras.optimizers:Adam", rule="adam", hyperparameters={"learning_rate": 0.125})
-    (verdict,) = gdprops.check(subject, clauses="published.*", examples=5, seed=0).verdicts
+    (verdict,) = gdprops.check(subject, clauses="published.*", examples=5, seed=0, timeout=600).verdicts
     assert verdict.status == "violated"
     assert verdict.explanation is not None
     assert verdict.explanation.startswith("what it does instead: ε stands beside the uncorrected root (ε-hat)")

@@ -1,0 +1,117 @@
+"""A framework's own gradients: equal to the reference's, whatever their order and grouping, and caught where wrong."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gdprops
+from gdprops.adapters.frameworks import gradients_by
+from gdprops.adapters.resolve import resolve
+from gdprops.clauses import catalogue
+from gdprops.model.clause import View
+from gdprops.numerics.numpy_system import NumpySystem
+from tests.numerics.random_points import Recipe, multiples, points
+
+RECIPE = Recipe(multiples(1, 2), ("identity", "relu", "square"), least_depth=2, depth=3, width=3, rows=3)
+INSTALLED = [name for name in ("tensorflow", "jax") if find_spec(name)]
+GRADIENT_DESCENT = {"tensorflow": "tensorflow.compat.v1.train:GradientDescentOptimizer", "jax": "optax:sgd"}
+pytestmark = pytest.mark.skipif(not INSTALLED, reason="no framework is installed")
+
+
+def plain_descent(framework: str) -> Any:
+    return resolve(GRADIENT_DESCENT[framework], rule="sgd", hyperparameters={"learning_rate": 0.125})
+
+
+@pytest.mark.parametrize("framework", INSTALLED)
+def test_the_framework_looks_and_its_optimizer_moves(framework: str) -> None:
+    report = gdprops.check(
+        plain_descent(framework), clauses=["gradient.*", "sequential.*"], examples=10, seed=0, timeout=600
+    )
+    about_it = {v.clause: v.status for v in report.verdicts if v.about == "subject"}
+    looking = {c.id for c in catalogue() if c.view is View.SYSTEM and not c.needs.reference_only}
+    assert report.exit_code == 0, str(report)
+    assert about_it.pop("sequential.layerwise-rate") == "not-applicable", "a rule has one rate"
+    assert about_it == dict.fromkeys(looking - {"sequential.layerwise-rate"}, "held")
+
+
+@pytest.mark.parametrize("framework", INSTALLED)
+def test_another_rule_is_looked_at_too_and_does_not_sweep(framework: str) -> None:
+    spec = {"tensorflow": "tensorflow.compat.v1.train:AdamOptimizer", "jax": "optax:adam"}[framework]
+    adam = resolve(spec, hyperparameters={"learning_rate": 0.125})
+    report = gdprops.check(adam, clauses=["gradient.complete", "sequential.*"], examples=3, seed=0, timeout=600)
+    assert [v.clause for v in report.verdicts if v.about == "subject"] == ["gradient.complete"]
+
+
+@pytest.mark.parametrize("framework", INSTALLED)
+def test_its_gradients_are_those_of_the_reference_to_the_last_bit(framework: str) -> None:
+    theirs, ours = gradients_by(framework), NumpySystem()
+    for point in points(RECIPE, 10, seed=81):
+        assert theirs.loss(point) == ours.loss(point)
+        for seen, expected in zip(theirs.gradient(point), ours.gradient(point), strict=True):
+            nothing = seen is None or not seen.any()
+            assert nothing if expected is None else np.array_equal(seen, expected)  # type: ignore[arg-type] # not None
+
+
+@pytest.mark.skipif("tensorflow" not in INSTALLED, reason="TensorFlow is not installed")
+def test_a_wrong_derivative_of_tensorflow_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    def doubled(z: Any) -> Any:
+        return tf.maximum(z, tf.zeros_like(z)), lambda up: 2 * up * tf.cast(z > 0, z.dtype)
+
+    monkeypatch.setattr(tf.nn, "relu", tf.custom_gradient(doubled))
+    assert_caught("tensorflow")
+
+
+@pytest.mark.skipif("jax" not in INSTALLED, reason="JAX is not installed")
+def test_a_wrong_derivative_of_jax_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    import jax
+
+    from gdprops.adapters import jax_gradients
+
+    doubled = jax.custom_jvp(lambda z: jax.numpy.maximum(z, 0))
+    doubled.defjvps(lambda t, out, z: 2 * t * (z > 0))
+    jax_gradients._functions.cache_clear()
+    monkeypatch.setattr(jax.nn, "relu", doubled)
+    try:
+        assert_caught("jax")
+    finally:
+        jax_gradients._functions.cache_clear()
+
+
+def assert_caught(framework: str) -> None:
+    report = gdprops.check(
+        plain_descent(framework), clauses=["gradient.matches-loss"], examples=30, seed=0, timeout=600
+    )
+    (verdict,) = (v for v in report.verdicts if v.about == "subject")
+    assert verdict.status == "violated", str(report)
+    assert "The gradient is the derivative of the loss: g_i = ∂J/∂w_i." in str(report)
+    assert verdict.blame
+    assert verdict.counterexample is not None
+    assert verdict.counterexample.python == "", "the optimizer has done nothing that could be shown"
+
+
+@pytest.mark.skipif("jax" not in INSTALLED, reason="JAX is not installed")
+def test_jax_compiles_once_for_each_precision() -> None:
+    from gdprops.adapters.jax_gradients import TRACED
+
+    gdprops.check(plain_descent("jax"), clauses=["gradient.*"], examples=6, seed=1, timeout=600)
+    before = TRACED.copy()
+    gdprops.check(plain_descent("jax"), clauses=["gradient.*"], examples=6, seed=2, timeout=600)
+    assert before["gradient"] >= 2
+    assert before == TRACED, "another network was compiled again"
+
+
+@pytest.mark.skipif("jax" not in INSTALLED, reason="JAX is not installed")
+def test_jax_says_the_same_operation_by_operation() -> None:
+    from gdprops.adapters.jax_gradients import JaxGradients
+
+    for point in points(RECIPE, 2, seed=82):
+        order = point.network.moving
+        eagerly = JaxGradients(eager=True).block_by_block(point, order, retained=False)
+        compiled = JaxGradients().gradient(point)
+        assert all(np.array_equal(eagerly[i], compiled[i]) for i in order)  # type: ignore[arg-type] # these are trained
