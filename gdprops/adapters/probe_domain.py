@@ -73,6 +73,7 @@ def _features(probe: Probe, dtypes: list[str], flags: list[str]) -> frozenset[st
         "bfloat16": "bfloat16" in dtypes,
         "float64 beside float32": {"float64", "float32"} <= set(dtypes),
         "implementations": any(flag in IMPLEMENTATIONS for flag in flags),
+        "complex parameters": "complex" in probe.found and probe.found["complex"].value == "accepted",
         "closure": attempt(lambda: _with_closure(probe)) is None,
     }
     return frozenset(name for name, there in found.items() if there)

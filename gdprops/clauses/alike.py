@@ -106,6 +106,24 @@ def copy_of(large: Array, like: Array, place: float) -> Array:
     return large[at : at + rows]
 
 
+def paired(values: Array) -> Array:
+    """Give every number an imaginary part, in a last dimension of two: the numbers in reverse order, turned round."""
+    first, slope = decisions.IMAGINARY
+    turned = first + slope * values.ravel()[::-1].reshape(values.shape)
+    return np.ascontiguousarray(np.stack([values, turned], axis=-1), dtype=values.dtype)
+
+
+def complex_of(pairs: Array) -> Array:
+    """Return the complex numbers whose real and imaginary parts lie in the last dimension."""
+    numbers: Array = pairs.view(f"c{2 * pairs.dtype.itemsize}")[..., 0]
+    return numbers
+
+
+def pairs_of(numbers: Array) -> Array:
+    """Return real and imaginary parts in a last dimension of two."""
+    return np.stack([numbers.real, numbers.imag], axis=-1)
+
+
 def rounded_alike(
     case: UpdateCase,
     seen: Sequence[Weights],

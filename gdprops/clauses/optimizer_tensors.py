@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE, coupled
 from gdprops.clauses.lazy import lazy
 from gdprops.errors import SubjectCrash
-from gdprops.model.clause import Needs, View, clause
+from gdprops.model.clause import Level, Needs, View, clause
 from gdprops.model.traits import IMPLEMENTATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gdprops.clauses import workbench
     from gdprops.clauses.playing import Weights
@@ -64,8 +64,7 @@ def _large(case: UpdateCase, *, elementwise: bool) -> UpdateCase:
         large = workbench.tiled(values, size)
         return large if elementwise else workbench.varied(large)
 
-    fed = tuple(tuple(None if g is None else grown(g) for g in step) for step in case.gradients)
-    return replace(case, tensors=tuple(map(grown, case.tensors)), gradients=fed)
+    return _each(case, grown)
 
 
 def _small_again(case: UpdateCase, weights: Weights) -> list[Weights]:
@@ -75,11 +74,7 @@ def _small_again(case: UpdateCase, weights: Weights) -> list[Weights]:
 
 
 def _flattened(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
-    flat = replace(
-        case,
-        tensors=tuple(w.reshape(-1) for w in case.tensors),
-        gradients=tuple(tuple(None if g is None else g.reshape(-1) for g in step) for step in case.gradients),
-    )
+    flat = _each(case, lambda values: values.reshape(-1))
     found = [
         [w.reshape(like.shape) for w, like in zip(weights, case.tensors, strict=True)]
         for weights in workbench.feed(subject, flat)
@@ -178,4 +173,40 @@ def _onwards(run: Run, case: UpdateCase) -> list[Weights]:
     return seen
 
 
-CLAUSES = (implementations, shapes, mixed_dtypes)
+@clause(
+    id="optimizer.complex",
+    statement="A complex parameter moves as its real and imaginary parts would as real parameters.",
+    source="torch documentation, complex numbers: a step on complex parameters is the step on their view_as_real(). "
+    "pytorch#59998: Adam's g² of a complex gradient is no square of a size.",
+    decision="Element-wise rules that take complex parameters: the run on complex tensors against the run on real ones "
+    "with one dimension more: the same but for rounding (four times what ulps of the inputs change), at every step.",
+    level=Level.RECOMMENDED,
+    view=View.OPTIMIZER,
+    refuted_by=("squares-complex-numbers",),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True)),
+    needs=Needs(
+        traits=(FED, REPEATABLE, ("separability", ("element",)), ("shapes", ("any",))),
+        torch=True,
+        feature="complex parameters",
+    ),
+)
+def complex_parameters(subject: Subject, case: UpdateCase) -> Evidence:
+    pairs = _each(case, workbench.paired)
+    expected = workbench.feed(subject, pairs)
+    if not workbench.differ(expected[-1], pairs.tensors):
+        return workbench.vacuous("nothing moves")
+    seen = [
+        [workbench.pairs_of(w) for w in weights]
+        for weights in workbench.feed(subject, _each(pairs, workbench.complex_of))
+    ]
+    what = "complex parameters, against their real and imaginary parts"
+    return workbench.rounded_alike(pairs, seen, expected, lambda other: workbench.feed(subject, other), what)
+
+
+def _each(case: UpdateCase, change: Callable[[Array], Array]) -> UpdateCase:
+    """Return the case with every tensor and every gradient changed."""
+    fed = tuple(tuple(None if g is None else change(g) for g in step) for step in case.gradients)
+    return replace(case, tensors=tuple(map(change, case.tensors)), gradients=fed)
+
+
+CLAUSES = (implementations, shapes, mixed_dtypes, complex_parameters)

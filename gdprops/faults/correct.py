@@ -73,6 +73,8 @@ class Adam(PlainDescent):
 
     def direction(self, p: Tensor, g: Tensor) -> Tensor:
         """Return the bias-corrected mean over the root of the bias-corrected mean square."""
+        if p.is_complex():
+            raise TypeError("complex parameters are not supported")
         memory, t = self.memory(p), self.tick(p)
         memory["m"] = 0.75 * memory.get("m", torch.zeros_like(p)) + 0.25 * g
         memory["v"] = 0.875 * memory.get("v", torch.zeros_like(p)) + 0.125 * g * g

@@ -153,6 +153,16 @@ class SavesObjects(PlainDescent):
             group["clock"] = Clock()
 
 
+class SquaresComplexNumbers(PlainDescent):
+    """The square of a complex gradient is complex: where it is not real the root turns the step."""
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        memory = self.memory(p)
+        memory["v"] = 0.5 * memory.get("v", torch.zeros_like(p)) + g * g
+        direction: Tensor = g / (memory["v"].sqrt() + 0.25)
+        return direction
+
+
 FAULTS = (
     claims_nothing(
         "momentum-is-the-gradient",
@@ -229,6 +239,13 @@ FAULTS = (
         "The last entries of a large tensor stay where they are.",
         ForgetsTheRestOfABlock,
         "optimizer.shapes",
+    ),
+    claims_nothing(
+        "squares-complex-numbers",
+        "Divides by the root of the mean g², also of complex gradients.",
+        SquaresComplexNumbers,
+        "optimizer.complex",
+        source="pytorch/pytorch#59998",
     ),
     claims_nothing(
         "computes-in-the-first-dtype",

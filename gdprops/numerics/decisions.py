@@ -207,6 +207,9 @@ SINGLE_SCALARS = 2.0**-10
 BFLOAT16_UNIT = 2.0**-9
 # Vectorized kernels take blocks of up to 64 entries, four at a time; grain sizes of threads begin at 2^15.
 LARGE_TENSOR = 4096
+# Imaginary parts are another number's real part times the second of these, plus the first: dyadic, and not zero where
+# that is.
+IMAGINARY = (0.25, -0.5)
 # Rules that decompose matrices take minutes for thousands of rows.
 LARGE_MATRIX = 128
 # Any number that no small fraction is near: the waves do not repeat.

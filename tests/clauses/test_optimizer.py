@@ -129,6 +129,7 @@ SAID = (
         ("w1",),
         1,
     ),
+    Said("squares-complex-numbers", "complex", "complex parameters, against their real and imaginary parts", EVERY, 1),
     Said(
         "saves-objects",
         "resume-weights-only",
