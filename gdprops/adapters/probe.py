@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gdprops.adapters.probe_clock import clock
 from gdprops.adapters.probe_domain import domain_of
 from gdprops.adapters.probe_edges import EDGES
 from gdprops.adapters.probe_forms import FORMS, dtypes
@@ -39,7 +40,7 @@ def measure(subject: Subject) -> tuple[Traits, Domain]:
     try:
         dtypes(probe)
         plain = plainness(probe)
-        for part in (*RULE, *FORMS, *EDGES):
+        for part in (*RULE, clock, *FORMS, *EDGES):
             part(probe)
     except SubjectCrash as crash:
         probe.note("inputs", "gradient", f"the probe did not finish: {crash}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gdprops.adapters.probe_clock import clock_with
 from gdprops.adapters.probe_rule import PAIR, grouped_weights, is_linear_with
 from gdprops.adapters.probing import PATIENCE, RATE, Probe, attempt
 from gdprops.model.case import Plan
@@ -34,6 +35,7 @@ def domain_of(probe: Probe, plain: str) -> Domain:
         plain=probe.subject.rule == "sgd" or plain == "yes",
         options=options,
         nonlinear=_nonlinear(probe, options) if response == "linear" else frozenset(),
+        counted=_counted_otherwise(probe, options),
         waits=probe.waits(),
         empty=_accepts_empty(probe, rate=rate),
         features=_features(probe, dtypes, flags),
@@ -66,6 +68,14 @@ def _nonlinear(probe: Probe, options: Mapping[str, float | bool]) -> frozenset[s
     beyond = _beyond_the_rule(probe, options)
     given = {key: {name: options[name] for name in with_required([key])} for key in beyond}
     return frozenset(key for key, on in given.items() if not is_linear_with(probe, on))
+
+
+def _counted_otherwise(probe: Probe, options: Mapping[str, float | bool]) -> frozenset[str]:
+    """Return the options with which something else counts the steps: a momentum that starts with its group's."""
+    if "clock" not in probe.found or probe.found["clock"].value != "tensor":
+        return frozenset()
+    given = {key: {name: options[name] for name in with_required([key])} for key in options}
+    return frozenset(key for key, on in given.items() if clock_with(probe, on) != "tensor")
 
 
 def _features(probe: Probe, dtypes: list[str], flags: list[str]) -> frozenset[str]:

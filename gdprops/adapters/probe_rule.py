@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
@@ -16,7 +16,6 @@ from gdprops.numerics.decisions import PROBE_TOLERANCE, SINGLE_TOLERANCE
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import Plan
-    from gdprops.model.subject import Gradients
 
 LATE = 20
 """A step at which an estimate that follows the rate has begun to move."""
@@ -66,9 +65,6 @@ VARIANTS = (
 tensor has settled."""
 PAIR = ((0, 1), (2,))
 """Two groups."""
-WAITS = (2, 3)
-"""Steps after which a gradient, or a group, is there for the first time: some rules alternate."""
-Late = Callable[["Probe", "list[list[Array]]", int], "list[Array]"]
 
 
 def randomness(probe: Probe) -> None:
@@ -190,48 +186,6 @@ def grouped_weights(probe: Probe, split: Plan) -> list[Array] | None:
         return None
 
 
-def clock(probe: Probe) -> None:
-    """See how a tensor moves that has its first gradient at the third step: as in a fresh optimizer, or a later one.
-
-    Where a late tensor of the same group is late, and a late group is not, the group counts.
-    """
-    if probe.found["separability"].value not in ("element", "tensor"):
-        return
-    said = "a tensor with its first gradient at step 3 or 4"
-    other = f"{said} does not move as in a fresh optimizer"
-    last = probe.waits() + STEPS
-    if all(_starts_afresh(probe, _late_gradient, waits, last) for waits in WAITS):
-        probe.note("clock", "tensor", f"{said} moves as in a fresh optimizer")
-    elif all(_starts_afresh(probe, _late_group, waits, last) for waits in WAITS):
-        probe.note("clock", "group", f"{other}, and one in a group added then does")
-    else:
-        probe.note("clock", "optimizer", other)
-
-
-def _starts_afresh(probe: Probe, late: Late, waits: int, last: int) -> bool:
-    """Say whether the third tensor's last steps are those of a fresh optimizer, when it comes in after some steps."""
-    steps = probe.steps(waits + last)
-    fresh = probe.run(probe.plan(groups=((2,),)), probe.tensors(), steps[waits:])
-    try:
-        return not differ(late(probe, steps, waits)[2:], fresh[-1][2:])
-    except (SubjectCrash, Unsupported):
-        return False
-
-
-def _late_gradient(probe: Probe, steps: list[list[Array]], waits: int) -> list[Array]:
-    there: list[Gradients] = [[*s[:2], s[2] if t >= waits else None] for t, s in enumerate(steps)]
-    return probe.run(probe.plan(), probe.tensors(), there)[-1]
-
-
-def _late_group(probe: Probe, steps: list[list[Array]], waits: int) -> list[Array]:
-    run = probe.subject.start(probe.tensors(), probe.plan(groups=((0, 1),)))
-    for t, step in enumerate(steps):
-        if t == waits:
-            run.add_group((2,), RATE if probe.has_rate() else None)
-        run.step([*step[:2], step[2] if t >= waits else None])
-    return run.weights()
-
-
 def rate_response(probe: Probe) -> None:
     """From one and the same state, compare the displacements at eta, 2 eta and 8 eta."""
     if not probe.has_rate():
@@ -288,4 +242,4 @@ def _displacement(probe: Probe, fed: Sequence[list[Array]], factor: float, plan:
     return [a.astype(float) - b.astype(float) for a, b in zip(run.weights(), before, strict=True)], rate
 
 
-RULE = (randomness, separability, rate_response, clock)
+RULE = (randomness, separability, rate_response)

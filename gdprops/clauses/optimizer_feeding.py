@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Gradients, Run, Subject
+    from gdprops.model.subject import Domain, Gradients, Run, Subject
 else:
     workbench = lazy("gdprops.clauses.workbench")
 
@@ -32,7 +32,9 @@ else:
     "that never has a gradient did not exist: bytes at every step.",
     view=View.OPTIMIZER,
     refuted_by=("zeros-for-missing-gradients", "clock-advances-without-a-gradient"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(absent=True, least_steps=3, zeros=False, longest=12)),
+    cases=lambda domain: workbench.feeds(
+        _counting_alike(domain), workbench.Feed(absent=True, least_steps=3, zeros=False, longest=12)
+    ),
     needs=Needs(traits=(FED, REPEATABLE), unless_declared=(("gradient_none", "as-zero"), ("gradient_none", "rejects"))),
 )
 def missing_gradient(subject: Subject, case: UpdateCase) -> Evidence:
@@ -46,6 +48,11 @@ def missing_gradient(subject: Subject, case: UpdateCase) -> Evidence:
     elif not coupled_:
         parts.append(_as_if_never_there(subject, case, seen))
     return workbench.combine(parts)
+
+
+def _counting_alike(domain: Domain) -> Domain:
+    """Return the domain without the options with which something else counts the steps than without them."""
+    return replace(domain, options={key: value for key, value in domain.options.items() if key not in domain.counted})
 
 
 def _untouched(case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
@@ -166,7 +173,9 @@ def maximize(subject: Subject, case: UpdateCase) -> Evidence:
     "nothing had been added.",
     view=View.OPTIMIZER,
     refuted_by=("late-groups-never-move", "late-groups-start-old"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=4, most_steps=5, groups=False)),
+    cases=lambda domain: workbench.feeds(
+        _counting_alike(domain), workbench.Feed(least_steps=4, most_steps=5, groups=False)
+    ),
     needs=Needs(traits=(FED, REPEATABLE), torch=True, groups=True),
 )
 def late_group(subject: Subject, case: UpdateCase) -> Evidence:

@@ -61,7 +61,8 @@ class Domain:
     ``plain``: plain gradient descent, declared or probed; ``options``: further hyperparameters that the subject
     accepts, with the value that a case may switch on; ``empty``: whether tensors without entries are accepted;
     ``waits``: after how many steps it first moves anything;
-    ``nonlinear``: those of them with which the answer to the learning rate is not linear;
+    ``nonlinear``: those of them with which the answer to the learning rate is not linear; ``counted``: those with
+    which the steps are not counted by tensor;
     ``features``: what else it takes (``"closure"``, ``"bfloat16"``, ``"implementations"``); ``layout``: the shapes of
     a hand-written network; ``means``: whether losses must be means; ``window``: how many micro-batches make a logical
     step, ``tells_last``: whether a last window may be short; ``clip``: what gradients are clipped to;
@@ -78,6 +79,7 @@ class Domain:
     options: Mapping[str, float | bool] = field(default_factory=dict)
     empty: bool = True
     nonlinear: frozenset[str] = frozenset()
+    counted: frozenset[str] = frozenset()
     waits: int = 0
     features: frozenset[str] = frozenset()
     layout: Layout | None = None

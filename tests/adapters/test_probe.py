@@ -345,6 +345,20 @@ def test_the_clock_of_a_rule_that_waits_is_seen_once_it_moves() -> None:
     assert measured(oddities.WaitsForTheGroup)[0]["clock"] == "group"
 
 
+def test_an_option_that_makes_the_group_count_is_left_out_where_clocks_are_judged() -> None:
+    class Kicks(oddities.Rule):
+        def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
+            super().__init__(params, lr, momentum=momentum, weight_decay=weight_decay)
+
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            group["t"] = group.get("t", 0) + (p is group["params"][0])
+            super().move(number, group, p, g + (group["momentum"] * g if group["t"] > 1 else 0))
+
+    traits, domain = measured(Kicks)
+    assert traits["clock"] == "tensor"
+    assert domain.counted == {"momentum"}
+
+
 def test_empty_tensors_are_no_cases_where_one_alone_is_refused() -> None:
     class NeedsEntries(oddities.Rule):
         def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
