@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -92,12 +92,12 @@ class Expected:
         grads = [next(found) if p.requires_grad else None for p in self._look_at]
         return [None if g is None else g.detach().to_dense().contiguous().numpy() for g in grads]
 
-    def loss(self, weights: Sequence[Array], t: int) -> float:
+    def loss(self, weights: Iterable[Array], t: int) -> float:
         """Return J of batch t at some weights."""
         with torch.no_grad():
             return float(self._loss_at(weights, t))
 
-    def _loss_at(self, weights: Sequence[Array], t: int, *, rows: slice = ALL, moved: bool = False) -> Tensor:
+    def _loss_at(self, weights: Iterable[Array], t: int, *, rows: slice = ALL, moved: bool = False) -> Tensor:
         place(self._look_at, weights)
         data = self._task.whole(t, rows)
         if moved:
@@ -199,7 +199,7 @@ def norm(gradients: Sequence[Array | None]) -> float:
     return float(np.sqrt(sum(float((g * g).sum(dtype=np.float64)) for g in gradients if g is not None)))
 
 
-def place(parameters: Sequence[nn.Parameter], weights: Sequence[Array]) -> None:
+def place(parameters: Sequence[nn.Parameter], weights: Iterable[Array]) -> None:
     """Overwrite parameters."""
     with torch.no_grad():
         for p, w in zip(parameters, weights, strict=True):

@@ -95,6 +95,12 @@ def _copied(model: nn.Module) -> nn.Module:
         ) from error
 
 
+def _memory_of(model: nn.Module, copied: nn.Module) -> dict[int, Any]:
+    """Return what a further copy of a model takes over from one: the numbers of its plain parameters."""
+    pairs = zip(model.parameters(), copied.parameters(), strict=True)
+    return {id(p): nn.Parameter(c.data, c.requires_grad) for p, c in pairs if type(p) is nn.Parameter}
+
+
 def share_storage(a: nn.Module, b: nn.Module) -> bool:
     """Say whether two modules have a parameter or buffer in common."""
     held = {t.data_ptr() for t in (*a.parameters(), *a.buffers()) if t.numel()}
@@ -148,7 +154,8 @@ class OwnTask:
     def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
         """Return two copies with one storage: weights are placed before every use."""
         try:
-            ours, moved = copy.deepcopy(model), copy.deepcopy(model)
+            ours = copy.deepcopy(model)
+            moved = copy.deepcopy(model, _memory_of(model, ours))
         except Exception:  # what cannot be copied is built again
             ours, moved = self.model(ours=True), self.model()
         for p, same in zip(moved.parameters(), ours.parameters(), strict=True):

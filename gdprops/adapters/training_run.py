@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 from gdprops.adapters.expected import Expected
@@ -181,7 +181,7 @@ class Training:
         """Return how many rows batch t has."""
         return self._task.rows(t)
 
-    def loss(self, weights: Sequence[Array], t: int) -> float:
+    def loss(self, weights: Iterable[Array], t: int) -> float:
         """Return J of batch t at some weights, on our own model."""
         return self._expected.loss(weights, t)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from io import StringIO
@@ -163,15 +163,15 @@ class WrittenRun(Stateless):
         """Return the user's loss of the first batch at the parameters as they are."""
         return self.loss(self.weights(), 0)
 
-    def loss(self, weights: Sequence[Array], t: int) -> float:
+    def loss(self, weights: Iterable[Array], t: int) -> float:
         """Return the user's loss of batch t at some weights."""
         return self._loss_of(weights, self.case.batches[t])
 
-    def _loss_of(self, weights: Sequence[Array], batch: Batch) -> float:
+    def _loss_of(self, weights: Iterable[Array], batch: Batch) -> float:
         with self._running(LOSS):
             return self._bare_loss(weights, batch)
 
-    def _bare_loss(self, weights: Sequence[Array], batch: Batch) -> float:
+    def _bare_loss(self, weights: Iterable[Array], batch: Batch) -> float:
         """Return the loss, on copies: whoever calls this counts its time and catches its exceptions."""
         params = self._container.of([np.array(w, dtype=np.float64) for w in weights])
         return as_loss(self._functions.loss(params, *self._data(batch)))

@@ -133,7 +133,7 @@ class _Tally:
         """Count one step."""
         count = len(step.names)
         self.names, self.steps = step.names, self.steps + 1
-        should, did = ([bool(m.any()) for m in found] for found in (step.moved(step.expected), step.moved_at_all()))
+        should, did = step.moved_by_u(), step.moved()
         self.should = [a or b for a, b in zip(self.should or [False] * count, should, strict=True)]
         self.did = [a or b for a, b in zip(self.did or [False] * count, did, strict=True)]
         self.absent = [a and step.is_left_alone(i) for i, a in enumerate(self.absent or [True] * count)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from gdprops.model.training import Noticed
 from gdprops.numerics import decisions
+from gdprops.numerics.blocks import blocks
 from gdprops.numerics.comparison import alike, is_clearly_other
-from gdprops.numerics.floor import perturbed
+from gdprops.numerics.floor import perturbed, perturbed_one_by_one
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -99,8 +100,8 @@ class Watched:
 
     def resting(self) -> set[int]:
         """Return the parameters that did not move at all although U moves them clearly."""
-        should = self.moved(self.expected)
-        return {i for i, moved in enumerate(self.moved_at_all()) if should[i].any() and not moved.any()}
+        should, did = self.moved_by_u(), self.moved()
+        return {i for i in range(len(self.names)) if should[i] and not did[i]}
 
     def update(self, gradients: Grads) -> list[Array]:
         """Return U(w, g, s) for other gradients, from the same weights and state."""
@@ -110,13 +111,13 @@ class Watched:
         """Return the same where it was computed: the next look or update overwrites it."""
         return self.run.passing_update(self.before, gradients, self.state, self.settings)
 
-    def moved(self, weights: Arrays) -> list[Array]:
-        """Return which entries have moved by more than is allowed."""
-        return [np.asarray(np.abs(w - b) > room) for w, b, room in zip(weights, self.before, self.allowed, strict=True)]
+    def moved_by_u(self) -> list[bool]:
+        """Return which parameters U moves by more than is allowed, in any entry."""
+        return list(map(_exceeds, self.expected, self.before, self.allowed))
 
-    def moved_at_all(self) -> list[Array]:
-        """Return which entries have moved."""
-        return [np.asarray(a != b) for a, b in zip(self.after, self.before, strict=True)]
+    def moved(self) -> list[bool]:
+        """Return which parameters have moved at all."""
+        return [not alike(a, b) for a, b in zip(self.after, self.before, strict=True)]
 
     @property
     def holds_the_model(self) -> bool:
@@ -153,7 +154,7 @@ class Watched:
         zeros = [None if g is None else np.zeros(g.shape, g.dtype) for g in self.gradients]
         yield self.passing_update(zeros), "no gradient"
 
-    def loss(self, weights: Arrays) -> float:
+    def loss(self, weights: Iterable[Array]) -> float:
         """Return J of this step's batch at some weights."""
         return self.run.loss(weights, self.batch)
 
@@ -162,10 +163,18 @@ class Watched:
 
         ``here`` is J before the step.
         """
-        shaken = self.loss(perturbed(self.before, np.random.default_rng(0)))
+        shaken = self.loss(perturbed_one_by_one(self.before, np.random.default_rng(0)))
         pairs = zip(self.gradients, self.allowed, strict=True)
-        slack = sum(float((np.abs(g) * room).sum()) for g, room in pairs if g is not None)
+        slack = sum(_weighed(g, room) for g, room in pairs if g is not None)
         return decisions.FLOORS_PER_TENSOR * (abs(here - shaken) + float(np.spacing(abs(here)))) + slack
+
+
+def _exceeds(end: Array, start: Array, room: Any) -> bool:
+    return any(bool((np.abs(e - s) > most).any()) for e, s, most in blocks(end, start, np.asarray(room)))
+
+
+def _weighed(gradient: Array, room: Any) -> float:
+    return sum(float((np.abs(g) * most).sum()) for g, most in blocks(gradient, np.asarray(room)))
 
 
 def _trifle(weights: Array, before: Array) -> float:

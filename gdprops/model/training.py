@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
 
@@ -94,7 +94,7 @@ class Training(Protocol):
     def rows(self, t: int) -> int:
         """Return how many rows batch t has."""
 
-    def loss(self, weights: Sequence[Array], t: int) -> float:
+    def loss(self, weights: Iterable[Array], t: int) -> float:
         """Return J of batch t."""
 
     def allowed(self, weights: Sequence[Array], t: int) -> list[Array] | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdprops.model.evidence import Evidence, Location, vacuous
+from gdprops.numerics.blocks import blocks
 from gdprops.numerics.decisions import RIVAL_SHARE
 from gdprops.numerics.shown import shown
 
@@ -132,9 +133,14 @@ def _worst_ratio(seen: Arrays, expected: Arrays, bounds: Sequence[Any]) -> float
 
 
 def _distinguishable(rival: Arrays, expected: Arrays, bounds: Sequence[Any]) -> bool:
-    for r, e, a in zip(rival, expected, bounds, strict=True):
+    return any(map(_apart, rival, expected, bounds))
+
+
+def _apart(rival: Any, expected: Any, bound: Any) -> bool:
+    """Say whether any entry differs by at least twice what is allowed."""
+    for r, e, a in blocks(np.asarray(rival), np.asarray(expected), np.asarray(bound)):
         distance = _difference(r, e)
-        if ((distance > 0) & (np.asarray(a) <= RIVAL_SHARE * distance)).any():
+        if ((distance > 0) & (a <= RIVAL_SHARE * distance)).any():
             return True
     return False
 

@@ -6,11 +6,12 @@ subject: a faulty noisy subject would excuse itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdprops.numerics.blocks import blocks
 from gdprops.numerics.decisions import FLOORS_IN_MAXIMUM_NORM, PERTURBATIONS
 
 if TYPE_CHECKING:
@@ -21,15 +22,28 @@ Oracle = Callable[[Sequence["Array"]], Sequence["Array"]]
 
 def perturbed(arrays: Sequence[Array], rng: np.random.Generator) -> list[Array]:
     """Move every float entry up or down by one ulp of max(|x|, mean|x|): one ulp of a zero moves nothing."""
-    return [_jitter(x, rng) if x.dtype.kind == "f" else x for x in arrays]
+    return list(perturbed_one_by_one(arrays, rng))
+
+
+def perturbed_one_by_one(arrays: Sequence[Array], rng: np.random.Generator) -> Iterator[Array]:
+    """Yield the same: large models need not be held once more."""
+    return (_jitter(x, rng) if x.dtype.kind == "f" else x for x in arrays)
 
 
 def _jitter(x: Array, rng: np.random.Generator) -> Array:
     if x.size == 0:
         return x
-    size = np.maximum(np.abs(x), np.abs(x).mean(dtype=x.dtype))
-    signs = rng.integers(0, 2, x.shape).astype(x.dtype) * 2 - 1
-    return np.asarray(x + signs * np.spacing(size).astype(x.dtype), dtype=x.dtype)
+    least = x.dtype.type(sum(float(np.abs(part).sum(dtype=x.dtype)) for (part,) in blocks(x)) / x.size)
+    found = np.array(x)
+    for part, out in blocks(x, found):
+        np.add(part, _signs(part, rng) * np.spacing(np.maximum(np.abs(part), least)), out=out)
+    return found
+
+
+def _signs(x: Array, rng: np.random.Generator) -> Array:
+    """Return 1 or -1 for every entry: a bit each."""
+    bits = np.frombuffer(rng.bytes(-(-x.size // 8)), np.uint8)
+    return np.asarray(np.unpackbits(bits, count=x.size).reshape(x.shape).astype(x.dtype) * 2 - 1)
 
 
 def maximum_norm_floor(oracle: Oracle, inputs: Sequence[Array], *, seed: int = 0) -> float:
