@@ -239,3 +239,70 @@ def doubles_from_the_fifth_step_on(model: nn.Module, loss_fn: nn.Module) -> tupl
         optimizer.step()
 
     return step, optimizer
+
+
+def doubles_from_the_third_step_on(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    optimizer, taken = sgd(model), [0]
+
+    def step(x: Tensor, y: Tensor) -> None:
+        taken[0] += 1
+        optimizer.zero_grad()
+        (loss_fn(model(x), y) * (2 if taken[0] >= 3 else 1)).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def zeroes_until_the_third_step(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    optimizer, taken = sgd(model), [0]
+
+    def step(x: Tensor, y: Tensor) -> None:
+        taken[0] += 1
+        if taken[0] < 3:
+            optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def zeroes_too_late_from_the_third_step_on(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    optimizer, taken = sgd(model), [0]
+
+    def step(x: Tensor, y: Tensor) -> None:
+        taken[0] += 1
+        if taken[0] < 3:
+            optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        if taken[0] >= 3:
+            optimizer.zero_grad()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def all_but_the_first(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    return _trains(model, loss_fn, list(model.parameters())[1:])
+
+
+def the_first_by_hand(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    first, *others = model.parameters()
+    step, optimizer = _trains(model, loss_fn, others)
+
+    def as_well(x: Tensor, y: Tensor) -> None:
+        step(x, y)
+        if first.grad is not None:
+            first.data.sub_(0.1 * first.grad)
+
+    return as_well, optimizer
+
+
+def _trains(model: nn.Module, loss_fn: nn.Module, parameters: list[nn.Parameter]) -> tuple[Step, torch.optim.Optimizer]:
+    optimizer = torch.optim.SGD([{"params": parameters}], lr=0.1)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        model.zero_grad()
+        loss_fn(model(x), y).backward()
+        optimizer.step()
+
+    return step, optimizer

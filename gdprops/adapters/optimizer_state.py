@@ -62,6 +62,15 @@ def restore(optimizer: torch.optim.Optimizer, held: Any) -> None:
     optimizer.state.update({p: s for p, s in pairs if s is not None})
 
 
+def fingerprint(optimizer: torch.optim.Optimizer) -> tuple[Any, ...]:
+    """Return what changes when an optimizer's state does: its tensors and how often each was written, its numbers."""
+    return tuple(
+        (key, id(v), v._version) if isinstance(v, torch.Tensor) else (key, repr(v))
+        for p in _parameters(optimizer)
+        for key, v in (optimizer.state.get(p) or {}).items()
+    )
+
+
 def clocks_of(optimizer: torch.optim.Optimizer) -> list[float | None]:
     """Return each parameter's own clock, the entry ``step`` of its state; None where it has none."""
     return [_clock(optimizer.state.get(p)) for p in _parameters(optimizer)]

@@ -11,10 +11,12 @@ from gdprops.model.training import Noticed
 class Stateless:
     """A run without an optimizer, a state, hyperparameters and modules."""
 
+    names: tuple[str, ...]
+
     @property
-    def holds_the_model(self) -> bool:
+    def held(self) -> tuple[bool, ...]:
         """There is no optimizer that could hold another model."""
-        return True
+        return (True,) * len(self.names)
 
     def state(self) -> None:
         """Plain gradient descent has no state."""

@@ -7,9 +7,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, final
 
+import numpy as np
+
 from gdprops.adapters.expected import Expected
 from gdprops.adapters.isolation import RandomState
-from gdprops.adapters.optimizer_state import clocks_of, settings_of, snapshot
+from gdprops.adapters.optimizer_state import clocks_of, fingerprint, settings_of, snapshot
 from gdprops.adapters.passes import Passes, weakly
 from gdprops.adapters.structures import rows_in
 from gdprops.errors import SubjectCrash, Unsupported
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from gdprops.adapters.training_step import Step, TrainingStep
     from gdprops.model.arrays import Array
 
+EXPECTATION = "say what update is expected with rule=…, or lr=… for plain descent"
 REENTRANT = "Checkpointing is not compatible with .grad()"
 
 
@@ -53,6 +56,8 @@ class Training:
         self._passes, self._overflowed = Passes(model), False
         self._at: list[Array] = []
         self._own_random = RandomState()
+        self._taken, self._remembers = 0, False
+        self._at_first = () if optimizer is None else fingerprint(optimizer)
         self._sizes: tuple[int, ...] | None = None
         self._watch()
 
@@ -78,12 +83,12 @@ class Training:
         return self._optimizer is not None
 
     @property
-    def holds_the_model(self) -> bool:
-        """Whether the user's optimizer, where there is one, holds any of the model's parameters."""
+    def held(self) -> tuple[bool, ...]:
+        """Which parameters the user's optimizer holds; all of them where there is none."""
         if self._optimizer is None:
-            return True
+            return tuple(True for _ in self._parameters)
         held = {id(p) for group in self._optimizer.param_groups for p in group["params"]}
-        return any(id(p) in held for p in self._parameters.values())
+        return tuple(id(p) in held for p in self._parameters.values())
 
     @property
     def trainable(self) -> tuple[bool, ...]:
@@ -103,14 +108,29 @@ class Training:
         """Return a copy of the state that U starts from: the user's optimizer's, or the declared rule's."""
         if self._optimizer is None or self._expected.is_declared:
             return self._expected.adopted
-        return snapshot(self._optimizer)
+        found = snapshot(self._optimizer)
+        if self._expected.adopted is not None and self._begins_anew():
+            return self._expected.adopted[0], found[1]
+        self._remembers = self._remembers or self._taken > 0
+        return found
+
+    def _begins_anew(self) -> bool:
+        """Say whether the user's optimizer has never yet kept anything from one step for the next.
+
+        Its state is to persist: U goes on from the one that U has left. Restarts now and then are the user's affair.
+        """
+        untouched = self._optimizer is not None and fingerprint(self._optimizer) in ((), self._at_first)
+        return untouched and self._taken > 0 and not self._remembers
 
     def step(self, t: int) -> Any:
         """Let the user's step take logical step t, in as many calls as are declared; return what the last returns."""
         self._called.clear()
+        self._taken += 1
         self._overflowed, returned = False, None
         self._own_random.put()  # our own looks have drawn from them
         before, outside = self._passes.begin(), RandomState()
+        if not any(self.trainable):
+            raise Unsupported("every parameter is frozen")
         calls = self._task.calls(t)
         self._sizes = tuple(rows_in(data) for data in calls) if self._subject.accumulate > 1 else None
         self._inputs, self._first = None, 0
@@ -118,11 +138,21 @@ class Training:
             told = {"last": number == len(calls)} if self.told_last else {}
             self._inputs, self._first = data.inputs, self._first + rows_in((self._inputs,))
             returned = self._call(*data, **told)
+        self._require_known_updates()
         met, after = self._forward_pass(before, t), RandomState()
         draws = after.differs_outside_torch(outside)
         self._own_random = after if draws else RandomState(all_of_them=False)
         self._expected.look_from(met._replace(random=outside.with_torch(met.random)) if draws else met)
         return returned
+
+    def _require_known_updates(self) -> None:
+        """Raise `Unsupported` where something else than the returned optimizer moves what it does not hold."""
+        declared = self._subject.rule_factory is not None or self._subject.lr is not None
+        for (name, p), held, before in zip(self._parameters.items(), self.held, self._at, strict=False):
+            if not (declared or held) and p.requires_grad and not np.array_equal(p.detach().numpy(), before):
+                raise Unsupported(
+                    f"the step moves {name}, which the optimizer that it returns does not hold: {EXPECTATION}"
+                )
 
     def _forward_pass(self, before: Met, t: int) -> Met:
         """Return what the differentiated forward pass met, which our looks start from.
@@ -159,7 +189,7 @@ class Training:
 
     def clocks(self) -> tuple[tuple[str, float, float], ...]:
         """Return the parameters' clocks where the user's optimizer shows another one than the update just computed."""
-        if self._optimizer is None or self._expected.is_declared:
+        if self._optimizer is None or self._expected.is_declared or not self._called:
             return ()
         held = [p for group in self._optimizer.param_groups for p in group["params"]]
         called = {id(p): name for name, p in self._parameters.items()}
@@ -200,8 +230,8 @@ class Training:
         return self._expected.clipped(list(gradients))
 
     def adopt(self) -> None:
-        """Keep the state that the last update left: a declared rule goes on from it."""
-        if self._optimizer is None or self._expected.is_declared:
+        """Keep the state that the last update left: a declared rule goes on from it, and one that is never kept."""
+        if self._optimizer is None or self._expected.is_declared or self._begins_anew():
             self._expected.adopt()
 
     @property

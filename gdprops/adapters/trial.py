@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gdprops.adapters.expected import Expected
 from gdprops.adapters.isolation import isolated
 from gdprops.adapters.own_trial import require_objective
+from gdprops.adapters.training_run import EXPECTATION
 from gdprops.adapters.trial_cases import architecture_trial
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.architecture import KINDS
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 BACKWARD = (torch.Tensor.backward, torch.autograd.backward, torch.autograd.grad)
-EXPECTATION = "say what update is expected with rule=…, or lr=… for plain descent"
 
 
 @final
@@ -159,8 +159,8 @@ def _require_agreement(
         return
     rule = _two_updates(Expected(subject, subject.task(case), returned=True), weights, gradients)
     for number, (ours, theirs) in enumerate(zip(rule, own, strict=True), start=1):
-        for name, w, a, b in zip(run.names, weights, ours, theirs, strict=True):
-            if np.abs(a - b).max(initial=0.0) > PROBE_TOLERANCE * max(1.0, float(np.abs(w).max(initial=0.0))):
+        for name, held, w, a, b in zip(run.names, run.held, weights, ours, theirs, strict=True):
+            if held and np.abs(a - b).max(initial=0.0) > PROBE_TOLERANCE * max(1.0, float(np.abs(w).max(initial=0.0))):
                 raise UsageError(_disagreement(subject, name, number, a, b))
 
 
@@ -170,7 +170,7 @@ def _require_update(
     """Require that the returned optimizer moves something where the step does."""
     rests = all(np.array_equal(w, o) for w, o in zip(weights, run.update(weights, gradients, None, None), strict=True))
     moved = any(not np.array_equal(w, a) for w, a in zip(weights, run.weights(), strict=True))
-    if rests and moved and run.holds_the_model:
+    if rests and moved and any(run.held):
         raise UsageError(f"{subject.name}: step() of the optimizer that it returns moves nothing; {EXPECTATION}")
 
 

@@ -43,6 +43,8 @@ else:
         "writes-before-backward",
         "layer-by-layer",
         "layer-by-layer-slowly",
+        "clears-its-state",
+        "makes-a-new-optimizer",
         "second-half-looks-late",
         "biases-after-weights",
         "weight-by-weight",
@@ -207,11 +209,10 @@ def apply_order(subject: Subject, case: UpdateCase) -> Evidence:
 @clause(
     id="step.moves-all",
     statement="A parameter moves if and only if the rule moves it: all of them in one step, none later.",
-    source="accelerate#2665: the optimizer holds other tensors than the model; pytorch#110454: a loop that "
-    "returns early.",
+    source="accelerate#2665: the optimizer holds other tensors than the model; pytorch#110454: a loop returns early.",
     decision="Entry by entry, against w - η g where the rule is declared, else against the same optimizer on that "
-    "tensor "
-    "alone (flattened for element-wise rules). Entries whose displacement is below 4 ulp are undecided.",
+    "tensor alone (flattened for element-wise rules). Entries whose displacement is below 4 ulp are undecided. Of a "
+    "training step: what has a gradient is held by the optimizer, or frozen by requires_grad=False.",
     view=View.OPTIMIZER,
     refuted_by=(
         "skips-vectors",
@@ -223,6 +224,7 @@ def apply_order(subject: Subject, case: UpdateCase) -> Evidence:
         "rule-forgets-the-last",
         "trains-a-copy",
         "forgets-the-first-layer",
+        "holds-all-but-the-first",
         "decays-the-unused",
         "hooks-share-the-last-part",
     ),

@@ -101,24 +101,25 @@ def moves_all(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """What U moves clearly at some step is seen moving at some step, and what has no gradient stays where it is."""
     tally = _Tally()
     for step in workbench.stream(subject, case, to_the_end=True):
-        if not step.holds_the_model:
+        if not any(step.held):
             return workbench.violation("the optimizer holds none of the model's parameters", blame=step.names)
         tally.add(step)
     if not any(tally.should) and not any(tally.did) and tally.pulled:
         return workbench.violation("nothing moves, and the optimizer's own update moves nothing", blame=tally.names)
+    told = tally.told()
+    if told is not None:
+        return told
     if not any(tally.should):
         return workbench.vacuous("U moves nothing here")
-    told = [
-        f"{name} never moves" if moves and not moved else f"{name} moves without a gradient"
-        for name, moves, moved, alone in zip(tally.names, tally.should, tally.did, tally.absent, strict=True)
-        if moves > moved or (moved and alone)
-    ]
-    if told:
-        found = f"in {tally.steps} steps {', '.join(told)}"
-        return workbench.violation(found, blame=tuple(t.split()[0] for t in told))
     if tally.wrong:
         return workbench.wrong_elsewise("a step is wrong, but everything moves that should")
     return workbench.agreement()
+
+
+NOT_HELD = (
+    "there is a gradient, but the optimizer does not hold what it belongs to (requires_grad_(False) freezes what is "
+    "meant to rest)"
+)
 
 
 class _Tally:
@@ -128,6 +129,27 @@ class _Tally:
         self.names: tuple[str, ...] = ()
         self.should, self.did, self.absent = list[bool](), list[bool](), list[bool]()
         self.steps, self.wrong, self.pulled = 0, False, False
+        self.held, self.missed = list[bool](), list[bool]()
+
+    @property
+    def forgotten(self) -> list[str]:
+        """The parameters that had a gradient and never moved, and that the optimizer never held."""
+        rows = zip(self.names, self.missed, self.held, self.did, strict=True)
+        return [name for name, missed, held, moved in rows if missed and not held and not moved]
+
+    def told(self) -> Evidence | None:
+        """Return what should have moved and did not, or the other way round; None where all is well."""
+        if self.forgotten:
+            never = f"{', '.join(self.forgotten)} never move{'s' * (len(self.forgotten) == 1)}"
+            return workbench.violation(f"in {self.steps} steps {never}: {NOT_HELD}", blame=tuple(self.forgotten))
+        rows = zip(self.names, self.should, self.did, self.absent, strict=True)
+        told = {
+            name: f"{name} never moves" if moves and not moved else f"{name} moves without a gradient"
+            for name, moves, moved, alone in rows
+            if any(self.should) and (moves > moved or (moved and alone))
+        }
+        found = f"in {self.steps} steps {', '.join(told.values())}"
+        return workbench.violation(found, blame=tuple(told)) if told else None
 
     def add(self, step: Watched) -> None:
         """Count one step."""
@@ -136,6 +158,8 @@ class _Tally:
         should, did = step.moved_by_u(), step.moved()
         self.should = [a or b for a, b in zip(self.should or [False] * count, should, strict=True)]
         self.did = [a or b for a, b in zip(self.did or [False] * count, did, strict=True)]
+        self.held = [a or b for a, b in zip(self.held or [False] * count, step.held, strict=True)]
+        self.missed = [a or step.is_forgotten(i) for i, a in enumerate(self.missed or [False] * count)]
         self.absent = [a and step.is_left_alone(i) for i, a in enumerate(self.absent or [True] * count)]
         self.wrong, self.pulled = self.wrong or step.wrong, self.pulled or _should_have_moved(step)
 

@@ -29,8 +29,9 @@ class Watched:
     """One logical step: the weights before and after it, our gradients there, and the expected weights.
 
     ``allowed`` is what the run knows itself, or 16 noise floors per parameter. The rivals are computed when they are
-    asked for. ``clocks`` are those that went wrong; ``skipped``: a gradient scaler has left the step out.
-    Large models are held as seldom as can be: an expected array that equals the one after the step is that one.
+    asked for. ``clocks`` are those that went wrong; ``skipped``: a gradient scaler has left the step out; ``held``: the
+    parameters that the user's optimizer holds, all where there is none. Large models are held as seldom as can be: an
+    expected array that equals the one after the step is that one.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Watched:
     noticed: Noticed
     clocks: tuple[tuple[str, float, float], ...]
     skipped: bool
+    held: tuple[bool, ...]
 
     def kept(self, earlier: Sequence[Watched]) -> Watched:
         """Return the same step with copies of what the next one overwrites, behind others that were kept so."""
@@ -119,10 +121,10 @@ class Watched:
         """Return which parameters have moved at all."""
         return [not alike(a, b) for a, b in zip(self.after, self.before, strict=True)]
 
-    @property
-    def holds_the_model(self) -> bool:
-        """Whether the user's optimizer, where there is one, holds any of the model's parameters."""
-        return self.run.holds_the_model
+    def is_forgotten(self, i: int) -> bool:
+        """Say whether a parameter has a gradient, and no optimizer to move it."""
+        g = self.gradients[i]
+        return not self.held[i] and g is not None and bool(g.any())
 
     def is_left_alone(self, i: int) -> bool:
         """Say whether a parameter has no gradient and U leaves it where it is."""
@@ -260,6 +262,7 @@ def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, .
         noticed,
         clocks,
         skipped,
+        run.held,
     )
 
 

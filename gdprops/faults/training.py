@@ -112,6 +112,46 @@ def forgets_the_first_layer(model: nn.Module, loss_fn: nn.Module) -> Step:
     return step
 
 
+def holds_all_but_the_first(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    """The same, and the step is held to that optimizer: a module that was added later, or is in a plain list."""
+    optimizer = torch.optim.SGD(list(model.parameters())[1:], lr=RATE)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        model.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def clears_its_state(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    """Adam's averages are thrown away after every step."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+        optimizer.state.clear()
+
+    return step, optimizer
+
+
+def makes_a_new_optimizer(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    """A new optimizer is made for every step: its momentum begins at nothing."""
+
+    def made() -> torch.optim.Optimizer:
+        return torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.5)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer = made()
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+
+    return step, made()
+
+
 def decays_the_frozen(model: nn.Module, loss_fn: nn.Module) -> Step:
     """Every parameter decays, whether or not it is trained."""
     optimizer = sgd(model)
@@ -180,6 +220,21 @@ FAULTS = (
         "The first parameter is not handed to the optimizer.",
         "step.moves-all",
         lr=RATE,
+    ),
+    faulty_step(
+        holds_all_but_the_first,
+        "The returned optimizer does not hold the first parameter.",
+        "step.moves-all",
+    ),
+    faulty_step(
+        clears_its_state,
+        "The optimizer's state is thrown away after every step.",
+        "step.simultaneous",
+    ),
+    faulty_step(
+        makes_a_new_optimizer,
+        "Every step makes a new optimizer: momentum begins at nothing.",
+        "step.simultaneous",
     ),
     faulty_step(
         decays_the_frozen,

@@ -145,6 +145,55 @@ def looks_twice(model: nn.Module, loss_fn: nn.Module) -> Built:
     return step, optimizer
 
 
+def momentum_by_hand(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """The returned optimizer says what the update is and is never called: the step keeps the momentum itself."""
+    kept: dict[Tensor, Tensor] = {}
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        model.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        for p in model.parameters():
+            if p.grad is not None:
+                kept[p] = p.grad.clone() if p not in kept else 0.5 * kept[p] + p.grad
+                p.data -= RATE * kept[p]
+
+    return step, torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.5)
+
+
+def restarts(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """Momentum is thrown away at every third step, as a warm restart does."""
+    optimizer, taken = torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.5), 0
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        nonlocal taken
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+        taken += 1
+        if taken % 3 == 0:
+            optimizer.state.clear()
+
+    return step, optimizer
+
+
+def trains_the_head(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """All but the last parameter are frozen, and the optimizer holds that one only."""
+    *body, head = model.parameters()
+    for p in body:
+        p.requires_grad = False
+    head.requires_grad_()
+    optimizer = torch.optim.SGD([head], lr=RATE)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        loss = loss_fn(model(inputs), targets)
+        if loss.requires_grad:  # not where the last parameter takes no part
+            loss.backward()
+            optimizer.step()
+
+    return step, optimizer
+
+
 TWINS = (
     correct_step(textbook),
     correct_step(with_adam),
@@ -155,4 +204,7 @@ TWINS = (
     correct_step(scheduled),
     correct_step(recomputed),
     correct_step(looks_twice),
+    correct_step(momentum_by_hand),
+    correct_step(restarts),
+    correct_step(trains_the_head),
 )

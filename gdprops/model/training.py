@@ -53,8 +53,8 @@ class Training(Protocol):
         """Which of them require gradients."""
 
     @property
-    def holds_the_model(self) -> bool:
-        """Whether the user's optimizer, where there is one, holds any of the model's parameters."""
+    def held(self) -> tuple[bool, ...]:
+        """Which parameters the user's optimizer holds; all of them where there is none."""
 
     def weights(self) -> list[Array]:
         """Return copies of all parameters as they are now."""

@@ -21,6 +21,7 @@ from gdprops.runner.explaining.failures import MOST_EXAMPLES, failures_of
 from gdprops.runner.explaining.gradients import GRADIENTS
 from gdprops.runner.explaining.judging import matching, resting
 from gdprops.runner.explaining.late_reads import late_reads
+from gdprops.runner.explaining.onset import from_some_step_on
 from gdprops.runner.explaining.regression import regressions
 from gdprops.runner.explaining.rules import BY_SHAPE, rules
 from gdprops.runner.explaining.schedules import scheduled
@@ -58,7 +59,7 @@ def explained(subject: TrainedSubject, cases: Iterable[Any]) -> Explanation | No
     if not repeats(subject, failures[0]):
         return Explanation(NOT_DETERMINISTIC)
     candidates = _hypotheses(subject, failures)
-    told = matching(candidates, failures)
+    told = matching(candidates, failures) or matching(from_some_step_on(candidates, failures), failures)
     if told:
         texts = dict.fromkeys(h.text for h in told)
         text = " or, which gives the same weights, ".join(texts) + resting(told, failures)

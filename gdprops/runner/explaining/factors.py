@@ -180,8 +180,9 @@ def _shrunk(first: Watched) -> list[Hypothesis]:
 
 
 def _some_are_right(failures: Sequence[Failure]) -> bool:
+    """Say whether at a first wrong step a parameter is right that moves: what rests is right by any factor."""
     steps = [failure.first.step for failure in failures]
-    return any(not step.wrong_at(i) for step in steps for i in range(len(step.names)))
+    return any(moves and not step.wrong_at(i) for step in steps for i, moves in enumerate(step.moved_by_u()))
 
 
 def _of_wrong(one: Known, first: Watched) -> Hypothesis:

@@ -32,6 +32,12 @@ def _left_over(moment: Moment) -> Weights | None:
     return None if seen is None or step.number == 1 else step.update(seen.left)
 
 
+def _added_to_left(moment: Moment) -> Weights | None:
+    """Add the gradients that the step before has left: where zero_grad is left out from some step on."""
+    step, seen = moment
+    return None if seen is None or step.number == 1 else step.update(total([seen.left, step.gradients]))
+
+
 def _added(step: Watched) -> Weights | None:
     return step.update(total([*step.earlier, step.gradients])) if step.earlier else None
 
@@ -116,8 +122,11 @@ GRADIENTS = (
     Hypothesis("the last step's gradient is used (stale)", on_steps(_stale), clause=FRESH),
     Hypothesis("the last step's gradient is used (stale)", _left_over, clause=FRESH),
     Hypothesis("the gradient is added to those of the earlier steps (no zero_grad)", on_steps(_added), clause=FRESH),
+    Hypothesis("the gradient is added to what the step before left", _added_to_left, clause=FRESH, broad=1),
     Hypothesis("the gradient is added to the last step's", on_steps(_added_to_last), clause=FRESH, broad=1),
-    Hypothesis("the first step's gradient is used for ever", on_steps(_first_for_ever), clause=FRESH, broad=1),
+    Hypothesis(
+        "the first step's gradient is used for ever", on_steps(_first_for_ever), clause=FRESH, broad=1, dated=True
+    ),
     Hypothesis(
         "the gradient of the last step's batch is used, at these weights",
         on_steps(_of_batch(-1)),
@@ -125,7 +134,13 @@ GRADIENTS = (
         broad=1,
     ),
     Hypothesis("the gradient of the next step's batch is used", on_steps(_of_batch(1)), clause=FRESH, broad=1),
-    Hypothesis("only the first step moves anything", on_steps(_only_first), clause="step.moves-all", about_rest=True),
+    Hypothesis(
+        "only the first step moves anything",
+        on_steps(_only_first),
+        clause="step.moves-all",
+        about_rest=True,
+        dated=True,
+    ),
     Hypothesis(
         "a missing gradient is replaced by zeros: what takes no part moves too",
         on_steps(_zeros_for_missing),

@@ -59,7 +59,8 @@ class Hypothesis:
 
     ``constants`` are those fitted to what was seen; ``clause`` is the one that it is a violation of (empty: any);
     ``broad`` hypotheses are only told where no narrower one matches; ``about_rest``: it says itself what does not move;
-    ``threads``: its last call of U leaves the rule's state as the user's rule would have it.
+    ``threads``: its last call of U leaves the rule's state as the user's rule would have it; ``dated``: it speaks of
+    certain steps itself.
     """
 
     text: str
@@ -69,6 +70,7 @@ class Hypothesis:
     broad: int = 0
     about_rest: bool = False
     threads: bool = False
+    dated: bool = False
 
     @property
     def rank(self) -> tuple[int, int]:

@@ -188,7 +188,7 @@ def _averages_forgotten(step: Watched) -> Weights | None:
 
 STATEFUL = (
     Hypothesis(
-        "the rule's state is forgotten: every step starts as if it were the first (a new optimizer every time?)",
+        "the optimizer's state starts anew each step (a new optimizer every time, or its state is cleared)",
         on_steps(_forgotten),
     ),
     Hypothesis("the rule's averages are forgotten after every step", on_steps(_averages_forgotten), broad=1),

@@ -79,6 +79,8 @@ EXPLAINED = {
         SIMULTANEOUS,
         "the step counter is advanced once per parameter instead of once per step",
     ),
+    "clears-its-state": (SIMULTANEOUS, "the optimizer's state starts anew each step"),
+    "makes-a-new-optimizer": (SIMULTANEOUS, "the optimizer's state starts anew each step"),
     "counts-one-ahead": (SIMULTANEOUS, "the step counter runs one step ahead"),
     "averages-in-copies": (SIMULTANEOUS, "the rule's averages are forgotten after every step"),
     "forgets-the-decay": (SIMULTANEOUS, "weight_decay is not applied"),
@@ -88,8 +90,8 @@ EXPLAINED = {
         "the gradients of 2 passes over the whole batch are added up, their losses as they are",
     ),
 }
-WEIGHTS_ARE_RIGHT = {"trains-a-copy", "ticks-once-per-tensor"}
-"""The clause itself says it all: an optimizer that holds other tensors; a clock. U is right relative to both."""
+WEIGHTS_ARE_RIGHT = {"trains-a-copy", "holds-all-but-the-first", "ticks-once-per-tensor"}
+"""The clause itself says it all: what an optimizer does not hold; a clock. U is right relative to both."""
 TRAINED = [f.name for f in bank() if f.subject is not None and getattr(f.subject(), "build", None) is not None]
 
 

@@ -39,7 +39,11 @@ FAULTS: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (invented.only_the_largest_moves, PLAIN, "some parameters stay where they are, all others are right"),
     (invented.private_noise, PLAIN, "the step is not deterministic: two runs from the same weights, batch and random"),
     (invented.nesterov, DECLARED, "nesterov is switched the other way"),
-    (invented.forgetful, DECLARED, "the rule's state is forgotten: every step starts as if it were the first"),
+    (
+        invented.forgetful,
+        DECLARED,
+        "the optimizer's state starts anew each step (a new optimizer every time",
+    ),
     (invented.signs_for_biases, PLAIN, NONE),
     (invented.targets_shifted, PLAIN, NONE),
     (invented.bfloat_gradients, PLAIN, NONE),

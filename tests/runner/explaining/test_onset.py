@@ -1,0 +1,32 @@
+"""A fault that sets in late is told with the step at which it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests import training_steps as steps
+from tests.runner.explaining.examples import instead_of
+
+
+@pytest.mark.parametrize(
+    ("build", "text", "clause"),
+    [
+        (steps.doubles_from_the_third_step_on, "from step 3 on the gradient is doubled", "step.simultaneous"),
+        (
+            steps.zeroes_until_the_third_step,
+            "from step 3 on the gradient is added to what the step before left",
+            "step.fresh-gradient",
+        ),
+        (steps.zeroes_too_late_from_the_third_step_on, "from step 3 on no gradient is used", "step.moves-all"),
+        (steps.doubles_from_the_fifth_step_on, "from step 5 on the gradient is doubled", "step.simultaneous"),
+    ],
+)
+def test_what_begins_later_is_told_with_its_step(build: Callable[..., Any], text: str, clause: str) -> None:
+    found = instead_of(build)
+    assert found.text == text
+    assert found.clause == clause
+    assert found.constants is not None
+    assert found.constants >= 1
