@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,15 @@ if TYPE_CHECKING:
 
 EXTRAS = {"optax": "jax", "jax": "jax", "keras": "keras", "tensorflow": "tensorflow"}
 """For each framework's module the extra of gdprops that installs it."""
+
+EXAMPLES = {
+    "optax": "optax:sgd",
+    "jax": "optax:sgd",
+    "keras": "keras.optimizers:SGD",
+    "tensorflow": "tensorflow.compat.v1.train:GradientDescentOptimizer",
+    "torch": "torch.optim:SGD",
+}
+"""For each framework's module the name of an optimizer."""
 
 
 def framework_of(spec: str) -> str | None:
@@ -39,9 +50,34 @@ def framework_object(spec: str) -> Any:
             if not hasattr(found, part):
                 raise UsageError(f"{spec}: {found.__name__} has no {part!r}{nearest(part, dir(found))}")
             found = getattr(found, part)
-    except ImportError as error:
+    except (ImportError, ValueError) as error:  # Keras raises the latter for a backend that there is not
         raise UsageError(f"{parts[0]} cannot be imported: {error}") from error
+    _require_backend()
     return found
+
+
+def _require_backend() -> None:
+    """Raise `UsageError` where Keras runs on another backend than is asked for: it is fixed when Keras is imported."""
+    asked, keras = os.environ.get("KERAS_BACKEND"), sys.modules.get("keras")
+    if asked and keras is not None and keras.backend.backend() != asked:
+        raise UsageError(
+            f"KERAS_BACKEND={asked!r}, but Keras already runs on {keras.backend.backend()} in this process; "
+            "a process has one backend: start another one"
+        )
+
+
+def require_home(found: Any, door: str, homes: Sequence[str]) -> None:
+    """Raise `UsageError` for an optimizer of another framework than a door is for; a jitted function is none."""
+    named = isinstance(found, type) or inspect.isfunction(found)
+    if not named and callable(found):
+        return
+    made = found if named else type(found)
+    root = str(made.__module__).partition(".")[0]  # what exec defines has none
+    if root in (*EXTRAS, "torch") and root not in homes:
+        raise UsageError(
+            f"{door}: {made.__qualname__} belongs to {root}; expected {' or '.join(homes) or 'a function of arrays'} "
+            f"(a subject string such as {EXAMPLES[root]} is checked by its own framework)"
+        )
 
 
 def is_foreign(found: Any) -> bool:
@@ -65,7 +101,7 @@ def framework_subject(found: Any, given: Mapping[str, Any], *, rule: str | None,
         subject = living_subject(found, LiveKeras, given, rule=rule, name=name, spec=spec, framework=backend)
     elif "tensorflow" in sys.modules and is_v1(found):
         subject = living_subject(found, LiveV1, given, rule=rule, name=name, spec=spec, framework="tensorflow")
-    elif "optax" in sys.modules and callable(found):
+    elif spec.startswith("optax") and callable(found):
         from gdprops.adapters.jax_optax import optax_subject
 
         subject = optax_subject(found, given, rule=rule, name=name, spec=spec)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-from gdprops.adapters.frameworks import framework_object, framework_of, framework_subject, is_foreign
+from gdprops.adapters.frameworks import framework_object, framework_of, framework_subject, is_foreign, require_home
 from gdprops.errors import SubjectCrash, UsageError
 from gdprops.model.names import nearest
 from gdprops.model.traits import RULES, Measured, declared
@@ -48,6 +48,8 @@ def resolve(
     if kind == "backprop" and spec.endswith(".py"):
         return _file_of_functions(spec, given, rule)
     if framework_of(spec) is not None:
+        if kind in ("training-step", "backprop"):
+            raise UsageError(f"as={kind!r}: {spec} names an optimizer of a framework, which gdprops feeds itself")
         return framework_subject(
             framework_object(spec), given, rule=check_rule(rule), name=label_of(spec, given), spec=spec
         )
@@ -151,6 +153,7 @@ def build_optimizer(
     spec = factory if isinstance(factory, str) else None
     built = import_name(spec) if spec else factory
     called = name or (label_of(spec, hyperparameters) if spec else label(built, hyperparameters))
+    require_home(built, "optimizer", ("torch",))
     if not callable(built):
         raise UsageError(f"{called} is {_describe(built)}; expected a class or function that returns an optimizer")
     require_keywords(built, hyperparameters, called)

@@ -262,8 +262,10 @@ def update_rule(
     Raises:
         UsageError: for something that is not a function, or an unknown rule or trait.
     """
+    from gdprops.adapters.frameworks import require_home
     from gdprops.adapters.resolve import check_rule, label, require_keywords, spec_of
 
+    require_home(rule_function, "update_rule", ())
     if not callable(rule_function):
         raise UsageError(
             f"update_rule: {rule_function!r} is not callable; expected a function of (params, grads, state)"

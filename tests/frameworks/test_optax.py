@@ -1,4 +1,4 @@
-"""optax as a subject: held, in few compilations, without a trace left; its layer-by-layer trainer is caught."""
+"""optax as a subject: held, in few compilations, without a trace left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 import gdprops
 from gdprops.adapters.resolve import resolve
 from gdprops.errors import UsageError
-from tests.frameworks import trainers
 
 jax = pytest.importorskip("jax")
 optax = pytest.importorskip("optax")
@@ -65,27 +64,6 @@ def test_padding_changes_nothing_or_is_not_done(name: str) -> None:
 def test_what_is_no_transformation_is_refused_in_one_line(spec: str, given: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         resolve(spec, hyperparameters=given)
-
-
-def trainer(step: Any) -> Any:
-    return gdprops.backprop(trainers.loss_in_jax, step, shapes=trainers.SHAPES)
-
-
-def test_the_layer_by_layer_trainer_is_caught_and_explained() -> None:
-    caught = gdprops.check(
-        trainer(trainers.trains_layer_by_layer_in_jax), clauses="step.simultaneous", examples=2, seed=0, timeout=600
-    )
-    (verdict,) = (v for v in caught.verdicts if v.clause == "step.simultaneous" and v.about == "subject")
-    assert verdict.status == "violated"
-    assert set(verdict.blame) <= {"W2", "b2"}
-    assert verdict.explanation is not None
-
-
-def test_the_simultaneous_trainer_holds() -> None:
-    held = gdprops.check(
-        trainer(trainers.trains_all_at_once_in_jax), clauses="step.simultaneous", examples=2, seed=0, timeout=600
-    )
-    assert held.exit_code == 0, str(held)
 
 
 def test_torch_and_optax_have_one_dialect_of_adam() -> None:

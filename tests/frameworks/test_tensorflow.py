@@ -1,7 +1,10 @@
-"""The question that all this began with, asked of TensorFlow and Keras; their layer-by-layer trainer is caught."""
+"""The question that all this began with, asked of the optimizers of TensorFlow and Keras."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -9,7 +12,6 @@ import pytest
 import gdprops
 from gdprops.adapters.resolve import resolve
 from gdprops.errors import UsageError
-from tests.frameworks import trainers
 
 tensorflow = pytest.importorskip("tensorflow")
 GRADIENT_DESCENT = "tensorflow.compat.v1.train:GradientDescentOptimizer"
@@ -61,23 +63,36 @@ def test_what_is_no_optimizer_is_refused_in_one_line(spec: str, given: dict[str,
         resolve(spec, hyperparameters=given)
 
 
-def trainer(step: Any) -> Any:
-    return gdprops.backprop(trainers.loss_in_tensorflow, step, shapes=trainers.SHAPES)
+def test_an_optimizer_of_keras_is_not_one_of_torch() -> None:
+    import keras
+
+    for given in (keras.optimizers.SGD, keras.optimizers.SGD(0.1), "keras.optimizers:SGD"):
+        with pytest.raises(UsageError) as told:
+            gdprops.optimizer(given, learning_rate=0.1)
+        assert str(told.value) == (
+            "optimizer: SGD belongs to keras; expected torch "
+            "(a subject string such as keras.optimizers:SGD is checked by its own framework)"
+        )
 
 
-def test_the_layer_by_layer_trainer_is_caught_and_explained() -> None:
-    sweeping = trainer(trainers.trains_layer_by_layer_in_tensorflow)
-    report = gdprops.check(sweeping, clauses="step.simultaneous", examples=2, seed=0, timeout=600)
-    (verdict,) = (v for v in report.verdicts if v.about == "subject")
-    assert verdict.status == "violated"
-    assert set(verdict.blame) <= {"W2", "b2"}
-    assert verdict.explanation is not None
-
-
-def test_the_simultaneous_trainer_holds() -> None:
-    together = trainer(trainers.trains_all_at_once_in_tensorflow)
-    report = gdprops.check(together, clauses="step.simultaneous", examples=2, seed=0, timeout=600)
-    assert report.exit_code == 0, str(report)
+@pytest.mark.parametrize(
+    ("backend", "code", "said"),
+    [
+        ("torch", 0, "of 1 clause, 1 held, 0 violated."),
+        ("caffe", 2, "keras cannot be imported: Unable to import backend : caffe"),
+    ],
+)
+def test_keras_on_another_backend_is_a_process_of_its_own(backend: str, code: int, said: str) -> None:
+    asked = ["check", "keras.optimizers:SGD", "-p", "learning_rate=0.125", "--clauses", "step.plain", "--examples", "3"]
+    done = subprocess.run(
+        [sys.executable, "-m", "gdprops", *asked, "--rule", "sgd"],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code
+    assert said in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("framework", ["keras", "tensorflow"])
