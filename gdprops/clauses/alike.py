@@ -133,34 +133,40 @@ def rounded_alike(
     *,
     first: int = 0,
     extra: float = 0.0,
+    rough: float = 0.0,
 ) -> Evidence:
     """Compare two trajectories of one rule that may round differently.
 
     Bit-equal ones agree. Else what is allowed is measured on ``rerun``: four times the largest change that ulps of
     weights and gradients make, per tensor and step, a few ulps of the weights and of the way, and the share ``extra``
-    of the way.
+    of the way; ``rough`` where the rule rounds the gradients itself.
     """
     names = [f"w{i + 1}" for i in range(len(case.tensors))]
     if not any(differ(s, e) for s, e in zip(seen, expected, strict=True)):
         return Evidence()
-    allowed = allowances(case, expected, rerun, extra)
+    allowed = allowances(case, expected, rerun, extra, rough)
     return combine(
         compare(s, e, names=names, allowed=allowed[t], start=expected[max(t - 1, 0)], step=first + t, what=what)
         for t, (s, e) in enumerate(zip(seen, expected, strict=True))
     )
 
 
-def allowances(case: UpdateCase, expected: Sequence[Weights], rerun: Rerun, extra: float) -> list[list[float]]:
+def allowances(
+    case: UpdateCase, expected: Sequence[Weights], rerun: Rerun, extra: float, rough: float
+) -> list[list[float]]:
     """Return what two correct computations may differ by, for every step and tensor.
 
-    A rule that does not answer to ulps of its gradients rounds them itself, to bfloat16 at worst: then the changes are
-    as large as that rounding.
+    A rule that does not answer to ulps of a tensor's gradients rounds them itself, to bfloat16 at worst: then that
+    tensor's changes are as large as that rounding.
     """
-    rng = np.random.default_rng(0)
-    moved = [rerun(_shaken(case, rng)) for _ in range(decisions.PERTURBATIONS)]
-    if not any(differ(m[-1], expected[-1]) for m in [rerun(_shaken(case, rng, weights=False)) for _ in range(2)]):
-        moved += [rerun(_coarse(case, rng)) for _ in range(decisions.PERTURBATIONS)]
-    return [[_allowed(t, i, expected, moved, extra) for i in range(len(case.tensors))] for t in range(len(expected))]
+    rng, every = np.random.default_rng(0), range(len(case.tensors))
+    fine = [rerun(_shaken(case, rng)) for _ in range(decisions.PERTURBATIONS)]
+    nudged = [rerun(_shaken(case, rng, weights=False))[-1] for _ in range(2)]
+    deaf = {i for i in every if not any(differ([m[i]], [expected[-1][i]]) for m in nudged)}
+    coarse = [rerun(_coarse(case, rng)) for _ in range(decisions.PERTURBATIONS if deaf else 0)]
+    moved = [fine + coarse if i in deaf else fine for i in every]
+    shares = [max(extra, rough) if i in deaf else extra for i in every]
+    return [[_allowed(t, i, expected, moved[i], shares[i]) for i in every] for t in range(len(expected))]
 
 
 def _allowed(t: int, i: int, expected: Sequence[Weights], moved: Sequence[Sequence[Weights]], extra: float) -> float:
@@ -183,12 +189,12 @@ def _coarse(case: UpdateCase, rng: np.random.Generator) -> UpdateCase:
 
 
 def _each(step: Sequence[Array | None], rng: np.random.Generator, ulps: int) -> tuple[Array | None, ...]:
-    """Move every entry of the gradients that are there by an ulp, or by the unit of bfloat16."""
+    """Move every entry of the gradients that are there by an ulp, or by an ulp of bfloat16."""
     return tuple(
-        None if g is None else perturbed([g], rng)[0] if ulps else _by_the_unit_of_bfloat16(g, rng) for g in step
+        None if g is None else perturbed([g], rng)[0] if ulps else _by_an_ulp_of_bfloat16(g, rng) for g in step
     )
 
 
-def _by_the_unit_of_bfloat16(g: Array, rng: np.random.Generator) -> Array:
+def _by_an_ulp_of_bfloat16(g: Array, rng: np.random.Generator) -> Array:
     signs = rng.integers(0, 2, g.shape) * 2 - 1
-    return array(g * (1 + signs * decisions.BFLOAT16_UNIT), like=g)
+    return array(g * (1 + signs * decisions.BFLOAT16_ULP), like=g)

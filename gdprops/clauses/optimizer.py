@@ -74,7 +74,8 @@ def _shown(groups: Sequence[Sequence[int]]) -> str:
     source="torch.optim documentation, per-parameter options: a group is a set of parameters with shared options.",
     decision="All parameters in one group, and each in a group of its own, with the hyperparameters given to the "
     "constructor and in the groups; then two groups, one of which has other numbers, against an optimizer built with "
-    "them for either alone; fed the same gradients: bytes at every step.",
+    "them for either alone; fed the same gradients: bytes at every step (rules on whole tensors may batch them: split, "
+    "the same but for rounding).",
     view=View.OPTIMIZER,
     refuted_by=(
         "only-the-first-group-moves",
@@ -94,12 +95,21 @@ def group_split(subject: Subject, case: UpdateCase) -> Evidence:
         return workbench.vacuous("fewer than two tensors move")
     apart = Plan(split, rates, case.plan.options)
     seen = workbench.feed(subject, case, apart)
-    evidence = same_trajectory(case, seen, expected, coupled(subject, "each parameter in a group of its own"))
+    evidence = _split_alike(subject, case, seen, expected)
     if evidence.violated:
         return evidence
     standing = subject.start(case.tensors, case.plan).hyperparameters()[0]
-    parts = (_given_in_groups(subject, case, apart, standing, expected), _with_other_numbers(subject, case, standing))
+    parts = (_given_in_groups(subject, case, apart, standing, seen), _with_other_numbers(subject, case, standing))
     return workbench.combine([evidence, *(part for part in parts if part is not None)])
+
+
+def _split_alike(subject: Subject, case: UpdateCase, seen: list[Weights], expected: list[Weights]) -> Evidence:
+    """Compare bytes; a rule on whole tensors may compute those of one shape in a batch, which may round otherwise."""
+    what = coupled(subject, "each parameter in a group of its own")
+    evidence = same_trajectory(case, seen, expected, what)
+    if not evidence.violated or subject.traits["separability"] == "element":
+        return evidence
+    return workbench.rounded_alike(case, seen, expected, lambda other: workbench.feed(subject, other), what)
 
 
 def _given_in_groups(

@@ -170,7 +170,8 @@ def _is_small(after: Weights, before: Weights) -> bool:
     id="optimizer.traits-as-declared",
     statement="What its owner declares of a subject is what the probe measures.",
     source="A declaration switches clauses off: a wrong one would hide a bug.",
-    decision="Every declared trait (also those that a declared rule implies) against the probe's measurement.",
+    decision="Every declared trait (also those that a declared rule implies) against the measurement on the probe's "
+    "own tensors and gradients; whether it holds on others, the clauses decide that it switches on.",
     view=View.OPTIMIZER,
     refuted_by=("declares-what-it-is-not",),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=2, options=False)),

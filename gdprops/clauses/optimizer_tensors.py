@@ -140,14 +140,24 @@ def implementations(subject: Subject, case: UpdateCase) -> Evidence:
 
 
 def _alike(subject: Subject, case: UpdateCase, loop: Plan, other: Plan, expected: list[Weights], what: str) -> Evidence:
-    seen, extra = workbench.feed(subject, case, other), 0.0 if loop.wide else workbench.decisions.SINGLE_SCALARS
-    whole = workbench.rounded_alike(case, seen, expected, lambda c: workbench.feed(subject, c, loop), what, extra=extra)
+    seen, (extra, rough) = workbench.feed(subject, case, other), _shares(subject, loop)
+    whole = workbench.rounded_alike(
+        case, seen, expected, lambda c: workbench.feed(subject, c, loop), what, extra=extra, rough=rough
+    )
     return workbench.combine([whole, *_from_saved_states(subject, case, loop, other, what)])
+
+
+def _shares(subject: Subject, loop: Plan) -> tuple[float, float]:
+    """Return the shares of the way that scalars in single precision, and whole tensors in bfloat16, account for."""
+    whole = subject.traits["separability"] != "element"
+    extra = 0.0 if loop.wide else workbench.decisions.SINGLE_SCALARS
+    return extra, workbench.decisions.BFLOAT16_SHARE if whole else 0.0
 
 
 def _from_saved_states(subject: Subject, case: UpdateCase, loop: Plan, other: Plan, what: str) -> list[Evidence]:
     """Load the loop's state into both after every step, and let both take two more."""
     run, parts = subject.start(case.tensors, loop), []
+    extra, rough = _shares(subject, loop)
     for t in range(1, len(case.gradients) - 1):
         run.step(case.gradients[t - 1])
         part = replace(case, tensors=tuple(run.weights()), gradients=case.gradients[t : t + 2])
@@ -158,9 +168,9 @@ def _from_saved_states(subject: Subject, case: UpdateCase, loop: Plan, other: Pl
             return _onwards(fresh, given)
 
         seen, expected = _onwards(run.resumed(plan=other), part), by_the_loop(part)
-        extra = 0.0 if loop.wide else workbench.decisions.SINGLE_SCALARS
+        said = f"{what}, from its state"
         parts.append(
-            workbench.rounded_alike(part, seen, expected, by_the_loop, f"{what}, from its state", first=t, extra=extra)
+            workbench.rounded_alike(part, seen, expected, by_the_loop, said, first=t, extra=extra, rough=rough)
         )
     return parts
 

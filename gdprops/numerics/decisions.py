@@ -203,8 +203,12 @@ CLIP_GUARD = 1e-6
 # torch keeps clocks and bias corrections in its default dtype: in float32 1 - 0.999 is off by 6e-5, and 1 - 0.9999 by
 # 6e-4. (Cases in float64 are run with that as the default dtype, and nothing is allowed for it.)
 SINGLE_SCALARS = 2.0**-10
-# Muon and others compute in bfloat16, whatever their parameters are: the unit roundoff of eight bits.
-BFLOAT16_UNIT = 2.0**-9
+# Muon and others compute in bfloat16, whatever their parameters are: one ulp of its eight bits (half an ulp is rounded
+# away again).
+BFLOAT16_ULP = 2.0**-8
+# An iteration that normalizes a matrix forgets such a change, but not its own roundings: 1.1 of such ulps between a
+# product and a batch of products, one matrix of equal entries.
+BFLOAT16_SHARE = 2 * BFLOAT16_ULP
 # Vectorized kernels take blocks of up to 64 entries, four at a time; grain sizes of threads begin at 2^15.
 LARGE_TENSOR = 4096
 # Imaginary parts are another number's real part times the second of these, plus the first: dyadic, and not zero where

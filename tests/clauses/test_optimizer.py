@@ -234,6 +234,37 @@ def test_other_values_of_a_hyperparameter_stay_where_it_has_its_meaning(name: st
     assert alternatives(name, value) == others
 
 
+class Batching(PlainDescent):
+    """Divides by the norm of each tensor, in bfloat16, and one at a time by a norm that rounds otherwise."""
+
+    share = 2.0**-8
+
+    def move_all(self) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    length = (1 + torch.linalg.vector_norm(p.grad.bfloat16())).to(p.dtype)
+                    p.sub_(
+                        group["lr"] * (p.grad.bfloat16().to(p.dtype) / length) * (1 + self.share * self.alone(group))
+                    )
+
+    def alone(self, group: Any) -> bool:
+        return len(group["params"]) == 1
+
+
+class BatchingBadly(Batching):
+    share = 2.0**-4
+
+
+@pytest.mark.parametrize(("factory", "violated"), [(Batching, False), (BatchingBadly, True)])
+def test_a_rule_on_whole_tensors_may_round_otherwise_in_a_batch_and_no_more(factory: Any, *, violated: bool) -> None:
+    with isolated():
+        found = measured_subject(optimizer(factory, lr=0.5), Settings())
+    evidence = examined(found, "group-split", replace(CASE, plan=replace(CASE.plan, rates=None), order=(0, 0)))
+    assert found.subject.traits["separability"] == "tensor"
+    assert evidence.violated is violated
+
+
 def test_a_number_that_an_optimizer_takes_but_does_not_keep_by_group_is_left_alone() -> None:
     class Clipping(PlainDescent):
         def __init__(self, params: Any, lr: float = 0.5, most: float = 1.0) -> None:
