@@ -1,0 +1,71 @@
+"""Watched steps: one by one they hold a model's arrays once, and all together they last."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from gdprops.adapters.training_step import training_step
+from gdprops.clauses.watching import stream, watch
+from gdprops.model.case import OwnCase, Plan
+from tests import training_steps as steps
+
+CASE: Any = OwnCase(bytes(range(64)), ((0,), (1,), (2,), (3,)), Plan(()), 53)
+
+
+def batch(index: int) -> Any:
+    generator = torch.Generator().manual_seed(index)
+    return torch.randn(4, 3, generator=generator), torch.randn(4, 2, generator=generator)
+
+
+def subject() -> Any:
+    own: dict[str, Any] = {"models": lambda: nn.Linear(3, 2), "batches": batch, "loss": nn.MSELoss()}
+    return training_step(steps.ordinary, name="ordinary", **own)
+
+
+def test_a_streamed_step_is_the_users_memory_and_one_copy_before_it() -> None:
+    step = next(stream(subject(), CASE))
+    assert step.run.live is not None
+    pairs = zip(step.after, step.run.live.parameters, strict=True)
+    assert all(np.shares_memory(a, p.detach().numpy()) for a, p in pairs)
+    assert all(e is a for e, a in zip(step.expected, step.after, strict=True)), "equal, and no copy"
+    assert step.is_exact
+    assert not any(np.shares_memory(b, a) for b, a in zip(step.before, step.after, strict=True))
+
+
+def test_the_next_step_frees_what_the_last_one_held() -> None:
+    running = stream(subject(), CASE)
+    first = next(running)
+    ended, held = [w.copy() for w in first.after], list(first.before)
+    second = next(running)
+    assert first.gradients == first.expected == []
+    assert all(b is h for b, h in zip(second.before, held, strict=True)), "overwritten in place"
+    assert all(np.array_equal(b, e) for b, e in zip(second.before, ended, strict=True))
+
+
+def test_of_earlier_gradients_a_stream_keeps_two() -> None:
+    running, seen = stream(subject(), CASE, remembers=True), list[list[Any]]()
+    for step in running:
+        earlier, before = step.earlier, list(seen)
+        seen.append(list(step.gradients))
+        assert len(earlier) == min(len(before), 2)
+        if len(before) == 3:
+            total, last = earlier
+            assert all(np.array_equal(a, b + c) for a, b, c in zip(total, *before[:2], strict=True))
+            assert all(a is b for a, b in zip(last, before[2], strict=True))
+    assert len(seen) == 4
+
+
+def test_watched_steps_stay_as_they_were() -> None:
+    ends = [[w.copy() for w in step.after] for step in stream(subject(), CASE)]
+    found = watch(subject(), CASE)
+    assert [step.number for step in found] == [1, 2, 3, 4]
+    for step, end in zip(found, ends, strict=True):
+        assert all(np.array_equal(a, e) for a, e in zip(step.after, end, strict=True))
+        assert all(np.array_equal(a, e) for a, e in zip(step.expected, end, strict=True))
+        assert [len(earlier) for earlier in step.earlier] == [2] * (step.number - 1)
+    assert all(b is a for first, second in pairwise(found) for a, b in zip(first.after, second.before, strict=True))
