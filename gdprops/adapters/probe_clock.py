@@ -30,11 +30,17 @@ _EVIDENCE = {
 def clock(probe: Probe) -> None:
     """See how a tensor moves that has its first gradient at the third step: as in a fresh optimizer, or a later one.
 
-    Where a late tensor of the same group is late, and a late group is not, the group counts.
+    Where a late tensor of the same group is late, and a late group is not, the group counts. A tensor that would not
+    move in a fresh optimizer either shows nothing.
     """
-    if probe.found["separability"].value in ("element", "tensor"):
+    if probe.found["separability"].value in ("element", "tensor") and _moves_alone(probe):
         value = clock_with(probe, {})
         probe.note("clock", value, _EVIDENCE[value])
+
+
+def _moves_alone(probe: Probe) -> bool:
+    run = probe.run(probe.plan(groups=((2,),)), probe.tensors(), probe.steps(probe.waits() + STEPS))
+    return differ(run[-1][2:], probe.tensors()[2:])
 
 
 def clock_with(probe: Probe, options: Mapping[str, float | bool]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -138,8 +139,8 @@ def rounded_alike(
     """Compare two trajectories of one rule that may round differently.
 
     Bit-equal ones agree. Else what is allowed is measured on ``rerun``: four times the largest change that ulps of
-    weights and gradients make, per tensor and step, a few ulps of the weights and of the way, and the share ``extra``
-    of the way; ``rough`` where the rule rounds the gradients itself.
+    weights and gradients make, per tensor and step, a few ulps of the weights and of the way that was gone, there and
+    back, and the share ``extra`` of it; ``rough`` where the rule rounds the gradients itself.
     """
     names = [f"w{i + 1}" for i in range(len(case.tensors))]
     if not any(differ(s, e) for s, e in zip(seen, expected, strict=True)):
@@ -170,11 +171,11 @@ def allowances(
 
 
 def _allowed(t: int, i: int, expected: Sequence[Weights], moved: Sequence[Sequence[Weights]], extra: float) -> float:
-    w, way = expected[t][i], expected[t][i] - expected[0][i]
+    w, steps = expected[t][i], [np.abs(b[i] - a[i]) for a, b in pairwise(expected[: t + 1])]
     with np.errstate(all="ignore"):
         change = max(float(np.nan_to_num(np.abs(m[t][i] - w)).max(initial=0)) for m in moved)
     ulps = decisions.ULP * float(np.finfo(w.dtype).eps) / 2
-    far = float(np.abs(way).max(initial=0))
+    far = float(np.sum(steps, axis=0).max(initial=0)) if steps else 0.0
     size = float(np.abs(w).max(initial=0)) + decisions.RULE_ROUNDING * far
     return decisions.FLOORS_IN_MAXIMUM_NORM * change + (t + 1) * ulps * size + extra * far
 

@@ -345,6 +345,14 @@ def test_the_clock_of_a_rule_that_waits_is_seen_once_it_moves() -> None:
     assert measured(oddities.WaitsForTheGroup)[0]["clock"] == "group"
 
 
+def test_the_clock_of_a_tensor_that_does_not_move_is_not_known() -> None:
+    class MovesSmallWeights(oddities.WaitsForTheGroup):
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            super().move(number, group, p, g * (p.abs() < 0.5))
+
+    assert "clock" not in measured(MovesSmallWeights)[0].known
+
+
 def test_an_option_that_makes_the_group_count_is_left_out_where_clocks_are_judged() -> None:
     class Kicks(oddities.Rule):
         def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
