@@ -79,6 +79,19 @@ def trains_pairs(model: nn.Module, objective: Callable[..., Tensor]) -> tuple[St
     return step, optimizer
 
 
+def casts(model: nn.Module, loss_fn: Callable[..., Tensor]) -> tuple[Step, torch.optim.Optimizer]:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+    def step(inputs: Any, targets: Any) -> None:
+        optimizer.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = loss_fn(model(inputs), targets)
+        loss.backward()  # type: ignore[no-untyped-call] # torch's
+        optimizer.step()
+
+    return step, optimizer
+
+
 def accumulates_pairs(model: nn.Module, objective: Callable[..., Tensor]) -> tuple[Step, torch.optim.Optimizer]:
     optimizer, sizes = torch.optim.SGD(model.parameters(), lr=0.1), list[int]()
 

@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 @final
 @dataclass(slots=True)
 class Pass:
-    """One forward pass: how many rows it saw, what it met, and whether a gradient reached its outputs."""
+    """One forward pass: how many rows it saw, what it met, and whether a gradient reached its outputs.
+
+    ``rounds``: it runs under autocast, which rounds float32 to fewer bits; float64 it leaves as it is.
+    """
 
     rows: int
     met: Met
+    rounds: bool
     used: bool = False
 
 
@@ -45,9 +49,10 @@ class Passes:
         """Those that gradients flowed back through; all of them where that was seen of none."""
         return [one for one in self._found if one.used] or self._found
 
-    def _started(self, _model: nn.Module, args: Any, kwargs: Any) -> None:
+    def _started(self, model: nn.Module, args: Any, kwargs: Any) -> None:
         if torch.is_grad_enabled():
-            self._found.append(Pass(rows_in((*args, *kwargs.values())), self._surroundings.now()))
+            rounds = torch.is_autocast_enabled("cpu") and any(p.dtype == torch.float32 for p in model.parameters())
+            self._found.append(Pass(rows_in((*args, *kwargs.values())), self._surroundings.now(), rounds))
 
     def _ended(self, _model: nn.Module, _args: Any, outputs: Any) -> None:
         if not (torch.is_grad_enabled() and self._found):

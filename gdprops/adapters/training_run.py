@@ -16,7 +16,7 @@ from gdprops.adapters.passes import Passes, weakly
 from gdprops.adapters.structures import rows_in
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.training import Live, Noticed
-from gdprops.numerics.decisions import WATCHED_WEIGHTS
+from gdprops.numerics.decisions import LARGE_MODEL, WATCHED_WEIGHTS
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 EXPECTATION = "say what update is expected with rule=…, or lr=… for plain descent"
+AUTOCAST = (
+    "autocast rounds its forward pass, and what is expected is computed in float32; leave autocast out, or hand over a "
+    f"model of at most {LARGE_MODEL:,} weights: in float64 autocast rounds nothing"
+)
 REENTRANT = "Checkpointing is not compatible with .grad()"
 
 
@@ -159,7 +163,10 @@ class Training:
 
         Raises `Unsupported` where there were several that would not give the same.
         """
-        now, met = RandomState(all_of_them=False), [one.met for one in self._passes.differentiated]
+        now, passes = RandomState(all_of_them=False), self._passes.differentiated
+        met = [one.met for one in passes]
+        if any(one.rounds for one in passes):
+            raise Unsupported(AUTOCAST)
         if now.torch_bytes != before.random.torch_bytes and len({m.drawn for m in met}) != 1:
             raise Unsupported("torch's random numbers are drawn in other than one forward pass of the model")
         if len({m.modes for m in met}) > 1 and not self._expected.is_the_same_in(met, self._at or self.weights(), t):

@@ -174,6 +174,32 @@ def test_what_cannot_be_used_is_said_in_one_line(changed: dict[str, Any], messag
     assert "\n" not in str(found.value)
 
 
+def wide(width: int) -> dict[str, Any]:
+    """Return a model of width² weights and its batches."""
+    return {
+        "models": lambda: nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 2)),
+        "batches": lambda index: (
+            torch.randn(4, width, generator=torch.Generator().manual_seed(index)),
+            torch.ones(4, 2),
+        ),
+        "loss": nn.MSELoss(),
+    }
+
+
+def test_autocast_rounds_nothing_in_float64() -> None:
+    outcome = examined(training_step(own.casts, name="casts", **wide(5)), "step.simultaneous")
+    assert outcome.exit_code == 0
+
+
+def test_what_autocast_rounds_is_refused_and_not_accused() -> None:
+    with pytest.raises(
+        UsageError,
+        match=r"^casts cannot be used: autocast rounds its forward pass, and what is expected is computed in float32; "
+        r"leave autocast out, or hand over a model of at most 20,000 weights: in float64 autocast rounds nothing$",
+    ):
+        training_step(own.casts, name="casts", **wide(160))
+
+
 def test_past_the_last_of_finitely_many_batches_there_is_nothing_to_check() -> None:
     five = [own.pairs(i) for i in range(5)]
     subject = training_step(own.trains_pairs, name="mine", **{**PAIRS, "batches": five.__getitem__})
