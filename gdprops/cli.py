@@ -44,8 +44,13 @@ Command = Callable[..., int]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: whatever was asked for wrongly is one line and 2."""
     _tolerate_any_encoding()
+    if arguments is None:
+        from gdprops.runner.caches import caches_elsewhere
+
+        with caches_elsewhere():
+            return main(sys.argv[1:])
     try:
-        return _invoke(list(sys.argv[1:] if arguments is None else arguments))
+        return _invoke(list(arguments))
     except click.exceptions.Exit as done:
         return done.exit_code
     except BaseException as error:
