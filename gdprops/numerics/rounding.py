@@ -14,7 +14,7 @@ import numpy as np
 from gdprops.errors import Uncertified
 from gdprops.numerics import losses
 from gdprops.numerics.activations import ACTIVATIONS
-from gdprops.numerics.decisions import FORMATS, unit
+from gdprops.numerics.decisions import ELEMENTARY, FORMATS, unit
 from gdprops.numerics.tracked import Tracked
 
 if TYPE_CHECKING:
@@ -87,19 +87,20 @@ class Rounded(Tracked):
         e_h = np.abs(slope) * self.error + second + 2 * np.abs(h) + self._tiny
         if activation.kinked or name == "identity":
             return self._new(h, e_h), self._new(slope, np.zeros_like(slope))
-        return self._new(h, e_h), self._new(slope, curvature * self.error + 4 * np.abs(slope) + 2)
+        own = 0.0 if activation.exact else ELEMENTARY * np.abs(h)  # 1 - h² and h (1 - h) make at most twice that of it
+        return self._new(h, e_h + own), self._new(slope, curvature * self.error + 4 * np.abs(slope) + 2 + 2 * own)
 
     def logistic_slope(self, loss: str, targets: Array) -> Rounded:
         """Return dJ/d(logit) of a mean logistic loss: (p - y) / n, with p's error from the logits' and exp's."""
         z, logits = self.value, self.error
         if loss == "bce":
             p = losses.sigmoid(z)
-            e_p = p * (1 - p) * (logits + np.abs(z)) + 4 * p
+            e_p = p * (1 - p) * (logits + np.abs(z)) + ELEMENTARY * p
             y, rows = targets, targets.size
         else:
             shifted = np.abs(losses.log_softmax(z)) + np.abs(z - z.max(axis=1, keepdims=True))
             p, each = losses.softmax(z), logits + shifted
-            e_p = p * (each + (p * each).sum(axis=1, keepdims=True) + z.shape[1] + 4)
+            e_p = p * (each + (p * each).sum(axis=1, keepdims=True) + z.shape[1] + ELEMENTARY)
             y, rows = losses.one_hot(targets, z), len(targets)
         d = (p - y) / rows
         return self._new(d, (e_p + np.abs(p - y) * 3 + p + np.abs(y)) / rows + self._tiny)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,7 +13,10 @@ import gdprops
 from gdprops.adapters.frameworks import gradients_by
 from gdprops.adapters.resolve import resolve
 from gdprops.clauses import catalogue
+from gdprops.model.case import LookCase, Regime
 from gdprops.model.clause import View
+from gdprops.model.network import Batch, Layer, Network, Point
+from gdprops.numerics import decisions
 from gdprops.numerics.numpy_system import NumpySystem
 from tests.numerics.random_points import Recipe, multiples, points
 
@@ -54,6 +58,46 @@ def test_its_gradients_are_those_of_the_reference_to_the_last_bit(framework: str
         for seen, expected in zip(theirs.gradient(point), ours.gradient(point), strict=True):
             nothing = seen is None or not seen.any()
             assert nothing if expected is None else np.array_equal(seen, expected)  # type: ignore[arg-type] # not None
+
+
+def _functions(framework: str) -> list[tuple[Any, Any]]:
+    if framework == "tensorflow":
+        import tensorflow as tf
+
+        return [(tf.tanh, np.tanh), (tf.sigmoid, _sigmoid)]
+    import jax
+
+    return [(jax.numpy.tanh, np.tanh), (jax.nn.sigmoid, _sigmoid)]
+
+
+def _sigmoid(z: Any) -> Any:
+    return 1 / (1 + np.exp(-z))
+
+
+@pytest.mark.parametrize("framework", INSTALLED)
+@pytest.mark.parametrize("width", [np.float64, np.float32])
+def test_its_elementary_functions_are_as_accurate_as_the_bound_assumes(framework: str, width: Any) -> None:
+    from gdprops.adapters.jax_optax import in_double
+
+    z = np.concatenate([np.linspace(-20, 20, 4001), np.linspace(-0.7, 0.7, 2000)]).astype(width)
+    z = z[z != 0]
+    with in_double() if framework == "jax" else nullcontext():
+        for theirs, exact in _functions(framework):
+            right = exact(z.astype(np.longdouble))
+            off = np.abs((np.asarray(theirs(z)).astype(np.longdouble) - right) / right).max()
+            assert off <= decisions.ELEMENTARY * np.finfo(width).eps / 2
+
+
+@pytest.mark.parametrize("framework", INSTALLED)
+def test_a_saturated_tanh_of_another_library_is_no_violation(framework: str) -> None:
+    """TensorFlow's tanh is 7 units off near 1, and so is 1 - tanh²: seen at seed 1."""
+    layers = (Layer(0, 1, "tanh", residual=True), Layer(0, None, "identity"))
+    network = Network((layers,), ("W1", "b1"), (True, True), "cross-entropy")
+    tensors = np.array([[2.0, -1.0], [1.0, 1.0]]), np.ones(2)
+    point = Point(network, tensors, Batch(np.array([[1.2, -1.0], [1.0, -1.0]]), np.array([1, 0])))
+    system = gradients_by(framework)
+    case = LookCase(point, Regime.ROUNDED, 53, 0.25, {}, (0,))
+    assert not catalogue()["gradient.matches-loss"].examine(system, case).violated
 
 
 @pytest.mark.skipif("tensorflow" not in INSTALLED, reason="TensorFlow is not installed")
