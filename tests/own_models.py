@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 Step = Callable[[Any, Any], Any]
 
@@ -36,6 +37,27 @@ class Pair(nn.Module):
     def forward(self, a: Tensor, b: Tensor, targets: Tensor | None = None) -> Any:
         out = torch.tanh(self.left(a)) * self.right(b)
         return out if targets is None else {"loss": ((out - targets) ** 2).mean(), "out": out}
+
+
+class Recomputing(nn.Module):
+    """Two layers with one weight, each recomputed in a backward pass of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.out = nn.Linear(3, 3), nn.Linear(3, 3, bias=False), nn.Linear(3, 2)
+        self.second.weight = self.first.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = x.detach().requires_grad_() if torch.is_grad_enabled() else x
+        for layer in (self.first, self.second):
+            h = checkpoint(lambda z, layer=layer: torch.tanh(layer(z)), h, use_reentrant=True)
+        out: Tensor = self.out(h)
+        return out
+
+
+def rows_of_three(index: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(index)
+    return torch.randn(4, 3, generator=generator), torch.randn(4, 2, generator=generator)
 
 
 def sentences(index: int) -> tuple[dict[str, Tensor], Tensor]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gdprops.adapters.derivatives import derivatives
 from gdprops.adapters.met import Met, Surroundings
 from gdprops.adapters.optimizer_state import clocks_of, needs_closure, put_settings, restore, snapshot
 from gdprops.adapters.structures import shaken
@@ -87,8 +88,7 @@ class Expected:
             loss = self._loss_at(weights, t, rows=rows, moved=shaken)
             for p, w in zip(self._look_at, later or (), strict=False):
                 p.data.copy_(torch.from_numpy(np.asarray(w)))
-            none = not loss.requires_grad
-            found = iter([None] * len(wanted) if none else torch.autograd.grad(loss, wanted, allow_unused=True))
+            found = iter(derivatives(loss, wanted))
         grads = [next(found) if p.requires_grad else None for p in self._look_at]
         return [None if g is None else g.detach().to_dense().contiguous().numpy() for g in grads]
 

@@ -18,6 +18,7 @@ from gdprops.adapters.training_step import training_step
 from gdprops.errors import UsageError
 from gdprops.model.case import OwnCase, Plan
 from gdprops.model.verdict import Outcome, Status
+from gdprops.numerics.decisions import DOUBLE
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
 from tests import own_models as own
@@ -172,6 +173,42 @@ def test_what_cannot_be_used_is_said_in_one_line(changed: dict[str, Any], messag
     with pytest.raises(UsageError, match=message) as found:
         training_step(own.trains_pairs, name="mine", **{**PAIRS, **changed})
     assert "\n" not in str(found.value)
+
+
+RECOMPUTING: dict[str, Any] = {"models": own.Recomputing, "batches": own.rows_of_three, "loss": nn.MSELoss()}
+
+
+def trains_at_once(model: nn.Module, loss_fn: Any) -> Any:
+    return own.trains_pairs(model, lambda m, x, y: loss_fn(m(x), y))
+
+
+def test_segments_that_differentiate_for_themselves_are_seen() -> None:
+    """Their parameters are no inputs of the segment: asking for their gradients alone would give none."""
+    subject = training_step(trains_at_once, name="recomputing", **RECOMPUTING)
+    outcome = examined(subject)
+    assert outcome.exit_code == 0
+    assert held(outcome) >= {"step.simultaneous", "step.moves-all", "step.once"}
+    run = subject.begin(OwnCase(CARDS, ((0,),), Plan(()), DOUBLE))
+    assert all(g is not None and g.any() for g in run.gradients(run.weights(), 0))
+    assert all(p.grad is None for p in run.live.model.parameters())
+
+
+def test_a_shared_weight_that_moves_at_its_first_use_is_named() -> None:
+    """There a hook fires once per use: what it moves at once is read again by the segments before."""
+
+    def moves_in_backward(model: nn.Module, loss_fn: Any) -> Any:
+        def move(p: Any) -> None:
+            p.data.sub_(0.1 * p.grad)
+            p.grad = None
+
+        for p in model.parameters():
+            p.register_post_accumulate_grad_hook(move)  # type: ignore[no-untyped-call] # torch's own
+        return lambda x, y: loss_fn(model(x), y).backward()
+
+    outcome = examined(training_step(moves_in_backward, name="hooks", lr=0.1, **RECOMPUTING), "step.in-backward")
+    (found,) = (v for v in outcome.verdicts if v.clause == "step.in-backward")
+    assert found.status is Status.VIOLATED
+    assert "already updated weights of first.weight" in str(found.explanation)
 
 
 def wide(width: int) -> dict[str, Any]:
