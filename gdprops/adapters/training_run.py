@@ -59,7 +59,7 @@ class Training:
         self._called = list[list[dict[str, Any]]]()
         self._passes, self._overflowed = Passes(model), False
         self._at: list[Array] = []
-        self._own_random = RandomState()
+        self._own_random = self._known_random = RandomState()
         self._taken, self._remembers = 0, False
         self._at_first = () if optimizer is None else fingerprint(optimizer)
         self._sizes: tuple[int, ...] | None = None
@@ -132,7 +132,7 @@ class Training:
         self._taken += 1
         self._overflowed, returned = False, None
         self._own_random.put()  # our own looks have drawn from them
-        before, outside = self._passes.begin(), RandomState()
+        before, outside = self._passes.begin(), RandomState(like=self._known_random)
         if not any(self.trainable):
             raise Unsupported("every parameter is frozen")
         calls = self._task.calls(t)
@@ -143,8 +143,8 @@ class Training:
             self._inputs, self._first = data.inputs, self._first + rows_in((self._inputs,))
             returned = self._call(*data, **told)
         self._require_known_updates()
-        met, after = self._forward_pass(before, t), RandomState()
-        draws = after.differs_outside_torch(outside)
+        met, after = self._forward_pass(before, t), RandomState(like=outside)
+        draws, self._known_random = after.differs_outside_torch(outside), after
         self._own_random = after if draws else RandomState(all_of_them=False)
         self._expected.look_from(met._replace(random=outside.with_torch(met.random)) if draws else met)
         return returned
