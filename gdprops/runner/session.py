@@ -28,6 +28,7 @@ from gdprops.runner.explain import Explanation, explained
 from gdprops.runner.explain_backprop import explain as explain_backprop
 from gdprops.runner.items import FACED, REFERENCE, Item, cases_of, examiner, items_for
 from gdprops.runner.judging import blank, judge
+from gdprops.runner.remembered import remembered
 from gdprops.runner.search import Finding, judged, search, witnesses
 from gdprops.runner.seeding import KeyedDatabase, item_seed
 from gdprops.runner.shards import share
@@ -241,7 +242,8 @@ def _explained(verdict: Verdict, item: Item, subject: Any, domain: Domain, findi
 def _instead(subject: Any, domain: Domain, failing: Sequence[Any]) -> Explanation | None:
     """Return what a subject does instead, by its kind."""
     if subject.kind == "training-step":
-        return explained(subject, examples_of(subject, domain, failing[0], failing[1:]))
+        examples = examples_of(subject, domain, failing[0], failing[1:])
+        return remembered(subject, failing, lambda: explained(subject, examples))
     text = (explain_backprop if isinstance(subject, Backprop) else what_instead)(subject, list(failing))
     return None if text is None else Explanation(text)
 
