@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.padding import Padding
 from rich.text import Text
 
+from gdprops.demo.in_numpy import InNumpy
 from gdprops.demo.network import HIDDEN, INPUTS, NAMES, ROWS, Framework
 from gdprops.demo.programs import RATE, STEPS, all_gradients, furthest, gradients_of_a_sweep, large_rate, ten_steps
+from gdprops.demo.sweep import WIDE, weight_by_weight, wide_weights
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,6 +43,26 @@ def print_demo(console: Console, frameworks: Sequence[Framework]) -> None:
         console.print(
             Text(f"\nAfter {STEPS} steps {framework.name} and {frameworks[0].name} are {difference:.0e} apart.")
         )
+    _print_sweep(console)
+
+
+def _print_sweep(console: Console) -> None:
+    """Print what one step costs and what a sweep over 20,000 weights costs, and how far apart they end."""
+    weights = wide_weights()
+    began = time.perf_counter()
+    stepped = InNumpy().step(weights, RATE)
+    between = time.perf_counter()
+    swept, looks = weight_by_weight(weights, RATE)
+    ended = time.perf_counter()
+    apart, way = _distance(swept, stepped), _distance(stepped, weights)
+    _heading(console, f"The same network with {WIDE} hidden units: {looks:,} weights, one after the other (NumPy)")
+    _line(console, f"one simultaneous step   1 gradient evaluation, seconds {between - began:.4f}")
+    _line(console, f"weight by weight        {looks:,} gradient evaluations, seconds {ended - between:.2f}")
+    _line(console, f"they end apart          |v − w'| / |w' − w| = {apart / way:.3f}")
+
+
+def _distance(a: Sequence[Array], b: Sequence[Array]) -> float:
+    return math.sqrt(sum(_norm(x - y) ** 2 for x, y in zip(a, b, strict=True)))
 
 
 def _print_steps(console: Console, framework: Framework) -> list[Array]:

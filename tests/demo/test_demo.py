@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,7 @@ from gdprops.demo.programs import (
     layer_by_layer,
     ten_steps,
 )
+from gdprops.demo.sweep import weight_by_weight, wide_weights
 from gdprops.model.arrays import Array
 from gdprops.report.consoles import to_text
 
@@ -99,6 +101,32 @@ def test_it_fits_eighty_columns_without_broken_lines() -> None:
     page = to_text(lambda console: print_demo(console, EVERYWHERE), width=80)
     assert max(map(len, page.splitlines())) <= 80
     assert all(line.rstrip().endswith(tuple("0123456789)")) for line in page.splitlines() if line.startswith("  "))
+
+
+def naive_sweep(weights: Sequence[Array], rate: float) -> list[Array]:
+    """Move one weight after the other, each by its entry of a whole new gradient."""
+    moved = [w.copy() for w in weights]
+    for k, w in enumerate(moved):
+        for index in np.ndindex(w.shape):
+            w[index] -= rate * InNumpy().evaluate(moved)[1][k][index]
+    return moved
+
+
+@pytest.mark.parametrize("rate", [0.01, 1.0])
+def test_the_fast_sweep_is_the_naive_one(rate: float) -> None:
+    weights = wide_weights(hidden=150)
+    swept, looks = weight_by_weight(weights, rate)
+    assert looks == 7 * 150 + 1
+    assert furthest(swept, naive_sweep(weights, rate)) < 1e-12
+    assert furthest(swept, InNumpy().step(weights, rate)) > 1e-5
+    assert furthest(weights, wide_weights(hidden=150)) == 0.0, "the weights that it was given stay"
+
+
+def test_twenty_thousand_weights_take_twenty_thousand_looks() -> None:
+    began = time.process_time()
+    _, looks = weight_by_weight(wide_weights(), 0.01)
+    assert looks == 20_000
+    assert time.process_time() - began < 3.0, "0.3 s where nothing else runs"
 
 
 def test_the_first_weights_are_the_same_every_time() -> None:
