@@ -19,6 +19,7 @@ from gdprops.adapters.training_run import EXPECTATION
 from gdprops.adapters.trial_cases import architecture_trial
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.architecture import KINDS
+from gdprops.numerics.blocks import BLOCK
 from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE, SINGLE
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def _habits(subject: TrainingStep, case: Any, precision: int) -> Habits:
     _require_expectation(subject, run)
     if subject.own is not None:
         require_objective(subject.own, subject.task(case))
-    weights, gradients = run.weights(), run.gradients(run.weights(), 0)
+    weights = run.weights()
+    gradients = run.gradients(weights, 0)
     watch = _BackwardWatch(run)
     with watch, _DtypeWatch() as dtypes:
         run.step(0)
@@ -114,7 +116,8 @@ class _BackwardWatch(TorchFunctionMode):
     def _sums(self) -> list[str]:
         """Return a fingerprint of the weights: copies of a large model would cost memory."""
         with torch._C.DisableTorchFunction():
-            return [repr(float(p.detach().double().sum())) for p in self._run.live.parameters]
+            flat = (p.detach().reshape(-1) for p in self._run.live.parameters)
+            return [repr(float(part.double().sum())) for values in flat for part in values.split(BLOCK)]
 
 
 class _DtypeWatch(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's own
@@ -168,8 +171,8 @@ def _require_update(
     subject: TrainingStep, run: Training, weights: Sequence[Array], gradients: Sequence[Array | None]
 ) -> None:
     """Require that the returned optimizer moves something where the step does."""
-    rests = all(np.array_equal(w, o) for w, o in zip(weights, run.update(weights, gradients, None, None), strict=True))
-    moved = any(not np.array_equal(w, a) for w, a in zip(weights, run.weights(), strict=True))
+    rests = all(map(np.array_equal, weights, run.passing_update(weights, gradients, None, None)))
+    moved = not all(map(np.array_equal, weights, run.now()))
     if rests and moved and any(run.held):
         raise UsageError(f"{subject.name}: step() of the optimizer that it returns moves nothing; {EXPECTATION}")
 
