@@ -306,3 +306,16 @@ def _trains(model: nn.Module, loss_fn: nn.Module, parameters: list[nn.Parameter]
         optimizer.step()
 
     return step, optimizer
+
+
+def scheduler_first(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    optimizer = sgd(model)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 1 / (1 + t))
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        scheduler.step()
+        optimizer.step()
+
+    return step, optimizer

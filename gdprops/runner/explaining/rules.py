@@ -28,7 +28,11 @@ def rules(failures: Sequence[Failure]) -> list[Hypothesis]:
     settings = settings_of(step)
     if settings is None:
         return []
-    return [*_changed(settings), *STATEFUL, Hypothesis(MOVED_DECAY, on_steps(_decay_at_moved))]
+    others = [
+        Hypothesis(MOVED_DECAY, on_steps(_decay_at_moved)),
+        Hypothesis(OTHER_RATE, on_steps(_at_the_rate_in_force)),
+    ]
+    return [*_changed(settings), *STATEFUL, *others]
 
 
 def settings_of(step: Watched) -> Settings | None:
@@ -98,6 +102,20 @@ def _decay_at_moved(step: Watched) -> Weights | None:
         return None
     rate = float(settings[0]["lr"]) * float(settings[0]["weight_decay"])
     return [w if g is None else w - rate * w for w, g in zip(moved, step.gradients, strict=True)]
+
+
+OTHER_RATE = "the optimizer is called with another learning rate than the declared one (a scheduler has moved it)"
+
+
+def _at_the_rate_in_force(step: Watched) -> Weights | None:
+    """Descend at the rate that the user's optimizer shows; only where U is plain descent at a declared rate."""
+    rates = {float(group["lr"]) for group in step.settings or [] if "lr" in group}
+    if len(rates) != 1 or any(
+        (a != e).any() for a, e in zip(_times(step, "lr", 2.0) or (), step.expected, strict=True)
+    ):
+        return None
+    (rate,) = rates
+    return [w if g is None else w - rate * g for w, g in zip(step.before, step.gradients, strict=True)]
 
 
 def _positions(step: Watched) -> list[int] | None:

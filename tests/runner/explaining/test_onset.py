@@ -30,3 +30,11 @@ def test_what_begins_later_is_told_with_its_step(build: Callable[..., Any], text
     assert found.clause == clause
     assert found.constants is not None
     assert found.constants >= 1
+
+
+def test_a_rate_in_force_that_is_not_the_declared_one_is_told() -> None:
+    found = instead_of(steps.scheduler_first, lr=0.1)
+    assert found.text == (
+        "the optimizer is called with another learning rate than the declared one (a scheduler has moved it)"
+    )
+    assert found.constants == 0
