@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+_NAMELESS = re.compile(r"\b(nan|inf)\b")
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -20,8 +23,8 @@ def import_lines(spec: str) -> list[str]:
 
 
 def literal(values: Array | None) -> str:
-    """Return an array as a nested list."""
-    return "None" if values is None else str(np.asarray(values).tolist())
+    """Return an array as a nested list that Python reads: NaN and infinity have no names of their own."""
+    return "None" if values is None else _NAMELESS.sub(r"float('\1')", str(np.asarray(values).tolist()))
 
 
 def literals(arrays: Sequence[Array | None]) -> str:

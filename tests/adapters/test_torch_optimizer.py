@@ -388,3 +388,8 @@ def test_a_state_goes_through_a_file_and_implementations_are_switched() -> None:
     other.step(gradients())
     assert other.remembered() != run.remembered()
     assert torch.get_default_dtype() is torch.float32
+
+
+def test_a_script_with_nan_and_infinity_is_python() -> None:
+    lines = optimizer("torch.optim:SGD", lr=0.5).script_step([np.array([np.nan, -np.inf, 1.0])], Delivery.ASSIGNED)
+    assert lines[0] == "w1.grad = torch.tensor([float('nan'), -float('inf'), 1.0], dtype=w1.dtype)"

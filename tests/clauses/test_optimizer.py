@@ -13,7 +13,7 @@ import torch
 from gdprops.adapters.isolation import isolated
 from gdprops.adapters.torch_optimizer import optimizer
 from gdprops.clauses import catalogue
-from gdprops.clauses.alike import alternatives
+from gdprops.clauses.alike import alternatives, rounded_alike
 from gdprops.faults.correct import Adam, AMSGrad, Maximizing, Momentum, PlainDescent
 from gdprops.model.arrays import Array
 from gdprops.model.case import Plan, UpdateCase
@@ -232,6 +232,14 @@ def test_a_hyperparameter_that_changes_nothing_is_silent_in_each_case(fault: str
 )
 def test_other_values_of_a_hyperparameter_stay_where_it_has_its_meaning(name: str, value: Any, others: Any) -> None:
     assert alternatives(name, value) == others
+
+
+def test_rounding_accrues_on_the_way_back_too() -> None:
+    case = UpdateCase((np.zeros(1),), ((np.ones(1),), (np.ones(1),)), Plan(((0,),)), 53)
+    there_and_back = [[np.array([w])] for w in (0.0, -0.5, 1e-17)]
+    seen = [[np.array([w])] for w in (0.0, -0.5, 0.0)]
+    assert not rounded_alike(case, seen, there_and_back, lambda _: there_and_back, "").violated
+    assert rounded_alike(case, [*seen[:2], [np.array([1e-12])]], there_and_back, lambda _: there_and_back, "").violated
 
 
 class Batching(PlainDescent):
