@@ -135,7 +135,8 @@ class Watched:
 
         They stand where they were computed: the next look or update overwrites them.
         """
-        own = [i in self.run.layers[-1] for i in range(len(self.names))]
+        layers = [layer for layer in self.run.layers if any(self.gradients[i] is not None for i in layer)]
+        own = [i in (layers or self.run.layers)[-1] for i in range(len(self.names))]
         moved = [e if mine else b for e, b, mine in zip(self.expected, self.before, own, strict=True)]
         again = self.run.gradients(moved, self.batch)
         return self.passing_update([g if mine else a for g, a, mine in zip(self.gradients, again, own, strict=True)])

@@ -193,6 +193,25 @@ def test_segments_that_differentiate_for_themselves_are_seen() -> None:
     assert all(p.grad is None for p in run.live.model.parameters())
 
 
+class Taught(nn.Module):
+    """Its last layer is a teacher that has no gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.teacher = nn.Linear(3, 4), nn.Linear(4, 2), nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            self.teacher(x)
+        out: Tensor = self.second(torch.tanh(self.first(x)))
+        return out
+
+
+def test_a_sweep_is_told_apart_at_the_last_layer_that_learns() -> None:
+    subject = training_step(trains_at_once, name="taught", **{**RECOMPUTING, "models": Taught})
+    assert "step.simultaneous" in held(examined(subject, "step.simultaneous"))
+
+
 def test_a_shared_weight_that_moves_at_its_first_use_is_named() -> None:
     """There a hook fires once per use: what it moves at once is read again by the segments before."""
 
