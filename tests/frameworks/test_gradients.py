@@ -136,18 +136,19 @@ def assert_caught(framework: str) -> None:
     assert "The gradient is the derivative of the loss: g_i = ∂J/∂w_i." in str(report)
     assert verdict.blame
     assert verdict.counterexample is not None
-    assert verdict.counterexample.python == "", "the optimizer has done nothing that could be shown"
+    assert "# seen: W1" in verdict.counterexample.python
 
 
 @pytest.mark.skipif("jax" not in INSTALLED, reason="JAX is not installed")
 def test_jax_compiles_once_for_each_precision() -> None:
-    from gdprops.adapters.jax_gradients import TRACED
+    from gdprops.adapters.jax_gradients import TRACED, _functions
 
-    gdprops.check(plain_descent("jax"), clauses=["gradient.*"], examples=6, seed=1, timeout=600)
-    before = TRACED.copy()
-    gdprops.check(plain_descent("jax"), clauses=["gradient.*"], examples=6, seed=2, timeout=600)
-    assert before["gradient"] >= 2
-    assert before == TRACED, "another network was compiled again"
+    _functions.cache_clear()
+    TRACED.clear()
+    for seed in (1, 2):
+        gdprops.check(plain_descent("jax"), clauses=["gradient.*"], examples=6, seed=seed, timeout=600)
+    assert TRACED["gradient"] == 2
+    assert max(TRACED.values()) <= 2, f"another network was compiled again: {TRACED}"
 
 
 @pytest.mark.skipif("jax" not in INSTALLED, reason="JAX is not installed")
