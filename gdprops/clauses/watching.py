@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from gdprops.clauses.rooms import rooms
 from gdprops.model.training import Noticed
 from gdprops.numerics import decisions
 from gdprops.numerics.blocks import blocks
 from gdprops.numerics.comparison import alike, is_clearly_other
-from gdprops.numerics.floor import perturbed, perturbed_one_by_one
+from gdprops.numerics.floor import perturbed_one_by_one
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -120,11 +121,6 @@ class Watched:
     def moved(self) -> list[bool]:
         """Return which parameters have moved at all."""
         return [not alike(a, b) for a, b in zip(self.after, self.before, strict=True)]
-
-    def is_forgotten(self, i: int) -> bool:
-        """Say whether a parameter has a gradient, and no optimizer to move it."""
-        g = self.gradients[i]
-        return not self.held[i] and g is not None and bool(g.any())
 
     def is_left_alone(self, i: int) -> bool:
         """Say whether a parameter has no gradient and U leaves it where it is."""
@@ -245,7 +241,7 @@ def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, .
     if not skipped:
         run.adopt()
     known: Sequence[Any] | None = run.allowed(before, t)
-    allowed = _allowed(run, t, before, after, expected, gradients, state, settings) if known is None else known
+    allowed = rooms(run, t, before, after, expected, gradients, state, settings) if known is None else known
     return Watched(
         t + 1,
         run.names,
@@ -274,42 +270,3 @@ def _ends(moved: Arrays, after: Arrays) -> list[Array]:
 
 def _alike(a: Arrays, b: Arrays) -> bool:
     return all(x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
-
-
-def _allowed(
-    run: Training, t: int, before: Arrays, after: Arrays, expected: Arrays, gradients: Grads, state: Any, settings: Any
-) -> list[Any]:
-    """Return 16 floors per parameter.
-
-    A floor is how far the displacement moves when weights and inputs move by one ulp, plus one ulp of the larger of |w|
-    and a tenth of |g|. What is off by less than 16 such ulps is right whatever the rest of the floor would be: it is
-    then held to the ulps alone, and the rest is not measured.
-    """
-    ulps = [decisions.FLOORS_PER_TENSOR * _ulp(b, g) for b, g in zip(before, gradients, strict=True)]
-    if all(_is_within(a, e, u) for a, e, u in zip(after, expected, ulps, strict=True)):
-        return ulps
-    shaken = perturbed(before, np.random.default_rng(t))
-    nudged = run.passing_update(shaken, run.gradients(shaken, t, shaken=True), state, settings)
-    pairs = zip(nudged, shaken, expected, before, strict=True)
-    floors = [decisions.FLOORS_PER_TENSOR * _apart(n, s, e, b) + u for (n, s, e, b), u in zip(pairs, ulps, strict=True)]
-    other = run.dialect(before, gradients, state, settings)
-    return floors if other is None else [f + np.abs(o - e) for f, o, e in zip(floors, other, expected, strict=True)]
-
-
-def _is_within(a: Array, e: Array, room: float) -> bool:
-    return alike(a, e) or bool((np.abs(a - e) <= room).all())
-
-
-def _apart(nudged: Array, shaken: Array, plain: Array, before: Array) -> float:
-    with np.errstate(invalid="ignore"):
-        return float(np.abs((nudged - shaken) - (plain - before)).max(initial=0.0))
-
-
-def _ulp(w: Array, g: Array | None) -> float:
-    size, pull = _largest(w), 0.0 if g is None else decisions.GRADIENT_SHARE * _largest(g)
-    return float(np.spacing(w.dtype.type(max(size, pull))))
-
-
-def _largest(values: Array) -> float:
-    """Return the largest absolute value, without a temporary array as large."""
-    return max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
