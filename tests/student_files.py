@@ -316,6 +316,39 @@ def step(p, X, y, lr):
         p[name] -= lr * g
 """
 
+RESHAPES = (
+    ONE_OUTPUT.replace("np.mean((", "0.5 / len(X) * np.sum((")
+    .replace("2 * (out - y)", "(out - y)")
+    .replace('p["W2"].T', 'p["W2"].reshape(p["W2"].shape[::-1])')
+)
+"""Takes a reshape for a transpose: the same as long as there is one output."""
+FEW_ROWS = ONE_OUTPUT.replace("len(X)", "min(len(X), 3)").replace("np.mean((", "1 / len(X) * np.sum((")
+"""Forgets how many rows there are beyond three."""
+
+BACK_TO_FRONT = """\
+import numpy as np
+
+def loss(p, x, y):
+    return 0.5 * np.sum((p["W2"] @ np.tanh(p["W1"] @ x + p["b1"]) + p["b2"] - y) ** 2)
+
+def step(p, x, y, lr):
+    h = np.tanh(p["W1"] @ x + p["b1"])
+    d = p["W2"] @ h + p["b2"] - y
+    dh = p["W2"].T @ d * (1 - h**2)
+    for name, g in (("W2", np.outer(d, h)), ("b2", d), ("W1", np.outer(dh, x)), ("b1", dh)):
+        p[name] -= lr * g
+"""
+"""Python evaluates the last layer's weights first."""
+FITS_NOT_ONE_INPUT = (
+    BACK_TO_FRONT
+    + """\
+
+def shapes(i, h, o):
+    return {"W1": (h, max(i, 2)), "b1": (h,), "W2": (o, h), "b2": (o,)}
+"""
+)
+"""Its loss raises where X has one column."""
+
 CORRECT = {
     "plain": PLAIN,
     "columns": COLUMNS,
@@ -327,6 +360,7 @@ CORRECT = {
     "masked": MASKED,
     "loops": LOOPS,
     "one output": ONE_OUTPUT,
+    "back to front": BACK_TO_FRONT,
 }
 
 

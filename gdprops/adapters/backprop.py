@@ -12,9 +12,10 @@ from gdprops.adapters import written_trial
 from gdprops.adapters.calling import Calls
 from gdprops.adapters.guessed_shapes import guessed
 from gdprops.adapters.written import Functions, WrittenRun
+from gdprops.adapters.written_checked import SIZES
 from gdprops.adapters.written_forms import Container, RateAt, described, rate_at
 from gdprops.adapters.written_script import written_script
-from gdprops.adapters.written_trial import SIZES, Asked
+from gdprops.adapters.written_trial import Asked
 from gdprops.errors import UsageError
 from gdprops.model.layout import SAMPLES, TARGETS, Layout, Shape
 from gdprops.model.names import nearest
@@ -99,7 +100,8 @@ def backprop(
         gradients: ``gradients(params, X, y)`` returns the gradients under the parameters' names (or ``d`` + name).
         shapes: the shapes of the parameters, front to back: ``{"W1": (2, 3), "b1": (3,), …}`` or a list of shapes, or
             a function ``(n_in, n_hidden, n_out) -> shapes``, called with sizes from 1 to 3. None: the usual ones for
-            the names that the loss asks for, with any number of outputs or, if it is right with one only, with one.
+            the names that the loss asks for, with any number of outputs or, if it is
+            right with one only, with one (where that looks like a mistake, ``outputs=`` is asked for).
         inputs: the number of features, where fixed shapes leave it open.
         outputs: the number of outputs, likewise.
         samples: whether X holds a sample in all its ``"rows"`` or ``"columns"``, or just one, ``"single"`` (n_in,) or
@@ -111,8 +113,8 @@ def backprop(
         name: what reports call it.
 
     Raises:
-        UsageError: for a missing or unusable function, for shapes that do not fit the loss, and for a loss that is not
-            a float, not deterministic, or not differentiable.
+        UsageError: for a missing or unusable function, for shapes that do not fit the loss, where it cannot be told
+            how many outputs are meant, and for a loss that is not a float, not deterministic, or not differentiable.
     """
     if not callable(loss):
         raise UsageError(f"backprop: loss={described(loss)}; expected loss(params, X, y) -> float")

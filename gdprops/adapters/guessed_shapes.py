@@ -16,6 +16,7 @@ import numpy as np
 
 from gdprops.adapters.written_forms import Container
 from gdprops.model.layout import Shape
+from gdprops.model.names import layer_of
 
 Shapes = Callable[[int, int, int], Mapping[str, Shape]]
 DISTINCT = (2, 5, 11)
@@ -58,10 +59,14 @@ def layers_by_shape(names: Sequence[str], shapes: Shapes) -> tuple[tuple[int, ..
 
 def guessed(loss: Callable[..., Any]) -> list[tuple[Container, Shapes]]:
     """Return the usual shapes for the names that a loss asks its params for, or for a list of so many."""
-    names = _asked_names(loss)
-    if names:
-        kinds = [bool(BIAS.match(name)) for name in names]
-        return [(Container(tuple(names)), _under(names, form)) for form in _forms(kinds)]
+    asked = _asked_names(loss)
+    if asked:
+        orders = dict.fromkeys((tuple(asked), tuple(sorted(asked, key=lambda name: _number(layer_of(name))))))
+        return [
+            (Container(names), _under(names, form))
+            for names in orders
+            for form in _forms([bool(BIAS.match(name)) for name in names])
+        ]
     found = list[tuple[Container, Shapes]]()
     for n in LENGTHS:
         if _accepts(loss, n):
@@ -70,6 +75,10 @@ def guessed(loss: Callable[..., Any]) -> list[tuple[Container, Shapes]]:
             patterns = [alternating, [False] * n] if n % 2 == 0 else [[False] * n]
             found += [(Container(None), _under(listed, form)) for kinds in patterns for form in _forms(kinds)]
     return found
+
+
+def _number(layer: str) -> int:
+    return int(layer) if layer.isdecimal() else 0
 
 
 def _asked_names(loss: Callable[..., Any]) -> list[str]:

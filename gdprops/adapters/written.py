@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
+from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, Any, final
 
@@ -132,16 +133,22 @@ class WrittenRun(Stateless):
         return found.params
 
     def looked_at(self) -> list[tuple[str, list[str], list[Array], list[Array]]]:
-        """Call what only looks; return for each what it is, the names, and the bytes before and after."""
-        functions = self._functions
-        named = [(LOSS, functions.loss)] + [(GRADIENTS, functions.gradients)] * (functions.gradients is not None)
+        """Call every function; return for each what it is, the names, and the bytes before and after.
+
+        A step may move its params, but neither X nor y.
+        """
+        functions, rate = self._functions, self.case.rate
+        step = functions.step and partial(functions.rate_at.call, functions.step)
         seen = []
-        for what, function in named:
+        for what, function in ((LOSS, functions.loss), (GRADIENTS, functions.gradients), (STEP, step)):
+            if function is None:
+                continue
             (x, y), arrays = self._data(self.case.batches[0]), self.weights()
             before, params = [*(a.copy() for a in arrays), x.copy(), y.copy()], self._container.of(arrays)
             with self._running(what):
-                function(params, x, y)  # type: ignore[misc] # a callable, or it would not be in the list
-            seen.append((what, [*self.names, "X", "y"], before, [*self._arrays(params, what), x, y]))
+                function(params, x, y, *[rate] * (what is STEP))
+            after = [x, y] if what is STEP else [*self._arrays(params, what), x, y]
+            seen.append((what, [*self.names, "X", "y"][-len(after) :], before[-len(after) :], after))
         return seen
 
     def _arrays(self, params: Any, what: str) -> list[Array]:

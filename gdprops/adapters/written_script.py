@@ -34,9 +34,9 @@ def _looks(run: WrittenRun, name: str) -> list[str]:
         lines.append(f"print({name}({', '.join(['params', *map(_array, run.data(t))])}))")
         try:
             lines.append(f"# seen:     {_told(run, run.stated_gradients(t))}")
+            lines.append(f"# expected: {_told(run, run.gradients(run.weights(), t))}")
         except SubjectCrash as crash:
             return [*lines, f"# {_one_line(crash)}"]
-        lines.append(f"# expected: {_told(run, run.gradients(run.weights(), t))}")
     return lines
 
 
@@ -46,8 +46,8 @@ def _steps(run: WrittenRun, name: str, rate_at: RateAt) -> list[str]:
     for t in range(len(run.case.batches)):
         call = f"{name}({rate_at.written(['params', *map(_array, run.data(t))], run.case.rate)})"
         before = run.weights()
-        expected = run.update(before, run.gradients(before, t), None, None)
         try:
+            expected = run.update(before, run.gradients(before, t), None, None)
             run.step(t)
         except SubjectCrash as crash:
             return [*lines, call, f"# {_one_line(crash)}"]

@@ -9,30 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from gdprops.adapters.calling import Calls
 from gdprops.adapters.isolation import isolated
-from gdprops.adapters.written import GRADIENTS, LOSS, Functions, WrittenRun, as_loss
+from gdprops.adapters.written import LOSS, Functions, WrittenRun, as_loss
+from gdprops.adapters.written_checked import (
+    RAN,
+    SECONDS,
+    SIZES,
+    Checked,
+    check_gradients,
+    check_step,
+    largest,
+    trial_run,
+)
 from gdprops.errors import SubjectCrash, SubjectTimeout, UsageError
-from gdprops.model.case import BackpropCase
 from gdprops.model.layout import CLASSES, FLAT, SAMPLES, TARGETS, Layout
-from gdprops.model.network import Batch
 from gdprops.numerics import decisions
 
 if TYPE_CHECKING:
     from gdprops.adapters.guessed_shapes import Shapes
     from gdprops.adapters.written_forms import Container
-    from gdprops.model.arrays import Array
-
-SIZES = (2, 3, 2)
-"""The sizes (n_in, n_hidden, n_out) on which a subject is tried."""
-CLASSES_TRIED = 3
-"""Labels of more than two classes are not taken for zeros and ones."""
-SECONDS = 60.0
-GOLDEN = (5**0.5 - 1) / 2
 REMEDY = "say what they take with shapes=, samples=, targets=, inputs= or outputs="
 
 
@@ -53,26 +52,34 @@ class Asked:
 @final
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What became of one form: how far the functions got, how many parameters were right, what the first crash said."""
+    """What became of one form: whether the loss takes it, what was found of each function, what went wrong first."""
 
     functions: Functions
     accepted: bool
-    ran: int = 0
-    right: int = 0
+    found: tuple[Checked, ...] = ()
     said: str = ""
     is_no_float: bool = False
 
     @property
+    def ran(self) -> int:
+        """How far the functions got."""
+        return sum(one.ran for one in self.found)
+
+    @property
     def score(self) -> tuple[int, int]:
         """What runs counts before what is right."""
-        return self.ran, self.right
+        return self.ran, sum(len(one.right) for one in self.found)
 
     @property
     def is_right(self) -> bool:
         """Whether everything runs and is right."""
-        given = (self.functions.step is not None) + (self.functions.gradients is not None)
-        parameters = len(self.functions.layout.shapes(*SIZES))
-        return self.score == (given * RAN, given * parameters)
+        return self.accepted and not self.wrong
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """The parameters that a function which ran, or one that did not, is not right on."""
+        names = self.functions.layout.shapes(*SIZES)
+        return tuple(name for name in names if not all(name in one.right for one in self.found))
 
 
 def settled(functions: Functions, asked: Asked, name: str) -> Functions:
@@ -81,7 +88,7 @@ def settled(functions: Functions, asked: Asked, name: str) -> Functions:
         with isolated():
             chosen = _chosen(functions, asked, name)
             _require_loss(chosen, name)
-            _run(chosen).require_forms()
+            trial_run(chosen).require_forms()
     except SubjectCrash:
         return chosen
     except SubjectTimeout as hang:
@@ -105,6 +112,8 @@ def _chosen(functions: Functions, asked: Asked, name: str) -> Functions:
     if not best.ran and best.said:
         raise UsageError(f"{name}: {best.said}, whatever the form of X and y that loss takes; {REMEDY}")
     _require_sizes(best, accepted, asked, name)
+    if best.is_right:
+        _require_outputs(best.functions.layout, accepted, name)
     return best.functions
 
 
@@ -172,58 +181,34 @@ def _require_sizes(best: Tried, accepted: Sequence[Tried], asked: Asked, name: s
         )
 
 
+def _require_outputs(layout: Layout, accepted: Sequence[Tried], name: str) -> None:
+    """What runs with several outputs, and is right with one only, may be a mistake or a network of one: it is asked.
+
+    Where it is wrong by the number of outputs and nothing else, the loss is a mean over the entries of one output.
+    """
+    for one in accepted:
+        other = one.functions.layout
+        is_the_same = other == replace(layout, outputs=other.outputs)
+        ran = all(check.ran == RAN for check in one.found)
+        if is_the_same and ran and one.wrong and not all(check.by_outputs for check in one.found):
+            raise UsageError(
+                f"{name}: right with one output, wrong with {SIZES[2]} ({', '.join(one.wrong)}): "
+                f"say outputs=1 if one is meant, outputs={SIZES[2]} if not"
+            )
+
+
 def _tried(functions: Functions) -> Tried:
     """Run everything on one form, and compare it with the derivative of the loss."""
-    run = _run(functions)
+    run = trial_run(functions)
     try:
         if not np.isfinite(run.stated_loss()):
             return Tried(functions, False, said=f"{LOSS} is not finite ({_form(run)})")
     except SubjectCrash as crash:
         return Tried(functions, False, said=f"{crash} ({_form(run)})", is_no_float=bool(crash.told))
-    parts = [(f is not None, check) for f, check in ((functions.gradients, _gradients), (functions.step, _step))]
-    found = [check(functions) for given, check in parts if given]
-    said = next((f"{text} ({_form(run)})" for ran, _, text in found if not ran), "")
-    return Tried(functions, True, sum(ran for ran, _, _ in found), sum(right for _, right, _ in found), said)
-
-
-RAN, MISFORMED, RAISED = 2, 1, 0
-
-
-def _gradients(functions: Functions) -> tuple[int, int, str]:
-    """Return whether the gradients come in the parameters' form, how many are right, and what went wrong."""
-    right = set(range(len(functions.layout.shapes(*SIZES))))
-    try:
-        for run in (_run(functions), _run(functions, more=1)):
-            seen, expected = run.stated_gradients(0), run.gradients(run.case.tensors, 0)
-            if any(s is None or s.shape != w.shape for s, w in zip(seen, run.case.tensors, strict=True)):
-                return MISFORMED, 0, f"{GRADIENTS} returned other shapes than the parameters'"
-            right &= _near(seen, expected, run.errors(run.case.tensors, 0), expected)
-    except SubjectCrash as crash:
-        return MISFORMED if crash.told else RAISED, 0, str(crash)
-    return RAN, len(right), ""
-
-
-def _step(functions: Functions) -> tuple[int, int, str]:
-    """Return whether a step leaves the parameters' form, how many it moves rightly, and what went wrong."""
-    right = set(range(len(functions.layout.shapes(*SIZES))))
-    try:
-        for run in (_run(functions), _run(functions, more=1)):
-            before = run.weights()
-            run.step(0)
-            expected = run.update(before, run.gradients(before, 0), None, None)
-            moved = [e - b for e, b in zip(expected, before, strict=True)]
-            right &= _near(run.weights(), expected, run.allowed(before, 0), moved)
-    except SubjectCrash as crash:
-        return MISFORMED if crash.told else RAISED, 0, str(crash)
-    return RAN, len(right), ""
-
-
-def _near(seen: Sequence[Any], expected: Sequence[Any], rooms: Sequence[Array], reach: Sequence[Any]) -> set[int]:
-    """Return what is as expected, where the room is small beside what moves: anything is near in a large room."""
-    if _largest(rooms) > decisions.JUMPY_SHARE * _largest(reach):
-        return set()
-    parts = enumerate(zip(seen, expected, rooms, strict=True))
-    return {i for i, (s, e, room) in parts if (np.abs(s - e) <= room).all()}
+    parts = ((functions.gradients, check_gradients), (functions.step, check_step))
+    found = tuple(check(functions) for given, check in parts if given is not None)
+    said = next((f"{one.said} ({_form(run)})" for one in found if not one.ran), "")
+    return Tried(functions, True, found, said)
 
 
 def _form(run: WrittenRun) -> str:
@@ -231,46 +216,15 @@ def _form(run: WrittenRun) -> str:
     return f"X of shape {np.shape(x)}, y {np.shape(y)}"
 
 
-def _run(functions: Functions, more: int = 0) -> WrittenRun:
-    return WrittenRun(functions, Calls(SECONDS), trial(functions.layout, more=more))
-
-
-def trial(layout: Layout, *, more: int = 0) -> BackpropCase:
-    """Return a case with more rows than any size: what broadcasts by chance does not pass."""
-    classes, flat = layout.targets in CLASSES, layout.targets in FLAT
-    n_in, n_out = layout.inputs or SIZES[0], layout.outputs or (CLASSES_TRIED if classes else 1 if flat else SIZES[2])
-    shapes = layout.shapes(n_in, SIZES[1], n_out)
-    most = max([1, n_in, n_out, *(n for shape in shapes.values() for n in shape)])
-    rows = 1 if layout.has_one_sample else 2 + most + more
-    tensors = tuple(_spread(shape, k + more) for k, shape in enumerate(shapes.values()))
-    batch = Batch(_spread((rows, n_in), 1 + more), _targets(layout.targets, rows, n_out, more))
-    return BackpropCase(tuple(shapes), tensors, (batch,), layout.rate or 0.5)
-
-
-def _spread(shape: tuple[int, ...], start: int) -> Array:
-    """Return numbers from -1 to 1 that no small sum of makes zero."""
-    count = int(np.prod(shape, dtype=np.int64))
-    return np.asarray(2 * ((np.arange(count) + 1 + 7 * start) * GOLDEN % 1) - 1).reshape(shape)
-
-
-def _targets(kind: str, rows: int, n_out: int, more: int) -> Array:
-    labels = (np.arange(rows) + more) % n_out
-    if kind in CLASSES:
-        return labels if kind == "labels" else np.eye(n_out)[labels]
-    shape = (rows,) if kind in FLAT else (rows, n_out)
-    numbers = _spread(shape, 3 + more)
-    return (numbers > 0).astype(np.float64) if kind.startswith("binary") else numbers
-
-
 def _require_loss(functions: Functions, name: str) -> None:
     """Raise `UsageError` for a loss that is not deterministic, does not depend on the weights, or jumps."""
-    run = _run(functions)
+    run = trial_run(functions)
     first, second = run.stated_loss(), run.stated_loss()
     if as_loss(first) != as_loss(second):
         raise UsageError(f"{name}: loss is not deterministic: the same call gave {first!r} and {second!r}")
-    runs = [run, _run(functions, more=1), _run(functions, more=2)]
-    slopes = [_largest(r.gradients(r.case.tensors, 0)) for r in runs]
-    errors = [_largest(r.errors(r.case.tensors, 0)) for r in runs]
+    runs = [run, trial_run(functions, more=1), trial_run(functions, more=2)]
+    slopes = [largest(r.gradients(r.case.tensors, 0)) for r in runs]
+    errors = [largest(r.errors(r.case.tensors, 0)) for r in runs]
     if all(e > decisions.JUMPY_SHARE * s for e, s in zip(errors, slopes, strict=True)) and any(errors):
         raise UsageError(
             f"{name}: loss is not differentiable: its differences contradict each other (is it rounded, or does it "
@@ -278,7 +232,3 @@ def _require_loss(functions: Functions, name: str) -> None:
         )
     if not any(slopes):
         raise UsageError(f"{name}: loss does not change with the weights: there is nothing to descend")
-
-
-def _largest(arrays: Sequence[Array | None]) -> float:
-    return max((float(np.abs(a).max(initial=0.0)) for a in arrays if a is not None), default=0.0)

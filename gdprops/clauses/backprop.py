@@ -136,7 +136,7 @@ def matches_loss(subject: WrittenSubject, case: BackpropCase) -> Evidence:
 
 
 def pure(subject: WrittenSubject, case: BackpropCase) -> Evidence:
-    """Both loss and gradients leave params, X and y byte for byte as they were."""
+    """Both loss and gradients leave params, X and y byte for byte as they were, and a step leaves X and y so."""
     run = subject.begin(case)
     return workbench.combine(
         workbench.same_bytes(after, before, names=names, what=f"{what} writes into what it is given")
@@ -164,7 +164,9 @@ FACES: dict[str, Face] = {
     "gradient.matches-loss": Face(
         _looks, _seen_again(matches_loss), _without_gradients, ("backprop-forgets-the-activation",)
     ),
-    "gradient.pure": Face(_looks, pure, refuted_by=("backprop-gradients-move-weights",)),
+    "gradient.pure": Face(
+        _looks, pure, refuted_by=("backprop-gradients-move-weights", "backprop-takes-the-error-in-place")
+    ),
     "step.simultaneous": _steps(training.simultaneous, *EARLY),
     "step.plain": _steps(plain, *EARLY),
     "step.moves-all": _steps(training.moves_all, "backprop-trains-only-the-last-layer"),

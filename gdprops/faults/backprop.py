@@ -153,6 +153,14 @@ def adds_the_gradient(params: Params, X: Array, y: Array, lr: float) -> None:
         params[name] += lr * g
 
 
+def takes_the_error_in_place(params: Params, X: Array, y: Array, lr: float) -> None:
+    """Write the error into the targets: the next epoch trains towards something else."""
+    found = gradients(params, X, y)
+    y -= np.tanh(X @ params["W1"] + params["b1"]) @ params["W2"] + params["b2"]
+    for name, g in found.items():
+        params[name] -= lr * g
+
+
 STEP = ("step.simultaneous", "step.plain")
 
 
@@ -225,6 +233,7 @@ FAULTS = (
     ),
     _gradients(forgets_a_bias, "The last bias has no gradient.", "gradient.complete"),
     _gradients(gradients_move_weights, "Asking for the gradients moves the weights.", "gradient.pure"),
+    _step(takes_the_error_in_place, "The step overwrites the targets that it is given.", "gradient.pure"),
     _step(trains_only_the_last_layer, "Only the output layer moves.", "step.moves-all"),
     _step(steps_twice, "The same gradients are applied twice.", "step.once"),
     _step(

@@ -85,7 +85,7 @@ def test_a_large_network_is_refused() -> None:
 
 
 def test_a_loss_that_is_no_float() -> None:
-    with pytest.raises(UsageError, match=r"loss\(params, X, y\) returned an array of shape \(5, 2\); expected a float"):
+    with pytest.raises(UsageError, match=r"loss\(params, X, y\) returned an array of shape \(6, 2\); expected a float"):
         backprop(lambda params, X, y: written.forward(params, X)[1] - y, STEP, shapes=SHAPES, name="student")
 
 
@@ -97,7 +97,7 @@ def test_a_loss_that_is_not_deterministic() -> None:
 def test_a_loss_that_raises() -> None:
     with pytest.raises(UsageError) as raised:
         backprop(lambda params, X, y: params["W9"], STEP, shapes=SHAPES, name="student")
-    assert "loss(params, X, y) raised KeyError: 'W9' (X of shape (5, 2), y (5, 2))" in str(raised.value)
+    assert "loss(params, X, y) raised KeyError: 'W9' (X of shape (6, 4), y (6, 2))" in str(raised.value)
     assert "\n" not in str(raised.value)
 
 

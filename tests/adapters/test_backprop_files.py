@@ -29,6 +29,7 @@ FORMS = {
     "masked": ("rows", "binary-vector", (2,)),
     "loops": ("rows", "labels", (3, 2)),
     "one output": ("rows", "numbers", (2, 3)),
+    "back to front": ("single", "numbers", (3, 2)),
 }
 
 
@@ -88,11 +89,11 @@ MOVED = "p['W'] -= lr * X.T @ (X @ p['W'] - y)"
 @pytest.mark.parametrize(
     ("loss", "step", "message"),
     [
-        ("X @ p['W'] - y", MOVED, "returned an array of shape (4, 2); expected a float (X of shape (4, 2), y (4, 2))"),
+        ("X @ p['W'] - y", MOVED, "returned an array of shape (6, 2); expected a float (X of shape (6, 4), y (6, 2))"),
         ("np.random.rand() + " + HALF, MOVED, "FILE: loss is not deterministic: the same call gave "),
         ("round(float(" + HALF + "), 4)", MOVED, "FILE: loss is not differentiable: its differences contradict"),
         ("float(np.sum(0 * (X @ p['W'] - y)))", MOVED, "FILE: loss does not change with the weights"),
-        (HALF, "raise ValueError('no')", "FILE: step(params, X, y, lr) raised ValueError: no (X of shape (4, 2), y "),
+        (HALF, "raise ValueError('no')", "FILE: step(params, X, y, lr) raised ValueError: no (X of shape (6, 4), y "),
         (HALF, "return {'V': p['W']}", "returned a dict with the keys V; expected params, a dict with the keys W"),
         ("0.0 * len(p.values())", MOVED, "FILE: no shapes are declared, and what loss asks its params for does not"),
     ],
@@ -156,6 +157,25 @@ def test_a_mean_over_entries_is_no_mean_over_rows_where_more_outputs_are_declare
     )
 
 
+def test_what_is_right_with_one_output_alone_is_asked_about(tmp_path: Path) -> None:
+    asked = refused(students.RESHAPES, tmp_path)
+    assert asked == (
+        "FILE: right with one output, wrong with 2 (W1, b1): say outputs=1 if one is meant, outputs=2 if not"
+    )
+    found = {}
+    for outputs in (1, 2):
+        subject = handed_in(students.RESHAPES, tmp_path, outputs=outputs)
+        outcome = check_subject(subject, settings=Settings(seed=0, examples=40), clauses="step.plain")
+        found[outputs] = outcome.verdicts[0].status
+    assert found == {1: Status.HELD, 2: Status.VIOLATED}
+
+
+def test_what_goes_wrong_with_many_rows_alone_is_seen(tmp_path: Path) -> None:
+    subject = handed_in(students.FEW_ROWS, tmp_path)
+    (verdict,) = check_subject(subject, settings=Settings(seed=0, examples=40), clauses="step.plain").verdicts
+    assert verdict.status is Status.VIOLATED
+
+
 def test_no_framework_is_imported_for_files(tmp_path: Path) -> None:
     (tmp_path / "ann.py").write_text(students.PLAIN, encoding="utf-8")
     code = (
@@ -164,3 +184,17 @@ def test_no_framework_is_imported_for_files(tmp_path: Path) -> None:
         "assert code == 0 and 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+
+
+def test_names_that_are_asked_for_back_to_front_are_put_in_order(tmp_path: Path) -> None:
+    layout = handed_in(students.BACK_TO_FRONT, tmp_path).layout
+    assert dict(layout.shapes(2, 3, 5)) == {"W1": (3, 2), "b1": (3,), "W2": (5, 3), "b2": (5,)}
+    outcome = check_subject(handed_in(students.BACK_TO_FRONT, tmp_path), settings=Settings(seed=0, examples=20))
+    assert {v.clause: v.reason for v in outcome.verdicts if v.status in (Status.VIOLATED, Status.ERROR)} == {}
+
+
+def test_a_loss_that_raises_on_some_sizes_is_no_bug_of_ours(tmp_path: Path) -> None:
+    subject = handed_in(students.FITS_NOT_ONE_INPUT, tmp_path)
+    outcome = check_subject(subject, settings=Settings(seed=0, examples=20), clauses="step.plain")
+    assert outcome.verdicts[0].status is Status.VIOLATED
+    assert "matmul" in outcome.verdicts[0].reason

@@ -139,9 +139,7 @@ def test_a_forgotten_layer_breaks_moves_all() -> None:
 
 def test_a_forgotten_mean() -> None:
     verdict = primary(backprop(**RELU, step=written.forgets_to_average), clauses="step.simultaneous")
-    assert verdict.explanation == (
-        "W1, b1, W2, b2: moved farther by the number of rows (the gradient is not divided by them)"
-    )
+    assert verdict.explanation == "the gradient is multiplied by the number of rows (it is not divided by them)"
 
 
 def test_a_step_taken_twice() -> None:
@@ -180,6 +178,16 @@ def test_gradients_that_move_the_weights() -> None:
     assert verdict.clause == "gradient.pure"
     assert verdict.reason == "gradients(params, X, y) writes into what it is given"
     assert verdict.blame == ("W1",)
+
+
+def test_a_step_that_overwrites_its_targets() -> None:
+    def overwriting(params: Any, X: Any, y: Any, lr: float) -> None:
+        written.in_place(params, X, y, lr)
+        y[:] = 0
+
+    verdict = primary(backprop(**TWO_LAYERS, step=overwriting), clauses="gradient.pure")
+    assert verdict.reason == "step(params, X, y, lr) writes into what it is given"
+    assert verdict.blame == ("y",)
 
 
 def test_a_loss_that_centers_its_inputs() -> None:
