@@ -123,7 +123,12 @@ def _training_step(found: Any, given: dict[str, Any], rule: str | None, spec: st
     from gdprops.adapters.training_step import training_step
 
     require_keywords(training_step, given, f"--as training-step {spec}")
-    if check_rule(rule) == "sgd" and "lr" not in given:
+    if check_rule(rule) not in (None, "sgd"):
+        raise UsageError(
+            f"--rule {rule}: a training step declares its rule by the optimizer that build returns, or in Python: "
+            "gdprops.training_step(build, rule=lambda params: torch.optim.Adam(params, lr=0.1))"
+        )
+    if rule is not None and "lr" not in given:
         raise UsageError("--rule sgd on a training step needs its learning rate: -p lr=0.1")
     named = {"name": label_of(spec, given), **given}
     subject: Subject = replace(training_step(found, **named), spec=spec, hyperparameters=given)

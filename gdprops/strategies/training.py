@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 ARCHITECTURES_ONE_IN = 5
 """One example in so many trains a network of another kind than a stack of linear layers."""
+MANY_ROWS = 5
+"""So many more rows now and then: a step may go wrong with large batches alone."""
 
 
 @final
@@ -99,9 +101,10 @@ def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[Any]:
 
 
 def _other_network(deck: Deck, weights: Deck, data: Deck, domain: Domain, loop: Loop) -> ArchitectureCase:
-    """Return a network of another kind; the means of a batch norm need two rows."""
+    """Return a network of another kind; the means of a batch norm need two rows, and some batches have many."""
     network = drawn_architecture(deck, domain.kinds)
     steps, rows = loop.least_steps + deck.choose(_more(loop)), _least_rows(loop, domain, 2) + deck.choose(3)
+    rows += MANY_ROWS * deck.happens(4)
     precision, same = domain.precisions[0], loop.same_batch
     case = architecture_case(network, weights, data, rows=rows, steps=steps, precision=precision, same_batch=same)
     return replace(case, chunks=windows(deck, domain, rows, steps) if domain.window > 1 else ())

@@ -257,6 +257,13 @@ def test_building_a_subject_leaves_random_numbers_and_threads_as_they_were() -> 
     assert torch.get_num_threads() == 1
 
 
+def test_a_rule_that_a_training_step_cannot_be_held_to_from_here_is_not_ignored() -> None:
+    assert message_of(f"{HERE}:Rule", kind="training-step", rule="adam", hyperparameters={"lr": 0.1}) == (
+        "--rule adam: a training step declares its rule by the optimizer that build returns, or in Python: "
+        "gdprops.training_step(build, rule=lambda params: torch.optim.Adam(params, lr=0.1))"
+    )
+
+
 def test_a_training_step_that_is_none_is_called_as_it_was_named(tmp_path: Path) -> None:
     spec = f"{write(tmp_path, 'def build(model, loss_fn): ...', 'steps.py')}:build"
     with pytest.raises(UsageError) as raised:

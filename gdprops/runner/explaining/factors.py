@@ -194,7 +194,10 @@ def _of_wrong(one: Known, first: Watched) -> Hypothesis:
         return [b + k * (e - b) if step.wrong_at(i) else e for i, (b, e) in pairs]
 
     wrong = [name for i, name in enumerate(first.names) if first.wrong_at(i)]
+    whole = all(first.wrong_at(i) for i, moves in enumerate(first.moved_by_u()) if moves)
     text = f"some parameters {one.several}, all others are right; in the largest example {several(wrong)}"
+    if whole:
+        text = f"at some steps all parameters {one.several}, at the others they are right"
     return Hypothesis(text, rival, one.constants, UNSPECIFIC.get(one.clause, one.clause), broad=3, about_rest=True)
 
 
