@@ -212,7 +212,7 @@ def apply_order(subject: Subject, case: UpdateCase) -> Evidence:
     source="accelerate#2665: the optimizer holds other tensors than the model; pytorch#110454: a loop returns early.",
     decision="Entry by entry, against w - η g where the rule is declared, else against the same optimizer on that "
     "tensor alone (flattened for element-wise rules). Entries whose displacement is below 4 ulp are undecided. Of a "
-    "training step: what has a gradient is held by the optimizer, or frozen by requires_grad=False.",
+    "training step: what its optimizer does not hold is meant to rest, unless it holds nothing of the model.",
     view=View.OPTIMIZER,
     refuted_by=(
         "skips-vectors",
@@ -224,7 +224,6 @@ def apply_order(subject: Subject, case: UpdateCase) -> Evidence:
         "rule-forgets-the-last",
         "trains-a-copy",
         "forgets-the-first-layer",
-        "holds-all-but-the-first",
         "decays-the-unused",
         "hooks-share-the-last-part",
     ),

@@ -116,12 +116,6 @@ def moves_all(subject: TrainedSubject, case: TrainCase) -> Evidence:
     return workbench.agreement()
 
 
-NOT_HELD = (
-    "there is a gradient, but the optimizer does not hold what it belongs to (requires_grad_(False) freezes what is "
-    "meant to rest)"
-)
-
-
 class _Tally:
     """Who should have moved at some step, who did, and who had no reason to in any."""
 
@@ -129,19 +123,9 @@ class _Tally:
         self.names: tuple[str, ...] = ()
         self.should, self.did, self.absent = list[bool](), list[bool](), list[bool]()
         self.steps, self.wrong, self.pulled = 0, False, False
-        self.held, self.missed = list[bool](), list[bool]()
-
-    @property
-    def forgotten(self) -> list[str]:
-        """The parameters that had a gradient and never moved, and that the optimizer never held."""
-        rows = zip(self.names, self.missed, self.held, self.did, strict=True)
-        return [name for name, missed, held, moved in rows if missed and not held and not moved]
 
     def told(self) -> Evidence | None:
         """Return what should have moved and did not, or the other way round; None where all is well."""
-        if self.forgotten:
-            never = f"{', '.join(self.forgotten)} never move{'s' * (len(self.forgotten) == 1)}"
-            return workbench.violation(f"in {self.steps} steps {never}: {NOT_HELD}", blame=tuple(self.forgotten))
         rows = zip(self.names, self.should, self.did, self.absent, strict=True)
         told = {
             name: f"{name} never moves" if moves and not moved else f"{name} moves without a gradient"
@@ -158,16 +142,15 @@ class _Tally:
         should, did = step.moved_by_u(), step.moved()
         self.should = [a or b for a, b in zip(self.should or [False] * count, should, strict=True)]
         self.did = [a or b for a, b in zip(self.did or [False] * count, did, strict=True)]
-        self.held = [a or b for a, b in zip(self.held or [False] * count, step.held, strict=True)]
-        self.missed = [a or step.is_forgotten(i) for i, a in enumerate(self.missed or [False] * count)]
         self.absent = [a and step.is_left_alone(i) for i, a in enumerate(self.absent or [True] * count)]
         self.wrong, self.pulled = self.wrong or step.wrong, self.pulled or _should_have_moved(step)
 
 
 def _should_have_moved(step: Watched) -> bool:
-    """Say whether there is a gradient, a rate, and no reason to rest."""
+    """Say whether the optimizer holds what has a gradient, there is a rate, and no reason to rest."""
     rates = [group.get("lr", 1.0) for group in step.settings or [{}]]
-    return not step.skipped and any(rates) and any(g is not None and bool(g.any()) for g in step.gradients)
+    pulled = (held and g is not None and bool(g.any()) for held, g in zip(step.held, step.gradients, strict=True))
+    return not step.skipped and any(rates) and any(pulled)
 
 
 def frozen_untouched(subject: TrainedSubject, case: TrainCase) -> Evidence:

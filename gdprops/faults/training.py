@@ -112,18 +112,6 @@ def forgets_the_first_layer(model: nn.Module, loss_fn: nn.Module) -> Step:
     return step
 
 
-def holds_all_but_the_first(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
-    """The same, and the step is held to that optimizer: a module that was added later, or is in a plain list."""
-    optimizer = torch.optim.SGD(list(model.parameters())[1:], lr=RATE)
-
-    def step(inputs: Tensor, targets: Tensor) -> None:
-        model.zero_grad()
-        loss_fn(model(inputs), targets).backward()
-        optimizer.step()
-
-    return step, optimizer
-
-
 def clears_its_state(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
     """Adam's averages are thrown away after every step."""
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
@@ -220,11 +208,6 @@ FAULTS = (
         "The first parameter is not handed to the optimizer.",
         "step.moves-all",
         lr=RATE,
-    ),
-    faulty_step(
-        holds_all_but_the_first,
-        "The returned optimizer does not hold the first parameter.",
-        "step.moves-all",
     ),
     faulty_step(
         clears_its_state,

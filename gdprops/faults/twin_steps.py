@@ -176,6 +176,20 @@ def restarts(model: nn.Module, loss_fn: nn.Module) -> Built:
     return step, optimizer
 
 
+def trains_the_last(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """Fine-tuning: the optimizer holds the last parameter only, and the others rest though they have gradients."""
+    *_, head = model.parameters()
+    head.requires_grad_()
+    optimizer = torch.optim.SGD([head], lr=RATE)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        model.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
 def trains_the_head(model: nn.Module, loss_fn: nn.Module) -> Built:
     """All but the last parameter are frozen, and the optimizer holds that one only."""
     *body, head = model.parameters()
@@ -207,4 +221,5 @@ TWINS = (
     correct_step(momentum_by_hand),
     correct_step(restarts),
     correct_step(trains_the_head),
+    correct_step(trains_the_last),
 )

@@ -94,14 +94,8 @@ def test_an_optimizer_over_other_tensors_is_a_violation_not_a_usage_error() -> N
     assert found.reason == "the optimizer holds none of the model's parameters"
 
 
-def test_what_the_optimizer_does_not_hold_is_named() -> None:
-    found = primary(examined(steps.all_but_the_first, {}))
-    assert found.clause == "step.moves-all"
-    assert found.blame == ("layer1.weight",)
-    assert found.reason == (
-        "in 2 steps layer1.weight never moves: there is a gradient, but the optimizer does not hold what "
-        "it belongs to (requires_grad_(False) freezes what is meant to rest)"
-    )
+def test_what_the_optimizer_does_not_hold_is_meant_to_rest() -> None:
+    assert examined(steps.all_but_the_first, {}).exit_code == 0
 
 
 def test_what_is_moved_by_hand_beside_an_optimizer_must_be_declared() -> None:

@@ -90,8 +90,8 @@ EXPLAINED = {
         "the gradients of 2 passes over the whole batch are added up, their losses as they are",
     ),
 }
-WEIGHTS_ARE_RIGHT = {"trains-a-copy", "holds-all-but-the-first", "ticks-once-per-tensor"}
-"""The clause itself says it all: what an optimizer does not hold; a clock. U is right relative to both."""
+WEIGHTS_ARE_RIGHT = {"trains-a-copy", "ticks-once-per-tensor"}
+"""The clause itself says it all: the optimizer holds other tensors; a clock. U is right relative to both."""
 TRAINED = [f.name for f in bank() if f.subject is not None and getattr(f.subject(), "build", None) is not None]
 
 
