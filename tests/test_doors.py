@@ -172,3 +172,17 @@ def test_a_counterexample_is_runnable_python_and_replays(folder: Path) -> None:
 def test_the_function_refuses_what_means_nothing(keywords: dict[str, Any], message: str) -> None:
     with pytest.raises(gdprops.UsageError, match=message):
         gdprops.check("torch.optim:SGD", **keywords)
+
+
+@pytest.mark.parametrize(
+    ("bare", "advice"),
+    [(torch.optim.SGD, "gdprops.optimizer(SGD, lr=0.1)"), (run_in, "gdprops.training_step(run_in)")],
+)
+def test_a_bare_class_or_function_is_no_subject(bare: Any, advice: str) -> None:
+    for door in (gdprops.check, lambda subject: gdprops.parametrize([subject])):
+        with pytest.raises(gdprops.UsageError) as raised:
+            door(bare)
+        assert str(raised.value) == (
+            f"subject={bare.__name__}; expected a subject string, or what gdprops.optimizer, training_step, backprop "
+            f"or update_rule made, such as {advice}"
+        )

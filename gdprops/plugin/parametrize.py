@@ -15,7 +15,7 @@ from gdprops.errors import UsageError
 from gdprops.model.clause import Level
 from gdprops.model.verdict import RED, About, Status, Verdict
 from gdprops.plugin.items import surroundings
-from gdprops.runner.named import accepting
+from gdprops.runner.named import accepting, ready
 
 if TYPE_CHECKING:
     from gdprops.model.clause import Clause
@@ -52,7 +52,7 @@ class BoundClause:
         """
         around = surroundings()
         try:
-            examined = _subject(subject, around.folder) if isinstance(subject, str) else subject
+            examined = _subject(subject, around.folder) if isinstance(subject, str) else ready(subject)
             settings = accepting(around.settings_for(subject), examined, self.accepted)
             verdict = verdict_on(examined, self.clause, settings)
         except UsageError as error:
@@ -77,7 +77,7 @@ def parametrize(
             they are expected failures, and red where they are there no more.
 
     Raises:
-        UsageError: A pattern matches no clause.
+        UsageError: A pattern matches no clause, or a subject is a bare class or function.
     """
     from gdprops.clauses import catalogue
 
@@ -92,7 +92,7 @@ def parametrize(
 
 
 def _name(subject: str | Subject) -> str:
-    return subject if isinstance(subject, str) else subject.name
+    return subject if isinstance(subject, str) else ready(subject).name
 
 
 @cache

@@ -42,12 +42,12 @@ def check(
     Raises:
         UsageError: The subject cannot be found or built, or an argument cannot mean anything.
     """
-    from gdprops.runner.named import accepting, in_terms, named
+    from gdprops.runner.named import accepting, in_terms, named, ready
     from gdprops.runner.session import check_subject
     from gdprops.runner.settings import chosen
 
     settings = chosen(profile, examples=examples, seed=seed, timeout=timeout, strict=strict, fail_fast=fail_fast)
-    examined = named(subject) if isinstance(subject, str) else subject
+    examined = named(subject) if isinstance(subject, str) else ready(subject)
     in_project = in_terms(settings, subject, examples=examples, clauses=clauses)
     agreed = accepting(in_project, examined, accepted)
     return Report(check_subject(examined, clauses=clauses, settings=agreed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -59,6 +60,19 @@ def named(
         hyperparameters={**entry.parameters, **given},
         traits=entry.traits,
     )
+
+
+def ready(subject: Any) -> Subject:
+    """Return a subject that somebody hands over. Raises `UsageError` for a bare class or function."""
+    if isinstance(subject, type) or inspect.isfunction(subject):
+        made = "optimizer" if isinstance(subject, type) else "training_step"
+        name = subject.__name__
+        raise UsageError(
+            f"subject={name}; expected a subject string, or what gdprops.optimizer, training_step, backprop or "
+            f"update_rule made, such as gdprops.{made}({name}{', lr=0.1' * (made == 'optimizer')})"
+        )
+    found: Subject = subject
+    return found
 
 
 def _reachable(spec: str, folder: Path) -> str:
