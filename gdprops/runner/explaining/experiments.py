@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from gdprops.model.training import TrainedSubject
     from gdprops.runner.explaining.hypothesis import Failure
 
-NOT_DETERMINISTIC = "the step is not deterministic: two runs from the same weights, batch and random numbers differ"
+NOT_DETERMINISTIC = (
+    "the step is not deterministic: two runs from the same weights, batch and random numbers differ (or it keeps "
+    "something from one run for the next, such as a global variable)"
+)
 
 
 def repeats(subject: TrainedSubject, failure: Failure) -> bool:
