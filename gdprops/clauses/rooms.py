@@ -24,12 +24,13 @@ def rooms(
 ) -> list[Any]:
     """Return 16 floors per parameter.
 
-    A floor is how far the displacement moves when weights and inputs move by one ulp, plus one ulp of the larger of |w|
-    and a tenth of |g|. What is off by less than 16 such ulps is right whatever the rest of the floor would be: it is
-    then held to the ulps alone, and the rest is not measured. Nor are all perturbations where the first ones suffice:
-    two terms that cancel may move alike in one of them.
+    A floor is how far the displacement moves when weights and inputs move by one ulp, plus one ulp of the largest of
+    |w|, before and after it, and a tenth of |g|. What is off by less than 16 such ulps is right whatever the rest of
+    the floor would be: it is then held to the ulps alone, and the rest is not measured. Nor are all perturbations where
+    the first ones suffice: two terms that cancel may move alike in one of them.
     """
-    found: list[Any] = [decisions.FLOORS_PER_TENSOR * _ulp(b, g) for b, g in zip(before, gradients, strict=True)]
+    sizes = zip(before, expected, gradients, strict=True)
+    found: list[Any] = [decisions.FLOORS_PER_TENSOR * _ulp(b, e, g) for b, e, g in sizes]
     if _are_within(after, expected, found):
         return found
     other = run.dialect(before, gradients, state, settings)
@@ -59,9 +60,9 @@ def _apart(nudged: Array, shaken: Array, plain: Array, before: Array) -> float:
         return float(np.abs((nudged - shaken) - (plain - before)).max(initial=0.0))
 
 
-def _ulp(w: Array, g: Array | None) -> float:
-    size, pull = _largest(w), 0.0 if g is None else decisions.GRADIENT_SHARE * _largest(g)
-    return float(np.spacing(w.dtype.type(max(size, pull))))
+def _ulp(w: Array, end: Array, g: Array | None) -> float:
+    pull = 0.0 if g is None else decisions.GRADIENT_SHARE * _largest(g)
+    return float(np.spacing(w.dtype.type(max(_largest(w), _largest(end), pull))))
 
 
 def _largest(values: Array) -> float:

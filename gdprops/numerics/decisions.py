@@ -63,7 +63,8 @@ RULE_ROUNDING = 16.0
 
 # Floors (black boxes): worst seen 1.46 of one floor per tensor in 9,800 correct examples; 16 leaves tenfold room.
 FLOORS_PER_TENSOR = 16.0
-# The floor of a tensor holds one ulp of the larger of |w| and this share of |g| beside the measured change.
+# The floor of a tensor holds one ulp of the largest of |w|, before and after, and this share of |g| beside the measured
+# change.
 GRADIENT_SHARE = 0.1
 # A wrong step may end far away, where its own rounding exceeds the floors of the right one: a hypothesis must reproduce
 # it to this share of its way. The nearest wrong hypotheses were 1e7 floors off.

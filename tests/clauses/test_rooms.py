@@ -44,3 +44,8 @@ def test_two_terms_that_cancel_may_move_alike_in_one_perturbation_but_not_in_all
 
 def test_what_is_right_to_sixteen_ulps_is_held_to_them() -> None:
     assert room(BEFORE, 0) == 16 * np.spacing(0.2)
+
+
+def test_a_weight_that_starts_at_nothing_rounds_where_it_ends() -> None:
+    (found,) = rooms(Cancelling(), 0, [np.zeros(2)], BEFORE, BEFORE, [np.full(2, 1e-9)], None, None)  # type: ignore[arg-type]
+    assert found == 16 * np.spacing(0.2)
