@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gdprops.clauses.copies import copies_agree
 from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE
 from gdprops.clauses.lazy import lazy
 from gdprops.errors import Unsupported
@@ -30,7 +31,7 @@ else:
     "one looks.",
     decision="An optimizer: each tensor stepped by an independent copy on the frozen gradients equals the joint step, "
     "and step(closure), whose closure looks at the current weights, equals the step fed with g(w). "
-    "Identical inputs: ==.",
+    "Identical inputs: ==, and to rounding where a rule of whole tensors may take several of one shape at once.",
     view=View.OPTIMIZER,
     refuted_by=(
         "looks-again-for-each-tensor",
@@ -66,28 +67,8 @@ def simultaneous(subject: Subject, case: TrainCase) -> Evidence:
     seen, fed = workbench.train(subject, case)
     parts = [_closure_agrees(subject, case, seen, fed)] if subject.traits["inputs"] != "loss" else []
     if subject.traits["separability"] in SEPARABLE[1]:
-        parts.append(_copies_agree(subject, case, seen, fed))
+        parts.append(copies_agree(subject, case, seen, fed))
     return workbench.combine(parts)
-
-
-def _copies_agree(subject: Subject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]) -> Evidence:
-    """Step every tensor by a copy of the optimizer that has never heard of the others."""
-    network, plan = case.network, case.plan
-    chosen = [i for i in network.moving if i in network.used]
-    alone = [workbench.feed_alone(subject, case.tensors[i], [step[i] for step in fed], plan, i) for i in chosen]
-    names, what = [network.names[i] for i in chosen], "stepped by an independent copy of the optimizer"
-    return workbench.combine(
-        workbench.compare(
-            [seen[t][i] for i in chosen],
-            [weights[t] for weights in alone],
-            names=names,
-            start=[seen[t - 1][i] for i in chosen],
-            rivals=[[seen[t - 1][i] for i in chosen]],
-            step=t,
-            what=what,
-        )
-        for t in range(1, len(seen))
-    )
 
 
 def _closure_agrees(subject: Subject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]) -> Evidence:

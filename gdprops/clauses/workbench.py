@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gdprops.clauses.alike import (
+    allowances,
     alternatives,
     any_entry,
     array,
@@ -71,6 +72,7 @@ __all__ = [
     "Loop",
     "Regime",
     "agreement",
+    "allowances",
     "alternatives",
     "any_entry",
     "armijo_rate",
