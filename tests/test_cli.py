@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -318,6 +318,15 @@ def test_usage_errors_come_before_any_worker(worker_environment: dict[str, str],
     assert result == (2, "", "gdprops: error: no module is named 'no'\n")
 
 
+@pytest.fixture
+def hearing() -> Iterator[None]:
+    """Let children hear Ctrl-C: what a shell starts in the background ignores it, and so does all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hearing")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("flags", [(), ("-n", "2")])
 def test_a_signal_ends_the_run_with_what_was_found(
