@@ -155,13 +155,16 @@ def _should_have_moved(step: Watched) -> bool:
 
 def frozen_untouched(subject: TrainedSubject, case: TrainCase) -> Evidence:
     """A parameter with requires_grad=False is byte for byte what it was."""
-    return workbench.combine(_frozen_alike(step) for step in workbench.stream(subject, case))
+    return workbench.combine(frozen_alike(step) for step in workbench.stream(subject, case))
 
 
-def _frozen_alike(step: Watched) -> Evidence:
+def frozen_alike(step: Watched) -> Evidence:
+    """Compare what is frozen before and after one step."""
     frozen = [i for i, trains in enumerate(step.trainable) if not trains]
     if not frozen:
         return workbench.vacuous("nothing is frozen")
+    if not workbench.finite_steps([step.expected]):
+        return workbench.vacuous("U itself ends at weights that are not finite")
     names = [step.names[i] for i in frozen]
     now, then = [step.after[i] for i in frozen], [step.before[i] for i in frozen]
     return workbench.same_bytes(now, then, names=names, what="a frozen parameter moved", step=step.number)

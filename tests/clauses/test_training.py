@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gdprops.adapters.probe import probe
 from gdprops.adapters.training_step import training_step
+from gdprops.clauses import training
 from gdprops.errors import UsageError
 from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.runner.session import check_subject
@@ -92,6 +95,17 @@ def test_an_optimizer_over_other_tensors_is_a_violation_not_a_usage_error() -> N
     found = primary(examined(steps.holds_other_tensors, {}))
     assert found.clause == "step.moves-all"
     assert found.reason == "the optimizer holds none of the model's parameters"
+
+
+def test_a_frozen_parameter_is_not_judged_where_the_update_itself_overflows() -> None:
+    """LBFGS multiplies a direction that is not finite by 0 there."""
+    was, ends = np.ones(2), np.full(2, np.nan)
+    step: Any = SimpleNamespace(
+        number=1, names=("w", "b"), trainable=(True, False), before=[was] * 2, after=[ends] * 2, expected=[ends] * 2
+    )
+    assert training.frozen_alike(step).reason == "U itself ends at weights that are not finite"
+    step.expected = [was] * 2
+    assert training.frozen_alike(step).reason == "a frozen parameter moved"
 
 
 def test_what_the_optimizer_does_not_hold_is_meant_to_rest() -> None:
