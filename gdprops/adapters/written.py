@@ -47,7 +47,7 @@ def as_loss(value: Any) -> float:
     """Return a loss as a float; a product of matrices (1, 1) is one. Raises `SubjectCrash` for what is no number."""
     single = isinstance(value, int | float | np.number | np.ndarray) and np.shape(value) in ((), (1, 1))
     if not single or np.asarray(value).dtype.kind not in "fiu":
-        raise _wrong_form(f"{LOSS} returned {described(value)}; expected a float")
+        raise wrong_form(f"{LOSS} returned {described(value)}; expected a float")
     return float(np.asarray(value).reshape(()))
 
 
@@ -129,7 +129,7 @@ class WrittenRun(Stateless):
             returned = None if gradients is None else gradients(params, x, y)
         found = self._container.taken(returned, self._shapes, gradients=True)
         if found is None:
-            raise _wrong_form(f"{GRADIENTS} returned {described(returned)}; expected {self._container.word}")
+            raise wrong_form(f"{GRADIENTS} returned {described(returned)}; expected {self._container.word}")
         return found.params
 
     def looked_at(self) -> list[tuple[str, list[str], list[Array], list[Array]]]:
@@ -156,7 +156,7 @@ class WrittenRun(Stateless):
         found = [self._container.found(params, name, k) for k, name in enumerate(self.names)]
         for name, value, shape in zip(self.names, found, self._shapes, strict=True):
             if np.shape(value) != shape or np.asarray(value).dtype.kind not in "fiu":
-                raise _wrong_form(f"{what} left {name} as {described(value)}; expected an array of shape {shape}")
+                raise wrong_form(f"{what} left {name} as {described(value)}; expected an array of shape {shape}")
         return [np.asarray(value) for value in found]
 
     def data(self, t: int) -> tuple[Any, Any]:
@@ -296,5 +296,6 @@ def _holds_arrays(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(np.ndim(v) > 0 or isinstance(v, Mapping) for v in value)
 
 
-def _wrong_form(told: str) -> SubjectCrash:
+def wrong_form(told: str) -> SubjectCrash:
+    """Return the crash of what came back in another form than the parameters'."""
     return SubjectCrash(told, ValueError(told), told=told)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from gdprops.adapters.calling import Calls
-from gdprops.adapters.written import GRADIENTS, Functions, WrittenRun
+from gdprops.adapters.written import GRADIENTS, Functions, WrittenRun, wrong_form
 from gdprops.errors import SubjectCrash
 from gdprops.model.case import BackpropCase
 from gdprops.model.layout import CLASSES, FLAT, Layout
@@ -46,39 +46,42 @@ class Checked:
 
 def check_gradients(functions: Functions) -> Checked:
     """Compare the gradients with the derivative; they must come in the parameters' form."""
-    right, scaled = _all_of(functions), _all_of(functions)
-    try:
-        for more in (0, 1):
-            run = trial_run(functions, more=more)
-            seen, expected = run.stated_gradients(0), run.gradients(run.case.tensors, 0)
-            if any(s is None or s.shape != w.shape for s, w in zip(seen, run.case.tensors, strict=True)):
-                return Checked(MISFORMED, said=f"{GRADIENTS} returned other shapes than the parameters'")
-            compared = Compared(run.names, seen, expected, run.errors(run.case.tensors, 0))
-            right, scaled = right & compared.near(), scaled & compared.near_by_outputs(run.case)
-    except SubjectCrash as crash:
-        return Checked(MISFORMED if crash.told else RAISED, said=str(crash))
-    return Checked(RAN, right, by_outputs=scaled == _all_of(functions))
+    return _checked(functions, _gradients)
 
 
 def check_step(functions: Functions) -> Checked:
     """Compare what a step moves with the learning rate times the derivative; it must leave the parameters' form."""
-    right, scaled = _all_of(functions), _all_of(functions)
+    return _checked(functions, _displacements)
+
+
+def _checked(functions: Functions, compared: Callable[[WrittenRun], Compared]) -> Checked:
+    """Run twice, with other rows and numbers: what is right is right both times."""
+    names = frozenset(functions.layout.shapes(*SIZES))
+    right = scaled = names
     try:
         for more in (0, 1):
             run = trial_run(functions, more=more)
-            before = run.weights()
-            run.step(0)
-            wanted = run.update(before, run.gradients(before, 0), None, None)
-            seen, expected = ([e - b for e, b in zip(ends, before, strict=True)] for ends in (run.weights(), wanted))
-            compared = Compared(run.names, seen, expected, run.allowed(before, 0))
-            right, scaled = right & compared.near(), scaled & compared.near_by_outputs(run.case)
+            found = compared(run)
+            right, scaled = right & found.near(), scaled & found.near_by_outputs(run.case)
     except SubjectCrash as crash:
         return Checked(MISFORMED if crash.told else RAISED, said=str(crash))
-    return Checked(RAN, right, by_outputs=scaled == _all_of(functions))
+    return Checked(RAN, right, by_outputs=scaled == names)
 
 
-def _all_of(functions: Functions) -> frozenset[str]:
-    return frozenset(functions.layout.shapes(*SIZES))
+def _gradients(run: WrittenRun) -> Compared:
+    tensors, seen = run.case.tensors, run.stated_gradients(0)
+    expected = run.gradients(tensors, 0)
+    if any(s is None or s.shape != w.shape for s, w in zip(seen, tensors, strict=True)):
+        raise wrong_form(f"{GRADIENTS} returned other shapes than the parameters'")
+    return Compared(run.names, seen, expected, run.errors(tensors, 0))
+
+
+def _displacements(run: WrittenRun) -> Compared:
+    before = run.weights()
+    run.step(0)
+    wanted = run.update(before, run.gradients(before, 0), None, None)
+    seen, expected = ([e - b for e, b in zip(ends, before, strict=True)] for ends in (run.weights(), wanted))
+    return Compared(run.names, seen, expected, run.allowed(before, 0))
 
 
 @final
