@@ -38,6 +38,8 @@ class Expected:
         self.is_declared = subject.rule_factory is not None
         self.by_closure = self._rule is not None and needs_closure(self._rule)
         self._looked_at = (0, ALL, False)
+        self.value = 0.0
+        """J where the last gradients were taken."""
         self._met: Met | None = None
         self._surroundings = Surroundings(self._model)
         self.adopted: Any = None
@@ -88,7 +90,7 @@ class Expected:
             loss = self._loss_at(weights, t, rows=rows, moved=shaken)
             for p, w in zip(self._look_at, later or (), strict=False):
                 p.data.copy_(torch.from_numpy(np.asarray(w)))
-            found = iter(derivatives(loss, wanted))
+            self.value, found = float(loss), iter(derivatives(loss, wanted))
         grads = [next(found) if p.requires_grad else None for p in self._look_at]
         return [None if g is None else g.detach().to_dense().contiguous().numpy() for g in grads]
 

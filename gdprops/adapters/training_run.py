@@ -214,6 +214,11 @@ class Training:
         found = self._expected.gradients(weights, t, rows=rows, shaken=shaken)
         return self._expected.clipped(found) if clipped else found
 
+    def look(self, weights: Sequence[Array], t: int) -> tuple[float, list[Array | None]]:
+        """Return J of batch t and our own gradients of it, by one forward pass."""
+        found = self.gradients(weights, t)
+        return self._expected.value, found
+
     def rows(self, t: int) -> int:
         """Return how many rows batch t has."""
         return self._task.rows(t)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
@@ -75,7 +76,8 @@ def _habits(subject: TrainingStep, case: Any, precision: int) -> Habits:
     gradients = run.gradients(weights, 0)
     watch = _BackwardWatch(run)
     with watch, _DtypeWatch() as dtypes:
-        run.step(0)
+        returned = run.step(0)
+    _require_call(subject, returned, moved=not all(map(np.array_equal, weights, run.now())))
     _require_agreement(subject, case, run, weights, gradients)
     rows, looks = run.rows(0), run.noticed().looks
     splits = subject.accumulate == 1 and any(0 < look < rows for look in looks)
@@ -140,6 +142,18 @@ def _has(args: Sequence[Any], dtype: torch.dtype) -> bool:
 
 def _is_lower(found: Any) -> bool:
     return isinstance(found, Tensor) and found.is_floating_point() and found.dtype != torch.float64
+
+
+def _require_call(subject: TrainingStep, returned: Any, *, moved: bool) -> None:
+    """Require that a call runs the step: one that yields or awaits only makes an object that would."""
+    waits = inspect.iscoroutine(returned)
+    if not moved and (waits or inspect.isgenerator(returned)):
+        returned.close()
+        what = "is a coroutine" if waits else "yields"
+        raise UsageError(
+            f"{subject.name}: its step {what}, so that calling it runs nothing; expected a function that trains when "
+            "it is called"
+        )
 
 
 def _require_expectation(subject: TrainingStep, run: Training) -> None:

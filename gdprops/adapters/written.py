@@ -170,6 +170,10 @@ class WrittenRun(Stateless):
         """Return the user's loss of the first batch at the parameters as they are."""
         return self.loss(self.weights(), 0)
 
+    def look(self, weights: Sequence[Array], t: int) -> tuple[float, list[Array | None]]:
+        """Return the user's loss of batch t and its derivative."""
+        return self.loss(weights, t), self.gradients(weights, t)
+
     def loss(self, weights: Iterable[Array], t: int) -> float:
         """Return the user's loss of batch t at some weights."""
         return self._loss_of(weights, self.case.batches[t])

@@ -175,14 +175,16 @@ def fresh_gradient(subject: TrainedSubject, case: TrainCase) -> Evidence:
     return _compared(
         workbench.stream(subject, case, remembers=True),
         lambda step: (rival for rival, _ in step.gradient_rivals()),
-        lambda step: _of_another_gradient(step) if step.wrong else None,
+        lambda step: _of_another_gradient(step, subject, case) if step.wrong else None,
         first=2,
     )
 
 
-def _of_another_gradient(wrong: Watched) -> Evidence:
-    if wrong.number == 1:
+def _of_another_gradient(step: Watched, subject: TrainedSubject, case: TrainCase) -> Evidence:
+    """Watch the run once more, and keep the gradients of all its steps: large models have no room for them before."""
+    if step.number == 1:
         return workbench.wrong_elsewise("step 1 is wrong already")
+    wrong = workbench.watch(subject, case)[-1]
     used = next((what for rival, what in wrong.gradient_rivals() if wrong.equals(rival)), None)
     if used is None:
         return wrong_otherwise(wrong)
@@ -206,15 +208,22 @@ def _more_than_once(step: Watched) -> Evidence | None:
 
 
 def trains(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    """Where U(w, g(w), s) lowers the loss clearly, the step lowers it too."""
-    return workbench.combine(falls(step) for step in workbench.stream(subject, case))
+    """Where U(w, g(w), s) lowers the loss clearly, the step lowers it too.
+
+    Once one was to lower it clearly, it is not asked how clearly those after it do that lower it, too.
+    """
+    parts, told = list[Evidence](), False
+    for step in workbench.stream(subject, case):
+        seen = step.loss(step.after)
+        parts.append(workbench.agreement() if told and seen < step.loss_before else falls(step, seen))
+        told = told or parts[-1].decisive
+    return workbench.combine(parts)
 
 
-def falls(step: Watched) -> Evidence:
-    start, promised = step.loss(step.before), step.loss(step.expected)
+def falls(step: Watched, seen: float) -> Evidence:
+    start, promised = step.loss_before, seen if step.is_exact else step.loss(step.expected)
     if not start > promised or not start - promised > step.loss_noise(start):
         return workbench.vacuous("U does not lower the loss clearly")
-    seen = promised if step.is_exact else step.loss(step.after)
     told = f"at step {step.number} the loss goes {start:g} → {seen:g}; one simultaneous update gives {promised:g}"
     return workbench.require(seen < start, told)
 

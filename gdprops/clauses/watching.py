@@ -27,7 +27,7 @@ Grads = list["Array | None"]
 @final
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One logical step: the weights before and after it, our gradients there, and the expected weights.
+    """One logical step: the weights before and after it, our loss and gradients before it, and the expected weights.
 
     ``allowed`` is what the run knows itself, or 16 noise floors per parameter. The rivals are computed when they are
     asked for. ``clocks`` are those that went wrong; ``skipped``: a gradient scaler has left the step out; ``held``: the
@@ -42,6 +42,7 @@ class Watched:
     after: list[Array]
     expected: list[Array]
     allowed: Sequence[Any]
+    loss_before: float
     gradients: list[Array | None]
     earlier: tuple[Grads, ...]
     run: Training
@@ -143,15 +144,19 @@ class Watched:
         return self.run.passing_update(first, self.gradients, None, self.settings)
 
     def gradient_rivals(self) -> Iterator[tuple[list[Array], str]]:
-        """Yield what the last gradient, this one added to the earlier ones, and none would give: one after another."""
+        """Yield what the last gradient, this one added to earlier ones, and none would give: one after another."""
         if not self.earlier:
             return
         yield self.passing_update(self.earlier[-1]), "the last step's gradient"
-        summed = [_sum([step[i] for step in (*self.earlier, self.gradients)]) for i in range(len(self.names))]
-        yield self.passing_update(summed), "its gradient added to those of the earlier steps"
-        del summed
+        yield self._update_with(self.earlier), "its gradient added to those of the earlier steps"
+        if len(self.earlier) > 1:
+            yield self._update_with(self.earlier[-1:]), "its gradient added to the last step's"
         zeros = [None if g is None else np.zeros(g.shape, g.dtype) for g in self.gradients]
         yield self.passing_update(zeros), "no gradient"
+
+    def _update_with(self, earlier: Sequence[Grads]) -> list[Array]:
+        steps = (*earlier, self.gradients)
+        return self.passing_update([_sum([step[i] for step in steps]) for i in range(len(self.names))])
 
     def loss(self, weights: Iterable[Array]) -> float:
         """Return J of this step's batch at some weights."""
@@ -198,7 +203,7 @@ def stream(
 ) -> Iterator[Watched]:
     """Yield the same steps one by one, of which only the last holds its arrays: large models are held once.
 
-    ``remembers``: of the earlier gradients the last is kept, and the sum of those before it.
+    ``remembers``: of the earlier gradients the last ones are kept.
     """
     run, earlier = subject.begin(case), list[Grads]()
     before = run.weights()
@@ -207,19 +212,12 @@ def stream(
         yield step
         if (step.wrong and not to_the_end) or not all(np.isfinite(e).all() for e in step.expected):
             break
-        if remembers:
-            _remember(earlier, step.gradients)
+        for grads in earlier:
+            grads.clear()
+        earlier = [list(step.gradients)] if remembers else []
         _go_on(before, step.after)
         step.gradients.clear()
         step.expected.clear()
-
-
-def _remember(earlier: list[Grads], gradients: Grads) -> None:
-    """Keep a step's gradients as the last ones, and add those that were the last to the sum, one by one."""
-    if len(earlier) == 2:
-        last, total = earlier.pop(), earlier.pop()
-        earlier.append([_sum([total.pop(0), last.pop(0)]) for _ in gradients])
-    earlier.append(list(gradients))
 
 
 def _go_on(before: list[Array], after: Sequence[Array]) -> None:
@@ -234,7 +232,7 @@ def _go_on(before: list[Array], after: Sequence[Array]) -> None:
 def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, ...]) -> Watched:
     state = run.state()
     run.step(t)
-    after, settings, gradients, noticed = run.now(), run.hyperparameters(), run.gradients(before, t), run.noticed()
+    after, settings, noticed, (loss, gradients) = run.now(), run.hyperparameters(), run.noticed(), run.look(before, t)
     skipped = noticed.overflowed and settings is None and _alike(after, before)
     expected = list(before) if skipped else _ends(run.passing_update(before, gradients, state, settings), after)
     clocks = () if skipped else run.clocks()
@@ -250,6 +248,7 @@ def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, .
         after,
         expected,
         allowed,
+        loss,
         gradients,
         earlier,
         run,

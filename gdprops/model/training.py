@@ -91,6 +91,9 @@ class Training(Protocol):
     ) -> list[Array | None]:
         """Return our own gradients of (some rows of) batch t; ``shaken`` moves the inputs by an ulp."""
 
+    def look(self, weights: Sequence[Array], t: int) -> tuple[float, list[Array | None]]:
+        """Return J of batch t and our own gradients of it."""
+
     def rows(self, t: int) -> int:
         """Return how many rows batch t has."""
 

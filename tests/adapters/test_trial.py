@@ -157,7 +157,37 @@ def raises(model: nn.Module, loss_fn: nn.Module) -> Any:
     return step, steps.sgd(model)
 
 
+def yields(model: nn.Module, loss_fn: nn.Module) -> Any:
+    ordinary, optimizer = steps.ordinary(model, loss_fn)
+
+    def step(x: Tensor, y: Tensor) -> Any:
+        yield ordinary(x, y)
+
+    return step, optimizer
+
+
+def awaits(model: nn.Module, loss_fn: nn.Module) -> Any:
+    ordinary, optimizer = steps.ordinary(model, loss_fn)
+
+    async def step(x: Tensor, y: Tensor) -> None:
+        ordinary(x, y)
+
+    return step, optimizer
+
+
+def trains_and_returns_what_yields(model: nn.Module, loss_fn: nn.Module) -> Any:
+    ordinary, optimizer = steps.ordinary(model, loss_fn)
+
+    def step(x: Tensor, y: Tensor) -> Any:
+        ordinary(x, y)
+        return (number for number in range(3))
+
+    return step, optimizer
+
+
 WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
+    (yields, {}, r"mine: its step yields, so that calling it runs nothing; expected a function that trains when it is"),
+    (awaits, {}, r"mine: its step is a coroutine, so that calling it runs nothing; expected a function that trains"),
     (raises, {}, r"mine cannot be used: step\(inputs, targets\) raised RuntimeError: no luck, on every batch"),
     (
         twins.rests_while_hooks_step,
@@ -185,6 +215,10 @@ def test_what_cannot_be_used_is_said_in_one_line(build: Any, declared: dict[str,
     with pytest.raises(UsageError, match=message) as found:
         training_step(build, name="mine", **declared)
     assert "\n" not in str(found.value)
+
+
+def test_a_step_that_trains_may_return_what_it_likes() -> None:
+    assert training_step(trains_and_returns_what_yields, name="mine").habits.kinds
 
 
 def test_a_rule_that_agrees_is_accepted() -> None:

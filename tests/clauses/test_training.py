@@ -91,6 +91,13 @@ def test_a_fault_that_sets_in_late_is_seen_where_it_does() -> None:
     assert found.first_wrong_step == 5
 
 
+def test_gradients_that_are_added_up_late_are_told_by_those_that_went_before() -> None:
+    subject = training_step(steps.zeroes_until_the_third_step, name="mine")
+    (found,) = check_subject(subject, clauses="step.fresh-gradient", settings=Settings(seed=0, examples=50)).verdicts
+    assert found.status is Status.VIOLATED
+    assert (found.reason, found.first_wrong_step) == ("the step used its gradient added to the last step's", 3)
+
+
 def test_an_optimizer_over_other_tensors_is_a_violation_not_a_usage_error() -> None:
     found = primary(examined(steps.holds_other_tensors, {}))
     assert found.clause == "step.moves-all"
