@@ -47,6 +47,19 @@ def with_momentum_and_a_scheduler(model: nn.Module, loss_fn: nn.Module) -> tuple
     return step, optimizer
 
 
+def measures_its_norm(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True)
+
+    def step(x: Tensor, y: Tensor) -> float:
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        total = torch.nn.utils.clip_grad_norm_(model.parameters(), float("inf"))
+        optimizer.step()
+        return float(total)
+
+    return step, optimizer
+
+
 def adamw(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
 

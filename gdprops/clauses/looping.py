@@ -158,7 +158,7 @@ def _pieces(step: Watched) -> list[slice]:
 )
 def accumulation(subject: TrainedSubject, case: TrainCase) -> Evidence:
     steps = workbench.watch(subject, case)
-    most = max(len(step.noticed.looks) for step in steps)
+    most = max((len(step.noticed.looks) for step in steps), default=0)
     return _unless_seen(steps, lambda step: list(_otherwise_accumulated(step, most)), 1)
 
 

@@ -89,6 +89,14 @@ class Watched:
         """Whether the step ended at finite weights."""
         return all(bool(np.isfinite(a).all()) for a in self.after)
 
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether it did not, where the gradient's own norm overflows.
+
+        Correct code may end at NaN there: ``clip_grad_norm_(parameters, inf)``, to measure, multiplies by inf / inf.
+        """
+        return not self.is_exact and not self.is_finite and not np.isfinite(_norm_squared(self.gradients))
+
     def equals(self, rival: Arrays) -> bool:
         """Say whether the step did what a rival would, and the rival is clearly not what is expected."""
         return self.is_at(rival) and is_clearly_other(rival, self.expected, self.allowed)
@@ -181,6 +189,11 @@ def _weighed(gradient: Array, room: Any) -> float:
     return sum(float((np.abs(g) * most).sum()) for g, most in blocks(gradient, np.asarray(room)))
 
 
+def _norm_squared(gradients: Grads) -> float:
+    with np.errstate(over="ignore"):
+        return sum(float((g * g).sum()) for g in gradients if g is not None)
+
+
 def _trifle(weights: Array, before: Array) -> float:
     return decisions.REPRODUCED_SHARE * float(np.abs(weights - before).max(initial=0.0))
 
@@ -209,6 +222,8 @@ def stream(
     before = run.weights()
     for t in range(len(case.batches)):
         step = _watched(run, t, before, tuple(earlier))
+        if step.is_out_of_reach:
+            break
         yield step
         if (step.wrong and not to_the_end) or not all(np.isfinite(e).all() for e in step.expected):
             break

@@ -23,6 +23,7 @@ CORRECT: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (steps.ordinary, {}),
     (steps.ordinary, PLAIN),
     (steps.with_momentum_and_a_scheduler, {}),
+    (steps.measures_its_norm, {}),
     (steps.adamw, {}),
     (steps.in_backward, PLAIN),
     (steps.without_an_optimizer, PLAIN),

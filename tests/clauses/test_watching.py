@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -45,6 +46,14 @@ def test_the_next_step_frees_what_the_last_one_held() -> None:
     assert first.gradients == first.expected == []
     assert all(b is h for b, h in zip(second.before, held, strict=True)), "overwritten in place"
     assert all(np.array_equal(b, e) for b, e in zip(second.before, ended, strict=True))
+
+
+def test_nothing_is_compared_where_the_gradients_norm_overflows_and_the_step_ends_at_nan() -> None:
+    """To clip to the norm inf only measures it, and multiplies by inf / inf where it is inf."""
+    step = replace(next(stream(subject(), CASE)), after=[np.full(2, np.nan)], expected=[np.ones(2)])
+    assert replace(step, gradients=[np.array([1e200, 1.0])]).is_out_of_reach
+    assert not replace(step, gradients=[np.array([1e150, 1.0])]).is_out_of_reach
+    assert not replace(step, gradients=[np.array([1e200, 1.0])], after=[np.zeros(2)]).is_out_of_reach
 
 
 def test_of_earlier_gradients_a_stream_keeps_two() -> None:
