@@ -84,6 +84,13 @@ def finite_steps(expected: Sequence[Weights]) -> int:
     return next(bad, len(expected))
 
 
+def enlarged(values: Array) -> Array:
+    """Repeat a matrix along rows and columns, until it has at least 48 of both, and vary what was repeated."""
+    if values.ndim != 2 or not values.size:
+        return values
+    return varied(np.tile(values, [-(-decisions.SIDE_OF_A_MATRIX // side) for side in values.shape]))
+
+
 def tiled(values: Array, size: int) -> Array:
     """Repeat a tensor along its first dimension, an odd number of times, until it has so many entries."""
     if values.ndim == 0 or not values.size:

@@ -104,8 +104,7 @@ def plain(subject: WrittenSubject, case: BackpropCase) -> Evidence:
 def trains(subject: WrittenSubject, case: BackpropCase) -> Evidence:
     """Where w - lr g lowers the loss clearly, the step lowers it too; no kink may be near."""
     steps = [step for step in workbench.watch(subject, case) if not _is_blurred(step)]
-    falls = (training.falls(step, step.loss(step.after)) for step in steps)
-    return workbench.combine(falls) if steps else workbench.vacuous("a kink is near")
+    return training.all_fall(steps) if steps else workbench.vacuous("a kink is near")
 
 
 def _is_blurred(step: Watched) -> bool:

@@ -208,19 +208,21 @@ def _more_than_once(step: Watched) -> Evidence | None:
 
 
 def trains(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    """Where U(w, g(w), s) lowers the loss clearly, the step lowers it too.
+    """Where U(w, g(w), s) lowers the loss clearly, the step lowers it too."""
+    return all_fall(workbench.stream(subject, case))
 
-    Once one was to lower it clearly, it is not asked how clearly those after it do that lower it, too.
-    """
+
+def all_fall(steps: Iterable[Watched]) -> Evidence:
+    """Once a step was to lower the loss clearly, it is not asked how clearly those after it do that lower it, too."""
     parts, told = list[Evidence](), False
-    for step in workbench.stream(subject, case):
+    for step in steps:
         seen = step.loss(step.after)
-        parts.append(workbench.agreement() if told and seen < step.loss_before else falls(step, seen))
+        parts.append(workbench.agreement() if told and seen < step.loss_before else _falls(step, seen))
         told = told or parts[-1].decisive
     return workbench.combine(parts)
 
 
-def falls(step: Watched, seen: float) -> Evidence:
+def _falls(step: Watched, seen: float) -> Evidence:
     start, promised = step.loss_before, seen if step.is_exact else step.loss(step.expected)
     if not start > promised or not start - promised > step.loss_noise(start):
         return workbench.vacuous("U does not lower the loss clearly")

@@ -138,6 +138,18 @@ class HarmonicRate(PlainDescent):
         return g / int(memory["step"])
 
 
+class ShrinksAfterItsWarmUp(PlainDescent):
+    """Multiplies the rate by beta once a tensor has taken a hundred steps: before that beta does nothing."""
+
+    def __init__(self, params: Iterable[Any], lr: float = 0.5, beta: float = 0.75) -> None:
+        super().__init__(params, lr, beta=beta)
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        memory = self.memory(p)
+        memory["step"] = memory.get("step", 0) + 1
+        super().move(p, group["beta"] * g if memory["step"] > 100 else g, group)
+
+
 class LooksAhead(PlainDescent):
     """Every second step returns half-way to where it was two steps ago (Zhang and others, 2019)."""
 
@@ -231,6 +243,7 @@ TWINS = (
     _twin("trust-ratio", TrustRatio),
     _twin("clips-the-global-norm", ClipsTheGlobalNorm),
     _twin("harmonic-rate", HarmonicRate),
+    _twin("shrinks-after-its-warm-up", ShrinksAfterItsWarmUp),
     _twin("looks-ahead", LooksAhead),
     _twin("draws-global-noise", DrawsGlobalNoise),
     _rule("sgd-rule", rules.sgd, "sgd"),

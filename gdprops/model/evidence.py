@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import final
 
 
@@ -50,7 +50,8 @@ class Evidence:
     where the comparison was exact. ``reason`` says why an example is not decisive, or what went wrong where no
     numbers were compared. ``blame`` names every wrong parameter. ``elsewise`` says that the subject is wrong, but not
     in the way that the clause is about. ``silent`` names what changed nothing in this example: a violation where it
-    does so in all examples of a run. ``compared`` shows the tensors of a violated comparison.
+    does so in all examples of a run, and where ``acts_later``, asked of one name, says no. ``compared`` shows the
+    tensors of a violated comparison.
     """
 
     violated: bool = False
@@ -61,6 +62,7 @@ class Evidence:
     reason: str = ""
     elsewise: bool = False
     silent: frozenset[str] | None = None
+    acts_later: Callable[[str], bool] | None = field(default=None, compare=False, repr=False)
     compared: tuple[Compared, ...] = ()
 
     def agreed(self) -> Evidence:
@@ -88,9 +90,12 @@ def violation(reason: str, *, blame: tuple[str, ...] = ()) -> Evidence:
     return Evidence(violated=True, reason=reason, blame=blame)
 
 
-def unanswered(names: Iterable[str]) -> Evidence:
-    """Return a decisive example in which these changed nothing: only the whole run can say that nothing ever does."""
-    return Evidence(silent=frozenset(names))
+def unanswered(names: Iterable[str], acts_later: Callable[[str], bool] | None = None) -> Evidence:
+    """Return a decisive example in which these changed nothing: only the whole run can say that nothing ever does.
+
+    ``acts_later`` is asked of those that are left at its end: whether they change a longer example.
+    """
+    return Evidence(silent=frozenset(names), acts_later=acts_later)
 
 
 def require(holds: bool, otherwise: str) -> Evidence:

@@ -225,6 +225,10 @@ LARGE_MATRIX = 128
 WAVE = 1.7
 # A group is added after so many steps: one step is where clocks that start together still agree.
 LATE_STEP = 2
+# Released rules warm up for 100 steps, or decompose their statistics every 1000: what acts only then acts.
+LATEST_STEP = 1200
+# And some treat matrices of up to 512 entries as vectors.
+SIDE_OF_A_MATRIX = 48
 
 # Hyperparameters by their published names, each with values to change it to: another one must change a step.
 ALTERNATIVES: dict[str, tuple[float, ...]] = {

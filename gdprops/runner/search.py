@@ -56,19 +56,23 @@ class Finding:
     elsewise: int = 0
     silent: frozenset[str] | None = None
     last: Any = None
+    acts_later: Callable[[str], bool] | None = None
     failing: list[Any] = field(default_factory=list)
 
     def _hear(self, case: Any, evidence: Evidence) -> None:
         if evidence.silent is not None:
             self.silent = evidence.silent if self.silent is None else self.silent & evidence.silent
-            self.last = case
+            self.last, self.acts_later = case, evidence.acts_later
 
     def conclude(self) -> None:
         """Judge what only the whole run can show: names that changed nothing in any of enough examples."""
-        if self.silent and self.evidence is None and self.decisive >= whole_run_needed(self.examples):
-            names = ", ".join(sorted(self.silent))
+        if not self.silent or self.evidence is not None or self.decisive < whole_run_needed(self.examples):
+            return
+        names = sorted(name for name in self.silent if self.acts_later is None or not self.acts_later(name))
+        if names:
             self.case = self.last
-            self.evidence = violation(f"changing {names} changes nothing, in any of {self.decisive} examples")
+            told = f"changing {', '.join(names)} changes nothing, in any of {self.decisive} examples"
+            self.evidence = violation(told)
 
     def add(self, case: Any, evidence: Evidence) -> None:
         """Count a drawn example; once a violation was seen, only keep the smaller ones."""
@@ -152,7 +156,10 @@ def _run(holds: Callable[[], None], finding: Finding) -> None:
         finding.unsteady = True
     except Exception:
         finding.bug = traceback.format_exc()
-    finding.conclude()
+    try:
+        finding.conclude()
+    except Exception:
+        finding.bug = traceback.format_exc()
 
 
 def _examine_one(

@@ -29,6 +29,20 @@ def test_a_name_that_acts_once_is_not_silent() -> None:
     assert searched(examine).evidence is None
 
 
+def test_a_name_that_acts_in_a_longer_run_is_not_silent() -> None:
+    asked = list[str]()
+
+    def acts_later(name: str) -> bool:
+        asked.append(name)
+        return name == "beta"
+
+    finding = searched(lambda case: unanswered(["beta", "momentum"], acts_later))
+    assert finding.evidence is not None
+    assert finding.evidence.reason == "changing momentum changes nothing, in any of 10 examples"
+    assert asked == ["beta", "momentum"]
+    assert searched(lambda case: unanswered(["beta"], acts_later)).evidence is None
+
+
 def test_too_few_decisive_examples_say_nothing_of_the_run() -> None:
     assert searched(lambda case: unanswered(["momentum"]), examples=9).evidence is None
     finding = searched(lambda case: unanswered(["momentum"]) if case < 4 else vacuous("nothing moves"))
