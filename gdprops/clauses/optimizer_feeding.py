@@ -237,8 +237,8 @@ def _moves(seen: Sequence[Weights], i: int) -> bool:
 
 @clause(
     id="optimizer.closure",
-    statement="step(closure) evaluates the closure with gradients enabled, before it moves anything, and returns its "
-    "loss; where a gradient is all that a step needs, exactly once, and moves as the step fed with that gradient.",
+    statement="step(closure) evaluates the closure with gradients enabled and returns its loss; where a gradient is "
+    "all that a step needs, exactly once, before it moves anything, and moves as the step fed with that gradient.",
     source="torch.optim documentation of step(closure); optimizers that never call it, or under no_grad.",
     decision="What the closure saw and gave, and what step returned; the step fed with the same gradient: bytes.",
     view=View.OPTIMIZER,
@@ -269,7 +269,7 @@ def _called(run: Run, before: Weights, gradients: Gradients, *, loss: float, onc
     stepped = run.step_closure(look)
     if not found or (once and len(found) > 1):
         return workbench.violation(f"step {step}: the closure is called {len(found)} times")
-    if any(a.tobytes() != b.tobytes() for a, b in zip(found[0], before, strict=True)):  # NaN is no move
+    if once and any(a.tobytes() != b.tobytes() for a, b in zip(found[0], before, strict=True)):  # NaN is no move
         return workbench.violation(f"step {step}: weights have moved before the closure is called")
     returned = f"step {step}: the closure's loss is {loss:g}, step(closure) returns {stepped.returned}"
     return workbench.require(stepped.returned == loss, returned)

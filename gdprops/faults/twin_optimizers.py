@@ -150,6 +150,29 @@ class ShrinksAfterItsWarmUp(PlainDescent):
         super().move(p, group["beta"] * g if memory["step"] > 100 else g, group)
 
 
+class Extrapolates(PlainDescent):
+    """Nesterov's momentum as schedule-free rules have it: the closure is evaluated ahead of the weights."""
+
+    @torch.no_grad()
+    def step(self, closure: Closure | None = None) -> Any:
+        if closure is None:
+            raise TypeError("step() needs a closure: it is evaluated ahead of the weights")
+        self._shift(0.5)
+        loss = self.look(closure)
+        self._shift(-0.5)
+        self.move_all()
+        return loss
+
+    def _shift(self, share: float) -> None:
+        for p in (p for group in self.param_groups for p in group["params"] if p in self.state):
+            p.add_(self.memory(p)["velocity"], alpha=share)
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        memory = self.memory(p)
+        memory["velocity"] = 0.5 * memory.get("velocity", torch.zeros_like(p)) - group["lr"] * g
+        p.add_(memory["velocity"])
+
+
 class LooksAhead(PlainDescent):
     """Every second step returns half-way to where it was two steps ago (Zhang and others, 2019)."""
 
@@ -245,6 +268,7 @@ TWINS = (
     _twin("harmonic-rate", HarmonicRate),
     _twin("shrinks-after-its-warm-up", ShrinksAfterItsWarmUp),
     _twin("looks-ahead", LooksAhead),
+    _twin("extrapolates", Extrapolates),
     _twin("draws-global-noise", DrawsGlobalNoise),
     _rule("sgd-rule", rules.sgd, "sgd"),
     _rule("momentum-rule", rules.momentum),

@@ -11,7 +11,13 @@ from gdprops.runner.kill import Accusation, accusations
 from tests.faults.suspects import everyone, measured
 
 EXAMPLES = int(os.environ.get("GDPROPS_TWIN_EXAMPLES", "40"))
-FEWEST_JUDGES = {"draws-global-noise": 2, "clips-the-global-norm": 9, "momentum-as-in-keras": 8, "lars-rule": 8}
+FEWEST_JUDGES = {
+    "draws-global-noise": 2,
+    "extrapolates": 1,
+    "clips-the-global-norm": 9,
+    "momentum-as-in-keras": 8,
+    "lars-rule": 8,
+}
 JUDGES = {"training-": 6, "backprop-": 7}
 
 
