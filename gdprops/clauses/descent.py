@@ -11,14 +11,14 @@ from gdprops.clauses.lazy import lazy
 from gdprops.model.clause import Level, Needs, View, clause
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from gdprops.clauses import workbench
     from gdprops.clauses.playing import Weights
     from gdprops.model.arrays import Array
     from gdprops.model.case import TrainCase, UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Domain, Subject
+    from gdprops.model.subject import Domain, Gradients, Subject
     from gdprops.strategies.training import Loop
 else:
     workbench = lazy("gdprops.clauses.workbench")
@@ -84,9 +84,10 @@ def _linear_allowance(w: Array, d: Array, c: float, precision: int) -> Array:
     source="J(w - ηg) = J(w) - η|g|² + O(η²); Armijo, 1966.",
     decision="The oracle picks the largest rate whose step along the rule's own first direction satisfies "
     "Armijo's condition "
-    "with a fall of four roundings of J; the subject's step at that rate must lower J.",
+    "with a fall of four roundings of J; the subject's step at that rate must lower J. A step whose weights are not "
+    "finite at that rate's scale nor at a vanishing one lowers nothing, one tensor's gradient set to zero included.",
     view=View.OPTIMIZER,
-    refuted_by=("sgd-sign-flipped",),
+    refuted_by=("sgd-sign-flipped", "divides-by-a-root-of-zero"),
     cases=lambda domain: workbench.loops(
         domain, workbench.Loop(least_steps=1, most_steps=1, groups=False, own_rate=False, double=True)
     ),
@@ -94,11 +95,47 @@ def _linear_allowance(w: Array, d: Array, c: float, precision: int) -> Array:
     claim=True,
 )
 def descends(subject: Subject, case: TrainCase) -> Evidence:
+    if lost := _never_finite(subject, case):
+        return lost
     rate = _descending_rate(subject, case)
     if isinstance(rate, str):
         return workbench.vacuous(rate)
     losses = _losses(subject, case, rate)
     return workbench.require(losses[1] < losses[0], f"at η = {rate:g} the loss goes {_shown(losses)}")
+
+
+def _never_finite(subject: Subject, case: TrainCase) -> Evidence | None:
+    """Return a violation where the first step loses finite weights at the case's rate and at a vanishing one."""
+    gradients = workbench.oracle(case, case.tensors, 0)
+    if not workbench.finite_steps([[g for g in gradients if g is not None]]):
+        return None
+    own = (case.plan.rates or (1.0,))[0]
+    rates = (own, own * workbench.decisions.VANISHING_RATE)
+    for fed, said in _with_a_dead_tensor(case, gradients):
+        if not any(workbench.finite_steps([_stepped(subject, _at_rate(case, rate), fed)]) for rate in rates):
+            tried = " and at η = ".join(f"{rate:g}" for rate in rates)
+            return workbench.require(False, f"at η = {tried} the first step ends at weights that are not finite{said}")
+    return None
+
+
+def _with_a_dead_tensor(case: TrainCase, gradients: Gradients) -> Iterator[tuple[Gradients, str]]:
+    """Yield the gradients, and the same as if the first tensor that has one were dead; some are never zero."""
+    alive = [i for i, g in enumerate(gradients) if g is not None and g.any()]
+    if alive:
+        yield gradients, ""
+    if len(alive) > 1:
+        dead = [g * 0 if i == alive[0] and g is not None else g for i, g in enumerate(gradients)]
+        yield dead, f" (the gradient of {case.network.names[alive[0]]} set to zero)"
+
+
+def _stepped(subject: Subject, case: TrainCase, gradients: Gradients) -> Weights:
+    run = subject.start(case.tensors, case.plan)
+    run.step(gradients)
+    return run.weights()
+
+
+def _at_rate(case: TrainCase, rate: float) -> TrainCase:
+    return replace(case, plan=replace(case.plan, rates=(rate,) * len(case.plan.groups)))
 
 
 def _descending_rate(subject: Subject, case: TrainCase) -> float | str:
@@ -111,8 +148,8 @@ def _descending_rate(subject: Subject, case: TrainCase) -> float | str:
     if subject.rule == "sgd" or subject.traits.plain == "yes":
         direction, unit = [z if x is None else -x for x, z in zip(g, zeros, strict=True)], 1.0
     else:
-        (start, stepped), unit = _first_step(subject, case), (case.plan.rates or (1.0,))[0]
-        direction = [b - a for a, b in zip(start, stepped, strict=True)]
+        stepped, unit = _stepped(subject, case, g), (case.plan.rates or (1.0,))[0]
+        direction = [b - a for a, b in zip(case.tensors, stepped, strict=True)]
     slope = sum(float((x * d).sum()) for x, d in zip(g, direction, strict=True) if x is not None)
     if slope > 0:
         return "the rule's own first step climbs: <g, w' - w> is positive"
@@ -120,16 +157,8 @@ def _descending_rate(subject: Subject, case: TrainCase) -> float | str:
     return "no rate lowers the loss clearly along the rule's first step" if share is None else share * unit
 
 
-def _first_step(subject: Subject, case: TrainCase) -> tuple[Weights, Weights]:
-    run = subject.start(case.tensors, case.plan)
-    before = run.weights()
-    run.step(workbench.oracle(case, before, 0))
-    return before, run.weights()
-
-
 def _losses(subject: Subject, case: TrainCase, rate: float) -> list[float]:
-    plan = replace(case.plan, rates=(rate,) * len(case.plan.groups))
-    seen, _ = workbench.train(subject, replace(case, plan=plan))
+    seen, _ = workbench.train(subject, _at_rate(case, rate))
     return workbench.losses_along(case, seen)
 
 

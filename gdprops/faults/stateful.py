@@ -78,6 +78,16 @@ class AdamWithStaleGradients(Adam):
         return super().direction(p, last)
 
 
+class DividesByARootOfZero(Adam):
+    """Epsilon is added after the reciprocal root: where no gradient has ever been, infinity times zero."""
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        super().direction(p, g)
+        memory = self.memory(p)
+        direction: Tensor = memory["m"] * (memory["v"].rsqrt() + 2.0**-10)
+        return direction
+
+
 class LoadingTakesAStep(Adam):
     """Loading allocates the state by a step with gradients of zeros, which advances the clocks."""
 
@@ -137,6 +147,13 @@ FAULTS = (
         "Every step uses the gradient of the step before.",
         AdamWithStaleGradients,
         "step.fresh-gradient",
+    ),
+    claims_nothing(
+        "divides-by-a-root-of-zero",
+        "A weight whose gradient is zero becomes NaN.",
+        DividesByARootOfZero,
+        "step.descends",
+        source="kozistr/pytorch_optimizer#480",
     ),
     claims_nothing(
         "loading-takes-a-step",

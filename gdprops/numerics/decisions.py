@@ -121,6 +121,8 @@ DOWNHILL_ROUNDING = 2.0
 ARMIJO = 0.5
 DESCENT_ROUNDING = 4.0
 DESCENT_HALVINGS = 40
+# A share of the rate at which no sum overflows: what is not finite there is so at every rate.
+VANISHING_RATE = 2.0**-DESCENT_HALVINGS
 # For other rules than plain descent the loop runs at this share of the largest rate whose first step descends:
 # momentum 0.9 multiplies the rate by 10 in the long run.
 LOOP_SHARE = 1 / 16
