@@ -20,6 +20,23 @@ def step(params, X, y, lr):
     params["b1"] -= lr * dh.sum(axis=0)
 '''
 
+CAST_LABELS = '''\
+"""Labels that are cast, and a penalty that is felt even where there is one class only."""
+import numpy as np
+def probabilities(params, X):
+    s = X @ params["W"] + params["b"]
+    e = np.exp(s - s.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+def loss(params, X, y):
+    q = probabilities(params, X)
+    return -np.mean(np.log(q[np.arange(len(X)), y.astype(int)])) + 0.05 * np.sum(params["W"] ** 2)
+def step(params, X, y, lr):
+    d = probabilities(params, X)
+    d[np.arange(len(X)), y.astype(int)] -= 1
+    params["W"] -= lr * (X.T @ d / len(X) + 0.1 * params["W"])
+    params["b"] -= lr * d.mean(axis=0)
+'''
+
 UPDATES_AS_IT_GOES = '''\
 """Updates as it goes."""
 import numpy as np
@@ -353,6 +370,7 @@ CORRECT = {
     "plain": PLAIN,
     "columns": COLUMNS,
     "labels": LABELS,
+    "cast labels": CAST_LABELS,
     "one-hot": ONE_HOT,
     "vectors": VECTORS,
     "single": SINGLE,

@@ -137,7 +137,8 @@ def _targets(kind: str, rows: int, n_out: int, more: int) -> Array:
         return labels if kind == "labels" else np.eye(n_out)[labels]
     shape = (rows,) if kind in FLAT else (rows, n_out)
     numbers = _spread(shape, 3 + more)
-    return (numbers > 0).astype(np.float64) if kind.startswith("binary") else numbers
+    away = numbers + np.sign(numbers)  # none is cut down to a 0, which would be a label of one output
+    return (numbers > 0).astype(np.float64) if kind.startswith("binary") else away
 
 
 def largest(arrays: Sequence[Array | None]) -> float:

@@ -15,10 +15,10 @@ from gdprops.runner.explaining.borrowed import borrowed
 from gdprops.runner.explaining.clipping import clippings
 from gdprops.runner.explaining.elsewhere import elsewhere
 from gdprops.runner.explaining.experiments import NOT_DETERMINISTIC, evidence, repeats
-from gdprops.runner.explaining.factors import factors
+from gdprops.runner.explaining.factors import at_some_steps, factors
 from gdprops.runner.explaining.facts import facts
 from gdprops.runner.explaining.failures import MOST_EXAMPLES, failures_of
-from gdprops.runner.explaining.gradients import GRADIENTS
+from gdprops.runner.explaining.gradients import GRADIENTS, NONE_HANDED_OVER
 from gdprops.runner.explaining.judging import matching, resting
 from gdprops.runner.explaining.late_reads import late_reads
 from gdprops.runner.explaining.onset import from_some_step_on
@@ -59,7 +59,7 @@ def explained(subject: TrainedSubject, cases: Iterable[Any]) -> Explanation | No
     if not repeats(subject, failures[0]):
         return Explanation(NOT_DETERMINISTIC)
     candidates = _hypotheses(subject, failures)
-    told = matching(candidates, failures) or matching(from_some_step_on(candidates, failures), failures)
+    told = _matching(candidates, failures)
     if told:
         texts = dict.fromkeys(h.text for h in told)
         text = " or, which gives the same weights, ".join(texts) + resting(told, failures)
@@ -67,6 +67,12 @@ def explained(subject: TrainedSubject, cases: Iterable[Any]) -> Explanation | No
     distinct = len({h.text for h in candidates})
     seen = "; ".join([facts(failures), *evidence(subject, failures[0])])
     return Explanation(f"none of {distinct} hypotheses reproduces what was seen; {seen}")
+
+
+def _matching(candidates: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return what reproduces everything: at every step, from some step on, or wherever a step is wrong."""
+    offers = (candidates, from_some_step_on(candidates, failures), [*at_some_steps(failures), NONE_HANDED_OVER])
+    return next((found for offer in offers if (found := matching(offer, failures))), [])
 
 
 def _hypotheses(subject: TrainedSubject, failures: Sequence[Failure]) -> list[Hypothesis]:

@@ -22,6 +22,7 @@ FORMS = {
     "plain": ("rows", "numbers", (2, 3)),
     "columns": ("columns", "numbers", (3, 2)),
     "labels": ("rows", "labels", (2, 2)),
+    "cast labels": ("rows", "labels", (2, 2)),
     "one-hot": ("rows", "one-hot", (2, 3)),
     "vectors": ("rows", "vector", (2,)),
     "single": ("single", "numbers", (3, 2)),

@@ -67,6 +67,12 @@ KNOWN = (
         lambda moment: 1 / _rows(moment),
     ),
     Known(
+        "the gradient is divided by the number of parameter tensors",
+        "moves less far by the number of parameter tensors",
+        "move less far by the number of parameter tensors",
+        lambda moment: 1 / sum(g is not None for g in moment.step.gradients),
+    ),
+    Known(
         "a short window's gradient is divided by the micro-batches of a whole one",
         "moves less far in short windows, by the missing micro-batches",
         "move less far in short windows, by the missing micro-batches",
@@ -89,7 +95,7 @@ def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
     """
     fitted = _fitted(failures)
     known = [*KNOWN, *(_plain(k) for k in fitted if not _is_known(k))]
-    of_all = [*(_of_gradient(one) for one in known), *_shrunk(failures[0].first.step)]
+    of_all = [*(_of_gradient(one) for one in known), *_shrunk(failures)]
     if failures[0].first.step.run.live is None:
         return of_all
     roles = _roles(failures)
@@ -101,6 +107,11 @@ def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
         *(_of_wrong(one, failures[0].first.step) for one in known if _some_are_right(failures)),
         *_by_position(failures),
     ]
+
+
+def at_some_steps(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return what all parameters do at every wrong step, where others are right: what a guard of the step skips."""
+    return [] if _some_are_right(failures) else [_of_wrong(one, failures[0].first.step) for one in KNOWN]
 
 
 def factor_of(step: Watched, i: int) -> float | None:
@@ -167,16 +178,25 @@ def _of_role(one: Known, role: Role) -> Hypothesis:
     return Hypothesis(text, rival, one.constants, one.clause, broad=1, about_rest=True)
 
 
-def _shrunk(first: Watched) -> list[Hypothesis]:
-    """Return "all weights are multiplied by k after a right update", with the k that an example shows."""
+def _shrunk(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return "all weights (or all but the frozen ones) are multiplied by k", with the k that an example shows."""
+    first = failures[0].first.step
     seen, right = (np.concatenate([w.ravel() for w in weights]) for weights in (first.after, first.expected))
     k = float(seen @ right / (right @ right)) if right.any() else 1.0
+    by, frozen = f"multiplied by {number(k)}", any(not all(failure.first.step.trainable) for failure in failures)
+    found = [
+        Hypothesis(f"after a right update all trained weights are {by}", on_steps(_multiplied(k, frozen=False)), 1)
+    ]
+    if frozen:
+        text = f"after a right update all weights, frozen ones too, are {by}"
+        found.append(Hypothesis(text, on_steps(_multiplied(k, frozen=True)), 1, "step.frozen-untouched"))
+    return found
 
-    def rival(step: Watched) -> Weights:
-        return [k * e for e in step.expected]
 
-    text = f"after a right update all weights, frozen ones too, are multiplied by {number(k)}"
-    return [Hypothesis(text, on_steps(rival), 1, "step.frozen-untouched")]
+def _multiplied(k: float, *, frozen: bool) -> Callable[[Watched], Weights]:
+    return lambda step: [
+        k * e if frozen or trains else e for e, trains in zip(step.expected, step.trainable, strict=True)
+    ]
 
 
 def _some_are_right(failures: Sequence[Failure]) -> bool:

@@ -50,6 +50,20 @@ def _first_for_ever(step: Watched) -> Weights | None:
     return step.update(step.earlier[0]) if len(step.earlier) > 1 else _stale(step)
 
 
+def _partly_added(step: Watched) -> Weights | None:
+    """Add the earlier gradients of the parameters that are wrong: those of an optimizer that is not told to zero."""
+    added = _added(step)
+    return None if added is None else [a if step.wrong_at(i) else step.expected[i] for i, a in enumerate(added)]
+
+
+def _none_handed_over(moment: Moment) -> Weights | None:
+    """Stay where all was: an optimizer that meets no gradient does not even move by its momentum."""
+    step, seen = moment
+    if seen is None or not seen.calls or not any(step.held):
+        return None
+    return step.before if all(g is None for call in seen.calls for g in call.gradients) else None
+
+
 def _twice(moment: Moment) -> Weights | None:
     """Apply one gradient twice: where every parameter was seen being written just once, that is not what happened."""
     step, seen = moment
@@ -125,6 +139,12 @@ GRADIENTS = (
     Hypothesis("the gradient is added to what the step before left", _added_to_left, clause=FRESH, broad=1),
     Hypothesis("the gradient is added to the last step's", on_steps(_added_to_last), clause=FRESH, broad=1),
     Hypothesis(
+        "the gradients of some parameters are added to those of the earlier steps (not zeroed), all others are right",
+        on_steps(_partly_added),
+        clause=FRESH,
+        broad=2,
+    ),
+    Hypothesis(
         "the first step's gradient is used for ever", on_steps(_first_for_ever), clause=FRESH, broad=1, dated=True
     ),
     Hypothesis(
@@ -162,4 +182,11 @@ GRADIENTS = (
     Hypothesis(
         "the signs of the gradient are used", on_steps(lambda step: step.update(_spread(step.gradients))), broad=1
     ),
+)
+NONE_HANDED_OVER = Hypothesis(
+    "no parameter has a gradient any more, or yet, when the optimizer is called",
+    _none_handed_over,
+    clause="step.moves-all",
+    broad=1,
+    about_rest=True,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdprops.errors import GdpropsError
+from gdprops.numerics import decisions
 from gdprops.runner.explaining.hypothesis import Hypothesis, Moment, Weights
 from gdprops.runner.explaining.words import several
 
@@ -68,4 +69,13 @@ def _text(subject: TrainedSubject, case: Any, moment: Moment) -> str:
     names = several([moment.step.names[i] for i in needed])
     found = {read.place for read in (moment.seen.late if moment.seen else ()) if read.parameter in needed}
     where = PLACES["forward" if "forward" in found else "backward" if "backward" in found else "update"]
-    return f"the step uses the already updated weights of {names} {where}: with their old values it is right"
+    which = "changed weights (put back before the update)" if _are_put_back(moment) else "already updated weights"
+    return f"the step uses the {which} of {names} {where}: with their old values it is right"
+
+
+def _are_put_back(moment: Moment) -> bool:
+    """Say whether the last call of an optimizer met the weights that the step started from, to rounding."""
+    if moment.seen is None or not moment.seen.calls:
+        return False
+    met, start = moment.seen.calls[-1].before, moment.step.before
+    return all(np.allclose(a, b, rtol=decisions.REGRESSION_RESIDUAL, atol=0) for a, b in zip(met, start, strict=True))

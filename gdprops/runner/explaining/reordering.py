@@ -23,10 +23,10 @@ def listing_backwards(subject: Any) -> Any:
 
 def _backwards(model: nn.Module) -> nn.Module:
     """Return the same model (its modules and parameters are shared) with another list."""
-    listed, other = model.named_parameters, copy.copy(model)
+    other = copy.copy(model)
 
     def named_parameters(self: nn.Module, *args: Any, **kwargs: Any) -> Iterator[tuple[str, nn.Parameter]]:
-        return iter(list(listed(*args, **kwargs))[::-1])
+        return iter(list(type(self).named_parameters(self, *args, **kwargs))[::-1])  # a deep copy lists its own
 
     other.named_parameters = MethodType(named_parameters, other)  # type: ignore[method-assign] # this one model's
     return other

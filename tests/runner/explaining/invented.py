@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable
 from typing import Any
@@ -195,5 +196,90 @@ def forgetful(model: nn.Module, loss_fn: Any) -> Step:
         optimizer.zero_grad()
         loss_fn(model(x), y).backward()
         optimizer.step()
+
+    return step
+
+
+def decays_what_it_trains(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        moved(model, gradients(model, loss_fn(model(x), y)))
+        for p in trained(model):
+            p.data *= 1 - 1 / 64
+
+    return step
+
+
+def divides_by_the_tensors(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        found = torch.autograd.grad(loss_fn(model(x), y), trained(model), allow_unused=True)
+        held = [g for g in found if g is not None]
+        moved(model, [0 if g is None else g / len(held) for g in found])
+
+    return step
+
+
+def with_momentum(model: nn.Module) -> torch.optim.Optimizer:
+    return torch.optim.SGD(trained(model), lr=RATE, momentum=0.5)
+
+
+def zeroes_before_the_step(model: nn.Module, loss_fn: Any) -> Any:
+    optimizer = with_momentum(model)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        loss_fn(model(x), y).backward()
+        optimizer.zero_grad()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def zeroes_the_weights_only(model: nn.Module, loss_fn: Any) -> Any:
+    optimizer = with_momentum(model)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        for p in trained(model):
+            p.grad = p.grad if p.ndim == 1 else None
+        loss_fn(model(x), y).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def shakes_the_weights_in_between(model: nn.Module, loss_fn: Any) -> Any:
+    optimizer = torch.optim.SGD(trained(model), lr=RATE)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
+        loss = loss_fn(model(x), y)
+        kept = [p.data.clone() for p in trained(model)]
+        for p in trained(model):
+            p.data.mul_(1.5)
+        loss.backward()
+        for p, held in zip(trained(model), kept, strict=True):
+            p.data.copy_(held)
+        optimizer.step()
+
+    return step, optimizer
+
+
+def skips_large_gradients(model: nn.Module, loss_fn: Any) -> Step:
+    def step(x: Tensor, y: Tensor) -> None:
+        found = gradients(model, loss_fn(model(x), y))
+        moved(model, found if sum(float((g * g).sum()) for g in found) < 1 else [0 * g for g in found])
+
+    return step
+
+
+def averages_in(model: nn.Module, loss_fn: Any) -> Step:
+    """From the second step on the average of a copy is loaded: nothing that the order of the parameters changes."""
+    average, taken = copy.deepcopy(model), [0]
+
+    def step(x: Tensor, y: Tensor) -> None:
+        moved(model, gradients(model, loss_fn(model(x), y)))
+        taken[0] += 1
+        for a, p in zip(average.parameters(), model.parameters(), strict=True):
+            a.data.lerp_(p.data.square(), 0.5)
+        if taken[0] > 1:
+            model.load_state_dict(average.state_dict())
 
     return step

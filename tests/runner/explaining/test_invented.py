@@ -44,6 +44,12 @@ FAULTS: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
         DECLARED,
         "the optimizer's state starts anew each step (a new optimizer every time",
     ),
+    (invented.decays_what_it_trains, PLAIN, "after a right update all trained weights are multiplied by 63/64"),
+    (invented.divides_by_the_tensors, PLAIN, "the gradient is divided by the number of parameter tensors"),
+    (invented.zeroes_before_the_step, {}, "no parameter has a gradient any more, or yet, when the optimizer is called"),
+    (invented.zeroes_the_weights_only, {}, "the gradients of some parameters are added to those of the earlier steps"),
+    (invented.shakes_the_weights_in_between, {}, "the step uses the changed weights (put back before the update) of"),
+    (invented.skips_large_gradients, PLAIN, "at some steps all parameters stay where they are, at the others they"),
     (invented.signs_for_biases, PLAIN, NONE),
     (invented.targets_shifted, PLAIN, NONE),
     (invented.bfloat_gradients, PLAIN, NONE),
@@ -67,3 +73,9 @@ def test_what_is_described_says_where_to_look() -> None:
         "hypotheses reproduces what was seen; first wrong at step 1; the first parameter is right in every example"
         in found
     )
+
+
+def test_a_deep_copy_of_the_model_lists_its_parameters_backwards_too() -> None:
+    found = instead_of(invented.averages_in, **PLAIN).text
+    assert found.startswith(NONE)
+    assert "listed in reverse order" not in found
