@@ -26,9 +26,10 @@ class Calls:
     budget is only checked between calls.
     """
 
-    def __init__(self, seconds: float | None = None) -> None:
+    def __init__(self, seconds: float | None = None, purpose: str = "for this clause") -> None:
         self._left = seconds
         self._budget = seconds
+        self._purpose = purpose
 
     @contextmanager
     def to(self, doing: str) -> Iterator[None]:
@@ -79,7 +80,7 @@ class Calls:
         raise SubjectTimeout(self._message())
 
     def _message(self) -> str:
-        return f"the subject used more than its {self._budget:g} s for this clause (--timeout raises the limit)"
+        return f"the subject used more than its {self._budget:g} s {self._purpose} (--timeout raises the limit)"
 
 
 def _interruptible() -> bool:

@@ -62,9 +62,11 @@ def _print_red(console: Console, entry: Entry) -> None:
         console.print(Text(f"{entry.key}: not examined: {entry.unusable}"))
     if entry.aborted:
         console.print(Text(f"{entry.key}: aborted: {entry.aborted}", style="red"))
-    for verdict in entry.outcome.verdicts:
-        if verdict.status in (*RED, Status.ERROR):
-            console.print(Text(f"{entry.key}: {one_line(verdict)}"))
+    red = [verdict for verdict in entry.outcome.verdicts if verdict.status in (*RED, Status.ERROR)]
+    for _, group in groupby(red, key=lambda v: v.reason if v.status is Status.ABORTED else v.clause):
+        first, *others = group
+        told = f"{len(others) + 1} clauses aborted; {first.reason}" if others else one_line(first)
+        console.print(Text(f"{entry.key}: {told}"))
 
 
 def summary(survey: Survey) -> str:

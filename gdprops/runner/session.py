@@ -141,7 +141,7 @@ def measured_subject(subject: Subject, settings: Settings) -> Measured:
 
 
 def _measured(subject: Subject, settings: Settings) -> Measured:
-    budgeted = subject.prepared(Traits(), Calls(settings.timeout))
+    budgeted = subject.prepared(Traits(), Calls(settings.timeout, "to show its traits"))
     if isinstance(subject, Backprop):
         return Measured(budgeted, Domain(precisions=(DOUBLE,), layout=subject.layout))
     if budgeted.kind in FACED:

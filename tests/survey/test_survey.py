@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from gdprops.cli import main
 from gdprops.model.survey import changes
 from gdprops.model.verdict import Status
 from gdprops.report.survey_file import read_survey, write_survey
+from gdprops.report.survey_text import print_survey
 
 HERE = "tests.survey.optimizers"
 QUICK = ("--examples", "3", "--timeout", "1")
@@ -33,9 +37,16 @@ def test_each_optimizer_gets_what_it_deserves(surveyed: Path) -> None:
     assert "missing 1 required positional argument: 'base'" in entries["Needs"].unusable
     hung, greedy = (entries[name].outcome.verdicts for name in ("Hangs", "Greedy"))
     assert {v.status for v in hung} == {Status.ABORTED}
-    assert "the subject used more than its 1 s" in hung[0].reason
+    assert hung[0].reason == "the subject used more than its 1 s to show its traits (--timeout raises the limit)"
     assert any("ran out of memory" in v.reason for v in greedy if v.status is Status.ABORTED)
     assert not any(v.status is Status.VIOLATED for v in greedy)
+
+
+def test_what_was_aborted_for_one_reason_is_one_line(surveyed: Path) -> None:
+    console = Console(file=StringIO(), width=200)
+    print_survey(console, read_survey(f"{surveyed}/two.json"))
+    (line,) = [line for line in console.file.getvalue().splitlines() if line.startswith(f"{HERE}:Hangs: ")]  # type: ignore[attr-defined] # StringIO
+    assert re.fullmatch(rf"{HERE}:Hangs: \d\d clauses aborted; the subject used more than its 1 s to show its .*", line)
 
 
 def test_one_process_finds_the_same_as_two(tmp_path: Path) -> None:
