@@ -55,6 +55,39 @@ class Recomputing(nn.Module):
         return out
 
 
+class Bags(nn.Module):
+    """Two tables, whose gradients name the rows that were looked up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = (nn.EmbeddingBag(9, 3, mode=mode, sparse=True) for mode in ("mean", "sum"))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        out: Tensor = torch.tanh(self.left(ids)) * self.right(ids)
+        return out
+
+
+def bags(index: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(index)
+    return torch.randint(0, 9, (4, 3), generator=generator), torch.randint(0, 3, (4,), generator=generator)
+
+
+def by(make: Callable[..., torch.optim.Optimizer], **options: Any) -> Callable[..., Any]:
+    """Return what builds an ordinary step of an optimizer."""
+
+    def build(model: nn.Module, loss_fn: Callable[..., Tensor]) -> tuple[Step, torch.optim.Optimizer]:
+        optimizer = make(model.parameters(), **options)
+
+        def step(inputs: Any, targets: Any) -> None:
+            optimizer.zero_grad()
+            loss_fn(model(inputs), targets).backward()  # type: ignore[no-untyped-call] # torch's
+            optimizer.step()
+
+        return step, optimizer
+
+    return build
+
+
 def rows_of_three(index: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(index)
     return torch.randn(4, 3, generator=generator), torch.randn(4, 2, generator=generator)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gdprops.adapters.derivatives import derivatives
 from gdprops.adapters.met import Met, Surroundings
 from gdprops.adapters.optimizer_state import clocks_of, needs_closure, put_settings, restore, snapshot
+from gdprops.adapters.sparse import as_named, named_entries
 from gdprops.adapters.structures import shaken
 from gdprops.adapters.tasks import ALL
 from gdprops.numerics.decisions import CLIP_GUARD
@@ -38,6 +39,7 @@ class Expected:
         self.is_declared = subject.rule_factory is not None
         self.by_closure = self._rule is not None and needs_closure(self._rule)
         self._looked_at = (0, ALL, False)
+        self._named: list[Tensor | None] = [None] * len(self._look_at)
         self.value = 0.0
         """J where the last gradients were taken."""
         self._met: Met | None = None
@@ -92,6 +94,7 @@ class Expected:
                 p.data.copy_(torch.from_numpy(np.asarray(w)))
             self.value, found = float(loss), iter(derivatives(loss, wanted))
         grads = [next(found) if p.requires_grad else None for p in self._look_at]
+        self._named = named_entries(grads)
         return [None if g is None else g.detach().to_dense().contiguous().numpy() for g in grads]
 
     def loss(self, weights: Iterable[Array], t: int) -> float:
@@ -165,8 +168,9 @@ class Expected:
     def _hand_over(self, gradients: Sequence[Array | None]) -> None:
         """Give every parameter its gradient: a copy, but for torch's own optimizers, which leave it as it is."""
         keeps = type(self._rule).__module__.startswith("torch.optim.")
-        for p, g in zip(self._moved, gradients, strict=True):
-            p.grad = None if g is None else torch.from_numpy(np.asarray(g) if keeps else np.array(g)).to(p.dtype)
+        for p, g, named in zip(self._moved, gradients, self._named, strict=True):
+            held = None if g is None else torch.from_numpy(np.asarray(g) if keeps else np.array(g)).to(p.dtype)
+            p.grad = None if held is None else as_named(held, named)
 
     def _closure(self, gradients: Sequence[Array | None]) -> Any:
         """Return a closure that hands over the given gradients first, and then those at the weights as they are."""

@@ -112,9 +112,7 @@ def _backprop(found: Any, given: dict[str, Any], rule: str | None, spec: str) ->
         raise UsageError(
             f"{spec} is {_describe(found)}; bind a name to gdprops.backprop(loss=…, step=…, shapes=…){whole}"
         )
-    bound = _as_bound(found, given, rule, spec)
-    name = spec if bound.name.startswith(LOADED) else bound.name
-    subject: Subject = replace(bound, name=name, spec=spec)
+    subject: Subject = replace(_as_bound(found, given, rule, spec), spec=spec)
     return subject
 
 
@@ -140,7 +138,7 @@ def _as_bound(found: Any, given: dict[str, Any], rule: str | None, spec: str) ->
         raise UsageError(f"{spec} is a subject with its own hyperparameters; -p does not apply to it")
     if rule is not None and rule != found.rule:
         raise UsageError(f"{spec} is a subject that declares rule={found.rule!r}; --rule {rule} does not apply to it")
-    return found
+    return replace(found, name=spec) if found.name.startswith(LOADED) else found
 
 
 def build_optimizer(

@@ -50,6 +50,16 @@ def test_tuples_and_a_loss_of_the_models_own_pass_through() -> None:
     assert held(outcome) >= {"step.simultaneous", "step.moves-all", "step.once", "step.fresh-gradient"}
 
 
+@pytest.mark.parametrize(
+    "build", [own.by(torch.optim.SparseAdam, lr=0.01), own.by(torch.optim.SGD, lr=0.1, momentum=0.9)]
+)
+def test_rules_that_want_or_remember_sparse_gradients_are_given_those(build: Any) -> None:
+    declared: dict[str, Any] = {"models": own.Bags, "batches": own.bags, "loss": nn.CrossEntropyLoss()}
+    outcome = examined(training_step(build, name="bags", **declared))
+    assert outcome.exit_code == 0
+    assert held(outcome) >= {"step.simultaneous", "step.moves-all", "step.once", "step.fresh-gradient"}
+
+
 def test_windows_of_ragged_micro_batches_are_joined() -> None:
     outcome = examined(training_step(own.accumulates_pairs, name="windows", accumulate=2, **PAIRS))
     assert outcome.exit_code == 0

@@ -193,6 +193,9 @@ mine = gdprops.optimizer(torch.optim.SGD, rule="sgd", lr=0.5)
 def rule(params, grads, state, lr=0.25):
     return {k: params[k] - lr * grads.get(k, 0) for k in params}, state
 written = gdprops.update_rule(rule)
+@gdprops.training_step(lr=0.5)
+def trained(model, loss_fn):
+    return lambda inputs, targets: None
 """
 
 
@@ -203,6 +206,12 @@ def test_a_name_that_is_bound_to_a_subject_is_itself(tmp_path: Path) -> None:
     assert (subject.rule, subject.own_rate) == ("sgd", 0.5)
     assert resolve(f"{path}:mine", rule="sgd") is import_name(f"{path}:mine")
     assert isinstance(resolve(f"{path}:written"), UpdateRule)
+
+
+def test_a_subject_in_a_file_is_called_as_it_was_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path, BOUND)
+    assert [resolve(f"{path}:{name}").name for name in ("written", "trained")] == [f"{path}:written", f"{path}:trained"]
+    assert resolve(f"{path}:mine").name == "torch.optim.sgd:SGD(lr=0.5)"
 
 
 def test_a_bound_subject_takes_no_further_hyperparameters_and_no_other_rule(tmp_path: Path) -> None:

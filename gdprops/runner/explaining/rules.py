@@ -31,6 +31,7 @@ def rules(failures: Sequence[Failure]) -> list[Hypothesis]:
     others = [
         Hypothesis(MOVED_DECAY, on_steps(_decay_at_moved)),
         Hypothesis(OTHER_RATE, on_steps(_at_the_rate_in_force)),
+        *(Hypothesis(text, on_steps(_decay_by_rate(power)), threads=True) for text, power in RATED_DECAYS),
     ]
     return [*_changed(settings), *STATEFUL, *others]
 
@@ -102,6 +103,23 @@ def _decay_at_moved(step: Watched) -> Weights | None:
         return None
     rate = float(settings[0]["lr"]) * float(settings[0]["weight_decay"])
     return [w if g is None else w - rate * w for w, g in zip(moved, step.gradients, strict=True)]
+
+
+RATED_DECAYS = (
+    ("weight_decay is multiplied by the learning rate once more", 1),
+    ("weight_decay is not multiplied by the learning rate", -1),
+)
+
+
+def _decay_by_rate(power: int) -> Callable[[Watched], Weights | None]:
+    def rival(step: Watched) -> Weights | None:
+        settings = settings_of(step)
+        if not settings or not any(group.get("weight_decay") for group in settings):
+            return None
+        changed = [{**group, "weight_decay": group["weight_decay"] * group["lr"] ** power} for group in settings]
+        return step.run.update(step.before, step.gradients, step.state, changed)
+
+    return rival
 
 
 OTHER_RATE = "the optimizer is called with another learning rate than the declared one (a scheduler has moved it)"

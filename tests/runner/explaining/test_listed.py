@@ -94,6 +94,26 @@ def decays_twice(model: nn.Module, loss_fn: Any) -> Step:
     return step
 
 
+def decoupled(parameters: Iterable[Any]) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(parameters, lr=RATE, weight_decay=0.25)
+
+
+def decays_by(amount: float) -> Build:
+    def build(model: nn.Module, loss_fn: Any) -> Step:
+        optimizer = torch.optim.Adam(trained(model), lr=RATE)
+
+        def step(x: Tensor, y: Tensor) -> None:
+            optimizer.zero_grad()
+            loss_fn(model(x), y).backward()
+            for p in trained(model):
+                p.data -= 0 if p.grad is None else amount * p.data
+            optimizer.step()
+
+        return step
+
+    return build
+
+
 def momentum(parameters: Iterable[Any]) -> torch.optim.Optimizer:
     return torch.optim.SGD(parameters, lr=RATE, momentum=0.5)
 
@@ -150,6 +170,13 @@ LISTED: list[tuple[str, Build, dict[str, Any], str]] = [
     ("buffer", turned(one_buffer_per_shape), PLAIN, "parameters of equal shape share one gradient buffer"),
     ("behind", batch_behind, PLAIN, "the gradient of the last step's batch is used, at these weights"),
     ("unseen", unseen_micro_batches, PLAIN, "the rows of the batch weigh differently: rows 0-9 0.05, rows 10-12 1/6"),
+    (
+        "rate-twice",
+        decays_by(0.25 * RATE**2),
+        {"rule": decoupled},
+        "weight_decay is multiplied by the learning rate once more",
+    ),
+    ("no-rate", decays_by(0.25), {"rule": decoupled}, "weight_decay is not multiplied by the learning rate"),
     ("decay", decays_twice, {"rule": decaying}, "weight_decay enters twice"),
     (
         "hidden",
