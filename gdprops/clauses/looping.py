@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses import training
@@ -176,7 +177,9 @@ def _otherwise_accumulated(step: Watched, most: int) -> Iterator[Named]:
     yield f"divided by {most} for {len(pieces)} micro-batches", lambda: _scaled(step, summed, 1 / most)
     share = len(pieces) / most
     yield f"scaled by {len(pieces)}/{most}", lambda: _scaled(step, step.gradients, share)
-    yield "only the last micro-batch counts", lambda: _scaled(step, grads[-1], 1.0)
+    last = pieces[-1].stop - pieces[-1].start
+    for part in (1.0, 1 / len(pieces), last / pieces[-1].stop):
+        yield "only the last micro-batch counts", partial(_scaled, step, grads[-1], part)
     yield "one update per micro-batch", lambda: _update_each(step, pieces, 1.0)
     yield "one update per micro-batch, each with its share", lambda: _update_each(step, pieces, 1 / len(pieces))
 

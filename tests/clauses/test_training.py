@@ -17,6 +17,7 @@ from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
 from tests import training_steps as steps
+from tests.runner.explaining import invented
 
 PLAIN = {"lr": 0.1}
 CORRECT: list[tuple[Callable[..., Any], dict[str, Any]]] = [
@@ -97,6 +98,11 @@ def test_gradients_that_are_added_up_late_are_told_by_those_that_went_before() -
     (found,) = check_subject(subject, clauses="step.fresh-gradient", settings=Settings(seed=0, examples=50)).verdicts
     assert found.status is Status.VIOLATED
     assert (found.reason, found.first_wrong_step) == ("the step used its gradient added to the last step's", 3)
+
+
+def test_a_window_of_which_only_the_last_call_counts_is_about_accumulation() -> None:
+    found = primary(examined(invented.clears_before_each_of_four, {"accumulate": 4}))
+    assert (found.clause, found.reason) == ("step.accumulation", "only the last micro-batch counts")
 
 
 def test_an_optimizer_over_other_tensors_is_a_violation_not_a_usage_error() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gdprops.numerics.decisions import CLIP_GUARD, NEARLY_PARALLEL
 from gdprops.runner.explaining.hypothesis import Hypothesis, Weights, on_steps
-from gdprops.runner.explaining.sweeps import layers, tensors
+from gdprops.runner.explaining.sweeps import layers, tensors, weights_then_biases
 from gdprops.runner.explaining.words import number
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ WAYS: tuple[tuple[str, Blocks], ...] = (
     ("all gradients are clipped to the global norm", whole),
     ("each parameter's gradient is clipped by itself, to the norm", tensors),
     ("each layer's gradient is clipped by itself, to the norm", layers),
+    ("the gradients of all but the biases are clipped, to the norm", lambda step: weights_then_biases(step)[:1]),
 )
 GUARDS = (CLIP_GUARD, 0.0)
 

@@ -56,6 +56,7 @@ class Clearing(Enum):
     ON_MOVES = auto()
     NEVER = auto()
     BEFORE_LOOKS = auto()
+    AFTER_AN_EARLY_MOVE = auto()
 
 
 class Clips(NamedTuple):
@@ -95,14 +96,22 @@ def scheduled(failures: Sequence[Failure]) -> list[Hypothesis]:
 
 
 def _clearings(told: Told) -> tuple[Clearing, ...]:
-    """Return when gradients may have been cleared, the usual way first: a sweep clears them before every look."""
+    """Return when gradients may have been cleared, the usual way first: a sweep clears them before every look.
+
+    Where the update comes before the last micro-batch, those after it count in the next one.
+    """
+    if told.early:
+        return (Clearing.AFTER_AN_EARLY_MOVE,)
     if told.moves > 1:
         return (Clearing.BEFORE_LOOKS if told.whole else Clearing.ON_MOVES, Clearing.NEVER)
     return (Clearing.ON_MOVES, Clearing.BEFORE_LOOKS) if told.passes > 1 else (Clearing.ON_MOVES,)
 
 
 class Told(NamedTuple):
-    """What a schedule is called, given what is said of its losses; whether all passes see the whole batch."""
+    """What a schedule is called, given what is said of its losses; whether all passes see the whole batch.
+
+    ``early``: there is one update, and it comes before the last micro-batch.
+    """
 
     text: Callable[[str], str]
     clause: str
@@ -110,6 +119,7 @@ class Told(NamedTuple):
     moves: int
     whole: bool
     broad: int
+    early: bool = False
 
 
 def _replay(told: Told, weighing: Weighing, clearing: Clearing, clips: Clips) -> Hypothesis:
@@ -129,7 +139,7 @@ def replayed(step: Watched, seen: Observation, weigh: Weigh, clearing: Clearing,
     if _moved_before(step, passes[0]):
         return None
     v, state = list(step.before), step.state
-    waiting: list[Array | None] = [None] * len(v)
+    waiting = list(seen.left) if clearing is Clearing.AFTER_AN_EARLY_MOVE else [None] * len(v)
     for one, masks in zip(passes, moves, strict=True):
         g = _gradient(step, one, v, clipped=clips.own)
         if g is None:
@@ -211,6 +221,10 @@ def _told(wrong: Sequence[Moment]) -> Told:
     whole, few = all(len(one.rows or ()) == rows for one in passes), len(order) <= 1
     if len(passes) == 1:
         text, clause = _other_rows(passes[0].rows or (), rows), "step.simultaneous"
+    elif len(order) == 1 and not whole and _moves_after(seen) < len(passes):
+        early = f"the update is made after micro-batch {_moves_after(seen)} of {len(passes)} ({parts})"
+        text = _with(f"{early}, with what those after it left the last time, the losses")
+        return Told(text, "step.accumulation", len(passes), 1, whole, 0, early=True)
     elif few:
         which = "passes over the whole batch" if whole else f"micro-batches ({parts})"
         text = _with(f"the gradients of {len(passes)} {which} are added up, their losses")
@@ -224,6 +238,12 @@ def _told(wrong: Sequence[Moment]) -> Told:
     else:
         return _sweep(wrong, len(passes), len(order))
     return Told(text, clause, len(passes), len(order), whole, 0)
+
+
+def _moves_after(seen: Observation | None) -> int:
+    """Return the number of the forward pass after which weights first move."""
+    masks = [] if seen is None else seen.moved_after()
+    return next((k for k, moved in enumerate(masks, start=1) if any(m.any() for m in moved)), len(masks))
 
 
 def _sweep(wrong: Sequence[Moment], passes: int, moves: int) -> Told:

@@ -283,3 +283,38 @@ def averages_in(model: nn.Module, loss_fn: Any) -> Step:
             model.load_state_dict(average.state_dict())
 
     return step
+
+
+def steps_after_the_first_of_four(model: nn.Module, loss_fn: Any) -> Any:
+    return four_calls(model, loss_fn, moves_at=0)
+
+
+def clears_before_each_of_four(model: nn.Module, loss_fn: Any) -> Any:
+    return four_calls(model, loss_fn, moves_at=3, clears=True)
+
+
+def four_calls(model: nn.Module, loss_fn: Any, *, moves_at: int, clears: bool = False) -> Any:
+    optimizer, calls = torch.optim.SGD(trained(model), lr=RATE), [0]
+
+    def step(x: Tensor, y: Tensor) -> None:
+        if clears:
+            optimizer.zero_grad()
+        (loss_fn(model(x), y) / 4).backward()
+        if calls[0] % 4 == moves_at:
+            optimizer.step()
+            optimizer.zero_grad()
+        calls[0] += 1
+
+    return step, optimizer
+
+
+def clips_all_but_the_biases(model: nn.Module, loss_fn: Any) -> Any:
+    optimizer = torch.optim.SGD(trained(model), lr=RATE)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        torch.nn.utils.clip_grad_norm_([p for p in trained(model) if p.ndim > 1], 0.25)
+        optimizer.step()
+
+    return step, optimizer

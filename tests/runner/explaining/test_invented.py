@@ -50,6 +50,21 @@ FAULTS: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (invented.zeroes_the_weights_only, {}, "the gradients of some parameters are added to those of the earlier steps"),
     (invented.shakes_the_weights_in_between, {}, "the step uses the changed weights (put back before the update) of"),
     (invented.skips_large_gradients, PLAIN, "at some steps all parameters stay where they are, at the others they"),
+    (
+        invented.steps_after_the_first_of_four,
+        {"accumulate": 4},
+        "the update is made after micro-batch 1 of 4 (rows 0-6; 7-8; 9-10; 11-12), with what those after it left the",
+    ),
+    (
+        invented.clears_before_each_of_four,
+        {"accumulate": 4},
+        "divided by their number, but only the last one's counts: the others are cleared before the update",
+    ),
+    (
+        invented.clips_all_but_the_biases,
+        {"clip_norm": 0.25},
+        "the gradients of all but the biases are clipped, to the norm 0.25",
+    ),
     (invented.signs_for_biases, PLAIN, NONE),
     (invented.targets_shifted, PLAIN, NONE),
     (invented.bfloat_gradients, PLAIN, NONE),
