@@ -27,7 +27,7 @@ from gdprops.adapters.tasks import DrawnTask, Objective, Task
 from gdprops.adapters.training_run import Training
 from gdprops.adapters.trial import Habits, tried
 from gdprops.adapters.trial_cases import trial_cases
-from gdprops.errors import UsageError
+from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.architecture import NOT_ADDITIVE, ArchitectureCase
 from gdprops.model.case import OwnCase, TrainCase
 from gdprops.model.subject import Calling, Domain
@@ -143,14 +143,35 @@ class TrainingStep:
         task = self.task(case)
         model = task.model()
         siblings = task.siblings(model)
-        with self.calls.to(f"{self.name}(model, loss_fn)"):
-            built = self.build(model, task.criterion())
+        built = self._built(model, task.criterion())
+        _require_its_parameters(model, siblings[0])
         step, optimizer = built if isinstance(built, tuple) and len(built) == 2 else (built, None)
         if not callable(step) or not isinstance(optimizer, torch.optim.Optimizer | None):
             raise UsageError(
-                f"{self.name} returned {_describe(built)}; expected step(inputs, targets), or (step, optimizer)"
+                f"{self.name} returned {_describe(built)}; expected step(inputs, targets), or (step, optimizer) with "
+                "one torch.optim.Optimizer; what several of them do is declared with rule="
             )
         return Training(self, task, model, siblings, step, optimizer)
+
+    def _built(self, model: nn.Module, criterion: Any) -> Any:
+        try:
+            with self.calls.to(f"{self.name}(model, loss_fn)"):
+                return self.build(model, criterion)
+        except SubjectCrash as crash:
+            if not any(p.requires_grad for p in model.parameters()):  # of one parameter none is left
+                raise Unsupported("every parameter is frozen") from crash
+            raise
+
+
+def _require_its_parameters(model: nn.Module, sibling: nn.Module) -> None:
+    """Raise `Unsupported` where ``build`` has given the model other parameters, as ``weight_norm`` does."""
+    now, then = ({name: p.shape for name, p in one.named_parameters()} for one in (model, sibling))
+    if now != then:
+        other = next(iter(dict(now.items() ^ then.items())))
+        raise Unsupported(
+            f"build gives the model other parameters than it is handed ({other} is one): what is expected is computed "
+            "on the model that is handed over; let models= return it with them"
+        )
 
 
 def _describe(built: object) -> str:

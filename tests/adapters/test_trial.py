@@ -185,9 +185,48 @@ def trains_and_returns_what_yields(model: nn.Module, loss_fn: nn.Module) -> Any:
     return step, optimizer
 
 
+def normalizes_weights(model: nn.Module, loss_fn: nn.Module) -> Any:
+    for layer in [m for m in model.modules() if isinstance(m, nn.Linear)]:
+        nn.utils.parametrizations.weight_norm(layer)
+    return steps.ordinary(model, loss_fn)
+
+
+def widens(model: nn.Module, loss_fn: nn.Module) -> Any:
+    model.register_parameter("more", nn.Parameter(torch.zeros(1)))
+    return steps.ordinary(model, loss_fn)
+
+
+def freezes_its_first_parameter(model: nn.Module, loss_fn: nn.Module) -> Any:
+    next(model.parameters()).requires_grad_(False)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
+ONE_PARAMETER = {
+    "models": lambda: nn.Linear(3, 2, bias=False),
+    "batches": lambda index: (torch.ones(4, 3), torch.ones(4, 2)),
+    "loss": nn.MSELoss(),
+}
+"""Once it is frozen torch refuses an optimizer of none; a tied network that is drawn may be such, too."""
+
+
 WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (yields, {}, r"mine: its step yields, so that calling it runs nothing; expected a function that trains when it is"),
     (awaits, {}, r"mine: its step is a coroutine, so that calling it runs nothing; expected a function that trains"),
+    (normalizes_weights, {}, r"build gives the model other parameters than it is handed \(.*original.* is one\): what"),
+    (widens, {}, r"other parameters than it is handed \(more is one\): .*; let models= return it with them"),
+    (freezes_its_first_parameter, ONE_PARAMETER, r"mine cannot be used: every parameter is frozen$"),
+    (
+        lambda model, loss_fn: (print, []),
+        {},
+        r"a tuple of .*, list; expected .*, or \(step, optimizer\) with one torch",
+    ),
     (raises, {}, r"mine cannot be used: step\(inputs, targets\) raised RuntimeError: no luck, on every batch"),
     (
         twins.rests_while_hooks_step,
