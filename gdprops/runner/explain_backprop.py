@@ -18,6 +18,7 @@ from gdprops.errors import GdpropsError
 from gdprops.runner import explain as shared
 from gdprops.runner.delayed import DelayedDict, DelayedList, settled
 from gdprops.runner.written.accounts import told_of
+from gdprops.runner.written.places import place
 from gdprops.runner.written.recognized import recognized
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ MOST_TIES = 3
 BY_ROWS = "one update per row of the batch, each at the weights that the last one left"
 UNPROVED = "none of"
 AS_GRADIENTS = (
+    ("wrong, first at step 1:", "wrong:"),
     ("not moved", "zero"),
     ("moved the other way (the gradient's sign is flipped)", "of the other sign"),
     ("times as far", "times as large"),
@@ -49,7 +51,7 @@ def explain(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
     if told is not None or subject.gradients is None:
         return told
     told = _of_steps(_by_gradients(subject), cases)
-    return None if told is None or told.startswith(UNPROVED) else _of_gradients(told)
+    return None if told is None else _of_gradients(told)
 
 
 def _of_gradients(told: str) -> str:
@@ -126,8 +128,10 @@ def _facts(wrong: Sequence[Watched]) -> str:
     right = [name for name in names if name not in off]
     steps = ", ".join(map(str, sorted({step.number for step in wrong})))
     spared = f"; right in every example: {', '.join(right)}" if right else ""
+    parts = "".join(f"; {told}" for i in range(len(names)) if (told := place(wrong, i)))
     return (
         f"{UNPROVED} the known faults reproduces what was seen; wrong, first at step {steps}: {', '.join(off)}{spared}"
+        f"{parts}"
     )
 
 

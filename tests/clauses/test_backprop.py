@@ -310,3 +310,19 @@ def test_two_faults_at_once_are_facts_and_no_cause() -> None:
         "none of the known faults reproduces what was seen; wrong, first at step 1: W1, b1; "
         "right in every example: W2, b2"
     )
+
+
+@pytest.mark.parametrize(("hidden", "which"), [(slice(1, None), "first"), (slice(-1), "last")])
+def test_a_unit_that_is_left_out_is_said_where_it_is(hidden: slice, which: str) -> None:
+    def gradients(params: Any, X: Any, y: Any) -> Any:
+        found = {name: np.zeros_like(w) for name, w in params.items()}
+        for name, g in written.gradients(params, X, y).items():
+            part = (..., hidden) if name in ("W1", "b1") and g.shape[-1] > 1 else ...
+            found[name][part] = g[part]
+        return found
+
+    verdict = primary(faulty(None, gradients), clauses="gradient.matches-loss")
+    assert verdict.explanation == (
+        "none of the known faults reproduces what was seen; wrong: W1, b1; right in every example: W2, b2; "
+        f"of W1 only the {which} column, which is zero; of b1 only the {which} entry, which is zero"
+    )
