@@ -88,6 +88,26 @@ def by(make: Callable[..., torch.optim.Optimizer], **options: Any) -> Callable[.
     return build
 
 
+def with_a_penalty(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
+    """Return a loss that holds a derivative itself, as gradient penalties and forces do."""
+    x = inputs.detach().clone().requires_grad_()
+    out = model(x)
+    (slope,) = torch.autograd.grad(out.sum(), x, create_graph=True)
+    total: Tensor = ((out - targets) ** 2).mean() + (slope**2).mean()
+    return total
+
+
+def trains_by(model: nn.Module, objective: Callable[..., Tensor]) -> tuple[Step, torch.optim.Optimizer]:
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        objective(model, inputs, targets).backward()  # type: ignore[no-untyped-call] # torch's
+        optimizer.step()
+
+    return step, optimizer
+
+
 def rows_of_three(index: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(index)
     return torch.randn(4, 3, generator=generator), torch.randn(4, 2, generator=generator)

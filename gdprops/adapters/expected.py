@@ -99,8 +99,12 @@ class Expected:
 
     def loss(self, weights: Iterable[Array], t: int) -> float:
         """Return J of batch t at some weights."""
-        with torch.no_grad():
-            return float(self._loss_at(weights, t))
+        return float(self._value_at(weights, t))
+
+    def _value_at(self, weights: Iterable[Array], t: int, *, rows: slice = ALL, moved: bool = False) -> Tensor:
+        """Return J without a graph; a user's own model may need one on its way to it: forces, gradient penalties."""
+        with torch.set_grad_enabled(self._subject.own is not None):
+            return self._loss_at(weights, t, rows=rows, moved=moved).detach()
 
     def _loss_at(self, weights: Iterable[Array], t: int, *, rows: slice = ALL, moved: bool = False) -> Tensor:
         place(self._look_at, weights)
@@ -182,8 +186,7 @@ class Expected:
             found = gradients if first else self.clipped(self.gradients(weights, t, rows=rows, shaken=moved))
             first = False
             self._hand_over(found)
-            with torch.no_grad():
-                return self._loss_at(weights, t, rows=rows, moved=moved)
+            return self._value_at(weights, t, rows=rows, moved=moved)
 
         return closure
 

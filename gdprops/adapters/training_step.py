@@ -167,7 +167,7 @@ def _require_its_parameters(model: nn.Module, sibling: nn.Module) -> None:
     """Raise `Unsupported` where ``build`` has given the model other parameters, as ``weight_norm`` does."""
     now, then = ({name: p.shape for name, p in one.named_parameters()} for one in (model, sibling))
     if now != then:
-        other = next(iter(dict(now.items() ^ then.items())))
+        other = next(name for name in (*now, *then) if now.get(name) != then.get(name))
         raise Unsupported(
             f"build gives the model other parameters than it is handed ({other} is one): what is expected is computed "
             "on the model that is handed over; let models= return it with them"

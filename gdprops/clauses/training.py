@@ -147,10 +147,11 @@ class _Tally:
 
 
 def _should_have_moved(step: Watched) -> bool:
-    """Say whether the optimizer holds what has a gradient, there is a rate, and no reason to rest."""
-    rates = [group.get("lr", 1.0) for group in step.settings or [{}]]
-    pulled = (held and g is not None and bool(g.any()) for held, g in zip(step.held, step.gradients, strict=True))
-    return not step.skipped and any(rates) and any(pulled)
+    """Say whether the optimizer holds what has a gradient that at its rate is more than rounding of the weights."""
+    rates = (group.get("lr") for group in step.settings or [{}])
+    rate = max(1.0 if r is None else abs(float(r)) for r in rates)
+    pulled = (held and step.is_pulled(i, rate) for i, held in enumerate(step.held))
+    return not step.skipped and any(pulled)
 
 
 def frozen_untouched(subject: TrainedSubject, case: TrainCase) -> Evidence:

@@ -131,6 +131,12 @@ class Watched:
         """Return which parameters have moved at all."""
         return [not alike(a, b) for a, b in zip(self.after, self.before, strict=True)]
 
+    def is_pulled(self, i: int, rate: float) -> bool:
+        """Say whether a parameter's gradient would move it at a rate: one that is rounding itself moves nothing."""
+        g = self.gradients[i]
+        pairs = () if g is None else blocks(g, self.before[i])
+        return any(bool((rate * np.abs(part) > np.spacing(np.abs(w))).any()) for part, w in pairs)
+
     def is_left_alone(self, i: int) -> bool:
         """Say whether a parameter has no gradient and U leaves it where it is."""
         return self.gradients[i] is None and bool((self.expected[i] == self.before[i]).all())

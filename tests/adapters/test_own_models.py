@@ -60,6 +60,14 @@ def test_rules_that_want_or_remember_sparse_gradients_are_given_those(build: Any
     assert held(outcome) >= {"step.simultaneous", "step.moves-all", "step.once", "step.fresh-gradient"}
 
 
+def test_an_objective_may_differentiate_on_its_way() -> None:
+    declared: dict[str, Any] = {"batches": own.rows_of_three, "objective": own.with_a_penalty}
+    declared["models"] = lambda: nn.Sequential(nn.Linear(3, 3), nn.Tanh(), nn.Linear(3, 2))
+    outcome = examined(training_step(own.trains_by, name="penalized", **declared))
+    assert outcome.exit_code == 0
+    assert held(outcome) >= {"step.simultaneous", "step.loss-falls"}
+
+
 def test_windows_of_ragged_micro_batches_are_joined() -> None:
     outcome = examined(training_step(own.accumulates_pairs, name="windows", accumulate=2, **PAIRS))
     assert outcome.exit_code == 0

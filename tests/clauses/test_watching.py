@@ -56,6 +56,15 @@ def test_nothing_is_compared_where_the_gradients_norm_overflows_and_the_step_end
     assert not replace(step, gradients=[np.array([1e200, 1.0])], after=[np.zeros(2)]).is_out_of_reach
 
 
+def test_a_gradient_that_is_rounding_itself_pulls_nothing() -> None:
+    """The cosine of two equal outputs is 1, whatever the weights: its gradient is some 1e-17."""
+    step = replace(next(stream(subject(), CASE)), before=[np.ones(2)])
+    assert replace(step, gradients=[np.array([0.0, 1e-14])]).is_pulled(0, 0.1)
+    assert not replace(step, gradients=[np.array([0.0, 1e-15])]).is_pulled(0, 0.1)
+    assert not replace(step, gradients=[np.ones(2)]).is_pulled(0, 0.0)
+    assert not replace(step, gradients=[None]).is_pulled(0, 0.1)
+
+
 def test_of_earlier_gradients_a_stream_keeps_the_last_ones() -> None:
     seen = list[list[Any]]()
     for step in stream(subject(), CASE, remembers=True):
