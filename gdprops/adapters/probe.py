@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdprops.adapters.probe_clock import clock
-from gdprops.adapters.probe_domain import domain_of
+from gdprops.adapters.probe_domain import domain_of, note_coupling_options
 from gdprops.adapters.probe_edges import EDGES
 from gdprops.adapters.probe_forms import FORMS, dtypes
 from gdprops.adapters.probe_plain import plainness
@@ -44,7 +44,9 @@ def measure(subject: Subject) -> tuple[Traits, Domain]:
             part(probe)
     except SubjectCrash as crash:
         probe.note("inputs", "gradient", f"the probe did not finish: {crash}")
-    return _conclude(probe, plain), domain_of(probe, plain)
+    domain = domain_of(probe, plain)
+    note_coupling_options(probe, domain.options)
+    return _conclude(probe, plain), domain
 
 
 def _other_domain(probe: Probe) -> Domain:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gdprops.adapters.probe_clock import clock_with
-from gdprops.adapters.probe_rule import PAIR, grouped_weights, is_linear_with
+from gdprops.adapters.probe_rule import PAIR, couples_entries_with, grouped_weights, is_linear_with
 from gdprops.adapters.probing import PATIENCE, RATE, Probe, attempt
 from gdprops.model.case import Plan
 from gdprops.model.options import OPTIONS, with_required
@@ -76,6 +76,18 @@ def _counted_otherwise(probe: Probe, options: Mapping[str, float | bool]) -> fro
         return frozenset()
     given = {key: {name: options[name] for name in with_required([key])} for key in options}
     return frozenset(key for key, on in given.items() if clock_with(probe, on) != "tensor")
+
+
+def note_coupling_options(probe: Probe, options: Mapping[str, float | bool]) -> None:
+    """A rule is as coarse as with the options that cases switch on: LARS scales by norms only what decays."""
+    found = probe.found.get("separability")
+    if found is None or found.value != "element":
+        return
+    given = {key: {name: options[name] for name in with_required([key])} for key in options}
+    coupling = [key for key, on in given.items() if couples_entries_with(probe, on)]
+    if coupling:
+        said = f"nearly: element-wise, but not with {', '.join(coupling)}; {found.evidence}"
+        probe.note("separability", "tensor", said)
 
 
 def _features(probe: Probe, dtypes: list[str], flags: list[str]) -> frozenset[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gdprops.adapters.probing import LONG, RATE, SLOW_RATE, Probe
 from gdprops.model.case import Plan
-from gdprops.numerics.decisions import NEARLY_PARALLEL, PROBE_TOLERANCE
+from gdprops.numerics.decisions import NEARLY_PARALLEL, PROBE_TOLERANCE, ULP
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -24,7 +24,24 @@ def plainness(probe: Probe) -> str:
     if rate is None:
         return "no"
     said = _describe_factors(_factors(probe, probe.plan(), probe.tensors(), probe.steps(), rate))
+    if said == "yes" and probe.has_rate() and _rounds_more_than_once(probe):
+        return "nearly: every tensor moves by -eta g, but in several roundings"
     return said if said != "yes" else _far_and_long(probe, rate)
+
+
+def _rounds_more_than_once(probe: Probe) -> bool:
+    """Say whether a step misses w - eta g, rounded once, by some ulps and no more: its rate is a power of two.
+
+    Such a rule adds up parts of its step, or scales its rate; it does not say that it is plain. What is off by more
+    is left to the clauses.
+    """
+    before, ulps = probe.tensors(), [0.0]
+    for after, gradients in zip(probe.trajectory(), probe.steps(), strict=True):
+        for w, seen, g in zip(before, after, gradients, strict=True):
+            ulp = np.spacing(np.abs(w).max() + np.abs(RATE * g).max())
+            ulps.append(float(np.abs(seen - (w - w.dtype.type(RATE) * g)).max() / ulp))
+        before = after
+    return 0 < max(ulps) <= ULP
 
 
 def _far_and_long(probe: Probe, rate: float) -> str:

@@ -124,9 +124,15 @@ def _between(spread: list[list[bool]]) -> list[tuple[int, int]]:
     return [(i, j) for i in ALL for j in ALL if i != j and spread[i][j]]
 
 
-def _spread(probe: Probe, variant: Variant) -> list[list[bool]]:
+def couples_entries_with(probe: Probe, options: Mapping[str, float | bool]) -> bool:
+    """Say whether the entries of a tensor, and nothing beyond it, answer to each other with these options on."""
+    spread = _spread(probe, VARIANTS[0], options)
+    return any(spread[i][i] for i in ALL) and not _between(spread)
+
+
+def _spread(probe: Probe, variant: Variant, options: Mapping[str, float | bool] | None = None) -> list[list[bool]]:
     """Return whether disturbing an entry of tensor i reaches tensor j (on the diagonal: its other entries)."""
-    plan = probe.plan(variant.rate)
+    plan = probe.plan(variant.rate, options=options)
     base = probe.run(plan, probe.tensors(), variant.gradients(probe))[-1]
     found = [[False] * 3 for _ in ALL]
     for i in ALL:

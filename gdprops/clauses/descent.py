@@ -31,7 +31,8 @@ LINEAR = ("lr_response", ("linear",))
     id="step.linear-in-lr",
     statement="From the same weights, state and gradient, c times the learning rate gives c times the displacement.",
     source="A large rate is one large simultaneous step: 1.0 moves every layer by 100 times what 0.01 moves it.",
-    decision="c in {2, 8, 10, 100}; allowed: c ulp of w, and the rule's own few roundings.",
+    decision="c in {2, 8, 10, 100}; allowed: c ulp of w, and the rule's own few roundings of terms as large as the "
+    "tensor's largest step so far.",
     view=View.OPTIMIZER,
     refuted_by=("rate-clipped-at-one", "sgd-with-rate-squared"),
     cases=lambda domain: workbench.feeds(_linear(domain), workbench.Feed(own_rate=False)),
@@ -39,12 +40,13 @@ LINEAR = ("lr_response", ("linear",))
     claim=True,
 )
 def linear_in_lr(subject: Subject, case: UpdateCase) -> Evidence:
-    before, once, slow = _last_step(subject, case, 1.0)
-    _, times, fast = _last_step(subject, case, case.factor)
+    before, once, slow, sizes = _last_step(subject, case, 1.0)
+    _, times, fast, _ = _last_step(subject, case, case.factor)
     ratios = [case.factor if not a or b is None else b / a for a, b in zip(slow, fast, strict=True)]
     moved = [b - a for a, b in zip(before, once, strict=True)]
     expected = [w + c * d for w, c, d in zip(before, ratios, moved, strict=True)]
-    allowed = [_linear_allowance(w, d, c, case.precision) for w, d, c in zip(before, moved, ratios, strict=True)]
+    parts = zip(before, sizes, ratios, strict=True)
+    allowed = [_linear_allowance(w, size, c, case.precision) for w, size, c in parts]
     rivals = [once, [w + c * d / 2 for w, c, d in zip(before, ratios, moved, strict=True)]]
     what = f"c = {case.factor:g}"
     return workbench.compare(
@@ -58,24 +60,29 @@ def _linear(domain: Domain) -> Domain:
     return replace(domain, options=kept)
 
 
-def _last_step(subject: Subject, case: UpdateCase, factor: float) -> tuple[Weights, Weights, list[float | None]]:
-    """Return the weights before and after the last step, and the rates in force (a float32 store rounds them)."""
+def _last_step(
+    subject: Subject, case: UpdateCase, factor: float
+) -> tuple[Weights, Weights, list[float | None], list[float]]:
+    """Return the weights before and after the last step, its rates (a float32 store rounds them), the largest steps."""
     run = subject.start(case.tensors, case.plan)
-    for gradients in case.gradients[:-1]:
+    seen = [run.weights()]
+    for t, gradients in enumerate(case.gradients, start=1):
+        if t == len(case.gradients):
+            run.scale_rate(factor)
+        rates = run.rates()
         run.step(gradients)
-    before = run.weights()
-    run.scale_rate(factor)
-    rates = run.rates()
-    run.step(case.gradients[-1])
-    return before, run.weights(), rates
+        seen.append(run.weights())
+    sizes = [max(float(abs(b[i] - a[i]).max(initial=0.0)) for a, b in pairwise(seen)) for i in range(len(case.tensors))]
+    return seen[-2], seen[-1], rates, sizes
 
 
-def _linear_allowance(w: Array, d: Array, c: float, precision: int) -> Array:
-    """The difference w' - w carries the rounding of w', c times over; the rule rounds its displacement a few times."""
+def _linear_allowance(w: Array, size: float, c: float, precision: int) -> Array:
+    """The difference w' - w carries the rounding of w', c times over; the rule rounds its displacement a few times.
+
+    The terms of a displacement may cancel: each is as large as one of the tensor's steps, of ``size`` at most.
+    """
     u = workbench.decisions.unit(precision)
-    return (c + 1) * workbench.decisions.ULP * u * (abs(w) + abs(d)) + workbench.decisions.RULE_ROUNDING * u * abs(
-        c * d
-    )
+    return (c + 1) * workbench.decisions.ULP * u * (abs(w) + size) + workbench.decisions.RULE_ROUNDING * u * c * size
 
 
 @clause(

@@ -90,6 +90,31 @@ def test_a_near_miss_of_plain_descent_is_said_in_words(factory: Any, plain: str)
     assert measured(factory)[0].plain == plain
 
 
+def test_what_adds_up_to_plain_descent_is_not_held_to_one_rounding() -> None:
+    """QHM without momentum moves by 0.7 eta g and by 0.3 eta g: the sum is eta g but for its roundings."""
+
+    class InTwoParts(oddities.Rule):
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            p.sub_(0.7 * group["lr"] * g).sub_(0.3 * group["lr"] * g)
+
+    assert measured(InTwoParts)[0].plain == "nearly: every tensor moves by -eta g, but in several roundings"
+
+
+def test_a_rule_is_as_coarse_as_with_the_options_of_its_cases() -> None:
+    """LARS scales by the norms of a tensor only what decays."""
+
+    class ScalesWhatDecays(oddities.Rule):
+        def __init__(self, params: Any, lr: float = 0.1, weight_decay: float = 0.0) -> None:
+            super().__init__(params, lr, weight_decay=weight_decay)
+
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            p.sub_(group["lr"] * g * (p.norm() / g.norm() if group["weight_decay"] else 1.0))
+
+    traits, _ = measured(ScalesWhatDecays)
+    assert traits["separability"] == "tensor"
+    assert traits.known["separability"].evidence.startswith("nearly: element-wise, but not with weight_decay; ")
+
+
 def test_plain_at_some_later_steps_only_is_a_near_miss() -> None:
     class Warming(oddities.Rule):
         def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
