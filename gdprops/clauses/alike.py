@@ -146,8 +146,8 @@ def rounded_alike(
     """Compare two trajectories of one rule that may round differently.
 
     Bit-equal ones agree. Else what is allowed is measured on ``rerun``: four times the largest change that ulps of
-    weights and gradients make, per tensor and step, a few ulps of the weights and of the way that was gone, there and
-    back, and the share ``extra`` of it; ``rough`` where the rule rounds the gradients itself.
+    weights, gradients and rates make, per tensor and step, a few ulps of the weights and of the way that was gone,
+    there and back, and the share ``extra`` of it; ``rough`` where the rule rounds the gradients itself.
     """
     names = [f"w{i + 1}" for i in range(len(case.tensors))]
     if not any(differ(s, e) for s, e in zip(seen, expected, strict=True)):
@@ -188,8 +188,20 @@ def _allowed(t: int, i: int, expected: Sequence[Weights], moved: Sequence[Sequen
 
 
 def _shaken(case: UpdateCase, rng: np.random.Generator, *, weights: bool = True) -> UpdateCase:
-    tensors = tuple(perturbed(case.tensors, rng)) if weights else case.tensors
-    return replace(case, tensors=tensors, gradients=tuple(_each(step, rng, 1) for step in case.gradients))
+    gradients = tuple(_each(step, rng, 1) for step in case.gradients)
+    if not weights:
+        return replace(case, gradients=gradients)
+    plan = replace(case.plan, rates=_shaken_rates(case, rng))
+    return replace(case, tensors=tuple(perturbed(case.tensors, rng)), gradients=gradients, plan=plan)
+
+
+def _shaken_rates(case: UpdateCase, rng: np.random.Generator) -> tuple[float, ...] | None:
+    """A weight that a step brings to nothing, whatever it is, comes there by its rate alone: rules of norms stop."""
+    if case.plan.rates is None:
+        return None
+    finest = min(float(np.finfo(w.dtype).eps) for w in case.tensors)
+    signs = rng.integers(0, 2, len(case.plan.rates)) * 2 - 1
+    return tuple(float(rate * (1 + sign * finest)) for rate, sign in zip(case.plan.rates, signs, strict=True))
 
 
 def _coarse(case: UpdateCase, rng: np.random.Generator) -> UpdateCase:

@@ -140,10 +140,11 @@ def implementations(subject: Subject, case: UpdateCase) -> Evidence:
 
 
 def _alike(subject: Subject, case: UpdateCase, loop: Plan, other: Plan, expected: list[Weights], what: str) -> Evidence:
+    def by_the_loop(given: UpdateCase) -> list[Weights]:
+        return workbench.feed(subject, given, replace(loop, rates=given.plan.rates))
+
     seen, (extra, rough) = workbench.feed(subject, case, other), _shares(subject, loop)
-    whole = workbench.rounded_alike(
-        case, seen, expected, lambda c: workbench.feed(subject, c, loop), what, extra=extra, rough=rough
-    )
+    whole = workbench.rounded_alike(case, seen, expected, by_the_loop, what, extra=extra, rough=rough)
     return workbench.combine([whole, *_from_saved_states(subject, case, loop, other, what)])
 
 
