@@ -60,6 +60,42 @@ def measures_its_norm(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch
     return step, optimizer
 
 
+class SharpnessAware(torch.optim.Optimizer):
+    """SAM as it is written: the gradient is there before ``step``, whose closure gives that of the worst place near."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters, {"lr": 0.1})
+        self.base = torch.optim.SGD(self.param_groups, lr=0.1)
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override] # as people write it
+        assert closure is not None, "it requires a closure"
+        held = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        start = [p.clone() for p in held]
+        length = torch.stack([p.grad.norm() for p in held if p.grad is not None]).norm() + 1e-12
+        for p in held:
+            p.add_(0.05 * p.grad / length)
+        self.zero_grad()
+        torch.enable_grad()(closure)()
+        for p, was in zip(held, start, strict=True):
+            p.copy_(was)
+        self.base.step()
+
+
+def sharpness_aware(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    optimizer = SharpnessAware(model.parameters())
+
+    def step(x: Tensor, y: Tensor) -> None:
+        def closure() -> None:
+            loss_fn(model(x), y).backward()
+
+        closure()
+        optimizer.step(closure)
+        optimizer.zero_grad()
+
+    return step, optimizer
+
+
 def adamw(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
 

@@ -15,6 +15,7 @@ from gdprops.adapters.optimizer_state import clocks_of, needs_closure, put_setti
 from gdprops.adapters.sparse import as_named, named_entries
 from gdprops.adapters.structures import shaken
 from gdprops.adapters.tasks import ALL
+from gdprops.errors import GdpropsError, Unsupported
 from gdprops.numerics.decisions import CLIP_GUARD
 
 if TYPE_CHECKING:
@@ -163,10 +164,15 @@ class Expected:
         if settings:
             put_settings(rule, settings)
         self._hand_over(gradients)
-        if self.by_closure:
-            rule.step(self._closure(gradients))
-        else:
-            rule.step()
+        try:
+            rule.step(self._closure(gradients)) if self.by_closure else rule.step()
+        except GdpropsError:
+            raise
+        except Exception as error:
+            raise Unsupported(
+                f"{type(rule).__name__}.step() raised {type(error).__name__} on the same gradients: {error}; say what "
+                "update is expected with rule=…, or lr=… for plain descent"
+            ) from error
         self._hand_over([None] * len(self._moved))
 
     def _hand_over(self, gradients: Sequence[Array | None]) -> None:
@@ -177,14 +183,16 @@ class Expected:
             p.grad = None if held is None else as_named(held, named)
 
     def _closure(self, gradients: Sequence[Array | None]) -> Any:
-        """Return a closure that hands over the given gradients first, and then those at the weights as they are."""
-        (t, rows, moved), first = self._looked_at, True
+        """Return a closure that hands over the given gradients where they were taken, elsewhere those at the weights.
+
+        SAM, which has a gradient before it calls its closure, calls it at other weights.
+        """
+        (t, rows, moved), start = self._looked_at, [p.detach().numpy().copy() for p in self._moved]
 
         def closure() -> Tensor:
-            nonlocal first
             weights = [p.detach().numpy().copy() for p in self._moved]
-            found = gradients if first else self.clipped(self.gradients(weights, t, rows=rows, shaken=moved))
-            first = False
+            is_there = all(map(np.array_equal, weights, start))
+            found = gradients if is_there else self.clipped(self.gradients(weights, t, rows=rows, shaken=moved))
             self._hand_over(found)
             return self._value_at(weights, t, rows=rows, moved=moved)
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 EXPECTATION = "say what update is expected with rule=…, or lr=… for plain descent"
+NOT_INITIALIZED = (
+    "the optimizer that it returns never calls torch.optim.Optimizer.__init__, so that its steps cannot be watched: "
+    "call super().__init__ in it, or return the step alone and " + EXPECTATION
+)
 AUTOCAST = (
     "autocast rounds its forward pass, and what is expected is computed in float32; leave autocast out, or hand over a "
     f"model of at most {LARGE_MODEL:,} weights: in float64 autocast rounds nothing"
@@ -67,7 +71,10 @@ class Training:
 
     def _watch(self) -> None:
         if self._optimizer is not None:
-            self._optimizer.register_step_pre_hook(weakly(self._remember))
+            try:
+                self._optimizer.register_step_pre_hook(weakly(self._remember))
+            except AttributeError as error:
+                raise Unsupported(NOT_INITIALIZED) from error
         moving = [p for p in self._parameters.values() if p.requires_grad]
         if sum(p.numel() for p in moving) <= WATCHED_WEIGHTS:
             for p in moving:

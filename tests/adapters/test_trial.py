@@ -216,6 +216,30 @@ ONE_PARAMETER = {
 """Once it is frozen torch refuses an optimizer of none; a tied network that is drawn may be such, too."""
 
 
+class Uninitialized(torch.optim.Optimizer):
+    def __init__(self, base: torch.optim.Optimizer) -> None:
+        self.base, self.param_groups, self.state, self.defaults = base, base.param_groups, base.state, base.defaults
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override] # as people write it
+        self.base.step()
+
+
+def returns_an_uninitialized_one(model: nn.Module, loss_fn: nn.Module) -> Any:
+    step, optimizer = steps.ordinary(model, loss_fn)
+    return step, Uninitialized(optimizer)
+
+
+def never_calls_the_step_of_its_optimizer(model: nn.Module, loss_fn: nn.Module) -> Any:
+    optimizer = steps.SharpnessAware(model.parameters())
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        optimizer.base.step()
+
+    return step, optimizer
+
+
 WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (yields, {}, r"mine: its step yields, so that calling it runs nothing; expected a function that trains when it is"),
     (awaits, {}, r"mine: its step is a coroutine, so that calling it runs nothing; expected a function that trains"),
@@ -226,6 +250,12 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
         lambda model, loss_fn: (print, []),
         {},
         r"a tuple of .*, list; expected .*, or \(step, optimizer\) with one torch",
+    ),
+    (returns_an_uninitialized_one, {}, r"the optimizer that it returns never calls torch.optim.Optimizer.__init__, so"),
+    (
+        never_calls_the_step_of_its_optimizer,
+        {},
+        r"SharpnessAware.step\(\) raised AssertionError on the same gradients: it requires a closure; say what update",
     ),
     (raises, {}, r"mine cannot be used: step\(inputs, targets\) raised RuntimeError: no luck, on every batch"),
     (

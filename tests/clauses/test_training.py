@@ -25,6 +25,7 @@ CORRECT: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (steps.ordinary, PLAIN),
     (steps.with_momentum_and_a_scheduler, {}),
     (steps.measures_its_norm, {}),
+    (steps.sharpness_aware, {}),
     (steps.adamw, {}),
     (steps.in_backward, PLAIN),
     (steps.without_an_optimizer, PLAIN),
