@@ -30,7 +30,8 @@ else:
     decision="Once per run: weight_decay, momentum, eps, every one of the betas (also as beta, beta1, …), lr_decay and "
     "momentum_decay, each changed in every example, the others as the user has them. One that has changed neither "
     "weights nor state in any is a violation, where at least half of the examples and ten could show it, and where "
-    "1200 steps with matrices of at least 48 by 48 entries do not show it either: some rules wait for that.",
+    "1200 steps with matrices of at least 48 by 48 entries do not show it either: some rules wait for that. Nor, of "
+    "eps, the same steps with a decay: it may guard a division that only decaying weights take part in.",
     view=View.OPTIMIZER,
     refuted_by=("weight-decay-ignored-without-momentum", "rate-read-at-construction", "decay-rate-is-a-constant"),
     cases=lambda domain: workbench.feeds(
@@ -44,7 +45,13 @@ def hyperparameters_act(subject: Subject, case: UpdateCase) -> Evidence:
         return workbench.vacuous("nothing moves")
     plans = dict(_changed(subject, case))
     silent = [label for label, plan in plans.items() if _alike(_played_if_taken(subject, case, plan), base)]
-    return workbench.unanswered(silent, lambda label: _acts_later(subject, case, plans[label]))
+    return workbench.unanswered(
+        silent,
+        lambda label: (
+            (label == "eps" and _acts_beside_decay(subject, case, plans[label]))
+            or _acts_later(subject, case, plans[label])
+        ),
+    )
 
 
 Played = tuple["list[Weights]", bytes]
@@ -67,6 +74,13 @@ def _changed(subject: Subject, case: UpdateCase) -> Iterator[tuple[str, Plan]]:
 
 def _with(plan: Plan, **changed: Any) -> Plan:
     return replace(plan, options={**plan.options, **changed})
+
+
+def _acts_beside_decay(subject: Subject, case: UpdateCase, plan: Plan) -> bool:
+    """Say whether a plan changes anything where the weights decay: LARS divides by norms only there."""
+    decay = {"weight_decay": workbench.decisions.ALTERNATIVES["weight_decay"][0]}
+    one, other = (_played_if_taken(subject, case, _with(each, **decay)) for each in (case.plan, plan))
+    return one is not None and other is not None and not _alike(other, one)
 
 
 def _acts_later(subject: Subject, case: UpdateCase, plan: Plan) -> bool:

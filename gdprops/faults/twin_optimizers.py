@@ -105,6 +105,21 @@ class TrustRatio(PlainDescent):
         return g * ratio
 
 
+class ScalesWhatDecays(PlainDescent):
+    """LARS as it is released: what does not decay is left to plain descent, and epsilon acts on the rest alone."""
+
+    def __init__(
+        self, params: Iterable[Any], lr: float = 0.5, weight_decay: float = 0.0, eps: float = 2.0**-10
+    ) -> None:
+        super().__init__(params, lr, weight_decay=weight_decay, eps=eps)
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        decay, length, slope = group["weight_decay"], torch.linalg.vector_norm(p), torch.linalg.vector_norm(g)
+        if decay and length > 0 and slope > 0:
+            g = (g + decay * p) * (length / (slope + decay * length + group["eps"]))
+        super().move(p, g, group)
+
+
 class ClipsTheGlobalNorm(PlainDescent):
     """Clips the norm over all parameters before it moves any: coupled by design."""
 
@@ -264,6 +279,7 @@ TWINS = (
     _twin("sign-descent", SignDescent),
     _twin("decoupled-decay", Decays),
     _twin("trust-ratio", TrustRatio),
+    _twin("scales-what-decays", ScalesWhatDecays),
     _twin("clips-the-global-norm", ClipsTheGlobalNorm),
     _twin("harmonic-rate", HarmonicRate),
     _twin("shrinks-after-its-warm-up", ShrinksAfterItsWarmUp),
