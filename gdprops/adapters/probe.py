@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gdprops.model.subject import Subject
 
 LOSSES = (0.0, 64.0)
+NO_PROCESSES = "process group has not been initialized"
+"""What torch.distributed says, in its own words: the step is not wrong, it is alone."""
 FED = ("optimizer", "update-rule")
 """The kinds of subject that gdprops feeds."""
 
@@ -91,11 +93,16 @@ def inputs(probe: Probe) -> None:
     """Find out what a step must be given.
 
     A first step that raises without a closure and works with one needs a closure; one that says "sparse", sparse
-    gradients.
+    gradients. Raises `UsageError` for one that wants a process group: nothing can be said of it here.
     """
     try:
         probe.run(Plan((ALL,)), probe.tensors(), [probe.gradients(0)])
     except SubjectCrash as crash:
+        if NO_PROCESSES in str(crash.error):
+            raise UsageError(
+                f"{probe.subject.name}: step() wants torch.distributed, and no process group is there; "
+                "call torch.distributed.init_process_group() where it is built, or check its variant for one process"
+            ) from crash
         probe.note("inputs", _wanted(probe, crash), str(crash))
     else:
         _note_the_loss(probe)

@@ -56,8 +56,12 @@ def examine(job: Job, settings: Settings, memory: float, channel: Connection) ->
         return
     telling.tell("subject", subject.name)
     items = [item for item in items_for(subject, list(catalogue())) if item.about is About.SUBJECT]
-    with isolated():
-        measured = measured_subject(subject, settings)
+    try:
+        with isolated():
+            measured = measured_subject(subject, settings)
+    except UsageError as error:
+        telling.tell("unusable", str(error))
+        return
     known = {key: trait.value for key, trait in measured.subject.traits}
     telling.tell("traits", {**known, "plain": measured.subject.traits.plain})
     check_items(measured, items, settings, telling)

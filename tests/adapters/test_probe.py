@@ -11,6 +11,7 @@ import torch
 from gdprops.adapters.probe import measure, probe
 from gdprops.adapters.torch_optimizer import optimizer
 from gdprops.adapters.update_rule import update_rule
+from gdprops.errors import UsageError
 from gdprops.model.subject import Domain
 from gdprops.model.traits import Traits
 from tests.adapters import oddities
@@ -113,6 +114,15 @@ def test_a_rule_is_as_coarse_as_with_the_options_of_its_cases() -> None:
     traits, _ = measured(ScalesWhatDecays)
     assert traits["separability"] == "tensor"
     assert traits.known["separability"].evidence.startswith("nearly: element-wise, but not with weight_decay; ")
+
+
+def test_a_step_that_wants_other_processes_is_refused_and_not_accused() -> None:
+    class Gathers(oddities.Rule):
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            torch.distributed.all_reduce(g)
+
+    with pytest.raises(UsageError, match=r"step\(\) wants torch\.distributed, and no process group is there; call"):
+        measured(Gathers)
 
 
 def test_plain_at_some_later_steps_only_is_a_near_miss() -> None:

@@ -61,6 +61,14 @@ class Dies(Right):
         os.abort()
 
 
+class Gathers(Right):
+    """Is one of several processes."""
+
+    def begin(self) -> None:
+        """Wait for the others."""
+        torch.distributed.barrier()
+
+
 class Greedy(Right):
     """Wants all memory."""
 

@@ -35,6 +35,7 @@ def test_each_optimizer_gets_what_it_deserves(surveyed: Path) -> None:
     assert "optimizer.parameter-order" in entries["Wrong"].red
     assert entries["Dies"].aborted == "its process ended early: SIGABRT"
     assert "missing 1 required positional argument: 'base'" in entries["Needs"].unusable
+    assert "wants torch.distributed, and no process group is there" in entries["Gathers"].unusable
     hung, greedy = (entries[name].outcome.verdicts for name in ("Hangs", "Greedy"))
     assert {v.status for v in hung} == {Status.ABORTED}
     assert hung[0].reason == "the subject used more than its 1 s to show its traits (--timeout raises the limit)"
@@ -76,7 +77,7 @@ def test_an_interrupted_survey_goes_on(surveyed: Path, tmp_path: Path, capsys: p
     found = read_survey(str(path))
     assert found.complete
     assert [entry.key.partition(":")[2] for entry in found.entries] == [
-        "Dies", "Greedy", "Hangs", "Needs", "Right", "Wrong",
+        "Dies", "Gathers", "Greedy", "Hangs", "Needs", "Right", "Wrong",
     ]  # fmt: skip
     assert found.timing["seconds"] < 60
     assert "5 optimizers examined, 4 with a required clause red, 1 could not be built." in capsys.readouterr().out
