@@ -70,11 +70,11 @@ def _print_red(console: Console, entry: Entry) -> None:
 
 
 def summary(survey: Survey) -> str:
-    """Return one sentence: how many were examined, how many are red, how many could not be built."""
+    """Return one sentence: how many were examined, how many are red, how many could not be examined."""
     examined = [entry for entry in survey.entries if not entry.unusable]
     red = sum(entry.failed for entry in examined)
     rest = len(survey.entries) - len(examined)
-    unusable = f", {rest} could not be built" if rest else ""
+    unusable = f", {rest} could not be examined" if rest else ""
     unfinished = "" if survey.complete else " (interrupted: the same command goes on from its --json file)"
     return f"{plural(len(examined), 'optimizer')} examined, {red} with a required clause red{unusable}.{unfinished}"
 
