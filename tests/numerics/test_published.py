@@ -140,6 +140,16 @@ def test_shaking_moves_every_operation_by_an_ulp_and_nothing_else() -> None:
     assert abs(kept_in_single(0.5, x) - 0.5) == 0.5 * np.finfo(np.float32).eps
 
 
+def test_what_no_shaking_moves_may_still_be_rounded_otherwise() -> None:
+    """Where the signs of two operations are opposite in all eight, a thousand entries show it."""
+    w, g = np.full(1000, 1.25, np.float32), np.full(1000, -(2.0**-7), np.float32)
+    settings = [{"lr": 2.0**-13, "weight_decay": 0.01}]
+    expected, allowed = Bounded(PUBLISHED["adamw"].form(""), 1).step([w], [g], settings)
+    assert (allowed[0] >= 4 * np.spacing(expected[0])).all()
+    _, still = Bounded(PUBLISHED["adamw"].form(""), 1).step([w], [None], settings)
+    assert not still[0].any()
+
+
 def test_an_undecided_sign_allows_either_way() -> None:
     """The argument of Lion's sign, 0.3 m + 0.7 g, is 0 but for rounding."""
     player, settings = Bounded(signs.lion, 1), [{"lr": 1.0, "betas": (0.3, 0.3), "weight_decay": 0.0}]

@@ -55,11 +55,14 @@ class Bounded:
         Shaken.generator = np.random.default_rng(0)
         expected = self._plain.step(weights, gradients, settings)
         others = [player.step(weights, gradients, settings) for player in self._shaking]
-        allowed = [_spread(e, [o[i] for o in others]) for i, e in enumerate(expected)]
+        moved = ([o[i] for o in others] for i in range(len(expected)))
+        triples = zip(expected, moved, gradients, strict=True)
+        allowed = [np.zeros(e.shape) if g is None else _spread(e, several) for e, several, g in triples]
         return expected, [decisions.SHAKEN_FLOORS * room for room in allowed]
 
 
 def _spread(expected: Array, others: Sequence[Array]) -> Array:
+    """Return the largest change, an ulp at least: that of the last operation, which others may undo in all of them."""
     with np.errstate(invalid="ignore"):
-        apart = np.max([np.abs(o.astype(float) - expected) for o in others], axis=0)
+        apart = np.max([np.spacing(np.abs(expected)), *(np.abs(o.astype(float) - expected) for o in others)], axis=0)
     return np.asarray(np.where(np.isnan(apart), np.inf, apart))
