@@ -43,7 +43,12 @@ FAULTY: list[tuple[Callable[..., Any], dict[str, Any], str, str]] = [
     (steps.mean_of_means, {}, "step.accumulation", "the mean of two ragged micro-batches' gradients"),
     (steps.half_the_loss, {}, "step.simultaneous", "the gradient is halved"),
     (steps.skips_biases, PLAIN, "step.moves-all", "the biases stay where they are"),
-    (steps.clips_its_norm, {}, "step.simultaneous", "clipped to the global norm 0.1"),
+    (
+        steps.clips_its_norm,
+        {},
+        "step.simultaneous",
+        "clipped to the global norm 0.1 (where that is meant, declare it: clip_norm=0.1)",
+    ),
 ]
 
 

@@ -44,7 +44,8 @@ def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
         norms = [(declared, 0)] if declared is not None else []
         norms += [(c, 1) for c in _fitted(failures, blocks)]
         for most, constants in norms:
-            told = f"{text} {number(most)}"
+            meant = f" (where that is meant, declare it: clip_norm={number(most)})"
+            told = f"{text} {number(most)}{meant if blocks is whole and declared is None else ''}"
             found += [
                 Hypothesis(told, on_steps(_clipped(blocks, most, guard)), constants, CLIPPING, threads=True)
                 for guard in GUARDS
@@ -112,7 +113,8 @@ def _by_value(most: float) -> Hypothesis:
         return step.update([None if x is None else np.clip(x, -most, most) for x in g])
 
     return Hypothesis(
-        f"every entry of the gradient is clipped to the value {number(most)}",
+        f"every entry of the gradient is clipped to the value {number(most)} (where that is meant, declare it: "
+        f"clip_value={number(most)})",
         on_steps(rival),
         1,
         CLIPPING,
