@@ -368,3 +368,18 @@ def scheduler_first(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.o
         optimizer.step()
 
     return step, optimizer
+
+
+def maximizes(model: nn.Module, loss_fn: nn.Module, *, what: float = -1.0) -> tuple[Step, torch.optim.Optimizer]:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5, maximize=True)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
+        (what * loss_fn(model(x), y)).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def maximizes_the_loss(model: nn.Module, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    return maximizes(model, loss_fn, what=1.0)

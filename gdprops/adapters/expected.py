@@ -176,11 +176,21 @@ class Expected:
         self._hand_over([None] * len(self._moved))
 
     def _hand_over(self, gradients: Sequence[Array | None]) -> None:
-        """Give every parameter its gradient: a copy, but for torch's own optimizers, which leave it as it is."""
+        """Give every parameter its gradient: a copy, but for torch's own optimizers, which leave it as it is.
+
+        An optimizer that maximizes is given that of -J: J is what training lowers.
+        """
         keeps = type(self._rule).__module__.startswith("torch.optim.")
         for p, g, named in zip(self._moved, gradients, self._named, strict=True):
-            held = None if g is None else torch.from_numpy(np.asarray(g) if keeps else np.array(g)).to(p.dtype)
+            mine = g if g is None or not self._maximizes else -g
+            held = None if mine is None else torch.from_numpy(np.asarray(mine) if keeps else np.array(mine)).to(p.dtype)
             p.grad = None if held is None else as_named(held, named)
+
+    @property
+    def _maximizes(self) -> bool:
+        """Whether every group of the returned optimizer does; a declared rule is taken at its word."""
+        groups = [] if self._rule is None or self.is_declared else self._rule.param_groups
+        return bool(groups) and all(group.get("maximize") for group in groups)
 
     def _closure(self, gradients: Sequence[Array | None]) -> Any:
         """Return a closure that hands over the given gradients where they were taken, elsewhere those at the weights.

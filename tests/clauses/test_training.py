@@ -31,6 +31,7 @@ CORRECT: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (steps.without_an_optimizer, PLAIN),
     (steps.one_step_call_per_parameter, {}),
     (steps.clips_its_norm, {"clip_norm": 0.1}),
+    (steps.maximizes, {}),
 ]
 FAULTY: list[tuple[Callable[..., Any], dict[str, Any], str, str]] = [
     (steps.layer_by_layer, PLAIN, "step.simultaneous", "layer by layer, first layer first"),
@@ -41,6 +42,7 @@ FAULTY: list[tuple[Callable[..., Any], dict[str, Any], str, str]] = [
     (steps.steps_twice, {}, "step.once", "the same update is applied twice"),
     (steps.row_by_row, {}, "step.accumulation", "one update per row of the batch"),
     (steps.mean_of_means, {}, "step.accumulation", "the mean of two ragged micro-batches' gradients"),
+    (steps.maximizes_the_loss, {}, "step.simultaneous", "the gradient's sign is flipped"),
     (steps.half_the_loss, {}, "step.simultaneous", "the gradient is halved"),
     (steps.skips_biases, PLAIN, "step.moves-all", "the biases stay where they are"),
     (
