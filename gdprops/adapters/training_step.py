@@ -144,7 +144,7 @@ class TrainingStep:
         model = task.model()
         siblings = task.siblings(model)
         built = self._built(model, task.criterion())
-        _require_its_parameters(model, siblings[0])
+        _require_its_parameters(model, siblings[1])
         step, optimizer = built if isinstance(built, tuple) and len(built) == 2 else (built, None)
         if not callable(step) or not isinstance(optimizer, torch.optim.Optimizer | None):
             raise UsageError(
