@@ -165,32 +165,35 @@ def allowances(
     """Return what two correct computations may differ by, for every step and tensor.
 
     A rule that does not answer to ulps of a tensor's gradients rounds them itself, to bfloat16 at worst: then that
-    tensor's changes are as large as that rounding.
+    tensor's changes are as large as that rounding, and it is a share of what a step is made of, which a decay by the
+    rate may undo.
     """
     rng, every = np.random.default_rng(0), range(len(case.tensors))
     fine = [rerun(_shaken(case, rng)) for _ in range(decisions.PERTURBATIONS)]
-    nudged = [rerun(_shaken(case, rng, weights=False))[-1] for _ in range(2)]
+    nudged = [rerun(_nudged(case, rng))[-1] for _ in range(2)]
     deaf = {i for i in every if not any(differ([m[i]], [expected[-1][i]]) for m in nudged)}
     coarse = [rerun(_coarse(case, rng)) for _ in range(decisions.PERTURBATIONS if deaf else 0)]
     moved = [fine + coarse if i in deaf else fine for i in every]
     shares = [max(extra, rough) if i in deaf else extra for i in every]
-    return [[_allowed(t, i, expected, moved[i], shares[i]) for i in every] for t in range(len(expected))]
+    undone = [max(case.plan.rates or (0.0,)) if i in deaf else 0.0 for i in every]
+    return [[_allowed(t, i, expected, moved[i], shares[i], undone[i]) for i in every] for t in range(len(expected))]
 
 
-def _allowed(t: int, i: int, expected: Sequence[Weights], moved: Sequence[Sequence[Weights]], extra: float) -> float:
+def _allowed(
+    t: int, i: int, expected: Sequence[Weights], moved: Sequence[Sequence[Weights]], extra: float, undone: float
+) -> float:
     w, steps = expected[t][i], [np.abs(b[i] - a[i]) for a, b in pairwise(expected[: t + 1])]
     with np.errstate(all="ignore"):
         change = max(float(np.nan_to_num(np.abs(m[t][i] - w)).max(initial=0)) for m in moved)
     ulps = decisions.ULP * float(np.finfo(w.dtype).eps) / 2
     far = float(np.sum(steps, axis=0).max(initial=0)) if steps else 0.0
-    size = float(np.abs(w).max(initial=0)) + decisions.RULE_ROUNDING * far
-    return decisions.FLOORS_IN_MAXIMUM_NORM * change + (t + 1) * ulps * size + extra * far
+    size = float(np.abs(w).max(initial=0))
+    rounded = (t + 1) * ulps * (size + decisions.RULE_ROUNDING * far)
+    return decisions.FLOORS_IN_MAXIMUM_NORM * change + rounded + extra * (far + undone * size)
 
 
-def _shaken(case: UpdateCase, rng: np.random.Generator, *, weights: bool = True) -> UpdateCase:
-    gradients = tuple(_each(step, rng, 1) for step in case.gradients)
-    if not weights:
-        return replace(case, gradients=gradients)
+def _shaken(case: UpdateCase, rng: np.random.Generator) -> UpdateCase:
+    gradients = _each(case, lambda g: perturbed([g], rng)[0])
     plan = replace(case.plan, rates=_shaken_rates(case, rng))
     return replace(case, tensors=tuple(perturbed(case.tensors, rng)), gradients=gradients, plan=plan)
 
@@ -204,17 +207,20 @@ def _shaken_rates(case: UpdateCase, rng: np.random.Generator) -> tuple[float, ..
     return tuple(float(rate * (1 + sign * finest)) for rate, sign in zip(case.plan.rates, signs, strict=True))
 
 
+def _nudged(case: UpdateCase, rng: np.random.Generator) -> UpdateCase:
+    """Move gradients by an ulp; those of 0 stay, for their ulps are so small that bfloat16 has them too."""
+    return replace(case, gradients=_each(case, lambda g: _scaled(g, float(np.finfo(g.dtype).eps), rng)))
+
+
 def _coarse(case: UpdateCase, rng: np.random.Generator) -> UpdateCase:
-    return replace(case, gradients=tuple(_each(step, rng, 0) for step in case.gradients))
+    return replace(case, gradients=_each(case, lambda g: _scaled(g, decisions.BFLOAT16_ULP, rng)))
 
 
-def _each(step: Sequence[Array | None], rng: np.random.Generator, ulps: int) -> tuple[Array | None, ...]:
-    """Move every entry of the gradients that are there by an ulp, or by an ulp of bfloat16."""
-    return tuple(
-        None if g is None else perturbed([g], rng)[0] if ulps else _by_an_ulp_of_bfloat16(g, rng) for g in step
-    )
+def _each(case: UpdateCase, move: Callable[[Array], Array]) -> tuple[tuple[Array | None, ...], ...]:
+    """Return every gradient that is there, moved."""
+    return tuple(tuple(None if g is None else move(g) for g in step) for step in case.gradients)
 
 
-def _by_an_ulp_of_bfloat16(g: Array, rng: np.random.Generator) -> Array:
-    signs = rng.integers(0, 2, g.shape) * 2 - 1
-    return array(g * (1 + signs * decisions.BFLOAT16_ULP), like=g)
+def _scaled(g: Array, ulp: float, rng: np.random.Generator) -> Array:
+    """Move every entry up or down by a share of itself."""
+    return array(g * (1 + (rng.integers(0, 2, g.shape) * 2 - 1) * ulp), like=g)

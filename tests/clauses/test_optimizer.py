@@ -19,6 +19,7 @@ from gdprops.model.arrays import Array
 from gdprops.model.case import Plan, UpdateCase
 from gdprops.model.evidence import Evidence
 from gdprops.model.traits import IMPLEMENTATIONS
+from gdprops.numerics import decisions
 from gdprops.runner.session import Measured, measured_subject
 from gdprops.runner.settings import Settings
 from tests.faults.suspects import measured
@@ -240,6 +241,25 @@ def test_rounding_accrues_on_the_way_back_too() -> None:
     seen = [[np.array([w])] for w in (0.0, -0.5, 0.0)]
     assert not rounded_alike(case, seen, there_and_back, lambda _: there_and_back, "").violated
     assert rounded_alike(case, [*seen[:2], [np.array([1e-12])]], there_and_back, lambda _: there_and_back, "").violated
+
+
+def normalized_in_bfloat16(case: UpdateCase, off: float = 0.0) -> list[list[Any]]:
+    """Decay by the rate, and a step that answers to no change of a gradient but of one that is next to zero."""
+    (w,), (rate,) = case.tensors, case.plan.rates or ()
+    seen = [[w]]
+    for g in (np.asarray(g) for (g,) in case.gradients):
+        u = np.where(np.abs(g) < 2**-20, g, np.sign(g) * (0.9375 + off))
+        w = (1 - rate) * w - rate * u
+        seen.append([w])
+    return seen
+
+
+@pytest.mark.parametrize(("off", "violated"), [(2.0**-8, False), (2.0**-5, True)])
+def test_what_bfloat16_rounds_is_the_step_and_not_what_a_decay_leaves_of_it(off: float, *, violated: bool) -> None:
+    case = UpdateCase((np.ones(2),), ((np.array([-1.0, 0.0]),),), Plan(((0,),), (0.5,)), 53)
+    seen, expected = normalized_in_bfloat16(case, off), normalized_in_bfloat16(case)
+    share = decisions.BFLOAT16_SHARE
+    assert rounded_alike(case, seen, expected, normalized_in_bfloat16, "", rough=share).violated is violated
 
 
 class Batching(PlainDescent):
