@@ -68,7 +68,7 @@ class Finding:
         """Judge what only the whole run can show: names that changed nothing in any of enough examples."""
         if not self.silent or self.evidence is not None or self.decisive < whole_run_needed(self.examples):
             return
-        names = sorted(name for name in self.silent if self.acts_later is None or not self.acts_later(name))
+        names = [name for name in sorted(self.silent) if self.acts_later is None or not self.acts_later(name)]
         if names:
             self.case = self.last
             told = f"changing {', '.join(names)} changes nothing, in any of {self.decisive} examples"
