@@ -142,6 +142,7 @@ def rounded_alike(
     first: int = 0,
     extra: float = 0.0,
     rough: float = 0.0,
+    names: Sequence[str] = (),
 ) -> Evidence:
     """Compare two trajectories of one rule that may round differently.
 
@@ -149,7 +150,7 @@ def rounded_alike(
     weights, gradients and rates make, per tensor and step, a few ulps of the weights and of the way that was gone,
     there and back, and the share ``extra`` of it; ``rough`` where the rule rounds the gradients itself.
     """
-    names = [f"w{i + 1}" for i in range(len(case.tensors))]
+    names = names or [f"w{i + 1}" for i in range(len(case.tensors))]
     if not any(differ(s, e) for s, e in zip(seen, expected, strict=True)):
         return Evidence()
     allowed = allowances(case, expected, rerun, extra, rough)

@@ -29,7 +29,8 @@ else:
     source="Muon#54: a missing gradient replaced by zeros, so that decay moves unused parameters.",
     decision="Bytes of the parameter at each step without a gradient. Separable rules: with clocks per tensor every "
     "parameter moves as if it were alone and had only the steps with a gradient; otherwise the others move as if one "
-    "that never has a gradient did not exist: bytes at every step.",
+    "that never has a gradient did not exist: bytes at every step; of rules on whole tensors that are compared alone, "
+    "but for rounding.",
     view=View.OPTIMIZER,
     refuted_by=("zeros-for-missing-gradients", "clock-advances-without-a-gradient"),
     cases=lambda domain: workbench.feeds(
@@ -74,13 +75,32 @@ def _only_its_own_steps(subject: Subject, case: UpdateCase, seen: Sequence[Weigh
         steps = [t for t, step in enumerate(case.gradients) if step[i] is not None]
         if len(steps) in (0, len(case.gradients)):
             continue
-        alone = workbench.feed_alone(subject, w, [case.gradients[t][i] for t in steps], case.plan, i)
         what = "against the same steps without those that have no gradient"
+        if subject.traits["separability"] == "tensor":
+            parts.append(_alone_but_for_rounding(subject, case, seen, i, steps, what))
+            continue
+        alone = workbench.feed_alone(subject, w, [case.gradients[t][i] for t in steps], case.plan, i)
         parts += [
             workbench.same_bytes([seen[t + 1][i]], [alone[k + 1]], names=[names[i]], what=what, step=t + 1)
             for k, t in enumerate(steps)
         ]
     return workbench.combine(parts)
+
+
+def _alone_but_for_rounding(
+    subject: Subject, case: UpdateCase, seen: Sequence[Weights], i: int, steps: Sequence[int], what: str
+) -> Evidence:
+    """Compare a tensor with a run on it alone, of a rule that may take several of one shape at once."""
+    part = replace(case, tensors=(case.tensors[i],), gradients=tuple((case.gradients[t][i],) for t in steps))
+
+    def alone(given: UpdateCase) -> list[Weights]:
+        (history,) = zip(*given.gradients, strict=True)
+        return [[w] for w in workbench.feed_alone(subject, given.tensors[0], history, case.plan, i)]
+
+    own, rough = [[case.tensors[i]], *([seen[t + 1][i]] for t in steps)], workbench.decisions.BFLOAT16_SHARE
+    return workbench.rounded_alike(
+        part, own, alone(part), alone, what, rough=rough, names=workbench.names_of(case)[i : i + 1]
+    )
 
 
 def _as_if_never_there(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:

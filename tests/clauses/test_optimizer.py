@@ -271,7 +271,7 @@ class Batching(PlainDescent):
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
-                    length = (1 + torch.linalg.vector_norm(p.grad.bfloat16())).to(p.dtype)
+                    length = (1 + torch.linalg.vector_norm(p.grad.bfloat16())).to(p.dtype) * self.slower(p)
                     p.sub_(
                         group["lr"] * (p.grad.bfloat16().to(p.dtype) / length) * (1 + self.share * self.alone(group))
                     )
@@ -279,8 +279,24 @@ class Batching(PlainDescent):
     def alone(self, group: Any) -> bool:
         return len(group["params"]) == 1
 
+    def slower(self, p: torch.Tensor) -> int:
+        return 1
+
 
 class BatchingBadly(Batching):
+    share = 2.0**-4
+
+
+class BatchingInTime(Batching):
+    """The same with a clock for every tensor."""
+
+    def slower(self, p: torch.Tensor) -> int:
+        memory = self.memory(p)
+        memory["step"] = memory.get("step", 0) + 1
+        return int(memory["step"])
+
+
+class BatchingBadlyInTime(BatchingInTime):
     share = 2.0**-4
 
 
@@ -290,6 +306,20 @@ def test_a_rule_on_whole_tensors_may_round_otherwise_in_a_batch_and_no_more(fact
         found = measured_subject(optimizer(factory, lr=0.5), Settings())
     evidence = examined(found, "group-split", replace(CASE, plan=replace(CASE.plan, rates=None), order=(0, 0)))
     assert found.subject.traits["separability"] == "tensor"
+    assert evidence.violated is violated
+
+
+@pytest.mark.parametrize(("factory", "violated"), [(BatchingInTime, False), (BatchingBadlyInTime, True)])
+def test_a_tensor_that_has_missed_a_step_may_be_rounded_otherwise_alone_and_no_more(
+    factory: Any, *, violated: bool
+) -> None:
+    with isolated():
+        found = measured_subject(optimizer(factory, traits={"clock": "tensor"}, lr=0.5), Settings())
+    missed, (first, *later) = max(CASE.plan.groups, key=len)[0], CASE.gradients
+    gradients = (tuple(None if i == missed else g for i, g in enumerate(first)), *later)
+    case = replace(CASE, gradients=gradients, plan=replace(CASE.plan, rates=None), order=(0, 0))
+    evidence = examined(found, "missing-gradient", taken(case, found))
+    assert evidence.decisive
     assert evidence.violated is violated
 
 
