@@ -17,11 +17,14 @@ from gdprops.adapters.structures import shaken
 from gdprops.adapters.tasks import ALL
 from gdprops.errors import GdpropsError, Unsupported
 from gdprops.numerics.decisions import CLIP_GUARD
+from gdprops.numerics.norm import global_norm
 
 if TYPE_CHECKING:
     from gdprops.adapters.tasks import Task
     from gdprops.adapters.training_step import TrainingStep
     from gdprops.model.arrays import Array
+
+EXPECTATION = "say what update is expected with rule=…, or lr=… for plain descent"
 
 
 @final
@@ -123,13 +126,13 @@ class Expected:
             return [None if g is None else np.clip(g, -each, each) for g in gradients]
         if most is None:
             return gradients
-        c = min(1.0, most / (norm(gradients) + CLIP_GUARD))
+        c = min(1.0, most / (global_norm(gradients) + CLIP_GUARD))
         return [None if g is None else np.asarray(g * g.dtype.type(c)) for g in gradients]
 
     def unguarded(self, gradients: Sequence[Array | None]) -> list[Array | None] | None:
         """Return clipped gradients as the dialect without the guard would have them; None where nothing is clipped."""
         most = self._subject.clip_norm
-        n = norm(gradients) if most is not None else 0.0
+        n = global_norm(gradients) if most is not None else 0.0
         if most is None or not np.isfinite(n) or n < most - 2 * CLIP_GUARD or n == 0:
             return None
         return [None if g is None else np.asarray(g * g.dtype.type(most / n)) for g in gradients]
@@ -170,8 +173,8 @@ class Expected:
             raise
         except Exception as error:
             raise Unsupported(
-                f"{type(rule).__name__}.step() raised {type(error).__name__} on the same gradients: {error}; say what "
-                "update is expected with rule=…, or lr=… for plain descent"
+                f"{type(rule).__name__}.step() raised {type(error).__name__} on the same gradients: {error}; "
+                f"{EXPECTATION}"
             ) from error
         self._hand_over([None] * len(self._moved))
 
@@ -180,9 +183,9 @@ class Expected:
 
         An optimizer that maximizes is given that of -J: J is what training lowers.
         """
-        keeps = type(self._rule).__module__.startswith("torch.optim.")
+        keeps, turned = type(self._rule).__module__.startswith("torch.optim."), self._maximizes
         for p, g, named in zip(self._moved, gradients, self._named, strict=True):
-            mine = g if g is None or not self._maximizes else -g
+            mine = g if g is None or not turned else -g
             held = None if mine is None else torch.from_numpy(np.asarray(mine) if keeps else np.array(mine)).to(p.dtype)
             p.grad = None if held is None else as_named(held, named)
 
@@ -197,16 +200,19 @@ class Expected:
 
         SAM, which has a gradient before it calls its closure, calls it at other weights.
         """
-        (t, rows, moved), start = self._looked_at, [p.detach().numpy().copy() for p in self._moved]
+        (t, rows, moved), start = self._looked_at, self._stands()
 
         def closure() -> Tensor:
-            weights = [p.detach().numpy().copy() for p in self._moved]
+            weights = self._stands()
             is_there = all(map(np.array_equal, weights, start))
             found = gradients if is_there else self.clipped(self.gradients(weights, t, rows=rows, shaken=moved))
             self._hand_over(found)
             return self._value_at(weights, t, rows=rows, moved=moved)
 
         return closure
+
+    def _stands(self) -> list[Array]:
+        return [p.detach().numpy().copy() for p in self._moved]
 
     def clocks(self) -> list[float | None]:
         """Return the clocks that the last update left."""
@@ -219,11 +225,6 @@ class Expected:
     def adopt(self) -> None:
         """Keep the rule's state as it is now."""
         self.adopted = self.snapshot()
-
-
-def norm(gradients: Sequence[Array | None]) -> float:
-    """Return the global norm."""
-    return float(np.sqrt(sum(float((g * g).sum(dtype=np.float64)) for g in gradients if g is not None)))
 
 
 def place(parameters: Sequence[nn.Parameter], weights: Iterable[Array]) -> None:

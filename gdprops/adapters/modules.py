@@ -131,3 +131,12 @@ def _linear(weight: nn.Parameter, bias: nn.Parameter | None) -> nn.Linear:
 
 def _activation(name: str) -> nn.Module:
     return nn.LeakyReLU(LEAK) if name == "leaky-relu" else _ACTIVATIONS[name]()
+
+
+def layers_of(model: nn.Module) -> tuple[tuple[int, ...], ...]:
+    """Return the parameters' indices module by module; a shared one stands in every module that uses it."""
+    index = {id(p): i for i, p in enumerate(model.parameters())}
+    found: dict[str, list[int]] = {}
+    for name, p in model.named_parameters(remove_duplicate=False):
+        found.setdefault(name.rpartition(".")[0], []).append(index[id(p)])
+    return tuple(tuple(layer) for layer in found.values())

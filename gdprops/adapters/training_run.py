@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from gdprops.adapters.expected import Expected
+from gdprops.adapters.expected import EXPECTATION, Expected
 from gdprops.adapters.isolation import RandomState
+from gdprops.adapters.modules import layers_of
 from gdprops.adapters.optimizer_state import clocks_of, fingerprint, settings_of, snapshot
 from gdprops.adapters.passes import Passes, weakly
 from gdprops.adapters.structures import rows_in
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from gdprops.adapters.training_step import Step, TrainingStep
     from gdprops.model.arrays import Array
 
-EXPECTATION = "say what update is expected with rule=…, or lr=… for plain descent"
 NOT_INITIALIZED = (
     "the optimizer that it returns never calls torch.optim.Optimizer.__init__, so that its steps cannot be watched: "
     "call super().__init__ in it, or return the step alone and " + EXPECTATION
@@ -56,7 +56,7 @@ class Training:
         self._model, self._parameters = model, dict(model.named_parameters())
         self._inputs: Any = None
         self._first = 0
-        self.names, self.layers = tuple(self._parameters), _layers_of(model)
+        self.names, self.layers = tuple(self._parameters), layers_of(model)
         self._expected = Expected(subject, task, returned=optimizer is not None, models=siblings)
         self._expected.mirror(model)
         self.told_last = _takes_last(step)
@@ -307,12 +307,3 @@ def _takes_last(step: Any) -> bool:
         return "last" in inspect.signature(step).parameters
     except (TypeError, ValueError):
         return False
-
-
-def _layers_of(model: nn.Module) -> tuple[tuple[int, ...], ...]:
-    """Return the parameters' indices module by module; a shared one stands in every module that uses it."""
-    index = {id(p): i for i, p in enumerate(model.parameters())}
-    found: dict[str, list[int]] = {}
-    for name, p in model.named_parameters(remove_duplicate=False):
-        found.setdefault(name.rpartition(".")[0], []).append(index[id(p)])
-    return tuple(tuple(layer) for layer in found.values())

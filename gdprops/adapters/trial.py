@@ -13,10 +13,9 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gdprops.adapters.expected import Expected
+from gdprops.adapters.expected import EXPECTATION, Expected
 from gdprops.adapters.isolation import isolated
 from gdprops.adapters.own_trial import require_objective
-from gdprops.adapters.training_run import EXPECTATION
 from gdprops.adapters.trial_cases import architecture_trial
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.architecture import KINDS

@@ -11,6 +11,7 @@ from gdprops.model.case import TrainCase
 from gdprops.model.network import Batch, Point
 from gdprops.numerics.decisions import CLIPPED_NORMS, DOUBLINGS, SPLIT_ROWS
 from gdprops.numerics.network_pass import gradient_at
+from gdprops.numerics.norm import global_norm
 from gdprops.strategies.training import Loop, loops
 from gdprops.strategies.values import choices
 
@@ -47,7 +48,7 @@ def _larger(point: Point, least: float) -> Batch:
     """Return the point's batch with its targets moved away until the gradient's norm is at least so large."""
     batch = point.batch
     for _ in range(DOUBLINGS):
-        if _norm(gradient_at(point.on(batch))) >= least:
+        if global_norm(gradient_at(point.on(batch))) >= least:
             return batch
         batch = Batch(batch.inputs, _further(batch.targets))
     return batch
@@ -55,10 +56,6 @@ def _larger(point: Point, least: float) -> Batch:
 
 def _further(targets: Array) -> Array:
     return np.asarray(np.where(targets == 0, 1, 2 * targets), dtype=targets.dtype)
-
-
-def _norm(gradients: list[Array | None]) -> float:
-    return float(np.sqrt(sum(float((g * g).sum()) for g in gradients if g is not None)))
 
 
 def recomputed_loops(domain: Domain) -> st.SearchStrategy[Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdprops.numerics.decisions import CLIP_GUARD, NEARLY_PARALLEL
+from gdprops.numerics.norm import global_norm
 from gdprops.runner.explaining.hypothesis import Hypothesis, Weights, on_steps
 from gdprops.runner.explaining.sweeps import layers, tensors, weights_then_biases
 from gdprops.runner.explaining.words import number
@@ -61,7 +62,7 @@ def _clipped(blocks: Blocks, most: float, guard: float) -> Callable[[Watched], W
     def rival(step: Watched) -> Weights:
         g = list(step.run.gradients(step.before, step.batch, clipped=False))
         for block in blocks(step):
-            c = min(1.0, most / max(norm([g[i] for i in block]) + guard, np.finfo(float).tiny))
+            c = min(1.0, most / max(global_norm([g[i] for i in block]) + guard, np.finfo(float).tiny))
             for i in block:
                 g[i] = None if (held := g[i]) is None else c * held
         return step.update(g)
@@ -79,7 +80,7 @@ def _fitted(failures: Sequence[Failure], blocks: Blocks) -> list[float]:
         for block in blocks(step):
             k = _parallel([step.after[i] for i in block], [plain[i] for i in block], [still[i] for i in block])
             if k is not None and 0 < k < 1 - NEARLY_PARALLEL:
-                length = norm([g[i] for i in block])
+                length = global_norm([g[i] for i in block])
                 found += [k * (length + guard) for guard in GUARDS]
     return list({round(c, 9): c for c in found}.values())[:6]
 
@@ -124,7 +125,7 @@ def _by_value(most: float) -> Hypothesis:
 
 def _normalized(step: Watched) -> Weights:
     g = step.run.gradients(step.before, step.batch, clipped=False)
-    length = max(norm(g), float(np.finfo(float).tiny))
+    length = max(global_norm(g), float(np.finfo(float).tiny))
     return step.update([None if x is None else x / length for x in g])
 
 
@@ -135,10 +136,5 @@ def clipped(gradients: Grads, most: float | None) -> Grads:
     """Return gradients clipped to a global norm, where there is one."""
     if most is None:
         return gradients
-    c = min(1.0, most / (norm(gradients) + CLIP_GUARD))
+    c = min(1.0, most / (global_norm(gradients) + CLIP_GUARD))
     return [None if g is None else c * g for g in gradients]
-
-
-def norm(gradients: Grads) -> float:
-    """Return the global norm."""
-    return float(np.sqrt(sum(float((g * g).sum()) for g in gradients if g is not None)))
