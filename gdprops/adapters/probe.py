@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gdprops.model.subject import Subject
 
 LOSSES = (0.0, 64.0)
+SKIPPED = 64.0
+"""What gradients are divided by, so that none is large enough for a step to be skipped."""
 NO_PROCESSES = "process group has not been initialized"
 """What torch.distributed says, in its own words: the step is not wrong, it is alone."""
 FED = ("optimizer", "update-rule")
@@ -93,7 +95,8 @@ def inputs(probe: Probe) -> None:
     """Find out what a step must be given.
 
     A first step that raises without a closure and works with one needs a closure; one that says "sparse", sparse
-    gradients. Raises `UsageError` for one that wants a process group: nothing can be said of it here.
+    gradients; one that moves two square matrices and leaves a single one alone, pairs. Raises `UsageError` for one
+    that wants a process group: nothing can be said of it here.
     """
     try:
         probe.run(Plan((ALL,)), probe.tensors(), [probe.gradients(0)])
@@ -134,8 +137,23 @@ def _wanted(probe: Probe, crash: SubjectCrash) -> str:
         return "sparse"
     if attempt(lambda: _with_graph(probe)) is None:
         return "create-graph"
+    if _takes_pairs(probe):
+        return "pairs"
     refused = attempt(lambda: _with_closure(probe))
     return "closure" if refused is None or CALLED_BLINDLY in str(refused) else "gradient"
+
+
+def _takes_pairs(probe: Probe) -> bool:
+    """Say whether two square matrices move that do not move alone: factors of one matrix fit each other."""
+    squares = [w[:2, :2] for w in probe.tensors()[:2]]
+    steps = [[g[:2, :2] / SKIPPED for g in gradients[:2]] for gradients in probe.steps()]
+    try:
+        both = probe.run(Plan(((0, 1),)), squares, steps)[-1]
+        alone = [probe.run(Plan(((0,),)), [w], [[g[i]] for g in steps])[-1] for i, w in enumerate(squares)]
+    except SubjectCrash:
+        return False
+    moved = [differ([a], [w]) for a, w in zip(both, squares, strict=True)]
+    return all(moved) and not any(differ(a, [w]) for a, w in zip(alone, squares, strict=True))
 
 
 def _with_graph(probe: Probe) -> None:

@@ -43,8 +43,8 @@ TRAITS: tuple[Trait, ...] = (
     Trait("randomness", ("none", "global", "private"), "which random numbers a step draws"),
     Trait(
         "inputs",
-        ("gradient", "closure", "loss", "create-graph", "sparse"),
-        "what a step must be given",
+        ("gradient", "closure", "loss", "create-graph", "sparse", "pairs"),
+        "what a step must be given; pairs: parameters two by two, the factors of one matrix",
     ),
     Trait("storage", ("in-place", "replaced"), "whether a step writes into the parameter's memory"),
     Trait("shapes", ("any", "0", "1", "2", "3", "4"), "the accepted numbers of dimensions, joined by '+'"),

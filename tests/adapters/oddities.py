@@ -339,3 +339,23 @@ class DecaysMatrices(Rule):
         if p.ndim > 1:
             p.mul_(1 - group["lr"] * 0.1)
         super().move(number, group, p, g)
+
+
+class MovesFactors(Rule):
+    """Takes A and B of every product AB by turns, and moves each by what the other makes of its gradient."""
+
+    @torch.no_grad()
+    def step(self, closure: Closure = None) -> Any:
+        for group in self.param_groups:
+            for a, b in zip(group["params"][::2], group["params"][1::2], strict=False):
+                if a.grad is not None and b.grad is not None:
+                    a.sub_(group["lr"] * a.grad @ b @ b.T)
+                    b.sub_(group["lr"] * a.T @ a @ b.grad)
+
+
+class OneBufferForAll(Rule):
+    """Adds up the gradients of all tensors in one buffer, which takes the shape of the first."""
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        self.buffer = getattr(self, "buffer", torch.zeros_like(g))
+        p.sub_(group["lr"] * self.buffer.add_(g))

@@ -225,6 +225,19 @@ def test_a_crash_is_told_from_the_wish_for_a_closure(factory: Any, inputs: str, 
     assert traits.known["inputs"].evidence == evidence
 
 
+def test_an_optimizer_of_factors_takes_its_parameters_in_pairs() -> None:
+    traits, _ = measured(oddities.MovesFactors)
+    assert traits["inputs"] == "pairs"
+    assert "shapes cannot be multiplied" in traits.known["inputs"].evidence
+
+
+def test_a_buffer_that_tensors_share_by_mistake_is_no_optimizer_of_pairs() -> None:
+    """It raises on the same tensors, and moves a single one: that is a bug and no trait."""
+    traits, _ = measured(oddities.OneBufferForAll)
+    assert traits["inputs"] == "gradient"
+    assert traits.known["inputs"].evidence.startswith("the probe did not finish: step() raised RuntimeError")
+
+
 def test_a_declaration_stands_and_a_measurement_that_differs_is_a_conflict() -> None:
     traits = probe(optimizer(oddities.NormalizedByAll, traits={"separability": "element", "clock": "tensor"}))
     assert traits["separability"] == "element"
