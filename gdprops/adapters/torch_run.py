@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import torch
 
+from gdprops.adapters.own_methods import methods_reading
 from gdprops.adapters.torch_memory import digest, laid_out, shared_memory
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import STRIDED, TRANSPOSED
@@ -94,6 +95,12 @@ class TorchRun:
             inspect.signature(self._optimizer.step).bind(lambda: None)
         except TypeError as error:
             raise Unsupported("step() takes no closure") from error
+
+    def call_readers(self, hyperparameter: str) -> None:
+        """Call the optimizer's own public methods that need no argument and read a hyperparameter."""
+        for method in methods_reading(self._optimizer, hyperparameter):
+            with self._subject.calls.to(f"{method.__name__}()"):
+                method()
 
     def _deliver(self, gradients: Gradients, delivery: Delivery) -> None:
         for p, g in zip(self._parameters, gradients, strict=True):

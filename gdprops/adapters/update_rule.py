@@ -207,6 +207,9 @@ class RuleRun:
         """An update rule takes no closure."""
         raise Unsupported("an update rule takes no closure")
 
+    def call_readers(self, hyperparameter: str) -> None:
+        """An update rule has no further methods."""
+
     def evaluate(self) -> bool:
         """An update rule has no modes."""
         return False

@@ -30,8 +30,9 @@ else:
     decision="Once per run: weight_decay, momentum, eps, every one of the betas (also as beta, beta1, …), lr_decay and "
     "momentum_decay, each changed in every example, the others as the user has them. One that has changed neither "
     "weights nor state in any is a violation, where at least half of the examples and ten could show it, and where "
-    "1200 steps with matrices of at least 48 by 48 entries do not show it either: some rules wait for that. Nor, of "
-    "eps, the same steps with a decay: it may guard a division that only decaying weights take part in.",
+    "1200 steps with matrices of at least 48 by 48 entries do not show it either: some rules wait for that. Nor calls, "
+    "after every step, of the optimizer's own further methods that read it (Sophia's update_hessian()); nor, of eps, "
+    "the same steps with a decay: it may guard a division that only decaying weights take part in.",
     view=View.OPTIMIZER,
     refuted_by=("weight-decay-ignored-without-momentum", "rate-read-at-construction", "decay-rate-is-a-constant"),
     cases=lambda domain: workbench.feeds(
@@ -49,6 +50,7 @@ def hyperparameters_act(subject: Subject, case: UpdateCase) -> Evidence:
         silent,
         lambda label: (
             (label == "eps" and _acts_beside_decay(subject, case, plans[label]))
+            or _acts_when_called(subject, case, plans[label], label.partition("[")[0])
             or _acts_later(subject, case, plans[label])
         ),
     )
@@ -80,6 +82,12 @@ def _acts_beside_decay(subject: Subject, case: UpdateCase, plan: Plan) -> bool:
     """Say whether a plan changes anything where the weights decay: LARS divides by norms only there."""
     decay = {"weight_decay": workbench.decisions.ALTERNATIVES["weight_decay"][0]}
     one, other = (_played_if_taken(subject, case, _with(each, **decay)) for each in (case.plan, plan))
+    return one is not None and other is not None and not _alike(other, one)
+
+
+def _acts_when_called(subject: Subject, case: UpdateCase, plan: Plan, name: str) -> bool:
+    """Say whether a plan changes anything where further methods that read the name are called after every step."""
+    one, other = (_played_if_taken(subject, case, each, calling=name) for each in (case.plan, plan))
     return one is not None and other is not None and not _alike(other, one)
 
 
@@ -115,18 +123,21 @@ def _rate_acts(subject: Subject, case: UpdateCase) -> bool:
     return slow is not None and fast is not None and not _alike(slow, fast)
 
 
-def _played_if_taken(subject: Subject, case: UpdateCase, plan: Plan) -> Played | None:
+def _played_if_taken(subject: Subject, case: UpdateCase, plan: Plan, calling: str = "") -> Played | None:
     try:
-        return _played(subject, case, plan)
+        return _played(subject, case, plan, calling)
     except (SubjectCrash, Unsupported):
         return None
 
 
-def _played(subject: Subject, case: UpdateCase, plan: Plan) -> Played:
+def _played(subject: Subject, case: UpdateCase, plan: Plan, calling: str = "") -> Played:
+    """Return the weights at every step and what the state is at the end; ``calling``: see `Run.call_readers`."""
     run = subject.start(case.tensors, plan)
     seen = [run.weights()]
     for step in case.gradients:
         run.step(step)
+        if calling:
+            run.call_readers(calling)
         seen.append(run.weights())
     return seen, run.remembered()
 

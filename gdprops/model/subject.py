@@ -115,6 +115,9 @@ class Run(Protocol):
     def takes_closure(self) -> None:
         """Raise `Unsupported` where a step takes no closure."""
 
+    def call_readers(self, hyperparameter: str) -> None:
+        """Call the subject's own further methods that need no argument and read a hyperparameter, if it has any."""
+
     def weights(self) -> list[Array]:
         """Return copies of all tensors as they are now."""
 

@@ -157,6 +157,11 @@ class RecordedRun:
         """Raise `Unsupported` where a step takes no closure."""
         self._run.takes_closure()
 
+    def call_readers(self, hyperparameter: str) -> None:
+        """Call the subject's own methods that read a hyperparameter, and write it down."""
+        self._lines.append(f"# called here: what else the optimizer has that reads {hyperparameter}")
+        self._run.call_readers(hyperparameter)
+
     def evaluate(self) -> bool:
         """Switch to evaluation mode."""
         return self._run.evaluate()
