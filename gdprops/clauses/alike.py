@@ -132,6 +132,11 @@ def pairs_of(numbers: Array) -> Array:
     return np.stack([numbers.real, numbers.imag], axis=-1)
 
 
+def quarter_turned(pairs: Array) -> Array:
+    """Return the complex numbers times i, real and imaginary parts in the last dimension: it rounds nothing."""
+    return np.stack([-pairs[..., 1], pairs[..., 0]], axis=-1)
+
+
 def rounded_alike(
     case: UpdateCase,
     seen: Sequence[Weights],

@@ -12,11 +12,24 @@ if TYPE_CHECKING:
 
     from gdprops.clauses import workbench
     from gdprops.clauses.playing import Weights
-    from gdprops.model.case import TrainCase
+    from gdprops.model.case import Plan, TrainCase
     from gdprops.model.evidence import Evidence
     from gdprops.model.subject import Gradients, Subject
 else:
     workbench = lazy("gdprops.clauses.workbench")
+
+
+def stepped_by_copies(subject: Subject, case: UpdateCase, plan: Plan, chosen: Sequence[int]) -> list[Weights]:
+    """Return the weights before and after every step, every tensor stepped by a copy of its own.
+
+    ``chosen`` says which tensors of the plan those of the case are.
+    """
+    histories = zip(*case.gradients, strict=True)
+    alone = [
+        workbench.feed_alone(subject, w, gradients, plan, i)
+        for i, w, gradients in zip(chosen, case.tensors, histories, strict=True)
+    ]
+    return [list(weights) for weights in zip(*alone, strict=True)]
 
 
 def copies_agree(subject: Subject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]) -> Evidence:
@@ -34,12 +47,7 @@ def copies_agree(subject: Subject, case: TrainCase, seen: Sequence[Weights], fed
     )
 
     def by_copies(given: UpdateCase) -> list[Weights]:
-        histories = zip(*given.gradients, strict=True)
-        alone = [
-            workbench.feed_alone(subject, w, gradients, case.plan, i)
-            for i, w, gradients in zip(chosen, given.tensors, histories, strict=True)
-        ]
-        return [list(weights) for weights in zip(*alone, strict=True)]
+        return stepped_by_copies(subject, given, case.plan, chosen)
 
     joint, expected = [[weights[i] for i in chosen] for weights in seen], by_copies(part)
     apart = any(workbench.differ(a, b) for a, b in zip(joint, expected, strict=True))

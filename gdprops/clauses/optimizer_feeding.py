@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gdprops.clauses.copies import stepped_by_copies
 from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE, coupled, same_trajectory
 from gdprops.clauses.lazy import lazy
 from gdprops.model.clause import Needs, View, clause
@@ -30,15 +31,24 @@ else:
     decision="Bytes of the parameter at each step without a gradient. Separable rules: with clocks per tensor every "
     "parameter moves as if it were alone and had only the steps with a gradient; otherwise the others move as if one "
     "that never has a gradient did not exist: bytes at every step; of rules on whole tensors that are compared alone, "
-    "but for rounding.",
+    "but for rounding. A rule that couples all parameters or needs a closure may take a missing gradient for zeros.",
     view=View.OPTIMIZER,
-    refuted_by=("zeros-for-missing-gradients", "clock-advances-without-a-gradient"),
+    refuted_by=(
+        "zeros-for-missing-gradients",
+        "clock-advances-without-a-gradient",
+        "leaves-ahead-what-has-no-gradient",
+    ),
     cases=lambda domain: workbench.feeds(
         _counting_alike(domain), workbench.Feed(absent=True, least_steps=3, zeros=False, longest=12)
     ),
-    needs=Needs(traits=(FED, REPEATABLE), unless_declared=(("gradient_none", "as-zero"), ("gradient_none", "rejects"))),
+    needs=Needs(
+        traits=(("inputs", ("gradient", "loss", "closure")), REPEATABLE),
+        unless_declared=(("gradient_none", "as-zero"), ("gradient_none", "rejects")),
+    ),
 )
 def missing_gradient(subject: Subject, case: UpdateCase) -> Evidence:
+    if subject.traits["inputs"] == "closure":
+        return _untouched_by_closures(subject, case)
     coupled_ = subject.traits["separability"] not in SEPARABLE[1]
     if coupled_ and subject.traits["gradient_none"] == "as-zero":
         return workbench.vacuous("couples all parameters and takes a missing gradient for zeros")
@@ -56,6 +66,16 @@ def _counting_alike(domain: Domain) -> Domain:
     return replace(domain, options={key: value for key, value in domain.options.items() if key not in domain.counted})
 
 
+def _untouched_by_closures(subject: Subject, case: UpdateCase) -> Evidence:
+    seen = workbench.feed_by_closures(subject, case)
+    touched = _untouched(case, seen)
+    if not touched.violated:
+        return touched
+    zeros = [[w * 0 if g is None else g for w, g in zip(case.tensors, step, strict=True)] for step in case.gradients]
+    as_zero = not any(map(workbench.differ, workbench.feed_by_closures(subject, case, zeros), seen))
+    return workbench.vacuous("takes a missing gradient for zeros") if as_zero else touched
+
+
 def _untouched(case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
     names = workbench.names_of(case)
     return workbench.combine(
@@ -70,36 +90,28 @@ def _untouched(case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
 
 def _only_its_own_steps(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
     """Compare every tensor that ever lacks a gradient with a run on that tensor alone, without those steps."""
-    names, parts = workbench.names_of(case), []
-    for i, w in enumerate(case.tensors):
-        steps = [t for t, step in enumerate(case.gradients) if step[i] is not None]
-        if len(steps) in (0, len(case.gradients)):
-            continue
-        what = "against the same steps without those that have no gradient"
-        if subject.traits["separability"] == "tensor":
-            parts.append(_alone_but_for_rounding(subject, case, seen, i, steps, what))
-            continue
-        alone = workbench.feed_alone(subject, w, [case.gradients[t][i] for t in steps], case.plan, i)
-        parts += [
-            workbench.same_bytes([seen[t + 1][i]], [alone[k + 1]], names=[names[i]], what=what, step=t + 1)
-            for k, t in enumerate(steps)
-        ]
-    return workbench.combine(parts)
+    given = [[t for t, step in enumerate(case.gradients) if step[i] is not None] for i in range(len(case.tensors))]
+    return workbench.combine(
+        _as_alone(subject, case, [seen[0][i], *(seen[t + 1][i] for t in steps)], i, steps)
+        for i, steps in enumerate(given)
+        if 0 < len(steps) < len(case.gradients)
+    )
 
 
-def _alone_but_for_rounding(
-    subject: Subject, case: UpdateCase, seen: Sequence[Weights], i: int, steps: Sequence[int], what: str
-) -> Evidence:
-    """Compare a tensor with a run on it alone, of a rule that may take several of one shape at once."""
+def _as_alone(subject: Subject, case: UpdateCase, seen: Sequence[Array], i: int, steps: Sequence[int]) -> Evidence:
+    """Compare a tensor with a run on it alone: bytes, but for rules that may take several of one shape at once."""
     part = replace(case, tensors=(case.tensors[i],), gradients=tuple((case.gradients[t][i],) for t in steps))
 
-    def alone(given: UpdateCase) -> list[Weights]:
-        (history,) = zip(*given.gradients, strict=True)
-        return [[w] for w in workbench.feed_alone(subject, given.tensors[0], history, case.plan, i)]
+    def by_a_copy(other: UpdateCase) -> list[Weights]:
+        return stepped_by_copies(subject, other, case.plan, (i,))
 
-    own, rough = [[case.tensors[i]], *([seen[t + 1][i]] for t in steps)], workbench.decisions.BFLOAT16_SHARE
-    return workbench.rounded_alike(
-        part, own, alone(part), alone, what, rough=rough, names=workbench.names_of(case)[i : i + 1]
+    own, alone, names = [[w] for w in seen], by_a_copy(part), workbench.names_of(case)[i : i + 1]
+    what = "against the same steps without those that have no gradient"
+    if subject.traits["separability"] == "tensor":
+        rough = workbench.decisions.BFLOAT16_SHARE
+        return workbench.rounded_alike(part, own, alone, by_a_copy, what, rough=rough, names=names)
+    return workbench.combine(
+        workbench.same_bytes(own[k], alone[k], names=names, what=what, step=t + 1) for k, t in enumerate(steps, start=1)
     )
 
 

@@ -12,7 +12,7 @@ from gdprops.model.clause import Level, Needs, View, clause
 from gdprops.model.traits import IMPLEMENTATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from gdprops.clauses import workbench
     from gdprops.clauses.playing import Weights
@@ -186,11 +186,13 @@ def _onwards(run: Run, case: UpdateCase) -> list[Weights]:
 
 @clause(
     id="optimizer.complex",
-    statement="A complex parameter moves as its real and imaginary parts would as real parameters.",
+    statement="A complex parameter moves as its real and imaginary parts would as real parameters, or by a rule of "
+    "the numbers' sizes, such as g/|g|.",
     source="torch documentation, complex numbers: a step on complex parameters is the step on their view_as_real(). "
     "pytorch#59998: Adam's g² of a complex gradient is no square of a size.",
     decision="Element-wise rules that take complex parameters: the run on complex tensors against the run on real ones "
-    "with one dimension more: the same but for rounding (four times what ulps of the inputs change), at every step.",
+    "with one dimension more: the same but for rounding (four times what ulps of the inputs change), at every step. "
+    "Else a second run with all weights and gradients times i: what goes by sizes turns with them.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("squares-complex-numbers",),
@@ -206,12 +208,27 @@ def complex_parameters(subject: Subject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, pairs)
     if not workbench.differ(expected[-1], pairs.tensors):
         return workbench.vacuous("nothing moves")
-    seen = [
-        [workbench.pairs_of(w) for w in weights]
-        for weights in workbench.feed(subject, _each(pairs, workbench.complex_of))
-    ]
+    seen = _on_complex_numbers(subject, pairs)
     what = "complex parameters, against their real and imaginary parts"
-    return workbench.rounded_alike(pairs, seen, expected, lambda other: workbench.feed(subject, other), what)
+    found = workbench.rounded_alike(pairs, seen, expected, lambda other: workbench.feed(subject, other), what)
+    return workbench.agreement() if found.violated and _turns_with(subject, pairs, seen) else found
+
+
+def _on_complex_numbers(subject: Subject, pairs: UpdateCase) -> list[Weights]:
+    seen = workbench.feed(subject, _each(pairs, workbench.complex_of))
+    return [[workbench.pairs_of(w) for w in weights] for weights in seen]
+
+
+def _turns_with(subject: Subject, pairs: UpdateCase, seen: Sequence[Weights]) -> bool:
+    """Say whether the run turns by 90 degrees as its weights and gradients do: g/|g| does, g² for |g|² does not."""
+
+    def turned(weights: Iterable[Weights]) -> list[Weights]:
+        return [[workbench.quarter_turned(w) for w in tensors] for tensors in weights]
+
+    again = _on_complex_numbers(subject, _each(pairs, workbench.quarter_turned))
+    return not workbench.rounded_alike(
+        pairs, again, turned(seen), lambda other: turned(_on_complex_numbers(subject, other)), ""
+    ).violated
 
 
 def _each(case: UpdateCase, change: Callable[[Array], Array]) -> UpdateCase:

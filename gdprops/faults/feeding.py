@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gdprops.faults.correct import Adam, Closure, Group, Maximizing, PlainDescent
 from gdprops.faults.making import claims_nothing
+from gdprops.faults.twin_optimizers import Extrapolates
 
 
 class ZerosForMissingGradients(PlainDescent):
@@ -30,6 +31,15 @@ class ClockAdvancesWithoutAGradient(Adam):
             if p.grad is None:
                 memory["step"] += 1
         super().move_all()
+
+
+class LeavesAheadWhatHasNoGradient(Extrapolates):
+    """Puts only those parameters back from where its closure looks that have a gradient then."""
+
+    def shift(self, share: float) -> None:
+        for p, memory in self.state.items():
+            if share > 0 or p.grad is not None:
+                p.add_(memory["velocity"], alpha=share)
 
 
 class MaximizeTurnsTheDecay(Maximizing):
@@ -135,6 +145,13 @@ FAULTS = (
         "A parameter's clock advances in steps in which it has no gradient.",
         ClockAdvancesWithoutAGradient,
         "optimizer.missing-gradient",
+    ),
+    claims_nothing(
+        "leaves-ahead-what-has-no-gradient",
+        "Extrapolated parameters are put back only where the closure gives a gradient.",
+        LeavesAheadWhatHasNoGradient,
+        "optimizer.missing-gradient",
+        source="schedulefree 1.4.1, SGDScheduleFreeClosure",
     ),
     claims_nothing(
         "maximize-turns-the-decay",

@@ -79,10 +79,10 @@ class ManySubsteps(PlainDescent):
 
 
 class SignDescent(PlainDescent):
-    """Moves every entry by eta against the sign of its derivative (Bernstein and others, 2018)."""
+    """Moves every entry by eta against the sign of its derivative, g/|g| (Bernstein and others, 2018)."""
 
     def direction(self, p: Tensor, g: Tensor) -> Tensor:
-        return g.sign()
+        return g.sgn()
 
 
 class Decays(PlainDescent):
@@ -172,15 +172,16 @@ class Extrapolates(PlainDescent):
     def step(self, closure: Closure | None = None) -> Any:
         if closure is None:
             raise TypeError("step() needs a closure: it is evaluated ahead of the weights")
-        self._shift(0.5)
+        self.shift(0.5)
         loss = self.look(closure)
-        self._shift(-0.5)
+        self.shift(-0.5)
         self.move_all()
         return loss
 
-    def _shift(self, share: float) -> None:
-        for p in (p for group in self.param_groups for p in group["params"] if p in self.state):
-            p.add_(self.memory(p)["velocity"], alpha=share)
+    def shift(self, share: float) -> None:
+        """Move every parameter by a share of its velocity."""
+        for p, memory in self.state.items():
+            p.add_(memory["velocity"], alpha=share)
 
     def move(self, p: Tensor, g: Tensor, group: Group) -> None:
         memory = self.memory(p)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from gdprops.adapters.isolation import isolated
 from gdprops.adapters.torch_optimizer import optimizer
@@ -114,6 +115,7 @@ SAID = (
     Said("reads-memory-in-order", "layout", "parameters transposed in memory", ("w2",), 1),
     Said("moves-a-contiguous-copy", "layout", "parameters transposed in memory", ("w2",), 1),
     Said("foreach-forgets-its-maximum", "implementations", "foreach=True, against the loop", ("w1", "w3", "w4"), 2),
+    Said("leaves-ahead-what-has-no-gradient", "missing-gradient", "its gradient is missing", ("w2",), 2),
     Said("foreach-stops-at-a-missing-gradient", "implementations", "foreach=True, against the loop", EVERY[2:], 2),
     Said(
         "forgets-the-rest-of-a-block",
@@ -216,6 +218,62 @@ def test_the_same_cases_done_right_are_no_violations(build: Callable[[], Any]) -
 )
 def test_a_hyperparameter_that_changes_nothing_is_silent_in_each_case(fault: str, name: str) -> None:
     assert examined(suspected(fault), "hyperparameters-act", CASE).silent == frozenset({name})
+
+
+class ScalesByItsCurvature(PlainDescent):
+    """Divides by a mean of g² that only ``update_curvature`` ever updates, as Sophia's does."""
+
+    def __init__(self, params: Any, lr: float = 0.5, beta: float = 0.75) -> None:
+        super().__init__(params, lr, beta=beta)
+
+    @torch.no_grad()
+    def update_curvature(self) -> None:
+        """Look at the gradients as they stand."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    h = self.memory(p).get("h", torch.zeros_like(p))
+                    self.memory(p)["h"] = h.lerp(p.grad.square(), 1 - group["beta"])
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        h: Tensor = self.memory(p).get("h", torch.zeros_like(p))
+        return g / (1 + h)
+
+
+class ForgetsItsDecayRate(ScalesByItsCurvature):
+    """Has the same method, which computes with a constant."""
+
+    @torch.no_grad()
+    def update_curvature(self) -> None:
+        """Look at the gradients, and at no group."""
+        for p, memory in self.state.items():
+            memory["h"] = torch.ones_like(p)
+
+
+@pytest.mark.parametrize(("kind", "acts"), [(ScalesByItsCurvature, True), (ForgetsItsDecayRate, False)])
+def test_a_hyperparameter_may_act_through_a_method_of_the_optimizers_own(kind: Any, *, acts: bool) -> None:
+    with isolated():
+        found = measured_subject(optimizer(kind, lr=0.5), Settings())
+    evidence = examined(found, "hyperparameters-act", CASE)
+    assert evidence.silent == frozenset({"beta"})
+    assert evidence.acts_later is not None
+    with isolated():
+        assert evidence.acts_later("beta") is acts
+
+
+class RootsOfSquares(PlainDescent):
+    """Divides by |g| as Adam's first step does: by the size of a complex number."""
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        return g / (g.abs() + 0.25)
+
+
+def test_a_rule_of_the_sizes_of_complex_numbers_is_right() -> None:
+    """Real and imaginary parts as real parameters would be divided each by its own size."""
+    with isolated():
+        found = measured_subject(optimizer(RootsOfSquares, lr=0.5), Settings())
+    assert not examined(found, "complex", CASE).violated
+    assert examined(suspected("squares-complex-numbers"), "complex", CASE).violated
 
 
 @pytest.mark.parametrize(
