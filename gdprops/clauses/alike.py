@@ -132,9 +132,10 @@ def pairs_of(numbers: Array) -> Array:
     return np.stack([numbers.real, numbers.imag], axis=-1)
 
 
-def quarter_turned(pairs: Array) -> Array:
-    """Return the complex numbers times i, real and imaginary parts in the last dimension: it rounds nothing."""
-    return np.stack([-pairs[..., 1], pairs[..., 0]], axis=-1)
+def turned(pairs: Array) -> Array:
+    """Return the complex numbers times (3 + 4i) / 5, real and imaginary parts in the last dimension."""
+    (cos, sin), (real, imaginary) = decisions.TURN, (pairs[..., 0], pairs[..., 1])
+    return np.stack([cos * real - sin * imaginary, sin * real + cos * imaginary], axis=-1, dtype=pairs.dtype)
 
 
 def rounded_alike(

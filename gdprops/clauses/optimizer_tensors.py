@@ -192,7 +192,7 @@ def _onwards(run: Run, case: UpdateCase) -> list[Weights]:
     "pytorch#59998: Adam's g² of a complex gradient is no square of a size.",
     decision="Element-wise rules that take complex parameters: the run on complex tensors against the run on real ones "
     "with one dimension more: the same but for rounding (four times what ulps of the inputs change), at every step. "
-    "Else a second run with all weights and gradients times i: what goes by sizes turns with them.",
+    "Else a second run with all weights and gradients times (3 + 4i)/5: what goes by sizes turns with them.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("squares-complex-numbers",),
@@ -220,12 +220,12 @@ def _on_complex_numbers(subject: Subject, pairs: UpdateCase) -> list[Weights]:
 
 
 def _turns_with(subject: Subject, pairs: UpdateCase, seen: Sequence[Weights]) -> bool:
-    """Say whether the run turns by 90 degrees as its weights and gradients do: g/|g| does, g² for |g|² does not."""
+    """Say whether the run turns in the plane as its weights and gradients do: g/|g| does, g² for |g|² does not."""
 
     def turned(weights: Iterable[Weights]) -> list[Weights]:
-        return [[workbench.quarter_turned(w) for w in tensors] for tensors in weights]
+        return [[workbench.turned(w) for w in tensors] for tensors in weights]
 
-    again = _on_complex_numbers(subject, _each(pairs, workbench.quarter_turned))
+    again = _on_complex_numbers(subject, _each(pairs, workbench.turned))
     return not workbench.rounded_alike(
         pairs, again, turned(seen), lambda other: turned(_on_complex_numbers(subject, other)), ""
     ).violated

@@ -15,10 +15,10 @@ from gdprops.clauses.alike import (
     listed,
     paired,
     pairs_of,
-    quarter_turned,
     rounded_alike,
     square,
     tiled,
+    turned,
     varied,
 )
 from gdprops.clauses.looking import bounds_of, named_gradient, rational_displacement
@@ -127,7 +127,6 @@ __all__ = [
     "paired",
     "pairs_of",
     "plain_evidence",
-    "quarter_turned",
     "rates_by_depth",
     "rational",
     "rational_displacement",
@@ -146,6 +145,7 @@ __all__ = [
     "train",
     "training_rate",
     "trust_ratios",
+    "turned",
     "unanswered",
     "unflat",
     "update_allowance",

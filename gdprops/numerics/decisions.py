@@ -221,6 +221,8 @@ LARGE_TENSOR = 4096
 # Imaginary parts are another number's real part times the second of these, plus the first: dyadic, and not zero where
 # that is.
 IMAGINARY = (0.25, -0.5)
+# A turn of the complex plane, as real and imaginary part: repeated, it never comes back, so that no power hides it.
+TURN = (0.6, 0.8)
 # Rules that decompose matrices take minutes for thousands of rows.
 LARGE_MATRIX = 128
 # Any number that no small fraction is near: the waves do not repeat.
