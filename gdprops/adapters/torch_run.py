@@ -209,9 +209,10 @@ class TorchRun:
         return fresh
 
     def cast_on_loading(self) -> str:
-        """Return the name of a state that loading would cast; torch leaves ``step`` alone."""
+        """Return the name of a parameter's state that loading would cast; torch leaves ``step`` alone."""
         for p, state in self._optimizer.state.items():
-            for key, kept in state.items() if isinstance(state, Mapping) else ():
+            of_a_tensor = isinstance(p, torch.Tensor) and isinstance(state, Mapping)
+            for key, kept in state.items() if of_a_tensor else ():
                 floats = isinstance(kept, torch.Tensor) and kept.is_floating_point()
                 if floats and key != "step" and kept.dtype != p.dtype:
                     return str(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdprops.clauses.lazy import lazy
+from gdprops.model.traits import IMPLEMENTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,12 @@ def same_trajectory(case: UpdateCase, seen: Sequence[Weights], expected: Sequenc
         workbench.same_bytes(s, e, names=names, what=what, step=t)
         for t, (s, e) in enumerate(zip(seen, expected, strict=True))
     )
+
+
+def implementations_of(subject: Subject) -> list[str]:
+    """Return the flags that choose how the rule is computed and that the subject accepts."""
+    accepted = subject.traits["flags"].split("+")
+    return [flag for flag in IMPLEMENTATIONS if flag in accepted]
 
 
 def moving(case: UpdateCase, expected: Sequence[Weights]) -> int:

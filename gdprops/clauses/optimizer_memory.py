@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gdprops.clauses.fed import FED, REPEATABLE, same_trajectory
+from gdprops.clauses.fed import FED, REPEATABLE, implementations_of, same_trajectory
 from gdprops.clauses.lazy import lazy
+from gdprops.errors import SubjectCrash
 from gdprops.model.case import STRIDED, TRANSPOSED
 from gdprops.model.clause import Level, Needs, View, clause
 from gdprops.model.subject import Delivery
@@ -50,15 +51,33 @@ def state_not_aliased(subject: Subject, case: UpdateCase) -> Evidence:
 @clause(
     id="optimizer.gradient-untouched",
     statement="A step leaves the gradients as they are.",
-    source="pytorch#12218: weight decay written into p.grad; pcx#67: scaled gradients compound at the next step.",
-    decision="Bytes of .grad (of the arrays that were handed over) after every step.",
+    source="pytorch#12218, and pytorch#92706 in foreach paths alone: weight decay written into p.grad; pcx#67: scaled "
+    "gradients compound at the next step.",
+    decision="Bytes of .grad (of the arrays that were handed over) after every step, as it is constructed and with "
+    "each implementation (foreach, fused, ...).",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
-    refuted_by=("decays-into-the-gradient",),
+    refuted_by=("decays-into-the-gradient", "foreach-decays-into-the-gradient"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, most_steps=3)),
     needs=Needs(traits=(FED,)),
 )
 def gradient_untouched(subject: Subject, case: UpdateCase) -> Evidence:
+    accepted = implementations_of(subject)
+    ways = [{}, *({**dict.fromkeys(accepted, False), flag: True} for flag in accepted)]
+    return workbench.combine(_untouched(subject, case, way) for way in ways)
+
+
+def _untouched(subject: Subject, case: UpdateCase, way: dict[str, bool]) -> Evidence:
+    what = "".join(f"{flag}=True, " for flag, on in way.items() if on) + "the gradient after the step"
+    try:
+        return _left(subject, replace(case, plan=replace(case.plan, options={**case.plan.options, **way})), what)
+    except SubjectCrash as crash:
+        if not way:
+            raise
+        return workbench.vacuous(f"{what}: {crash}")
+
+
+def _left(subject: Subject, case: UpdateCase, what: str) -> Evidence:
     run, names, parts = subject.start(case.tensors, case.plan), workbench.names_of(case), []
     for t, gradients in enumerate(case.gradients, start=1):
         run.step(gradients)
@@ -68,7 +87,7 @@ def gradient_untouched(subject: Subject, case: UpdateCase) -> Evidence:
         if gone:
             return workbench.violation(f"step {t} removes the gradient", blame=gone)
         seen = [workbench.array(left[i], like=g) for i, g in given]
-        what, blamed = "the gradient after the step", [names[i] for i, _ in given]
+        blamed = [names[i] for i, _ in given]
         parts.append(workbench.same_bytes(seen, [g for _, g in given], names=blamed, what=what, step=t))
     return workbench.combine(parts)
 

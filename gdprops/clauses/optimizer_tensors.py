@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE, coupled
+from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE, coupled, implementations_of
 from gdprops.clauses.lazy import lazy
 from gdprops.errors import SubjectCrash
 from gdprops.model.clause import Level, Needs, View, clause
-from gdprops.model.traits import IMPLEMENTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -123,7 +122,7 @@ def mixed_dtypes(subject: Subject, case: UpdateCase) -> Evidence:
     needs=Needs(traits=(FED, REPEATABLE), torch=True, feature="implementations"),
 )
 def implementations(subject: Subject, case: UpdateCase) -> Evidence:
-    accepted = [flag for flag in IMPLEMENTATIONS if flag in subject.traits["flags"].split("+")]
+    accepted = implementations_of(subject)
     flag = accepted[case.order[0] % len(accepted)]
     wide = all(w.dtype.itemsize == workbench.decisions.DOUBLE_BYTES for w in case.tensors)
     loop = replace(case.plan, options={**case.plan.options, **dict.fromkeys(accepted, False)}, wide=wide)

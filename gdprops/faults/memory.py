@@ -50,6 +50,15 @@ class DecaysIntoTheGradient(PlainDescent):
         super().move(p, g, group)
 
 
+class ForeachDecaysIntoTheGradient(AMSGrad):
+    """The multi-tensor path adds the weight decay to the gradient in place."""
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        if group["foreach"]:
+            g.add_(p, alpha=0.125)
+        super().move(p, g if group["foreach"] else g + 0.125 * p, group)
+
+
 class PutsNewParametersIntoItsGroups(PlainDescent):
     """Moves every parameter, and puts a copy of it into its group."""
 
@@ -187,7 +196,14 @@ FAULTS = (
         "The weight decay is added to the gradient in place.",
         DecaysIntoTheGradient,
         "optimizer.gradient-untouched",
-        source="pytorch/pytorch#12218, pytorch/pytorch#92706",
+        source="pytorch/pytorch#12218",
+    ),
+    claims_nothing(
+        "foreach-decays-into-the-gradient",
+        "The multi-tensor path alone adds the weight decay to the gradient in place.",
+        ForeachDecaysIntoTheGradient,
+        "optimizer.gradient-untouched",
+        source="pytorch/pytorch#92706",
     ),
     claims_nothing(
         "puts-new-parameters-into-its-groups",

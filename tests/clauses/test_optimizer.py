@@ -102,6 +102,9 @@ SAID = (
     ),
     Said("decays-into-the-gradient", "gradient-untouched", "the gradient after the step", EVERY, 1),
     Said(
+        "foreach-decays-into-the-gradient", "gradient-untouched", "foreach=True, the gradient after the step", EVERY, 1
+    ),
+    Said(
         "puts-new-parameters-into-its-groups",
         "storage",
         "after step 1: param_groups no longer hold w1, w2, w3, w4",
@@ -428,6 +431,24 @@ def test_what_loading_casts_is_resumed_where_it_does_not() -> None:
     assert run.cast_on_loading() == ""
     run.step(CASE.gradients[0])
     assert run.cast_on_loading() == "mean"
+
+
+class KeepsTheLastGradientUnderAName(PlainDescent):
+    """What is remembered stands under a name, and not under the parameter: loading leaves it alone."""
+
+    def memory(self, p: torch.Tensor) -> dict[str, Any]:
+        memory: dict[str, Any] = vars(self)["state"]["last"]
+        return memory
+
+    def direction(self, p: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        self.memory(p)["gradient"] = g.float()
+        return g
+
+
+def test_what_stands_under_a_name_is_not_cast() -> None:
+    run = optimizer(KeepsTheLastGradientUnderAName, lr=0.5).start(CASE.tensors, CASE.plan)
+    run.step(CASE.gradients[0])
+    assert run.cast_on_loading() == ""
 
 
 def test_an_implementation_that_refuses_a_missing_gradient_aloud_is_not_compared_there() -> None:
