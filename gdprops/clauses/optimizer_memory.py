@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gdprops.clauses.fed import FED, REPEATABLE, implementations_of, same_trajectory
 from gdprops.clauses.lazy import lazy
-from gdprops.errors import SubjectCrash
+from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import STRIDED, TRANSPOSED
 from gdprops.model.clause import Level, Needs, View, clause
 from gdprops.model.subject import Delivery
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gdprops.model.subject import Subject
 else:
     workbench = lazy("gdprops.clauses.workbench")
+
+OTHER_DTYPES = ("float64", "bfloat16", "float16")
 
 
 @clause(
@@ -97,20 +99,36 @@ def _left(subject: Subject, case: UpdateCase, what: str) -> Evidence:
     statement="After a step param_groups hold the same parameter objects, of the same shape, dtype, device and "
     "requires_grad.",
     source="accelerate#2665: the optimizer holds other tensors than the model.",
-    decision="Identity and form of every parameter after every step.",
+    decision="Identity and form of every parameter after every step; again with parameters of another dtype, where "
+    "that is not refused.",
     view=View.OPTIMIZER,
-    refuted_by=("puts-new-parameters-into-its-groups", "parameters-lose-a-dimension"),
+    refuted_by=("puts-new-parameters-into-its-groups", "parameters-lose-a-dimension", "makes-everything-float32"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, most_steps=2, mixed=True)),
     needs=Needs(traits=(FED,), torch=True),
 )
 def storage(subject: Subject, case: UpdateCase) -> Evidence:
+    dtype = OTHER_DTYPES[case.order[0] % len(OTHER_DTYPES)]
+    found = _replaced(subject, case) or _replaced_in(dtype, subject, case)
+    return workbench.violation(found) if found else workbench.agreement()
+
+
+def _replaced(subject: Subject, case: UpdateCase) -> str:
+    """Return after which step which parameters are others than before; nothing where all are the same."""
     run = subject.start(case.tensors, case.plan)
     for t, gradients in enumerate(case.gradients, start=1):
         run.step(gradients)
         found = run.replaced()
         if found:
-            return workbench.violation(f"after step {t}: {found}")
-    return workbench.agreement()
+            return f"after step {t}: {found}"
+    return ""
+
+
+def _replaced_in(dtype: str, subject: Subject, case: UpdateCase) -> str:
+    """Return the same of parameters in a dtype that the subject may refuse, as many do."""
+    try:
+        return _replaced(subject, replace(case, plan=replace(case.plan, dtype=dtype)))
+    except (SubjectCrash, Unsupported):
+        return ""
 
 
 @clause(

@@ -76,6 +76,13 @@ class ParametersLoseADimension(PlainDescent):
         p.data = p.data.squeeze()
 
 
+class MakesEverythingFloat32(PlainDescent):
+    """Computes in float64 and puts the result back in the default dtype, whatever the parameter's was."""
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        p.data = (p.double() - group["lr"] * g.double()).float()
+
+
 class MovesIntoNewMemory(PlainDescent):
     """Puts new memory behind every parameter: whatever shared the old one is left behind."""
 
@@ -216,6 +223,12 @@ FAULTS = (
         "parameters-lose-a-dimension",
         "Dimensions of size one vanish in a step.",
         ParametersLoseADimension,
+        "optimizer.storage",
+    ),
+    claims_nothing(
+        "makes-everything-float32",
+        "Parameters of other dtypes are float32 after a step.",
+        MakesEverythingFloat32,
         "optimizer.storage",
     ),
     claims_nothing(
