@@ -68,11 +68,26 @@ PAIR = ((0, 1), (2,))
 
 
 def randomness(probe: Probe) -> None:
-    """Every run starts from the same global random numbers: what differs then is drawn privately."""
+    """Every run starts from the same global random numbers: what differs then is drawn privately.
+
+    A generator that every optimizer seeds alike repeats; it is seen where it is drawn from.
+    """
     first, again = probe.trajectory()[-1], probe.trajectory()[-1]
     elsewhere = probe.trajectory(replace(probe.plan(), seed=1))[-1]
-    value = "private" if differ(first, again) else "global" if differ(first, elsewhere) else "none"
-    probe.note("randomness", value, "the same four steps twice, and from other global random numbers")
+    what = "the same four steps twice, and from other global random numbers"
+    if differ(first, again):
+        probe.note("randomness", "private", what)
+    elif differ(first, elsewhere):
+        probe.note("randomness", "global", what)
+    elif _has_its_own_generator(probe):
+        probe.note("randomness", "private", f"{what}: it repeats, and draws from a generator of its own")
+    else:
+        probe.note("randomness", "none", what)
+
+
+def _has_its_own_generator(probe: Probe) -> bool:
+    run = probe.subject.start(probe.tensors(), probe.plan())
+    return any(run.draws_privately(gradients) for gradients in probe.steps())
 
 
 def separability(probe: Probe) -> None:

@@ -15,6 +15,7 @@ import torch
 
 from gdprops.adapters.own_methods import methods_reading
 from gdprops.adapters.torch_memory import digest, laid_out, shared_memory
+from gdprops.adapters.torch_random import PrivateDraws
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import STRIDED, TRANSPOSED
 from gdprops.model.subject import CALLED_BLINDLY, Delivery, Gradients, Look, Stepped
@@ -70,6 +71,12 @@ class TorchRun:
         self._deliver(gradients, delivery)
         with self._subject.calls.to("step()"), default_dtype(self._plan):
             self._optimizer.step()
+
+    def draws_privately(self, gradients: Gradients) -> bool:
+        """Take one step; say whether it drew from a generator other than torch's own."""
+        with PrivateDraws() as watch:
+            self.step(gradients)
+        return bool(watch.seen)
 
     def step_closure(self, look: Look) -> Stepped:
         """Take one step with a closure."""

@@ -139,6 +139,11 @@ class RuleRun:
             for i in handed:
                 self._weights[i] = np.asarray(moved[f"w{i}"]).copy(order="K")
 
+    def draws_privately(self, gradients: Gradients) -> bool:
+        """Take one step; what a function draws from is not seen."""
+        self.step(gradients)
+        return False
+
     def step_closure(self, look: Look) -> Stepped:
         """An update rule takes no closure."""
         raise Unsupported("an update rule takes no closure")

@@ -11,6 +11,8 @@ from gdprops.errors import SubjectCrash
 from gdprops.model.clause import Level, Needs, View, clause
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gdprops.clauses import workbench
     from gdprops.clauses.playing import Weights
     from gdprops.model.case import UpdateCase
@@ -27,11 +29,18 @@ else:
     source="apex#766: param_groups detached after load; Megatron-LM#5976: counters advanced by a synthetic step.",
     decision="At least two more steps with and without the interruption, fed the same gradients: bytes at every step. "
     "Where loading casts state, because its dtype is not its parameter's, the parameters are float32 "
-    "(optimizer.resume-low-precision is about the cast).",
+    "(optimizer.resume-low-precision is about the cast). A rule with a random generator of its own is compared where "
+    "two runs agree.",
     view=View.OPTIMIZER,
-    refuted_by=("momentum-kept-on-self", "clock-kept-on-self", "loading-takes-a-step", "steps-old-groups"),
+    refuted_by=(
+        "momentum-kept-on-self",
+        "clock-kept-on-self",
+        "generator-kept-on-self",
+        "loading-takes-a-step",
+        "steps-old-groups",
+    ),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=3, most_steps=4, longest=100)),
-    needs=Needs(traits=(FED, REPEATABLE)),
+    needs=Needs(traits=(FED, ("randomness", ("none", "private")))),
 )
 def resume(subject: Subject, case: UpdateCase) -> Evidence:
     return _resumes(subject, case, "resumed from its saved state", cast=False)
@@ -85,9 +94,18 @@ def _resumes(
     if casts:
         return workbench.vacuous(f"{casts} is kept in another dtype than its parameter")
     _go_on(run, case, expected)
+    if subject.traits["randomness"] == "private" and not _repeats(subject, case, expected):
+        return workbench.vacuous("its own random numbers are others in every run")
     seen, run = _until_saved(subject, case)
     _go_on(run.resumed(through_file=through_file), case, seen)
     return same_trajectory(case, seen, expected, what)
+
+
+def _repeats(subject: Subject, case: UpdateCase, expected: Sequence[Weights]) -> bool:
+    """Say whether a second run ends where the first did: its generator is seeded anew by the constructor."""
+    again, run = _until_saved(subject, case)
+    _go_on(run, case, again)
+    return not workbench.differ(again[-1], expected[-1])
 
 
 def _until_saved(subject: Subject, case: UpdateCase) -> tuple[list[Weights], Run]:

@@ -45,10 +45,19 @@ def bank() -> tuple[Fault, ...]:
 
 def twins() -> tuple[Twin, ...]:
     """Return the correct subjects beside the faults. Raises `ValueError` where two have one name."""
-    from gdprops.faults import twin_backprop, twin_optimizers, twin_steps, twin_untimely, twin_windows, well_read
+    from gdprops.faults import (
+        twin_backprop,
+        twin_guarded,
+        twin_optimizers,
+        twin_steps,
+        twin_untimely,
+        twin_windows,
+        well_read,
+    )
 
     found = (
         *twin_optimizers.TWINS,
+        *twin_guarded.TWINS,
         *well_read.TWINS,
         *twin_steps.TWINS,
         *twin_windows.TWINS,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gdprops.faults.correct import Adam, Momentum
+from gdprops.faults.correct import Adam, Momentum, PlainDescent
 from gdprops.faults.making import claims_nothing
 
 
@@ -26,6 +27,17 @@ class MomentumKeptOnSelf(Momentum):
     def memory(self, p: Tensor) -> dict[str, Any]:
         kept: dict[Tensor, dict[str, Any]] = vars(self).setdefault("velocities", {})
         return kept.setdefault(p, {})
+
+
+class GeneratorKeptOnSelf(PlainDescent):
+    """Adds noise from a generator of its own, which no ``state_dict`` knows."""
+
+    def __init__(self, params: Iterable[Any], lr: float = 0.5) -> None:
+        self.generator = torch.Generator().manual_seed(0)
+        super().__init__(params, lr)
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        return g + torch.randn(g.shape, generator=self.generator, dtype=g.dtype)
 
 
 class AdamWithOneCounter(Adam):
@@ -113,6 +125,12 @@ FAULTS = (
         "The velocities are not part of the saved state.",
         MomentumKeptOnSelf,
         "optimizer.resume-weights-only",
+        "optimizer.resume",
+    ),
+    claims_nothing(
+        "generator-kept-on-self",
+        "The random generator's state is not part of the saved state.",
+        GeneratorKeptOnSelf,
         "optimizer.resume",
     ),
     claims_nothing(

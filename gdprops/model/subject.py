@@ -106,6 +106,9 @@ class Run(Protocol):
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
         """Take one step with these gradients; None is a missing one."""
 
+    def draws_privately(self, gradients: Gradients) -> bool:
+        """Take one step; say whether it was seen to draw from a random generator of its own."""
+
     def step_closure(self, look: Look) -> Stepped:
         """Take one step with a closure that looks at the current weights.
 

@@ -122,6 +122,15 @@ class PrivatelyNoisy(Rule):
         p.sub_(group["lr"] * g * (1 + torch.rand(g.shape, generator=self.source, dtype=g.dtype)))
 
 
+class PrivatelyNoisyAlike(Rule):
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__(params, lr)
+        self.source = torch.Generator().manual_seed(7)
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        p.sub_(group["lr"] * g * (1 + torch.rand(g.shape, generator=self.source, dtype=g.dtype)))
+
+
 class MatricesOnly(Rule):
     def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
         if g.dim() != 2:

@@ -172,7 +172,12 @@ def test_the_response_to_the_rate(factory: Any, response: str, *, rate: bool) ->
 
 @pytest.mark.parametrize(
     ("factory", "randomness"),
-    [(oddities.Rule, "none"), (oddities.Noisy, "global"), (oddities.PrivatelyNoisy, "private")],
+    [
+        (oddities.Rule, "none"),
+        (oddities.Noisy, "global"),
+        (oddities.PrivatelyNoisy, "private"),
+        (oddities.PrivatelyNoisyAlike, "private"),
+    ],
 )
 def test_randomness_is_none_global_or_private(factory: Any, randomness: str) -> None:
     assert measured(factory)[0]["randomness"] == randomness

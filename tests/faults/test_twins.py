@@ -13,6 +13,7 @@ from tests.faults.suspects import everyone, measured
 EXAMPLES = int(os.environ.get("GDPROPS_TWIN_EXAMPLES", "40"))
 FEWEST_JUDGES = {
     "draws-global-noise": 2,
+    "saves-its-generator": 3,
     "extrapolates": 1,
     "clips-the-global-norm": 9,
     "momentum-as-in-keras": 8,
