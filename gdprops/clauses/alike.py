@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gdprops.clauses.playing import Weights
     from gdprops.model.arrays import Array
     from gdprops.model.case import UpdateCase
+    from gdprops.model.subject import Gradients
 
 Rerun = Callable[["UpdateCase"], list["Weights"]]
 """Weights before and after every step of a feed, computed the way that is taken to be right."""
@@ -82,6 +83,13 @@ def finite_steps(expected: Sequence[Weights]) -> int:
     """Return after how many stops the first weight is not finite."""
     bad = (t for t, weights in enumerate(expected) if not all(np.isfinite(w).all() for w in weights))
     return next(bad, len(expected))
+
+
+def steps_in_range(fed: Sequence[Gradients]) -> int:
+    """Return after how many steps the gradients' squares first overflow: their norm is then not finite either."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = [sum(np.square(g).sum() for g in gradients if g is not None) for gradients in fed]
+    return next((t for t, total in enumerate(sums) if not np.isfinite(total)), len(fed))
 
 
 def enlarged(values: Array) -> Array:

@@ -35,7 +35,8 @@ def stepped_by_copies(subject: Subject, case: UpdateCase, plan: Plan, chosen: Se
 def copies_agree(subject: Subject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]) -> Evidence:
     """Compare the joint steps with those of independent copies on the same gradients.
 
-    Bytes; a rule of whole tensors may take several of one shape at once, and then rounds otherwise.
+    Bytes; a rule of whole tensors may take several of one shape at once, and then rounds otherwise. A step at which
+    the norm of all gradients overflows is no longer compared: a rule may leave it out as a whole.
     """
     network = case.network
     chosen = [i for i in network.moving if i in network.used]
@@ -65,5 +66,5 @@ def copies_agree(subject: Subject, case: TrainCase, seen: Sequence[Weights], fed
             step=t,
             what=what,
         )
-        for t in range(1, len(joint))
+        for t in range(1, workbench.steps_in_range(part.gradients) + 1)
     )

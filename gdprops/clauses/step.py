@@ -342,13 +342,18 @@ def fresh_gradient(subject: Subject, case: UpdateCase) -> Evidence:
     if subject.rule == "sgd" or subject.traits.plain == "yes":
         return _fresh_by_the_rule(subject, case)
     seen = workbench.feed(subject, case)
-    other = [case.gradients[0], [None if g is None else -8 * g for g in case.gradients[1]]]
-    answered = workbench.feed(subject, case, gradients=other)
     if not workbench.differ(seen[2], seen[1]):
         return workbench.vacuous("the second step moves nothing")
     return workbench.require(
-        workbench.differ(seen[2], answered[2]), "the second step ends at the same weights when its gradient is another"
+        any(workbench.differ(seen[2], _after_another(subject, case, c)) for c in workbench.decisions.OTHER_GRADIENTS),
+        "the second step ends at the same weights when its gradient is another",
     )
+
+
+def _after_another(subject: Subject, case: UpdateCase, factor: float) -> Weights:
+    """Return the weights after a second step whose gradient is so many times what it was."""
+    other = [case.gradients[0], [None if g is None else g.dtype.type(factor) * g for g in case.gradients[1]]]
+    return workbench.feed(subject, case, gradients=other)[2]
 
 
 def _fresh_by_the_rule(subject: Subject, case: UpdateCase) -> Evidence:

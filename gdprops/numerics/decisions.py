@@ -54,6 +54,10 @@ DISPLACEMENT_ULPS = 2.0
 # TensorFlow and of XLA, float64), 6.1 (sigmoid of TensorFlow, float32); 1.8 in NumPy and torch in float64.
 ELEMENTARY = 8.0
 
+# By which factors a gradient is replaced to see whether the step answers to it. The sign of an average over a thousand
+# steps turns only where the new term outweighs the old ones; a rule that leaves out such a spike answers to the first.
+OTHER_GRADIENTS = (-8.0, -(2.0**20))
+
 # In units of ulp: an entry whose expected displacement is smaller may or may not move.
 UNDECIDED_MOVE = 4.0
 
