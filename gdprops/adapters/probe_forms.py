@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gdprops.adapters.probing import PATIENCE, RATE, Probe, attempt
+from gdprops.errors import UsageError
 from gdprops.model.case import Plan
 from gdprops.model.traits import IMPLEMENTATIONS
 
@@ -15,16 +16,21 @@ FLAGS = ("foreach", "fused", "maximize", "differentiable", "capturable")
 
 
 def dtypes(probe: Probe) -> None:
-    """Try four steps in each dtype: the weights must keep it."""
+    """Try four steps in each dtype: the weights must keep it.
+
+    Raises `UsageError` where only lower precisions are accepted: clauses compare in float64 and float32.
+    """
     accepted = []
     for name in ("float64", "float32"):
         trial = Probe(probe.subject, np.dtype(name))
         if attempt(trial.trajectory) is None and trial.trajectory()[-1][0].dtype == np.dtype(name):
             accepted.append(name)
+    low = [name for name in ("bfloat16", "float16") if attempt(lambda n=name: _in_dtype(probe, n)) is None]  # type: ignore[misc] # bound now
+    if low and not accepted:
+        raise UsageError(f"{probe.subject.name} takes {' and '.join(low)} parameters only; expected float64 or float32")
     if not accepted:
         return
     probe.dtype = np.dtype(accepted[0])
-    low = [name for name in ("bfloat16", "float16") if attempt(lambda n=name: _in_dtype(probe, n)) is None]  # type: ignore[misc] # bound now
     probe.note("dtypes", "+".join([*accepted, *low]), "four steps on tensors of each dtype")
 
 

@@ -131,6 +131,12 @@ class PrivatelyNoisyAlike(Rule):
         p.sub_(group["lr"] * g * (1 + torch.rand(g.shape, generator=self.source, dtype=g.dtype)))
 
 
+class HalvesOnly(Rule):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        assert p.dtype == torch.bfloat16, "only bfloat16 is supported"
+        p.sub_(group["lr"] * g)
+
+
 class MatricesOnly(Rule):
     def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
         if g.dim() != 2:

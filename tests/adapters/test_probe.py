@@ -183,6 +183,11 @@ def test_randomness_is_none_global_or_private(factory: Any, randomness: str) -> 
     assert measured(factory)[0]["randomness"] == randomness
 
 
+def test_what_takes_low_precisions_only_is_said_to() -> None:
+    with pytest.raises(UsageError, match="HalvesOnly takes bfloat16 parameters only; expected float64 or float32"):
+        measured(oddities.HalvesOnly)
+
+
 TAKEN = frozenset({"closure", "bfloat16", "float64 beside float32", "complex parameters"})
 
 
