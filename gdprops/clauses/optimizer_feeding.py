@@ -216,7 +216,7 @@ def late_group(subject: Subject, case: UpdateCase) -> Evidence:
     early, late = indices[:cut], indices[cut:]
     rate = None if case.plan.rates is None else case.plan.rates[0]
     seen = _with_late_group(subject, case, early, late, rate)
-    plan = replace(case.plan, groups=(late,))
+    plan = replace(case.plan, groups=(late,), of_groups=() if rate is None else ({"lr": rate},))
     fresh = workbench.feed(subject, case, plan, gradients=case.gradients[at:])
     separable = subject.traits["separability"] in SEPARABLE[1]
     names = workbench.names_of(case)

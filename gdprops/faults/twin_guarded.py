@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gdprops.adapters.torch_optimizer import optimizer
-from gdprops.faults.correct import Momentum, PlainDescent
+from gdprops.faults.correct import Group, Momentum, PlainDescent
 from gdprops.faults.fault import Twin
 from gdprops.faults.stateful import GeneratorKeptOnSelf
 
@@ -31,6 +31,34 @@ class SignOfAnAverage(PlainDescent):
         return torch.sign(memory["mean"])
 
 
+class MovesAcrossItsWeights(PlainDescent):
+    """Takes off what points along the weights (Heo and others, 2021), and decays: a lone weight only decays."""
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(p)
+        unit = p / length if length > 0 else torch.zeros_like(p)
+        return g - unit * (unit * g).sum() + 0.125 * p
+
+
+class FixesItsDecayByGroup(PlainDescent):
+    """Takes a group's decay from the rate that the group is added with, whatever a schedule makes of it later."""
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        super().add_param_group(param_group)
+        self.param_groups[-1].setdefault("decay", 0.125 * self.param_groups[-1]["lr"])
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        p.mul_(1 - group["decay"])
+        super().move(p, g, group)
+
+
+class NormalizesWithZeroStrength(PlainDescent):
+    """Divides by a length that a strength of 0 leaves out: plain, until the length overflows."""
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        return g / torch.sqrt(1 + 0 * torch.linalg.vector_norm(g) ** 2)
+
+
 class SavesItsGenerator(GeneratorKeptOnSelf):
     """Adds noise from a generator of its own, seeded by the constructor and saved with the state."""
 
@@ -50,5 +78,8 @@ def _twin(name: str, kind: type[PlainDescent]) -> Twin:
 TWINS = (
     _twin("skips-what-overflows", SkipsWhatOverflows),
     _twin("sign-of-an-average", SignOfAnAverage),
+    _twin("moves-across-its-weights", MovesAcrossItsWeights),
+    _twin("fixes-its-decay-by-group", FixesItsDecayByGroup),
+    _twin("normalizes-with-zero-strength", NormalizesWithZeroStrength),
     _twin("saves-its-generator", SavesItsGenerator),
 )
