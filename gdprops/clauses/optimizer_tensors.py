@@ -112,13 +112,17 @@ def mixed_dtypes(subject: Subject, case: UpdateCase) -> Evidence:
     id="optimizer.implementations",
     statement="Every implementation of one rule (loop, foreach, fused, differentiable) takes the same steps.",
     source="pytorch#78807: foreach AMSGrad never stored its maximum; pytorch#110454: a multi-tensor path that returns "
-    "early.",
+    "early; pytorch-image-models#2750: one that decays every parameter once per dtype.",
     decision="From the same start, and from the loop's saved state after every step, two steps of either: the same "
     "but for rounding (four times what ulps of the inputs change). An implementation that refuses a missing gradient "
     "aloud is not compared there.",
     view=View.OPTIMIZER,
-    refuted_by=("foreach-forgets-its-maximum", "foreach-stops-at-a-missing-gradient"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, longest=12)),
+    refuted_by=(
+        "foreach-forgets-its-maximum",
+        "foreach-stops-at-a-missing-gradient",
+        "foreach-decays-once-per-dtype",
+    ),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, longest=12, mixed=True)),
     needs=Needs(traits=(FED, REPEATABLE), torch=True, feature="implementations"),
 )
 def implementations(subject: Subject, case: UpdateCase) -> Evidence:

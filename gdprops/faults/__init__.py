@@ -20,6 +20,7 @@ def bank() -> tuple[Fault, ...]:
         backprop,
         feeding,
         hooked,
+        implementations,
         looking,
         memory,
         misread,
@@ -35,7 +36,7 @@ def bank() -> tuple[Fault, ...]:
     )
 
     families = (
-        *(looking, sweeping, plain, stateful, plumbing, feeding, memory, settings),
+        *(looking, sweeping, plain, stateful, plumbing, feeding, memory, implementations, settings),
         *(rules, misread, training, windows, hooked, untimely, backprop),
     )
     found = tuple(fault for family in families for fault in family.FAULTS)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gdprops.faults.correct import Adam, AMSGrad, Group, PlainDescent
+from gdprops.faults.correct import Adam, Group, PlainDescent
 from gdprops.faults.making import claims_nothing
 
 
@@ -48,15 +48,6 @@ class DecaysIntoTheGradient(PlainDescent):
     def move(self, p: Tensor, g: Tensor, group: Group) -> None:
         g.detach().add_(p.detach(), alpha=0.125)
         super().move(p, g, group)
-
-
-class ForeachDecaysIntoTheGradient(AMSGrad):
-    """The multi-tensor path adds the weight decay to the gradient in place."""
-
-    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
-        if group["foreach"]:
-            g.add_(p, alpha=0.125)
-        super().move(p, g if group["foreach"] else g + 0.125 * p, group)
 
 
 class PutsNewParametersIntoItsGroups(PlainDescent):
@@ -104,27 +95,6 @@ class MovesAContiguousCopy(PlainDescent):
     def move(self, p: Tensor, g: Tensor, group: Group) -> None:
         flat = p.reshape(-1)
         flat.sub_(group["lr"] * g.reshape(-1))
-
-
-class ForeachForgetsItsMaximum(AMSGrad):
-    """The multi-tensor path takes the maximum and does not keep it."""
-
-    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
-        super().move(p, g, group)
-        if group["foreach"]:
-            del self.memory(p)["largest"]
-
-
-class ForeachStopsAtAMissingGradient(AMSGrad):
-    """The multi-tensor path returns, where it should continue, at the first tensor without a gradient."""
-
-    def move_all(self) -> None:
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None and group["foreach"]:
-                    return
-                if p.grad is not None:
-                    self.move(p, p.grad, group)
 
 
 class ForgetsTheRestOfABlock(PlainDescent):
@@ -206,13 +176,6 @@ FAULTS = (
         source="pytorch/pytorch#12218",
     ),
     claims_nothing(
-        "foreach-decays-into-the-gradient",
-        "The multi-tensor path alone adds the weight decay to the gradient in place.",
-        ForeachDecaysIntoTheGradient,
-        "optimizer.gradient-untouched",
-        source="pytorch/pytorch#92706",
-    ),
-    claims_nothing(
         "puts-new-parameters-into-its-groups",
         "After a step the groups hold copies of the parameters.",
         PutsNewParametersIntoItsGroups,
@@ -248,20 +211,6 @@ FAULTS = (
         "A parameter that is not contiguous is copied, and the copy moves.",
         MovesAContiguousCopy,
         "optimizer.layout",
-    ),
-    claims_nothing(
-        "foreach-forgets-its-maximum",
-        "The multi-tensor path does not keep the largest mean square.",
-        ForeachForgetsItsMaximum,
-        "optimizer.implementations",
-        source="pytorch/pytorch#78807",
-    ),
-    claims_nothing(
-        "foreach-stops-at-a-missing-gradient",
-        "The multi-tensor path returns at the first tensor without a gradient.",
-        ForeachStopsAtAMissingGradient,
-        "optimizer.implementations",
-        source="pytorch/pytorch#110454",
     ),
     claims_nothing(
         "forgets-the-rest-of-a-block",

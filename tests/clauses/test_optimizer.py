@@ -451,6 +451,18 @@ def test_what_stands_under_a_name_is_not_cast() -> None:
     assert run.cast_on_loading() == ""
 
 
+def test_implementations_are_compared_on_several_dtypes() -> None:
+    fault, twin = (
+        examined(suspected(name), "implementations", mixed(CASE))
+        for name in ("foreach-decays-once-per-dtype", "amsgrad-in-two-ways")
+    )
+    assert fault.violated
+    assert fault.reason == "foreach=True, against the loop"
+    assert fault.blame == EVERY
+    assert twin.decisive
+    assert not twin.violated
+
+
 def test_an_implementation_that_refuses_a_missing_gradient_aloud_is_not_compared_there() -> None:
     late = replace(without(CASE, 0, 0), plan=replace(CASE.plan, options={"momentum": 0.5}))
     with isolated():
