@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
+import io
+import pickle
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +62,20 @@ def restore(optimizer: torch.optim.Optimizer, held: Any) -> None:
     optimizer.state.clear()
     pairs = zip(_parameters(optimizer), _copied(states), strict=False)
     optimizer.state.update({p: s for p, s in pairs if s is not None})
+
+
+def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a state_dict as it is after being saved, and read with weights_only=True."""
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    try:
+        loaded: dict[str, Any] = torch.load(file, weights_only=True)
+    except pickle.UnpicklingError as error:
+        lines = str(error).splitlines()
+        said = next((line for line in lines if "Unpickler error: " in line), lines[0])
+        raise pickle.UnpicklingError(said.partition("error: ")[2].partition(". ")[0]) from error
+    return loaded
 
 
 def fingerprint(optimizer: torch.optim.Optimizer) -> tuple[Any, ...]:

@@ -16,7 +16,7 @@ from gdprops.adapters.probe_rule import PAIR, RULE
 from gdprops.adapters.probing import ALL, Probe, attempt
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import Plan
-from gdprops.model.subject import CALLED_BLINDLY, Delivery, Domain
+from gdprops.model.subject import Delivery, Domain
 from gdprops.model.traits import RULES, Measured, Traits, rule_of
 from gdprops.numerics.comparison import differ
 from gdprops.numerics.decisions import DOUBLE
@@ -140,7 +140,8 @@ def _wanted(probe: Probe, crash: SubjectCrash) -> str:
     if _takes_pairs(probe):
         return "pairs"
     refused = attempt(lambda: _with_closure(probe))
-    return "closure" if refused is None or CALLED_BLINDLY in str(refused) else "gradient"
+    otherwise = isinstance(refused, SubjectCrash) and str(refused.error) != str(crash.error)
+    return "closure" if refused is None or otherwise else "gradient"
 
 
 def _takes_pairs(probe: Probe) -> bool:
@@ -162,4 +163,5 @@ def _with_graph(probe: Probe) -> None:
 
 def _with_closure(probe: Probe) -> None:
     run, gradients = probe.subject.start(probe.tensors(), Plan((ALL,))), probe.gradients(0)
+    run.hand_over(gradients)
     run.step_closure(lambda w: (float(sum((a * g).sum() for a, g in zip(w, gradients, strict=True))), gradients))

@@ -108,10 +108,12 @@ class TorchOptimizer:
 
     def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
         """Return the lines that take one step."""
-        layout = LAYOUTS.get(delivery, "")
-        lines = [f"w{i + 1}.grad = {_script_given(i, g, layout)}" for i, g in enumerate(gradients)]
         note = [] if delivery in LAYOUTS else [f"# (the same gradients, {delivery})"]
-        return [*lines, *note, "optimizer.step()"]
+        return [*self.script_gradients(gradients, LAYOUTS.get(delivery, "")), *note, "optimizer.step()"]
+
+    def script_gradients(self, gradients: Gradients, layout: str = "") -> list[str]:
+        """Return the lines that let gradients stand there."""
+        return [f"w{i + 1}.grad = {_script_given(i, g, layout)}" for i, g in enumerate(gradients)]
 
     def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
         """Return the lines that take one step with a closure which answers so, call after call."""

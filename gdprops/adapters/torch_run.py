@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import io
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, final
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import torch
 
+from gdprops.adapters.optimizer_state import through_a_file
 from gdprops.adapters.own_methods import methods_reading
 from gdprops.adapters.torch_memory import digest, laid_out, shared_memory
 from gdprops.adapters.torch_random import PrivateDraws
@@ -44,6 +43,7 @@ class TorchRun:
         self._subject, self._parameters, self._optimizer, self._plan = subject, parameters, optimizer, plan
         self._forms = [_form(p) for p in parameters]
         self._fed: list[torch.Tensor | None] = [None] * len(parameters)
+        self._keys = {} if isinstance(subject.factory, type) else _keys_of_groups(optimizer)
 
     def adopt_rates(self) -> None:
         """Set each group's learning rate from the plan, through ``param_groups`` as schedulers do."""
@@ -77,6 +77,10 @@ class TorchRun:
         with PrivateDraws() as watch:
             self.step(gradients)
         return bool(watch.seen)
+
+    def hand_over(self, gradients: Gradients) -> None:
+        """Let gradients stand in ``.grad`` before a step with a closure."""
+        self._deliver(gradients, Delivery.ASSIGNED)
 
     def step_closure(self, look: Look) -> Stepped:
         """Take one step with a closure."""
@@ -176,7 +180,8 @@ class TorchRun:
 
     def add_group(self, indices: Sequence[int], rate: float | None) -> None:
         """Hand over further tensors in a group of their own."""
-        group = {"params": [self._parameters[i] for i in indices], **({} if rate is None else {"lr": rate})}
+        own = {} if rate is None else {"lr": rate}
+        group = {**self._keys, **own, "params": [self._parameters[i] for i in indices]}
         with self._subject.calls.to("add_param_group()"):
             self._optimizer.add_param_group(group)
 
@@ -208,7 +213,7 @@ class TorchRun:
             state = copy.deepcopy(self._optimizer.state_dict())
         if through_file:
             with self._subject.calls.to("torch.load(weights_only=True) of the saved state_dict()"):
-                state = _through_a_file(state)
+                state = through_a_file(state)
         fresh = self._subject.start(self.weights(), self._plan if plan is None else plan)
         with self._subject.calls.to("load_state_dict()"), default_dtype(fresh._plan):
             fresh._optimizer.load_state_dict(state)
@@ -252,17 +257,10 @@ def parameter_of(w: Array, plan: Plan, *, frozen: bool) -> torch.Tensor:
     return made.clone() if plan.options.get("differentiable") and not frozen else made  # no leaf, or it cannot move
 
 
-def _through_a_file(state: dict[str, Any]) -> dict[str, Any]:
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    try:
-        loaded: dict[str, Any] = torch.load(file, weights_only=True)
-    except pickle.UnpicklingError as error:
-        lines = str(error).splitlines()
-        said = next((line for line in lines if "Unpickler error: " in line), lines[0])
-        raise pickle.UnpicklingError(said.partition("error: ")[2].partition(". ")[0]) from error
-    return loaded
+def _keys_of_groups(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return what its groups have beyond defaults: keys that a function which builds it gives to each of them."""
+    first = optimizer.param_groups[0]
+    return {k: v for k, v in first.items() if k != "params" and k not in optimizer.defaults}
 
 
 def _numbers(tensor: torch.Tensor) -> Array:

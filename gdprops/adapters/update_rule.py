@@ -94,6 +94,10 @@ class UpdateRule:
         called = "update" if self.prelude else self.spec.rpartition(":")[2]
         return [f"params, state = {called}(params, {{{', '.join(given)}}}, state, **options)", "print(params)"]
 
+    def script_gradients(self, gradients: Gradients) -> list[str]:
+        """An update rule is given its gradients when it is called."""
+        return []
+
     def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
         """An update rule takes no closure."""
         return []
@@ -143,6 +147,10 @@ class RuleRun:
         """Take one step; what a function draws from is not seen."""
         self.step(gradients)
         return False
+
+    def hand_over(self, gradients: Gradients) -> None:
+        """An update rule takes no closure."""
+        raise Unsupported("an update rule takes no closure")
 
     def step_closure(self, look: Look) -> Stepped:
         """An update rule takes no closure."""

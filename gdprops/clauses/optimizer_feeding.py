@@ -67,6 +67,8 @@ def _counting_alike(domain: Domain) -> Domain:
 
 
 def _untouched_by_closures(subject: Subject, case: UpdateCase) -> Evidence:
+    """Look at every step in which something has a gradient: SAM divides by the norm of all."""
+    case = replace(case, gradients=tuple(step for step in case.gradients if any(g is not None for g in step)))
     seen = workbench.feed_by_closures(subject, case)
     touched = _untouched(case, seen)
     if not touched.violated:
@@ -269,8 +271,8 @@ def _moves(seen: Sequence[Weights], i: int) -> bool:
 
 @clause(
     id="optimizer.closure",
-    statement="step(closure) evaluates the closure with gradients enabled and returns its loss; where a gradient is "
-    "all that a step needs, exactly once, before it moves anything, and moves as the step fed with that gradient.",
+    statement="step(closure) evaluates the closure with gradients enabled; where a gradient is all that a step needs, "
+    "exactly once, before it moves anything, it moves as the step fed with that gradient and returns the loss.",
     source="torch.optim documentation of step(closure); optimizers that never call it, or under no_grad.",
     decision="What the closure saw and gave, and what step returned; the step fed with the same gradient: bytes.",
     view=View.OPTIMIZER,
@@ -293,6 +295,8 @@ def closure(subject: Subject, case: UpdateCase) -> Evidence:
 
 def _called(run: Run, before: Weights, gradients: Gradients, *, loss: float, once: bool, step: int) -> Evidence:
     found: list[Sequence[Array]] = []
+    if not once:
+        run.hand_over(gradients)
 
     def look(weights: Sequence[Array]) -> tuple[float, Gradients]:
         found.append(weights)
@@ -303,6 +307,8 @@ def _called(run: Run, before: Weights, gradients: Gradients, *, loss: float, onc
         return workbench.violation(f"step {step}: the closure is called {len(found)} times")
     if once and any(a.tobytes() != b.tobytes() for a, b in zip(found[0], before, strict=True)):  # NaN is no move
         return workbench.violation(f"step {step}: weights have moved before the closure is called")
+    if stepped.returned is None and not once:  # SAM's last loss is not the one at its weights
+        return workbench.agreement()
     returned = f"step {step}: the closure's loss is {loss:g}, step(closure) returns {stepped.returned}"
     return workbench.require(stepped.returned == loss, returned)
 

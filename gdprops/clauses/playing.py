@@ -80,6 +80,7 @@ def feed_by_closures(subject: Subject, case: UpdateCase, gradients: Sequence[Gra
     run = subject.start(case.tensors, case.plan)
     seen = [run.weights()]
     for step in case.gradients if gradients is None else gradients:
+        run.hand_over(step)
         run.step_closure(lambda weights, g=step: (_linear(weights, g), g))  # type: ignore[misc] # bound now
         seen.append(run.weights())
     return seen

@@ -109,6 +109,9 @@ class Run(Protocol):
     def draws_privately(self, gradients: Gradients) -> bool:
         """Take one step; say whether it was seen to draw from a random generator of its own."""
 
+    def hand_over(self, gradients: Gradients) -> None:
+        """Let gradients stand there before a step with a closure: SAM goes along them to where its closure looks."""
+
     def step_closure(self, look: Look) -> Stepped:
         """Take one step with a closure that looks at the current weights.
 
@@ -233,6 +236,9 @@ class Subject(Protocol):
 
     def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
         """Return the lines of a plain script that take one step."""
+
+    def script_gradients(self, gradients: Gradients) -> list[str]:
+        """Return the lines that let gradients stand there."""
 
     def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
         """Return the lines that take one step with a closure which answers so, call after call."""

@@ -82,6 +82,11 @@ class RecordedRun:
         self._run.step(gradients, delivery)
         self._lines.append(f"# -> {literals(self._run.weights())}")
 
+    def hand_over(self, gradients: Gradients) -> None:
+        """Let gradients stand there, and write it down."""
+        self._lines.extend(self._subject.script_gradients(gradients))
+        self._run.hand_over(gradients)
+
     def step_closure(self, look: Look) -> Stepped:
         """Step with a closure, and write down the gradients that it gave."""
         calls: list[tuple[float, Gradients]] = []

@@ -177,6 +177,11 @@ class NeedsAClosure(Rule):
         return super().step(closure)
 
 
+class CrashesWithItsClosure(NeedsAClosure):
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        raise IndexError("the second list is shorter")
+
+
 class CallsItsClosureBlindly(Rule):
     """Needs the loss, and calls the closure with gradients disabled."""
 
@@ -374,3 +379,24 @@ class OneBufferForAll(Rule):
     def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
         self.buffer = getattr(self, "buffer", torch.zeros_like(g))
         p.sub_(group["lr"] * self.buffer.add_(g))
+
+
+class CountsForAll(Rule):
+    """Keeps a number beside the states of its parameters, as wrappers do."""
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        self.state.setdefault("of all", {"mean": torch.zeros(1)})  # type: ignore[call-overload] # wrappers do
+        super().move(number, group, p, g)
+
+
+class NeedsAKind(Rule):
+    """Reads in each group what no default gives: the user says it of every group."""
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        super().move(number, group, p, g if group["kind"] == "plain" else -g)
+
+
+def of_one_kind(params: Any, lr: float = 0.1) -> torch.optim.Optimizer:
+    """Build it as its documentation says."""
+    groups = [entry if isinstance(entry, dict) else {"params": [entry]} for entry in params]
+    return NeedsAKind([{"kind": "plain", **group} for group in groups], lr=lr)

@@ -225,6 +225,7 @@ def test_options_that_the_user_has_set_are_left_to_the_user() -> None:
     [
         (oddities.NeedsAClosure, "closure", "step() raised RuntimeError: a closure, please"),
         (oddities.CallsItsClosureBlindly, "closure", "step() raised RuntimeError: the loss, please"),
+        (oddities.CrashesWithItsClosure, "closure", "step() raised RuntimeError: a closure, please"),
         (oddities.NeverWorks, "gradient", "the probe did not finish: step() raised RuntimeError: broken"),
         (oddities.CrashesAtTheThird, "gradient", "the probe did not finish: step() raised IndexError: the third step"),
     ],

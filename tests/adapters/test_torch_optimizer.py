@@ -224,6 +224,33 @@ def test_an_optimizer_that_calls_its_closure_twice_is_counted() -> None:
     assert optimizer(CallsTwice).start(tensors(), ONE).step_closure(lambda w: (0.0, gradients())).looks == 2
 
 
+def test_a_state_that_belongs_to_no_parameter_has_no_dtype_to_be_cast_to() -> None:
+    run = optimizer(oddities.CountsForAll).start(tensors(), ONE)
+    run.step(gradients())
+    assert run.cast_on_loading() == ""
+
+
+def test_a_late_group_is_given_the_keys_that_a_function_gives_to_each() -> None:
+    run = optimizer(oddities.of_one_kind).start(tensors(), Plan(((0, 1),), (0.5,)))
+    run.add_group((2,), 0.25)
+    run.step(gradients())
+    assert run.hyperparameters()[2] == {"kind": "plain", "lr": 0.25}
+
+
+def test_a_late_group_of_a_class_is_given_what_users_give() -> None:
+    """What the constructor puts into its groups, ``add_param_group`` has to put there too."""
+
+    class KnowsItsFirstGroups(oddities.NeedsAKind):
+        def __init__(self, params: Any, lr: float = 0.1) -> None:
+            super().__init__(params, lr)
+            self.param_groups[0]["kind"] = "plain"
+
+    run = optimizer(KnowsItsFirstGroups).start(tensors(), Plan(((0, 1),), (0.5,)))
+    run.add_group((2,), 0.25)
+    with pytest.raises(SubjectCrash, match=r"^step\(\) raised KeyError: 'kind'$"):
+        run.step(gradients())
+
+
 def test_a_step_that_takes_no_closure_is_said_to() -> None:
     run = optimizer(oddities.TakesNoClosure).start(tensors(), ONE)
     run.step(gradients())

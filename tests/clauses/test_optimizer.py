@@ -24,6 +24,7 @@ from gdprops.numerics import decisions
 from gdprops.runner.session import Measured, measured_subject
 from gdprops.runner.settings import Settings
 from tests.faults.suspects import measured
+from tests.training_steps import SharpnessAware
 
 
 def ramp(*shape: int) -> Array:
@@ -389,6 +390,23 @@ def test_a_tensor_that_has_missed_a_step_may_be_rounded_otherwise_alone_and_no_m
     evidence = examined(found, "missing-gradient", taken(case, found))
     assert evidence.decisive
     assert evidence.violated is violated
+
+
+class ReturnsANumber(SharpnessAware):
+    """Returns the number of its calls for the loss."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        super().step(closure)
+        return 0.5
+
+
+@pytest.mark.parametrize(("kind", "violated"), [(SharpnessAware, False), (ReturnsANumber, True)])
+def test_a_step_that_needs_its_closure_elsewhere_need_not_return_a_loss(kind: Any, *, violated: bool) -> None:
+    with isolated():
+        found = measured_subject(optimizer(kind), Settings())
+    assert found.subject.traits["inputs"] == "closure"
+    assert examined(found, "closure", CASE).violated is violated
 
 
 def test_a_number_that_an_optimizer_takes_but_does_not_keep_by_group_is_left_alone() -> None:
