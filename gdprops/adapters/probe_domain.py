@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 
 from gdprops.adapters.probe_clock import clock_with
-from gdprops.adapters.probe_rule import PAIR, couples_entries_with, grouped_weights, is_linear_with
+from gdprops.adapters.probe_rule import (
+    PAIR,
+    couples_entries_with,
+    grouped_weights,
+    is_linear_with,
+    moves_vectors_otherwise,
+)
 from gdprops.adapters.probing import PATIENCE, RATE, Probe, attempt
 from gdprops.model.case import Plan
 from gdprops.model.options import OPTIONS, with_required
@@ -79,12 +85,17 @@ def _counted_otherwise(probe: Probe, options: Mapping[str, float | bool]) -> fro
 
 
 def note_coupling_options(probe: Probe, options: Mapping[str, float | bool]) -> None:
-    """A rule is as coarse as with the options that cases switch on: LARS scales by norms only what decays."""
+    """A rule is as coarse as with the options that cases switch on.
+
+    LARS scales by norms only what decays; a decay may be meant for matrices only.
+    """
     found = probe.found.get("separability")
     if found is None or found.value != "element":
         return
     given = {key: {name: options[name] for name in with_required([key])} for key in options}
-    coupling = [key for key, on in given.items() if couples_entries_with(probe, on)]
+    coupling = [
+        key for key, on in given.items() if couples_entries_with(probe, on) or moves_vectors_otherwise(probe, on)
+    ]
     if coupling:
         said = f"nearly: element-wise, but not with {', '.join(coupling)}; {found.evidence}"
         probe.note("separability", "tensor", said)

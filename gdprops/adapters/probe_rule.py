@@ -111,23 +111,23 @@ def separability(probe: Probe) -> None:
         probe.note("separability", "group" if _stays_in_group(probe) else "all", what)
     elif any(found[i][i] for i in ALL):
         probe.note("separability", "tensor", what)
-    elif _moves_vectors_otherwise(probe):
+    elif moves_vectors_otherwise(probe):
         miss = "nearly: element-wise, but the same numbers move otherwise as vectors than as matrices"
         probe.note("separability", "tensor", f"{miss}; {what}")
     else:
         probe.note("separability", "element", what)
 
 
-def _moves_vectors_otherwise(probe: Probe) -> bool:
+def moves_vectors_otherwise(probe: Probe, options: Mapping[str, float | bool] | None = None) -> bool:
     """Say whether the number of dimensions enters the rule: a decay or a factorization of matrices only."""
-    flat = [w.reshape(-1) for w in probe.tensors()]
+    plan, flat = probe.plan(options=options), [w.reshape(-1) for w in probe.tensors()]
     try:
-        ends = probe.run(probe.plan(), flat, [[g.reshape(-1) for g in step] for step in probe.steps()])[-1]
+        ends = probe.run(plan, flat, [[g.reshape(-1) for g in step] for step in probe.steps()])[-1]
     except SubjectCrash:
         return False
     room = SINGLE_TOLERANCE if probe.dtype == np.float32 else PROBE_TOLERANCE
     return not _near(
-        [e.astype(float) for e in ends], [w.reshape(-1).astype(float) for w in probe.trajectory()[-1]], room
+        [e.astype(float) for e in ends], [w.reshape(-1).astype(float) for w in probe.trajectory(plan)[-1]], room
     )
 
 
