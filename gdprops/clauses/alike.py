@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -90,6 +90,25 @@ def steps_in_range(fed: Sequence[Gradients]) -> int:
     with np.errstate(over="ignore", invalid="ignore"):
         sums = [sum(np.square(g).sum() for g in gradients if g is not None) for gradients in fed]
     return next((t for t, total in enumerate(sums) if not np.isfinite(total)), len(fed))
+
+
+def other_gradients(step: Gradients) -> Iterator[list[Array | None]]:
+    """Yield gradients of other sizes and signs, then of other directions too: no two of them, from two entries on."""
+    for factor in decisions.OTHER_GRADIENTS:
+        for turned in (_as_it_is, _plus_a_ramp, _plus_a_falling_ramp):
+            yield [None if g is None else array(factor * turned(g), like=g) for g in step]
+
+
+def _as_it_is(values: Array) -> Array:
+    return values
+
+
+def _plus_a_ramp(values: Array) -> Array:
+    return values + np.arange(1, values.size + 1).reshape(values.shape)
+
+
+def _plus_a_falling_ramp(values: Array) -> Array:
+    return values + np.arange(values.size, 0, -1).reshape(values.shape)
 
 
 def enlarged(values: Array) -> Array:

@@ -347,19 +347,19 @@ def fresh_gradient(subject: Subject, case: UpdateCase) -> Evidence:
     seen = workbench.feed(subject, case)
     if not workbench.differ(seen[2], seen[1]):
         return workbench.vacuous("the second step moves nothing")
-    others = workbench.decisions.OTHER_GRADIENTS
-    if any(workbench.differ(seen[2], _after_others(subject, case, (1.0, factor))) for factor in others):
+    first, second, ends = case.gradients[0], case.gradients[1], seen[2]
+    if any(workbench.differ(ends, _after(subject, case, first, other)) for other in workbench.other_gradients(second)):
         return workbench.agreement()
-    if not any(workbench.differ(seen[2], _after_others(subject, case, (factor, factor))) for factor in others):
+    if all(w.size < 2 for w in case.tensors):
+        return workbench.vacuous("every gradient lies along the others: there is one entry only")
+    pairs = zip(workbench.other_gradients(first), workbench.other_gradients(second), strict=True)
+    if not any(workbench.differ(ends, _after(subject, case, *pair)) for pair in pairs):
         return workbench.vacuous("no gradient changes where the second step ends")
     return workbench.violation("the second step ends at the same weights when its gradient is another")
 
 
-def _after_others(subject: Subject, case: UpdateCase, factors: tuple[float, float]) -> Weights:
-    """Return the weights after two steps whose gradients are so many times what they were."""
-    pairs = zip(case.gradients, factors, strict=False)
-    fed = [[None if g is None else g.dtype.type(factor) * g for g in step] for step, factor in pairs]
-    return workbench.feed(subject, case, gradients=fed)[2]
+def _after(subject: Subject, case: UpdateCase, first: Gradients, second: Gradients) -> Weights:
+    return workbench.feed(subject, case, gradients=[first, second])[2]
 
 
 def _fresh_by_the_rule(subject: Subject, case: UpdateCase) -> Evidence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -38,6 +39,28 @@ class MovesAcrossItsWeights(PlainDescent):
         length = torch.linalg.vector_norm(p)
         unit = p / length if length > 0 else torch.zeros_like(p)
         return g - unit * (unit * g).sum() + 0.125 * p
+
+
+class TurnsFromItsLastGradient(PlainDescent):
+    """Takes off what points along the last gradient, and decays: a lone weight answers to its first alone."""
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        memory = self.memory(p)
+        last, memory["last"] = memory.get("last", torch.zeros_like(g)), g.clone()
+        square = (last * last).sum()
+        share = (last * g).sum() / square if square > 0 else torch.zeros_like(square)
+        direction: Tensor = g - share * last + 0.125 * p
+        return direction
+
+
+class DecaysMatricesAlone(PlainDescent):
+    """Leaves biases and norms, which are vectors, out of its decay."""
+
+    def __init__(self, params: Iterable[Any], lr: float = 0.5, weight_decay: float = 0.0) -> None:
+        super().__init__(params, lr, weight_decay=weight_decay)
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        super().move(p, g + group["weight_decay"] * p if p.dim() == 2 else g, group)
 
 
 class FixesItsDecayByGroup(PlainDescent):
@@ -79,6 +102,8 @@ TWINS = (
     _twin("skips-what-overflows", SkipsWhatOverflows),
     _twin("sign-of-an-average", SignOfAnAverage),
     _twin("moves-across-its-weights", MovesAcrossItsWeights),
+    _twin("turns-from-its-last-gradient", TurnsFromItsLastGradient),
+    _twin("decays-matrices-alone", DecaysMatricesAlone),
     _twin("fixes-its-decay-by-group", FixesItsDecayByGroup),
     _twin("normalizes-with-zero-strength", NormalizesWithZeroStrength),
     _twin("saves-its-generator", SavesItsGenerator),
