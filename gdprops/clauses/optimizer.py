@@ -128,7 +128,8 @@ def _given_in_groups(
 def _with_other_numbers(subject: Subject, case: UpdateCase, standing: Mapping[str, Any]) -> Evidence | None:
     """Compare two groups, the second with numbers of its own, with an optimizer for each; None where one is refused.
 
-    Only where the learning rate is ours: a constructor may derive its default from other numbers.
+    Only where the learning rate is ours: a constructor may derive its default from other numbers. What else it derives
+    from them (MARS: the betas of vectors) the group is given too: else it would have hyperparameters of nobody.
     """
     plan, changed = case.plan, _changed(subject, case, standing)
     if plan.rates is None:
@@ -143,12 +144,20 @@ def _with_other_numbers(subject: Subject, case: UpdateCase, standing: Mapping[st
         )
     except (SubjectCrash, Unsupported):
         return None
+    changed = _as_it_stands(subject, case, Plan((second,), (other,), {**plan.options, **changed}), standing)
     both = Plan((first, second), (rate, other), plan.options, of_groups=({}, changed))
     expected = [
         [(a, b)[i in second] for i, (a, b) in enumerate(zip(*w, strict=True))] for w in zip(*alone, strict=True)
     ]
     what = f"a group with its own {', '.join(['lr', *changed])}, against an optimizer of its own"
     return same_trajectory(case, workbench.feed(subject, case, both), expected, coupled(subject, what))
+
+
+def _as_it_stands(subject: Subject, case: UpdateCase, alone: Plan, standing: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the numbers in the group of an optimizer of its own that are not those of all groups."""
+    own = subject.start(case.tensors, alone).hyperparameters()[alone.indices[0]]
+    numbers = {k: v for k, v in own.items() if isinstance(v, int | float | tuple | list) and k != "lr"}
+    return {k: v for k, v in numbers.items() if k in standing and v != standing[k]}
 
 
 def _changed(subject: Subject, case: UpdateCase, standing: Mapping[str, Any]) -> dict[str, Any]:

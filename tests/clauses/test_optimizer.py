@@ -425,6 +425,23 @@ def test_a_number_that_an_optimizer_takes_but_does_not_keep_by_group_is_left_alo
     assert not evidence.violated
 
 
+def test_a_group_is_given_what_a_constructor_derives_from_its_numbers() -> None:
+    class Deriving(PlainDescent):
+        def __init__(self, params: Any, lr: float = 0.5, pull: float = 0.25, pull_1d: float | None = None) -> None:
+            super().__init__(params, lr, pull=pull, pull_1d=pull if pull_1d is None else pull_1d)
+
+        def direction(self, p: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+            group = next(group for group in self.param_groups if any(p is q for q in group["params"]))
+            pull: float = group["pull_1d" if p.ndim == 1 else "pull"]
+            return g + pull * p
+
+    with isolated():
+        found = measured_subject(optimizer(Deriving, lr=0.5), Settings())
+    evidence = examined(found, "group-split", replace(CASE, order=(1, 0)))
+    assert evidence.decisive
+    assert not evidence.violated
+
+
 def test_a_coupling_may_be_declared_where_a_clause_takes_it_for_a_bug() -> None:
     evidence = examined(suspected("momentum-shared-by-shape"), "locality", CASE)
     assert evidence.reason == "w4 changed (if parameters are coupled by design, declare separability=all)"
