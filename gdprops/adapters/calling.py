@@ -12,6 +12,9 @@ from typing import Any, NamedTuple, final
 
 from gdprops.errors import GdpropsError, SubjectCrash, SubjectOutOfMemory, SubjectTimeout
 
+REFUSALS = (ValueError, NotImplementedError, AssertionError, RuntimeError)
+"""What a constructor raises to say that it does not take what it is given."""
+
 
 class _Alarm(NamedTuple):
     handler: Any

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from gdprops.adapters.calling import REFUSALS
 from gdprops.adapters.probe_clock import clock_with
 from gdprops.adapters.probe_rule import (
     PAIR,
@@ -16,6 +18,7 @@ from gdprops.adapters.probe_rule import (
     moves_vectors_otherwise,
 )
 from gdprops.adapters.probing import PATIENCE, RATE, Probe, attempt
+from gdprops.errors import SubjectCrash
 from gdprops.model.case import Plan
 from gdprops.model.options import OPTIONS, with_required
 from gdprops.model.subject import Domain
@@ -44,6 +47,7 @@ def domain_of(probe: Probe, plain: str) -> Domain:
         counted=_counted_otherwise(probe, options),
         waits=probe.waits(),
         empty=_accepts_empty(probe, rate=rate),
+        frozen=_accepts_frozen(probe),
         features=_features(probe, dtypes, flags),
         rule_options=_rule_options(probe, rate=rate),
         rule_scales=_rule_scales(probe),
@@ -134,3 +138,9 @@ def _accepts_empty(probe: Probe, *, rate: bool) -> bool:
     rates = (RATE,) if rate else None
     beside = attempt(lambda: probe.run(Plan(((0, 1),), rates), [empty, full], [[empty, full]] * PATIENCE))
     return beside is None and attempt(lambda: probe.run(Plan(((0,),), rates), [empty], [[empty]] * PATIENCE)) is None
+
+
+def _accepts_frozen(probe: Probe) -> bool:
+    """Say whether a frozen parameter is taken. What a constructor refuses aloud is no bug; what crashes later is."""
+    crash = attempt(lambda: probe.subject.start(probe.tensors(), replace(probe.plan(), frozen=frozenset({0}))))
+    return not (isinstance(crash, SubjectCrash) and isinstance(crash.error, REFUSALS))

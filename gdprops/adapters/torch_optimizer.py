@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import torch
 
 from gdprops.adapters import script
-from gdprops.adapters.calling import Calls
+from gdprops.adapters.calling import REFUSALS, Calls
 from gdprops.adapters.isolation import seed_random_numbers
 from gdprops.adapters.torch_run import LAYOUTS, TorchRun, default_dtype, parameter_of
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from gdprops.model.case import Plan
 
 OptimizerFactory = Callable[..., torch.optim.Optimizer]
-REFUSALS = (ValueError, NotImplementedError, AssertionError, RuntimeError)
-"""What a constructor raises to say that it does not take some hyperparameters together."""
 
 
 @final

@@ -297,7 +297,7 @@ def cost(subject: Subject, case: TrainCase) -> Evidence:
     view=View.OPTIMIZER,
     refuted_by=("decays-frozen-parameters", "frozen-enter-the-norm", "decays-the-frozen"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(frozen=True)),
-    needs=Needs(traits=(FED, REPEATABLE), torch=True),
+    needs=Needs(traits=(FED, REPEATABLE), torch=True, frozen=True),
 )
 def frozen_untouched(subject: Subject, case: UpdateCase) -> Evidence:
     (frozen,) = case.plan.frozen

@@ -38,10 +38,10 @@ class Needs:
 
     ``traits``: allowed values by key; ``plain`` True: plain gradient descent, declared or probed, False: any other
     rule; ``unless_declared``: traits that switch the clause off when their owner declares them, and only then;
-    ``torch``: parameter objects, closures and autograd; ``groups``: several parameter groups; ``rate``: a learning
-    rate that can be set; ``option``: a hyperparameter that the subject takes; ``feature``: something else that it
-    takes; ``declared``: a trait or rule that its owner has declared; ``reference_only``: no subject can break the
-    clause; ``rule``: the published rule that must be declared.
+    ``torch``: parameter objects, closures and autograd; ``groups``: several parameter groups; ``frozen``: parameters
+    with requires_grad=False; ``rate``: a learning rate that can be set; ``option``: a hyperparameter that the subject
+    takes; ``feature``: something else that it takes; ``declared``: a trait or rule that its owner has declared;
+    ``reference_only``: no subject can break the clause; ``rule``: the published rule that must be declared.
     """
 
     traits: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -49,6 +49,7 @@ class Needs:
     plain: bool | None = None
     torch: bool = False
     groups: bool = False
+    frozen: bool = False
     rate: bool = False
     option: str = ""
     feature: str = ""
@@ -74,6 +75,8 @@ class Needs:
     def _not_taken(self, domain: Domain) -> str | None:
         if self.groups and not domain.groups:
             return "refuses several parameter groups"
+        if self.frozen and not domain.frozen:
+            return "refuses parameters with requires_grad=False"
         if self.rate and not domain.rate:
             return "shows no learning rate that could be set"
         if self.option and self.option not in domain.options:

@@ -60,6 +60,7 @@ class Domain:
     ``rate``: whether the learning rate can be set; ``groups``: whether several parameter groups are accepted;
     ``plain``: plain gradient descent, declared or probed; ``options``: further hyperparameters that the subject
     accepts, with the value that a case may switch on; ``empty``: whether tensors without entries are accepted;
+    ``frozen``: whether parameters with requires_grad=False are;
     ``waits``: after how many steps it first moves anything;
     ``nonlinear``: those of them with which the answer to the learning rate is not linear; ``counted``: those with
     which the steps are not counted by tensor;
@@ -78,6 +79,7 @@ class Domain:
     plain: bool = False
     options: Mapping[str, float | bool] = field(default_factory=dict)
     empty: bool = True
+    frozen: bool = True
     nonlinear: frozenset[str] = frozenset()
     counted: frozenset[str] = frozenset()
     waits: int = 0

@@ -76,7 +76,7 @@ def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[Any]:
             return _other_network(deck, draw(decks()), draw(decks()), domain, loop)
         exact, single, more = deck.choose(2) == 0 and not loop.smooth, deck.happens(3), deck.choose(_more(loop))
         precision = domain.precisions[0 if loop.double else single * (len(domain.precisions) - 1)]
-        style = replace(_style(loop, domain, exact=exact), dimensions=domain.dimensions, freeze=loop.frozen)
+        style = _style(loop, domain, exact=exact)
         drawn, filling = Drawn(draw, style), FILLING if exact else Filling(decimal=True)
         point = drawn.point(style, filling, precision)
         steps = loop.least_steps + more
@@ -141,6 +141,8 @@ def _style(loop: Loop, domain: Domain, *, exact: bool) -> Style:
         most_depth=3,
         kink_free=loop.smooth,
         least_rows=_least_rows(loop, domain, 1),
+        dimensions=domain.dimensions,
+        freeze=domain.frozen and loop.frozen,
         tie=loop.tie,
         extras=loop.extras,
     )

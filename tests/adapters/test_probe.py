@@ -436,6 +436,19 @@ def test_empty_tensors_are_no_cases_where_one_alone_is_refused() -> None:
     assert not measured(NeedsEntries)[1].empty
 
 
+@pytest.mark.parametrize(("error", "taken"), [(ValueError, False), (AttributeError, True)])
+def test_frozen_parameters_are_no_cases_where_they_are_refused(error: type[Exception], *, taken: bool) -> None:
+    """As torch.optim did before 0.4.1 (pytorch#7419); what is no refusal is a crash, and shows."""
+
+    class WantsGradients(oddities.Rule):
+        def __init__(self, params: Any, **given: Any) -> None:
+            super().__init__(params, **given)
+            if not all(p.requires_grad for group in self.param_groups for p in group["params"]):
+                raise error("optimizing a parameter that doesn't require gradients")
+
+    assert measured(WantsGradients)[1].frozen is taken
+
+
 def test_a_rule_that_waits_gets_longer_feeds() -> None:
     class Waiting(oddities.Rule):
         def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:

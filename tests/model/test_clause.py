@@ -69,6 +69,8 @@ def test_some_traits_switch_off_only_where_their_owner_declares_them() -> None:
         (Needs(torch=True), Domain(), "optimizer", None),
         (Needs(groups=True), Domain(groups=False), "optimizer", "refuses several parameter groups"),
         (Needs(groups=True), Domain(), "optimizer", None),
+        (Needs(frozen=True), Domain(frozen=False), "optimizer", "refuses parameters with requires_grad=False"),
+        (Needs(frozen=True), Domain(), "optimizer", None),
         (Needs(rate=True), Domain(rate=False), "optimizer", "shows no learning rate that could be set"),
         (Needs(rate=True), Domain(), "optimizer", None),
         (Needs(option="maximize"), Domain(), "optimizer", "takes no maximize"),
