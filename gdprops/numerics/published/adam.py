@@ -143,6 +143,7 @@ HAT = "ε stands beside the uncorrected root (ε-hat)"
 INSIDE = "ε stands inside the square root"
 UNCORRECTED = "the bias of the means is not corrected"
 DECOUPLED = "the weights decay by themselves, not through the gradient"
+LAST = "the weights decay after they have moved"
 COUPLED = "the decay goes through the gradient"
 OPTIONS: dict[str, float | bool] = {"weight_decay": 0.25, "eps": 0.25}
 
@@ -165,7 +166,8 @@ ADAMW = Published(
         Dialect("unscaled", unscaled(adam), "the decay is not multiplied by the learning rate", "the paper's text"),
         Dialect("epsilon-inside", decoupled(adam_epsilon_inside), INSIDE, "optax (eps_root)"),
         Dialect("coupled", adam, f"{COUPLED} (Adam)"),
-        Dialect("decays-last", decayed_last(adam), "the weights decay after they have moved"),
+        Dialect("decays-last", decayed_last(adam), LAST),
+        Dialect("decays-last-epsilon-hat", decayed_last(adam_epsilon_hat), f"{LAST}, and {HAT}", "transformers#14539"),
         Dialect("uncorrected", decoupled(adam_uncorrected), UNCORRECTED),
     ),
     OPTIONS,
