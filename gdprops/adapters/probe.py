@@ -12,11 +12,11 @@ from gdprops.adapters.probe_domain import domain_of, note_coupling_options
 from gdprops.adapters.probe_edges import EDGES
 from gdprops.adapters.probe_forms import FORMS, dtypes
 from gdprops.adapters.probe_plain import plainness
-from gdprops.adapters.probe_rule import PAIR, RULE
+from gdprops.adapters.probe_rule import PAIR, RULE, randomness
 from gdprops.adapters.probing import ALL, Probe, attempt
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import Plan
-from gdprops.model.subject import Delivery, Domain
+from gdprops.model.subject import Delivery, Domain, linear
 from gdprops.model.traits import RULES, Measured, Traits, rule_of
 from gdprops.numerics.comparison import differ
 from gdprops.numerics.decisions import DOUBLE
@@ -38,6 +38,9 @@ def measure(subject: Subject) -> tuple[Traits, Domain]:
     """Return a subject's traits and what its cases may contain."""
     probe = Probe(subject)
     inputs(probe)
+    if probe.found["inputs"].value == "closure":
+        probe = Probe(subject.prepared(Traits(probe.found), subject.calls), found=probe.found)
+        attempt(lambda: randomness(probe))
     if probe.found["inputs"].value not in ("gradient", "loss"):
         return _conclude(probe, "no"), _other_domain(probe)
     plain = "no"
@@ -56,8 +59,9 @@ def measure(subject: Subject) -> tuple[Traits, Domain]:
 def _other_domain(probe: Probe) -> Domain:
     """Return what cases of a subject may contain that is not fed with dense gradients."""
     groups = attempt(lambda: probe.subject.start(probe.tensors(), Plan(PAIR))) is None
-    closure = frozenset({"closure"} if probe.found["inputs"].value == "closure" else ())
-    return Domain(precisions=(DOUBLE,), groups=groups, features=closure)
+    if probe.found["inputs"].value != "closure":
+        return Domain(precisions=(DOUBLE,), groups=groups)
+    return Domain(precisions=(DOUBLE,), groups=groups, features=frozenset({"closure"}), waits=probe.waits())
 
 
 def probe(subject: Subject) -> Traits:
@@ -164,4 +168,4 @@ def _with_graph(probe: Probe) -> None:
 def _with_closure(probe: Probe) -> None:
     run, gradients = probe.subject.start(probe.tensors(), Plan((ALL,))), probe.gradients(0)
     run.hand_over(gradients)
-    run.step_closure(lambda w: (float(sum((a * g).sum() for a, g in zip(w, gradients, strict=True))), gradients))
+    run.step_closure(linear(gradients))

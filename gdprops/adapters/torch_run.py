@@ -17,7 +17,7 @@ from gdprops.adapters.torch_memory import digest, laid_out, shared_memory
 from gdprops.adapters.torch_random import PrivateDraws
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import STRIDED, TRANSPOSED
-from gdprops.model.subject import CALLED_BLINDLY, Delivery, Gradients, Look, Stepped
+from gdprops.model.subject import CALLED_BLINDLY, Delivery, Gradients, Look, Stepped, linear
 from gdprops.model.traits import IMPLEMENTATIONS
 
 if TYPE_CHECKING:
@@ -67,7 +67,11 @@ class TorchRun:
                 switch()
 
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
-        """Take one step with these gradients."""
+        """Take one step with these gradients, in a closure too where it is known to need one."""
+        if self._subject.traits["inputs"] == "closure":
+            self.hand_over(gradients)
+            self.step_closure(linear(gradients))
+            return
         self._deliver(gradients, delivery)
         with self._subject.calls.to("step()"), default_dtype(self._plan):
             self._optimizer.step()

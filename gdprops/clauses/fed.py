@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gdprops.clauses.lazy import lazy
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
     from gdprops.clauses.playing import Weights
     from gdprops.model.case import UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Subject
+    from gdprops.model.subject import Domain, Subject
 else:
     workbench = lazy("gdprops.clauses.workbench")
 
 FED = ("inputs", ("gradient", "loss"))
 """A step takes the gradients that stand there. One that also listens to a closure's loss can do without."""
+FED_ALSO_BY_CLOSURES = ("inputs", ("gradient", "loss", "closure"))
+"""What every step has to keep, also one that looks elsewhere than where it stands."""
 ONLY_GRADIENTS = ("inputs", ("gradient",))
 SEPARABLE = ("separability", ("element", "tensor"))
 REPEATABLE = ("randomness", ("none",))
@@ -59,3 +62,8 @@ def coupled(subject: Subject, what: str) -> str:
     known = dict(subject.traits)
     stated = "separability" in known and known["separability"].declared
     return what if stated else f"{what} (if parameters are coupled by design, declare separability=all)"
+
+
+def counting_alike(domain: Domain) -> Domain:
+    """Return the domain without the options with which something else counts the steps than without them."""
+    return replace(domain, options={key: value for key, value in domain.options.items() if key not in domain.counted})

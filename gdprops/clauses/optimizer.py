@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Any
 from gdprops.clauses import (
     optimizer_feeding,
     optimizer_memory,
+    optimizer_missing,
     optimizer_resuming,
     optimizer_settings,
     optimizer_tensors,
 )
-from gdprops.clauses.fed import FED, ONLY_GRADIENTS, REPEATABLE, SEPARABLE, coupled, moving, same_trajectory
+from gdprops.clauses.fed import (
+    FED,
+    FED_ALSO_BY_CLOSURES,
+    ONLY_GRADIENTS,
+    REPEATABLE,
+    SEPARABLE,
+    coupled,
+    moving,
+    same_trajectory,
+)
 from gdprops.clauses.lazy import lazy
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import Plan
@@ -216,7 +226,7 @@ def _by_closure(subject: Subject, case: UpdateCase, loss: float) -> list[Weights
     view=View.OPTIMIZER,
     refuted_by=("remembers-other-runs", "draws-private-noise", "rule-remembers-in-a-global"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True)),
-    needs=Needs(traits=(FED,), unless_declared=(("randomness", "private"),)),
+    needs=Needs(traits=(FED_ALSO_BY_CLOSURES,), unless_declared=(("randomness", "private"),)),
 )
 def deterministic(subject: Subject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)
@@ -230,6 +240,7 @@ CLAUSES = (
     gradient_only,
     deterministic,
     *optimizer_resuming.CLAUSES,
+    *optimizer_missing.CLAUSES,
     *optimizer_feeding.CLAUSES,
     *optimizer_tensors.CLAUSES,
     *optimizer_memory.CLAUSES,

@@ -1,12 +1,19 @@
-"""Chapter optimizer, continued: gradients that are missing, late, negated or asked for by a closure."""
+"""Chapter optimizer, continued: gradients of others, negated, late, or asked for by a closure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gdprops.clauses.copies import stepped_by_copies
-from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE, coupled, same_trajectory
+from gdprops.clauses.fed import (
+    FED,
+    FED_ALSO_BY_CLOSURES,
+    REPEATABLE,
+    SEPARABLE,
+    counting_alike,
+    coupled,
+    same_trajectory,
+)
 from gdprops.clauses.lazy import lazy
 from gdprops.model.clause import Needs, View, clause
 
@@ -18,113 +25,9 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Domain, Gradients, Run, Subject
+    from gdprops.model.subject import Gradients, Run, Subject
 else:
     workbench = lazy("gdprops.clauses.workbench")
-
-
-@clause(
-    id="optimizer.missing-gradient",
-    statement="A parameter whose gradient is None is not touched, not decayed, and neither its state nor its clock "
-    "advances.",
-    source="Muon#54: a missing gradient replaced by zeros, so that decay moves unused parameters.",
-    decision="Bytes of the parameter at each step without a gradient. Separable rules: with clocks per tensor every "
-    "parameter moves as if it were alone and had only the steps with a gradient; otherwise the others move as if one "
-    "that never has a gradient did not exist: bytes at every step; of rules on whole tensors that are compared alone, "
-    "but for rounding. A rule that couples all parameters or needs a closure may take a missing gradient for zeros.",
-    view=View.OPTIMIZER,
-    refuted_by=(
-        "zeros-for-missing-gradients",
-        "clock-advances-without-a-gradient",
-        "leaves-ahead-what-has-no-gradient",
-    ),
-    cases=lambda domain: workbench.feeds(
-        _counting_alike(domain), workbench.Feed(absent=True, least_steps=3, zeros=False, longest=12)
-    ),
-    needs=Needs(
-        traits=(("inputs", ("gradient", "loss", "closure")), REPEATABLE),
-        unless_declared=(("gradient_none", "as-zero"), ("gradient_none", "rejects")),
-    ),
-)
-def missing_gradient(subject: Subject, case: UpdateCase) -> Evidence:
-    if subject.traits["inputs"] == "closure":
-        return _untouched_by_closures(subject, case)
-    coupled_ = subject.traits["separability"] not in SEPARABLE[1]
-    if coupled_ and subject.traits["gradient_none"] == "as-zero":
-        return workbench.vacuous("couples all parameters and takes a missing gradient for zeros")
-    seen = workbench.feed(subject, case)
-    parts = [_untouched(case, seen)]
-    if not coupled_ and subject.traits["clock"] == "tensor":
-        parts.append(_only_its_own_steps(subject, case, seen))
-    elif not coupled_:
-        parts.append(_as_if_never_there(subject, case, seen))
-    return workbench.combine(parts)
-
-
-def _counting_alike(domain: Domain) -> Domain:
-    """Return the domain without the options with which something else counts the steps than without them."""
-    return replace(domain, options={key: value for key, value in domain.options.items() if key not in domain.counted})
-
-
-def _untouched_by_closures(subject: Subject, case: UpdateCase) -> Evidence:
-    """Look at every step in which something has a gradient: SAM divides by the norm of all."""
-    case = replace(case, gradients=tuple(step for step in case.gradients if any(g is not None for g in step)))
-    seen = workbench.feed_by_closures(subject, case)
-    touched = _untouched(case, seen)
-    if not touched.violated:
-        return touched
-    zeros = [[w * 0 if g is None else g for w, g in zip(case.tensors, step, strict=True)] for step in case.gradients]
-    as_zero = not any(map(workbench.differ, workbench.feed_by_closures(subject, case, zeros), seen))
-    return workbench.vacuous("takes a missing gradient for zeros") if as_zero else touched
-
-
-def _untouched(case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
-    names = workbench.names_of(case)
-    return workbench.combine(
-        workbench.same_bytes(
-            [seen[t + 1][i]], [seen[t][i]], names=[names[i]], what="its gradient is missing", step=t + 1
-        )
-        for t, step in enumerate(case.gradients)
-        for i, g in enumerate(step)
-        if g is None
-    )
-
-
-def _only_its_own_steps(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
-    """Compare every tensor that ever lacks a gradient with a run on that tensor alone, without those steps."""
-    given = [[t for t, step in enumerate(case.gradients) if step[i] is not None] for i in range(len(case.tensors))]
-    return workbench.combine(
-        _as_alone(subject, case, [seen[0][i], *(seen[t + 1][i] for t in steps)], i, steps)
-        for i, steps in enumerate(given)
-        if 0 < len(steps) < len(case.gradients)
-    )
-
-
-def _as_alone(subject: Subject, case: UpdateCase, seen: Sequence[Array], i: int, steps: Sequence[int]) -> Evidence:
-    """Compare a tensor with a run on it alone: bytes, but for rules that may take several of one shape at once."""
-    part = replace(case, tensors=(case.tensors[i],), gradients=tuple((case.gradients[t][i],) for t in steps))
-
-    def by_a_copy(other: UpdateCase) -> list[Weights]:
-        return stepped_by_copies(subject, other, case.plan, (i,))
-
-    own, alone, names = [[w] for w in seen], by_a_copy(part), workbench.names_of(case)[i : i + 1]
-    what = "against the same steps without those that have no gradient"
-    if subject.traits["separability"] == "tensor":
-        rough = workbench.decisions.BFLOAT16_SHARE
-        return workbench.rounded_alike(part, own, alone, by_a_copy, what, rough=rough, names=names)
-    return workbench.combine(
-        workbench.same_bytes(own[k], alone[k], names=names, what=what, step=t + 1) for k, t in enumerate(steps, start=1)
-    )
-
-
-def _as_if_never_there(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
-    """Compare the others with a run that has never heard of a tensor which has no gradient at all."""
-    never = {i for i in case.plan.indices if all(step[i] is None for step in case.gradients)}
-    kept = tuple(tuple(i for i in group if i not in never) for group in case.plan.groups)
-    if not never or not all(kept):
-        return workbench.vacuous("")
-    expected = workbench.feed(subject, case, replace(case.plan, groups=kept))
-    return same_trajectory(case, seen, expected, "against a run without the parameter that has no gradients")
 
 
 @clause(
@@ -208,7 +111,7 @@ def maximize(subject: Subject, case: UpdateCase) -> Evidence:
     view=View.OPTIMIZER,
     refuted_by=("late-groups-never-move", "late-groups-start-old"),
     cases=lambda domain: workbench.feeds(
-        _counting_alike(domain), workbench.Feed(least_steps=4, most_steps=5, groups=False)
+        counting_alike(domain), workbench.Feed(least_steps=4, most_steps=5, groups=False)
     ),
     needs=Needs(traits=(FED, REPEATABLE), torch=True, groups=True),
 )
@@ -278,7 +181,7 @@ def _moves(seen: Sequence[Weights], i: int) -> bool:
     view=View.OPTIMIZER,
     refuted_by=("closure-never-called", "closure-called-twice", "returns-no-loss", "closure-after-the-move"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(zeros=False)),
-    needs=Needs(traits=(("inputs", ("gradient", "loss", "closure")), REPEATABLE), torch=True, feature="closure"),
+    needs=Needs(traits=(FED_ALSO_BY_CLOSURES, REPEATABLE), torch=True, feature="closure"),
 )
 def closure(subject: Subject, case: UpdateCase) -> Evidence:
     run = subject.start(case.tensors, case.plan)
@@ -321,7 +224,7 @@ def _called(run: Run, before: Weights, gradients: Gradients, *, loss: float, onc
     view=View.OPTIMIZER,
     refuted_by=("zeroes-the-first-group-only",),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=2, zeros=False)),
-    needs=Needs(traits=(FED,), torch=True),
+    needs=Needs(traits=(FED_ALSO_BY_CLOSURES,), torch=True),
 )
 def zero_grad(subject: Subject, case: UpdateCase) -> Evidence:
     run, names = subject.start(case.tensors, case.plan), workbench.names_of(case)
@@ -334,4 +237,4 @@ def zero_grad(subject: Subject, case: UpdateCase) -> Evidence:
     return workbench.agreement()
 
 
-CLAUSES = (missing_gradient, locality, maximize, late_group, closure, zero_grad)
+CLAUSES = (locality, maximize, late_group, closure, zero_grad)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gdprops.clauses.fed import FED, REPEATABLE, implementations_of, same_trajectory
+from gdprops.clauses.fed import FED, FED_ALSO_BY_CLOSURES, REPEATABLE, implementations_of, same_trajectory
 from gdprops.clauses.lazy import lazy
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import STRIDED, TRANSPOSED
@@ -104,7 +104,7 @@ def _left(subject: Subject, case: UpdateCase, what: str) -> Evidence:
     view=View.OPTIMIZER,
     refuted_by=("puts-new-parameters-into-its-groups", "parameters-lose-a-dimension", "makes-everything-float32"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, most_steps=2, mixed=True)),
-    needs=Needs(traits=(FED,), torch=True),
+    needs=Needs(traits=(FED_ALSO_BY_CLOSURES,), torch=True),
 )
 def storage(subject: Subject, case: UpdateCase) -> Evidence:
     dtype = OTHER_DTYPES[case.order[0] % len(OTHER_DTYPES)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gdprops.clauses.fed import FED, REPEATABLE, same_trajectory
+from gdprops.clauses.fed import FED, FED_ALSO_BY_CLOSURES, REPEATABLE, same_trajectory
 from gdprops.clauses.lazy import lazy
 from gdprops.errors import SubjectCrash
 from gdprops.model.clause import Level, Needs, View, clause
@@ -40,7 +40,7 @@ else:
         "steps-old-groups",
     ),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=3, most_steps=4, longest=100)),
-    needs=Needs(traits=(FED, ("randomness", ("none", "private")))),
+    needs=Needs(traits=(FED_ALSO_BY_CLOSURES, ("randomness", ("none", "private")))),
 )
 def resume(subject: Subject, case: UpdateCase) -> Evidence:
     return _resumes(subject, case, "resumed from its saved state", cast=False)
@@ -55,7 +55,7 @@ def resume(subject: Subject, case: UpdateCase) -> Evidence:
     view=View.OPTIMIZER,
     refuted_by=("saves-objects", "momentum-kept-on-self"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=3, most_steps=4)),
-    needs=Needs(traits=(FED, REPEATABLE), torch=True),
+    needs=Needs(traits=(FED_ALSO_BY_CLOSURES, REPEATABLE), torch=True),
 )
 def resume_weights_only(subject: Subject, case: UpdateCase) -> Evidence:
     try:

@@ -75,21 +75,6 @@ def feed(
     return seen
 
 
-def feed_by_closures(subject: Subject, case: UpdateCase, gradients: Sequence[Gradients] | None = None) -> list[Weights]:
-    """Return the weights before and after every step(closure), whose J = Σ ⟨g, w⟩ has these gradients anywhere."""
-    run = subject.start(case.tensors, case.plan)
-    seen = [run.weights()]
-    for step in case.gradients if gradients is None else gradients:
-        run.hand_over(step)
-        run.step_closure(lambda weights, g=step: (_linear(weights, g), g))  # type: ignore[misc] # bound now
-        seen.append(run.weights())
-    return seen
-
-
-def _linear(weights: Sequence[Array], gradients: Gradients) -> float:
-    return sum(float((w * g).sum()) for w, g in zip(weights, gradients, strict=True) if g is not None)
-
-
 def feed_alone(
     subject: Subject,
     tensor: Array,

@@ -25,6 +25,16 @@ CALLED_BLINDLY = "the closure is called with gradients disabled: its backward() 
 """How a step fails that calls its closure without ``torch.enable_grad()``."""
 
 
+def linear(gradients: Gradients) -> Look:
+    """Return a look at J = Σ ⟨g, w⟩, whose gradients are the same everywhere."""
+
+    def look(weights: Sequence[Array]) -> tuple[float, Gradients]:
+        pairs = zip(weights, gradients, strict=True)
+        return sum(float((w * g).sum()) for w, g in pairs if g is not None), gradients
+
+    return look
+
+
 class Delivery(StrEnum):
     """How a gradient reaches ``parameter.grad``."""
 
@@ -208,6 +218,10 @@ class Subject(Protocol):
     @property
     def hyperparameters(self) -> Mapping[str, Any]:
         """What the user gave it."""
+
+    @property
+    def calls(self) -> Calling:
+        """Who runs its code, within a budget of time."""
 
     def prepared(self, traits: Traits, calls: Calling) -> Subject:
         """Return the same subject with what was measured of it, and a budget of time."""

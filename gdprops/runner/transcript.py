@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 from gdprops.adapters.script import literals
-from gdprops.model.subject import Delivery
+from gdprops.model.subject import Delivery, linear
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -77,7 +77,11 @@ class RecordedRun:
         self._run, self._subject, self._lines, self._count = run, subject, lines, count
 
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
-        """Step, and write it down."""
+        """Step, and write it down; in a closure too where the subject is known to need one."""
+        if self._subject.traits["inputs"] == "closure":
+            self.hand_over(gradients)
+            self.step_closure(linear(gradients))
+            return
         self._lines.extend(self._subject.script_step(gradients, delivery))
         self._run.step(gradients, delivery)
         self._lines.append(f"# -> {literals(self._run.weights())}")

@@ -55,7 +55,7 @@ TORCH: list[tuple[str, dict[str, Any], dict[str, str], str]] = [
     ("ASGD", {}, NONLINEAR | DECAYS, "no"),
     ("Rprop", {}, NONLINEAR | {"lr_zero": "moves", "gradient_nan": "silent"}, "no"),
     ("Adafactor", {}, NONLINEAR | NORMS | {"flags": "foreach+maximize"}, "no"),
-    ("LBFGS", {}, {"inputs": "closure"}, "no"),
+    ("LBFGS", {}, {"inputs": "closure", "randomness": "none"}, "no"),
     ("SparseAdam", {}, {"inputs": "sparse"}, "no"),
     ("Muon", {}, LINEAR | NORMS | DECAYS | {"shapes": "2"}, "no"),
 ]

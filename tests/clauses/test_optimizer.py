@@ -16,6 +16,7 @@ from gdprops.adapters.torch_optimizer import optimizer
 from gdprops.clauses import catalogue
 from gdprops.clauses.alike import alternatives, rounded_alike
 from gdprops.faults.correct import Adam, AMSGrad, Maximizing, Momentum, PlainDescent
+from gdprops.faults.twin_optimizers import Extrapolates
 from gdprops.model.arrays import Array
 from gdprops.model.case import Plan, UpdateCase
 from gdprops.model.evidence import Evidence
@@ -390,6 +391,29 @@ def test_a_tensor_that_has_missed_a_step_may_be_rounded_otherwise_alone_and_no_m
     evidence = examined(found, "missing-gradient", taken(case, found))
     assert evidence.decisive
     assert evidence.violated is violated
+
+
+class KeepsItsVelocities(Extrapolates):
+    """Keeps the velocities where no state_dict finds them."""
+
+    def memory(self, p: Tensor) -> dict[str, Any]:
+        self.kept: dict[int, dict[str, Any]] = getattr(self, "kept", {})
+        return self.kept.setdefault(id(p), {})
+
+
+BY_CLOSURES = ("deterministic", "resume", "resume-weights-only", "missing-gradient", "closure", "zero-grad", "storage")
+
+
+@pytest.mark.parametrize("clause", BY_CLOSURES)
+def test_an_optimizer_that_needs_its_closure_is_stepped_with_closures(clause: str) -> None:
+    with isolated():
+        found = measured_subject(optimizer(Extrapolates, lr=0.5), Settings())
+        lost = measured_subject(optimizer(KeepsItsVelocities, lr=0.5), Settings())
+    assert {key: trait.value for key, trait in found.subject.traits} == {"inputs": "closure", "randomness": "none"}
+    evidence = examined(found, clause, CASES.get(clause, CASE))
+    assert evidence.decisive
+    assert not evidence.violated
+    assert examined(lost, clause, CASES.get(clause, CASE)).violated is clause.startswith("resume")
 
 
 class ReturnsANumber(SharpnessAware):
