@@ -87,6 +87,22 @@ def fingerprint(optimizer: torch.optim.Optimizer) -> tuple[Any, ...]:
     )
 
 
+def cast_between(saved: torch.optim.Optimizer, loaded: torch.optim.Optimizer) -> str:
+    """Return the first number of a parameter's state that has another dtype once it is loaded, and both dtypes."""
+    for k, (p, q) in enumerate(zip(_parameters(saved), _parameters(loaded), strict=False), start=1):
+        before, after = _kept(saved.state.get(p)), _kept(loaded.state.get(q))
+        for key in before:
+            if before[key] != after.get(key, before[key]):
+                return f"state[w{k}][{key!r}] from {before[key]} to {after[key]}".replace("torch.", "")
+    return ""
+
+
+def _kept(state: Any) -> dict[Any, torch.dtype]:
+    """Return the dtypes of a parameter's state by name, of floating-point tensors alone."""
+    named = state if isinstance(state, Mapping) else {}
+    return {key: v.dtype for key, v in named.items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
+
+
 def clocks_of(optimizer: torch.optim.Optimizer) -> list[float | None]:
     """Return each parameter's own clock, the entry ``step`` of its state; None where it has none."""
     return [_clock(optimizer.state.get(p)) for p in _parameters(optimizer)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import torch
 
-from gdprops.adapters.optimizer_state import through_a_file
+from gdprops.adapters.optimizer_state import cast_between, through_a_file
 from gdprops.adapters.own_methods import methods_reading
 from gdprops.adapters.torch_memory import digest, laid_out, shared_memory
 from gdprops.adapters.torch_random import PrivateDraws
@@ -225,14 +225,8 @@ class TorchRun:
         return fresh
 
     def cast_on_loading(self) -> str:
-        """Return the name of a parameter's state that loading would cast; torch leaves ``step`` alone."""
-        for p, state in self._optimizer.state.items():
-            of_a_tensor = isinstance(p, torch.Tensor) and isinstance(state, Mapping)
-            for key, kept in state.items() if of_a_tensor else ():
-                floats = isinstance(kept, torch.Tensor) and kept.is_floating_point()
-                if floats and key != "step" and kept.dtype != p.dtype:
-                    return str(key)
-        return ""
+        """Return which number that is kept of a parameter loading casts, from which dtype to which; else nothing."""
+        return cast_between(self._optimizer, self.resumed()._optimizer)
 
     def _switch(self, plan: Plan | None) -> None:
         """Put implementation flags back, which loading has overwritten."""

@@ -68,10 +68,11 @@ def resume_weights_only(subject: Subject, case: UpdateCase) -> Evidence:
     id="optimizer.resume-low-precision",
     statement="State of bfloat16 parameters that is kept in a higher precision is loaded in that precision.",
     source="pytorch#43706, #74424: load_state_dict casts every floating-point state to the parameter's dtype.",
-    decision="As optimizer.resume, on bfloat16 parameters.",
+    decision="As optimizer.resume, on bfloat16 parameters; and every number that is kept of a parameter has the same "
+    "dtype once it is loaded: a clock in bfloat16 stands still at 256.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
-    refuted_by=("keeps-its-mean-in-float32",),
+    refuted_by=("keeps-its-mean-in-float32", "keeps-its-clock-in-float32"),
     cases=lambda domain: workbench.feeds(
         domain, workbench.Feed(least_steps=4, most_steps=5, options=False, unusual=False)
     ),
@@ -79,7 +80,9 @@ def resume_weights_only(subject: Subject, case: UpdateCase) -> Evidence:
 )
 def resume_low_precision(subject: Subject, case: UpdateCase) -> Evidence:
     low = replace(case, plan=replace(case.plan, dtype="bfloat16"))
-    return _resumes(subject, low, "bfloat16 parameters, resumed from saved state")
+    evidence = _resumes(subject, low, "bfloat16 parameters, resumed from saved state")
+    casts = "" if evidence.violated else _until_saved(subject, low)[1].cast_on_loading()
+    return workbench.violation(f"bfloat16 parameters: loading casts {casts}") if casts else evidence
 
 
 def _resumes(
@@ -87,13 +90,13 @@ def _resumes(
 ) -> Evidence:
     """Compare with and without the interruption; ``cast`` False: in float32 where loading casts what was saved."""
     expected, run = _until_saved(subject, case)
+    _go_on(run, case, expected)
     casts = "" if cast else run.cast_on_loading()
     if casts and not case.plan.dtype:
         single = replace(case, plan=replace(case.plan, dtype="float32"))
         return _resumes(subject, single, what, through_file=through_file, cast=False)
     if casts:
-        return workbench.vacuous(f"{casts} is kept in another dtype than its parameter")
-    _go_on(run, case, expected)
+        return workbench.vacuous(f"loading casts {casts}")
     if subject.traits["randomness"] == "private" and not _repeats(subject, case, expected):
         return workbench.vacuous("its own random numbers are others in every run")
     seen, run = _until_saved(subject, case)

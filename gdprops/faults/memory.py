@@ -126,6 +126,16 @@ class KeepsItsMeanInFloat32(PlainDescent):
         return direction
 
 
+class KeepsItsClockInFloat32(PlainDescent):
+    """Counts in a tensor, and trusts load_state_dict to leave it alone: in bfloat16 256 + 1 is 256."""
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        memory = self.memory(p)
+        memory["clock"] = memory.get("clock", torch.zeros((), dtype=torch.float32)) + 1
+        direction: Tensor = g * (1 - 0.5 ** float(memory["clock"]))
+        return direction
+
+
 class Clock:
     """What a clock could be, and a file that is read with weights_only cannot hold."""
 
@@ -237,6 +247,13 @@ FAULTS = (
         KeepsItsMeanInFloat32,
         "optimizer.resume-low-precision",
         source="pytorch/pytorch#43706, pytorch/pytorch#74424",
+    ),
+    claims_nothing(
+        "keeps-its-clock-in-float32",
+        "Loading casts the clock of bfloat16 parameters, which then stands still at 256.",
+        KeepsItsClockInFloat32,
+        "optimizer.resume-low-precision",
+        source="pytorch/pytorch#74424",
     ),
     claims_nothing(
         "saves-objects",

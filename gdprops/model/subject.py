@@ -158,7 +158,7 @@ class Run(Protocol):
         """
 
     def cast_on_loading(self) -> str:
-        """Return the name of a state that loading would cast, as its dtype is not its parameter's; else nothing."""
+        """Return which number that is kept of a tensor loading casts, from which dtype to which; else nothing."""
 
     def add_group(self, indices: Sequence[int], rate: float | None) -> None:
         """Hand over further tensors in a group of their own, as ``add_param_group`` does."""

@@ -135,7 +135,7 @@ class RecordedRun:
         return RecordedRun(resumed, self._subject, self._lines, self._count)
 
     def cast_on_loading(self) -> str:
-        """Return the name of a state that loading would cast."""
+        """Return which number that is kept of a tensor loading casts."""
         return self._run.cast_on_loading()
 
     def add_group(self, indices: Sequence[int], rate: float | None) -> None:

@@ -489,7 +489,16 @@ def test_what_loading_casts_is_resumed_where_it_does_not() -> None:
     run = found.subject.start(CASE.tensors, CASE.plan)
     assert run.cast_on_loading() == ""
     run.step(CASE.gradients[0])
-    assert run.cast_on_loading() == "mean"
+    assert run.cast_on_loading() == "state[w1]['mean'] from float32 to float64"
+
+
+def test_a_clock_that_loading_casts_is_seen_before_it_stands_still() -> None:
+    evidence = examined(suspected("keeps-its-clock-in-float32"), "resume-low-precision", CASE)
+    assert evidence.violated
+    assert evidence.reason == "bfloat16 parameters: loading casts state[w1]['clock'] from float32 to bfloat16"
+    with isolated():
+        left_alone = measured_subject(optimizer(torch.optim.Adam, lr=0.5), Settings())
+    assert not examined(left_alone, "resume-low-precision", CASE).violated
 
 
 class KeepsTheLastGradientUnderAName(PlainDescent):
