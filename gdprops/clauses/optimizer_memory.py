@@ -55,7 +55,7 @@ def state_not_aliased(subject: Subject, case: UpdateCase) -> Evidence:
     statement="A step leaves the gradients as they are.",
     source="pytorch#12218, and pytorch#92706 in foreach paths alone: weight decay written into p.grad; pcx#67: scaled "
     "gradients compound at the next step.",
-    decision="Bytes of .grad (of the arrays that were handed over) after every step, as it is constructed and with "
+    decision="Bytes of .grad (of the arrays that were handed over) after every step; and as the user builds it, with "
     "each implementation (foreach, fused, ...).",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
@@ -70,9 +70,10 @@ def gradient_untouched(subject: Subject, case: UpdateCase) -> Evidence:
 
 
 def _untouched(subject: Subject, case: UpdateCase, way: dict[str, bool]) -> Evidence:
+    """Look after the gradients as a case has it, or in an implementation, with no option that nobody has asked for."""
     what = "".join(f"{flag}=True, " for flag, on in way.items() if on) + "the gradient after the step"
     try:
-        return _left(subject, replace(case, plan=replace(case.plan, options={**case.plan.options, **way})), what)
+        return _left(subject, replace(case, plan=replace(case.plan, options=way or case.plan.options)), what)
     except SubjectCrash as crash:
         if not way:
             raise

@@ -269,7 +269,9 @@ TWINS = (
     _twin("many-substeps", ManySubsteps),
     _twin("torch-sgd", torch.optim.SGD, rule="sgd", fused=False),  # fused momentum crashes where a gradient is late
     _twin("torch-sgd-foreach", torch.optim.SGD, momentum=0.5, foreach=True, fused=False),
-    _twin("torch-nesterov", torch.optim.SGD, rule="nesterov", momentum=0.9, nesterov=True, fused=False),
+    _twin(  # torch's foreach path writes Nesterov's momentum into .grad
+        "torch-nesterov", torch.optim.SGD, rule="nesterov", momentum=0.9, nesterov=True, foreach=False, fused=False
+    ),
     _twin("torch-adam", torch.optim.Adam, rule="adam", lr=0.01),
     _twin("torch-adamw-foreach", torch.optim.AdamW, rule="adamw", lr=0.01, foreach=True),
     _twin("hand-written-momentum", Momentum),
