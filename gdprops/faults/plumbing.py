@@ -45,6 +45,18 @@ class StopsAtAMissingGradient(PlainDescent):
                 self.move(p, p.grad, group)
 
 
+class ClipsAsItGoes(PlainDescent):
+    """Clips each gradient by the norm of all while it goes over them: later ones see the earlier ones clipped."""
+
+    def move_all(self) -> None:
+        pairs = [
+            (p, p.grad.clone(), group) for group in self.param_groups for p in group["params"] if p.grad is not None
+        ]
+        for p, g, group in pairs:
+            g.div_(max(sum(float(other.square().sum()) for _, other, _ in pairs) ** 0.5, 0.125))
+            self.move(p, g, group)
+
+
 class StepsOldGroups(PlainDescent):
     """Keeps the groups that it was built with; loading replaces ``param_groups`` and changes nothing."""
 
@@ -196,6 +208,12 @@ FAULTS = (
         FrozenEnterTheNorm,
         "step.frozen-untouched",
         source="ahrefs/ocannl#673",
+    ),
+    claims_nothing(
+        "clips-as-it-goes",
+        "The norm over all parameters is computed anew for each, from gradients that are clipped one by one.",
+        ClipsAsItGoes,
+        "optimizer.parameter-order",
     ),
     claims_nothing(
         "remembers-other-runs",

@@ -54,6 +54,9 @@ DISPLACEMENT_ULPS = 2.0
 # TensorFlow and of XLA, float64), 6.1 (sigmoid of TensorFlow, float32); 1.8 in NumPy and torch in float64.
 ELEMENTARY = 8.0
 
+# Rules that find their own rate run away on a gradient that never turns round: Prodigy overflows float32 after some
+# eighty steps. What couples parameters is compared before that.
+COUPLED_STEPS = 12
 # By which factors a gradient is replaced to see whether the step answers to it. The sign of an average over a thousand
 # steps turns only where the new term outweighs the old ones; a rule that leaves out such a spike answers to the first.
 OTHER_GRADIENTS = (-8.0, -(2.0**20))
