@@ -70,22 +70,35 @@ PAIR = ((0, 1), (2,))
 def randomness(probe: Probe) -> None:
     """Every run starts from the same global random numbers: what differs then is drawn privately.
 
-    A generator that every optimizer seeds alike repeats; it is seen where it is drawn from.
+    A generator that every optimizer seeds alike repeats; it is seen where it is drawn from. Some rules draw in one
+    precision only, to round to it.
     """
-    first, again = probe.trajectory()[-1], probe.trajectory()[-1]
-    elsewhere = probe.trajectory(replace(probe.plan(), seed=1))[-1]
     what = "the same four steps twice, and from other global random numbers"
+    for trial in _in_every_precision(probe):
+        value, how = _random_numbers(trial)
+        if value != "none":
+            probe.note("randomness", value, f"{what}, in {trial.dtype}{how}")
+            return
+    probe.note("randomness", "none", what)
+
+
+def _in_every_precision(probe: Probe) -> list[Probe]:
+    accepted = probe.found["dtypes"].value.split("+") if "dtypes" in probe.found else []
+    names = [name for name in ("float64", "float32") if name in accepted]
+    return [Probe(probe.subject, np.dtype(name), rated=probe.rated) for name in names] or [probe]
+
+
+def _random_numbers(probe: Probe) -> tuple[str, str]:
+    """Return which random numbers four steps draw, and more on how that was seen."""
+    first, again = probe.trajectory()[-1], probe.trajectory()[-1]
     if differ(first, again):
-        probe.note("randomness", "private", what)
-    elif differ(first, elsewhere):
-        probe.note("randomness", "global", what)
-    elif _has_its_own_generator(probe):
-        probe.note("randomness", "private", f"{what}: it repeats, and draws from a generator of its own")
-    else:
-        probe.note("randomness", "none", what)
+        return "private", ""
+    if differ(first, probe.trajectory(replace(probe.plan(), seed=1))[-1]):
+        return "global", ""
+    return ("private", ": it repeats, and draws from a generator of its own") if _has_its_own(probe) else ("none", "")
 
 
-def _has_its_own_generator(probe: Probe) -> bool:
+def _has_its_own(probe: Probe) -> bool:
     run = probe.subject.start(probe.tensors(), probe.plan())
     return any(run.draws_privately(gradients) for gradients in probe.steps())
 

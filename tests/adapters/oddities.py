@@ -122,6 +122,14 @@ class PrivatelyNoisy(Rule):
         p.sub_(group["lr"] * g * (1 + torch.rand(g.shape, generator=self.source, dtype=g.dtype)))
 
 
+class RoundsByChance(Rule):
+    """Draws where it rounds, which is in float32."""
+
+    def move(self, number: int, group: dict[str, Any], p: Tensor, g: Tensor) -> None:
+        noise = torch.rand_like(g) * 2.0**-20 if p.dtype == torch.float32 else 0.0
+        p.sub_(group["lr"] * g * (1 + noise))
+
+
 class PrivatelyNoisyAlike(Rule):
     def __init__(self, params: Any, lr: float = 0.1) -> None:
         super().__init__(params, lr)

@@ -175,6 +175,7 @@ def test_the_response_to_the_rate(factory: Any, response: str, *, rate: bool) ->
     [
         (oddities.Rule, "none"),
         (oddities.Noisy, "global"),
+        (oddities.RoundsByChance, "global"),
         (oddities.PrivatelyNoisy, "private"),
         (oddities.PrivatelyNoisyAlike, "private"),
     ],
