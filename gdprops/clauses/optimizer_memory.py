@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.fed import FED, FED_ALSO_BY_CLOSURES, REPEATABLE, implementations_of, same_trajectory
 from gdprops.clauses.lazy import lazy
@@ -13,6 +13,8 @@ from gdprops.model.clause import Level, Needs, View, clause
 from gdprops.model.subject import Delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gdprops.clauses import workbench
     from gdprops.clauses.playing import Weights
     from gdprops.model.case import Plan, UpdateCase
@@ -55,8 +57,8 @@ def state_not_aliased(subject: Subject, case: UpdateCase) -> Evidence:
     statement="A step leaves the gradients as they are.",
     source="pytorch#12218, and pytorch#92706 in foreach paths alone: weight decay written into p.grad; pcx#67: scaled "
     "gradients compound at the next step.",
-    decision="Bytes of .grad (of the arrays that were handed over) after every step; and as the user builds it, with "
-    "each implementation (foreach, fused, ...).",
+    decision="Bytes of .grad (of the arrays that were handed over) after every step; and with each implementation "
+    "(foreach, fused, ...), as the user builds it but for decay and maximize.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("decays-into-the-gradient", "foreach-decays-into-the-gradient"),
@@ -70,14 +72,19 @@ def gradient_untouched(subject: Subject, case: UpdateCase) -> Evidence:
 
 
 def _untouched(subject: Subject, case: UpdateCase, way: dict[str, bool]) -> Evidence:
-    """Look after the gradients as a case has it, or in an implementation, with no option that nobody has asked for."""
+    """Look after the gradients as a case has it, or in an implementation with what is known to be written there."""
     what = "".join(f"{flag}=True, " for flag, on in way.items() if on) + "the gradient after the step"
     try:
-        return _left(subject, replace(case, plan=replace(case.plan, options=way or case.plan.options)), what)
+        return _left(subject, replace(case, plan=replace(case.plan, options=_written(case.plan.options, way))), what)
     except SubjectCrash as crash:
         if not way:
             raise
         return workbench.vacuous(f"{what}: {crash}")
+
+
+def _written(drawn: Mapping[str, Any], way: dict[str, bool]) -> Mapping[str, Any]:
+    kept = {key: value for key, value in drawn.items() if key in workbench.decisions.WRITTEN_INTO_GRADIENTS}
+    return {**kept, **way} if way else drawn
 
 
 def _left(subject: Subject, case: UpdateCase, what: str) -> Evidence:

@@ -93,12 +93,12 @@ def _untouched(case: UpdateCase, seen: Sequence[Weights], allowed: Sequence[floa
 
 
 def _only_its_own_steps(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
-    """Compare every tensor that ever lacks a gradient with a run on that tensor alone, without those steps."""
+    """Compare every tensor with a run on it alone, without the steps in which it has no gradient."""
     given = [[t for t, step in enumerate(case.gradients) if step[i] is not None] for i in range(len(case.tensors))]
     return workbench.combine(
         _as_alone(subject, case, [seen[0][i], *(seen[t + 1][i] for t in steps)], i, steps)
         for i, steps in enumerate(given)
-        if 0 < len(steps) < len(case.gradients)
+        if steps
     )
 
 
@@ -110,7 +110,7 @@ def _as_alone(subject: Subject, case: UpdateCase, seen: Sequence[Array], i: int,
         return stepped_by_copies(subject, other, case.plan, (i,))
 
     own, alone, names = [[w] for w in seen], by_a_copy(part), workbench.names_of(case)[i : i + 1]
-    what = "against the same steps without those that have no gradient"
+    what = "against a run on it alone, without steps that have no gradient"
     if subject.traits["separability"] == "tensor":
         rough = workbench.decisions.BFLOAT16_SHARE
         return workbench.rounded_alike(part, own, alone, by_a_copy, what, rough=rough, names=names)

@@ -65,11 +65,15 @@ def _alike(changed: Played | None, base: Played) -> bool:
 
 
 def _changed(subject: Subject, case: UpdateCase) -> Iterator[tuple[str, Plan]]:
-    """Yield every published hyperparameter with a plan in which it has another value."""
+    """Yield every published hyperparameter with a plan in which it has another value.
+
+    Of several epsilons the first one guards a division; what the others do depends on the rule.
+    """
     for name, value in subject.settings.items():
         if name in workbench.decisions.ALTERNATIVES:
             for label, others in workbench.alternatives(name, value).items():
-                yield label, _with(case.plan, **{name: others[case.order[0] % len(others)]})
+                if name != "eps" or label in ("eps", "eps[0]"):
+                    yield label, _with(case.plan, **{name: others[case.order[0] % len(others)]})
     if case.plan.rates is not None and _rate_acts(subject, case):
         yield "lr (in param_groups)", replace(case.plan, rates=tuple(rate / 2 for rate in case.plan.rates))
 

@@ -151,7 +151,6 @@ FAULTS = (
         "Extrapolated parameters are put back only where the closure gives a gradient.",
         LeavesAheadWhatHasNoGradient,
         "optimizer.missing-gradient",
-        source="schedulefree 1.4.1, SGDScheduleFreeClosure",
     ),
     claims_nothing(
         "maximize-turns-the-decay",

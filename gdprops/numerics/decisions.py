@@ -61,6 +61,9 @@ COUPLED_STEPS = 12
 # steps turns only where the new term outweighs the old ones; a rule that leaves out such a spike answers to the first.
 OTHER_GRADIENTS = (-8.0, -(2.0**20))
 
+# What an implementation is known to write into .grad (pytorch#12218, pytorch#92706).
+WRITTEN_INTO_GRADIENTS = ("weight_decay", "maximize")
+
 # In units of ulp: an entry whose expected displacement is smaller may or may not move.
 UNDECIDED_MOVE = 4.0
 

@@ -15,7 +15,7 @@ from gdprops.adapters.isolation import isolated
 from gdprops.adapters.torch_optimizer import optimizer
 from gdprops.clauses import catalogue
 from gdprops.clauses.alike import alternatives, rounded_alike
-from gdprops.faults.correct import Adam, AMSGrad, Maximizing, Momentum, PlainDescent
+from gdprops.faults.correct import Adam, AMSGrad, Group, Maximizing, Momentum, PlainDescent
 from gdprops.faults.twin_optimizers import Extrapolates
 from gdprops.model.arrays import Array
 from gdprops.model.case import Plan, UpdateCase
@@ -74,7 +74,7 @@ SAID = (
     Said(
         "clock-advances-without-a-gradient",
         "missing-gradient",
-        "against the same steps without those that have no gradient",
+        "against a run on it alone, without steps that have no gradient",
         ("w2",),
         3,
     ),
@@ -264,6 +264,45 @@ def test_a_hyperparameter_may_act_through_a_method_of_the_optimizers_own(kind: A
     assert evidence.acts_later is not None
     with isolated():
         assert evidence.acts_later("beta") is acts
+
+
+class TwoEpsilons(PlainDescent):
+    """Has an epsilon for its rate too, as Adafactor has, and one that nothing reads where it is not scaled."""
+
+    def __init__(self, params: Any, lr: float = 0.5, eps: tuple[float, float] = (0.25, 0.001)) -> None:
+        super().__init__(params, lr)
+        self.eps = eps
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        p.sub_(group["lr"] * g / (g.abs() + self.eps[0]))
+
+
+def test_of_several_epsilons_the_first_has_to_act() -> None:
+    with isolated():
+        found = measured_subject(optimizer(TwoEpsilons, lr=0.5), Settings())
+    assert examined(found, "hyperparameters-act", CASE).silent == frozenset()
+
+
+class StopsAtAGroupWithoutGradients(PlainDescent):
+    """Returns where a group has no gradient, as torch's first multi-tensor SGD did."""
+
+    def move_all(self) -> None:
+        for group in self.param_groups:
+            held = [p for p in group["params"] if p.grad is not None]
+            if not held:
+                return
+            for p in held:
+                self.move(p, p.grad, group)
+
+
+def test_a_group_behind_one_without_gradients_moves_as_if_it_were_alone() -> None:
+    with isolated():
+        found = measured_subject(optimizer(StopsAtAGroupWithoutGradients, lr=0.5), Settings())
+    case = without(replace(CASE, plan=Plan(((1,), (0, 2, 3)), (0.5, 0.5))), 1, 1)
+    evidence = examined(found, "missing-gradient", case)
+    assert evidence.violated
+    assert evidence.reason == "against a run on it alone, without steps that have no gradient"
+    assert evidence.blame == ("w1",)
 
 
 class RootsOfSquares(PlainDescent):
