@@ -15,6 +15,7 @@ from gdprops.clauses.fed import (
     same_trajectory,
 )
 from gdprops.clauses.lazy import lazy
+from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.clause import Needs, View, clause
 
 if TYPE_CHECKING:
@@ -121,8 +122,7 @@ def late_group(subject: Subject, case: UpdateCase) -> Evidence:
     early, late = indices[:cut], indices[cut:]
     rate = None if case.plan.rates is None else case.plan.rates[0]
     seen = _with_late_group(subject, case, early, late, rate)
-    plan = replace(case.plan, groups=(late,), of_groups=() if rate is None else ({"lr": rate},))
-    fresh = workbench.feed(subject, case, plan, gradients=case.gradients[at:])
+    fresh = _fresh_on(subject, case, late, rate)
     separable = subject.traits["separability"] in SEPARABLE[1]
     names = workbench.names_of(case)
     alike = separable and subject.traits["clock"] in ("tensor", "group")
@@ -132,6 +132,16 @@ def late_group(subject: Subject, case: UpdateCase) -> Evidence:
         parts.append(_rest_alike(case, seen, alone, early, "a group was added later"))
     moved = workbench.differ(fresh[-1], case.tensors)
     return workbench.combine(parts) if moved else workbench.vacuous("the added group would not move")
+
+
+def _fresh_on(subject: Subject, case: UpdateCase, late: tuple[int, ...], rate: float | None) -> list[Weights]:
+    """Feed an optimizer on the late tensors, built with a group as it is added, with its rate if that is taken."""
+    plan, gradients = replace(case.plan, groups=(late,)), case.gradients[workbench.decisions.LATE_STEP :]
+    try:
+        given = replace(plan, of_groups=() if rate is None else ({"lr": rate},))
+        return workbench.feed(subject, case, given, gradients=gradients)
+    except (SubjectCrash, Unsupported):
+        return workbench.feed(subject, case, plan, gradients=gradients)
 
 
 def _with_late_group(

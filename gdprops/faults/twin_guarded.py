@@ -82,6 +82,27 @@ class NormalizesWithZeroStrength(PlainDescent):
         return g / torch.sqrt(1 + 0 * torch.linalg.vector_norm(g) ** 2)
 
 
+class ClonesItsRate(PlainDescent):
+    """Keeps a tensor of its own as every group's rate; a group that comes with a number only comes later."""
+
+    def __init__(self, params: Iterable[Any], lr: float = 0.5) -> None:
+        super().__init__(params, torch.tensor(lr, dtype=torch.float64))  # type: ignore[arg-type] # on purpose
+        for group in self.param_groups:
+            group["lr"] = group["lr"].clone()
+
+
+class RoundsByChance(PlainDescent):
+    """Rounds up or down by chance where parameters are bfloat16, and to the nearest elsewhere."""
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        if p.dtype != torch.bfloat16:
+            super().move(p, g, group)
+            return
+        exact = (p.float() - group["lr"] * g.float()).view(torch.int32)
+        raised = exact + torch.randint_like(exact, 1 << 16)
+        p.copy_((raised & -(1 << 16)).view(torch.float32))
+
+
 class SavesItsGenerator(GeneratorKeptOnSelf):
     """Adds noise from a generator of its own, seeded by the constructor and saved with the state."""
 
@@ -106,5 +127,7 @@ TWINS = (
     _twin("decays-matrices-alone", DecaysMatricesAlone),
     _twin("fixes-its-decay-by-group", FixesItsDecayByGroup),
     _twin("normalizes-with-zero-strength", NormalizesWithZeroStrength),
+    _twin("clones-its-rate", ClonesItsRate),
+    _twin("rounds-by-chance", RoundsByChance),
     _twin("saves-its-generator", SavesItsGenerator),
 )
