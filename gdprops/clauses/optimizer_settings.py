@@ -11,7 +11,7 @@ from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.clause import Level, Needs, View, clause
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gdprops.clauses import workbench
     from gdprops.clauses.playing import Weights
@@ -27,14 +27,20 @@ else:
     statement="Every hyperparameter whose meaning is published changes something; a learning rate that acts when it "
     "is given to the constructor also acts when it is changed in param_groups.",
     source="mlx#440: SGD with momentum 0 ignores weight decay; a learning rate that is read at construction only.",
-    decision="Once per run: weight_decay, momentum, eps, every one of the betas (also as beta, beta1, …), lr_decay and "
-    "momentum_decay, each changed in every example, the others as the user has them. One that has changed neither "
-    "weights nor state in any is a violation, where at least half of the examples and ten could show it, and where "
-    "1200 steps with matrices of at least 48 by 48 entries do not show it either: some rules wait for that. Nor calls, "
-    "after every step, of the optimizer's own further methods that read it (Sophia's update_hessian()); nor, of eps, "
-    "the same steps with a decay: it may guard a division that only decaying weights take part in.",
+    decision="Once per run: weight_decay, momentum, eps, every one of the betas (also as beta, beta1, …), lr_decay, "
+    "momentum_decay, amsgrad, centered and the rate, each changed in every example, the others as the user has them. "
+    "One that has changed neither weights nor state in any is a violation, where at least half of the examples and "
+    "ten could show it, and where 1200 steps with matrices of at least 48 by 48 entries do not show it either: some "
+    "rules wait for that. Nor calls, after every step, of the optimizer's own further methods that read it (Sophia's "
+    "update_hessian()); nor, of eps and momentum_decay, the same steps with a decay or with any switch turned: they "
+    "may belong to it.",
     view=View.OPTIMIZER,
-    refuted_by=("weight-decay-ignored-without-momentum", "rate-read-at-construction", "decay-rate-is-a-constant"),
+    refuted_by=(
+        "weight-decay-ignored-without-momentum",
+        "rate-read-at-construction",
+        "decay-rate-is-a-constant",
+        "amsgrad-does-nothing",
+    ),
     cases=lambda domain: workbench.feeds(
         domain, workbench.Feed(least_steps=7, most_steps=8, zeros=False, groups=False, own_rate=False, options=False)
     ),
@@ -46,14 +52,7 @@ def hyperparameters_act(subject: Subject, case: UpdateCase) -> Evidence:
         return workbench.vacuous("nothing moves")
     plans = dict(_changed(subject, case))
     silent = [label for label, plan in plans.items() if _alike(_played_if_taken(subject, case, plan), base)]
-    return workbench.unanswered(
-        silent,
-        lambda label: (
-            (label == "eps" and _acts_beside_decay(subject, case, plans[label]))
-            or _acts_when_called(subject, case, plans[label], label.partition("[")[0])
-            or _acts_later(subject, case, plans[label])
-        ),
-    )
+    return workbench.unanswered(silent, lambda label: _acts_elsewhere(subject, case, label, plans[label]))
 
 
 Played = tuple["list[Weights]", bytes]
@@ -74,6 +73,9 @@ def _changed(subject: Subject, case: UpdateCase) -> Iterator[tuple[str, Plan]]:
             for label, others in workbench.alternatives(name, value).items():
                 if name != "eps" or label in ("eps", "eps[0]"):
                     yield label, _with(case.plan, **{name: others[case.order[0] % len(others)]})
+    for name in workbench.decisions.SWITCHES:
+        if isinstance(subject.settings.get(name), bool):
+            yield name, _with(case.plan, **{name: not subject.settings[name]})
     if case.plan.rates is not None and _rate_acts(subject, case):
         yield "lr (in param_groups)", replace(case.plan, rates=tuple(rate / 2 for rate in case.plan.rates))
 
@@ -82,10 +84,28 @@ def _with(plan: Plan, **changed: Any) -> Plan:
     return replace(plan, options={**plan.options, **changed})
 
 
-def _acts_beside_decay(subject: Subject, case: UpdateCase, plan: Plan) -> bool:
-    """Say whether a plan changes anything where the weights decay: LARS divides by norms only there."""
-    decay = {"weight_decay": workbench.decisions.ALTERNATIVES["weight_decay"][0]}
-    one, other = (_played_if_taken(subject, case, _with(each, **decay)) for each in (case.plan, plan))
+def _acts_elsewhere(subject: Subject, case: UpdateCase, label: str, plan: Plan) -> bool:
+    """Say whether what was silent acts in other circumstances, asked in the order of what they cost."""
+    return (
+        (label in BELONGING and _acts_beside(subject, case, plan))
+        or _acts_when_called(subject, case, plan, label.partition("[")[0])
+        or _acts_later(subject, case, plan)
+    )
+
+
+BELONGING = ("eps", "momentum_decay")
+"""Hyperparameters that may belong to others."""
+
+
+def _acts_beside(subject: Subject, case: UpdateCase, plan: Plan) -> bool:
+    """Say whether a plan changes anything with a decay (LARS divides by norms only there), or a switch turned."""
+    others: dict[str, Any] = {"weight_decay": workbench.decisions.ALTERNATIVES["weight_decay"][0]}
+    others |= {name: not value for name, value in subject.settings.items() if isinstance(value, bool)}
+    return any(_differ_with(subject, case, plan, {name: value}) for name, value in others.items())
+
+
+def _differ_with(subject: Subject, case: UpdateCase, plan: Plan, options: Mapping[str, Any]) -> bool:
+    one, other = (_played_if_taken(subject, case, _with(each, **options)) for each in (case.plan, plan))
     return one is not None and other is not None and not _alike(other, one)
 
 

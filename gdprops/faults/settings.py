@@ -64,6 +64,13 @@ class DecayRateIsAConstant(Momentum):
         super().__init__(params, lr, beta=beta)
 
 
+class AMSGradDoesNothing(Momentum):
+    """Takes the switch, and keeps no maximum."""
+
+    def __init__(self, params: Iterable[Any], lr: float = 0.5, amsgrad: bool = False) -> None:
+        super().__init__(params, lr, amsgrad=amsgrad)
+
+
 class TakesAnyRate(PlainDescent):
     """Checks nothing."""
 
@@ -127,6 +134,12 @@ FAULTS = (
         "decay-rate-is-a-constant",
         "The decay rate of the momentum stands in the groups, and nothing reads it.",
         DecayRateIsAConstant,
+        "optimizer.hyperparameters-act",
+    ),
+    claims_nothing(
+        "amsgrad-does-nothing",
+        "A switch stands in the groups, and nothing reads it.",
+        AMSGradDoesNothing,
         "optimizer.hyperparameters-act",
     ),
     claims_nothing(

@@ -253,6 +253,8 @@ ALTERNATIVES: dict[str, tuple[float, ...]] = {
     **dict.fromkeys(("betas", "beta", "beta1", "beta2", "beta3"), (0.5, 0.25)),
     "eps": (0.25, 2.0),
 }
+# Switches whose meaning is published, and that need no other one.
+SWITCHES = ("amsgrad", "centered")
 # Any other number times these.
 FACTORS = (0.5, 2.0)
 # A rate that may be read at construction only.

@@ -219,6 +219,7 @@ def test_the_same_cases_done_right_are_no_violations(build: Callable[[], Any]) -
         ("weight-decay-ignored-without-momentum", "weight_decay"),
         ("rate-read-at-construction", "lr (in param_groups)"),
         ("decay-rate-is-a-constant", "beta"),
+        ("amsgrad-does-nothing", "amsgrad"),
     ],
 )
 def test_a_hyperparameter_that_changes_nothing_is_silent_in_each_case(fault: str, name: str) -> None:
@@ -264,6 +265,27 @@ def test_a_hyperparameter_may_act_through_a_method_of_the_optimizers_own(kind: A
     assert evidence.acts_later is not None
     with isolated():
         assert evidence.acts_later("beta") is acts
+
+
+class Nesterov(Momentum):
+    """Looks ahead by a share that shrinks by ``momentum_decay``, where it is told to look ahead."""
+
+    def __init__(self, params: Any, lr: float = 0.5, nesterov: bool = False, momentum_decay: float = 0.25) -> None:
+        super().__init__(params, lr, nesterov=nesterov, momentum_decay=momentum_decay)
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        ahead: Tensor = super().direction(p, g)
+        (group,) = (group for group in self.param_groups if any(p is q for q in group["params"]))
+        return ahead + group["momentum_decay"] * g if group["nesterov"] else ahead
+
+
+def test_a_decay_of_the_momentum_may_belong_to_a_switch() -> None:
+    with isolated():
+        found = measured_subject(optimizer(Nesterov, lr=0.5), Settings())
+        evidence = examined(found, "hyperparameters-act", CASE)
+        assert evidence.silent == frozenset({"momentum_decay"})
+        assert evidence.acts_later is not None
+        assert evidence.acts_later("momentum_decay")
 
 
 class TwoEpsilons(PlainDescent):
