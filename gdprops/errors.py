@@ -39,12 +39,20 @@ class Uncertified(GdpropsError):
 
 
 class SubjectStopped(BaseException):
-    """The subject used up what it may use. Not an ``Exception``: a subject's own ``except`` must not swallow it."""
+    """The subject used up what it may use, or spoilt it.
+
+    Not an ``Exception``: a subject's own ``except`` must not swallow it.
+    """
 
 
 @final
 class SubjectTimeout(SubjectStopped):
     """The subject used up its time."""
+
+
+@final
+class SubjectPoisons(SubjectStopped):
+    """The subject has changed what the whole process computes with: what comes after it would mean nothing."""
 
 
 @final

@@ -144,7 +144,7 @@ def test_an_interrupted_run_prints_what_was_found(run: Run) -> None:
     code, out, err = run("check", "ctrl:c")
     assert code == 130
     assert err == "gdprops: interrupted; this is what was found so far\n"
-    assert out.endswith("ctrl:c: of 1 clause, 1 held, 0 violated.\n")
+    assert out.endswith("ctrl:c: interrupted; of 1 clause, 1 held, 0 violated.\n")
 
 
 def test_an_interruption_before_any_result_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,7 +350,7 @@ def test_a_signal_ends_the_run_with_what_was_found(
         out, err = process.communicate(timeout=30)
     assert process.returncode == code
     assert err == "gdprops: interrupted; this is what was found so far\n"
-    assert "slow:one: of" in out
+    assert "slow:one: interrupted; of" in out
     data = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert (data["subject"], data["complete"]) == ("slow:one", False)
 

@@ -20,12 +20,19 @@ def optimizers_in(where: str) -> dict[str, Callable[..., Any]]:
     """Return the optimizers of ``package.module``, ``file.py`` or a registry ``module:function``, by name.
 
     A registry function takes no arguments and returns classes, a mapping from names to factories, or names in its
-    own module. Raises `UsageError` in one line where there is nothing to examine.
+    own module. What has two names is returned once. Raises `UsageError` in one line where there is nothing to examine.
     """
     found = _registered(where) if ":" in where else _defined(import_module(where))
     if not found:
         raise UsageError(f"{where} has no optimizers: no public subclass of torch.optim.Optimizer")
-    return dict(sorted(found.items()))
+    return dict(sorted(_once(found).items()))
+
+
+def _once(found: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
+    """Return every class or function once, by the name that it calls itself by where that is one of its names."""
+    named = {id(factory): name for name, factory in reversed(list(found.items()))}
+    named |= {id(factory): name for name, factory in found.items() if getattr(factory, "__name__", "") == name}
+    return {name: found[name] for name in named.values()}
 
 
 def _defined(module: ModuleType) -> dict[str, Callable[..., Any]]:
@@ -40,6 +47,8 @@ def _is_optimizer(value: object) -> bool:
 
 def _registered(where: str) -> dict[str, Callable[..., Any]]:
     registry = import_name(where)
+    if _is_optimizer(registry):
+        raise UsageError(f"{where} is an optimizer, and no function that returns several: gdprops check {where}")
     if not callable(registry):
         raise UsageError(f"{where} is a {type(registry).__name__}; expected a function that returns optimizers")
     try:

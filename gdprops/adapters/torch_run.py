@@ -15,6 +15,7 @@ from gdprops.adapters.optimizer_state import cast_between, through_a_file
 from gdprops.adapters.own_methods import methods_reading
 from gdprops.adapters.torch_memory import digest, laid_out, shared_memory
 from gdprops.adapters.torch_random import PrivateDraws
+from gdprops.adapters.undisturbed import undisturbed
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import STRIDED, TRANSPOSED
 from gdprops.model.subject import CALLED_BLINDLY, Delivery, Gradients, Look, Stepped, linear
@@ -73,7 +74,7 @@ class TorchRun:
             self.step_closure(linear(gradients))
             return
         self._deliver(gradients, delivery)
-        with self._subject.calls.to("step()"), default_dtype(self._plan):
+        with undisturbed("step()"), self._subject.calls.to("step()"), default_dtype(self._plan):
             self._optimizer.step()
 
     def draws_privately(self, gradients: Gradients) -> bool:
@@ -100,7 +101,7 @@ class TorchRun:
             self._deliver(gradients, Delivery.ASSIGNED)
             return torch.tensor(loss, dtype=torch.float64)
 
-        with self._subject.calls.to("step(closure)"):
+        with undisturbed("step(closure)"), self._subject.calls.to("step(closure)"):
             returned = self._optimizer.step(closure)  # type: ignore[arg-type] # torch itself returns tensors from closures
         return Stepped(called, _number(returned))
 
@@ -238,8 +239,11 @@ class TorchRun:
 @contextmanager
 def default_dtype(plan: Plan) -> Iterator[None]:
     """Compute in float64 what has no dtype of its own, where a plan asks for that."""
+    if not plan.wide:
+        yield
+        return
     before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64 if plan.wide else before)
+    torch.set_default_dtype(torch.float64)
     try:
         yield
     finally:

@@ -36,7 +36,8 @@ def summary_line(outcome: Outcome) -> str:
     verdicts = outcome.of(About.SUBJECT) or outcome.verdicts
     parts = [_part(verdicts, status) for status in PHRASES]
     counts = ", ".join(part for part in parts if part)
-    return f"{outcome.subject}: of {plural(len(verdicts), 'clause')}, {counts}."
+    done = "" if outcome.complete else "interrupted; "
+    return f"{outcome.subject}: {done}of {plural(len(verdicts), 'clause')}, {counts}."
 
 
 def _part(verdicts: Sequence[Verdict], status: Status) -> str:

@@ -27,8 +27,8 @@ def read_survey(path: str) -> Survey:
         return survey_from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(f"{path} is not a survey that gdprops wrote ({type(error).__name__}: {error})") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise UsageError(f"{path} is not a survey: expected a file that gdprops survey --json has written") from None
 
 
 def unfinished(path: str | None, asked: Mapping[str, Any]) -> list[Entry]:

@@ -135,6 +135,9 @@ class Surveying:
 
         everywhere = examine_all if ray is None else partial(examine_on_ray, address=ray)
         waiting = [job for job in self._jobs if job.key not in self._entries]
+        if self._entries:
+            done = f"{len(self._entries)} of {plural(len(self._jobs), 'optimizer')} are taken from {self._path}"
+            click.echo(f"gdprops: {done}, which was interrupted; remove it to examine them again", err=True)
         try:
             for entry in everywhere(waiting, self._settings, workers=workers, limits=limits, seen=self._tell):
                 self._keep(entry)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from gdprops.model.survey import Change, Entry, Survey
 
 HEADINGS = ("held", "red", "vacuous", "n/a")
+KNOWN = {"separability": "separability", "rate": "lr_response"}
+"""The traits that have a column of their own."""
+NARROW = 72
+"""A terminal of fewer columns shows the names, what held and what is red."""
 
 
 def print_survey(console: Console, survey: Survey) -> None:
@@ -33,15 +37,17 @@ def print_survey(console: Console, survey: Survey) -> None:
 def _table(survey: Survey, *, width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, width=min(width, 120))
     table.add_column("optimizer", overflow="fold", ratio=1)
-    table.add_column("separability", overflow="fold")
-    table.add_column("rate", overflow="fold")
-    for heading in HEADINGS:
+    known = KNOWN if width >= NARROW else {}
+    for heading in known:
+        table.add_column(heading, overflow="fold")
+    for heading in (*HEADINGS, "CPU s") if width >= NARROW else HEADINGS[:2]:
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("CPU s", justify="right", no_wrap=True)
     for where, entries in groupby(survey.entries, key=lambda entry: entry.key.rpartition(":")[0]):
         table.add_row(Text(where, style="italic"))
         for entry in entries:
-            table.add_row(*_row(entry))
+            name, *numbers, seconds = _row(entry)
+            kept = [*numbers, seconds] if width >= NARROW else numbers[:2]
+            table.add_row(name, *(Text(entry.traits.get(key, "")) for key in known.values()), *kept)
     return table
 
 
@@ -49,12 +55,11 @@ def _row(entry: Entry) -> list[Text]:
     count = {status: sum(v.status is status for v in entry.outcome.verdicts) for status in Status}
     red = count[Status.VIOLATED] + count[Status.ABORTED] + count[Status.ERROR]
     name = Text(f"  {entry.key.rpartition(':')[2]}", style="bold red" if entry.failed else "")
-    if entry.unusable:
-        name.append(" (not examined)", style="dim")
+    if entry.unusable or entry.aborted:
+        name.append(" (not examined)" if entry.unusable else " (aborted)", style="dim")
     numbers = [count[Status.HELD], red, count[Status.VACUOUS], count[Status.NOT_APPLICABLE]]
-    known = [entry.traits.get("separability", ""), entry.traits.get("lr_response", "")]
     seconds = f"{entry.outcome.timing.get('cpu_seconds', 0.0):.1f}"
-    return [name, *map(Text, known), *(Text(str(n) if n else "") for n in numbers), Text(seconds)]
+    return [name, *(Text(str(n) if n else "") for n in numbers), Text(seconds)]
 
 
 def _print_red(console: Console, entry: Entry) -> None:
@@ -72,9 +77,10 @@ def _print_red(console: Console, entry: Entry) -> None:
 def summary(survey: Survey) -> str:
     """Return one sentence: how many were examined, how many are red, how many could not be examined."""
     examined = [entry for entry in survey.entries if not entry.unusable]
-    red = sum(entry.failed for entry in examined)
+    aborted = sum(bool(entry.aborted) for entry in examined)
+    red = sum(entry.failed for entry in examined) - aborted
     rest = len(survey.entries) - len(examined)
-    unusable = f", {rest} could not be examined" if rest else ""
+    unusable = (f", {aborted} aborted" if aborted else "") + (f", {rest} could not be examined" if rest else "")
     unfinished = "" if survey.complete else " (interrupted: the same command goes on from its --json file)"
     return f"{plural(len(examined), 'optimizer')} examined, {red} with a required clause red{unusable}.{unfinished}"
 

@@ -40,7 +40,7 @@ def violation_text(verdict: Verdict, *, subject: str, width: int = 100) -> str:
 
 def one_line(verdict: Verdict) -> str:
     """Return a red verdict in one line: the clause, what is wrong, and where."""
-    said = [f"{verdict.clause} {verdict.status}"]
+    said = [f"{verdict.clause} {verdict.status}{' (recommended)' * (verdict.level is Level.RECOMMENDED)}"]
     if verdict.location is not None:
         where = verdict.location
         said.append(f"{place(where)}: seen {where.seen}, expected {where.expected}")

@@ -84,6 +84,23 @@ class Needs(Right):
         super().__init__(params, lr)
 
 
+Same = Right
+
+
+class Poisons(Right):
+    """Switches gradients off for whoever comes after it."""
+
+    def begin(self) -> None:
+        """Forget to switch them on again."""
+        torch.set_grad_enabled(False)
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override] # as above
+        """Move, and leave them off."""
+        loss = super().step(closure)
+        self.begin()
+        return loss
+
+
 def registry() -> list[str]:
     """Return names, as some packages do."""
     return ["right", "wrong"]
@@ -92,6 +109,11 @@ def registry() -> list[str]:
 def mapping() -> dict[str, Callable[..., Any]]:
     """Return factories by name."""
     return {"plain": Right}
+
+
+def twice() -> dict[str, Callable[..., Any]]:
+    """Return a class by two names."""
+    return {"Same": Right, "Right": Right, "wrong": Wrong}
 
 
 def numbers() -> list[int]:

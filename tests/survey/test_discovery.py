@@ -12,8 +12,13 @@ HERE = "tests.survey.optimizers"
 
 
 def test_a_module_has_its_public_optimizers() -> None:
-    assert list(optimizers_in(HERE)) == ["Dies", "Gathers", "Greedy", "Hangs", "Needs", "Right", "Wrong"]
+    assert list(optimizers_in(HERE)) == ["Dies", "Gathers", "Greedy", "Hangs", "Needs", "Poisons", "Right", "Wrong"]
     assert "Optimizer" not in optimizers_in("torch.optim")
+
+
+def test_two_names_of_one_class_are_one_row_with_its_own_name() -> None:
+    assert optimizers.Same is optimizers.Right
+    assert optimizers_in(f"{HERE}:twice") == {"Right": optimizers.Right, "wrong": optimizers.Wrong}
 
 
 @pytest.mark.parametrize(
@@ -31,6 +36,7 @@ def test_a_registry_names_them(function: str, expected: dict[str, object]) -> No
         ("torch.optin", "no module is named 'torch.optin'"),
         (f"{HERE}:numbers", "names 1, which its module does not have"),
         (f"{HERE}:HERE", "has no 'HERE'"),
+        (f"{HERE}:Right", f"{HERE}:Right is an optimizer, and no function that returns several: gdprops check {HERE}:"),
         ("no.py", "no such file: no.py"),
     ],
 )

@@ -41,6 +41,9 @@ def test_each_optimizer_gets_what_it_deserves(surveyed: Path) -> None:
     assert hung[0].reason == "the subject used more than its 1 s to show its traits (--timeout raises the limit)"
     assert any("ran out of memory" in v.reason for v in greedy if v.status is Status.ABORTED)
     assert not any(v.status is Status.VIOLATED for v in greedy)
+    poisoned = entries["Poisons"].outcome.verdicts
+    assert {v.status for v in poisoned} == {Status.ABORTED}
+    assert poisoned[0].reason == ("step() leaves torch changed for the whole process: gradients enabled True -> False")
 
 
 def test_what_was_aborted_for_one_reason_is_one_line(surveyed: Path) -> None:
@@ -48,6 +51,14 @@ def test_what_was_aborted_for_one_reason_is_one_line(surveyed: Path) -> None:
     print_survey(console, read_survey(f"{surveyed}/two.json"))
     (line,) = [line for line in console.file.getvalue().splitlines() if line.startswith(f"{HERE}:Hangs: ")]  # type: ignore[attr-defined] # StringIO
     assert re.fullmatch(rf"{HERE}:Hangs: \d\d clauses aborted; the subject used more than its 1 s to show its .*", line)
+
+
+def test_a_narrow_terminal_shows_every_name(surveyed: Path) -> None:
+    console = Console(file=StringIO(), width=40)
+    print_survey(console, read_survey(f"{surveyed}/two.json"))
+    shown = console.file.getvalue()  # type: ignore[attr-defined] # StringIO
+    assert re.search(r"(?m)^  Wrong +\d+ +\d+ *$", shown)
+    assert re.search(r"(?m)^  Dies \(aborted\)", shown)
 
 
 def test_one_process_finds_the_same_as_two(tmp_path: Path) -> None:
@@ -77,10 +88,15 @@ def test_an_interrupted_survey_goes_on(surveyed: Path, tmp_path: Path, capsys: p
     found = read_survey(str(path))
     assert found.complete
     assert [entry.key.partition(":")[2] for entry in found.entries] == [
-        "Dies", "Gathers", "Greedy", "Hangs", "Needs", "Right", "Wrong",
+        "Dies", "Gathers", "Greedy", "Hangs", "Needs", "Poisons", "Right", "Wrong",
     ]  # fmt: skip
     assert found.timing["seconds"] < 60
-    assert "5 optimizers examined, 4 with a required clause red, 2 could not be examined." in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "6 optimizers examined, 4 with a required clause red, 1 aborted, 2 could not be examined." in " ".join(
+        said.out.split()
+    )
+    taken = f"gdprops: 7 of 8 optimizers are taken from {path}, which was interrupted; remove it to examine them again"
+    assert taken in said.err
 
 
 def test_only_a_new_violation_is_red_when_compared(
@@ -117,7 +133,10 @@ def test_equal_surveys_have_no_changes(surveyed: Path) -> None:
         ([HERE, "--memory", "-1"], "--memory -1: expected a positive number"),
         ([HERE, "-n", "none"], "-n none: expected a number of processes"),
         ([HERE, "--compare", "nothing.json"], "nothing.json: cannot be read"),
-        ([HERE, "--compare", "pyproject.toml"], "pyproject.toml is not a survey that gdprops wrote"),
+        (
+            [HERE, "--compare", "pyproject.toml"],
+            "pyproject.toml is not a survey: expected a file that gdprops survey --json has written",
+        ),
         ([HERE, "--json", "no/such/folder.json"], "--json no/such/folder.json: cannot be written"),
         ([HERE, "--markdown", "no/such/folder.md"], "--markdown no/such/folder.md: cannot be written"),
         ([HERE, "--examples", "0"], "examples=0; expected a whole number of at least 1"),

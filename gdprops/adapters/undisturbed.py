@@ -1,0 +1,37 @@
+"""What a step may not change: how torch computes in the whole process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from gdprops.errors import SubjectPoisons
+
+
+@contextmanager
+def undisturbed(doing: str) -> Iterator[None]:
+    """Run the subject's code; put back what it has changed for the whole process, and say so.
+
+    Raises `SubjectPoisons` where gradients, the default dtype or deterministic algorithms are switched afterwards.
+    """
+    before = _switches()
+    yield
+    after = _switches()
+    if after == before:
+        return
+    torch.set_grad_enabled(before["gradients enabled"])
+    torch.set_default_dtype(before["default dtype"])
+    torch.use_deterministic_algorithms(before["deterministic algorithms"])
+    changed = ", ".join(f"{name} {before[name]} -> {after[name]}" for name in before if before[name] != after[name])
+    raise SubjectPoisons(f"{doing} leaves torch changed for the whole process: {changed.replace('torch.', '')}")
+
+
+def _switches() -> dict[str, Any]:
+    return {
+        "gradients enabled": torch.is_grad_enabled(),
+        "default dtype": torch.get_default_dtype(),
+        "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+    }
