@@ -86,9 +86,11 @@ def summary(survey: Survey) -> str:
 
 
 def print_changes(console: Console, changed: Sequence[Change], old: str) -> None:
-    """Print what differs from an older survey."""
-    console.print(Text(f"compared with {old}: {plural(len(changed), 'change')}", style="bold"))
-    for change in changed:
+    """Print what differs from an older survey, what is newly red first."""
+    new = sum(change.is_new_violation for change in changed)
+    told = f"compared with {old}: {plural(len(changed), 'change')}, {plural(new, 'new violation')}"
+    console.print(Text(told, style="bold"))
+    for change in sorted(changed, key=lambda change: not change.is_new_violation):
         before, after = (status.value if status else "no verdict" for status in (change.before, change.after))
         style = "bold red" if change.is_new_violation else ""
         console.print(Text(f"{change.key}: {change.clause}: {before} -> {after}", style=style))

@@ -40,7 +40,7 @@ def toml(traits: Traits, *, subject: str) -> str:
 def _table(traits: Traits, *, width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, width=min(width, 120))
     table.add_column("trait", no_wrap=True)
-    table.add_column("value", overflow="fold")
+    table.add_column("value", overflow="fold", max_width=max(10, width // 4))
     table.add_column("what was seen", overflow="fold", ratio=1)
     known = dict(traits)
     for trait in TRAITS:

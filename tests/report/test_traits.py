@@ -19,3 +19,9 @@ def test_every_trait_has_a_row_and_conflicts_are_shown() -> None:
     assert "not measured" in text
     assert "plain gradient descent: a near miss: parallel to g with the factor 2 (declared: sgd)" in text
     assert "declared otherwise than measured: inputs=closure, but a step" in text
+
+
+def test_a_long_value_leaves_room_for_what_was_seen() -> None:
+    dtypes = Measured("float64+float32+bfloat16+float16", "four steps on tensors of each dtype")
+    text = to_text(lambda page: print_traits(page, Traits({"dtypes": dtypes}), subject="a:B", rule=None), width=60)
+    assert "four steps on tensors of" in text

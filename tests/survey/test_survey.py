@@ -107,16 +107,18 @@ def test_only_a_new_violation_is_red_when_compared(
     write_survey(f"{tmp_path}/old.json", old)
     main(["survey", f"{HERE}:registry", *QUICK, "-n", "1", "-q", "--json", f"{tmp_path}/registry.json"])
     assert main([*same, f"{tmp_path}/registry.json"]) == 0
-    assert "compared with" in capsys.readouterr().out
+    assert "registry.json: 0 changes, 0 new violations" in " ".join(capsys.readouterr().out.split())
     data = json.loads(Path(f"{tmp_path}/registry.json").read_text())
     for report in data["reports"]:
         for verdict in report["verdicts"]:
             verdict["status"] = "held"
     Path(f"{tmp_path}/registry.json").write_text(json.dumps(data))
     assert main([*same, f"{tmp_path}/registry.json"]) == 1
-    assert f"{HERE}:registry:Wrong: optimizer.parameter-order: held -> violated" in " ".join(
-        capsys.readouterr().out.split()
-    )
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{HERE}:registry:Wrong: optimizer.parameter-order: held -> violated" in said
+    assert "1 new violation " not in said
+    assert re.search(r"\d+ changes, \d+ new violations", said)
+    assert said.rindex("-> violated") < said.index("held -> not-applicable")
 
 
 def test_equal_surveys_have_no_changes(surveyed: Path) -> None:
