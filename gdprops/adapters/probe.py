@@ -16,7 +16,7 @@ from gdprops.adapters.probe_rule import PAIR, RULE, randomness
 from gdprops.adapters.probing import ALL, Probe, attempt
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import Plan
-from gdprops.model.subject import Delivery, Domain, linear
+from gdprops.model.subject import Delivery, Domain, step_with_closure
 from gdprops.model.traits import RULES, Measured, Traits, rule_of
 from gdprops.numerics.comparison import differ
 from gdprops.numerics.decisions import DOUBLE
@@ -166,6 +166,4 @@ def _with_graph(probe: Probe) -> None:
 
 
 def _with_closure(probe: Probe) -> None:
-    run, gradients = probe.subject.start(probe.tensors(), Plan((ALL,))), probe.gradients(0)
-    run.hand_over(gradients)
-    run.step_closure(linear(gradients))
+    step_with_closure(probe.subject.start(probe.tensors(), Plan((ALL,))), probe.gradients(0))

@@ -18,7 +18,7 @@ from gdprops.adapters.torch_random import PrivateDraws
 from gdprops.adapters.undisturbed import undisturbed
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import STRIDED, TRANSPOSED
-from gdprops.model.subject import CALLED_BLINDLY, Delivery, Gradients, Look, Stepped, linear
+from gdprops.model.subject import CALLED_BLINDLY, Delivery, Gradients, Look, Stepped, step_with_closure
 from gdprops.model.traits import IMPLEMENTATIONS
 
 if TYPE_CHECKING:
@@ -70,8 +70,7 @@ class TorchRun:
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
         """Take one step with these gradients, in a closure too where it is known to need one."""
         if self._subject.traits["inputs"] == "closure":
-            self.hand_over(gradients)
-            self.step_closure(linear(gradients))
+            step_with_closure(self, gradients)
             return
         self._deliver(gradients, delivery)
         with undisturbed("step()"), self._subject.calls.to("step()"), default_dtype(self._plan):

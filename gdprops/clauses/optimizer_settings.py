@@ -88,7 +88,7 @@ def _acts_elsewhere(subject: Subject, case: UpdateCase, label: str, plan: Plan) 
     """Say whether what was silent acts in other circumstances, asked in the order of what they cost."""
     return (
         (label in BELONGING and _acts_beside(subject, case, plan))
-        or _acts_when_called(subject, case, plan, label.partition("[")[0])
+        or _differ_with(subject, case, plan, {}, calling=label.partition("[")[0])
         or _acts_later(subject, case, plan)
     )
 
@@ -104,14 +104,12 @@ def _acts_beside(subject: Subject, case: UpdateCase, plan: Plan) -> bool:
     return any(_differ_with(subject, case, plan, {name: value}) for name, value in others.items())
 
 
-def _differ_with(subject: Subject, case: UpdateCase, plan: Plan, options: Mapping[str, Any]) -> bool:
-    one, other = (_played_if_taken(subject, case, _with(each, **options)) for each in (case.plan, plan))
-    return one is not None and other is not None and not _alike(other, one)
+def _differ_with(subject: Subject, case: UpdateCase, plan: Plan, options: Mapping[str, Any], calling: str = "") -> bool:
+    return _apart(*(_played_if_taken(subject, case, _with(each, **options), calling) for each in (case.plan, plan)))
 
 
-def _acts_when_called(subject: Subject, case: UpdateCase, plan: Plan, name: str) -> bool:
-    """Say whether a plan changes anything where further methods that read the name are called after every step."""
-    one, other = (_played_if_taken(subject, case, each, calling=name) for each in (case.plan, plan))
+def _apart(one: Played | None, other: Played | None) -> bool:
+    """Say whether two runs that were both taken did not do the same."""
     return one is not None and other is not None and not _alike(other, one)
 
 
@@ -143,8 +141,7 @@ def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]]) -> bool:
 def _rate_acts(subject: Subject, case: UpdateCase) -> bool:
     """Say whether the constructor's learning rate acts: some rules have a schedule of their own instead."""
     left, rates = replace(case.plan, rates=None), workbench.decisions.RATES_AT_CONSTRUCTION
-    slow, fast = (_played_if_taken(subject, case, _with(left, lr=rate)) for rate in rates)
-    return slow is not None and fast is not None and not _alike(slow, fast)
+    return _apart(*(_played_if_taken(subject, case, _with(left, lr=rate)) for rate in rates))
 
 
 def _played_if_taken(subject: Subject, case: UpdateCase, plan: Plan, calling: str = "") -> Played | None:

@@ -260,6 +260,12 @@ class Subject(Protocol):
         """Return the lines that take one step with a closure which answers so, call after call."""
 
 
+def step_with_closure(run: Run, gradients: Gradients) -> Stepped:
+    """Take one step with a closure that gives these gradients, which stand there before it too."""
+    run.hand_over(gradients)
+    return run.step_closure(linear(gradients))
+
+
 class System(Protocol):
     """A source of gradients, and the two ways to move along them."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 from gdprops.adapters.script import literals
-from gdprops.model.subject import Delivery, linear
+from gdprops.model.subject import Delivery, step_with_closure
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -79,12 +79,16 @@ class RecordedRun:
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
         """Step, and write it down; in a closure too where the subject is known to need one."""
         if self._subject.traits["inputs"] == "closure":
-            self.hand_over(gradients)
-            self.step_closure(linear(gradients))
+            step_with_closure(self, gradients)
             return
         self._lines.extend(self._subject.script_step(gradients, delivery))
         self._run.step(gradients, delivery)
         self._lines.append(f"# -> {literals(self._run.weights())}")
+
+    def draws_privately(self, gradients: Gradients) -> bool:
+        """Step, write it down, and say whether it drew from a random generator of its own."""
+        self._lines.extend(self._subject.script_step(gradients, Delivery.ASSIGNED))
+        return self._run.draws_privately(gradients)
 
     def hand_over(self, gradients: Gradients) -> None:
         """Let gradients stand there, and write it down."""
