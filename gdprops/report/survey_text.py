@@ -89,7 +89,7 @@ def print_changes(console: Console, changed: Sequence[Change], old: str) -> None
     """Print what differs from an older survey, what is newly red first."""
     new = sum(change.is_new_violation for change in changed)
     told = f"compared with {old}: {plural(len(changed), 'change')}, {plural(new, 'new violation')}"
-    console.print(Text(told, style="bold"))
+    console.print(Text(told, style="bold"), soft_wrap=True)
     for change in sorted(changed, key=lambda change: not change.is_new_violation):
         before, after = (status.value if status else "no verdict" for status in (change.before, change.after))
         style = "bold red" if change.is_new_violation else ""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gdprops.cli import main
+from gdprops.model.verdict import Status
 from gdprops.report.survey_file import read_survey
 from tests.survey.killing import MARK
 from tests.survey.test_survey import HERE, QUICK
@@ -19,6 +20,7 @@ Cell = tuple[str, str, str, int]
 
 def cells(path: Path) -> list[Cell]:
     found = read_survey(str(path)).entries
+    assert not [(e.key, e.aborted, v.reason) for e in found for v in e.outcome.verdicts if v.status is Status.ABORTED]
     return [(e.key, v.clause, v.status.value, v.decisive) for e in found for v in e.outcome.verdicts]
 
 
