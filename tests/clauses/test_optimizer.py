@@ -375,19 +375,28 @@ def test_rounding_accrues_on_the_way_back_too() -> None:
 
 
 def normalized_in_bfloat16(case: UpdateCase, off: float = 0.0) -> list[list[Any]]:
-    """Decay by the rate, and a step that answers to no change of a gradient but of one that is next to zero."""
+    """Decay by the rate, and a step of bfloat16 numbers: a gradient next to zero, of the others their signs."""
     (w,), (rate,) = case.tensors, case.plan.rates or ()
     seen = [[w]]
     for g in (np.asarray(g) for (g,) in case.gradients):
-        u = np.where(np.abs(g) < 2**-20, g, np.sign(g) * (0.9375 + off))
+        fraction, exponent = np.frexp(g)
+        low = np.ldexp(np.round(fraction * 2**8), exponent - 8)
+        u = np.where(np.abs(g) < 2**-20, low, np.sign(g) * (0.9375 + off))
         w = (1 - rate) * w - rate * u
         seen.append([w])
     return seen
 
 
+TIE = 2.0**-24 * (1 + 2.0**-8)
+"""Halfway between two numbers of bfloat16: an ulp decides which it becomes."""
+
+
+@pytest.mark.parametrize("other", [0.0, TIE])
 @pytest.mark.parametrize(("off", "violated"), [(2.0**-8, False), (2.0**-5, True)])
-def test_what_bfloat16_rounds_is_the_step_and_not_what_a_decay_leaves_of_it(off: float, *, violated: bool) -> None:
-    case = UpdateCase((np.ones(2),), ((np.array([-1.0, 0.0]),),), Plan(((0,),), (0.5,)), 53)
+def test_what_bfloat16_rounds_is_the_step_and_not_what_a_decay_leaves_of_it(
+    off: float, other: float, *, violated: bool
+) -> None:
+    case = UpdateCase((np.ones(2),), ((np.array([-1.0, other]),),), Plan(((0,),), (0.5,)), 53)
     seen, expected = normalized_in_bfloat16(case, off), normalized_in_bfloat16(case)
     share = decisions.BFLOAT16_SHARE
     assert rounded_alike(case, seen, expected, normalized_in_bfloat16, "", rough=share).violated is violated
