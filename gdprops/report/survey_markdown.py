@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gdprops.model.verdict import RED, Status
+from gdprops.model.verdict import Status
+from gdprops.report.causes import causes
 from gdprops.report.survey_text import summary
-from gdprops.report.violation import one_line
 
 if TYPE_CHECKING:
     from gdprops.model.survey import Entry, Survey
@@ -62,6 +62,5 @@ def _messages(survey: Survey) -> list[str]:
     for entry in survey.entries:
         for said in filter(None, (entry.unusable and f"not examined: {entry.unusable}", entry.aborted)):
             lines.append(f"- `{entry.key}`: {said}")
-        red = (*RED, Status.ERROR)
-        lines += [f"- `{entry.key}`: {one_line(v)}" for v in entry.outcome.verdicts if v.status in red]
+        lines += [f"- `{entry.key}`: {line}" for line in causes(entry.outcome.verdicts)]
     return lines

@@ -10,8 +10,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from gdprops.model.verdict import RED, Status
-from gdprops.report.violation import one_line
+from gdprops.model.verdict import Status
+from gdprops.report.causes import causes
 from gdprops.report.words import plural
 
 if TYPE_CHECKING:
@@ -67,11 +67,8 @@ def _print_red(console: Console, entry: Entry) -> None:
         console.print(Text(f"{entry.key}: not examined: {entry.unusable}"))
     if entry.aborted:
         console.print(Text(f"{entry.key}: aborted: {entry.aborted}", style="red"))
-    red = [verdict for verdict in entry.outcome.verdicts if verdict.status in (*RED, Status.ERROR)]
-    for _, group in groupby(red, key=lambda v: v.reason if v.status is Status.ABORTED else v.clause):
-        first, *others = group
-        told = f"{len(others) + 1} clauses aborted; {first.reason}" if others else one_line(first)
-        console.print(Text(f"{entry.key}: {told}"))
+    for line in causes(entry.outcome.verdicts):
+        console.print(Text(f"{entry.key}: {line}"))
 
 
 def summary(survey: Survey) -> str:
