@@ -36,7 +36,15 @@ def _once(found: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., An
 
 
 def _defined(module: ModuleType) -> dict[str, Callable[..., Any]]:
-    return {name: value for name, value in vars(module).items() if not name.startswith("_") and _is_optimizer(value)}
+    """Return a module's public optimizers; what it only imports for its own use is another package's."""
+    found = {name: value for name, value in vars(module).items() if not name.startswith("_") and _is_optimizer(value)}
+    exported, package = getattr(module, "__all__", ()), _package(module.__name__)
+    own = {name: c for name, c in found.items() if name in exported or _package(c.__module__) == package}
+    return own or found
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _is_optimizer(value: object) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from gdprops.adapters.discovery import accepted, optimizers_in, surveyed
@@ -19,6 +21,25 @@ def test_a_module_has_its_public_optimizers() -> None:
 def test_two_names_of_one_class_are_one_row_with_its_own_name() -> None:
     assert optimizers.Same is optimizers.Right
     assert optimizers_in(f"{HERE}:twice") == {"Right": optimizers.Right, "wrong": optimizers.Wrong}
+
+
+IMPORTING = """
+from torch.optim import SGD, Adam
+from tests.survey.optimizers import Right
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("class Own(SGD): ...", ["Own"]),
+        ("class Own(SGD): ...\n__all__ = ['Adam']", ["Adam", "Own"]),
+        ("", ["Adam", "Right", "SGD"]),
+    ],
+)
+def test_what_a_file_imports_for_its_own_use_is_not_its_own(tmp_path: Path, more: str, expected: list[str]) -> None:
+    (tmp_path / "mine.py").write_text(IMPORTING + more)
+    assert list(optimizers_in(f"{tmp_path}/mine.py")) == expected
 
 
 @pytest.mark.parametrize(
