@@ -32,8 +32,8 @@ else:
     "One that has changed neither weights nor state in any is a violation, where at least half of the examples and "
     "ten could show it, and where 1200 steps with matrices of at least 48 by 48 entries do not show it either: some "
     "rules wait for that. Nor calls, after every step, of the optimizer's own further methods that read it (Sophia's "
-    "update_hessian()); nor, of eps and momentum_decay, the same steps with a decay or with any switch turned: they "
-    "may belong to it.",
+    "update_hessian()); nor, of eps and momentum_decay, the same steps with a decay, with any switch turned or with "
+    "'none' for any word: they may belong to it.",
     view=View.OPTIMIZER,
     refuted_by=(
         "weight-decay-ignored-without-momentum",
@@ -98,9 +98,13 @@ BELONGING = ("eps", "momentum_decay")
 
 
 def _acts_beside(subject: Subject, case: UpdateCase, plan: Plan) -> bool:
-    """Say whether a plan changes anything with a decay (LARS divides by norms only there), or a switch turned."""
+    """Say whether a plan changes anything with a decay (LARS divides by norms only there), or a switch turned.
+
+    A word is a switch too: RangerVA adds its epsilon where its transformer is not 'softplus'.
+    """
     others: dict[str, Any] = {"weight_decay": workbench.decisions.ALTERNATIVES["weight_decay"][0]}
     others |= {name: not value for name, value in subject.settings.items() if isinstance(value, bool)}
+    others |= {name: "none" for name, value in subject.settings.items() if isinstance(value, str)}
     return any(_differ_with(subject, case, plan, {name: value}) for name, value in others.items())
 
 

@@ -279,13 +279,27 @@ class Nesterov(Momentum):
         return ahead + group["momentum_decay"] * g if group["nesterov"] else ahead
 
 
-def test_a_decay_of_the_momentum_may_belong_to_a_switch() -> None:
+class Softened(PlainDescent):
+    """Divides by 1 + |g|, where no other denominator is asked for: only that one has the epsilon."""
+
+    def __init__(self, params: Any, lr: float = 0.5, eps: float = 0.25, denominator: str = "soft") -> None:
+        super().__init__(params, lr, eps=eps)
+        self.defaults["denominator"] = denominator
+        for group in self.param_groups:
+            group["denominator"] = denominator
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        p.sub_(group["lr"] * g / (g.abs() + (1 if group["denominator"] == "soft" else group["eps"])))
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Nesterov, "momentum_decay"), (Softened, "eps")])
+def test_a_hyperparameter_may_belong_to_a_switch_or_to_a_word(kind: Any, name: str) -> None:
     with isolated():
-        found = measured_subject(optimizer(Nesterov, lr=0.5), Settings())
+        found = measured_subject(optimizer(kind, lr=0.5), Settings())
         evidence = examined(found, "hyperparameters-act", CASE)
-        assert evidence.silent == frozenset({"momentum_decay"})
+        assert evidence.silent == frozenset({name})
         assert evidence.acts_later is not None
-        assert evidence.acts_later("momentum_decay")
+        assert evidence.acts_later(name)
 
 
 class TwoEpsilons(PlainDescent):
