@@ -192,10 +192,13 @@ def _with_other_numbers(subject: Subject, case: UpdateCase, standing: Mapping[st
 
 
 def _as_it_stands(subject: Subject, case: UpdateCase, alone: Plan, standing: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers in the group of an optimizer of its own that are not those of all groups."""
+    """Return the arguments in the group of an optimizer of its own that are not those of all groups.
+
+    What is derived and no argument (MARS: lr_1d over lr) nobody can be expected to give a group.
+    """
     own = subject.start(case.tensors, alone).hyperparameters()[alone.indices[0]]
     numbers = {k: v for k, v in own.items() if isinstance(v, int | float | tuple | list) and k != "lr"}
-    return {k: v for k, v in numbers.items() if k in standing and v != standing[k]}
+    return {k: v for k, v in numbers.items() if k in standing and k in subject.settings and v != standing[k]}
 
 
 def _changed(subject: Subject, case: UpdateCase, standing: Mapping[str, Any]) -> dict[str, Any]:

@@ -550,6 +550,21 @@ def test_a_group_is_given_what_a_constructor_derives_from_its_numbers() -> None:
     assert not evidence.violated
 
 
+def test_a_group_is_not_given_what_is_derived_and_no_argument() -> None:
+    class Factored(PlainDescent):
+        def __init__(self, params: Any, lr: float = 0.5, lr_1d: float = 0.25) -> None:
+            super().__init__(params, lr, lr_1d=lr_1d, lr_1d_factor=lr_1d / lr)
+
+        def move(self, p: torch.Tensor, g: torch.Tensor, group: Group) -> None:
+            p.sub_(group["lr"] * (group["lr_1d_factor"] if p.ndim == 1 else 1) * g)
+
+    with isolated():
+        found = measured_subject(optimizer(Factored, lr=0.5), Settings())
+    evidence = examined(found, "group-split", replace(CASE, order=(1, 0)))
+    assert evidence.violated
+    assert "a group with its own lr, lr_1d, against an optimizer of its own" in evidence.reason
+
+
 def test_a_coupling_may_be_declared_where_a_clause_takes_it_for_a_bug() -> None:
     evidence = examined(suspected("momentum-shared-by-shape"), "locality", CASE)
     assert evidence.reason == "w4 changed (if parameters are coupled by design, declare separability=all)"
