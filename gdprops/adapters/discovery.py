@@ -11,6 +11,7 @@ from gdprops.adapters.resolve import build_optimizer, import_module, import_name
 from gdprops.errors import UsageError
 from gdprops.model.names import nearest
 from gdprops.model.subject import Subject
+from gdprops.model.words import type_of
 
 DEFAULT_RATE = 1e-3
 """The learning rate of an optimizer that has no default for it, where the user names none either."""
@@ -58,7 +59,7 @@ def _registered(where: str) -> dict[str, Callable[..., Any]]:
     if _is_optimizer(registry):
         raise UsageError(f"{where} is an optimizer, and no function that returns several: gdprops check {where}")
     if not callable(registry):
-        raise UsageError(f"{where} is a {type(registry).__name__}; expected a function that returns optimizers")
+        raise UsageError(f"{where} is {type_of(registry)}; expected a function that returns optimizers")
     try:
         listed = registry()
     except Exception as error:
@@ -66,7 +67,7 @@ def _registered(where: str) -> dict[str, Callable[..., Any]]:
     if isinstance(listed, Mapping):
         return {str(name): factory for name, factory in listed.items()}
     if not isinstance(listed, Iterable):
-        raise UsageError(f"{where}() returned a {type(listed).__name__}; expected classes, names, or a mapping")
+        raise UsageError(f"{where}() returned {type_of(listed)}; expected classes, names, or a mapping")
     module = import_module(where.rpartition(":")[0])
     return dict(_named(entry, module, where) for entry in listed)
 

@@ -19,6 +19,7 @@ from gdprops.adapters.update_rule import UpdateRule
 from gdprops.errors import Unsupported, UsageError
 from gdprops.model.arrays import Array
 from gdprops.model.traits import Measured
+from gdprops.model.words import type_of
 
 SLOTS, ENTRIES = 16, 64
 WIDTHS = ("float64", "float32")
@@ -187,8 +188,7 @@ def optax_subject(factory: Any, given: Mapping[str, Any], *, rule: str | None, n
         except Exception as error:
             raise UsageError(f"{name} cannot be built: {type(error).__name__}: {error}") from error
         if not isinstance(made, optax.GradientTransformation):
-            kind = type(made).__name__
-            raise UsageError(f"{name} returned a {kind}; expected an optax.GradientTransformation")
+            raise UsageError(f"{name} returned {type_of(made)}; expected an optax.GradientTransformation")
     never = Measured("rejects", "declared: jax.grad gives zeros where there is no gradient", declared=True)
     prelude = PRELUDE.format(factory=spec.replace(":", "."))
     rule_of_trees, stated = OptaxRule(factory), {"gradient_none": never}

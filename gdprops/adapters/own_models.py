@@ -17,6 +17,7 @@ from gdprops.adapters.structures import copied, doubled, joined, rows_in, rows_o
 from gdprops.adapters.tasks import ALL, Data
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.subject import OwnSource
+from gdprops.model.words import type_of
 from gdprops.numerics.decisions import CONSTANT_SPREAD, DOUBLE, LARGE_MODEL
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class OwnModels:
         with calls.to("models()"):
             found = self.models()
         if not isinstance(found, nn.Module):
-            raise UsageError(f"models() returned a {type(found).__name__}; expected a torch.nn.Module")
+            raise UsageError(f"models() returned {type_of(found)}; expected a torch.nn.Module")
         return _copied(found) if self.shared else found
 
     def batch(self, given: Any, calls: Calling) -> Data:
@@ -82,7 +83,7 @@ class OwnModels:
                     raise Unsupported(f"there is no batch {given}: {crash}") from crash
                 raise
         if not isinstance(found, tuple | list) or len(found) != 2:
-            raise UsageError(f"batches= gave a {type(found).__name__}; expected a pair (inputs, targets)")
+            raise UsageError(f"batches= gave {type_of(found)}; expected a pair (inputs, targets)")
         return Data(*copied(tuple(found)))
 
 

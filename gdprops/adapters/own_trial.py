@@ -13,6 +13,7 @@ from gdprops.adapters.own_drawing import drawn
 from gdprops.adapters.own_models import OBJECTIVE, OwnModels, is_large, require_float, share_storage
 from gdprops.errors import UsageError
 from gdprops.model.case import OwnCase, Plan
+from gdprops.model.words import type_of
 from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE, SINGLE_TOLERANCE
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def own_trials(own: OwnModels, precision: int, window: int, calls: Calling) -> l
     """Return cases of the user's own model on which a step is tried; none in float64 for a large one."""
     given = None if callable(own.models) else drawn(own.models, "models")
     if given is not None and not isinstance(given, nn.Module):
-        raise UsageError(f"models= drew a {type(given).__name__}; expected a torch.nn.Module")
+        raise UsageError(f"models= drew {type_of(given)}; expected a torch.nn.Module")
     case = OwnCase(SPREAD, (), Plan(()), precision, given)
     model = own.model(case, calls)
     if precision == DOUBLE and is_large(model):
@@ -82,7 +83,7 @@ def _value(task: Task, model: nn.Module, random: RandomState, what: str) -> floa
     for b, held in zip(model.buffers(), buffers, strict=True):
         b.data.copy_(held)
     if not isinstance(found, Tensor) or found.numel() != 1:
-        form = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
+        form = f"a tensor of shape {tuple(found.shape)}" if isinstance(found, Tensor) else type_of(found)
         raise UsageError(f"{what} returned {form}; expected a tensor with one number")
     if not found.requires_grad:
         raise UsageError(f"{what} cannot be differentiated: it does not depend on a parameter that requires gradients")

@@ -18,6 +18,7 @@ from gdprops.adapters.frameworks import framework_object, framework_of, framewor
 from gdprops.errors import SubjectCrash, UsageError
 from gdprops.model.names import nearest
 from gdprops.model.traits import RULES, Measured, declared
+from gdprops.model.words import type_of
 
 if TYPE_CHECKING:
     from gdprops.adapters.torch_optimizer import TorchOptimizer
@@ -317,7 +318,4 @@ def is_optimizer_class(found: Any) -> bool:
 
 
 def _describe(found: Any) -> str:
-    if isinstance(found, type):
-        return f"the class {found.__name__}"
-    kind = type(found).__name__
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    return f"the class {found.__name__}" if isinstance(found, type) else type_of(found)

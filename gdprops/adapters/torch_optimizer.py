@@ -17,6 +17,7 @@ from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import STRIDED, TRANSPOSED
 from gdprops.model.subject import Calling, Delivery, Gradients
 from gdprops.model.traits import Measured, Traits, declared
+from gdprops.model.words import plural, type_of
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -72,14 +73,13 @@ class TorchOptimizer:
         handed: list[Any] = groups[0] if one else [{"params": g, **o} for g, o in zip(groups, own, strict=True)]
         optimizer = self._constructed(handed, {**self.hyperparameters, **plan.options}, plan)
         if not isinstance(optimizer, torch.optim.Optimizer):
-            kind = type(optimizer).__name__
-            raise UsageError(f"{self.name} returned a {kind}; expected a torch.optim.Optimizer")
+            raise UsageError(f"{self.name} returned {type_of(optimizer)}; expected a torch.optim.Optimizer")
         return optimizer
 
     def _constructed(self, handed: Any, given: Mapping[str, Any], plan: Plan) -> Any:
         """Call the factory; options of ours that it refuses in this combination are no bug of its."""
         try:
-            with self.calls.to(f"{self.name} on {len(plan.groups)} parameter group(s)"), default_dtype(plan):
+            with self.calls.to(f"{self.name} on {plural(len(plan.groups), 'parameter group')}"), default_dtype(plan):
                 return self.factory(handed, **given)
         except SubjectCrash as crash:
             ours = {**plan.options, **{k: v for own in plan.of_groups for k, v in own.items()}}

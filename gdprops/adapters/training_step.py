@@ -32,6 +32,7 @@ from gdprops.model.architecture import NOT_ADDITIVE, ArchitectureCase
 from gdprops.model.case import OwnCase, TrainCase
 from gdprops.model.subject import Calling, Domain
 from gdprops.model.traits import Measured, Traits
+from gdprops.model.words import type_of
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -177,7 +178,7 @@ def _require_its_parameters(model: nn.Module, sibling: nn.Module) -> None:
 def _describe(built: object) -> str:
     if isinstance(built, tuple):
         return f"a tuple of {', '.join(type(part).__name__ for part in built)}"
-    return f"a {type(built).__name__}"
+    return type_of(built)
 
 
 def training_step(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 
+from gdprops.model.words import type_of
+
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.layout import Shape
@@ -150,5 +152,5 @@ def described(value: Any) -> str:
     if isinstance(value, Mapping) and value and all(isinstance(key, str) for key in value):
         return f"a dict with the keys {', '.join(value)}"
     if isinstance(value, list | tuple):
-        return f"a {type(value).__name__} of {len(value)}"
-    return f"a {type(value).__name__}"
+        return f"{type_of(value)} of {len(value)}"
+    return type_of(value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.lazy import lazy
 from gdprops.model.clause import Needs, View, clause
+from gdprops.model.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,7 +217,7 @@ def cost(system: System, case: LookCase) -> Evidence:
     sweeping = system.looks() - before - stepping
     if len(blocks) < 2:
         return workbench.vacuous("a single block")
-    found = f"{sweeping} looks for {len(blocks)} blocks, {stepping} for the step"
+    found = f"{plural(sweeping, 'look')} for {len(blocks)} blocks, {stepping} for the step"
     return workbench.require((stepping, sweeping) == (1, len(blocks)), found)
 
 

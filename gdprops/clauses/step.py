@@ -10,6 +10,7 @@ from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE
 from gdprops.clauses.lazy import lazy
 from gdprops.errors import Unsupported
 from gdprops.model.clause import Level, Needs, View, clause
+from gdprops.model.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -284,8 +285,8 @@ def cost(subject: Subject, case: TrainCase) -> Evidence:
         looks = [run.step_closure(_look(case, t)).looks for t in range(len(case.batches))]
     except Unsupported as reason:
         return workbench.vacuous(f"an optimizer without a closure looks once by construction: {reason}")
-    found = f"{', '.join(map(str, looks))} looks in {len(looks)} steps over {len(case.network.layers)} layers"
-    return workbench.require(set(looks) == {1}, found)
+    where = f"{plural(len(looks), 'step')} over {plural(len(case.network.layers), 'layer')}"
+    return workbench.require(set(looks) == {1}, f"{', '.join(map(str, looks))} looks in {where}")
 
 
 @clause(

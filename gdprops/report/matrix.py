@@ -10,9 +10,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from gdprops.model.words import plural
 from gdprops.report import consoles
 from gdprops.report.displays import displaying
-from gdprops.report.words import plural
 
 if TYPE_CHECKING:
     from rich.console import Console

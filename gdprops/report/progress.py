@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, final
 
 from gdprops.model.verdict import RED
+from gdprops.model.words import plural
 from gdprops.report.displays import displaying
-from gdprops.report.words import plural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,8 +49,8 @@ class Progress:
         self._tell()
 
     def _tell(self, detail: str = "") -> None:
-        done = f"{len(self.verdicts)} of {self._total}"
-        self._display.tell(f"{done} clauses done{self._red()}, now {self._current}{detail}")
+        done = f"{len(self.verdicts)} of {plural(self._total, 'clause')} done"
+        self._display.tell(f"{done}{self._red()}, now {self._current}{detail}")
 
     def _red(self) -> str:
         red = sum(verdict.status in RED for verdict in self.verdicts)

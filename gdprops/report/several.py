@@ -12,11 +12,12 @@ from rich.text import Text
 
 from gdprops.errors import UsageError
 from gdprops.model.verdict import About, Outcome, Status, Verdict, worst_exit_code
+from gdprops.model.words import plural
 from gdprops.report import consoles
 from gdprops.report.progress import progress
 from gdprops.report.run import INTERRUPTED, TERMINATED, terminable
 from gdprops.report.text import print_outcome
-from gdprops.report.words import STYLES, plural
+from gdprops.report.words import STYLES
 
 if TYPE_CHECKING:
     from rich.console import Console

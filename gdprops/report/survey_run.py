@@ -16,6 +16,7 @@ import click
 from gdprops import __version__
 from gdprops.errors import UsageError
 from gdprops.model.survey import Entry, Job, Survey, changes
+from gdprops.model.words import plural
 from gdprops.report import consoles
 from gdprops.report.displays import displaying
 from gdprops.report.files import Files, ensure_writable
@@ -23,7 +24,6 @@ from gdprops.report.run import INTERRUPTED, TERMINATED, terminable
 from gdprops.report.survey_file import read_survey, unfinished, write_survey
 from gdprops.report.survey_markdown import survey_markdown
 from gdprops.report.survey_text import print_changes, print_survey, summary
-from gdprops.report.words import plural
 
 if TYPE_CHECKING:
     from gdprops.report.displays import Display

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gdprops.model.verdict import Status
+from gdprops.model.words import plural
 from gdprops.report.causes import causes
-from gdprops.report.words import plural
 
 if TYPE_CHECKING:
     from rich.console import Console

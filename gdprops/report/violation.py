@@ -10,8 +10,9 @@ from rich.text import Text
 
 from gdprops.model.clause import Level
 from gdprops.model.verdict import About
+from gdprops.model.words import plural
 from gdprops.report.consoles import to_text
-from gdprops.report.words import STYLES, number, place, plural
+from gdprops.report.words import STYLES, number, place
 
 if TYPE_CHECKING:
     from rich.console import Console

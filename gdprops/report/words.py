@@ -24,11 +24,6 @@ STYLES = {
 }
 
 
-def plural(count: int, noun: str) -> str:
-    """Return ``"1 clause"`` or ``"2 clauses"``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def number(value: float) -> str:
     """Return a number short enough for a table and a sentence."""
     if not math.isfinite(value):

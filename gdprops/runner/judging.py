@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gdprops.model.evidence import Evidence
 from gdprops.model.verdict import Status, Verdict
+from gdprops.model.words import plural
 from gdprops.numerics.decisions import decisive_needed
 from gdprops.runner.counterexample import counterexample_of
 from gdprops.runner.items import Item, examiner
@@ -39,7 +40,7 @@ def judge(item: Item, subject: Subject | None, finding: Finding, settings: Setti
     needed = decisive_needed(finding.examples)
     if finding.decisive < needed or not finding.examples:
         most = finding.reasons.most_common(1)
-        reason = f"{finding.decisive} of {finding.examples} examples decisive, {needed} needed"
+        reason = f"{finding.decisive} of {plural(finding.examples, 'example')} decisive, {needed} needed"
         return replace(counted, status=Status.VACUOUS, reason=f"{reason}: {most[0][0]}" if most else reason)
     return counted
 

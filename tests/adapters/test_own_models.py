@@ -167,9 +167,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"objective": None}, r"models= needs one of loss=, a criterion \(outputs, targets\) -> scalar, and objective="),
     ({"loss": nn.MSELoss()}, r"models= needs one of loss=, a criterion"),
     ({"models": 3}, r"models=3; expected a function, or a Hypothesis strategy"),
-    ({"models": lambda: 3}, r"models\(\) returned a int; expected a torch.nn.Module"),
-    ({"models": st.just(3)}, r"models= drew a int; expected a torch.nn.Module"),
-    ({"batches": lambda i: 3}, r"batches= gave a int; expected a pair \(inputs, targets\)"),
+    ({"models": lambda: 3}, r"models\(\) returned an int; expected a torch.nn.Module"),
+    ({"models": st.just(3)}, r"models= drew an int; expected a torch.nn.Module"),
+    ({"batches": lambda i: 3}, r"batches= gave an int; expected a pair \(inputs, targets\)"),
     ({"objective": lambda m, x, y: m(*x)}, r"returned a tensor of shape \(3, 3\); expected a tensor with one number"),
     ({"objective": lambda m, x, y: 1.0}, r"objective\(model, inputs, targets\) returned a float; expected a tensor"),
     (

@@ -268,7 +268,7 @@ def test_crashes_say_what_was_being_done() -> None:
     with pytest.raises(SubjectCrash) as raised:
         subject.start(tensors(), SPLIT)
     assert str(raised.value) == (
-        "tests.adapters.oddities:OneGroupOnly on 2 parameter group(s) raised ValueError: no parameter groups, please"
+        "tests.adapters.oddities:OneGroupOnly on 2 parameter groups raised ValueError: no parameter groups, please"
     )
 
 

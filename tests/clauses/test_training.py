@@ -172,7 +172,7 @@ def test_without_an_expected_update_there_is_nothing_to_check() -> None:
 
 def test_what_build_must_return_is_said() -> None:
     with pytest.raises(
-        UsageError, match=r"mine returned a int; expected step\(inputs, targets\), or \(step, optimizer\)"
+        UsageError, match=r"mine returned an int; expected step\(inputs, targets\), or \(step, optimizer\)"
     ):
         training_step(lambda model, loss_fn: 3, name="mine", lr=0.1)
 

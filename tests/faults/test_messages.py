@@ -173,7 +173,7 @@ def test_a_violation_that_is_a_fact_says_it(fault: str, clause: str, reason: str
         ("looking-moves-the-weights", "gradient.pure", "looking has moved it", ("W1",)),
         ("looking-centers-the-inputs", "gradient.pure", "looking has moved it", ("inputs",)),
         ("gradient-sign-flipped", "gradient.downhill", "no step against partial derivative 0 lowers the loss", ()),
-        ("sweep-never-looks-again", "sequential.cost", "1 looks for 2 blocks, 1 for the step", ()),
+        ("sweep-never-looks-again", "sequential.cost", "1 look for 2 blocks, 1 for the step", ()),
         ("sweep-goes-twice", "sequential.cost", "4 looks for 2 blocks, 1 for the step", ()),
         ("step-looks-once-per-weight", "sequential.cost", "2 looks for 2 blocks, 2 for the step", ()),
         (

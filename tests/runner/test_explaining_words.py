@@ -1,10 +1,10 @@
-"""How fitted numbers are told."""
+"""How fitted numbers and rows are told."""
 
 from __future__ import annotations
 
 import pytest
 
-from gdprops.runner.explaining.words import number
+from gdprops.runner.explaining.words import number, rows_text
 
 
 @pytest.mark.parametrize(
@@ -13,3 +13,11 @@ from gdprops.runner.explaining.words import number
 )
 def test_a_factor_near_one_says_by_how_much(value: float, told: str) -> None:
     assert number(value) == told
+
+
+@pytest.mark.parametrize(
+    ("passes", "told"),
+    [([[0]], "row 0"), ([[0, 1, 3]], "rows 0-1, 3"), ([[0], [1]], "rows 0; 1"), ([None], "rows unknown")],
+)
+def test_a_single_row_is_no_plural(passes: list[list[int] | None], told: str) -> None:
+    assert rows_text(passes) == told

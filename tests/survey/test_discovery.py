@@ -59,6 +59,8 @@ def test_a_registry_names_them(function: str, expected: dict[str, object]) -> No
         (f"{HERE}:HERE", "has no 'HERE'"),
         (f"{HERE}:Right", f"{HERE}:Right is an optimizer, and no function that returns several: gdprops check {HERE}:"),
         ("no.py", "no such file: no.py"),
+        ("math:tau", "math:tau is a float; expected a function that returns optimizers"),
+        ("sys:getrecursionlimit", "returned an int; expected classes, names, or a mapping"),
     ],
 )
 def test_where_there_is_nothing_one_line_says_so(where: str, message: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdprops.model.words import plural
 from gdprops.numerics import decisions
 from gdprops.runner.explaining.factors import table
 from gdprops.runner.explaining.words import rows_text, several
@@ -76,7 +77,7 @@ def _watched(step: Watched, seen: Observation) -> Iterator[str]:
     rows = step.run.rows(step.batch)
     if len(seen.learning) > 1 or any(len(one.rows or ()) != rows for one in seen.learning):
         told = rows_text([one.rows for one in seen.learning])
-        yield f"it makes {len(seen.learning)} forward passes ({told} of {rows})"
+        yield f"it makes {plural(len(seen.learning), 'forward pass', 'forward passes')} ({told} of {rows})"
     if len(seen.calls) > 1:
         yield f"optimizers are called {len(seen.calls)} times"
     late = dict.fromkeys(step.names[read.parameter] for read in seen.late)

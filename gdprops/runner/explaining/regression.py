@@ -13,7 +13,7 @@ import numpy as np
 
 from gdprops.numerics import decisions
 from gdprops.runner.explaining.hypothesis import Hypothesis, Moment, Weights
-from gdprops.runner.explaining.words import fraction, number, rows_of
+from gdprops.runner.explaining.words import fraction, number, rows_text
 
 if TYPE_CHECKING:
     from gdprops.clauses.watching import Grads, Watched
@@ -204,8 +204,8 @@ def _weighted(step: Watched, weights: Sequence[float]) -> Weights:
 
 
 def row_weights(weights: Sequence[float]) -> str:
-    """Return "rows 0-9 weigh 1/15 each, rows 10-11 1/6"."""
+    """Return the weight of each row, those of one weight together: ``rows 0-9 1/15, row 10 1/6``."""
     groups: dict[float, list[int]] = {}
     for row, weight in enumerate(weights):
         groups.setdefault(weight, []).append(row)
-    return ", ".join(f"{'row' if len(r) == 1 else 'rows'} {rows_of(r)} {number(w)}" for w, r in groups.items())
+    return ", ".join(f"{rows_text([r])} {number(w)}" for w, r in groups.items())

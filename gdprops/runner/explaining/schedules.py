@@ -16,7 +16,7 @@ import numpy as np
 from gdprops.runner.explaining.clipping import clipped
 from gdprops.runner.explaining.hypothesis import Hypothesis, Moment, Weights
 from gdprops.runner.explaining.sweeps import Order, block_names, listed, overlaps
-from gdprops.runner.explaining.words import rows_of, rows_text
+from gdprops.runner.explaining.words import rows_text
 
 if TYPE_CHECKING:
     from gdprops.clauses.watching import Grads, Watched
@@ -260,7 +260,7 @@ def _with(start: str) -> Callable[[str], str]:
 
 
 def _other_rows(seen: Sequence[int], rows: int) -> Callable[[str], str]:
-    told = f"rows {rows_of(seen)} of {rows}"
+    told = f"{rows_text([seen])} of {rows}"
     if set(seen) >= set(range(rows)):
         start = f"rows are looked at more than once: {told}"
     else:

@@ -29,10 +29,11 @@ def rows_of(rows: Sequence[int]) -> str:
 
 
 def rows_text(passes: Sequence[Sequence[int] | None]) -> str:
-    """Return the rows of several passes: ``rows 0-5; 6-9; 10-11``."""
+    """Return the rows of several passes: ``rows 0-5; 6-9; 10-11``, or of one: ``row 0``."""
     told = ["unknown" if rows is None else rows_of(rows) for rows in passes]
     shown = told if len(told) <= MOST_NAMED else [*told[: MOST_NAMED - 1], "…", told[-1]]
-    return f"rows {'; '.join(shown)}"
+    single = [None if rows is None else len(rows) for rows in passes] == [1]
+    return f"{'row' if single else 'rows'} {'; '.join(shown)}"
 
 
 def fraction(value: float) -> Fraction | None:

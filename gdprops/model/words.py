@@ -1,0 +1,14 @@
+"""How counts and kinds of things read in a sentence."""
+
+from __future__ import annotations
+
+
+def plural(count: int, noun: str, nouns: str = "") -> str:
+    """Return ``"1 clause"`` or ``"2 clauses"``; ``nouns`` where the plural is no s."""
+    return f"{count} {noun if count == 1 else nouns or f'{noun}s'}"
+
+
+def type_of(value: object) -> str:
+    """Return what kind of thing a value is: ``"an int"``, ``"a NoneType"``."""
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
