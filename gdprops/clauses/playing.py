@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdprops.clauses.alike import steps_in_range
 from gdprops.errors import Uncertified
 from gdprops.model.case import Plan, UpdateCase
 from gdprops.model.evidence import Evidence
@@ -46,12 +47,15 @@ def loss_of(case: TrainCase, weights: Sequence[Array], t: int = 0) -> float:
 def train(subject: Subject, case: TrainCase) -> tuple[list[Weights], list[Gradients]]:
     """Feed a subject the gradient at its own weights, batch after batch.
 
-    Returns the weights before and after every step, and the gradients it was fed.
+    Returns the weights before and after every step, and the gradients it was fed. The loop ends before a gradient
+    whose squares overflow: a training that diverged so far asks for second moments that no dtype can hold.
     """
     run = subject.start(case.tensors, case.plan)
     seen, fed = [run.weights()], list["Gradients"]()
     for t in range(len(case.batches)):
         gradients = oracle(case, seen[-1], t)
+        if not steps_in_range([gradients]):
+            break
         run.step(gradients)
         seen.append(run.weights())
         fed.append(gradients)

@@ -31,8 +31,9 @@ else:
     source="Gradient descent; data-science-from-scratch#31 and many courses adjust one layer before the next "
     "one looks.",
     decision="An optimizer: each tensor stepped by an independent copy on the frozen gradients equals the joint step, "
-    "and step(closure), whose closure looks at the current weights, equals the step fed with g(w). "
-    "Identical inputs: ==, and to rounding where a rule of whole tensors may take several of one shape at once.",
+    "and step(closure), whose closure looks at the current weights, equals the step fed with g(w), as long as |g|² "
+    "does not overflow. Identical inputs: ==, and to rounding where a rule of whole tensors may take several of one "
+    "shape at once.",
     view=View.OPTIMIZER,
     refuted_by=(
         "looks-again-for-each-tensor",
@@ -66,6 +67,8 @@ else:
 )
 def simultaneous(subject: Subject, case: TrainCase) -> Evidence:
     seen, fed = workbench.train(subject, case)
+    if not fed:
+        return workbench.vacuous("|g|² overflows at the first step")
     parts = [_closure_agrees(subject, case, seen, fed)] if subject.traits["inputs"] != "loss" else []
     if subject.traits["separability"] in SEPARABLE[1]:
         parts.append(copies_agree(subject, case, seen, fed))
@@ -76,7 +79,7 @@ def _closure_agrees(subject: Subject, case: TrainCase, seen: Sequence[Weights], 
     """Step with a closure that looks at the weights as they are whenever it is called."""
     run, parts = subject.start(case.tensors, case.plan), []
     names, rival = case.network.names, _sweep_rival(subject, case, seen[1], fed[0])
-    for t in range(len(case.batches)):
+    for t in range(len(fed)):
         try:
             run.step_closure(_look(case, t))
         except Unsupported as reason:
@@ -86,11 +89,11 @@ def _closure_agrees(subject: Subject, case: TrainCase, seen: Sequence[Weights], 
             seen[t + 1],
             names=names,
             start=seen[t],
-            rivals=[rival] if t == 0 else [],
+            rivals=rival if t == 0 else [],
             step=t + 1,
             what="step(closure), against the step fed with g(w)",
         )
-        parts.append(evidence if t == 0 or evidence.violated else workbench.vacuous(""))
+        parts.append(evidence if (t == 0 and rival) or evidence.violated else workbench.vacuous(""))
     return workbench.combine(parts)
 
 
@@ -98,16 +101,21 @@ def _look(case: TrainCase, t: int) -> Look:
     return lambda weights: (workbench.loss_of(case, weights, t), workbench.oracle(case, weights, t))
 
 
-def _sweep_rival(subject: Subject, case: TrainCase, stepped: Weights, fed: Gradients) -> Weights:
-    """Return the weights after a first step that moves the last layer and then looks again for the others."""
+def _sweep_rival(subject: Subject, case: TrainCase, stepped: Weights, fed: Gradients) -> list[Weights]:
+    """Return the weights after a first step that moves the last layer and then looks again for the others.
+
+    An empty list where the squares of what it would see overflow.
+    """
     last = case.network.layers[-1]
     own = {last.weight, last.bias}
     moved = [stepped[i] if i in own else w for i, w in enumerate(case.tensors)]
     again = workbench.oracle(case, moved, 0)
     mixed = [fed[i] if i in own else g for i, g in enumerate(again)]
+    if not workbench.steps_in_range([mixed]):
+        return []
     run = subject.start(case.tensors, case.plan)
     run.step(mixed)
-    return run.weights()
+    return [run.weights()]
 
 
 @clause(

@@ -65,3 +65,17 @@ def test_a_batch_that_rounds_otherwise_is_no_coupling() -> None:
 
 def test_a_coupling_by_a_millionth_is_one() -> None:
     assert simultaneous(Leaks).status is Status.VIOLATED
+
+
+class NeedsSecondMoments(Normalizes):
+    """Moves far, and raises where a sum of squares overflows, as torch.linalg.eigh does on its matrix."""
+
+    def lengths(self, batch: list[Tensor]) -> Any:
+        if not all(p.grad.square().sum().isfinite() for p in batch):  # type: ignore[union-attr] # chosen so
+            raise FloatingPointError("the statistics overflow")
+        return torch.full((len(batch),), 2.0**-10)
+
+
+def test_a_training_that_diverged_to_squares_beyond_its_dtype_accuses_nobody() -> None:
+    verdict = simultaneous(NeedsSecondMoments)
+    assert verdict.status is Status.HELD, verdict.reason
