@@ -19,7 +19,7 @@ from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.clause import Needs, View, clause
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gdprops.clauses import workbench
     from gdprops.clauses.playing import Weights
@@ -121,12 +121,16 @@ def late_group(subject: Subject, case: UpdateCase) -> Evidence:
     cut = 1 + case.order[0] % (len(indices) - 1)
     early, late = indices[:cut], indices[cut:]
     rate = None if case.plan.rates is None else case.plan.rates[0]
-    seen = _with_late_group(subject, case, early, late, rate)
-    fresh = _fresh_on(subject, case, late, rate)
+
+    def played(given: UpdateCase) -> list[Weights]:
+        return _with_late_group(subject, given, early, late, rate)
+
+    names, seen, fresh = workbench.names_of(case), played(case), _fresh_on(subject, case, late, rate)
     separable = subject.traits["separability"] in SEPARABLE[1]
-    names = workbench.names_of(case)
-    alike = separable and subject.traits["clock"] in ("tensor", "group")
-    parts = [_as_fresh(names, seen[at:], fresh, late, at) if alike else _moved_too(names, seen, fresh, late)]
+    if separable and subject.traits["clock"] in ("tensor", "group"):
+        parts = [_as_fresh(names, seen[at:], fresh, late, at)]
+    else:
+        parts = [_moved_too(names, seen, fresh, late, lambda: played(_only(case, late)))]
     if separable:
         alone = workbench.feed(subject, case, replace(case.plan, groups=(early,)))
         parts.append(_rest_alike(case, seen, alone, early, "a group was added later"))
@@ -170,16 +174,36 @@ def _as_fresh(
 
 
 def _moved_too(
-    names: Sequence[str], seen: Sequence[Weights], fresh: Sequence[Weights], late: Sequence[int]
+    names: Sequence[str],
+    seen: Sequence[Weights],
+    fresh: Sequence[Weights],
+    late: Sequence[int],
+    only_late: Callable[[], list[Weights]],
 ) -> Evidence:
+    """Ask that all late tensors move.
+
+    One that does not, because a norm over all gradients leaves it nothing, moves where only the late ones have any.
+    """
     still = [i for i in late if _moves(fresh, i) and not _moves(seen, i)]
     if still:
-        return workbench.violation("added later, it never moves", blame=tuple(names[i] for i in still))
-    return workbench.agreement()
+        again = only_late()
+        still = [i for i in still if not _moves(again, i)]
+    blame = tuple(names[i] for i in still)
+    return workbench.violation("added later, it never moves", blame=blame) if still else workbench.agreement()
+
+
+def _only(case: UpdateCase, late: Sequence[int]) -> UpdateCase:
+    """Return a case in which the others have no gradients once the late tensors are there."""
+    at = workbench.decisions.LATE_STEP
+    fed = [
+        tuple(g if t < at or i in late else None for i, g in enumerate(step)) for t, step in enumerate(case.gradients)
+    ]
+    return replace(case, gradients=tuple(fed))
 
 
 def _moves(seen: Sequence[Weights], i: int) -> bool:
-    return bool(workbench.differ([seen[-1][i]], [seen[0][i]]))
+    """Say whether a tensor is ever elsewhere than at first: it may come back."""
+    return any(workbench.differ([weights[i]], [seen[0][i]]) for weights in seen)
 
 
 @clause(

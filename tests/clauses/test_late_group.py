@@ -1,0 +1,61 @@
+"""A group that is added later to a rule that couples all tensors: where it moves, and where it does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from gdprops.adapters.isolation import isolated
+from gdprops.adapters.torch_optimizer import optimizer
+from gdprops.faults.correct import Group, PlainDescent
+from gdprops.model.case import UpdateCase
+from gdprops.runner.session import measured_subject
+from gdprops.runner.settings import Settings
+from tests.clauses.test_optimizer import CASE, examined
+
+
+class ByTheLargest(PlainDescent):
+    """Divides every gradient by one more than the largest entry of all."""
+
+    def move_all(self) -> None:
+        held = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        self.largest = max((float(p.grad.abs().max()) for p in held), default=0.0)
+        super().move_all()
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        p.sub_(group["lr"] * g / (1 + self.largest))
+
+
+class MovesItsFirstGroup(ByTheLargest):
+    """Looks at no group but the first."""
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        if group is self.param_groups[0]:
+            super().move(p, g, group)
+
+
+def fed(early: tuple[float, ...], late: tuple[float, ...]) -> UpdateCase:
+    """Return five steps: of the first tensor two and then these, of the others these once they are there."""
+    sizes = [(1.0, 1.0), (1.0, 1.0), *zip(early, late, strict=True)]
+    gradients = [tuple((0 * w + (e if i == 0 else g)) for i, w in enumerate(CASE.tensors)) for e, g in sizes]
+    return replace(CASE, gradients=tuple(gradients))
+
+
+@pytest.mark.parametrize(
+    ("early", "late"),
+    [
+        pytest.param((3.0, 1.0, 1.0), (1.0, -0.5, 0.0), id="there and back"),
+        pytest.param((2.0**80, 2.0**80, 2.0**80), (1.0, 1.0, 1.0), id="next to huge gradients"),
+    ],
+)
+def test_a_late_group_that_moves_is_not_accused_where_it_ends_as_it_began(early: Any, late: Any) -> None:
+    with isolated():
+        right, wrong = (
+            measured_subject(optimizer(kind, lr=0.5), Settings()) for kind in (ByTheLargest, MovesItsFirstGroup)
+        )
+    assert right.subject.traits["separability"] == "all"
+    assert not examined(right, "late-group", fed(early, late)).violated
+    assert examined(wrong, "late-group", fed(early, late)).reason == "added later, it never moves"
