@@ -33,7 +33,10 @@ profile_option = click.option(
     "--profile", metavar="NAME", help="dev, ci or nightly (default: ci where CI is set, else dev)."
 )
 timeout_option = click.option(
-    "--timeout", type=float, metavar="SECONDS", help="Time of the subject per clause (default: 60)."
+    "--timeout",
+    type=float,
+    metavar="SECONDS",
+    help="Time of the subject per clause, a third of its time for traits (default: 60).",
 )
 shard_option = click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the clauses, for CI matrices.")
 share_option = click.option("--share", metavar="URL", help="A Redis server that shares failing examples.")

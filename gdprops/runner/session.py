@@ -126,12 +126,14 @@ def self_check(settings: Settings, watcher: Watcher = SILENT) -> Outcome:
 
 
 _MEASURED: list[tuple[Subject, float | None, Measured]] = []
+TIMES_FOR_TRAITS = 3
+"""Traits are measured once for all clauses: in the time of so many of them."""
 KEPT_MEASURED = 8
 """Subjects whose measurement is remembered: every item of a test run is about one of a few subjects."""
 
 
 def measured_subject(subject: Subject, settings: Settings) -> Measured:
-    """Probe a subject once, within the time of one clause; the same object is not probed again."""
+    """Probe a subject once, within the time of three clauses; the same object is not probed again."""
     for known, timeout, found in _MEASURED:
         if known is subject and timeout == settings.timeout:
             return found
@@ -141,7 +143,7 @@ def measured_subject(subject: Subject, settings: Settings) -> Measured:
 
 
 def _measured(subject: Subject, settings: Settings) -> Measured:
-    budgeted = subject.prepared(Traits(), Calls(settings.timeout, "to show its traits"))
+    budgeted = subject.prepared(Traits(), Calls(TIMES_FOR_TRAITS * settings.timeout, "to show its traits"))
     if isinstance(subject, Backprop):
         return Measured(budgeted, Domain(precisions=(DOUBLE,), layout=subject.layout))
     if budgeted.kind in FACED:

@@ -20,8 +20,9 @@ class Settings:
 
     ``examples`` per clause about the subject, ``reference_examples`` per clause about the reference; ``seed`` None
     draws afresh and replays what failed before from ``database`` (a folder; None: no database); ``timeout`` in
-    seconds of the subject's own time per clause; ``terms``: what the project holds the subject to;
-    ``shard``: the part of the clauses that is run, such as ``"2/3"``; ``share``: a Redis server for the examples.
+    seconds of the subject's own time per clause (three times that for its traits); ``terms``: what the project holds
+    the subject to; ``shard``: the part of the clauses that is run, such as ``"2/3"``; ``share``: a Redis server for
+    the examples.
     """
 
     examples: int = 100

@@ -18,7 +18,7 @@ from gdprops.report.survey_text import print_survey
 
 HERE = "tests.survey.optimizers"
 QUICK = ("--examples", "3")
-HURRIED = (*QUICK, "--timeout", "4")
+HURRIED = (*QUICK, "--timeout", "2")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_each_optimizer_gets_what_it_deserves(surveyed: Path) -> None:
     assert "wants torch.distributed, and no process group is there" in entries["Gathers"].unusable
     hung, greedy = (entries[name].outcome.verdicts for name in ("Hangs", "Greedy"))
     assert {v.status for v in hung} == {Status.ABORTED}
-    assert hung[0].reason == "the subject used more than its 4 s to show its traits (--timeout raises the limit)"
+    assert hung[0].reason == "the subject used more than its 6 s to show its traits (--timeout raises the limit)"
     assert any("ran out of memory" in v.reason for v in greedy if v.status is Status.ABORTED)
     assert not any(v.status is Status.VIOLATED for v in greedy)
     poisoned = entries["Poisons"].outcome.verdicts
@@ -51,7 +51,7 @@ def test_what_was_aborted_for_one_reason_is_one_line(surveyed: Path) -> None:
     console = Console(file=StringIO(), width=200)
     print_survey(console, read_survey(f"{surveyed}/two.json"))
     (line,) = [line for line in console.file.getvalue().splitlines() if line.startswith(f"{HERE}:Hangs: ")]  # type: ignore[attr-defined] # StringIO
-    assert re.fullmatch(rf"{HERE}:Hangs: \d\d clauses aborted; the subject used more than its 4 s to show its .*", line)
+    assert re.fullmatch(rf"{HERE}:Hangs: \d\d clauses aborted; the subject used more than its 6 s to show its .*", line)
 
 
 def test_a_narrow_terminal_shows_every_name(surveyed: Path) -> None:
