@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdprops.clauses.tensors import array, each_gradient
 from gdprops.model.evidence import Evidence, combine
 from gdprops.numerics import decisions
 from gdprops.numerics.comparison import compare, differ
@@ -19,150 +19,9 @@ if TYPE_CHECKING:
     from gdprops.clauses.playing import Weights
     from gdprops.model.arrays import Array
     from gdprops.model.case import UpdateCase
-    from gdprops.model.subject import Gradients
 
 Rerun = Callable[["UpdateCase"], list["Weights"]]
 """Weights before and after every step of a feed, computed the way that is taken to be right."""
-
-
-def array(values: Any, *, like: Array) -> Array:
-    """Return numbers in the dtype and shape of an array: arithmetic turns arrays without dimensions into numbers."""
-    return np.asarray(values, dtype=like.dtype).reshape(like.shape)
-
-
-def any_entry(values: Array) -> bool:
-    """Say whether any entry is not zero; NaN is none."""
-    return bool(values.any())
-
-
-def square(weights: Sequence[Array]) -> float:
-    """Return |w|² over all tensors, in float64."""
-    return sum(float((w.astype(np.float64) ** 2).sum()) for w in weights)
-
-
-def alternatives(name: str, value: Any) -> dict[str, list[Any]]:
-    """Return other values for a hyperparameter, those of a tuple entry by entry: ``betas[0]``, ``betas[1]``.
-
-    Where its meaning is published they lie in its range; else they are its half and its double. What is no finite
-    number has none, nor a zero of unknown meaning: it may switch something off, such as clipping by a norm over all
-    parameters.
-    """
-    if isinstance(value, tuple | list):
-        return {f"{name}[{k}]": [(*value[:k], other, *value[k + 1 :]) for other in found]
-                for k, v in enumerate(value) if (found := _others(name, v))}  # fmt: skip
-    found = _others(name, value)
-    return {name: found} if found else {}
-
-
-def _others(name: str, value: Any) -> list[Any]:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return []
-    if name in decisions.ALTERNATIVES:
-        return [other for other in decisions.ALTERNATIVES[name] if other != value]
-    if isinstance(value, int):
-        return [value // 2 or value + 1, 2 * value] if value else []
-    return [factor * value for factor in decisions.FACTORS] if value else []
-
-
-def invalid(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return every hyperparameter with a known range, and values outside it."""
-    return [
-        (name, other)
-        for name, value in settings.items()
-        for other in decisions.INVALID.get(name, ())
-        if isinstance(other, tuple) == isinstance(value, tuple | list) and value is not None
-    ]
-
-
-def listed(options: Any) -> str:
-    """Return ``a=1, b=2``."""
-    return ", ".join(f"{key}={value}" for key, value in options.items())
-
-
-def finite_steps(expected: Sequence[Weights]) -> int:
-    """Return after how many stops the first weight is not finite."""
-    bad = (t for t, weights in enumerate(expected) if not all(np.isfinite(w).all() for w in weights))
-    return next(bad, len(expected))
-
-
-def steps_in_range(fed: Sequence[Gradients]) -> int:
-    """Return after how many steps the gradients' squares first overflow: their norm is then not finite either."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        sums = [sum(np.square(g).sum() for g in gradients if g is not None) for gradients in fed]
-    return next((t for t, total in enumerate(sums) if not np.isfinite(total)), len(fed))
-
-
-def other_gradients(step: Gradients) -> Iterator[list[Array | None]]:
-    """Yield gradients of other sizes and signs, then of other directions too: no two of them, from two entries on."""
-    for factor in decisions.OTHER_GRADIENTS:
-        for turned in (_as_it_is, _plus_a_ramp, _plus_a_falling_ramp):
-            yield [None if g is None else array(factor * turned(g), like=g) for g in step]
-
-
-def _as_it_is(values: Array) -> Array:
-    return values
-
-
-def _plus_a_ramp(values: Array) -> Array:
-    return values + np.arange(1, values.size + 1).reshape(values.shape)
-
-
-def _plus_a_falling_ramp(values: Array) -> Array:
-    return values + np.arange(values.size, 0, -1).reshape(values.shape)
-
-
-def enlarged(values: Array) -> Array:
-    """Repeat a matrix along rows and columns, until it has at least 48 of both, and vary what was repeated."""
-    if values.ndim != 2 or not values.size:
-        return values
-    return varied(np.tile(values, [-(-decisions.SIDE_OF_A_MATRIX // side) for side in values.shape]))
-
-
-def tiled(values: Array, size: int) -> Array:
-    """Repeat a tensor along its first dimension, an odd number of times, until it has so many entries."""
-    if values.ndim == 0 or not values.size:
-        return values
-    times = size // values.size | 1
-    return np.tile(values, (times, *[1] * (values.ndim - 1)))
-
-
-def varied(values: Array) -> Array:
-    """Return a tensor whose entries are moved by up to a quarter: repeated rows have no decomposition of their own."""
-    waves = np.cos(decisions.WAVE * np.arange(values.size)).reshape(values.shape)
-    return array(values * (1 + waves / 4), like=values)
-
-
-def copy_of(large: Array, like: Array, place: float) -> Array:
-    """Return one copy out of a tiled tensor: the first (0), one in between, or the last (1)."""
-    if large.shape == like.shape:
-        return large
-    rows = like.shape[0]
-    at = int(place * (large.shape[0] // rows - 1)) * rows
-    return large[at : at + rows]
-
-
-def paired(values: Array) -> Array:
-    """Give every number an imaginary part, in a last dimension of two: the numbers in reverse order, turned round."""
-    first, slope = decisions.IMAGINARY
-    turned = first + slope * values.ravel()[::-1].reshape(values.shape)
-    return np.ascontiguousarray(np.stack([values, turned], axis=-1), dtype=values.dtype)
-
-
-def complex_of(pairs: Array) -> Array:
-    """Return the complex numbers whose real and imaginary parts lie in the last dimension."""
-    numbers: Array = pairs.view(f"c{2 * pairs.dtype.itemsize}")[..., 0]
-    return numbers
-
-
-def pairs_of(numbers: Array) -> Array:
-    """Return real and imaginary parts in a last dimension of two."""
-    return np.stack([numbers.real, numbers.imag], axis=-1)
-
-
-def turned(pairs: Array) -> Array:
-    """Return the complex numbers times (3 + 4i) / 5, real and imaginary parts in the last dimension."""
-    (cos, sin), (real, imaginary) = decisions.TURN, (pairs[..., 0], pairs[..., 1])
-    return np.stack([cos * real - sin * imaginary, sin * real + cos * imaginary], axis=-1, dtype=pairs.dtype)
 
 
 def rounded_alike(
@@ -226,7 +85,7 @@ def _allowed(
 
 
 def _shaken(case: UpdateCase, rng: np.random.Generator) -> UpdateCase:
-    gradients = _each(case, lambda g: perturbed([g], rng)[0])
+    gradients = each_gradient(case, lambda g: perturbed([g], rng)[0])
     plan = replace(case.plan, rates=_shaken_rates(case, rng))
     return replace(case, tensors=tuple(perturbed(case.tensors, rng)), gradients=gradients, plan=plan)
 
@@ -245,7 +104,8 @@ def _deaf(case: UpdateCase, rerun: Rerun, rng: np.random.Generator) -> set[int]:
 
     Small fractions lie on the ties of bfloat16, where an ulp decides how they are rounded: near them it does not.
     """
-    near = _each(case, lambda g: array(g * (1 + rng.uniform(-1, 1, g.shape) * decisions.BFLOAT16_ULP / 4), like=g))
+    far = decisions.BFLOAT16_ULP / 4
+    near = each_gradient(case, lambda g: array(g * (1 + rng.uniform(-1, 1, g.shape) * far), like=g))
     beside = replace(case, gradients=near)
     stays, *moved = (rerun(given)[-1] for given in (beside, _nudged(beside, rng), _nudged(beside, rng)))
     return {i for i in range(len(case.tensors)) if not any(differ([m[i]], [stays[i]]) for m in moved)}
@@ -253,16 +113,11 @@ def _deaf(case: UpdateCase, rerun: Rerun, rng: np.random.Generator) -> set[int]:
 
 def _nudged(case: UpdateCase, rng: np.random.Generator) -> UpdateCase:
     """Move gradients by an ulp; those of 0 stay, for their ulps are so small that bfloat16 has them too."""
-    return replace(case, gradients=_each(case, lambda g: _scaled(g, float(np.finfo(g.dtype).eps), rng)))
+    return replace(case, gradients=each_gradient(case, lambda g: _scaled(g, float(np.finfo(g.dtype).eps), rng)))
 
 
 def _coarse(case: UpdateCase, rng: np.random.Generator) -> UpdateCase:
-    return replace(case, gradients=_each(case, lambda g: _scaled(g, decisions.BFLOAT16_ULP, rng)))
-
-
-def _each(case: UpdateCase, move: Callable[[Array], Array]) -> tuple[tuple[Array | None, ...], ...]:
-    """Return every gradient that is there, moved."""
-    return tuple(tuple(None if g is None else move(g) for g in step) for step in case.gradients)
+    return replace(case, gradients=each_gradient(case, lambda g: _scaled(g, decisions.BFLOAT16_ULP, rng)))
 
 
 def _scaled(g: Array, ulp: float, rng: np.random.Generator) -> Array:

@@ -66,5 +66,11 @@ def copies_agree(subject: Subject, case: TrainCase, seen: Sequence[Weights], fed
             step=t,
             what=what,
         )
-        for t in range(1, workbench.steps_in_range(part.gradients) + 1)
+        for t in range(1, _steps_in_range(part) + 1)
     )
+
+
+def _steps_in_range(case: UpdateCase) -> int:
+    """Return after how many steps the norm of the gradients first overflows."""
+    bad = (t for t, step in enumerate(case.gradients) if not workbench.has_finite_norm(step))
+    return next(bad, len(case.gradients))

@@ -114,12 +114,12 @@ def descends(subject: Subject, case: TrainCase) -> Evidence:
 def _never_finite(subject: Subject, case: TrainCase) -> Evidence | None:
     """Return a violation where the first step loses finite weights at the case's rate and at a vanishing one."""
     gradients = workbench.oracle(case, case.tensors, 0)
-    if not workbench.finite_steps([[g for g in gradients if g is not None]]):
+    if not workbench.are_finite(g for g in gradients if g is not None):
         return None
     own = (case.plan.rates or (1.0,))[0]
     rates = (own, own * workbench.decisions.VANISHING_RATE)
     for fed, said in _with_a_dead_tensor(case, gradients):
-        if not any(workbench.finite_steps([_stepped(subject, _at_rate(case, rate), fed)]) for rate in rates):
+        if not any(workbench.are_finite(_stepped(subject, _at_rate(case, rate), fed)) for rate in rates):
             tried = " and at η = ".join(f"{rate:g}" for rate in rates)
             return workbench.require(False, f"at η = {tried} the first step ends at weights that are not finite{said}")
     return None

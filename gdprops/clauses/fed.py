@@ -33,7 +33,7 @@ def same_trajectory(case: UpdateCase, seen: Sequence[Weights], expected: Sequenc
 
     From the first step on whose expected weights are not finite, nothing is compared.
     """
-    finite = workbench.finite_steps(expected)
+    finite = next((t for t, weights in enumerate(expected) if not workbench.are_finite(weights)), len(expected))
     if finite < 2:
         return workbench.vacuous("the expected weights are not finite")
     seen, expected = seen[:finite], expected[:finite]

@@ -77,7 +77,7 @@ def matches_loss(system: System, case: LookCase) -> Evidence:
     )
 
 
-def _compare_gradients(case: LookCase, seen: Sequence[Any], expected: Sequence[Any], what: str = "") -> Evidence:
+def _compare_gradients(case: LookCase, seen: Sequence[Any], expected: Sequence[Any]) -> Evidence:
     """Compare the gradients that were expected, entry by entry; a missing one counts as zeros."""
     try:
         bounds = workbench.bounds_of(case)
@@ -87,7 +87,7 @@ def _compare_gradients(case: LookCase, seen: Sequence[Any], expected: Sequence[A
     zeros = [workbench.zeros_like(case.point.tensors[i]) for i in held]
     got = [z if seen[i] is None else seen[i] for i, z in zip(held, zeros, strict=True)]
     wanted, allowed = [expected[i] for i in held], [bounds[i] for i in held]
-    return workbench.compare(got, wanted, names=names, allowed=allowed, rivals=[zeros], what=what)
+    return workbench.compare(got, wanted, names=names, allowed=allowed, rivals=[zeros])
 
 
 def _differences(case: LookCase, found: Sequence[Any]) -> list[Evidence]:

@@ -96,7 +96,7 @@ def _with_one_more(case: UpdateCase) -> UpdateCase:
 )
 def maximize(subject: Subject, case: UpdateCase) -> Evidence:
     other = {key: value for key, value in case.plan.options.items() if key != "maximize"}
-    turned = [[None if g is None else workbench.array(-g, like=g) for g in step] for step in case.gradients]
+    turned = workbench.each_gradient(case, lambda g: workbench.array(-g, like=g))
     expected = workbench.feed(subject, case, replace(case.plan, options=other), gradients=turned)
     seen = workbench.feed(subject, case, replace(case.plan, options={**other, "maximize": True}))
     return same_trajectory(case, seen, expected, "maximize=True, against the negated gradients")

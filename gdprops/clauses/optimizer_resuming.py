@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 else:
     workbench = lazy("gdprops.clauses.workbench")
 
+RESUMED = 2
+"""The last steps, which a run takes after it was saved."""
+
 
 @clause(
     id="optimizer.resume",
@@ -84,7 +87,7 @@ def resume_low_precision(subject: Subject, case: UpdateCase) -> Evidence:
     if workbench.differ(workbench.feed(subject, low)[-1], workbench.feed(subject, elsewhere)[-1]):
         return workbench.vacuous("it draws random numbers where it rounds to bfloat16")
     evidence = _resumes(subject, low, "bfloat16 parameters, resumed from saved state")
-    casts = "" if evidence.violated else _until_saved(subject, low)[1].cast_on_loading()
+    casts = "" if evidence.violated else _until_saved(subject, low).cast_on_loading()
     return workbench.violation(f"bfloat16 parameters: loading casts {casts}") if casts else evidence
 
 
@@ -92,8 +95,8 @@ def _resumes(
     subject: Subject, case: UpdateCase, what: str, *, through_file: bool = False, cast: bool = True
 ) -> Evidence:
     """Compare with and without the interruption; ``cast`` False: in float32 where loading casts what was saved."""
-    expected, run = _until_saved(subject, case)
-    _go_on(run, case, expected)
+    run = _until_saved(subject, case)
+    expected = _to_the_end(run, case)
     casts = "" if cast else run.cast_on_loading()
     if casts and not case.plan.dtype:
         single = replace(case, plan=replace(case.plan, dtype="float32"))
@@ -102,31 +105,29 @@ def _resumes(
         return workbench.vacuous(f"loading casts {casts}")
     if subject.traits["randomness"] == "private" and not _repeats(subject, case, expected):
         return workbench.vacuous("its own random numbers are others in every run")
-    seen, run = _until_saved(subject, case)
-    _go_on(run.resumed(through_file=through_file), case, seen)
+    saved = _until_saved(subject, case)
+    seen = [saved.weights(), *_to_the_end(saved.resumed(through_file=through_file), case)[1:]]
     return same_trajectory(case, seen, expected, what)
 
 
 def _repeats(subject: Subject, case: UpdateCase, expected: Sequence[Weights]) -> bool:
     """Say whether a second run ends where the first did: its generator is seeded anew by the constructor."""
-    again, run = _until_saved(subject, case)
-    _go_on(run, case, again)
+    again = _to_the_end(_until_saved(subject, case), case)
     return not workbench.differ(again[-1], expected[-1])
 
 
-def _until_saved(subject: Subject, case: UpdateCase) -> tuple[list[Weights], Run]:
-    """Step until two gradients are left, and halve the rate."""
+def _until_saved(subject: Subject, case: UpdateCase) -> Run:
+    """Step until the last gradients, and halve the rate."""
     run = subject.start(case.tensors, case.plan)
-    for gradients in case.gradients[:-2]:
+    for gradients in case.gradients[:-RESUMED]:
         run.step(gradients)
     run.scale_rate(0.5)
-    return [run.weights()], run
+    return run
 
 
-def _go_on(run: Run, case: UpdateCase, seen: list[Weights]) -> None:
-    for gradients in case.gradients[-2:]:
-        run.step(gradients)
-        seen.append(run.weights())
+def _to_the_end(run: Run, case: UpdateCase) -> list[Weights]:
+    """Return the weights before and after every step that is left."""
+    return workbench.feed_on(run, case.gradients[-RESUMED:])
 
 
 CLAUSES = (resume, resume_weights_only, resume_low_precision)

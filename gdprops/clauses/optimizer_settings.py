@@ -124,7 +124,7 @@ def _acts_later(subject: Subject, case: UpdateCase, plan: Plan) -> bool:
     known.
     """
     tensors = [workbench.enlarged(w) for w in case.tensors]
-    gradients = [[None if g is None else workbench.enlarged(g) for g in step] for step in case.gradients]
+    gradients = workbench.each_gradient(case, workbench.enlarged)
     try:
         return _part_ways([subject.start(tensors, each) for each in (case.plan, plan)], gradients)
     except (SubjectCrash, Unsupported):
@@ -138,7 +138,7 @@ def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]]) -> bool:
             run.step(gradients[t % len(gradients)])
         one, other = (run.weights() for run in runs)
         if workbench.differ(one, other):
-            return bool(workbench.finite_steps([one, other]) == 2)
+            return bool(workbench.are_finite([*one, *other]))
     return runs[0].remembered() != runs[1].remembered()
 
 

@@ -169,22 +169,14 @@ def _from_saved_states(subject: Subject, case: UpdateCase, loop: Plan, other: Pl
         def by_the_loop(given: UpdateCase, start: Run = run) -> list[Weights]:
             fresh = start.resumed(plan=loop)
             fresh.place(given.tensors)
-            return _onwards(fresh, given)
+            return workbench.feed_on(fresh, given.gradients)
 
-        seen, expected = _onwards(run.resumed(plan=other), part), by_the_loop(part)
+        seen, expected = workbench.feed_on(run.resumed(plan=other), part.gradients), by_the_loop(part)
         said = f"{what}, from its state"
         parts.append(
             workbench.rounded_alike(part, seen, expected, by_the_loop, said, first=t, extra=extra, rough=rough)
         )
     return parts
-
-
-def _onwards(run: Run, case: UpdateCase) -> list[Weights]:
-    seen = [run.weights()]
-    for step in case.gradients:
-        run.step(step)
-        seen.append(run.weights())
-    return seen
 
 
 @clause(
@@ -236,8 +228,7 @@ def _turns_with(subject: Subject, pairs: UpdateCase, seen: Sequence[Weights]) ->
 
 def _each(case: UpdateCase, change: Callable[[Array], Array]) -> UpdateCase:
     """Return the case with every tensor and every gradient changed."""
-    fed = tuple(tuple(None if g is None else change(g) for g in step) for step in case.gradients)
-    return replace(case, tensors=tuple(map(change, case.tensors)), gradients=fed)
+    return replace(case, tensors=tuple(map(change, case.tensors)), gradients=workbench.each_gradient(case, change))
 
 
 CLAUSES = (implementations, shapes, mixed_dtypes, complex_parameters)

@@ -72,8 +72,13 @@ def feed(
 ) -> list[Weights]:
     """Return the weights before and after every step of a feed."""
     run = subject.start(case.tensors, plan or case.plan)
+    return feed_on(run, case.gradients if gradients is None else gradients, delivery)
+
+
+def feed_on(run: Run, gradients: Sequence[Gradients], delivery: Delivery = Delivery.ASSIGNED) -> list[Weights]:
+    """Return the weights before and after every further step of a run."""
     seen = [run.weights()]
-    for step in case.gradients if gradients is None else gradients:
+    for step in gradients:
         run.step(step, delivery)
         seen.append(run.weights())
     return seen
@@ -91,11 +96,8 @@ def feed_alone(
     """Return one tensor's weights before and after every step when the subject is given that tensor alone."""
     shape = (-1,) if flattened else tensor.shape
     run = subject.start([tensor.reshape(shape)], alone(plan, index))
-    seen = [run.weights()[0].reshape(tensor.shape)]
-    for g in gradients:
-        run.step([None if g is None else g.reshape(shape)])
-        seen.append(run.weights()[0].reshape(tensor.shape))
-    return seen
+    fed = [[None if g is None else g.reshape(shape)] for g in gradients]
+    return [w.reshape(tensor.shape) for (w,) in feed_on(run, fed)]
 
 
 def alone(plan: Plan, index: int) -> Plan:
@@ -161,7 +163,6 @@ def plain_evidence(
     names: Sequence[str],
     precision: int,
     step: int,
-    what: str = "",
     rivals: Sequence[Gradients] = (),
 ) -> Evidence:
     """Compare one step with w - eta g, exactly where that is exact; ``rivals`` are wrong gradients to tell apart."""
@@ -177,7 +178,6 @@ def plain_evidence(
         start=before,
         rivals=[before, halves, *wrong],
         step=step,
-        what=what,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gdprops.clauses.copies import copies_agree
-from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE
+from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE, moving
 from gdprops.clauses.lazy import lazy
 from gdprops.errors import Unsupported
 from gdprops.model.clause import Level, Needs, View, clause
@@ -150,7 +150,7 @@ def plain(subject: Subject, case: TrainCase) -> Evidence:
     for t in range(len(case.batches)):
         before = run.weights()
         gradients = workbench.oracle(case, before, t)
-        if not workbench.steps_in_range([gradients]):
+        if not workbench.has_finite_norm(gradients):
             break
         run.step(gradients)
         parts.append(
@@ -188,8 +188,7 @@ def apply_order(subject: Subject, case: UpdateCase) -> Evidence:
     odd = [i for i in order if case.order[i] % 2]
     blocks = [block for block in ([i for i in order if i not in odd], *([i] for i in odd)) if block]
     blocks = blocks if len(blocks) > 1 else [[i] for i in order]
-    moving = sum(workbench.differ([a], [b]) for a, b in zip(joint[-1], case.tensors, strict=True))
-    if moving < 2:
+    if moving(case, joint) < 2:
         return workbench.vacuous("fewer than two tensors move")
     apart, names = workbench.feed_blocks(subject, case, blocks), workbench.names_of(case)
     return workbench.combine(
@@ -262,8 +261,8 @@ def _moved_alike(
     did, should = [d for d, _ in pairs], [s for _, s in pairs]
     names, what = workbench.names_of(case), "1 means that an entry moves"
     found = workbench.compare(did, should, names=names, step=step, what=what)
-    moving = any(s.any() for s in should)
-    return found if found.violated or moving else workbench.vacuous("the rule moves nothing here")
+    moves = any(s.any() for s in should)
+    return found if found.violated or moves else workbench.vacuous("the rule moves nothing here")
 
 
 def _who_moved(before: Array, after: Array, w: Array, expected: Array, precision: int) -> tuple[Array, Array]:

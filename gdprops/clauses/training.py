@@ -164,7 +164,7 @@ def frozen_alike(step: Watched) -> Evidence:
     frozen = [i for i, trains in enumerate(step.trainable) if not trains]
     if not frozen:
         return workbench.vacuous("nothing is frozen")
-    if not workbench.finite_steps([step.expected]):
+    if not workbench.are_finite(step.expected):
         return workbench.vacuous("U itself ends at weights that are not finite")
     names = [step.names[i] for i in frozen]
     now, then = [step.after[i] for i in frozen], [step.before[i] for i in frozen]

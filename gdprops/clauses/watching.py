@@ -12,7 +12,7 @@ from gdprops.clauses.rooms import rooms
 from gdprops.model.training import Noticed
 from gdprops.numerics import decisions
 from gdprops.numerics.blocks import blocks
-from gdprops.numerics.comparison import alike, is_clearly_other
+from gdprops.numerics.comparison import alike, are_finite, has_finite_norm, is_clearly_other
 from gdprops.numerics.floor import perturbed_one_by_one
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Watched:
     @property
     def is_finite(self) -> bool:
         """Whether the step ended at finite weights."""
-        return all(bool(np.isfinite(a).all()) for a in self.after)
+        return are_finite(self.after)
 
     @property
     def is_out_of_reach(self) -> bool:
@@ -95,7 +95,7 @@ class Watched:
 
         Correct code may end at NaN there: ``clip_grad_norm_(parameters, inf)``, to measure, multiplies by inf / inf.
         """
-        return not self.is_exact and not self.is_finite and not np.isfinite(_norm_squared(self.gradients))
+        return not self.is_exact and not self.is_finite and not has_finite_norm(self.gradients)
 
     def equals(self, rival: Arrays) -> bool:
         """Say whether the step did what a rival would, and the rival is clearly not what is expected."""
@@ -195,11 +195,6 @@ def _weighed(gradient: Array, room: Any) -> float:
     return sum(float((np.abs(g) * most).sum()) for g, most in blocks(gradient, np.asarray(room)))
 
 
-def _norm_squared(gradients: Grads) -> float:
-    with np.errstate(over="ignore"):
-        return sum(float((g * g).sum()) for g in gradients if g is not None)
-
-
 def _trifle(weights: Array, before: Array) -> float:
     return decisions.REPRODUCED_SHARE * float(np.abs(weights - before).max(initial=0.0))
 
@@ -231,7 +226,7 @@ def stream(
         if step.is_out_of_reach:
             break
         yield step
-        if (step.wrong and not to_the_end) or not all(np.isfinite(e).all() for e in step.expected):
+        if (step.wrong and not to_the_end) or not are_finite(step.expected):
             break
         for grads in earlier:
             grads.clear()

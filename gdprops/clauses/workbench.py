@@ -2,27 +2,8 @@
 
 from __future__ import annotations
 
-from gdprops.clauses.alike import (
-    allowances,
-    alternatives,
-    any_entry,
-    array,
-    complex_of,
-    copy_of,
-    enlarged,
-    finite_steps,
-    invalid,
-    listed,
-    other_gradients,
-    paired,
-    pairs_of,
-    rounded_alike,
-    square,
-    steps_in_range,
-    tiled,
-    turned,
-    varied,
-)
+from gdprops.clauses.alike import allowances, rounded_alike
+from gdprops.clauses.alternatives import alternatives, invalid, listed
 from gdprops.clauses.looking import bounds_of, named_gradient, rational_displacement
 from gdprops.clauses.playing import (
     armijo_rate,
@@ -31,6 +12,7 @@ from gdprops.clauses.playing import (
     feed,
     feed_alone,
     feed_blocks,
+    feed_on,
     loss_of,
     losses_along,
     names_of,
@@ -39,15 +21,30 @@ from gdprops.clauses.playing import (
     train,
     training_rate,
 )
+from gdprops.clauses.tensors import (
+    any_entry,
+    array,
+    complex_of,
+    copy_of,
+    each_gradient,
+    enlarged,
+    other_gradients,
+    paired,
+    pairs_of,
+    square,
+    tiled,
+    turned,
+    varied,
+)
 from gdprops.clauses.watching import stream, watch
 from gdprops.model.case import Regime
 from gdprops.model.evidence import agreement, combine, require, unanswered, vacuous, violation, wrong_elsewise
 from gdprops.numerics import decisions
 from gdprops.numerics.activations import has_kinks
-from gdprops.numerics.certificate import is_exact_update, loss_bound, update_allowance
-from gdprops.numerics.comparison import compare, differ, same_bytes
+from gdprops.numerics.certificate import loss_bound, update_allowance
+from gdprops.numerics.comparison import are_finite, compare, differ, has_finite_norm, same_bytes
 from gdprops.numerics.differences import numerical_gradient
-from gdprops.numerics.flat import flat, flat_gradient, flat_weights, members, spread, unflat, zeros_like
+from gdprops.numerics.flat import flat, flat_gradient, flat_weights, spread, unflat, zeros_like
 from gdprops.numerics.law import law_on_a_ladder, lower_hessian_times_gradient
 from gdprops.numerics.network_pass import gradient_at, loss_at
 from gdprops.numerics.rational import floats, floats_of, rational, rational_point
@@ -79,6 +76,7 @@ __all__ = [
     "allowances",
     "alternatives",
     "any_entry",
+    "are_finite",
     "armijo_rate",
     "array",
     "bounds_of",
@@ -91,13 +89,14 @@ __all__ = [
     "decoupled",
     "differ",
     "dirty_memory",
+    "each_gradient",
     "effective_rates",
     "enlarged",
     "feed",
     "feed_alone",
     "feed_blocks",
+    "feed_on",
     "feeds",
-    "finite_steps",
     "flat",
     "flat_gradient",
     "flat_weights",
@@ -105,9 +104,9 @@ __all__ = [
     "floats_of",
     "gradient_at",
     "granular_sweeps",
+    "has_finite_norm",
     "has_kinks",
     "invalid",
-    "is_exact_update",
     "law_on_a_ladder",
     "linear_regressions",
     "listed",
@@ -118,7 +117,6 @@ __all__ = [
     "loss_of",
     "losses_along",
     "lower_hessian_times_gradient",
-    "members",
     "named_gradient",
     "names_of",
     "numerical_gradient",
@@ -139,7 +137,6 @@ __all__ = [
     "smooth_sweeps",
     "spread",
     "square",
-    "steps_in_range",
     "stream",
     "sweep",
     "sweeps",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,6 +85,17 @@ def alike(a: Array, b: Array) -> bool:
 def differ(a: Arrays, b: Arrays) -> bool:
     """Say whether any entry differs (-0.0 equals 0.0)."""
     return any((np.asarray(x) != np.asarray(y)).any() for x, y in zip(a, b, strict=True))
+
+
+def are_finite(arrays: Iterable[Array]) -> bool:
+    """Say whether every entry is finite."""
+    return all(bool(np.isfinite(a).all()) for a in arrays)
+
+
+def has_finite_norm(gradients: Iterable[Array | None]) -> bool:
+    """Say whether the squares of all gradients add up to a finite number, in the gradients' own dtype."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(sum(np.square(g).sum() for g in gradients if g is not None)))
 
 
 def _bits_differ(a: Array, b: Array) -> Array:
@@ -168,11 +180,4 @@ def _locate(
 
 
 def _show(value: Any) -> str:
-    return str(value) if isinstance(value, (int, str)) or hasattr_fraction(value) else repr(float(value))
-
-
-def hasattr_fraction(value: Any) -> bool:
-    """Say whether a value is an exact fraction."""
-    from fractions import Fraction
-
-    return isinstance(value, Fraction)
+    return str(value) if isinstance(value, (int, str, Fraction)) else repr(float(value))

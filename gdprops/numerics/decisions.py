@@ -120,13 +120,9 @@ SLOPE_SHARE = 1 / 20
 LADDER_NOISE = 2.0**-44
 # Below this share of |H||g| the predicted difference is a cancellation and the slope says nothing.
 LAW_RESOLUTION = 1e-3
-# At a natural rate the predicted quadratic term must exceed twice the rest, or the law alone decides nothing.
-NATURAL_MARGIN = 2
 
 # Downhill: some t = 2^-k with k <= 60 lowers J along a partial derivative (rational: the first decrease decides).
 DOWNHILL_HALVINGS = 60
-# In floating point a decrease counts only when it is twice the rounding of J.
-DOWNHILL_ROUNDING = 2.0
 # Armijo: J falls by at least half of what the slope promises; and by four roundings of J, or nothing was measured.
 ARMIJO = 0.5
 DESCENT_ROUNDING = 4.0

@@ -14,7 +14,8 @@ from torch import Tensor
 from gdprops.adapters.isolation import isolated
 from gdprops.adapters.torch_optimizer import optimizer
 from gdprops.clauses import catalogue
-from gdprops.clauses.alike import alternatives, rounded_alike
+from gdprops.clauses.alike import rounded_alike
+from gdprops.clauses.alternatives import alternatives
 from gdprops.faults.correct import Adam, AMSGrad, Group, Maximizing, Momentum, PlainDescent
 from gdprops.faults.twin_optimizers import Extrapolates
 from gdprops.model.arrays import Array

@@ -10,7 +10,7 @@ import pytest
 
 from gdprops.model.arrays import Array
 from gdprops.model.evidence import Evidence
-from gdprops.numerics.comparison import compare, differ, same_bytes
+from gdprops.numerics.comparison import are_finite, compare, differ, has_finite_norm, same_bytes
 
 NAMES = ["w1", "w2"]
 
@@ -213,3 +213,17 @@ def test_differ_is_the_exact_comparison_as_a_yes_or_no() -> None:
     assert not differ(pair([0.0], 1.0), pair([-0.0], 1.0))
     assert differ(pair([0.0], 1.0), pair([0.0], 1.5))
     assert differ([np.array([Fraction(1, 3)])], [np.array([1 / 3])])
+
+
+def test_the_norm_of_all_gradients_may_overflow_where_that_of_none_does() -> None:
+    """1.5e19 squared is 2.25e38 in float32, whose largest number is 3.4e38: a clip by the norm sees infinity."""
+    large = np.array([1.5e19])
+    assert has_finite_norm([large.astype(np.float32), None])
+    assert not has_finite_norm([large.astype(np.float32), large.astype(np.float32)])
+    assert has_finite_norm([large, large])
+    assert not has_finite_norm([np.array([np.nan])])
+
+
+def test_one_entry_makes_all_of_them_not_finite() -> None:
+    assert are_finite([np.ones(2), np.zeros((0, 3))])
+    assert not are_finite([np.ones(2), np.array([1.0, np.inf])])
