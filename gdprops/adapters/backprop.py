@@ -11,6 +11,7 @@ import numpy as np
 from gdprops.adapters import written_trial
 from gdprops.adapters.calling import Calls
 from gdprops.adapters.guessed_shapes import guessed
+from gdprops.adapters.importing import spec_of
 from gdprops.adapters.written import Functions, WrittenRun
 from gdprops.adapters.written_checked import SIZES
 from gdprops.adapters.written_forms import Container, RateAt, described, rate_at
@@ -122,7 +123,7 @@ def backprop(
     _require_word("samples", samples, SAMPLES)
     _require_word("targets", targets, TARGETS)
     _require_numbers(lr, inputs, outputs)
-    called = name or _name_of(step or gradients)
+    called = name or spec_of(step or gradients)
     at = RateAt() if step is None else rate_at(step)
     if not at.is_taken and lr is None:
         raise UsageError(f"{called}: step takes no learning rate: expected step(params, X, y, lr), or say it with lr=")
@@ -153,12 +154,6 @@ def _require_numbers(lr: float | None, inputs: int | None, outputs: int | None) 
     for key, value in (("inputs", inputs), ("outputs", outputs)):
         if value is not None and not (isinstance(value, int) and value >= 1):
             raise UsageError(f"{key}={value!r}; expected a number of columns")
-
-
-def _name_of(function: Any) -> str:
-    from gdprops.adapters.resolve import spec_of
-
-    return spec_of(function)
 
 
 WANTED = '{"W1": (2, 3), "b1": (3,)}, [(2, 3), (3,)], or a function of (n_in, n_hidden, n_out) that returns either'

@@ -13,6 +13,7 @@ from typing import Any
 
 from gdprops.adapters.backprop import Backprop, backprop
 from gdprops.adapters.calling import Calls
+from gdprops.adapters.importing import LOADED, import_file
 from gdprops.errors import SubjectCrash, SubjectTimeout, UsageError
 from gdprops.model.names import nearest
 
@@ -70,8 +71,6 @@ def _near(module: ModuleType, name: str) -> str:
 
 def imported(path: str) -> ModuleType:
     """Import a file quietly, within its time; helpers beside it are forgotten, for the next file's are others."""
-    from gdprops.adapters.resolve import import_file
-
     known = set(sys.modules)
     try:
         with _quiet(), Calls(IMPORT_SECONDS).to("importing it"):
@@ -87,8 +86,6 @@ def imported(path: str) -> ModuleType:
 
 
 def _forget_helpers(names: set[str], folder: Path) -> None:
-    from gdprops.adapters.resolve import LOADED
-
     for name in names:
         where = getattr(sys.modules[name], "__file__", None)
         if where is not None and not name.startswith(LOADED) and Path(where).resolve().is_relative_to(folder):

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
-from gdprops.adapters.resolve import build_optimizer, import_module, import_name, is_optimizer_class, label_of
+from gdprops.adapters.importing import import_module, import_name, label_of
+from gdprops.adapters.resolve import build_optimizer, is_optimizer_class
+from gdprops.adapters.signatures import parameters_of
 from gdprops.errors import UsageError
 from gdprops.model.names import nearest
 from gdprops.model.subject import Subject
@@ -84,9 +86,8 @@ def _named(entry: object, module: ModuleType, where: str) -> tuple[str, Callable
 
 def accepted(factory: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of the given hyperparameters an optimizer takes; its rate too where it has no default for it."""
-    try:
-        taken = inspect.signature(factory).parameters
-    except (TypeError, ValueError):
+    taken = parameters_of(factory)
+    if taken is None:
         return dict(given)
     rate = taken.get("lr")
     needed = {"lr": DEFAULT_RATE} if rate is not None and rate.default is inspect.Parameter.empty else {}

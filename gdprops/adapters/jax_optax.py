@@ -7,7 +7,6 @@ transformation does (it looks at shapes), it runs eagerly, as it is.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, final
 
 import numpy as np
 
+from gdprops.adapters.signatures import signature_of_rule
 from gdprops.adapters.update_rule import UpdateRule
 from gdprops.errors import Unsupported, UsageError
 from gdprops.model.arrays import Array
@@ -68,7 +68,7 @@ class OptaxRule:
 
     def __init__(self, factory: Factory) -> None:
         self.factory, self.compilations = factory, 0
-        self.__signature__ = _signature(factory)
+        self.__signature__ = signature_of_rule(factory)
         self._compiled: dict[Any, Any] = {}
         self._pads: bool | None = None
 
@@ -167,15 +167,6 @@ def _filled(tensors: Tree, slots: Mapping[str, str], entries: int) -> Tree:
     for name, tensor in tensors.items():
         padded[slots[name]][: tensor.size] = tensor.ravel()
     return padded
-
-
-def _signature(factory: Factory) -> inspect.Signature:
-    """Return the signature of the update rule: the factory's hyperparameters as keywords."""
-    first = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("params", "grads", "state")]
-    taken = inspect.signature(factory).parameters.values()
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    given = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in taken if p.kind in kinds]
-    return inspect.Signature([*first, *given])
 
 
 def optax_subject(factory: Any, given: Mapping[str, Any], *, rule: str | None, name: str, spec: str) -> UpdateRule:

@@ -9,8 +9,10 @@ from typing import Any, Protocol, final
 
 import numpy as np
 
+from gdprops.adapters.signatures import signature_of_rule
 from gdprops.adapters.update_rule import UpdateRule
 from gdprops.errors import UsageError
+from gdprops.model.words import on_one_line
 
 Tree = dict[str, Any]
 RATE = "learning_rate"
@@ -67,7 +69,7 @@ class LivingRule:
 
     def __init__(self, factory: Any, begin: Begin) -> None:
         self.factory, self._begin = factory, begin
-        self.__signature__ = _signature(factory)
+        self.__signature__ = signature_of_rule(factory)
 
     def __deepcopy__(self, memo: Any) -> LivingRule:
         """A rule has no state of its own."""
@@ -90,14 +92,6 @@ class LivingRule:
         return dict(zip(kept.names, kept.live.weights(), strict=True)), kept
 
 
-def _signature(factory: Any) -> inspect.Signature:
-    """Return the signature of the update rule: the class's hyperparameters as keywords."""
-    first = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("params", "grads", "state")]
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    taken = [p for p in inspect.signature(factory).parameters.values() if p.kind in kinds]
-    return inspect.Signature([*first, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in taken)])
-
-
 def living_subject(
     factory: Any, begin: Begin, given: Mapping[str, Any], *, rule: str | None, name: str, spec: str, framework: str
 ) -> UpdateRule:
@@ -111,8 +105,7 @@ def living_subject(
     try:
         function(ones, ones, None, **{**given, RATE: rate})
     except Exception as error:
-        said = " ".join(str(error).split())
-        raise UsageError(f"{name} cannot be built: {type(error).__name__}: {said}") from error
+        raise UsageError(f"{name} cannot be built: {type(error).__name__}: {on_one_line(error)}") from error
     prelude = PRELUDE.format(spec=spec, given=dict(given))
     return UpdateRule(
         function, dict(given), name, rule, spec=spec, prelude=prelude, numbers="float32", framework=framework

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from gdprops.adapters.signatures import can_take
+
 
 def methods_reading(optimizer: torch.optim.Optimizer, hyperparameter: str) -> Iterator[Callable[[], Any]]:
     """Yield the public methods of its own that need no argument and name a hyperparameter.
@@ -19,18 +21,10 @@ def methods_reading(optimizer: torch.optim.Optimizer, hyperparameter: str) -> It
         method = inspect.unwrap(getattr(type(optimizer), key))
         if not key.startswith("_") and isinstance(method, FunctionType) and _reads(method, hyperparameter):
             bound = getattr(optimizer, key)
-            if _needs_nothing(bound):
+            if can_take(bound):
                 yield bound
 
 
 def _reads(method: FunctionType, hyperparameter: str) -> bool:
     code = method.__code__
     return hyperparameter in code.co_consts or hyperparameter in code.co_names
-
-
-def _needs_nothing(method: Callable[..., Any]) -> bool:
-    try:
-        inspect.signature(method).bind()
-    except TypeError:
-        return False
-    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from gdprops.adapters.own_drawing import model_like
 from gdprops.adapters.own_saved import put_in
+from gdprops.adapters.signatures import can_take
 from gdprops.adapters.structures import copied, doubled, joined, rows_in, rows_of
 from gdprops.adapters.tasks import ALL, Data
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
@@ -204,19 +204,11 @@ class OwnTask:
 
 def outputs_of(model: nn.Module, inputs: Any) -> Any:
     """Call a model as its ``forward`` wants it: a dict by keywords, a tuple by position, where they fit."""
-    if isinstance(inputs, dict) and _fits(model, **inputs):
+    if isinstance(inputs, dict) and can_take(model.forward, **inputs):
         return model(**inputs)
-    if isinstance(inputs, tuple | list) and _fits(model, *inputs):
+    if isinstance(inputs, tuple | list) and can_take(model.forward, *inputs):
         return model(*inputs)
     return model(inputs)
-
-
-def _fits(model: nn.Module, *args: Any, **kwargs: Any) -> bool:
-    try:
-        inspect.signature(model.forward).bind(*args, **kwargs)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def own_models(models: Any, batches: Any, loss: Any, objective: Any) -> OwnModels | None:

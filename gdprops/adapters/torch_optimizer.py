@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
@@ -12,6 +11,7 @@ import torch
 from gdprops.adapters import script
 from gdprops.adapters.calling import REFUSALS, Calls
 from gdprops.adapters.isolation import seed_random_numbers
+from gdprops.adapters.signatures import defaults_of
 from gdprops.adapters.torch_run import LAYOUTS, TorchRun, default_dtype, parameter_of
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import STRIDED, TRANSPOSED
@@ -134,7 +134,7 @@ class TorchOptimizer:
     @property
     def settings(self) -> Mapping[str, Any]:
         """Every hyperparameter that the factory's signature names, as the user gave it or by default."""
-        return {**_defaults(self.factory), **self.hyperparameters}
+        return {**defaults_of(self.factory), **self.hyperparameters}
 
 
 def _script_gradient(g: Array | None) -> str:
@@ -162,14 +162,6 @@ def _script_layout(dimensions: int, layout: str) -> str:
         back = list(reversed(range(dimensions)))
         return ".mT.contiguous().mT" if dimensions == 2 else f".permute({back}).contiguous().permute({back})"
     return ""
-
-
-def _defaults(factory: OptimizerFactory) -> dict[str, Any]:
-    try:
-        taken = inspect.signature(factory).parameters.values()
-    except (TypeError, ValueError):
-        return {}
-    return {p.name: p.default for p in taken if p.default is not inspect.Parameter.empty}
 
 
 def optimizer(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, final
@@ -13,6 +12,7 @@ import torch
 
 from gdprops.adapters.optimizer_state import cast_between, through_a_file
 from gdprops.adapters.own_methods import methods_reading
+from gdprops.adapters.signatures import can_take, parameters_of
 from gdprops.adapters.torch_memory import digest, laid_out, shared_memory
 from gdprops.adapters.torch_random import PrivateDraws
 from gdprops.adapters.undisturbed import undisturbed
@@ -106,10 +106,8 @@ class TorchRun:
 
     def takes_closure(self) -> None:
         """Raise `Unsupported` where step takes no closure."""
-        try:
-            inspect.signature(self._optimizer.step).bind(lambda: None)
-        except TypeError as error:
-            raise Unsupported("step() takes no closure") from error
+        if not can_take(self._optimizer.step, lambda: None):
+            raise Unsupported("step() takes no closure")
 
     def call_readers(self, hyperparameter: str) -> None:
         """Call the optimizer's own public methods that need no argument and read a hyperparameter."""
@@ -178,7 +176,7 @@ class TorchRun:
 
     def zero_gradients(self, *, set_to_none: bool) -> None:
         """Call ``zero_grad``; one that takes no ``set_to_none`` decides itself."""
-        taken = inspect.signature(self._optimizer.zero_grad).parameters
+        taken = parameters_of(self._optimizer.zero_grad) or {}
         with self._subject.calls.to("zero_grad()"):
             self._optimizer.zero_grad(**({"set_to_none": set_to_none} if "set_to_none" in taken else {}))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, final
@@ -14,6 +13,7 @@ from gdprops.adapters.isolation import RandomState
 from gdprops.adapters.modules import layers_of
 from gdprops.adapters.optimizer_state import clocks_of, fingerprint, settings_of, snapshot
 from gdprops.adapters.passes import Passes, weakly
+from gdprops.adapters.signatures import parameters_of
 from gdprops.adapters.structures import rows_in
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.training import Live, Noticed
@@ -59,7 +59,7 @@ class Training:
         self.names, self.layers = tuple(self._parameters), layers_of(model)
         self._expected = Expected(subject, task, returned=optimizer is not None, models=siblings)
         self._expected.mirror(model)
-        self.told_last = _takes_last(step)
+        self.told_last = "last" in (parameters_of(step) or {})  # wants to know which call is the last of a window
         self._called = list[list[dict[str, Any]]]()
         self._passes, self._overflowed = Passes(model), False
         self._at: list[Array] = []
@@ -299,11 +299,3 @@ class Training:
     ) -> list[Array]:
         """Return U(w, g, s) where it was computed: the next look or update overwrites it."""
         return self._expected.passing_update(weights, gradients, state, settings)
-
-
-def _takes_last(step: Any) -> bool:
-    """Say whether a step wants to be told which of its calls is the last of a window."""
-    try:
-        return "last" in inspect.signature(step).parameters
-    except (TypeError, ValueError):
-        return False

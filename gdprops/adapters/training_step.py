@@ -17,6 +17,7 @@ from torch import nn
 
 from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
+from gdprops.adapters.importing import spec_of
 from gdprops.adapters.isolation import seed_random_numbers
 from gdprops.adapters.own_models import OwnModels, OwnTask, own_models
 from gdprops.adapters.own_saved import filled, written_out
@@ -224,8 +225,6 @@ def training_step(
         UsageError: in one line, for something that cannot be called or used, or an update that is not declared in any
             way.
     """
-    from gdprops.adapters.resolve import spec_of
-
     declared: dict[str, Any] = {"rule": rule, "lr": lr, "clip_norm": clip_norm, "clip_value": clip_value}
     declared |= {"accumulate": accumulate, "loss": loss, "objective": objective, "models": models, "batches": batches}
     declared["name"] = name

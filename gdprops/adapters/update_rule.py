@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
@@ -12,7 +11,9 @@ import numpy as np
 
 from gdprops.adapters import script
 from gdprops.adapters.calling import Calls
+from gdprops.adapters.importing import label, spec_of
 from gdprops.adapters.isolation import seed_random_numbers
+from gdprops.adapters.signatures import defaults_of, parameters_of, require_keywords
 from gdprops.errors import Unsupported, UsageError
 from gdprops.model.subject import Calling, Delivery, Gradients, Look, Stepped
 from gdprops.model.traits import Measured, Traits, declared
@@ -46,17 +47,14 @@ class UpdateRule:
     @property
     def rate_name(self) -> str | None:
         """The keyword that the rule takes its learning rate by."""
-        taken = inspect.signature(self.function).parameters
+        taken = parameters_of(self.function) or {}
         return next((name for name in RATE_NAMES if name in taken), None)
 
     @property
     def own_rate(self) -> float | None:
         """The learning rate among the user's hyperparameters, or the rule's default."""
-        if self.rate_name is None:
-            return None
-        default = inspect.signature(self.function).parameters[self.rate_name].default
-        given = self.hyperparameters.get(self.rate_name, default)
-        return None if given is inspect.Parameter.empty else float(given)
+        given = None if self.rate_name is None else self.settings.get(self.rate_name)
+        return None if given is None else float(given)
 
     def prepared(self, traits: Traits, calls: Calling) -> UpdateRule:
         """Return the same subject with what was measured of it, and a budget of time."""
@@ -69,9 +67,7 @@ class UpdateRule:
     @property
     def settings(self) -> Mapping[str, Any]:
         """Every hyperparameter by name, as the user gave it or by default."""
-        taken = inspect.signature(self.function).parameters.values()
-        named = {p.name: p.default for p in taken if p.default is not inspect.Parameter.empty}
-        return {**named, **self.hyperparameters}
+        return {**defaults_of(self.function), **self.hyperparameters}
 
     def script_head(self) -> str:
         """Return the imports of a script that runs it; a framework's rule defines ``update`` in its prelude."""
@@ -176,9 +172,7 @@ class RuleRun:
 
     def hyperparameters(self) -> list[Mapping[str, Any]]:
         """Return the keywords that the function is called with, its own defaults included."""
-        taken = inspect.signature(self._subject.function).parameters.values()
-        defaults = {p.name: p.default for p in taken if p.default is not inspect.Parameter.empty}
-        shown = {**defaults, **self._hyperparameters}
+        shown = {**defaults_of(self._subject.function), **self._hyperparameters}
         numbers = {k: self._stored(v) if isinstance(v, float) else v for k, v in shown.items()}
         return [numbers] * len(self._weights)
 
@@ -279,7 +273,7 @@ def update_rule(
         UsageError: for something that is not a function, or an unknown rule or trait.
     """
     from gdprops.adapters.frameworks import require_home
-    from gdprops.adapters.resolve import check_rule, label, require_keywords, spec_of
+    from gdprops.adapters.resolve import check_rule
 
     require_home(rule_function, "update_rule", ())
     if not callable(rule_function):

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdprops.adapters import script
+from gdprops.adapters.importing import LOADED
 from gdprops.errors import SubjectCrash
+from gdprops.model.words import on_one_line
 
 if TYPE_CHECKING:
     from gdprops.adapters.backprop import Backprop
@@ -36,7 +38,7 @@ def _looks(run: WrittenRun, name: str) -> list[str]:
             lines.append(f"# seen:     {_told(run, run.stated_gradients(t))}")
             lines.append(f"# expected: {_told(run, run.gradients(run.weights(), t))}")
         except SubjectCrash as crash:
-            return [*lines, f"# {_one_line(crash)}"]
+            return [*lines, f"# {on_one_line(crash)}"]
     return lines
 
 
@@ -50,7 +52,7 @@ def _steps(run: WrittenRun, name: str, rate_at: RateAt) -> list[str]:
             expected = run.update(before, run.gradients(before, t), None, None)
             run.step(t)
         except SubjectCrash as crash:
-            return [*lines, call, f"# {_one_line(crash)}"]
+            return [*lines, call, f"# {on_one_line(crash)}"]
         lines += [call if run.expression is None else f"params = {run.expression.format(call)}", "print(params)"]
         lines += [f"# seen:     {_told(run, run.weights())}", f"# expected: {_told(run, expected)}"]
         if _is_wrong(run, before, expected, t):
@@ -61,10 +63,6 @@ def _steps(run: WrittenRun, name: str, rate_at: RateAt) -> list[str]:
 def _is_wrong(run: WrittenRun, before: Sequence[Array], expected: Sequence[Array], t: int) -> bool:
     rooms = zip(run.weights(), expected, run.allowed(before, t), strict=True)
     return not all((np.abs(seen - wanted) <= room).all() for seen, wanted, room in rooms)
-
-
-def _one_line(crash: SubjectCrash) -> str:
-    return " ".join(str(crash).split())
 
 
 def _told(run: WrittenRun, arrays: Sequence[Array | None]) -> str:
@@ -83,8 +81,6 @@ def _is_importable(function: Any) -> bool:
 
 def _import_of(subject: Backprop, function: Any) -> list[str]:
     """Return the lines that import a function from where it is defined, or from the subject that holds it."""
-    from gdprops.adapters.resolve import LOADED
-
     if subject.spec.endswith(".py"):
         return script.import_lines(f"{subject.spec}:{_asked(subject)}")
     if not _is_importable(function):

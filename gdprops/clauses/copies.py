@@ -35,8 +35,7 @@ def stepped_by_copies(subject: Subject, case: UpdateCase, plan: Plan, chosen: Se
 def copies_agree(subject: Subject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]) -> Evidence:
     """Compare the joint steps with those of independent copies on the same gradients.
 
-    Bytes; a rule of whole tensors may take several of one shape at once, and then rounds otherwise. A step at which
-    the norm of all gradients overflows is no longer compared: a rule may leave it out as a whole.
+    Bytes; a rule of whole tensors may take several of one shape at once, and then rounds otherwise.
     """
     network = case.network
     chosen = [i for i in network.moving if i in network.used]
@@ -66,11 +65,5 @@ def copies_agree(subject: Subject, case: TrainCase, seen: Sequence[Weights], fed
             step=t,
             what=what,
         )
-        for t in range(1, _steps_in_range(part) + 1)
+        for t in range(1, len(expected))
     )
-
-
-def _steps_in_range(case: UpdateCase) -> int:
-    """Return after how many steps the norm of the gradients first overflows."""
-    bad = (t for t, step in enumerate(case.gradients) if not workbench.has_finite_norm(step))
-    return next(bad, len(case.gradients))

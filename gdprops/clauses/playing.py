@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdprops.clauses.alike import steps_in_range
 from gdprops.errors import Uncertified
 from gdprops.model.case import Plan, UpdateCase
 from gdprops.model.evidence import Evidence
@@ -16,7 +15,7 @@ from gdprops.model.network import Point
 from gdprops.model.subject import Delivery
 from gdprops.numerics import decisions
 from gdprops.numerics.certificate import is_exact_update, loss_bound, update_allowance
-from gdprops.numerics.comparison import compare
+from gdprops.numerics.comparison import compare, has_finite_norm
 from gdprops.numerics.network_pass import gradient_at, loss_at
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def train(subject: Subject, case: TrainCase) -> tuple[list[Weights], list[Gradie
     seen, fed = [run.weights()], list["Gradients"]()
     for t in range(len(case.batches)):
         gradients = oracle(case, seen[-1], t)
-        if not steps_in_range([gradients]):
+        if not has_finite_norm(gradients):
             break
         run.step(gradients)
         seen.append(run.weights())

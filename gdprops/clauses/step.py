@@ -111,7 +111,7 @@ def _sweep_rival(subject: Subject, case: TrainCase, stepped: Weights, fed: Gradi
     moved = [stepped[i] if i in own else w for i, w in enumerate(case.tensors)]
     again = workbench.oracle(case, moved, 0)
     mixed = [fed[i] if i in own else g for i, g in enumerate(again)]
-    if not workbench.steps_in_range([mixed]):
+    if not workbench.has_finite_norm(mixed):
         return []
     run = subject.start(case.tensors, case.plan)
     run.step(mixed)

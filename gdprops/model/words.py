@@ -1,4 +1,4 @@
-"""How counts and kinds of things read in a sentence."""
+"""How counts, kinds of things and errors read in a sentence."""
 
 from __future__ import annotations
 
@@ -12,3 +12,8 @@ def type_of(value: object) -> str:
     """Return what kind of thing a value is: ``"an int"``, ``"a NoneType"``."""
     name = type(value).__name__
     return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
+
+
+def on_one_line(told: object) -> str:
+    """Return what an error or a text says, without its line breaks."""
+    return " ".join(str(told).split())

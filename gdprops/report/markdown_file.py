@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdprops.model.verdict import About, Status
+from gdprops.model.words import on_one_line
 from gdprops.report.summary import advice, reference_line, summary_line
 from gdprops.report.table import remark
 from gdprops.report.text import in_full
@@ -82,7 +83,7 @@ def _table(verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 def _escape(text: str) -> str:
     """Return text that Markdown shows as it is, also inside a table."""
-    plain = _html(" ".join(text.split()))
+    plain = _html(on_one_line(text))
     for character in "\\`*_[]|~$":
         plain = plain.replace(character, f"\\{character}")
     return plain

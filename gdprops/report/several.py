@@ -12,7 +12,7 @@ from rich.text import Text
 
 from gdprops.errors import UsageError
 from gdprops.model.verdict import About, Outcome, Status, Verdict, worst_exit_code
-from gdprops.model.words import plural
+from gdprops.model.words import on_one_line, plural
 from gdprops.report import consoles
 from gdprops.report.progress import progress
 from gdprops.report.run import INTERRUPTED, TERMINATED, terminable
@@ -63,7 +63,7 @@ def _outcome(name: str, run: Run, *, quiet: bool) -> Outcome:
         try:
             return run(seen)
         except UsageError as error:
-            said = " ".join(str(error).split())
+            said = on_one_line(error)
             return Outcome(name, None, "", (), refused=said.removeprefix(f"{name}:").removeprefix(name).strip())
         except SystemExit as error:
             return Outcome(name, None, "", (), refused=f"it ended the process with SystemExit({error.code!r})")
@@ -122,7 +122,7 @@ def found(outcome: Outcome) -> str:
 def _told(verdict: Verdict) -> str:
     """Return the explanation, else what went wrong, else which parameters are wrong."""
     said = verdict.explanation or verdict.reason or f"wrong: {', '.join(verdict.blame)}"
-    return " ".join(said.split())
+    return on_one_line(said)
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:

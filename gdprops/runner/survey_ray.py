@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdprops.errors import UsageError
+from gdprops.model.words import on_one_line
 from gdprops.runner.survey import PATIENCE, Limits, examine_all
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def _connected(address: str, workers: int) -> bool:
         _require_answer(address)
         ray.init(**local, runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-        why = " ".join(str(error).split())[:200]
+        why = on_one_line(error)[:200]
         _warn(f"Ray at {address} cannot be used ({type(error).__name__}: {why}); this machine does the work")
         return False
     return True

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import gdprops
-from gdprops.adapters.resolve import import_name, label, resolve
+from gdprops.adapters.importing import import_name, label
+from gdprops.adapters.resolve import resolve
 from gdprops.adapters.torch_optimizer import TorchOptimizer, optimizer
 from gdprops.adapters.update_rule import UpdateRule, update_rule
 from gdprops.errors import UsageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gdprops.model.words import plural, type_of
+from gdprops.model.words import on_one_line, plural, type_of
 
 
 @pytest.mark.parametrize(("count", "told"), [(0, "0 passes"), (1, "1 pass"), (2, "2 passes")])
@@ -22,3 +22,7 @@ class Estimate:
 )
 def test_an_article_fits_its_noun(value: object, told: str) -> None:
     assert type_of(value) == told
+
+
+def test_line_breaks_become_spaces() -> None:
+    assert on_one_line(ValueError("a\n  b")) == "a b"
