@@ -12,7 +12,9 @@ from gdprops.adapters.probe_domain import domain_of, note_coupling_options
 from gdprops.adapters.probe_edges import EDGES
 from gdprops.adapters.probe_forms import FORMS, dtypes
 from gdprops.adapters.probe_plain import plainness
-from gdprops.adapters.probe_rule import PAIR, RULE, randomness
+from gdprops.adapters.probe_randomness import randomness
+from gdprops.adapters.probe_rate import rate_response
+from gdprops.adapters.probe_separability import PAIR, separability
 from gdprops.adapters.probing import ALL, Probe, attempt
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import Plan
@@ -38,16 +40,16 @@ def measure(subject: Subject) -> tuple[Traits, Domain]:
     """Return a subject's traits and what its cases may contain."""
     probe = Probe(subject)
     inputs(probe)
-    if probe.found["inputs"].value == "closure":
+    if probe.value("inputs") == "closure":
         probe = Probe(subject.prepared(Traits(probe.found), subject.calls), found=probe.found)
         attempt(lambda: randomness(probe))
-    if probe.found["inputs"].value not in ("gradient", "loss"):
+    if probe.value("inputs") not in ("gradient", "loss"):
         return _conclude(probe, "no"), _other_domain(probe)
     plain = "no"
     try:
         dtypes(probe)
         plain = plainness(probe)
-        for part in (*RULE, clock, *FORMS, *EDGES):
+        for part in (randomness, separability, rate_response, clock, *FORMS, *EDGES):
             part(probe)
     except SubjectCrash as crash:
         probe.note("inputs", "gradient", f"the probe did not finish: {crash}")
@@ -59,7 +61,7 @@ def measure(subject: Subject) -> tuple[Traits, Domain]:
 def _other_domain(probe: Probe) -> Domain:
     """Return what cases of a subject may contain that is not fed with dense gradients."""
     groups = attempt(lambda: probe.subject.start(probe.tensors(), Plan(PAIR))) is None
-    if probe.found["inputs"].value != "closure":
+    if probe.value("inputs") != "closure":
         return Domain(precisions=(DOUBLE,), groups=groups)
     return Domain(precisions=(DOUBLE,), groups=groups, features=frozenset({"closure"}), waits=probe.waits())
 
@@ -77,9 +79,9 @@ def probe(subject: Subject) -> Traits:
 def _conclude(probe: Probe, plain: str) -> Traits:
     stated = {**_claimed_by_the_rule(probe), **probe.subject.declared}
     conflicts = tuple(
-        f"{key} is declared {claim.value} but measures {probe.found[key].value}"
+        f"{key} is declared {claim.value} but measures {probe.value(key)}"
         for key, claim in stated.items()
-        if key in probe.found and probe.found[key].value != claim.value
+        if key in probe.found and probe.value(key) != claim.value
     )
     return Traits({**probe.found, **stated}, plain, conflicts)
 

@@ -33,7 +33,7 @@ def clock(probe: Probe) -> None:
     Where a late tensor of the same group is late, and a late group is not, the group counts. A tensor that would not
     move in a fresh optimizer either shows nothing.
     """
-    if probe.found["separability"].value in ("element", "tensor") and _moves_alone(probe):
+    if probe.value("separability") in ("element", "tensor") and _moves_alone(probe):
         value = clock_with(probe, {})
         probe.note("clock", value, _EVIDENCE[value])
 

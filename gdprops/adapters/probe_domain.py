@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,51 +10,57 @@ import numpy as np
 
 from gdprops.adapters.calling import REFUSALS
 from gdprops.adapters.probe_clock import clock_with
-from gdprops.adapters.probe_rule import (
-    PAIR,
-    couples_entries_with,
-    grouped_weights,
-    is_linear_with,
-    moves_vectors_otherwise,
-)
-from gdprops.adapters.probing import PATIENCE, RATE, Probe, attempt
+from gdprops.adapters.probe_rate import is_linear_with
+from gdprops.adapters.probe_separability import PAIR, couples_entries_with, grouped_weights, moves_vectors_otherwise
+from gdprops.adapters.probing import ALL, PATIENCE, RATE, Probe, attempt
 from gdprops.errors import SubjectCrash
 from gdprops.model.case import Plan
 from gdprops.model.options import OPTIONS, with_required
 from gdprops.model.subject import Domain
 from gdprops.model.traits import IMPLEMENTATIONS, rule_of
+from gdprops.numerics.decisions import DOUBLE, SINGLE
 from gdprops.numerics.published.rule import hyperparameters_of
 from gdprops.numerics.published.table import PUBLISHED
+
+Options = Mapping[str, float | bool]
+PRECISIONS = {"float64": DOUBLE, "float32": SINGLE}
 
 
 def domain_of(probe: Probe, plain: str) -> Domain:
     """Return what cases may contain. A 2-D float tensor is always among it: that refusal is a violation."""
-    dtypes = probe.found["dtypes"].value.split("+") if "dtypes" in probe.found else ["float64"]
-    shapes = probe.found["shapes"].value if "shapes" in probe.found else "any"
-    rate = "lr_response" not in probe.found or probe.found["lr_response"].value != "own-schedule"
-    flags = probe.found["flags"].value.split("+") if "flags" in probe.found else []
-    options = {key: value for key, value in OPTIONS.items() if _accepts(probe, key, rate=rate)}
-    response = probe.found["lr_response"].value if "lr_response" in probe.found else ""
-    options = {key: value for key, value in options.items() if all(k in options for k in with_required([key]))}
+    dtypes, shapes = probe.value("dtypes", "float64").split("+"), probe.value("shapes", "any")
+    rate, linear = probe.value("lr_response") != "own-schedule", probe.value("lr_response") == "linear"
+    options = _options(probe, rate=rate)
     return Domain(
-        precisions=tuple(53 if dtype == "float64" else 24 for dtype in dtypes if dtype in ("float64", "float32")),
+        precisions=tuple(PRECISIONS[dtype] for dtype in dtypes if dtype in PRECISIONS),
         dimensions=None if shapes == "any" else frozenset({2, *map(int, shapes.split("+"))}),
         rate=rate,
         groups=grouped_weights(probe, Plan(PAIR, (RATE, RATE / 2) if rate else None)) is not None,
         plain=probe.subject.rule == "sgd" or plain == "yes",
         options=options,
-        nonlinear=_nonlinear(probe, options) if response == "linear" else frozenset(),
+        nonlinear=_nonlinear(probe, options) if linear else frozenset(),
         counted=_counted_otherwise(probe, options),
         waits=probe.waits(),
         empty=_accepts_empty(probe, rate=rate),
         frozen=_accepts_frozen(probe),
-        features=_features(probe, dtypes, flags),
+        features=_features(probe, dtypes),
         rule_options=_rule_options(probe, rate=rate),
         rule_scales=_rule_scales(probe),
     )
 
 
-def _beyond_the_rule(probe: Probe, options: Mapping[str, float | bool]) -> list[str]:
+def _options(probe: Probe, *, rate: bool) -> dict[str, float | bool]:
+    """Return the further hyperparameters that are accepted, with all that they are taken together with."""
+    accepted = [key for key in OPTIONS if _accepts(probe, key, rate=rate)]
+    return {key: OPTIONS[key] for key in accepted if set(with_required([key])) <= set(accepted)}
+
+
+def _switched_on(keys: Iterable[str], options: Options) -> dict[str, Options]:
+    """Return each of these options with all that it is taken together with."""
+    return {key: {name: options[name] for name in with_required([key])} for key in keys}
+
+
+def _beyond_the_rule(probe: Probe, options: Options) -> list[str]:
     """Return the options that are no part of the declared rule: what it says of the rate does not cover them."""
     rule = PUBLISHED.get(rule_of(probe.subject.rule))
     covered = hyperparameters_of(rule.step) if rule else {}
@@ -73,53 +79,46 @@ def _rule_scales(probe: Probe) -> tuple[float, ...]:
     return rule.scales(probe.subject.start(probe.tensors(), probe.plan()).hyperparameters()[0]) if rule else (1.0,)
 
 
-def _nonlinear(probe: Probe, options: Mapping[str, float | bool]) -> frozenset[str]:
+def _nonlinear(probe: Probe, options: Options) -> frozenset[str]:
     """Return the options that bend the answer to the rate, as a decay by a factor 1 / (1 + eta lambda) does."""
-    beyond = _beyond_the_rule(probe, options)
-    given = {key: {name: options[name] for name in with_required([key])} for key in beyond}
+    given = _switched_on(_beyond_the_rule(probe, options), options)
     return frozenset(key for key, on in given.items() if not is_linear_with(probe, on))
 
 
-def _counted_otherwise(probe: Probe, options: Mapping[str, float | bool]) -> frozenset[str]:
+def _counted_otherwise(probe: Probe, options: Options) -> frozenset[str]:
     """Return the options with which something else counts the steps: a momentum that starts with its group's."""
-    if "clock" not in probe.found or probe.found["clock"].value != "tensor":
+    if probe.value("clock") != "tensor":
         return frozenset()
-    given = {key: {name: options[name] for name in with_required([key])} for key in options}
+    given = _switched_on(options, options)
     return frozenset(key for key, on in given.items() if clock_with(probe, on) != "tensor")
 
 
-def note_coupling_options(probe: Probe, options: Mapping[str, float | bool]) -> None:
+def note_coupling_options(probe: Probe, options: Options) -> None:
     """A rule is as coarse as with the options that cases switch on.
 
     LARS scales by norms only what decays; a decay may be meant for matrices only.
     """
-    found = probe.found.get("separability")
-    if found is None or found.value != "element":
+    if probe.value("separability") != "element":
         return
-    given = {key: {name: options[name] for name in with_required([key])} for key in options}
+    given = _switched_on(options, options)
     coupling = [
         key for key, on in given.items() if couples_entries_with(probe, on) or moves_vectors_otherwise(probe, on)
     ]
     if coupling:
-        said = f"nearly: element-wise, but not with {', '.join(coupling)}; {found.evidence}"
+        said = f"nearly: element-wise, but not with {', '.join(coupling)}; {probe.found['separability'].evidence}"
         probe.note("separability", "tensor", said)
 
 
-def _features(probe: Probe, dtypes: list[str], flags: list[str]) -> frozenset[str]:
+def _features(probe: Probe, dtypes: list[str]) -> frozenset[str]:
+    flags = probe.value("flags").split("+")
     found = {
         "bfloat16": "bfloat16" in dtypes,
         "float64 beside float32": {"float64", "float32"} <= set(dtypes),
         "implementations": any(flag in IMPLEMENTATIONS for flag in flags),
-        "complex parameters": "complex" in probe.found and probe.found["complex"].value == "accepted",
-        "closure": attempt(lambda: _with_closure(probe)) is None,
+        "complex parameters": probe.value("complex") == "accepted",
+        "closure": attempt(lambda: probe.subject.start(probe.tensors(), probe.plan()).takes_closure()) is None,
     }
     return frozenset(name for name, there in found.items() if there)
-
-
-def _with_closure(probe: Probe) -> None:
-    """Say with a crash or a refusal that step() takes no closure; one that it takes need not be right."""
-    run = probe.subject.start(probe.tensors(), probe.plan())
-    run.takes_closure()
 
 
 def _accepts(probe: Probe, key: str, *, rate: bool) -> bool:
@@ -128,7 +127,7 @@ def _accepts(probe: Probe, key: str, *, rate: bool) -> bool:
 
 
 def _runs_with(probe: Probe, options: Mapping[str, Any], *, rate: bool) -> bool:
-    plan = Plan(((0, 1, 2),), (RATE,) if rate else None, options)
+    plan = Plan((ALL,), (RATE,) if rate else None, options)
     return all(map(probe.subject.accepts, options)) and attempt(lambda: probe.trajectory(plan)) is None
 
 

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from gdprops.adapters.probing import PATIENCE, RATE, Probe, attempt
+from gdprops.adapters.probing import PATIENCE, Probe, attempt
 from gdprops.errors import UsageError
-from gdprops.model.case import Plan
 from gdprops.model.traits import IMPLEMENTATIONS
 
 SHAPES = {"0": (), "1": (3,), "2": (2, 3), "3": (2, 1, 3), "4": (2, 2, 1, 2)}
@@ -52,7 +51,7 @@ def shapes(probe: Probe) -> None:
     refused: list[str] = []
     for dimensions, shape in SHAPES.items():
         ones = np.ones(shape, dtype=probe.dtype)
-        plan = Plan(((0,),), (RATE,)) if probe.has_rate() else Plan(((0,),))
+        plan = probe.plan(groups=((0,),))
         crash = attempt(lambda ones=ones, plan=plan: probe.run(plan, [ones], [[ones]] * PATIENCE))  # type: ignore[misc] # bound now
         (accepted if crash is None else refused).append(dimensions)
     value = "any" if not refused else "+".join(accepted) or "2"

@@ -12,6 +12,7 @@ from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import Plan
 from gdprops.model.traits import Measured
 from gdprops.numerics.comparison import differ
+from gdprops.numerics.decisions import PROBE_TOLERANCE, SINGLE_TOLERANCE
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -40,6 +41,15 @@ class Probe:
     def note(self, key: str, value: str, evidence: str) -> None:
         """Record a measurement."""
         self.found[key] = Measured(value, evidence)
+
+    def value(self, key: str, default: str = "") -> str:
+        """Return what was measured of a trait so far."""
+        return self.found[key].value if key in self.found else default
+
+    @property
+    def resolution(self) -> float:
+        """What displacements may differ by, relative to their size, and still count as equal."""
+        return SINGLE_TOLERANCE if self.dtype == np.float32 else PROBE_TOLERANCE
 
     def tensors(self) -> list[Array]:
         """Return three tensors, two of equal shape, none zero."""
@@ -90,6 +100,12 @@ class Probe:
         if self.rated is None:
             self.rated = self.subject.start(self.tensors(), Plan((ALL,))).rates()[0] is not None
         return self.rated
+
+
+def near(a: Sequence[Array], b: Sequence[Array], room: float) -> bool:
+    """Say whether no entry is further apart than that, in float64."""
+    pairs = zip(a, b, strict=True)
+    return all(float(np.abs(x.astype(float) - y.astype(float)).max(initial=0)) <= room for x, y in pairs)
 
 
 def attempt(action: Callable[[], object]) -> SubjectCrash | Unsupported | None:

@@ -35,7 +35,7 @@ def stepped_by_copies(subject: Subject, case: UpdateCase, plan: Plan, chosen: Se
 def copies_agree(subject: Subject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]) -> Evidence:
     """Compare the joint steps with those of independent copies on the same gradients.
 
-    Bytes; a rule of whole tensors may take several of one shape at once, and then rounds otherwise.
+    Equal entry by entry; a rule of whole tensors may take several of one shape at once, and then rounds otherwise.
     """
     network = case.network
     chosen = [i for i in network.moving if i in network.used]

@@ -1,24 +1,20 @@
-"""What kind of rule it is: random, coupled, counting, and how it answers to its learning rate."""
+"""What one entry's update depends on: itself, its tensor, its group, or every parameter."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from gdprops.adapters.probing import ALL, LONG, RATE, SLOW_RATE, STEPS, Probe
+from gdprops.adapters.probing import ALL, LONG, RATE, SLOW_RATE, STEPS, Probe, near
 from gdprops.errors import SubjectCrash, Unsupported
-from gdprops.numerics.comparison import differ
-from gdprops.numerics.decisions import PROBE_TOLERANCE, SINGLE_TOLERANCE
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import Plan
 
-LATE = 20
-"""A step at which an estimate that follows the rate has begun to move."""
 HALF_AS_LONG = LONG // 2
 EVERY_PAIR = 6
 """Ordered pairs of three tensors: a coupling by design reaches all of them."""
@@ -67,42 +63,6 @@ PAIR = ((0, 1), (2,))
 """Two groups."""
 
 
-def randomness(probe: Probe) -> None:
-    """Every run starts from the same global random numbers: what differs then is drawn privately.
-
-    A generator that every optimizer seeds alike repeats; it is seen where it is drawn from. Some rules draw in one
-    precision only, to round to it.
-    """
-    what = "the same four steps twice, and from other global random numbers"
-    for trial in _in_every_precision(probe):
-        value, how = _random_numbers(trial)
-        if value != "none":
-            probe.note("randomness", value, f"{what}, in {trial.dtype}{how}")
-            return
-    probe.note("randomness", "none", what)
-
-
-def _in_every_precision(probe: Probe) -> list[Probe]:
-    accepted = probe.found["dtypes"].value.split("+") if "dtypes" in probe.found else []
-    names = [name for name in ("float64", "float32") if name in accepted]
-    return [Probe(probe.subject, np.dtype(name), rated=probe.rated) for name in names] or [probe]
-
-
-def _random_numbers(probe: Probe) -> tuple[str, str]:
-    """Return which random numbers four steps draw, and more on how that was seen."""
-    first, again = probe.trajectory()[-1], probe.trajectory()[-1]
-    if differ(first, again):
-        return "private", ""
-    if differ(first, probe.trajectory(replace(probe.plan(), seed=1))[-1]):
-        return "global", ""
-    return ("private", ": it repeats, and draws from a generator of its own") if _has_its_own(probe) else ("none", "")
-
-
-def _has_its_own(probe: Probe) -> bool:
-    run = probe.subject.start(probe.tensors(), probe.plan())
-    return any(run.draws_privately(gradients) for gradients in probe.steps())
-
-
 def separability(probe: Probe) -> None:
     """Disturb one entry of each tensor, gently, violently and to nothing, and see how far the disturbance spreads.
 
@@ -138,10 +98,7 @@ def moves_vectors_otherwise(probe: Probe, options: Mapping[str, float | bool] | 
         ends = probe.run(plan, flat, [[g.reshape(-1) for g in step] for step in probe.steps()])[-1]
     except SubjectCrash:
         return False
-    room = SINGLE_TOLERANCE if probe.dtype == np.float32 else PROBE_TOLERANCE
-    return not _near(
-        [e.astype(float) for e in ends], [w.reshape(-1).astype(float) for w in probe.trajectory(plan)[-1]], room
-    )
+    return not near(ends, [w.reshape(-1) for w in probe.trajectory(plan)[-1]], probe.resolution)
 
 
 def _either(a: list[list[bool]], b: list[list[bool]]) -> list[list[bool]]:
@@ -218,62 +175,3 @@ def grouped_weights(probe: Probe, split: Plan) -> list[Array] | None:
         return probe.trajectory(split)[-1]
     except (SubjectCrash, Unsupported):
         return None
-
-
-def rate_response(probe: Probe) -> None:
-    """From one and the same state, compare the displacements at eta, 2 eta and 8 eta."""
-    if not probe.has_rate():
-        probe.note("lr_response", "own-schedule", "there is no learning rate to read or set")
-        return
-    found = {_response_at(probe, t, probe.plan()) for t in range(STEPS)}
-    if found == {"linear"} and not _linear_elsewhere(probe):
-        said = "nearly: linear at a rate of 1/8, not at a rate of 1, with gradients that grow or stay"
-        probe.note("lr_response", "nonlinear", said)
-        return
-    value = found.pop() if len(found) == 1 else "nonlinear"
-    what = "each of four steps at 1, 2 and 10 times the rate, from the same state"
-    miss = "nearly: there is a rate, and setting it changes nothing; " if value == "ignored" else ""
-    probe.note("lr_response", value, miss + what)
-
-
-def _linear_elsewhere(probe: Probe) -> bool:
-    """Say whether the answer stays linear at another rate, where gradients grow and the weights shrink or grow."""
-    plan, down = probe.plan(1.0), VARIANTS[2]
-    ways = [(t, variant) for t in (1, 2, 3) for variant in (down, replace(down, scale=-down.scale))]
-    ways.append((LATE, next(variant for variant in VARIANTS if variant.constant)))
-    return all(_response_at(probe, t, plan, variant) == "linear" for t, variant in ways)
-
-
-def is_linear_with(probe: Probe, options: Mapping[str, float | bool]) -> bool:
-    """Say whether the answer to the rate stays linear with these options on."""
-    return all(_response_at(probe, t, probe.plan(options=options)) == "linear" for t in range(1, STEPS))
-
-
-def _response_at(probe: Probe, t: int, plan: Plan, variant: Variant | None = None) -> str:
-    fed = (variant or VARIANTS[0]).gradients(probe)
-    once, slow = _displacement(probe, fed[: t + 1], 1.0, plan)
-    others = [_displacement(probe, fed[: t + 1], c, plan) for c in (2.0, 10.0)]
-    size = max(float(np.abs(m).max(initial=0)) for m in others[-1][0]) or 1.0
-    room = (SINGLE_TOLERANCE if probe.dtype == np.float32 else PROBE_TOLERANCE) * size
-    if all(_near(moved, [rate / slow * m for m in once], room) for moved, rate in others):
-        return "linear"
-    return "ignored" if all(_near(moved, once, room) for moved, _ in others) else "nonlinear"
-
-
-def _near(a: Sequence[Array], b: Sequence[Array], room: float) -> bool:
-    return all(float(np.abs(x - y).max(initial=0)) <= room for x, y in zip(a, b, strict=True))
-
-
-def _displacement(probe: Probe, fed: Sequence[list[Array]], factor: float, plan: Plan) -> tuple[list[Array], float]:
-    """Return the last step's displacement, and the rate in force: a float32 store rounds it."""
-    run = probe.subject.start(probe.tensors(), plan)
-    for step in fed[:-1]:
-        run.step(step)
-    before = run.weights()
-    run.scale_rate(factor)
-    rate = run.rates()[0] or (plan.rates or (RATE,))[0] * factor
-    run.step(fed[-1])
-    return [a.astype(float) - b.astype(float) for a, b in zip(run.weights(), before, strict=True)], rate
-
-
-RULE = (randomness, separability, rate_response)
