@@ -173,21 +173,20 @@ def _with_other_numbers(subject: Subject, case: UpdateCase, standing: Mapping[st
     if plan.rates is None:
         return None
     cut = 1 + case.order[0] % (len(plan.indices) - 1)
-    first, second = plan.indices[:cut], plan.indices[cut:]
-    rate, other = plan.rates[0], plan.rates[0] / 2
+    rates = (plan.rates[0], plan.rates[0] / 2)
+    first = Plan((plan.indices[:cut],), rates[:1], plan.options)
+    second = Plan((plan.indices[cut:],), rates[1:], {**plan.options, **changed})
     try:
-        alone = (
-            workbench.feed(subject, case, Plan((first,), (rate,), plan.options)),
-            workbench.feed(subject, case, Plan((second,), (other,), {**plan.options, **changed})),
-        )
+        alone = [workbench.feed(subject, case, part) for part in (first, second)]
     except (SubjectCrash, Unsupported):
         return None
-    changed = _as_it_stands(subject, case, Plan((second,), (other,), {**plan.options, **changed}), standing)
-    both = Plan((first, second), (rate, other), plan.options, of_groups=({}, changed))
+    own = _as_it_stands(subject, case, second, standing)
+    both = Plan((*first.groups, *second.groups), rates, plan.options, of_groups=({}, own))
     expected = [
-        [(a, b)[i in second] for i, (a, b) in enumerate(zip(*w, strict=True))] for w in zip(*alone, strict=True)
+        [(a, b)[i in second.indices] for i, (a, b) in enumerate(zip(*weights, strict=True))]
+        for weights in zip(*alone, strict=True)
     ]
-    what = f"a group with its own {', '.join(['lr', *changed])}, against an optimizer of its own"
+    what = f"a group with its own {', '.join(['lr', *own])}, against an optimizer of its own"
     return same_trajectory(case, workbench.feed(subject, case, both), expected, coupled(subject, what))
 
 

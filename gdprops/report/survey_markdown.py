@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdprops.model.verdict import Status
+from gdprops.model.words import on_one_line
 from gdprops.report.causes import causes
 from gdprops.report.survey_text import summary
 
@@ -54,7 +55,7 @@ def _table(headings: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def _cells(row: list[str]) -> str:
-    return "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in row) + " |"
+    return "| " + " | ".join(on_one_line(cell.replace("|", "\\|")) for cell in row) + " |"
 
 
 def _messages(survey: Survey) -> list[str]:

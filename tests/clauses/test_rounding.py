@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
+import torch
 from torch import Tensor
 
-from gdprops.adapters.isolation import isolated
 from gdprops.adapters.torch_optimizer import optimizer
-from gdprops.clauses import catalogue
+from gdprops.clauses.alike import rounded_alike
 from gdprops.faults.correct import Group, PlainDescent
 from gdprops.model.case import Plan, UpdateCase
-from gdprops.model.evidence import Evidence
-from gdprops.runner.session import measured_subject
-from gdprops.runner.settings import Settings
+from gdprops.numerics import decisions
+from tests.clauses.optimizer_cases import CASE, examined, probed, taken
 
 
 class TrustRatioInTwoWays(PlainDescent):
@@ -45,13 +45,6 @@ class TakesBack(PlainDescent):
             p.add_(group["lr"] * (g * 0.999))
 
 
-def judged(kind: type[PlainDescent], clause: str, case: UpdateCase) -> Evidence:
-    with isolated():
-        subject = measured_subject(optimizer(kind, lr=0.5), Settings()).subject
-        evidence: Evidence = catalogue()[clause].examine(subject, case)
-    return evidence
-
-
 def fed(weight: float, *gradients: float, rate: float = 1.0) -> UpdateCase:
     steps = tuple((np.array([g]),) for g in gradients)
     return UpdateCase((np.array([weight]),), steps, Plan(((0,),), (rate,)), 53, (0, 1))
@@ -62,7 +55,7 @@ def test_a_weight_that_one_way_brings_to_nothing_and_the_other_nearly_may_go_on_
     case = fed(1.1, 1.9, 1.9)
     loop, foreach = (1.1 - 1.1 * (1.9 / 1.9), 1.1 - 1.9 * 1.1 / 1.9)
     assert loop == 0.0 != foreach
-    evidence = judged(TrustRatioInTwoWays, "optimizer.implementations", case)
+    evidence = examined(probed(optimizer(TrustRatioInTwoWays, lr=0.5)), "implementations", case)
     assert not evidence.violated
 
 
@@ -77,11 +70,106 @@ class ForgetsTheNorm(TrustRatioInTwoWays):
 
 
 def test_beside_that_the_two_ways_are_compared() -> None:
-    assert judged(ForgetsTheNorm, "optimizer.implementations", fed(1.1, 1.9, 1.9, rate=0.5)).violated
+    assert examined(probed(optimizer(ForgetsTheNorm, lr=0.5)), "implementations", fed(1.1, 1.9, 1.9, rate=0.5)).violated
 
 
 def test_the_parts_of_a_step_round_too() -> None:
     """5 · 1.3 back and forth from a weight of a millionth: its ulps are those of the parts."""
     case = replace(fed(0.650001, 1.3, 1.3, rate=0.5), factor=10.0)
-    evidence = judged(TakesBack, "step.linear-in-lr", case)
+    evidence = examined(probed(optimizer(TakesBack, lr=0.5)), "step.linear-in-lr", case)
     assert not evidence.violated
+
+
+def test_rounding_accrues_on_the_way_back_too() -> None:
+    case = UpdateCase((np.zeros(1),), ((np.ones(1),), (np.ones(1),)), Plan(((0,),)), 53)
+    there_and_back = [[np.array([w])] for w in (0.0, -0.5, 1e-17)]
+    seen = [[np.array([w])] for w in (0.0, -0.5, 0.0)]
+    assert not rounded_alike(case, seen, there_and_back, lambda _: there_and_back, "").violated
+    assert rounded_alike(case, [*seen[:2], [np.array([1e-12])]], there_and_back, lambda _: there_and_back, "").violated
+
+
+def normalized_in_bfloat16(case: UpdateCase, off: float = 0.0) -> list[list[Any]]:
+    """Decay by the rate, and a step of bfloat16 numbers: a gradient next to zero, of the others their signs."""
+    (w,), (rate,) = case.tensors, case.plan.rates or ()
+    seen = [[w]]
+    for g in (np.asarray(g) for (g,) in case.gradients):
+        fraction, exponent = np.frexp(g)
+        low = np.ldexp(np.round(fraction * 2**8), exponent - 8)
+        u = np.where(np.abs(g) < 2**-20, low, np.sign(g) * (0.9375 + off))
+        w = (1 - rate) * w - rate * u
+        seen.append([w])
+    return seen
+
+
+TIE = 2.0**-24 * (1 + 2.0**-8)
+"""Halfway between two numbers of bfloat16: an ulp decides which it becomes."""
+
+
+@pytest.mark.parametrize("other", [0.0, TIE])
+@pytest.mark.parametrize(("off", "violated"), [(2.0**-8, False), (2.0**-5, True)])
+def test_what_bfloat16_rounds_is_the_step_and_not_what_a_decay_leaves_of_it(
+    off: float, other: float, *, violated: bool
+) -> None:
+    case = UpdateCase((np.ones(2),), ((np.array([-1.0, other]),),), Plan(((0,),), (0.5,)), 53)
+    seen, expected = normalized_in_bfloat16(case, off), normalized_in_bfloat16(case)
+    share = decisions.BFLOAT16_SHARE
+    assert rounded_alike(case, seen, expected, normalized_in_bfloat16, "", rough=share).violated is violated
+
+
+class Batching(PlainDescent):
+    """Divides by the norm of each tensor, in bfloat16, and one at a time by a norm that rounds otherwise."""
+
+    share = 2.0**-8
+
+    def move_all(self) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    length = (1 + torch.linalg.vector_norm(p.grad.bfloat16())).to(p.dtype) * self.slower(p)
+                    p.sub_(
+                        group["lr"] * (p.grad.bfloat16().to(p.dtype) / length) * (1 + self.share * self.alone(group))
+                    )
+
+    def alone(self, group: Any) -> bool:
+        return len(group["params"]) == 1
+
+    def slower(self, p: torch.Tensor) -> int:
+        return 1
+
+
+class BatchingBadly(Batching):
+    share = 2.0**-4
+
+
+class BatchingInTime(Batching):
+    """The same with a clock for every tensor."""
+
+    def slower(self, p: torch.Tensor) -> int:
+        memory = self.memory(p)
+        memory["step"] = memory.get("step", 0) + 1
+        return int(memory["step"])
+
+
+class BatchingBadlyInTime(BatchingInTime):
+    share = 2.0**-4
+
+
+@pytest.mark.parametrize(("factory", "violated"), [(Batching, False), (BatchingBadly, True)])
+def test_a_rule_on_whole_tensors_may_round_otherwise_in_a_batch_and_no_more(factory: Any, *, violated: bool) -> None:
+    found = probed(optimizer(factory, lr=0.5))
+    evidence = examined(found, "group-split", replace(CASE, plan=replace(CASE.plan, rates=None), order=(0, 0)))
+    assert found.subject.traits["separability"] == "tensor"
+    assert evidence.violated is violated
+
+
+@pytest.mark.parametrize(("factory", "violated"), [(BatchingInTime, False), (BatchingBadlyInTime, True)])
+def test_a_tensor_that_has_missed_a_step_may_be_rounded_otherwise_alone_and_no_more(
+    factory: Any, *, violated: bool
+) -> None:
+    found = probed(optimizer(factory, traits={"clock": "tensor"}, lr=0.5))
+    missed, (first, *later) = max(CASE.plan.groups, key=len)[0], CASE.gradients
+    gradients = (tuple(None if i == missed else g for i, g in enumerate(first)), *later)
+    case = replace(CASE, gradients=gradients, plan=replace(CASE.plan, rates=None), order=(0, 0))
+    evidence = examined(found, "missing-gradient", taken(case, found))
+    assert evidence.decisive
+    assert evidence.violated is violated

@@ -1,0 +1,52 @@
+"""What loading saved state casts, and what is made of that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from gdprops.adapters.isolation import isolated
+from gdprops.adapters.torch_optimizer import optimizer
+from gdprops.faults.correct import PlainDescent
+from gdprops.runner.session import measured_subject
+from gdprops.runner.settings import Settings
+from tests.clauses.optimizer_cases import CASE, examined, suspected
+
+
+def test_what_loading_casts_is_resumed_where_it_does_not() -> None:
+    found = suspected("keeps-its-mean-in-float32")
+    evidence = examined(found, "resume", CASE)
+    assert evidence.decisive
+    assert not evidence.violated
+    run = found.subject.start(CASE.tensors, CASE.plan)
+    assert run.cast_on_loading() == ""
+    run.step(CASE.gradients[0])
+    assert run.cast_on_loading() == "state[w1]['mean'] from float32 to float64"
+
+
+def test_a_clock_that_loading_casts_is_seen_before_it_stands_still() -> None:
+    evidence = examined(suspected("keeps-its-clock-in-float32"), "resume-low-precision", CASE)
+    assert evidence.violated
+    assert evidence.reason == "bfloat16 parameters: loading casts state[w1]['clock'] from float32 to bfloat16"
+    with isolated():
+        left_alone = measured_subject(optimizer(torch.optim.Adam, lr=0.5), Settings())
+    assert not examined(left_alone, "resume-low-precision", CASE).violated
+
+
+class KeepsTheLastGradientUnderAName(PlainDescent):
+    """What is remembered stands under a name, and not under the parameter: loading leaves it alone."""
+
+    def memory(self, p: torch.Tensor) -> dict[str, Any]:
+        memory: dict[str, Any] = vars(self)["state"]["last"]
+        return memory
+
+    def direction(self, p: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        self.memory(p)["gradient"] = g.float()
+        return g
+
+
+def test_what_stands_under_a_name_is_not_cast() -> None:
+    run = optimizer(KeepsTheLastGradientUnderAName, lr=0.5).start(CASE.tensors, CASE.plan)
+    run.step(CASE.gradients[0])
+    assert run.cast_on_loading() == ""
