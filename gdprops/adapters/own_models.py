@@ -16,7 +16,7 @@ from gdprops.adapters.signatures import can_take
 from gdprops.adapters.structures import copied, doubled, joined, rows_in, rows_of
 from gdprops.adapters.tasks import ALL, Data
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
-from gdprops.model.subject import OwnSource
+from gdprops.model.domain import OwnSource
 from gdprops.model.words import type_of
 from gdprops.numerics.decisions import CONSTANT_SPREAD, DOUBLE, LARGE_MODEL
 

@@ -18,7 +18,8 @@ from gdprops.adapters.probe_separability import PAIR, separability
 from gdprops.adapters.probing import ALL, Probe, attempt
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import Plan
-from gdprops.model.subject import Delivery, Domain, step_with_closure
+from gdprops.model.domain import Domain
+from gdprops.model.subject import Delivery, step_with_closure
 from gdprops.model.traits import RULES, Measured, Traits, rule_of
 from gdprops.numerics.comparison import differ
 from gdprops.numerics.decisions import DOUBLE

@@ -15,8 +15,8 @@ from gdprops.adapters.probe_separability import PAIR, couples_entries_with, grou
 from gdprops.adapters.probing import ALL, PATIENCE, RATE, Probe, attempt
 from gdprops.errors import SubjectCrash
 from gdprops.model.case import Plan
+from gdprops.model.domain import Domain
 from gdprops.model.options import OPTIONS, with_required
-from gdprops.model.subject import Domain
 from gdprops.model.traits import IMPLEMENTATIONS, rule_of
 from gdprops.numerics.decisions import DOUBLE, SINGLE
 from gdprops.numerics.published.rule import hyperparameters_of

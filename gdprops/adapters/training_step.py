@@ -31,7 +31,8 @@ from gdprops.adapters.trial_cases import trial_cases
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.architecture import NOT_ADDITIVE, ArchitectureCase
 from gdprops.model.case import OwnCase, TrainCase
-from gdprops.model.subject import Calling, Domain
+from gdprops.model.domain import Domain
+from gdprops.model.subject import Calling
 from gdprops.model.traits import Measured, Traits
 from gdprops.model.words import type_of
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from gdprops.clauses.watching import Watched
     from gdprops.model.arrays import Array
     from gdprops.model.case import BackpropCase
+    from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Domain
     from gdprops.model.training import WrittenSubject
 
     Examine = Callable[[Any, Any], Evidence]

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from gdprops.clauses.playing import Weights
     from gdprops.model.arrays import Array
     from gdprops.model.case import TrainCase, UpdateCase
+    from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Domain, Gradients, Subject
+    from gdprops.model.subject import Gradients, Subject
     from gdprops.strategies.training import Loop
 else:
     workbench = lazy("gdprops.clauses.workbench")

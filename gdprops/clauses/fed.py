@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from gdprops.clauses import workbench
     from gdprops.clauses.playing import Weights
     from gdprops.model.case import UpdateCase
+    from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Domain, Subject
+    from gdprops.model.subject import Subject
 else:
     workbench = lazy("gdprops.clauses.workbench")
 

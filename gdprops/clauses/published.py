@@ -10,8 +10,9 @@ from gdprops.model.clause import Clause, Level, Needs, View
 
 if TYPE_CHECKING:
     from gdprops.clauses import obeying
+    from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Domain, Subject
+    from gdprops.model.subject import Subject
     from gdprops.numerics.published import table
     from gdprops.strategies import published as cases
 else:

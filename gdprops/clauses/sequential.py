@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from gdprops.clauses import workbench
     from gdprops.model.arrays import Array
     from gdprops.model.case import Block, LookCase
+    from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
     from gdprops.model.network import Point
-    from gdprops.model.subject import Domain, System
+    from gdprops.model.subject import System
     from gdprops.numerics.updates import Gradient
 else:
     workbench = lazy("gdprops.clauses.workbench")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gdprops.clauses import workbench
     from gdprops.clauses.watching import Arrays, Watched
     from gdprops.model.case import TrainCase
-    from gdprops.model.subject import Domain
+    from gdprops.model.domain import Domain
     from gdprops.model.training import TrainedSubject
 else:
     workbench = lazy("gdprops.clauses.workbench")

@@ -13,7 +13,7 @@ from gdprops.model.traits import Traits, rule_of
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from gdprops.model.subject import Domain
+    from gdprops.model.domain import Domain
 
 
 class Level(StrEnum):

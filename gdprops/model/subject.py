@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
-from gdprops.model.layout import Layout
 from gdprops.model.traits import Measured, Traits
 
 if TYPE_CHECKING:
@@ -52,57 +51,6 @@ class Stepped:
 
     looks: int
     returned: float | None
-
-
-class OwnSource(NamedTuple):
-    """Strategies for the user's own models and batches; None where a function is called instead."""
-
-    models: Any
-    batches: Any
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Domain:
-    """What generation must know of a subject.
-
-    ``precisions``: 53 and/or 24 significant bits; ``dimensions``: accepted numbers of dimensions, None for any;
-    ``rate``: whether the learning rate can be set; ``groups``: whether several parameter groups are accepted;
-    ``plain``: plain gradient descent, declared or probed; ``options``: further hyperparameters that the subject
-    accepts, with the value that a case may switch on; ``empty``: whether tensors without entries are accepted;
-    ``frozen``: whether parameters with requires_grad=False are;
-    ``waits``: after how many steps it first moves anything;
-    ``nonlinear``: those of them with which the answer to the learning rate is not linear; ``counted``: those with
-    which the steps are not counted by tensor;
-    ``features``: what else it takes (``"closure"``, ``"bfloat16"``, ``"implementations"``); ``layout``: the shapes of
-    a hand-written network; ``means``: whether losses must be means; ``window``: how many micro-batches make a logical
-    step, ``tells_last``: whether a last window may be short; ``clip``: what gradients are clipped to;
-    ``rule_options``: the same as ``options``, of the rule that the subject declares; ``rule_scales``: sizes of
-    gradients that tell forms of that rule apart.
-    ``kinds``: the architectures that a step can train; ``own``: the user's own models.
-    """
-
-    precisions: tuple[int, ...] = (53, 24)
-    dimensions: frozenset[int] | None = None
-    rate: bool = True
-    groups: bool = True
-    plain: bool = False
-    options: Mapping[str, float | bool] = field(default_factory=dict)
-    empty: bool = True
-    frozen: bool = True
-    nonlinear: frozenset[str] = frozenset()
-    counted: frozenset[str] = frozenset()
-    waits: int = 0
-    features: frozenset[str] = frozenset()
-    layout: Layout | None = None
-    means: bool = False
-    window: int = 1
-    tells_last: bool = False
-    clip: float | None = None
-    rule_options: Mapping[str, float | bool] = field(default_factory=dict)
-    rule_scales: tuple[float, ...] = (1.0,)
-    kinds: tuple[str, ...] = ()
-    own: OwnSource | None = None
 
 
 class Calling(Protocol):

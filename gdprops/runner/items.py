@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, final
 
 from gdprops.adapters.subject_system import SubjectSystem
 from gdprops.model.clause import Clause, View
+from gdprops.model.domain import Domain
 from gdprops.model.evidence import Evidence, combine
-from gdprops.model.subject import Domain
 from gdprops.model.traits import rule_of
 from gdprops.model.verdict import About
 from gdprops.numerics.numpy_system import NumpySystem

@@ -10,7 +10,7 @@ from gdprops.adapters.isolation import isolated
 from gdprops.clauses import catalogue
 from gdprops.faults import bank
 from gdprops.model.clause import Clause, View
-from gdprops.model.subject import Domain
+from gdprops.model.domain import Domain
 from gdprops.model.verdict import About
 from gdprops.runner.items import Item, cases_of, examiner, items_for
 from gdprops.runner.search import Finding, search

@@ -16,8 +16,8 @@ from gdprops.clauses.obeying import what_instead
 from gdprops.errors import SubjectCrash, SubjectStopped, UsageError
 from gdprops.model.case import OwnCase
 from gdprops.model.clause import Clause, View
+from gdprops.model.domain import Domain
 from gdprops.model.evidence import violation
-from gdprops.model.subject import Domain
 from gdprops.model.traits import Traits
 from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.numerics.decisions import DOUBLE

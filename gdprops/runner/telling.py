@@ -14,7 +14,7 @@ from gdprops.runner.search import search, size
 from gdprops.strategies.telling import telling_cases
 
 if TYPE_CHECKING:
-    from gdprops.model.subject import Domain
+    from gdprops.model.domain import Domain
 
 POOL = ("step.simultaneous", "step.frozen-untouched", "step.accumulation", "step.clipping")
 """Clauses with cases of other kinds; what holds in these holds in all."""

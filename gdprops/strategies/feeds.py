@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
     from gdprops.model.arrays import Array
-    from gdprops.model.subject import Domain
+    from gdprops.model.domain import Domain
 
 SHAPES: tuple[tuple[int, ...], ...] = ((2,), (2, 2), (1,), (3, 2), (3,), (1, 3), (), (2, 3), (1, 2, 1, 2), (0,))
 _FALLBACK = ((2, 2), (3, 2), (1, 3), (2, 3))

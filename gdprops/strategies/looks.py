@@ -24,7 +24,7 @@ from gdprops.strategies.values import Deck, as_precision, centered_dyadics, deck
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
-    from gdprops.model.subject import Domain
+    from gdprops.model.domain import Domain
 
 RATES = (0.5, 0.25, 0.125, 1.0, 0.0625, 0.375)
 """Dyadic learning rates, the most readable first."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hypothesis import strategies as st
 
     from gdprops.model.arrays import Array
-    from gdprops.model.subject import Domain
+    from gdprops.model.domain import Domain
 
 RECOMPUTED = ("", "not re-entrant", "re-entrant")
 

@@ -12,7 +12,7 @@ from gdprops.strategies.values import CARDS, Deck
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
-    from gdprops.model.subject import Domain, OwnSource
+    from gdprops.model.domain import Domain, OwnSource
     from gdprops.strategies.training import Loop
 
 FIRST = 4

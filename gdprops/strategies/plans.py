@@ -10,7 +10,7 @@ from gdprops.model.options import with_required
 from gdprops.strategies.values import Deck
 
 if TYPE_CHECKING:
-    from gdprops.model.subject import Domain
+    from gdprops.model.domain import Domain
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
     from gdprops.model.arrays import Array
-    from gdprops.model.subject import Domain
+    from gdprops.model.domain import Domain
 
 _MATRICES = ((3, 2), (2, 3))
 _TALL = (3, 1)

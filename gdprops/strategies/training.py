@@ -21,7 +21,7 @@ from gdprops.strategies.values import Deck, decks
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
-    from gdprops.model.subject import Domain
+    from gdprops.model.domain import Domain
 
 
 ARCHITECTURES_ONE_IN = 5

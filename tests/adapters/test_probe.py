@@ -12,7 +12,7 @@ from gdprops.adapters.probe import measure, probe
 from gdprops.adapters.torch_optimizer import optimizer
 from gdprops.adapters.update_rule import update_rule
 from gdprops.errors import UsageError
-from gdprops.model.subject import Domain
+from gdprops.model.domain import Domain
 from gdprops.model.traits import Traits
 from tests.adapters import oddities
 

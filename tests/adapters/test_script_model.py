@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from gdprops.adapters.modules import criterion, module_of
 from gdprops.adapters.script_model import script_model
 from gdprops.model.case import TrainCase
+from gdprops.model.domain import Domain
 from gdprops.model.network import Layer, Network
-from gdprops.model.subject import Domain
 from gdprops.strategies.training import Loop, loops
 
 CASES = loops(Domain(), Loop(frozen=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gdprops.model.clause import Level, Needs
-from gdprops.model.subject import Domain
+from gdprops.model.domain import Domain
 from gdprops.model.traits import Measured, Traits
 from tests.model.clauses import a_clause
 

@@ -10,7 +10,7 @@ import pytest
 
 from gdprops.model.arrays import Array
 from gdprops.model.case import UpdateCase
-from gdprops.model.subject import Domain
+from gdprops.model.domain import Domain
 from gdprops.strategies.feeds import Feed, feeds
 from tests.quality.drawing import EXAMPLES, SEEDS, minimal, sampler
 

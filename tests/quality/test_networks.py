@@ -10,8 +10,8 @@ import pytest
 
 from gdprops.model.arrays import Array
 from gdprops.model.case import LookCase, Regime, TrainCase
+from gdprops.model.domain import Domain
 from gdprops.model.network import Layer, Network, Point
-from gdprops.model.subject import Domain
 from gdprops.numerics.activations import ACTIVATIONS
 from gdprops.numerics.certificate import certify_look, certify_sweep, is_exact_update
 from gdprops.numerics.flat import flat_gradient, flat_weights

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gdprops.errors import Uncertified
+from gdprops.model.domain import Domain
 from gdprops.model.network import Batch, Layer, Network, Point
-from gdprops.model.subject import Domain
 from gdprops.numerics.certificate import certify_look
 from gdprops.numerics.network_pass import gradient_at
 from gdprops.strategies.certified import FILLINGS, Drawn, certified, is_lively, liven, simpler

@@ -14,7 +14,7 @@ PROGRAM = """
 import hashlib, sys
 {before}
 import numpy as np
-from gdprops.model.subject import Domain
+from gdprops.model.domain import Domain
 from gdprops.runner.encoding import encode
 from gdprops.strategies.feeds import Feed, feeds
 from gdprops.strategies.looks import decoupled, granular_sweeps, linear_regressions, looks, smooth_sweeps, sweeps
