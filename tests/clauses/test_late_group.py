@@ -14,7 +14,7 @@ from gdprops.faults.correct import Group, PlainDescent
 from gdprops.model.case import UpdateCase
 from gdprops.runner.session import measured_subject
 from gdprops.runner.settings import Settings
-from tests.clauses.test_optimizer import CASE, examined
+from tests.clauses.optimizer_cases import CASE, examined
 
 
 class ByTheLargest(PlainDescent):
