@@ -29,17 +29,18 @@ else:
     source="mlx#440: SGD with momentum 0 ignores weight decay; a learning rate that is read at construction only.",
     decision="Once per run: weight_decay, momentum, eps, every one of the betas (also as beta, beta1, …), lr_decay, "
     "momentum_decay, amsgrad, centered and the rate, each changed in every example, the others as the user has them. "
-    "One that has changed neither weights nor state in any is a violation, where at least half of the examples and "
-    "ten could show it, and where 1200 steps with matrices of at least 48 by 48 entries do not show it either: some "
-    "rules wait for that. Nor calls, after every step, of the optimizer's own further methods that read it (Sophia's "
-    "update_hessian()); nor, of eps and momentum_decay, the same steps with a decay, with any switch turned or with "
-    "'none' for any word: they may belong to it.",
+    "One that has changed neither weights nor state in any (of the switches amsgrad and centered: no weights) is a "
+    "violation, where at least half of the examples and ten could show it, and where 1200 steps with matrices of at "
+    "least 48 by 48 entries do not show it either: some rules wait for that. Nor calls, after every step, of the "
+    "optimizer's own further methods that read it (Sophia's update_hessian()); nor, of eps and momentum_decay, the "
+    "same steps with a decay, with any switch turned or with 'none' for any word: they may belong to it.",
     view=View.OPTIMIZER,
     refuted_by=(
         "weight-decay-ignored-without-momentum",
         "rate-read-at-construction",
         "decay-rate-is-a-constant",
         "amsgrad-does-nothing",
+        "amsgrad-keeps-a-maximum-of-zero",
     ),
     cases=lambda domain: workbench.feeds(
         domain, workbench.Feed(least_steps=7, most_steps=8, zeros=False, groups=False, own_rate=False, options=False)
@@ -51,16 +52,21 @@ def hyperparameters_act(subject: Subject, case: UpdateCase) -> Evidence:
     if not workbench.differ(base[0][-1], case.tensors):
         return workbench.vacuous("nothing moves")
     plans = dict(_changed(subject, case))
-    silent = [label for label, plan in plans.items() if _alike(_played_if_taken(subject, case, plan), base)]
+    silent = [label for label, plan in plans.items() if _alike(_played_if_taken(subject, case, plan), base, label)]
     return workbench.unanswered(silent, lambda label: _acts_elsewhere(subject, case, label, plans[label]))
 
 
 Played = tuple["list[Weights]", bytes]
 
 
-def _alike(changed: Played | None, base: Played) -> bool:
-    """Say whether a run did what the other did; of one that was refused nothing is known."""
-    return changed is not None and changed[1] == base[1] and not any(map(workbench.differ, changed[0], base[0]))
+def _alike(changed: Played | None, base: Played, label: str) -> bool:
+    """Say whether a run did what the other did; of one that was refused nothing is known.
+
+    A switch is there to change the weights: a maximum that is kept and never stored is state as well.
+    """
+    if changed is None or any(map(workbench.differ, changed[0], base[0])):
+        return False
+    return label in workbench.decisions.SWITCHES or changed[1] == base[1]
 
 
 def _changed(subject: Subject, case: UpdateCase) -> Iterator[tuple[str, Plan]]:
@@ -88,8 +94,8 @@ def _acts_elsewhere(subject: Subject, case: UpdateCase, label: str, plan: Plan) 
     """Say whether what was silent acts in other circumstances, asked in the order of what they cost."""
     return (
         (label in BELONGING and _acts_beside(subject, case, plan))
-        or _differ_with(subject, case, plan, {}, calling=label.partition("[")[0])
-        or _acts_later(subject, case, plan)
+        or _apart(*_both_played(subject, case, plan, calling=label.partition("[")[0]), label)
+        or _acts_later(subject, case, plan, label)
     )
 
 
@@ -105,19 +111,22 @@ def _acts_beside(subject: Subject, case: UpdateCase, plan: Plan) -> bool:
     others: dict[str, Any] = {"weight_decay": workbench.decisions.ALTERNATIVES["weight_decay"][0]}
     others |= {name: not value for name, value in subject.settings.items() if isinstance(value, bool)}
     others |= {name: "none" for name, value in subject.settings.items() if isinstance(value, str)}
-    return any(_differ_with(subject, case, plan, {name: value}) for name, value in others.items())
+    return any(_apart(*_both_played(subject, case, plan, {name: value})) for name, value in others.items())
 
 
-def _differ_with(subject: Subject, case: UpdateCase, plan: Plan, options: Mapping[str, Any], calling: str = "") -> bool:
-    return _apart(*(_played_if_taken(subject, case, _with(each, **options), calling) for each in (case.plan, plan)))
+def _both_played(
+    subject: Subject, case: UpdateCase, plan: Plan, options: Mapping[str, Any] = {}, calling: str = ""
+) -> tuple[Played | None, Played | None]:
+    one, other = (_played_if_taken(subject, case, _with(each, **options), calling) for each in (case.plan, plan))
+    return one, other
 
 
-def _apart(one: Played | None, other: Played | None) -> bool:
+def _apart(one: Played | None, other: Played | None, label: str = "") -> bool:
     """Say whether two runs that were both taken did not do the same."""
-    return one is not None and other is not None and not _alike(other, one)
+    return one is not None and other is not None and not _alike(other, one, label)
 
 
-def _acts_later(subject: Subject, case: UpdateCase, plan: Plan) -> bool:
+def _acts_later(subject: Subject, case: UpdateCase, plan: Plan, label: str) -> bool:
     """Say whether a plan changes anything in a long run with larger matrices.
 
     Some rules wait for so many steps, or treat small matrices as vectors. Of a run that cannot be made nothing is
@@ -126,12 +135,12 @@ def _acts_later(subject: Subject, case: UpdateCase, plan: Plan) -> bool:
     tensors = [workbench.enlarged(w) for w in case.tensors]
     gradients = workbench.each_gradient(case, workbench.enlarged)
     try:
-        return _part_ways([subject.start(tensors, each) for each in (case.plan, plan)], gradients)
+        return _part_ways([subject.start(tensors, each) for each in (case.plan, plan)], gradients, label)
     except (SubjectCrash, Unsupported):
         return True
 
 
-def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]]) -> bool:
+def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]], label: str) -> bool:
     """Say whether two runs, fed the same gradients over and over, come to differ while their weights are finite."""
     for t in range(workbench.decisions.LATEST_STEP):
         for run in runs:
@@ -139,13 +148,14 @@ def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]]) -> bool:
         one, other = (run.weights() for run in runs)
         if workbench.differ(one, other):
             return bool(workbench.are_finite([*one, *other]))
-    return runs[0].remembered() != runs[1].remembered()
+    return label not in workbench.decisions.SWITCHES and runs[0].remembered() != runs[1].remembered()
 
 
 def _rate_acts(subject: Subject, case: UpdateCase) -> bool:
     """Say whether the constructor's learning rate acts: some rules have a schedule of their own instead."""
     left, rates = replace(case.plan, rates=None), workbench.decisions.RATES_AT_CONSTRUCTION
-    return _apart(*(_played_if_taken(subject, case, _with(left, lr=rate)) for rate in rates))
+    one, other = (_played_if_taken(subject, case, _with(left, lr=rate)) for rate in rates)
+    return _apart(one, other)
 
 
 def _played_if_taken(subject: Subject, case: UpdateCase, plan: Plan, calling: str = "") -> Played | None:

@@ -71,6 +71,20 @@ class AMSGradDoesNothing(Momentum):
         super().__init__(params, lr, amsgrad=amsgrad)
 
 
+class AMSGradKeepsAMaximumOfZero(PlainDescent):
+    """Compares with a maximum that stays zero."""
+
+    def __init__(self, params: Iterable[Any], lr: float = 0.5, amsgrad: bool = False) -> None:
+        super().__init__(params, lr, amsgrad=amsgrad)
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        memory = self.memory(p)
+        square = memory["square"] = g.square() if "square" not in memory else memory["square"].lerp(g.square(), 0.5)
+        if group["amsgrad"]:
+            square = torch.maximum(memory.setdefault("maximum", torch.zeros_like(g)), square)
+        super().move(p, g / (1 + square.sqrt()), group)
+
+
 class TakesAnyRate(PlainDescent):
     """Checks nothing."""
 
@@ -141,6 +155,13 @@ FAULTS = (
         "A switch stands in the groups, and nothing reads it.",
         AMSGradDoesNothing,
         "optimizer.hyperparameters-act",
+    ),
+    claims_nothing(
+        "amsgrad-keeps-a-maximum-of-zero",
+        "The maximum of the second moments is computed and not stored.",
+        AMSGradKeepsAMaximumOfZero,
+        "optimizer.hyperparameters-act",
+        source="pytorch/pytorch#78807",
     ),
     claims_nothing(
         "takes-any-rate",

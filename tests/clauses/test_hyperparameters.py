@@ -24,6 +24,7 @@ from tests.clauses.optimizer_cases import CASE, examined, probed, suspected
         ("rate-read-at-construction", "lr (in param_groups)"),
         ("decay-rate-is-a-constant", "beta"),
         ("amsgrad-does-nothing", "amsgrad"),
+        ("amsgrad-keeps-a-maximum-of-zero", "amsgrad"),
     ],
 )
 def test_a_hyperparameter_that_changes_nothing_is_silent_in_each_case(fault: str, name: str) -> None:
