@@ -52,6 +52,22 @@ def clock_with(probe: Probe, options: Mapping[str, float | bool]) -> str:
     return "optimizer"
 
 
+def counted_otherwise(probe: Probe, options: Mapping[str, float | bool]) -> bool:
+    """Say whether it is not every tensor that counts its steps with these options on.
+
+    A tensor that moves before its first gradient shows no clock, but a step that it must not take.
+    """
+    return clock_with(probe, options) != "tensor" and not _moves_without_gradient(probe, probe.plan(options=options))
+
+
+def _moves_without_gradient(probe: Probe, plan: Plan) -> bool:
+    steps: list[Gradients] = [[*s[:2], None] for s in probe.steps(max(WAITS))]
+    try:
+        return differ(probe.run(plan, probe.tensors(), steps)[-1][2:], probe.tensors()[2:])
+    except (SubjectCrash, Unsupported):
+        return False
+
+
 def _starts_afresh(probe: Probe, plan: Plan, late: Late, waits: int, last: int) -> bool:
     """Say whether the third tensor's last steps are those of a fresh optimizer, when it comes in after some steps."""
     steps = probe.steps(waits + last)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gdprops.adapters.calling import REFUSALS
-from gdprops.adapters.probe_clock import clock_with
+from gdprops.adapters.probe_clock import counted_otherwise
 from gdprops.adapters.probe_rate import is_linear_with
 from gdprops.adapters.probe_separability import PAIR, couples_entries_with, grouped_weights, moves_vectors_otherwise
 from gdprops.adapters.probing import ALL, PATIENCE, RATE, Probe, attempt
@@ -90,7 +90,7 @@ def _counted_otherwise(probe: Probe, options: Options) -> frozenset[str]:
     if probe.value("clock") != "tensor":
         return frozenset()
     given = _switched_on(options, options)
-    return frozenset(key for key, on in given.items() if clock_with(probe, on) != "tensor")
+    return frozenset(key for key, on in given.items() if counted_otherwise(probe, on))
 
 
 def note_coupling_options(probe: Probe, options: Options) -> None:

@@ -36,6 +36,7 @@ else:
     view=View.OPTIMIZER,
     refuted_by=(
         "zeros-for-missing-gradients",
+        "decays-what-has-no-gradient",
         "clock-advances-without-a-gradient",
         "leaves-ahead-what-has-no-gradient",
     ),

@@ -23,6 +23,19 @@ class ZerosForMissingGradients(PlainDescent):
                 self.move(p, torch.zeros_like(p) if p.grad is None else p.grad, group)
 
 
+class DecaysWhatHasNoGradient(PlainDescent):
+    """The decay has a loop of its own, over all parameters."""
+
+    def __init__(self, params: Iterable[Any], lr: float = 0.5, weight_decay: float = 0.0) -> None:
+        super().__init__(params, lr, weight_decay=weight_decay)
+
+    def move_all(self) -> None:
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+        super().move_all()
+
+
 class ClockAdvancesWithoutAGradient(Adam):
     """The clocks of all tensors that have state advance in every step."""
 
@@ -139,6 +152,12 @@ FAULTS = (
         ZerosForMissingGradients,
         "optimizer.missing-gradient",
         source="KellerJordan/Muon#54",
+    ),
+    claims_nothing(
+        "decays-what-has-no-gradient",
+        "Switched on, the decay takes every parameter, with a gradient or without.",
+        DecaysWhatHasNoGradient,
+        "optimizer.missing-gradient",
     ),
     claims_nothing(
         "clock-advances-without-a-gradient",

@@ -12,6 +12,7 @@ from gdprops.adapters.probe import measure, probe
 from gdprops.adapters.torch_optimizer import optimizer
 from gdprops.adapters.update_rule import update_rule
 from gdprops.errors import UsageError
+from gdprops.faults.feeding import DecaysWhatHasNoGradient
 from gdprops.model.domain import Domain
 from gdprops.model.traits import Traits
 from tests.adapters import oddities
@@ -425,6 +426,12 @@ def test_an_option_that_makes_the_group_count_is_left_out_where_clocks_are_judge
     traits, domain = measured(Kicks)
     assert traits["clock"] == "tensor"
     assert domain.counted == {"momentum"}
+
+
+def test_a_decay_of_what_has_no_gradient_is_no_clock() -> None:
+    traits, domain = measured(DecaysWhatHasNoGradient)
+    assert traits["clock"] == "tensor"
+    assert domain.counted == frozenset()
 
 
 def test_empty_tensors_are_no_cases_where_one_alone_is_refused() -> None:
