@@ -32,8 +32,9 @@ else:
     "One that has changed neither weights nor state in any (of the switches amsgrad and centered: no weights) is a "
     "violation, where at least half of the examples and ten could show it, and where 1200 steps with matrices of at "
     "least 48 by 48 entries do not show it either: some rules wait for that. Nor calls, after every step, of the "
-    "optimizer's own further methods that read it (Sophia's update_hessian()); nor, of eps and momentum_decay, the "
-    "same steps with a decay, with any switch turned or with 'none' for any word: they may belong to it.",
+    "optimizer's own further methods that read it (Sophia's update_hessian()); nor, of eps, momentum_decay and "
+    "the switches, the same steps with a decay, with another switch turned or with 'none' for any word: they may "
+    "belong to it.",
     view=View.OPTIMIZER,
     refuted_by=(
         "weight-decay-ignored-without-momentum",
@@ -93,25 +94,26 @@ def _with(plan: Plan, **changed: Any) -> Plan:
 def _acts_elsewhere(subject: Subject, case: UpdateCase, label: str, plan: Plan) -> bool:
     """Say whether what was silent acts in other circumstances, asked in the order of what they cost."""
     return (
-        (label in BELONGING and _acts_beside(subject, case, plan))
+        (label in BELONGING and _acts_beside(subject, case, plan, label))
         or _apart(*_both_played(subject, case, plan, calling=label.partition("[")[0]), label)
         or _acts_later(subject, case, plan, label)
     )
 
 
-BELONGING = ("eps", "momentum_decay")
+BELONGING = ("eps", "momentum_decay", "amsgrad", "centered")
 """Hyperparameters that may belong to others."""
 
 
-def _acts_beside(subject: Subject, case: UpdateCase, plan: Plan) -> bool:
+def _acts_beside(subject: Subject, case: UpdateCase, plan: Plan, label: str) -> bool:
     """Say whether a plan changes anything with a decay (LARS divides by norms only there), or a switch turned.
 
-    A word is a switch too: RangerVA adds its epsilon where its transformer is not 'softplus'.
+    AdaBelief keeps to no maximum where it rectifies. A word is a switch too: RangerVA adds its epsilon where its
+    transformer is not 'softplus'.
     """
     others: dict[str, Any] = {"weight_decay": workbench.decisions.ALTERNATIVES["weight_decay"][0]}
     others |= {name: not value for name, value in subject.settings.items() if isinstance(value, bool)}
     others |= {name: "none" for name, value in subject.settings.items() if isinstance(value, str)}
-    return any(_apart(*_both_played(subject, case, plan, {name: value})) for name, value in others.items())
+    return any(_apart(*_both_played(subject, case, plan, {name: value}), label) for name, value in others.items())
 
 
 def _both_played(
