@@ -40,10 +40,24 @@ def same_trajectory(case: UpdateCase, seen: Sequence[Weights], expected: Sequenc
     seen, expected = seen[:finite], expected[:finite]
     if not workbench.differ(expected[-1], case.tensors):
         return workbench.vacuous("nothing moves")
-    names = workbench.names_of(case)
+    return same_steps(workbench.names_of(case), seen, expected, what)
+
+
+def same_steps(
+    names: Sequence[str],
+    seen: Sequence[Weights],
+    expected: Sequence[Weights],
+    what: str,
+    *,
+    chosen: Sequence[int] | None = None,
+    first: int = 0,
+) -> Evidence:
+    """Compare the bytes of all tensors, or of the chosen ones, before and after every step from ``first`` on."""
+    which = range(len(names)) if chosen is None else chosen
+    told = [names[i] for i in which]
     return workbench.combine(
-        workbench.same_bytes(s, e, names=names, what=what, step=t)
-        for t, (s, e) in enumerate(zip(seen, expected, strict=True))
+        workbench.same_bytes([s[i] for i in which], [e[i] for i in which], names=told, what=what, step=t)
+        for t, (s, e) in enumerate(zip(seen, expected, strict=True), start=first)
     )
 
 

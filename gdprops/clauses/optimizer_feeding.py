@@ -1,25 +1,17 @@
-"""Chapter optimizer, continued: gradients of others, negated, late, or asked for by a closure."""
+"""Chapter optimizer, continued: gradients of others, negated, asked for by a closure, or zeroed."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gdprops.clauses.fed import (
-    FED,
-    FED_ALSO_BY_CLOSURES,
-    REPEATABLE,
-    SEPARABLE,
-    counting_alike,
-    coupled,
-    same_trajectory,
-)
+from gdprops.clauses.fed import FED, FED_ALSO_BY_CLOSURES, REPEATABLE, SEPARABLE, coupled, same_steps, same_trajectory
 from gdprops.clauses.lazy import lazy
-from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.clauses.optimizer_late_group import late_group
 from gdprops.model.clause import Needs, View, clause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from gdprops.clauses import workbench
     from gdprops.clauses.playing import Weights
@@ -47,23 +39,12 @@ def locality(subject: Subject, case: UpdateCase) -> Evidence:
     others = [i for i in range(len(case.tensors)) if i != changed]
     if not any(workbench.differ([expected[-1][i]], [case.tensors[i]]) for i in others):
         return workbench.vacuous("no other tensor moves")
-    name = workbench.names_of(case)[changed]
-    alike = {f"{name} changed": _with_other_numbers(case, changed), "one more tensor": _with_one_more(case)}
+    names = workbench.names_of(case)
+    alike = {f"{names[changed]} changed": _with_other_numbers(case, changed), "one more tensor": _with_one_more(case)}
     return workbench.combine(
-        _rest_alike(case, workbench.feed(subject, other), expected, others, coupled(subject, what))
+        same_steps(names, workbench.feed(subject, other), expected, coupled(subject, what), chosen=others)
         for what, other in alike.items()
     )
-
-
-def _rest_alike(
-    case: UpdateCase, seen: Sequence[Weights], expected: Sequence[Weights], others: Sequence[int], what: str
-) -> Evidence:
-    names = workbench.names_of(case)
-    return workbench.combine(
-        workbench.same_bytes([s[i] for i in others], [e[i] for i in others], names=[names[i] for i in others],
-                             what=what, step=t)
-        for t, (s, e) in enumerate(zip(seen, expected, strict=True))
-    )  # fmt: skip
 
 
 def _with_other_numbers(case: UpdateCase, changed: int) -> UpdateCase:
@@ -100,110 +81,6 @@ def maximize(subject: Subject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case, replace(case.plan, options=other), gradients=turned)
     seen = workbench.feed(subject, case, replace(case.plan, options={**other, "maximize": True}))
     return same_trajectory(case, seen, expected, "maximize=True, against the negated gradients")
-
-
-@clause(
-    id="optimizer.late-group",
-    statement="A parameter group that is added after some steps moves, and as in a fresh optimizer.",
-    source="torch.optim documentation of add_param_group: layers are unfrozen as training progresses.",
-    decision="The last tensors added after two steps. Separable rules with clocks per tensor or group: bytes of a "
-    "fresh optimizer on them; otherwise each moves that would in a fresh one. Separable rules: the others move as if "
-    "nothing had been added.",
-    view=View.OPTIMIZER,
-    refuted_by=("late-groups-never-move", "late-groups-start-old"),
-    cases=lambda domain: workbench.feeds(
-        counting_alike(domain), workbench.Feed(least_steps=4, most_steps=5, groups=False)
-    ),
-    needs=Needs(traits=(FED, REPEATABLE), torch=True, groups=True),
-)
-def late_group(subject: Subject, case: UpdateCase) -> Evidence:
-    at, indices = workbench.decisions.LATE_STEP, case.plan.indices
-    cut = 1 + case.order[0] % (len(indices) - 1)
-    early, late = indices[:cut], indices[cut:]
-    rate = None if case.plan.rates is None else case.plan.rates[0]
-
-    def played(given: UpdateCase) -> list[Weights]:
-        return _with_late_group(subject, given, early, late, rate)
-
-    names, seen, fresh = workbench.names_of(case), played(case), _fresh_on(subject, case, late, rate)
-    separable = subject.traits["separability"] in SEPARABLE[1]
-    if separable and subject.traits["clock"] in ("tensor", "group"):
-        parts = [_as_fresh(names, seen[at:], fresh, late, at)]
-    else:
-        parts = [_moved_too(names, seen, fresh, late, lambda: played(_only(case, late)))]
-    if separable:
-        alone = workbench.feed(subject, case, replace(case.plan, groups=(early,)))
-        parts.append(_rest_alike(case, seen, alone, early, "a group was added later"))
-    moved = workbench.differ(fresh[-1], case.tensors)
-    return workbench.combine(parts) if moved else workbench.vacuous("the added group would not move")
-
-
-def _fresh_on(subject: Subject, case: UpdateCase, late: tuple[int, ...], rate: float | None) -> list[Weights]:
-    """Feed an optimizer on the late tensors, built with a group as it is added, with its rate if that is taken."""
-    plan, gradients = replace(case.plan, groups=(late,)), case.gradients[workbench.decisions.LATE_STEP :]
-    try:
-        given = replace(plan, of_groups=() if rate is None else ({"lr": rate},))
-        return workbench.feed(subject, case, given, gradients=gradients)
-    except (SubjectCrash, Unsupported):
-        return workbench.feed(subject, case, plan, gradients=gradients)
-
-
-def _with_late_group(
-    subject: Subject, case: UpdateCase, early: tuple[int, ...], late: tuple[int, ...], rate: float | None
-) -> list[Weights]:
-    run = subject.start(case.tensors, replace(case.plan, groups=(early,)))
-    seen = [run.weights()]
-    for t, step in enumerate(case.gradients):
-        if t == workbench.decisions.LATE_STEP:
-            run.add_group(late, rate)
-        there = t >= workbench.decisions.LATE_STEP
-        run.step([g if there or i in early else None for i, g in enumerate(step)])
-        seen.append(run.weights())
-    return seen
-
-
-def _as_fresh(
-    names: Sequence[str], seen: Sequence[Weights], fresh: Sequence[Weights], late: Sequence[int], at: int
-) -> Evidence:
-    what = f"added after step {at}, against a fresh optimizer"
-    return workbench.combine(
-        workbench.same_bytes([s[i] for i in late], [e[i] for i in late], names=[names[i] for i in late],
-                             what=what, step=at + t)
-        for t, (s, e) in enumerate(zip(seen, fresh, strict=True))
-    )  # fmt: skip
-
-
-def _moved_too(
-    names: Sequence[str],
-    seen: Sequence[Weights],
-    fresh: Sequence[Weights],
-    late: Sequence[int],
-    only_late: Callable[[], list[Weights]],
-) -> Evidence:
-    """Ask that all late tensors move.
-
-    One that does not, because a norm over all gradients leaves it nothing, moves where only the late ones have any.
-    """
-    still = [i for i in late if _moves(fresh, i) and not _moves(seen, i)]
-    if still:
-        again = only_late()
-        still = [i for i in still if not _moves(again, i)]
-    blame = tuple(names[i] for i in still)
-    return workbench.violation("added later, it never moves", blame=blame) if still else workbench.agreement()
-
-
-def _only(case: UpdateCase, late: Sequence[int]) -> UpdateCase:
-    """Return a case in which the others have no gradients once the late tensors are there."""
-    at = workbench.decisions.LATE_STEP
-    fed = [
-        tuple(g if t < at or i in late else None for i, g in enumerate(step)) for t, step in enumerate(case.gradients)
-    ]
-    return replace(case, gradients=tuple(fed))
-
-
-def _moves(seen: Sequence[Weights], i: int) -> bool:
-    """Say whether a tensor is ever elsewhere than at first: it may come back."""
-    return any(workbench.differ([weights[i]], [seen[0][i]]) for weights in seen)
 
 
 @clause(

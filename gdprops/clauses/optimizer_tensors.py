@@ -110,7 +110,8 @@ def mixed_dtypes(subject: Subject, case: UpdateCase) -> Evidence:
 
 @clause(
     id="optimizer.implementations",
-    statement="Every implementation of one rule (loop, foreach, fused, differentiable) takes the same steps.",
+    statement="Every implementation of one rule (loop, foreach, fused, differentiable, capturable) takes the same "
+    "steps.",
     source="pytorch#78807: foreach AMSGrad never stored its maximum; pytorch#110454: a multi-tensor path that returns "
     "early; pytorch-image-models#2750: one that decays every parameter once per dtype.",
     decision="From the same start, and from the loop's saved state after every step, two steps of either: the same "
