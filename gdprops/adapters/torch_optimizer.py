@@ -12,7 +12,8 @@ from gdprops.adapters import script
 from gdprops.adapters.calling import REFUSALS, Calls
 from gdprops.adapters.isolation import seed_random_numbers
 from gdprops.adapters.signatures import defaults_of
-from gdprops.adapters.torch_run import LAYOUTS, TorchRun, default_dtype, parameter_of
+from gdprops.adapters.torch_run import TorchRun
+from gdprops.adapters.torch_tensors import LAYOUTS, default_dtype, parameter_of
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import STRIDED, TRANSPOSED
 from gdprops.model.subject import Calling, Delivery, Gradients

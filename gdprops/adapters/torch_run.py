@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -13,11 +12,11 @@ import torch
 from gdprops.adapters.optimizer_state import cast_between, through_a_file
 from gdprops.adapters.own_methods import methods_reading
 from gdprops.adapters.signatures import can_take, parameters_of
-from gdprops.adapters.torch_memory import digest, laid_out, shared_memory
+from gdprops.adapters.torch_memory import digest, shared_memory
 from gdprops.adapters.torch_random import PrivateDraws
+from gdprops.adapters.torch_tensors import LAYOUTS, default_dtype, differentiate, form_of, gradient_for, numbers_of
 from gdprops.adapters.undisturbed import undisturbed
 from gdprops.errors import SubjectCrash, Unsupported
-from gdprops.model.case import STRIDED, TRANSPOSED
 from gdprops.model.subject import CALLED_BLINDLY, Delivery, Gradients, Look, Stepped, step_with_closure
 from gdprops.model.traits import IMPLEMENTATIONS
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from gdprops.adapters.torch_optimizer import TorchOptimizer
     from gdprops.model.arrays import Array
     from gdprops.model.case import Plan
-
-LAYOUTS = {Delivery.ASSIGNED: "", Delivery.TRANSPOSED: TRANSPOSED, Delivery.STRIDED: STRIDED}
-HALVES = (torch.bfloat16, torch.float16)
 
 
 @final
@@ -42,7 +38,7 @@ class TorchRun:
         plan: Plan,
     ) -> None:
         self._subject, self._parameters, self._optimizer, self._plan = subject, parameters, optimizer, plan
-        self._forms = [_form(p) for p in parameters]
+        self._forms = [form_of(p) for p in parameters]
         self._fed: list[torch.Tensor | None] = [None] * len(parameters)
         self._keys = {} if isinstance(subject.factory, type) else _keys_of_groups(optimizer)
 
@@ -122,18 +118,18 @@ class TorchRun:
                 told = f"a parameter of shape {g.shape} has the shape {tuple(p.shape)} after a step"
                 raise SubjectCrash("step()", ValueError(told), told=told)
             if g is not None and delivery in LAYOUTS:
-                p.grad = _like(p, g, LAYOUTS[delivery])
+                p.grad = gradient_for(p, g, LAYOUTS[delivery])
             elif g is not None and p.requires_grad:
-                _differentiate(p, torch.from_numpy(np.array(g)).to(p.dtype), delivery)
+                differentiate(p, torch.from_numpy(np.array(g)).to(p.dtype), delivery)
         self._fed = [p.grad for p in self._parameters]
 
     def weights(self) -> list[Array]:
         """Return copies of all tensors as they are now; bfloat16 as float32."""
-        return [_numbers(p) for p in self._parameters]
+        return [numbers_of(p) for p in self._parameters]
 
     def gradients(self) -> list[Array | None]:
         """Return what stands in ``.grad``."""
-        return [None if p.grad is None else _numbers(p.grad) for p in self._parameters]
+        return [None if p.grad is None else numbers_of(p.grad) for p in self._parameters]
 
     def spoil_gradients(self) -> None:
         """Overwrite the memory of the last step's gradients with NaN."""
@@ -167,7 +163,7 @@ class TorchRun:
         if lost:
             return f"param_groups no longer hold {', '.join(lost)}"
         pairs = zip(self._parameters, self._forms, strict=True)
-        changed = [f"w{i + 1} was {was} and is {_form(p)}" for i, (p, was) in enumerate(pairs) if _form(p) != was]
+        changed = [f"w{i + 1} was {was} and is {form_of(p)}" for i, (p, was) in enumerate(pairs) if form_of(p) != was]
         return "; ".join(changed)
 
     def addresses(self) -> list[int]:
@@ -233,65 +229,16 @@ class TorchRun:
             group.update({key: value for key, value in flags.items() if key in group})
 
 
-@contextmanager
-def default_dtype(plan: Plan) -> Iterator[None]:
-    """Compute in float64 what has no dtype of its own, where a plan asks for that."""
-    if not plan.wide:
-        yield
-        return
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
-
-
-def parameter_of(w: Array, plan: Plan, *, frozen: bool) -> torch.Tensor:
-    """Return a parameter with these numbers, laid out and in the dtype that a plan asks for."""
-    values = torch.from_numpy(w.copy(order="K"))
-    values = values.to(getattr(torch, plan.dtype)) if plan.dtype else values
-    values = laid_out(values, plan.layout) if plan.layout else values
-    made = torch.nn.Parameter(values, requires_grad=not frozen)
-    return made.clone() if plan.options.get("differentiable") and not frozen else made  # no leaf, or it cannot move
-
-
 def _keys_of_groups(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Return what its groups have beyond defaults: keys that a function which builds it gives to each of them."""
     first = optimizer.param_groups[0]
     return {k: v for k, v in first.items() if k != "params" and k not in optimizer.defaults}
 
 
-def _numbers(tensor: torch.Tensor) -> Array:
-    plain = tensor.detach()
-    numbers: Array = (plain.float() if plain.dtype in HALVES else plain).numpy().copy(order="K")
-    return numbers
-
-
 def _number(returned: Any) -> float | None:
     return float(returned) if isinstance(returned, int | float | torch.Tensor) else None
-
-
-def _form(p: torch.Tensor) -> str:
-    frozen = "" if p.requires_grad else ", requires_grad=False"
-    return f"{p.dtype}{tuple(p.shape)} on {p.device}{frozen}".removeprefix("torch.")
-
-
-def _like(p: torch.Tensor, g: Array, layout: str) -> torch.Tensor:
-    """Return a gradient for p: in its own strides where it is dense, or in another layout."""
-    values = torch.from_numpy(np.array(g)).to(p.dtype)
-    return laid_out(values, layout) if layout else torch.empty_like(p, requires_grad=False).copy_(values)
 
 
 def _set(group: dict[str, Any], rate: float) -> None:
     held = group["lr"]
     group["lr"] = torch.full_like(held, rate) if isinstance(held, torch.Tensor) else rate
-
-
-def _differentiate(p: torch.Tensor, g: torch.Tensor, delivery: Delivery) -> None:
-    """Let autograd produce g: J = <g, p>, plus 0 |p|^2 where the gradient shall keep a graph."""
-    with torch.enable_grad():
-        if delivery is Delivery.GRAPH:
-            (p.grad,) = torch.autograd.grad((p * g + 0 * p * p).sum(), p, create_graph=True)
-        else:
-            (p * g).sum().backward()  # type: ignore[no-untyped-call] # torch's
