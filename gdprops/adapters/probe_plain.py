@@ -89,19 +89,27 @@ def _factor(before: Array, after: Array, expected: Array) -> float | None:
 
 
 def _describe_factors(factors: list[list[float | None]]) -> str:
-    every = [k for step in factors for k in step]
-    if all(k == 1.0 for k in every):
+    if _all_plain(factors):
         return "yes"
+    every = [k for step in factors for k in step]
     known = [k for k in every if k is not None]
     if known and not any(known):
         return "no"
     if len(known) == len(every) and known and max(known) - min(known) <= NEARLY_PARALLEL * abs(known[0]):
         return f"nearly: every displacement is {known[0]:.9g} times -eta g"
-    tensors = [[step[i] for step in factors] for i in range(len(factors[0]))]
-    if any(all(k == 1.0 for k in tensor) for tensor in tensors):
-        plain = sum(all(k == 1.0 for k in tensor) for tensor in tensors)
-        return f"nearly: {plain} of {len(tensors)} tensors move by -eta g at every step, the others do not"
-    if any(all(k == 1.0 for k in step) for step in factors[1:]):
-        steps = [t + 1 for t, step in enumerate(factors) if all(k == 1.0 for k in step)]
-        return f"nearly: every tensor moves by -eta g at step {', '.join(map(str, steps))} only"
-    return "no"
+    return _plain_tensors(factors) or _plain_steps(factors) or "no"
+
+
+def _plain_tensors(factors: list[list[float | None]]) -> str:
+    """Return how many tensors are plain at every step, in words; nothing where none is."""
+    tensors = [_all_plain([list(tensor)]) for tensor in zip(*factors, strict=True)]
+    moves = "moves" if sum(tensors) == 1 else "move"
+    told = f"nearly: {sum(tensors)} of {len(tensors)} tensors {moves} by -eta g at every step, the others do not"
+    return told if any(tensors) else ""
+
+
+def _plain_steps(factors: list[list[float | None]]) -> str:
+    """Return at which steps all tensors are plain, in words; nothing where that is none but the first."""
+    steps = [t for t, step in enumerate(factors, start=1) if _all_plain([step])]
+    named = f"{'step' if len(steps) == 1 else 'steps'} {', '.join(map(str, steps))}"
+    return f"nearly: every tensor moves by -eta g at {named} only" if set(steps) - {1} else ""

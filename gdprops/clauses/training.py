@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gdprops.clauses.lazy import lazy
 from gdprops.model.clause import Face
 from gdprops.model.evidence import Evidence
+from gdprops.model.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -132,7 +133,7 @@ class _Tally:
             for name, moves, moved, alone in rows
             if any(self.should) and (moves > moved or (moved and alone))
         }
-        found = f"in {self.steps} steps {', '.join(told.values())}"
+        found = f"in {plural(self.steps, 'step')} {', '.join(told.values())}"
         return workbench.violation(found, blame=tuple(told)) if told else None
 
     def add(self, step: Watched) -> None:

@@ -83,7 +83,7 @@ def test_torchs_optimizers_are_what_their_documentation_says(
         (oddities.Climbing, "nearly: every displacement is -1 times -eta g"),
         (oddities.OffByAMillionth, "nearly: every displacement is 1.000001 times -eta g"),
         (oddities.SquaresTheRate, "nearly: every displacement is 0.125 times -eta g"),
-        (oddities.PlainForTheFirst, "nearly: 1 of 3 tensors move by -eta g at every step, the others do not"),
+        (oddities.PlainForTheFirst, "nearly: 1 of 3 tensors moves by -eta g at every step, the others do not"),
         (oddities.PlainAtFirst, "no"),
         (oddities.NormalizedByTensor, "no"),
     ],
@@ -132,7 +132,7 @@ def test_plain_at_some_later_steps_only_is_a_near_miss() -> None:
             self.state[p]["t"] = t = self.state[p].get("t", 0) + 1
             p.sub_(group["lr"] * g * min(1.0, t / 3))
 
-    assert measured(Warming)[0].plain == "nearly: every tensor moves by -eta g at step 3, 4 only"
+    assert measured(Warming)[0].plain == "nearly: every tensor moves by -eta g at steps 3, 4 only"
 
 
 @pytest.mark.parametrize(
