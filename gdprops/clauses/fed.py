@@ -72,11 +72,16 @@ def moving(case: UpdateCase, expected: Sequence[Weights]) -> int:
     return sum(workbench.differ([a], [b]) for a, b in zip(expected[-1], case.tensors, strict=True))
 
 
+def is_declared(subject: Subject, trait: str) -> bool:
+    """Say whether it is the user who says what a trait is."""
+    known = dict(subject.traits)
+    return trait in known and known[trait].declared
+
+
 def coupled(subject: Subject, what: str) -> str:
     """Return what was done, with what to declare where a coupling of parameters is meant to be."""
-    known = dict(subject.traits)
-    stated = "separability" in known and known["separability"].declared
-    return what if stated else f"{what} (if parameters are coupled by design, declare separability=all)"
+    meant = f"{what} (if parameters are coupled by design, declare separability=all)"
+    return what if is_declared(subject, "separability") else meant
 
 
 def counting_alike(domain: Domain) -> Domain:

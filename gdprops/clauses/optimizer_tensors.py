@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE, coupled, implementations_of
+from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE, coupled, implementations_of, is_declared
 from gdprops.clauses.lazy import lazy
 from gdprops.errors import SubjectCrash
 from gdprops.model.clause import Level, Needs, View, clause
@@ -29,24 +29,29 @@ else:
     "in a small tensor; no rule crashes on a shape that it takes.",
     source="Kernels that handle a last odd block apart; norms and factors that expect two dimensions.",
     decision="Element-wise rules: the joint step against each tensor flattened and alone, and against the same numbers "
-    "in a tensor of thousands of entries: the same but for rounding. Others: no crash on shapes of all dimensions "
-    "that the probe accepted, and on thousands of entries.",
+    "in a tensor of thousands of entries: the same but for rounding; not where a changed entry of a large gradient "
+    "changes others too, and nobody declares that none does: GaLore projects matrices above its rank. Others: no "
+    "crash on shapes of all dimensions that the probe accepted, and on thousands of entries; nor is anything not "
+    "finite beside an empty tensor that is finite without it.",
     view=View.OPTIMIZER,
-    refuted_by=("skips-vectors", "forgets-the-rest-of-a-block"),
+    refuted_by=("skips-vectors", "forgets-the-rest-of-a-block", "averages-over-nothing"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3)),
     needs=Needs(traits=(FED, REPEATABLE)),
 )
 def shapes(subject: Subject, case: UpdateCase) -> Evidence:
     seen, elementwise = workbench.feed(subject, case), subject.traits["separability"] == "element"
-    grown = workbench.feed(subject, _large(case, elementwise=elementwise))
+    large = _large(case, elementwise=elementwise)
+    grown = workbench.feed(subject, large)
     if not elementwise:
-        return workbench.agreement()
+        return _finite_beside_nothing(subject, case, seen)
     if not workbench.differ(seen[-1], case.tensors):
         return workbench.vacuous("nothing moves")
     apart = [_small_again(case, weights) for weights in grown]
     what = "the same numbers over and over in a large tensor, against the small one"
     parts = [workbench.rounded_alike(case, part, seen, lambda other: workbench.feed(subject, other), what)
              for part in zip(*apart, strict=True)]  # fmt: skip
+    if any(part.violated for part in parts) and _hangs_together(subject, large, grown):
+        return workbench.vacuous("the entries of a large tensor hang together, those of a small one do not")
     if subject.traits.accepts("shapes", "1"):
         parts.append(_flattened(subject, case, seen))
     return workbench.combine(parts)
@@ -64,6 +69,35 @@ def _large(case: UpdateCase, *, elementwise: bool) -> UpdateCase:
         return large if elementwise else workbench.varied(large)
 
     return _each(case, grown)
+
+
+def _finite_beside_nothing(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
+    """Ask for finite weights beside an empty tensor where they are finite without it: a mean over nothing is NaN."""
+    empty = {i for i, w in enumerate(case.tensors) if not w.size}
+    full = tuple(tuple(i for i in group if i not in empty) for group in case.plan.groups)
+    if workbench.are_finite(seen[-1]) or not empty or not all(full):
+        return workbench.agreement()
+    without = workbench.feed(subject, case, replace(case.plan, groups=full))
+    poisoned = workbench.are_finite(without[-1])
+    return workbench.require(not poisoned, "beside an empty tensor the weights are not finite, without it they are")
+
+
+def _hangs_together(subject: Subject, large: UpdateCase, grown: Sequence[Weights]) -> bool:
+    """Say whether the last entry of every gradient moves other entries; where none is declared to, it does not."""
+    if is_declared(subject, "separability"):
+        return False
+    changed = workbench.feed(subject, replace(large, gradients=workbench.each_gradient(large, _last_changed)))
+    return any(
+        workbench.differ([a.reshape(-1)[:-1]], [b.reshape(-1)[:-1]])
+        for one, other in zip(changed, grown, strict=True)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _last_changed(gradient: Array) -> Array:
+    changed = gradient.copy()
+    changed.reshape(-1)[-1:] += 1
+    return workbench.array(changed, like=gradient)
 
 
 def _small_again(case: UpdateCase, weights: Weights) -> list[Weights]:

@@ -107,6 +107,15 @@ class ForgetsTheRestOfABlock(PlainDescent):
         return moved.reshape(g.shape)
 
 
+class AveragesOverNothing(PlainDescent):
+    """Divides by the mean over all tensors of their mean |g|, which an empty tensor makes NaN."""
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        every = [q.grad for group in self.param_groups for q in group["params"] if q.grad is not None]
+        size = 1 + torch.stack([grad.abs().mean() for grad in every]).mean()
+        super().move(p, g / size, group)
+
+
 class ComputesInTheFirstDtype(Adam):
     """Computes in float32 as soon as any parameter is kept in it."""
 
@@ -234,6 +243,12 @@ FAULTS = (
         SquaresComplexNumbers,
         "optimizer.complex",
         source="pytorch/pytorch#59998",
+    ),
+    claims_nothing(
+        "averages-over-nothing",
+        "A mean over an empty tensor makes every weight NaN.",
+        AveragesOverNothing,
+        "optimizer.shapes",
     ),
     claims_nothing(
         "computes-in-the-first-dtype",
