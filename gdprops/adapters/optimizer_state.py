@@ -51,7 +51,7 @@ def put_settings(optimizer: torch.optim.Optimizer, settings: Sequence[Mapping[st
 
 def snapshot(optimizer: torch.optim.Optimizer) -> Any:
     """Return copies of every parameter's state and every group's settings: loading a ``state_dict`` loses dtypes."""
-    states = [_copied(optimizer.state.get(p)) for p in _parameters(optimizer)]
+    states = [_copied(optimizer.state.get(p)) for p in held_by(optimizer)]
     return states, settings_of(optimizer)
 
 
@@ -60,7 +60,7 @@ def restore(optimizer: torch.optim.Optimizer, held: Any) -> None:
     states, settings = held
     put_settings(optimizer, settings)
     optimizer.state.clear()
-    pairs = zip(_parameters(optimizer), _copied(states), strict=False)
+    pairs = zip(held_by(optimizer), _copied(states), strict=False)
     optimizer.state.update({p: s for p, s in pairs if s is not None})
 
 
@@ -82,14 +82,14 @@ def fingerprint(optimizer: torch.optim.Optimizer) -> tuple[Any, ...]:
     """Return what changes when an optimizer's state does: its tensors and how often each was written, its numbers."""
     return tuple(
         (key, id(v), v._version) if isinstance(v, torch.Tensor) else (key, repr(v))
-        for p in _parameters(optimizer)
+        for p in held_by(optimizer)
         for key, v in (optimizer.state.get(p) or {}).items()
     )
 
 
 def cast_between(saved: torch.optim.Optimizer, loaded: torch.optim.Optimizer) -> str:
     """Return the first number of a parameter's state that has another dtype once it is loaded, and both dtypes."""
-    for k, (p, q) in enumerate(zip(_parameters(saved), _parameters(loaded), strict=False), start=1):
+    for k, (p, q) in enumerate(zip(held_by(saved), held_by(loaded), strict=False), start=1):
         before, after = _kept(saved.state.get(p)), _kept(loaded.state.get(q))
         for key in before:
             if before[key] != after.get(key, before[key]):
@@ -105,7 +105,7 @@ def _kept(state: Any) -> dict[Any, torch.dtype]:
 
 def clocks_of(optimizer: torch.optim.Optimizer) -> list[float | None]:
     """Return each parameter's own clock, the entry ``step`` of its state; None where it has none."""
-    return [_clock(optimizer.state.get(p)) for p in _parameters(optimizer)]
+    return [_clock(optimizer.state.get(p)) for p in held_by(optimizer)]
 
 
 def _clock(state: Any) -> float | None:
@@ -115,7 +115,8 @@ def _clock(state: Any) -> float | None:
     return float(found) if isinstance(found, int | float) else None
 
 
-def _parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+def held_by(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """Return the parameters of all groups, in their order."""
     return [p for group in optimizer.param_groups for p in group["params"]]
 
 

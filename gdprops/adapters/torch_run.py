@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import torch
 
-from gdprops.adapters.optimizer_state import cast_between, through_a_file
+from gdprops.adapters.optimizer_state import cast_between, held_by, through_a_file
 from gdprops.adapters.own_methods import methods_reading
 from gdprops.adapters.signatures import can_take, parameters_of
 from gdprops.adapters.torch_memory import digest, shared_memory
@@ -158,7 +158,7 @@ class TorchRun:
 
     def replaced(self) -> str:
         """Return which parameters are no longer the same objects, of the same form."""
-        held = {id(p) for group in self._optimizer.param_groups for p in group["params"]}
+        held = set(map(id, held_by(self._optimizer)))
         lost = [f"w{i + 1}" for i in self._plan.indices if id(self._parameters[i]) not in held]
         if lost:
             return f"param_groups no longer hold {', '.join(lost)}"

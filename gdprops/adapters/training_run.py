@@ -11,7 +11,7 @@ import numpy as np
 from gdprops.adapters.expected import EXPECTATION, Expected
 from gdprops.adapters.isolation import RandomState
 from gdprops.adapters.modules import layers_of
-from gdprops.adapters.optimizer_state import clocks_of, fingerprint, settings_of, snapshot
+from gdprops.adapters.optimizer_state import clocks_of, fingerprint, held_by, settings_of, snapshot
 from gdprops.adapters.passes import Passes, weakly
 from gdprops.adapters.signatures import parameters_of
 from gdprops.adapters.structures import rows_in
@@ -98,7 +98,7 @@ class Training:
         """Which parameters the user's optimizer holds; all of them where there is none."""
         if self._optimizer is None:
             return tuple(True for _ in self._parameters)
-        held = {id(p) for group in self._optimizer.param_groups for p in group["params"]}
+        held = set(map(id, held_by(self._optimizer)))
         return tuple(id(p) in held for p in self._parameters.values())
 
     @property
@@ -205,9 +205,8 @@ class Training:
         """Return the parameters' clocks where the user's optimizer shows another one than the update just computed."""
         if self._optimizer is None or self._expected.is_declared or not self._called:
             return ()
-        held = [p for group in self._optimizer.param_groups for p in group["params"]]
         called = {id(p): name for name, p in self._parameters.items()}
-        found = zip(held, clocks_of(self._optimizer), self._expected.clocks(), strict=False)
+        found = zip(held_by(self._optimizer), clocks_of(self._optimizer), self._expected.clocks(), strict=False)
         return tuple(
             (called.get(id(p), "?"), seen, wanted)
             for p, seen, wanted in found

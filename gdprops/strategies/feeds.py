@@ -33,9 +33,11 @@ class Feed:
     """What a feed may contain.
 
     ``missing``: gradients that are None at some step; ``absent``: in every case some are: at first, in between, at
-    all steps, or all at one step; ``zeros``: dead entries and tensors; ``mixed``: every other tensor in float32, where
-    the subject takes both dtypes; ``transposed``: some matrices not contiguous (one crash on them would break every
-    clause); ``longest``: some feeds are long, ever smaller or constant, up to so many steps.
+    all steps, or all at one step; ``zeros``: dead entries and tensors; ``options``: further hyperparameters switched
+    on; ``own_rate``: the user's own learning rate now and then; ``frozen``: one tensor with requires_grad=False;
+    ``unusual``: empty tensors and those of 0 and 4 dimensions too; ``mixed``: every other tensor in float32, now and
+    then or always, where the subject takes both dtypes; ``transposed``: some matrices not contiguous (one crash on them
+    would break every clause); ``longest``: some feeds are long, ever smaller or constant, up to so many steps.
     """
 
     least_steps: int = 2
@@ -48,7 +50,6 @@ class Feed:
     frozen: bool = False
     unusual: bool = True
     transposed: bool = False
-    exact: bool = False
     mixed: bool = False
     mixed_always: bool = False
     absent: bool = False
@@ -69,7 +70,7 @@ def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
             _shapes(head, domain, feed),
             domain.waits + feed.least_steps + head.choose(feed.most_steps - feed.least_steps + 1),
         )
-        numbers = decimals(2.0) if head.happens(3) and not feed.exact else dyadics(2, 2.0)
+        numbers = decimals(2.0) if head.happens(3) else dyadics(2, 2.0)
         values = draw(decks())
         tensors = _tensors(values, numbers, shapes, precision, transposed=head.happens(6) and feed.transposed)
         fed = _prolonged(_gradients(values, numbers, shapes, steps, head, feed, precision), head, feed)
@@ -125,7 +126,7 @@ def _gradients(
     feed: Feed,
     precision: int,
 ) -> tuple[tuple[Array | None, ...], ...]:
-    scale = 1.0 if feed.exact else _SCALES[deck.choose(len(_SCALES))]
+    scale = _SCALES[deck.choose(len(_SCALES))]
     dead, which, late = deck.happens(4), deck.choose(251), deck.choose(251)
     absent = deck.happens(2)
     fed = []

@@ -46,7 +46,6 @@ class Loop:
     groups: bool = True
     own_rate: bool = True
     same_batch: bool = False
-    smooth: bool = False
     frozen: bool | None = None
     double: bool = False
     longest: int = 0
@@ -74,7 +73,7 @@ def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[Any]:
         deck = draw(decks())
         if domain.kinds and loop.plain and deck.last().happens(ARCHITECTURES_ONE_IN):
             return _other_network(deck, draw(decks()), draw(decks()), domain, loop)
-        exact, single, more = deck.choose(2) == 0 and not loop.smooth, deck.happens(3), deck.choose(_more(loop))
+        exact, single, more = deck.choose(2) == 0, deck.happens(3), deck.choose(_more(loop))
         precision = domain.precisions[0 if loop.double else single * (len(domain.precisions) - 1)]
         style = _style(loop, domain, exact=exact)
         drawn, filling = Drawn(draw, style), FILLING if exact else Filling(decimal=True)
@@ -139,7 +138,6 @@ def _style(loop: Loop, domain: Domain, *, exact: bool) -> Style:
     style = Style(
         least_depth=loop.least_depth,
         most_depth=3,
-        kink_free=loop.smooth,
         least_rows=_least_rows(loop, domain, 1),
         dimensions=domain.dimensions,
         freeze=domain.frozen and loop.frozen,
@@ -149,4 +147,4 @@ def _style(loop: Loop, domain: Domain, *, exact: bool) -> Style:
     losses = [loss for loss in (MEANS if domain.means else LOSSES) if loss in SQUARES or not loop.regression]
     if exact:
         return replace(style, losses=losses[:1])
-    return replace(style, activations=networks.SMOOTH if loop.smooth else networks.ROUNDED, losses=losses)
+    return replace(style, activations=networks.ROUNDED, losses=losses)

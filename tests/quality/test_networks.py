@@ -284,7 +284,6 @@ def test_a_loop_stays_within_its_domain(domain: Domain, holds: Situation) -> Non
         (Loop(same_batch=True), lambda case: len({id(batch) for batch in case.batches}) == 1),
         (Loop(double=True), lambda case: case.precision == 53),
         (Loop(frozen=True), lambda case: bool(case.plan.frozen) or len(case.network.used) == 1),
-        (Loop(smooth=True), lambda case: not {"relu", "leaky-relu"} & activations(case.network)),
         (Loop(), lambda case: not case.plan.options and len(case.network.layers) >= 2),
         (Loop(own_rate=False), lambda case: case.plan.rates is not None),
     ],

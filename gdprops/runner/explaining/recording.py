@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gdprops.adapters.optimizer_state import held_by
 from gdprops.runner.explaining.arguments import Parameters, arguments_of, in_backward
 from gdprops.runner.explaining.observation import Call, LateRead, Observation, Pass
 
@@ -90,7 +91,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
 
     def calls_optimizer(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         """An optimizer is about to step."""
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        held = set(map(id, held_by(optimizer)))
         self._updating.append((self._parameters.gradients(held), self._weights()))
 
     def called_optimizer(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
