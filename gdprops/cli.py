@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import sys
 import traceback
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         from gdprops.runner.caches import caches_elsewhere
 
+        faulthandler.enable()  # of a subject that crashes the process it says in which line
         with caches_elsewhere():
             return main(sys.argv[1:])
     try:
@@ -115,7 +117,12 @@ def cli() -> None:
 @subject_options
 @click.option("--clauses", "patterns", multiple=True, metavar="PATTERN", help="Only these, e.g. 'step.*'. Repeatable.")
 @together(examples_option, seed_option, profile_option, timeout_option, strict_option)
-@click.option("-n", "workers", metavar="N|auto", help="Run on N processes, or one per core.")
+@click.option(
+    "-n",
+    "workers",
+    metavar="N|auto",
+    help="Run on N processes, or one per core: the run survives a subject that ends its process.",
+)
 @click.option("-x", "--fail-fast", is_flag=True, default=None, help="Stop at the first violation.")
 @together(shard_option, share_option)
 @together(quiet_option, verbose_option, files_options)

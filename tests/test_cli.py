@@ -313,6 +313,23 @@ def test_a_worker_that_dies_is_an_abortion(worker_environment: dict[str, str], t
     assert "of 3 clauses, 2 held, 0 violated, 1 aborted (the worker" in out
 
 
+DYING = """
+import ctypes, torch
+class Dies(torch.optim.SGD):
+    def step(self, closure=None):
+        ctypes.string_at(0)
+"""
+
+
+def test_a_subject_that_crashes_the_process_shows_in_which_line(tmp_path: Path) -> None:
+    (tmp_path / "dying.py").write_text(DYING, encoding="utf-8")
+    asked = ("check", "dying.py:Dies", "-p", "lr=0.1", "--clauses", "optimizer.resume")
+    code, out, err = run_process(dict(os.environ), *asked, cwd=tmp_path)
+    assert (code, out) == (-signal.SIGSEGV, "")
+    assert err.startswith("Fatal Python error: Segmentation fault")
+    assert 'dying.py", line 5 in step' in err
+
+
 def test_usage_errors_come_before_any_worker(worker_environment: dict[str, str], tmp_path: Path) -> None:
     result = run_process(worker_environment, "check", "no:thing", "-n", "2", cwd=tmp_path)
     assert result == (2, "", "gdprops: error: no module is named 'no'\n")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, final
 import pytest
 
 from gdprops.model.verdict import Status, Verdict
-from gdprops.plugin.parallel import OPTION, item_id, received
+from gdprops.plugin.parallel import GIVEN_UP, OPTION, item_id, received, unexamined
 
 if TYPE_CHECKING:
     from gdprops.plugin.run_request import RunRequest
@@ -40,6 +40,9 @@ DIED = "the worker process died while it ran this clause (a crash of native code
 
 PATIENCE = 0.5
 """Seconds that workers have to end after Ctrl-C before they are killed (xdist's own default is 10)."""
+
+MOST_DEATHS = 5
+"""After so many dead workers in a row, with no clause between them that came to its end, the subject is given up."""
 
 ENDED = "the worker processes ended before this clause was run"
 
@@ -112,6 +115,7 @@ class Collector:
         self._watcher = watcher
         self._verdicts: dict[str, Verdict] = {}
         self._plugins: pytest.PytestPluginManager | None = None
+        self._deaths = 0
         self.began = False
         self.interrupted = False
 
@@ -147,25 +151,23 @@ class Collector:
     def _keep(self, key: str, verdict: Verdict) -> None:
         self._verdicts[key] = verdict
         self._watcher.finished(verdict)
+        self._deaths = self._deaths + 1 if verdict.reason == DIED else 0
+        if self._deaths >= MOST_DEATHS:
+            os.environ[GIVEN_UP] = "1"  # new workers inherit it, and `_environment` takes it back
 
     def verdicts(self, *, complete: bool) -> tuple[Verdict, ...]:
         """Return the verdicts in the order of the items; ``complete``: items that never ran are aborted."""
         if complete:
             for key in self._items.keys() - self._verdicts.keys():
-                self._keep(key, _verdict(self._items[key], Status.ABORTED, ENDED))
+                self._keep(key, unexamined(self._items[key], Status.ABORTED, ENDED))
         return tuple(self._verdicts[key] for key in self._items if key in self._verdicts)
 
 
 def failure(item: Item, report: pytest.TestReport) -> Verdict:
     """Return the verdict of an item whose test failed without giving one."""
     if str(report.when) == "???":  # xdist's mark of a dead worker
-        return _verdict(item, Status.ABORTED, DIED)
-    return _verdict(item, Status.ERROR, str(report.longrepr))
-
-
-def _verdict(item: Item, status: Status, reason: str) -> Verdict:
-    clause = item.clause
-    return Verdict(clause.id, item.about, clause.level, status, clause.statement, reason=reason)
+        return unexamined(item, Status.ABORTED, DIED)
+    return unexamined(item, Status.ERROR, str(report.longrepr))
 
 
 def _key(nodeid: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gdprops.plugin.parallel import transport
+from gdprops.model.verdict import About, Status
+from gdprops.plugin.parallel import GIVEN_UP, transport, unexamined
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
@@ -23,7 +25,10 @@ def test_item(
     """Run one item; its verdict travels back as a property of the report."""
     from gdprops.runner.session import run_item
 
-    verdict = run_item(examined, item, run_request.settings)
+    if GIVEN_UP in os.environ and item.about is About.SUBJECT:
+        verdict = unexamined(item, Status.ABORTED, "not run: the worker processes of other clauses had died")
+    else:
+        verdict = run_item(examined, item, run_request.settings)
     request.node.user_properties.append(transport(verdict))
     if run_request.settings.fail_fast and verdict.failed:
         pytest.fail("stopped at the first violation", pytrace=False)

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
-from gdprops.model.verdict import About, Status
+from gdprops.model.verdict import About, Status, Verdict
+from gdprops.plugin import controller, parallel_items
 from gdprops.plugin.controller import Collector, _environment, workers_of
-from gdprops.plugin.parallel import item_id, received, transport
+from gdprops.plugin.parallel import GIVEN_UP, item_id, received, transport
+from gdprops.plugin.run_request import RunRequest
 from gdprops.report.displays import Display
 from gdprops.report.progress import Progress
+from gdprops.runner.settings import Settings
 from tests.fake_engine import FakeItem, fake_clauses
 from tests.report import verdicts as v
 
@@ -57,6 +60,37 @@ def test_a_dead_worker_aborts_its_item_and_one_that_never_ran_is_aborted_too(wat
     assert dead.reason.startswith("the worker process died while it ran this clause")
     assert {verdict.reason for verdict in never} == {"the worker processes ended before this clause was run"}
     assert [verdict.status for verdict in never] == [Status.ABORTED] * 2
+
+
+def test_a_subject_that_always_takes_its_worker_with_it_is_given_up(
+    watching: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(GIVEN_UP, "")
+    monkeypatch.delenv(GIVEN_UP)
+    monkeypatch.setattr(controller, "MOST_DEATHS", 2)
+    collector = Collector(ITEMS, watching)
+    for item in ITEMS[1:]:
+        assert GIVEN_UP not in os.environ
+        collector.pytest_runtest_logreport(report(item, outcome="failed", when="???", longrepr="gw0 crashed"))
+    assert GIVEN_UP in os.environ
+
+
+@pytest.mark.parametrize(("about", "status"), [(About.SUBJECT, Status.ABORTED), (About.REFERENCE, Status.HELD)])
+def test_a_worker_of_a_subject_that_was_given_up_asks_the_reference_only(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, about: About, status: Status
+) -> None:
+    def run_item(*_: object) -> Verdict:
+        return v.held()
+
+    monkeypatch.setattr("gdprops.runner.session.run_item", run_item)
+    monkeypatch.setenv(GIVEN_UP, "1")
+    item: Any = FakeItem(fake_clauses()[0], about)
+    nobody: Any = None
+    parallel_items.test_item(item, nobody, RunRequest("a:B", Settings()), request)
+    verdict = received(request.node.user_properties)
+    assert verdict is not None
+    assert verdict.status is status
+    assert about is About.REFERENCE or verdict.reason == "not run: the worker processes of other clauses had died"
 
 
 def test_after_a_first_violation_the_rest_is_left_out(watching: Progress) -> None:
