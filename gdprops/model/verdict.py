@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, final
 
-from gdprops.model.clause import Level
+from gdprops.model.clause import Clause, Level
 from gdprops.model.evidence import Compared, Location
 
 SPECIFICATION = 1
@@ -90,6 +90,11 @@ class Verdict:
     def failed_strictly(self) -> bool:
         """Whether the verdict is red with ``--strict``."""
         return self.stale or self.status in (*RED, Status.VACUOUS)
+
+
+def unexamined(clause: Clause, about: About, status: Status, reason: str) -> Verdict:
+    """Return the verdict of a clause that was not examined, or not to its end."""
+    return Verdict(clause.id, about, clause.level, status, clause.statement, reason=reason)
 
 
 @final

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, final
 
 import pytest
 
-from gdprops.model.verdict import Status, Verdict
-from gdprops.plugin.parallel import GIVEN_UP, OPTION, item_id, received, unexamined
+from gdprops.model.verdict import Status, Verdict, unexamined
+from gdprops.plugin.parallel import GIVEN_UP, OPTION, item_id, received
 
 if TYPE_CHECKING:
     from gdprops.plugin.run_request import RunRequest
@@ -159,15 +159,19 @@ class Collector:
         """Return the verdicts in the order of the items; ``complete``: items that never ran are aborted."""
         if complete:
             for key in self._items.keys() - self._verdicts.keys():
-                self._keep(key, unexamined(self._items[key], Status.ABORTED, ENDED))
+                self._keep(key, _unexamined(self._items[key], Status.ABORTED, ENDED))
         return tuple(self._verdicts[key] for key in self._items if key in self._verdicts)
 
 
 def failure(item: Item, report: pytest.TestReport) -> Verdict:
     """Return the verdict of an item whose test failed without giving one."""
     if str(report.when) == "???":  # xdist's mark of a dead worker
-        return unexamined(item, Status.ABORTED, DIED)
-    return unexamined(item, Status.ERROR, str(report.longrepr))
+        return _unexamined(item, Status.ABORTED, DIED)
+    return _unexamined(item, Status.ERROR, str(report.longrepr))
+
+
+def _unexamined(item: Item, status: Status, reason: str) -> Verdict:
+    return unexamined(item.clause, item.about, status, reason)
 
 
 def _key(nodeid: str) -> str:

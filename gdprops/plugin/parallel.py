@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gdprops.model.verdict import Status, Verdict, verdict_from_dict, verdict_to_dict
+from gdprops.model.verdict import Verdict, verdict_from_dict, verdict_to_dict
 from gdprops.plugin.run_request import RunRequest, from_json
 
 if TYPE_CHECKING:
@@ -35,12 +35,6 @@ def received(properties: list[tuple[str, Any]]) -> Verdict | None:
 def item_id(item: Item) -> str:
     """Return the name of an item's test."""
     return f"{item.clause.id}-{item.about.value}"
-
-
-def unexamined(item: Item, status: Status, reason: str) -> Verdict:
-    """Return the verdict of an item that was not examined to its end."""
-    clause = item.clause
-    return Verdict(clause.id, item.about, clause.level, status, clause.statement, reason=reason)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

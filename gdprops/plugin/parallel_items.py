@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gdprops.model.verdict import About, Status
-from gdprops.plugin.parallel import GIVEN_UP, transport, unexamined
+from gdprops.model.verdict import About, Status, unexamined
+from gdprops.plugin.parallel import GIVEN_UP, transport
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
     from gdprops.plugin.run_request import RunRequest
     from gdprops.runner.items import Item
+
+
+LEFT_OUT = "not run: the worker processes of other clauses had died"
 
 
 def test_item(
@@ -26,7 +29,9 @@ def test_item(
     from gdprops.runner.session import run_item
 
     if GIVEN_UP in os.environ and item.about is About.SUBJECT:
-        verdict = unexamined(item, Status.ABORTED, "not run: the worker processes of other clauses had died")
+        verdict = unexamined(
+            item.clause, item.about, Status.ABORTED, "not run: the worker processes of other clauses had died"
+        )
     else:
         verdict = run_item(examined, item, run_request.settings)
     request.node.user_properties.append(transport(verdict))

@@ -13,7 +13,7 @@ import pytest
 
 from gdprops.errors import UsageError
 from gdprops.model.clause import Level
-from gdprops.model.verdict import RED, About, Status, Verdict
+from gdprops.model.verdict import RED, About, Status, Verdict, unexamined
 from gdprops.plugin.items import surroundings
 from gdprops.runner.named import accepting, ready
 
@@ -110,8 +110,7 @@ def verdict_on(subject: Subject, clause: Clause, settings: Settings) -> Verdict:
     items = items_for(subject, (clause,))
     if not items:
         reason = f"the clause is not about a {subject.kind}"
-        none = Status.NOT_APPLICABLE
-        return Verdict(clause.id, About.SUBJECT, clause.level, none, clause.statement, reason=reason)
+        return unexamined(clause, About.SUBJECT, Status.NOT_APPLICABLE, reason)
     about_subject = [item for item in items if item.about is About.SUBJECT]
     return run_item(subject, (about_subject or list(items))[0], settings)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gdprops.model.evidence import Evidence
-from gdprops.model.verdict import Status, Verdict
+from gdprops.model.verdict import Status, Verdict, unexamined
 from gdprops.model.words import plural
 from gdprops.numerics.decisions import decisive_needed
 from gdprops.runner.counterexample import counterexample_of
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 def blank(item: Item, status: Status, reason: str) -> Verdict:
     """Return a verdict without examples."""
-    clause = item.clause
-    return Verdict(clause.id, item.about, clause.level, status, clause.statement, reason=reason)
+    return unexamined(item.clause, item.about, status, reason)
 
 
 def judge(item: Item, subject: Subject | None, finding: Finding, settings: Settings) -> Verdict:

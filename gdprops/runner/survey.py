@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, final
 
 from gdprops.model.survey import Entry, Job
-from gdprops.model.verdict import About, Status, Verdict, verdict_from_dict
+from gdprops.model.verdict import About, Status, Verdict, unexamined, verdict_from_dict
 from gdprops.runner.conclude import conclude
 from gdprops.runner.examination import examine
 
@@ -101,8 +101,7 @@ def _cause(code: int) -> str:
 def _aborted(clause_id: str, reason: str) -> Verdict:
     from gdprops.clauses import catalogue
 
-    clause = catalogue()[clause_id]
-    return Verdict(clause.id, About.SUBJECT, clause.level, Status.ABORTED, clause.statement, reason=reason)
+    return unexamined(catalogue()[clause_id], About.SUBJECT, Status.ABORTED, reason)
 
 
 def examine_all(
