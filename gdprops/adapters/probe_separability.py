@@ -69,14 +69,9 @@ def separability(probe: Probe) -> None:
     A coupling by design treats all parameters of its group alike. One that reaches some tensors and not others is no
     separability: it is printed, and the clauses about order and grouping still apply. Some couplings set in late.
     """
-    found, what = [[False] * 3 for _ in ALL], "one entry of each weight and gradient disturbed, in four steps"
-    for variant in VARIANTS:
-        if len(_between(found)) == EVERY_PAIR:
-            break
-        seen = _spread(probe, variant)
-        late = " (it sets in late)" if _between(seen) and not _between(found) and variant is not VARIANTS[0] else ""
-        found, what = _either(found, seen), f"{what}{late}"
+    found, late = _spread_at_all(probe)
     between = _between(found)
+    what = f"one entry of each weight and gradient disturbed, in four steps{' (it sets in late)' * late}"
     if between and len(between) < EVERY_PAIR:
         uneven = ", ".join(f"tensor {i + 1} on tensor {j + 1}" for i, j in between)
         probe.note("separability", "tensor", f"nearly: an uneven coupling ({uneven}); {what}")
@@ -89,6 +84,15 @@ def separability(probe: Probe) -> None:
         probe.note("separability", "tensor", f"{miss}; {what}")
     else:
         probe.note("separability", "element", what)
+
+
+def _spread_at_all(probe: Probe) -> tuple[list[list[bool]], bool]:
+    """Return what reaches what in any variant, and whether nothing reaches another tensor in the first one."""
+    found = first = _spread(probe, VARIANTS[0])
+    for variant in VARIANTS[1:]:
+        if len(_between(found)) < EVERY_PAIR:
+            found = _either(found, _spread(probe, variant))
+    return found, bool(_between(found)) and not _between(first)
 
 
 def moves_vectors_otherwise(probe: Probe, options: Mapping[str, float | bool] | None = None) -> bool:

@@ -63,28 +63,34 @@ def _by_kind(
         return _backprop(found, given, rule, spec)
     from gdprops.adapters.torch_optimizer import TorchOptimizer
     from gdprops.adapters.training_step import TrainingStep
-    from gdprops.adapters.update_rule import UpdateRule, update_rule
+    from gdprops.adapters.update_rule import UpdateRule
 
     if isinstance(found, TorchOptimizer | UpdateRule | TrainingStep):
         bound: Subject = _as_bound(found, given, rule, spec)
         return cast("Any", replace)(bound, spec=spec) if isinstance(found, TrainingStep) else bound
     if kind == "training-step":
         return _training_step(found, given, rule, spec)
+    name = label_of(spec, given)
     if kind == "update-rule":
-        if not callable(found):
-            raise UsageError(
-                f"{spec} is {_describe(found)}; expected an update rule, a function of (params, grads, state)"
-            )
-        return replace(update_rule(found, rule=rule, name=label_of(spec, given), **given), declared=stated, spec=spec)
+        return _update_rule(found, name, given, rule, stated, spec)
     if is_foreign(found):
-        return framework_subject(found, given, rule=check_rule(rule), name=label_of(spec, given), spec=spec)
+        return framework_subject(found, given, rule=check_rule(rule), name=name, spec=spec)
     if kind is None and not is_optimizer_class(found):
         raise UsageError(
             f"{spec} is {_describe(found)}, not an optimizer class; expected a subclass of torch.optim.Optimizer, "
             f"or say what it is with --as {'|'.join(KINDS)}"
         )
-    name = label_of(spec, given)
     return build_optimizer(found, rule=rule, traits=stated, name=name, hyperparameters=given, source=spec)
+
+
+def _update_rule(
+    found: Any, name: str, given: dict[str, Any], rule: str | None, stated: Mapping[str, Measured], spec: str
+) -> Subject:
+    from gdprops.adapters.update_rule import update_rule
+
+    if not callable(found):
+        raise UsageError(f"{spec} is {_describe(found)}; expected an update rule, a function of (params, grads, state)")
+    return replace(update_rule(found, rule=rule, name=name, **given), declared=stated, spec=spec)
 
 
 def _file_of_functions(path: str, given: dict[str, Any], rule: str | None) -> Subject:

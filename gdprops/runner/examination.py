@@ -51,12 +51,7 @@ def examine(job: Job, settings: Settings, memory: float, channel: Connection) ->
     telling, began = Telling(channel), time.process_time()
     try:
         subject = surveyed(job.where, job.name, job.hyperparameters)
-    except UsageError as error:
-        telling.tell("unusable", str(error))
-        return
-    telling.tell("subject", subject.name)
-    items = [item for item in items_for(subject, list(catalogue())) if item.about is About.SUBJECT]
-    try:
+        telling.tell("subject", subject.name)
         with isolated():
             measured = measured_subject(subject, settings)
     except UsageError as error:
@@ -64,6 +59,7 @@ def examine(job: Job, settings: Settings, memory: float, channel: Connection) ->
         return
     known = {key: trait.value for key, trait in measured.subject.traits}
     telling.tell("traits", {**known, "plain": measured.subject.traits.plain})
+    items = [item for item in items_for(subject, list(catalogue())) if item.about is About.SUBJECT]
     check_items(measured, items, settings, telling)
     telling.tell("cpu", time.process_time() - began)
 
