@@ -25,6 +25,12 @@ def any_entry(values: Array) -> bool:
     return bool(values.any())
 
 
+def far_apart(w: Array, start: Array) -> bool:
+    """Say whether any entry is so far from where it began that no rounding hides the way."""
+    ulp = np.spacing(np.abs(start).max(initial=0))
+    return bool((np.abs(w - start) > decisions.FAR_ULPS * ulp).any())
+
+
 def square(weights: Sequence[Array]) -> float:
     """Return |w|² over all tensors, in float64."""
     return sum(float((w.astype(np.float64) ** 2).sum()) for w in weights)

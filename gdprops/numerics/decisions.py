@@ -235,6 +235,9 @@ LARGE_MATRIX = 128
 WAVE = 1.7
 # A group is added after so many steps: one step is where clocks that start together still agree.
 LATE_STEP = 2
+# A rule that divides by what it remembers of others may leave a late tensor a thousandth of its way: with so many ulps
+# of the weights some of it is left.
+FAR_ULPS = 2.0**10
 # Released rules warm up for 100 steps, or decompose their statistics every 1000: what acts only then acts.
 LATEST_STEP = 1200
 # And some treat matrices of up to 512 entries as vectors.

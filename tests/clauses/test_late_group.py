@@ -20,13 +20,26 @@ from tests.clauses.optimizer_cases import CASE, examined
 class ByTheLargest(PlainDescent):
     """Divides every gradient by one more than the largest entry of all."""
 
-    def move_all(self) -> None:
+    def entries(self) -> list[float]:
+        """Return the largest entry of every gradient."""
         held = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
-        self.largest = max((float(p.grad.abs().max()) for p in held), default=0.0)
+        return [float(p.grad.abs().max()) for p in held]
+
+    def move_all(self) -> None:
+        self.largest = max(self.entries(), default=0.0)
         super().move_all()
 
     def move(self, p: Tensor, g: Tensor, group: Group) -> None:
         p.sub_(group["lr"] * g / (1 + self.largest))
+
+
+class ByTheLargestEver(ByTheLargest):
+    """Remembers the largest entry that there has been."""
+
+    largest = 0.0
+
+    def entries(self) -> list[float]:
+        return [*super().entries(), self.largest]
 
 
 class MovesItsFirstGroup(ByTheLargest):
@@ -37,9 +50,9 @@ class MovesItsFirstGroup(ByTheLargest):
             super().move(p, g, group)
 
 
-def fed(early: tuple[float, ...], late: tuple[float, ...]) -> UpdateCase:
+def fed(early: tuple[float, ...], late: tuple[float, ...], first: float = 1.0) -> UpdateCase:
     """Return five steps: of the first tensor two and then these, of the others these once they are there."""
-    sizes = [(1.0, 1.0), (1.0, 1.0), *zip(early, late, strict=True)]
+    sizes = [(first, first), (first, first), *zip(early, late, strict=True)]
     gradients = [tuple((0 * w + (e if i == 0 else g)) for i, w in enumerate(CASE.tensors)) for e, g in sizes]
     return replace(CASE, gradients=tuple(gradients))
 
@@ -59,3 +72,13 @@ def test_a_late_group_that_moves_is_not_accused_where_it_ends_as_it_began(early:
     assert right.subject.traits["separability"] == "all"
     assert not examined(right, "late-group", fed(early, late)).violated
     assert examined(wrong, "late-group", fed(early, late)).reason == "added later, it never moves"
+
+
+def test_a_step_of_some_ulps_is_no_step_to_ask_for() -> None:
+    with isolated():
+        found = measured_subject(optimizer(ByTheLargestEver, lr=0.5), Settings())
+    assert found.subject.traits["separability"] == "all"
+    tiny = (2.0**-45,) * 3
+    evidence = examined(found, "late-group", fed((0.0, 0.0, 0.0), tiny, first=2.0**10))
+    assert evidence.decisive
+    assert not evidence.violated
