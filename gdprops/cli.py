@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         from gdprops.runner.caches import caches_elsewhere
 
-        faulthandler.enable()  # of a subject that crashes the process it says in which line
+        with contextlib.suppress(RuntimeError, ValueError, OSError):  # where stderr is closed
+            faulthandler.enable()  # of a subject that crashes the process it says in which line
         with caches_elsewhere():
             return main(sys.argv[1:])
     try:

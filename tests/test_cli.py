@@ -330,6 +330,13 @@ def test_a_subject_that_crashes_the_process_shows_in_which_line(tmp_path: Path) 
     assert 'dying.py", line 5 in step' in err
 
 
+def test_a_closed_stderr_stops_nothing(tmp_path: Path) -> None:
+    asked = f"exec '{sys.executable}' -m gdprops show step.plain 2>&-"
+    done = subprocess.run(["sh", "-c", asked], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith("step.plain\n")
+
+
 def test_usage_errors_come_before_any_worker(worker_environment: dict[str, str], tmp_path: Path) -> None:
     result = run_process(worker_environment, "check", "no:thing", "-n", "2", cwd=tmp_path)
     assert result == (2, "", "gdprops: error: no module is named 'no'\n")
