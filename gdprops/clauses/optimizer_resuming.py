@@ -30,7 +30,8 @@ RESUMED = 2
     statement="State saved after a step and loaded into a fresh optimizer on copies of the weights continues exactly, "
     "a changed learning rate included.",
     source="apex#766: param_groups detached after load; Megatron-LM#5976: counters advanced by a synthetic step.",
-    decision="At least two more steps with and without the interruption, fed the same gradients: bytes at every step. "
+    decision="At least two more steps with and without the interruption, fed the same gradients, the rate halved in "
+    "param_groups before the last of them: bytes at every step. "
     "Where loading casts state, because its dtype is not its parameter's, the parameters are float32 "
     "(optimizer.resume-low-precision is about the cast). A rule with a random generator of its own is compared where "
     "two runs agree.",
@@ -41,6 +42,7 @@ RESUMED = 2
         "generator-kept-on-self",
         "loading-takes-a-step",
         "steps-old-groups",
+        "shows-old-groups",
     ),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=3, most_steps=4, longest=100)),
     needs=Needs(traits=(FED_ALSO_BY_CLOSURES, ("randomness", ("none", "private")))),
@@ -126,8 +128,11 @@ def _until_saved(subject: Subject, case: UpdateCase) -> Run:
 
 
 def _to_the_end(run: Run, case: UpdateCase) -> list[Weights]:
-    """Return the weights before and after every step that is left."""
-    return workbench.feed_on(run, case.gradients[-RESUMED:])
+    """Return the weights before and after every step that is left; before the last one a scheduler halves the rate."""
+    *first, last = case.gradients[-RESUMED:]
+    seen = workbench.feed_on(run, first)
+    run.scale_rate(0.5)
+    return [*seen, *workbench.feed_on(run, [last])[1:]]
 
 
 CLAUSES = (resume, resume_weights_only, resume_low_precision)

@@ -71,6 +71,22 @@ class StepsOldGroups(PlainDescent):
                     self.move(p, p.grad, group)
 
 
+class ShowsOldGroups(PlainDescent):
+    """Steps the groups that were loaded, and shows those that it was built with: a scheduler changes nothing."""
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        """Load into groups that nobody sees."""
+        shown = self.param_groups
+        super().load_state_dict(state_dict)
+        self.loaded, self.param_groups = self.param_groups, shown
+
+    def move_all(self) -> None:
+        for group in vars(self).get("loaded", self.param_groups):
+            for p in group["params"]:
+                if p.grad is not None:
+                    self.move(p, p.grad, group)
+
+
 class RateFollowsTheLoss(PlainDescent):
     """With a closure, the step is as long as the loss is large."""
 
@@ -172,6 +188,13 @@ FAULTS = (
         "steps-old-groups",
         "The groups that loading brings are never looked at.",
         StepsOldGroups,
+        "optimizer.resume",
+        source="NVIDIA/apex#766",
+    ),
+    claims_to_be_plain(
+        "shows-old-groups",
+        "The groups that loading brings are stepped and not shown: a learning rate set from then on is lost.",
+        ShowsOldGroups,
         "optimizer.resume",
         source="NVIDIA/apex#766",
     ),
