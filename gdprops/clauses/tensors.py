@@ -1,4 +1,4 @@
-"""Tensors made of others: repeated, varied, paired to complex numbers, and gradients in their place."""
+"""Tensors made of others: repeated, varied, paired to complex numbers; and gradients in place of others."""
 
 from __future__ import annotations
 

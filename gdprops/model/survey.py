@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
-from gdprops.model.verdict import RED, SCHEMA, SPECIFICATION, About, Outcome, Status, to_dict, verdict_from_dict
+from gdprops.model.verdict import (
+    ALARMING,
+    RED,
+    SCHEMA,
+    SPECIFICATION,
+    About,
+    Outcome,
+    Status,
+    to_dict,
+    verdict_from_dict,
+)
 
 
 @final
@@ -123,8 +133,7 @@ class Change:
     @property
     def is_new_violation(self) -> bool:
         """Whether it is red now and was not before."""
-        red = (*RED, Status.ERROR)
-        return self.after in red and self.before not in red
+        return self.after in ALARMING and self.before not in ALARMING
 
 
 def changes(old: Survey, new: Survey) -> list[Change]:

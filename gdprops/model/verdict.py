@@ -31,6 +31,8 @@ class Status(StrEnum):
 
 RED = (Status.VIOLATED, Status.ABORTED)
 """What a fault of the subject looks like."""
+ALARMING = (*RED, Status.ERROR)
+"""The same, or a bug of gdprops."""
 
 
 class About(StrEnum):

@@ -13,7 +13,7 @@ import pytest
 
 from gdprops.errors import UsageError
 from gdprops.model.clause import Level
-from gdprops.model.verdict import RED, About, Status, Verdict, unexamined
+from gdprops.model.verdict import ALARMING, About, Status, Verdict, unexamined
 from gdprops.plugin.items import surroundings
 from gdprops.runner.named import accepting, ready
 
@@ -117,7 +117,7 @@ def verdict_on(subject: Subject, clause: Clause, settings: Settings) -> Verdict:
 
 def judge(verdict: Verdict, *, subject: str, strict: bool) -> Verdict:
     """Turn a verdict into pytest's terms: return it where the test passes."""
-    if verdict.status in (*RED, Status.ERROR):
+    if verdict.status in ALARMING:
         _red(verdict, subject, strict)
     elif verdict.stale:
         pytest.fail(f"{verdict.clause}: {verdict.reason}", pytrace=False)

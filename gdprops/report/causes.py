@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gdprops.model.clause import Level
-from gdprops.model.verdict import RED, Status, Verdict
+from gdprops.model.verdict import ALARMING, Status, Verdict
 from gdprops.report.violation import one_line
 
 
@@ -13,7 +13,7 @@ def causes(verdicts: Iterable[Verdict]) -> Iterator[str]:
     """Yield one line for all red verdicts of one reason: a subject that crashes does so in many clauses."""
     found: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
-        if verdict.status in (*RED, Status.ERROR):
+        if verdict.status in ALARMING:
             found.setdefault(_reason(verdict), []).append(verdict)
     yield from map(_line, found.values())
 

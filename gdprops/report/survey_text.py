@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from gdprops.model.verdict import Status
+from gdprops.model.verdict import ALARMING, Status
 from gdprops.model.words import plural
 from gdprops.report.causes import causes
 
@@ -53,7 +53,7 @@ def _table(survey: Survey, *, width: int) -> Table:
 
 def _row(entry: Entry) -> list[Text]:
     count = {status: sum(v.status is status for v in entry.outcome.verdicts) for status in Status}
-    red = count[Status.VIOLATED] + count[Status.ABORTED] + count[Status.ERROR]
+    red = sum(count[status] for status in ALARMING)
     name = Text(f"  {entry.key.rpartition(':')[2]}", style="bold red" if entry.failed else "")
     if entry.unusable or entry.aborted:
         name.append(" (not examined)" if entry.unusable else " (aborted)", style="dim")
