@@ -90,3 +90,16 @@ def test_no_clause_contains_a_threshold_of_its_own() -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, float) and node.value not in (0.0, 1.0, 0.5)
         ]
         assert not found, f"{path.name} contains {found}"
+
+
+def test_the_workbench_hands_on_what_clauses_use_and_nothing_else() -> None:
+    clauses = PACKAGE / "clauses"
+    imported = [n for n in ast.walk(ast.parse((clauses / "workbench.py").read_text())) if isinstance(n, ast.ImportFrom)]
+    handed = {alias.name for node in imported if node.module != "__future__" for alias in node.names}
+    used = {
+        node.attr
+        for path in clauses.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "workbench"
+    }
+    assert handed == used
