@@ -32,8 +32,8 @@ def _copied(value: Any) -> Any:
     """Return a deep copy; what cannot change is taken as it is, and so are the tensors of a state cloned at once."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if type(value) is torch.Tensor and not value.requires_grad:
-        return value.clone()
+    if type(value) is torch.Tensor and not (value.requires_grad and value.is_leaf):
+        return value.detach().clone()
     if type(value) is dict:
         return {key: _copied(member) for key, member in value.items()}
     if type(value) is tuple or type(value) is list:
@@ -64,13 +64,26 @@ def restore(optimizer: torch.optim.Optimizer, held: Any) -> None:
     optimizer.state.update({p: s for p, s in pairs if s is not None})
 
 
-def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state_dict as it is after being saved, and read with weights_only=True."""
+def of_its_own(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of a state_dict: as a file keeps it where a tensor in it has a graph, which no deep copy takes."""
+    try:
+        return copy.deepcopy(state)
+    except RuntimeError:
+        loaded: dict[str, Any] = torch.load(_saved(state), weights_only=False)
+        return loaded
+
+
+def _saved(state: dict[str, Any]) -> io.BytesIO:
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)
+    return file
+
+
+def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a state_dict as it is after being saved, and read with weights_only=True."""
     try:
-        loaded: dict[str, Any] = torch.load(file, weights_only=True)
+        loaded: dict[str, Any] = torch.load(_saved(state), weights_only=True)
     except pickle.UnpicklingError as error:
         lines = str(error).splitlines()
         said = next((line for line in lines if "Unpickler error: " in line), lines[0])
@@ -78,19 +91,24 @@ def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
     return loaded
 
 
+def state_of(optimizer: torch.optim.Optimizer) -> Mapping[Any, Any]:
+    """Return an optimizer's state; of a wrapper that shows none nothing is known."""
+    return getattr(optimizer, "state", {})
+
+
 def fingerprint(optimizer: torch.optim.Optimizer) -> tuple[Any, ...]:
     """Return what changes when an optimizer's state does: its tensors and how often each was written, its numbers."""
     return tuple(
         (key, id(v), v._version) if isinstance(v, torch.Tensor) else (key, repr(v))
         for p in held_by(optimizer)
-        for key, v in (optimizer.state.get(p) or {}).items()
+        for key, v in (state_of(optimizer).get(p) or {}).items()
     )
 
 
 def cast_between(saved: torch.optim.Optimizer, loaded: torch.optim.Optimizer) -> str:
     """Return the first number of a parameter's state that has another dtype once it is loaded, and both dtypes."""
     for k, (p, q) in enumerate(zip(held_by(saved), held_by(loaded), strict=False), start=1):
-        before, after = _kept(saved.state.get(p)), _kept(loaded.state.get(q))
+        before, after = _kept(state_of(saved).get(p)), _kept(state_of(loaded).get(q))
         for key in before:
             if before[key] != after.get(key, before[key]):
                 return f"state[w{k}][{key!r}] from {before[key]} to {after[key]}".replace("torch.", "")
@@ -105,7 +123,7 @@ def _kept(state: Any) -> dict[Any, torch.dtype]:
 
 def clocks_of(optimizer: torch.optim.Optimizer) -> list[float | None]:
     """Return each parameter's own clock, the entry ``step`` of its state; None where it has none."""
-    return [_clock(optimizer.state.get(p)) for p in held_by(optimizer)]
+    return [_clock(state_of(optimizer).get(p)) for p in held_by(optimizer)]
 
 
 def _clock(state: Any) -> float | None:

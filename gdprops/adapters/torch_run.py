@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
 
-from gdprops.adapters.optimizer_state import cast_between, held_by, through_a_file
+from gdprops.adapters.optimizer_state import cast_between, held_by, of_its_own, state_of, through_a_file
 from gdprops.adapters.own_methods import methods_reading
 from gdprops.adapters.signatures import can_take, parameters_of
 from gdprops.adapters.torch_memory import digest, shared_memory
@@ -142,11 +141,12 @@ class TorchRun:
         names = [f"w{i + 1}" for i in range(len(self._parameters))]
         gradients = {f"{n}.grad": g for n, g in zip(names, self._fed, strict=True) if g is not None}
         named = {id(p): n for n, p in zip(names, self._parameters, strict=True)}
-        return shared_memory(dict(zip(names, self._parameters, strict=True)), gradients, self._optimizer.state, named)
+        parameters = dict(zip(names, self._parameters, strict=True))
+        return shared_memory(parameters, gradients, state_of(self._optimizer), named)
 
     def remembered(self) -> bytes:
         """Return a digest of the tensors and numbers in the state."""
-        return digest(self._optimizer.state)
+        return digest(state_of(self._optimizer))
 
     def evaluate(self) -> bool:
         """Switch to evaluation mode; say whether there is such a mode."""
@@ -208,7 +208,7 @@ class TorchRun:
     def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> TorchRun:
         """Return a fresh run on copies of the weights that has loaded this one's state_dict."""
         with self._subject.calls.to("state_dict()"):
-            state = copy.deepcopy(self._optimizer.state_dict())
+            state = of_its_own(self._optimizer.state_dict())
         if through_file:
             with self._subject.calls.to("torch.load(weights_only=True) of the saved state_dict()"):
                 state = through_a_file(state)

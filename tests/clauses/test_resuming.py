@@ -50,3 +50,38 @@ def test_what_stands_under_a_name_is_not_cast() -> None:
     run = optimizer(KeepsTheLastGradientUnderAName, lr=0.5).start(CASE.tensors, CASE.plan)
     run.step(CASE.gradients[0])
     assert run.cast_on_loading() == ""
+
+
+class KeepsAGraph(PlainDescent):
+    """What it remembers of a parameter hangs on the graph of that parameter: nothing that ``copy.deepcopy`` takes."""
+
+    def direction(self, p: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        with torch.enable_grad():
+            last: torch.Tensor = p * 0 + g + self.memory(p).get("last", 0)
+        self.memory(p)["last"] = last
+        return last.detach() / 4
+
+
+def test_state_with_a_graph_is_copied_as_a_file_keeps_it() -> None:
+    with isolated():
+        found = measured_subject(optimizer(KeepsAGraph, lr=0.5), Settings())
+    evidence = examined(found, "resume", CASE)
+    assert evidence.decisive
+    assert not evidence.violated, evidence.reason
+
+
+class ShowsNoState(PlainDescent):
+    """Wraps another optimizer, shows its groups, and has no attribute ``state``, as OrthoGrad once had none."""
+
+    def __init__(self, params: Any, lr: float = 0.5) -> None:
+        super().__init__(params, lr)
+        del self.state
+
+
+def test_a_wrapper_that_shows_no_state_is_no_error_of_ours() -> None:
+    run = optimizer(ShowsNoState, lr=0.5).start(CASE.tensors, CASE.plan)
+    run.step(CASE.gradients[0])
+    assert run.aliases() == []
+    again = run.remembered()
+    run.step(CASE.gradients[1])
+    assert run.remembered() == again
