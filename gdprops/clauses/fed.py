@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gdprops.clauses import workbench
+    from gdprops.clauses.alike import Rerun
     from gdprops.clauses.playing import Weights
     from gdprops.model.case import UpdateCase
     from gdprops.model.domain import Domain
@@ -41,6 +42,25 @@ def same_trajectory(case: UpdateCase, seen: Sequence[Weights], expected: Sequenc
     if not workbench.differ(expected[-1], case.tensors):
         return workbench.vacuous("nothing moves")
     return same_steps(workbench.names_of(case), seen, expected, what)
+
+
+def but_for_rounding(
+    evidence: Evidence,
+    subject: Subject,
+    case: UpdateCase,
+    seen: Sequence[Weights],
+    expected: Sequence[Weights],
+    rerun: Rerun,
+) -> Evidence:
+    """Return what was found byte by byte, where no batches explain it.
+
+    A rule of whole tensors may compute those of one shape in a batch, and rounds otherwise in another one. ``rerun``:
+    how ``expected`` was computed, on other numbers.
+    """
+    if not evidence.violated or subject.traits["separability"] == "element":
+        return evidence
+    rough = workbench.decisions.BFLOAT16_SHARE
+    return workbench.rounded_alike(case, seen, expected, rerun, evidence.reason, rough=rough)
 
 
 def same_steps(

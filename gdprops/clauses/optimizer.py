@@ -19,6 +19,7 @@ from gdprops.clauses.fed import (
     ONLY_GRADIENTS,
     REPEATABLE,
     SEPARABLE,
+    but_for_rounding,
     coupled,
     moving,
     same_trajectory,
@@ -133,21 +134,13 @@ def group_split(subject: Subject, case: UpdateCase) -> Evidence:
         return workbench.vacuous("fewer than two tensors move")
     apart = Plan(split, rates, case.plan.options)
     seen = workbench.feed(subject, case, apart)
-    evidence = _split_alike(subject, case, seen, expected)
+    evidence = same_trajectory(case, seen, expected, coupled(subject, "each parameter in a group of its own"))
+    evidence = but_for_rounding(evidence, subject, case, seen, expected, lambda given: workbench.feed(subject, given))
     if evidence.violated:
         return evidence
     standing = subject.start(case.tensors, case.plan).hyperparameters()[0]
     parts = (_given_in_groups(subject, case, apart, standing, seen), _with_other_numbers(subject, case, standing))
     return workbench.combine([evidence, *(part for part in parts if part is not None)])
-
-
-def _split_alike(subject: Subject, case: UpdateCase, seen: list[Weights], expected: list[Weights]) -> Evidence:
-    """Compare bytes; a rule on whole tensors may compute those of one shape in a batch, which may round otherwise."""
-    what = coupled(subject, "each parameter in a group of its own")
-    evidence = same_trajectory(case, seen, expected, what)
-    if not evidence.violated or subject.traits["separability"] == "element":
-        return evidence
-    return workbench.rounded_alike(case, seen, expected, lambda other: workbench.feed(subject, other), what)
 
 
 def _given_in_groups(

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gdprops.clauses.fed import FED, FED_ALSO_BY_CLOSURES, REPEATABLE, SEPARABLE, coupled, same_steps, same_trajectory
+from gdprops.clauses.fed import (
+    FED,
+    FED_ALSO_BY_CLOSURES,
+    REPEATABLE,
+    SEPARABLE,
+    but_for_rounding,
+    coupled,
+    same_steps,
+    same_trajectory,
+)
 from gdprops.clauses.lazy import lazy
 from gdprops.clauses.optimizer_late_group import late_group
 from gdprops.model.clause import Needs, View, clause
@@ -28,7 +37,7 @@ else:
     statement="A parameter's trajectory does not depend on what other, unrelated parameters are and do.",
     source="DeepSpeed#8471: one step counter for all tensors; scratch buffers that are shared by shape.",
     decision="Another tensor's weights and gradients changed, and a further tensor added to its group: the rest, "
-    "bytes at every step.",
+    "bytes at every step (but for rounding, where a rule of whole tensors may batch the further one with others).",
     view=View.OPTIMIZER,
     refuted_by=("momentum-shared-by-shape", "adam-with-one-counter", "reads-its-updated-neighbour"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, mixed=True, longest=12)),
@@ -39,12 +48,19 @@ def locality(subject: Subject, case: UpdateCase) -> Evidence:
     others = [i for i in range(len(case.tensors)) if i != changed]
     if not any(workbench.differ([expected[-1][i]], [case.tensors[i]]) for i in others):
         return workbench.vacuous("no other tensor moves")
-    names = workbench.names_of(case)
-    alike = {f"{names[changed]} changed": _with_other_numbers(case, changed), "one more tensor": _with_one_more(case)}
+    names, seen = workbench.names_of(case), workbench.feed(subject, _with_other_numbers(case, changed))
     return workbench.combine(
-        same_steps(names, workbench.feed(subject, other), expected, coupled(subject, what), chosen=others)
-        for what, other in alike.items()
+        [
+            same_steps(names, seen, expected, coupled(subject, f"{names[changed]} changed"), chosen=others),
+            _unmoved_by_one_more(subject, case, expected),
+        ]
     )
+
+
+def _unmoved_by_one_more(subject: Subject, case: UpdateCase, expected: list[Weights]) -> Evidence:
+    seen = [weights[: len(case.tensors)] for weights in workbench.feed(subject, workbench.with_one_more(case))]
+    evidence = same_steps(workbench.names_of(case), seen, expected, coupled(subject, "one more tensor"))
+    return but_for_rounding(evidence, subject, case, seen, expected, lambda given: workbench.feed(subject, given))
 
 
 def _with_other_numbers(case: UpdateCase, changed: int) -> UpdateCase:
@@ -56,13 +72,6 @@ def _with_other_numbers(case: UpdateCase, changed: int) -> UpdateCase:
 
 def _turned(g: Array | None) -> Array | None:
     return None if g is None else workbench.array(1 - 3 * g, like=g)
-
-
-def _with_one_more(case: UpdateCase) -> UpdateCase:
-    """Return the case with a copy of its first tensor at the front of the first group."""
-    more, fed = (*case.tensors, case.tensors[0]), tuple((*step, step[0]) for step in case.gradients)
-    first, *rest = case.plan.groups
-    return replace(case, tensors=more, gradients=fed, plan=replace(case.plan, groups=((len(more) - 1, *first), *rest)))
 
 
 @clause(

@@ -134,10 +134,12 @@ def _acts_later(subject: Subject, case: UpdateCase, plan: Plan, label: str) -> b
     Some rules wait for so many steps, or treat small matrices as vectors. Of a run that cannot be made nothing is
     known.
     """
-    tensors = [workbench.enlarged(w) for w in case.tensors]
-    gradients = workbench.each_gradient(case, workbench.enlarged)
+    longer = workbench.with_a_matrix(case)
+    tensors = [workbench.enlarged(w) for w in longer.tensors]
+    gradients = workbench.each_gradient(longer, workbench.enlarged)
+    plans = [replace(each, groups=longer.plan.groups) for each in (case.plan, plan)]
     try:
-        return _part_ways([subject.start(tensors, each) for each in (case.plan, plan)], gradients, label)
+        return _part_ways([subject.start(tensors, each) for each in plans], gradients, label)
     except (SubjectCrash, Unsupported):
         return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdprops.clauses.copies import copies_agree
-from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE, moving
+from gdprops.clauses.fed import FED, REPEATABLE, SEPARABLE, but_for_rounding, moving
 from gdprops.clauses.lazy import lazy
 from gdprops.clauses.step_moving import frozen_untouched, moves_all
 from gdprops.errors import Unsupported
@@ -170,7 +170,8 @@ def plain(subject: Subject, case: TrainCase) -> Evidence:
     id="step.apply-order",
     statement="The frozen gradients may be applied block by block, in any order.",
     source="A simultaneous update is one assignment per parameter; their order is not part of it.",
-    decision="One optimizer per block of tensors, all alive at once and taking turns: == to the joint step.",
+    decision="One optimizer per block of tensors, all alive at once and taking turns: == to the joint step; rules of "
+    "whole tensors may take several of one shape at once: the same but for rounding.",
     view=View.OPTIMIZER,
     refuted_by=(
         "momentum-shared-by-shape",
@@ -189,11 +190,16 @@ def apply_order(subject: Subject, case: UpdateCase) -> Evidence:
     blocks = blocks if len(blocks) > 1 else [[i] for i in order]
     if moving(case, joint) < 2:
         return workbench.vacuous("fewer than two tensors move")
-    apart, names = workbench.feed_blocks(subject, case, blocks), workbench.names_of(case)
-    return workbench.combine(
+
+    def apart(given: UpdateCase) -> list[Weights]:
+        return workbench.feed_blocks(subject, given, blocks)
+
+    expected, names = apart(case), workbench.names_of(case)
+    evidence = workbench.combine(
         workbench.compare(s, e, names=names, start=joint[max(t - 1, 0)], step=t, what="joint, against block by block")
-        for t, (s, e) in enumerate(zip(joint, apart, strict=True))
+        for t, (s, e) in enumerate(zip(joint, expected, strict=True))
     )
+    return but_for_rounding(evidence, subject, case, joint, expected, apart)
 
 
 @clause(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,6 +59,22 @@ def _plus_a_ramp(values: Array) -> Array:
 
 def _plus_a_falling_ramp(values: Array) -> Array:
     return values + np.arange(values.size, 0, -1).reshape(values.shape)
+
+
+def with_one_more(case: UpdateCase, of: int = 0, made: Callable[[Array], Array] = np.copy) -> UpdateCase:
+    """Return a case with one more tensor at the front of its first group, made of another one, as its gradients are."""
+    more = (*case.tensors, made(case.tensors[of]))
+    fed = tuple((*step, None if (g := step[of]) is None else made(g)) for step in case.gradients)
+    first, *rest = case.plan.groups
+    return replace(case, tensors=more, gradients=fed, plan=replace(case.plan, groups=((len(more) - 1, *first), *rest)))
+
+
+def with_a_matrix(case: UpdateCase) -> UpdateCase:
+    """Return a case that has a matrix: where it has none, one of the numbers of its largest tensor."""
+    sizes = [w.size for w in case.tensors]
+    if any(w.ndim > 1 for w in case.tensors):
+        return case
+    return with_one_more(case, sizes.index(max(sizes)), lambda values: np.resize(values, (2, 2)))
 
 
 def enlarged(values: Array) -> Array:

@@ -36,6 +36,8 @@ from gdprops.clauses.tensors import (
     tiled,
     turned,
     varied,
+    with_a_matrix,
+    with_one_more,
 )
 from gdprops.clauses.watching import stream, watch
 from gdprops.model.case import Regime

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from torch import Tensor
 from gdprops.adapters.isolation import isolated
 from gdprops.adapters.torch_optimizer import optimizer
 from gdprops.clauses.alternatives import alternatives
+from gdprops.clauses.tensors import each_gradient
 from gdprops.faults.correct import Group, Momentum, PlainDescent
 from gdprops.runner.session import measured_subject
 from gdprops.runner.settings import Settings
@@ -104,6 +106,29 @@ def test_a_hyperparameter_may_belong_to_a_switch_or_to_a_word(kind: Any, name: s
         assert evidence.silent == frozenset({name})
         assert evidence.acts_later is not None
         assert evidence.acts_later(name)
+
+
+class DampsLargeMatrices(PlainDescent):
+    """Has an epsilon for matrices of more than 512 entries, as ScalableShampoo has a decay rate."""
+
+    def __init__(self, params: Any, lr: float = 0.5, eps: float = 0.25) -> None:
+        super().__init__(params, lr, eps=eps)
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        p.sub_(group["lr"] * (g / (1 + group["eps"]) if p.ndim == 2 and p.numel() > 512 else g))
+
+
+def test_a_hyperparameter_may_act_on_matrices_that_the_case_does_not_have() -> None:
+    vectors = replace(
+        CASE,
+        tensors=tuple(w.reshape(-1) for w in CASE.tensors),
+        gradients=each_gradient(CASE, lambda g: g.reshape(-1)),
+    )
+    evidence = examined(probed(optimizer(DampsLargeMatrices, lr=0.5)), "hyperparameters-act", vectors)
+    assert evidence.silent == frozenset({"eps"})
+    assert evidence.acts_later is not None
+    with isolated():
+        assert evidence.acts_later("eps")
 
 
 class TwoEpsilons(PlainDescent):
