@@ -30,13 +30,15 @@ else:
     source="Muon#54: a missing gradient replaced by zeros, so that decay moves unused parameters.",
     decision="Bytes of the parameter at each step without a gradient. Separable rules: with clocks per tensor every "
     "parameter moves as if it were alone and had only the steps with a gradient; otherwise the others move as if one "
-    "that never has a gradient did not exist: bytes at every step; of rules on whole tensors that are compared alone, "
-    "but for rounding. A rule that couples all parameters or needs a closure may take a missing gradient for zeros; "
-    "one that needs a closure may come back to where it stood but for rounding.",
+    "that never has a gradient did not exist: bytes at every step, and one whose gradients begin at the second step "
+    "moves if it would alone; of rules on whole tensors that are compared alone, but for rounding. A rule that couples "
+    "all parameters or needs a closure may take a missing gradient for zeros; one that needs a closure may come back "
+    "to where it stood but for rounding.",
     view=View.OPTIMIZER,
     refuted_by=(
         "zeros-for-missing-gradients",
         "decays-what-has-no-gradient",
+        "knows-only-its-first-gradients",
         "clock-advances-without-a-gradient",
         "leaves-ahead-what-has-no-gradient",
     ),
@@ -59,7 +61,7 @@ def missing_gradient(subject: Subject, case: UpdateCase) -> Evidence:
     if not coupled_ and subject.traits["clock"] == "tensor":
         parts.append(_only_its_own_steps(subject, case, seen))
     elif not coupled_:
-        parts.append(_as_if_never_there(subject, case, seen))
+        parts += [_as_if_never_there(subject, case, seen), _moves_from_its_first_gradient(subject, case, seen)]
     return workbench.combine(parts)
 
 
@@ -128,6 +130,20 @@ def _as_if_never_there(subject: Subject, case: UpdateCase, seen: Sequence[Weight
         return workbench.vacuous("")
     expected = workbench.feed(subject, case, replace(case.plan, groups=kept))
     return same_trajectory(case, seen, expected, "against a run without the parameter that has no gradients")
+
+
+def _moves_from_its_first_gradient(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
+    """Ask that a tensor moves whose gradients begin at the second step, where it goes far on them alone."""
+    first, *later = case.gradients
+    late = [i for i in case.plan.indices if first[i] is None and all(step[i] is not None for step in later)]
+    still = [i for i in late if not any(workbench.differ([weights[i]], [seen[0][i]]) for weights in seen)]
+    lost = []
+    for i in still:
+        alone = workbench.feed_alone(subject, case.tensors[i], [step[i] for step in later], case.plan, i)
+        lost += [i] if any(workbench.far_apart(w, alone[0]) for w in alone) else []
+    blame = tuple(workbench.names_of(case)[i] for i in lost)
+    what = "its gradients begin at the second step, and it never moves"
+    return workbench.violation(what, blame=blame) if lost else workbench.vacuous("")
 
 
 CLAUSES = (missing_gradient,)

@@ -36,6 +36,18 @@ class DecaysWhatHasNoGradient(PlainDescent):
         super().move_all()
 
 
+class KnowsOnlyItsFirstGradients(PlainDescent):
+    """Gathers what it moves at the first step: a gradient that comes later is never looked at."""
+
+    def move_all(self) -> None:
+        held = [p for group in self.param_groups for p in group["params"] if p.grad is not None]
+        bucket = vars(self).setdefault("bucket", held)
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None and any(p is q for q in bucket):
+                    self.move(p, p.grad, group)
+
+
 class ClockAdvancesWithoutAGradient(Adam):
     """The clocks of all tensors that have state advance in every step."""
 
@@ -157,6 +169,12 @@ FAULTS = (
         "decays-what-has-no-gradient",
         "Switched on, the decay takes every parameter, with a gradient or without.",
         DecaysWhatHasNoGradient,
+        "optimizer.missing-gradient",
+    ),
+    claims_nothing(
+        "knows-only-its-first-gradients",
+        "A parameter that has no gradient at the first step never moves.",
+        KnowsOnlyItsFirstGradients,
         "optimizer.missing-gradient",
     ),
     claims_nothing(
