@@ -187,10 +187,14 @@ def _alike(subject: Subject, case: UpdateCase, loop: Plan, other: Plan, expected
 
 
 def _shares(subject: Subject, loop: Plan) -> tuple[float, float]:
-    """Return the shares of the way that scalars in single precision, and whole tensors in bfloat16, account for."""
-    whole = subject.traits["separability"] != "element"
-    extra = 0.0 if loop.wide else workbench.decisions.SINGLE_SCALARS
-    return extra, workbench.decisions.BFLOAT16_SHARE if whole else 0.0
+    """Return the shares of the way that scalars in single precision, and whole tensors in bfloat16, account for.
+
+    Sums over all parameters may be kept in single precision too, whatever these are.
+    """
+    reach, decisions = subject.traits["separability"], workbench.decisions
+    sums = decisions.SINGLE_TOLERANCE if reach not in SEPARABLE[1] else 0.0
+    extra = sums if loop.wide else decisions.SINGLE_SCALARS
+    return extra, decisions.BFLOAT16_SHARE if reach != "element" else 0.0
 
 
 def _from_saved_states(subject: Subject, case: UpdateCase, loop: Plan, other: Plan, what: str) -> list[Evidence]:

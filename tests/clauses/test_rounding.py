@@ -176,3 +176,37 @@ def test_a_tensor_that_has_missed_a_step_may_be_rounded_otherwise_alone_and_no_m
     evidence = examined(found, "missing-gradient", taken(case, found))
     assert evidence.decisive
     assert evidence.violated is violated
+
+
+class ByASingleNorm(PlainDescent):
+    """Divides by 1 and the norm over all tensors, whose float32 sum the foreach path begins at the other end."""
+
+    share = 0.0
+
+    def __init__(self, params: Any, lr: float = 0.5, foreach: bool = False) -> None:
+        super().__init__(params, lr, foreach=foreach)
+
+    def move_all(self) -> None:
+        held = [p.grad for group in self.param_groups for p in group["params"] if p.grad is not None]
+        foreach = self.param_groups[0]["foreach"]
+        total = torch.zeros((), dtype=torch.float32)
+        for g in held[::-1] if foreach else held:
+            total += (g * g / 3).sum().float()
+        self.length = (1 + self.share * foreach) * (1 + float(total) ** 0.5)
+        super().move_all()
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        p.sub_(group["lr"] * g / self.length)
+
+
+class ByAnotherNorm(ByASingleNorm):
+    share = 2.0**-8
+
+
+@pytest.mark.parametrize(("factory", "violated"), [(ByASingleNorm, False), (ByAnotherNorm, True)])
+def test_a_sum_over_all_parameters_may_be_kept_in_single_precision(factory: Any, *, violated: bool) -> None:
+    found = probed(optimizer(factory, lr=0.5))
+    assert found.subject.traits["separability"] in ("all", "group")
+    evidence = examined(found, "implementations", CASE)
+    assert evidence.decisive
+    assert evidence.violated is violated
