@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gdprops.model.case import STRIDED, TRANSPOSED
+from gdprops.model.case import CHANNELS_LAST, IMAGES, STRIDED, TRANSPOSED
 
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -18,8 +18,11 @@ def laid_out(values: torch.Tensor, layout: str) -> torch.Tensor:
     """Return a copy of some numbers that lies in memory as asked for.
 
     Strided: every second entry of a larger tensor, with NaN in the gaps. Transposed: the last dimension varies
-    slowest; a tensor of fewer than two dimensions has only one such order.
+    slowest; a tensor of fewer than two dimensions has only one such order. Channels last: as torch lays out images,
+    which have four dimensions.
     """
+    if layout == CHANNELS_LAST and values.ndim == IMAGES:
+        return values.clone(memory_format=torch.channels_last)
     if layout == TRANSPOSED:
         back = list(reversed(range(values.ndim)))
         return values.permute(back).clone(memory_format=torch.contiguous_format).permute(back)

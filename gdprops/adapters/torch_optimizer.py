@@ -15,7 +15,7 @@ from gdprops.adapters.signatures import defaults_of
 from gdprops.adapters.torch_run import TorchRun
 from gdprops.adapters.torch_tensors import LAYOUTS, default_dtype, parameter_of
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
-from gdprops.model.case import STRIDED, TRANSPOSED
+from gdprops.model.case import CHANNELS_LAST, IMAGES, STRIDED, TRANSPOSED
 from gdprops.model.subject import Calling, Delivery, Gradients
 from gdprops.model.traits import Measured, Traits, declared
 from gdprops.model.words import plural, type_of
@@ -159,6 +159,8 @@ def _script_layout(dimensions: int, layout: str) -> str:
     """Return what makes a contiguous tensor lie in memory as asked for."""
     if layout == STRIDED:
         return ".unsqueeze(-1).repeat_interleave(2, -1)[..., 0]"
+    if layout == CHANNELS_LAST and dimensions == IMAGES:
+        return ".contiguous(memory_format=torch.channels_last)"
     if layout == TRANSPOSED and dimensions > 1:
         back = list(reversed(range(dimensions)))
         return ".mT.contiguous().mT" if dimensions == 2 else f".permute({back}).contiguous().permute({back})"

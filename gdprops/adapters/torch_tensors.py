@@ -10,14 +10,19 @@ import numpy as np
 import torch
 
 from gdprops.adapters.torch_memory import laid_out
-from gdprops.model.case import STRIDED, TRANSPOSED
+from gdprops.model.case import CHANNELS_LAST, STRIDED, TRANSPOSED
 from gdprops.model.subject import Delivery
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import Plan
 
-LAYOUTS = {Delivery.ASSIGNED: "", Delivery.TRANSPOSED: TRANSPOSED, Delivery.STRIDED: STRIDED}
+LAYOUTS = {
+    Delivery.ASSIGNED: "",
+    Delivery.TRANSPOSED: TRANSPOSED,
+    Delivery.STRIDED: STRIDED,
+    Delivery.CHANNELS_LAST: CHANNELS_LAST,
+}
 HALVES = (torch.bfloat16, torch.float16)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gdprops.clauses.fed import FED, FED_ALSO_BY_CLOSURES, REPEATABLE, implementations_of, same_trajectory
 from gdprops.clauses.lazy import lazy
 from gdprops.errors import SubjectCrash, Unsupported
-from gdprops.model.case import STRIDED, TRANSPOSED
+from gdprops.model.case import CHANNELS_LAST, IMAGES, STRIDED, TRANSPOSED
 from gdprops.model.clause import Level, Needs, View, clause
 from gdprops.model.subject import Delivery
 
@@ -165,8 +165,9 @@ def in_place(subject: Subject, case: UpdateCase) -> Evidence:
     id="optimizer.layout",
     statement="How parameters and gradients lie in memory changes nothing: transposed, strided, channels last.",
     source="A crash on non-contiguous parameters in a released optimizer; view() where reshape() is needed.",
-    decision="Parameters and gradients, each for itself, transposed and strided, against contiguous ones: the same "
-    "but for rounding (four times what ulps of the inputs change), at every step.",
+    decision="Parameters and gradients, each for itself, transposed and strided, and both with channels last where "
+    "there are four dimensions, against contiguous ones: the same but for rounding (four times what ulps of the inputs "
+    "change), at every step.",
     view=View.OPTIMIZER,
     refuted_by=("reads-memory-in-order", "moves-a-contiguous-copy"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3)),
@@ -182,6 +183,8 @@ def layout(subject: Subject, case: UpdateCase) -> Evidence:
         "gradients transposed in memory": (case.plan, Delivery.TRANSPOSED),
         "gradients strided in memory": (case.plan, Delivery.STRIDED),
     }
+    if any(w.ndim == IMAGES for w in case.tensors):
+        ways["channels last in memory"] = (replace(case.plan, layout=CHANNELS_LAST), Delivery.CHANNELS_LAST)
     return workbench.combine(
         _laid_out(subject, case, plan, delivery, expected, what) for what, (plan, delivery) in ways.items()
     )

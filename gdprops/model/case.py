@@ -21,7 +21,9 @@ class Regime(StrEnum):
     ROUNDED = "rounded"
 
 
-TRANSPOSED, STRIDED = "transposed", "strided"
+TRANSPOSED, STRIDED, CHANNELS_LAST = "transposed", "strided", "channels last"
+IMAGES = 4
+"""Dimensions of a batch of images, and of the weights that it is convolved with."""
 """Layouts in memory beside the contiguous one."""
 
 Block = tuple[int, ...]

@@ -42,6 +42,7 @@ class Delivery(StrEnum):
     GRAPH = "from backward(create_graph=True)"
     TRANSPOSED = "whose dimensions lie in reverse order in memory"
     STRIDED = "that are every second entry of a larger tensor"
+    CHANNELS_LAST = "whose channels lie last in memory"
 
 
 @final

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from gdprops.adapters.torch_memory import digest, laid_out, shared_memory
-from gdprops.model.case import STRIDED, TRANSPOSED
+from gdprops.model.case import CHANNELS_LAST, STRIDED, TRANSPOSED
 
 MATRIX = torch.arange(6.0).reshape(2, 3)
 
 
-@pytest.mark.parametrize("layout", ["", TRANSPOSED, STRIDED])
-@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 1, 3), (0,)])
+@pytest.mark.parametrize("layout", ["", TRANSPOSED, STRIDED, CHANNELS_LAST])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 1, 3), (0,), (2, 3, 2, 2)])
 def test_a_layout_changes_no_number(layout: str, shape: tuple[int, ...]) -> None:
     values = torch.rand(shape)
     made = laid_out(values, layout)
@@ -21,8 +21,9 @@ def test_a_layout_changes_no_number(layout: str, shape: tuple[int, ...]) -> None
     assert not made.numel() or made.data_ptr() != values.data_ptr()
 
 
-def test_a_transposed_matrix_has_its_rows_side_by_side_and_a_strided_one_gaps_of_nan() -> None:
+def test_a_transposed_matrix_has_its_rows_side_by_side_and_a_strided_one_gaps() -> None:
     assert laid_out(MATRIX, TRANSPOSED).stride() == (1, 2)
+    assert laid_out(torch.zeros(2, 3, 4, 5), CHANNELS_LAST).stride() == (60, 1, 15, 3)
     strided = laid_out(MATRIX, STRIDED)
     assert strided.stride() == (6, 2)
     assert torch.as_strided(strided, (12,), (1,))[1::2].isnan().all()

@@ -387,6 +387,9 @@ def test_the_gradients_of_a_script_are_laid_out_too() -> None:
     lines = optimizer("torch.optim:SGD", lr=0.5).script_step(gradients(), Delivery.STRIDED)
     assert lines[1].endswith(".unsqueeze(-1).repeat_interleave(2, -1)[..., 0]")
     assert lines[-1] == "optimizer.step()"
+    image = [np.zeros((2, 3, 2, 2))]
+    (line, *_) = optimizer("torch.optim:SGD", lr=0.5).script_step(image, Delivery.CHANNELS_LAST)
+    assert line.endswith(".contiguous(memory_format=torch.channels_last)")
 
 
 def test_options_that_are_refused_together_are_no_crash() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
 from gdprops.adapters.torch_optimizer import optimizer
-from gdprops.faults.correct import PlainDescent
+from gdprops.faults.correct import Group, PlainDescent
 from gdprops.faults.memory import AveragesOverNothing
+from gdprops.model.case import Plan, UpdateCase
 from gdprops.model.verdict import Status, Verdict
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
+from tests.clauses.optimizer_cases import examined, probed, ramp
 
 
 class ScalesLargeTensors(PlainDescent):
@@ -45,3 +49,21 @@ def test_a_mean_over_an_empty_tensor_must_not_poison_the_others(traits: dict[str
     verdict = shapes(AveragesOverNothing, traits)
     assert verdict.status is Status.VIOLATED
     assert verdict.reason == "beside an empty tensor the weights are not finite, without it they are"
+
+
+class LeavesChannelsLast(PlainDescent):
+    """Does not move images whose channels lie last."""
+
+    def move(self, p: torch.Tensor, g: torch.Tensor, group: Group) -> None:
+        if p.is_contiguous() or not p.is_contiguous(memory_format=torch.channels_last):
+            super().move(p, g, group)
+
+
+@pytest.mark.parametrize(("kind", "violated"), [(PlainDescent, False), (LeavesChannelsLast, True)])
+def test_images_lie_in_memory_with_their_channels_last_too(kind: Any, *, violated: bool) -> None:
+    tensors, sizes = (ramp(2, 3, 2, 2), ramp(2)), (1.0, -0.5)
+    fed = tuple(tuple(c * w for w in tensors) for c in sizes)
+    case = UpdateCase(tensors, fed, Plan(((0, 1),), (0.5,)), 53, (1, 0))
+    evidence = examined(probed(optimizer(kind, lr=0.5)), "layout", case)
+    assert evidence.violated is violated
+    assert not violated or evidence.reason == "channels last in memory"
