@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import Plan
 
+LONGEST = 2.0**64
+"""The first power of two whose square overflows in float32."""
+
 
 @final
 class TorchRun:
@@ -68,8 +71,20 @@ class TorchRun:
             step_with_closure(self, gradients)
             return
         self._deliver(gradients, delivery)
-        with undisturbed("step()"), self._subject.calls.to("step()"), default_dtype(self._plan):
-            self._optimizer.step()
+        try:
+            with undisturbed("step()"), self._subject.calls.to("step()"), default_dtype(self._plan):
+                self._optimizer.step()
+        except SubjectCrash as crash:
+            if self._has_diverged():
+                raise Unsupported(f"the run diverges: {crash}") from crash
+            raise
+
+    def _has_diverged(self) -> bool:
+        """Say whether a weight's square overflows in single precision, in which rules keep lengths.
+
+        NaN is no length: what makes it of finite numbers is a fault.
+        """
+        return any(bool((p.detach().abs() > LONGEST).any()) for p in self._parameters)
 
     def draws_privately(self, gradients: Gradients) -> bool:
         """Take one step; say whether it drew from a generator other than torch's own."""

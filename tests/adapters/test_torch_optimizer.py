@@ -383,6 +383,21 @@ def test_a_script_gives_options_in_each_group_where_the_run_did() -> None:
     assert lines[-1] == f"optimizer = SGD({groups}, lr=0.5, dampening=0.5)"
 
 
+@pytest.mark.parametrize(
+    ("factor", "error", "diverging"),
+    [(2.0**70, Unsupported, "the run diverges: "), (float("nan"), SubjectCrash, ""), (1.0, SubjectCrash, "")],
+)
+def test_what_is_raised_where_the_weights_have_overflown_is_no_crash(factor: float, error: Any, diverging: str) -> None:
+    class Raises(oddities.Rule):
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            p.mul_(factor)
+            raise OverflowError("too long")
+
+    run = optimizer(Raises, lr=0.5).start(tensors(), Plan(((0, 1, 2),)))
+    with pytest.raises(error, match=rf"^{diverging}step\(\) raised OverflowError: too long$"):
+        run.step(gradients())
+
+
 def test_the_gradients_of_a_script_are_laid_out_too() -> None:
     lines = optimizer("torch.optim:SGD", lr=0.5).script_step(gradients(), Delivery.STRIDED)
     assert lines[1].endswith(".unsqueeze(-1).repeat_interleave(2, -1)[..., 0]")
