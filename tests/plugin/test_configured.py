@@ -257,7 +257,7 @@ def test_what_is_no_shard_or_server_is_refused(project: pytest.Pytester) -> None
 def test_sigterm_still_writes_the_reports(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
 ) -> None:
-    """The fake subject says through a file that it has begun, then waits."""
+    """The fake subject says through a file that it has begun, then waits; a report on it alone has no list of runs."""
     table(project, other="slow:one")
     mark = project.path / "begun"
     monkeypatch.setenv("GDPROPS_TEST_MARK", str(mark))
@@ -272,4 +272,4 @@ def test_sigterm_still_writes_the_reports(
     assert running.returncode == pytest.ExitCode.INTERRUPTED
     data = json.loads((project.path / "r.json").read_text(encoding="utf-8"))
     assert data["complete"] is False
-    assert data["runs"]
+    assert all("verdicts" in one for one in data.get("runs", [data]))
