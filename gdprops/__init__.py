@@ -9,14 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gdprops.adapters.backprop import backprop
-    from gdprops.adapters.torch_optimizer import optimizer
-    from gdprops.adapters.training_step import training_step
-    from gdprops.adapters.update_rule import update_rule
+    from gdprops.api import check
     from gdprops.errors import GdpropsError, UsageError
     from gdprops.plugin.parametrize import GdpropsWarning, parametrize
-    from gdprops.report.check import check
     from gdprops.report.report import Report
+    from gdprops.subjects.backprop.subject import backprop
+    from gdprops.subjects.torch_optimizer.subject import optimizer
+    from gdprops.subjects.training_step.subject import training_step
+    from gdprops.subjects.update_rule.subject import update_rule
 
 __version__ = "0.1.0"
 
@@ -39,12 +39,12 @@ _HOMES = {
     "GdpropsWarning": "gdprops.plugin.parametrize",
     "Report": "gdprops.report.report",
     "UsageError": "gdprops.errors",
-    "backprop": "gdprops.adapters.backprop",
-    "check": "gdprops.report.check",
-    "optimizer": "gdprops.adapters.torch_optimizer",
+    "backprop": "gdprops.subjects.backprop.subject",
+    "check": "gdprops.api",
+    "optimizer": "gdprops.subjects.torch_optimizer.subject",
     "parametrize": "gdprops.plugin.parametrize",
-    "training_step": "gdprops.adapters.training_step",
-    "update_rule": "gdprops.adapters.update_rule",
+    "training_step": "gdprops.subjects.training_step.subject",
+    "update_rule": "gdprops.subjects.update_rule.subject",
 }
 
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gdprops import __version__
-from gdprops.errors import UsageError
-from gdprops.options import (
+from gdprops.commands.options import (
     examples_option,
     files_from,
     files_options,
@@ -32,7 +31,8 @@ from gdprops.options import (
     together,
     verbose_option,
 )
-from gdprops.project import accept, init
+from gdprops.commands.project import accept, init
+from gdprops.errors import UsageError
 
 if TYPE_CHECKING:
     from gdprops.model.verdict import Outcome
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: whatever was asked for wrongly is one line and 2."""
     _tolerate_any_encoding()
     if arguments is None:
-        from gdprops.runner.caches import caches_elsewhere
+        from gdprops.runner.hypothesis_cache import caches_elsewhere
 
         with contextlib.suppress(RuntimeError, ValueError, OSError):  # where stderr is closed
             faulthandler.enable()  # of a subject that crashes the process it says in which line
@@ -149,9 +149,9 @@ def check(
              gdprops check mypkg.optim:MySGD -p lr=0.1 --clauses 'step.*' --examples 500
              gdprops check students/*.py --as backprop
     """
-    from gdprops.plugin.run_request import RunRequest
-    from gdprops.plugin.running import require_workers, run
-    from gdprops.report.run import report_run
+    from gdprops.commands.check_one import report_run
+    from gdprops.runner.workers.request import RunRequest
+    from gdprops.runner.workers.run import require_workers, run
 
     require_workers(workers)
     files, clauses = files_from(chosen), patterns or ("*",)
@@ -166,7 +166,7 @@ def check(
     runs = [(subject, runner(subject)) for subject in subjects]
     if len(runs) == 1:
         return report_run(runs[0][1], files, quiet=quiet, verbose=verbose)
-    from gdprops.report.several import report_several
+    from gdprops.commands.check_several import report_several
 
     return report_several(runs, files, quiet=quiet, verbose=verbose, briefly=kind == "backprop")
 
@@ -203,8 +203,8 @@ def show(clause: str | None, markdown: bool) -> int:
 
 
 def _measured_dialects() -> str:
-    from gdprops.report.dialects import dialect_table
-    from gdprops.runner.dialects import measured_dialects
+    from gdprops.report.dialect_table import dialect_table
+    from gdprops.runner.dialect_measurements import measured_dialects
 
     return dialect_table(measured_dialects())
 
@@ -220,11 +220,11 @@ def traits(subject: str, kind: str | None, rule: str | None, parameters: tuple[s
     Example: gdprops traits torch.optim:Adam -p lr=0.001
              gdprops traits torch.optim:Adam --toml >> pyproject.toml
     """
-    from gdprops.adapters.isolation import isolated
-    from gdprops.adapters.probe import probe
-    from gdprops.plugin.run_request import RunRequest
     from gdprops.report.consoles import show as show_page
-    from gdprops.report.traits import print_traits, toml
+    from gdprops.report.trait_table import print_traits, toml
+    from gdprops.runner.workers.request import RunRequest
+    from gdprops.subjects.probe.measure import probe
+    from gdprops.subjects.user_code.isolation import isolated
 
     examined = RunRequest(subject, settings_from({}), kind, rule, parameters).resolve()
     with isolated():
@@ -247,8 +247,8 @@ def faults(examples: int, seeds: int, quiet: bool) -> int:
     Example: gdprops faults
     """
     from gdprops.report.consoles import show as show_page
-    from gdprops.report.matrix import matrix_summary, print_matrix, survived, watching
-    from gdprops.runner.kill import kill_matrix
+    from gdprops.report.kill_matrix_table import matrix_summary, print_matrix, survived, watching
+    from gdprops.runner.kill_matrix import kill_matrix
 
     with watching(quiet=quiet) as on_row:
         rows = kill_matrix(seeds=tuple(range(seeds)), examples=examples, on_row=on_row)
@@ -273,8 +273,8 @@ def survey(modules: tuple[str, ...], parameters: tuple[str, ...], **chosen: obje
     Example: gdprops survey torch.optim -p lr=0.01 --json torch.json
              gdprops survey torch.optim --compare torch.json
     """
-    from gdprops.plugin.run_request import hyperparameters
-    from gdprops.report.survey_run import report_survey
+    from gdprops.runner.workers.request import hyperparameters
+    from gdprops.survey.command import report_survey
 
     return report_survey(modules, hyperparameters(parameters), **chosen)  # type: ignore[arg-type] # click has them
 
@@ -287,8 +287,8 @@ def selfcheck(quiet: bool, **chosen: object) -> int:
     \b
     Example: gdprops selfcheck
     """
-    from gdprops.plugin.running import run_selfcheck
-    from gdprops.report.run import report_run
+    from gdprops.commands.check_one import report_run
+    from gdprops.runner.workers.run import run_selfcheck
 
     files, settings = files_from(chosen), settings_from(chosen)
     return report_run(lambda seen: run_selfcheck(settings, seen), files, quiet=quiet)
@@ -329,14 +329,14 @@ def replay(
     \b
     Example: gdprops replay .gdprops/CASE.json mypkg.optim:MySGD -p lr=0.1
     """
-    from gdprops.plugin.run_request import RunRequest
-    from gdprops.report.run import report_run
+    from gdprops.commands.check_one import report_run
+    from gdprops.runner.workers.request import RunRequest
 
     files = files_from(chosen)
     request = RunRequest(subject, settings_from(chosen), kind, rule, parameters)
 
     def run(seen: Progress) -> Outcome:
-        from gdprops.runner.saved import replay as replay_case
+        from gdprops.runner.counterexamples.file import replay as replay_case
 
         return replay_case(file, request.resolve(), request.settings)
 

@@ -1,1 +1,1 @@
-"""Subjects: each file turns one kind of user code into what the clauses see."""
+"""The addresses from which scripts printed by gdprops 0.1.0 import. New scripts import from `gdprops.scripts`."""

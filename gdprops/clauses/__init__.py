@@ -1,15 +1,17 @@
-"""The specification: one chapter per file."""
+"""The specification: one chapter per file or folder."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from gdprops.clauses import backprop, descent, gradient, looping, optimizer, published, sequential, step, training
+from gdprops.clauses import gradient, optimizer, published, sequential, step
+from gdprops.clauses.implementations import backprop, training_step
+from gdprops.clauses.step import training_loop
 from gdprops.model.catalogue import Catalogue
 from gdprops.model.clause import Clause
 
-CHAPTERS = (gradient, step, looping, descent, sequential, optimizer, published)
-TRAINED = {**training.FACES, **looping.FACES}
+CHAPTERS = (gradient, step, sequential, optimizer, published)
+TRAINED = {**training_step.FACES, **training_loop.FACES}
 
 
 def catalogue() -> Catalogue:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from gdprops.clauses.lazy import lazy
+from gdprops.clauses.support.lazy import lazy
 from gdprops.errors import Uncertified
 from gdprops.model.clause import View, clause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gdprops.clauses import workbench
+    from gdprops.clauses.support import workbench
     from gdprops.model.arrays import Array
     from gdprops.model.case import LookCase
     from gdprops.model.evidence import Evidence
     from gdprops.model.network import Point
     from gdprops.model.subject import System
 else:
-    workbench = lazy("gdprops.clauses.workbench")
+    workbench = lazy("gdprops.clauses.support.workbench")
 
 
 @clause(

@@ -5,19 +5,19 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gdprops.clauses.lazy import lazy
+from gdprops.clauses.support.lazy import lazy
 from gdprops.model.clause import Clause, Level, Needs, View
 
 if TYPE_CHECKING:
-    from gdprops.clauses import obeying
+    from gdprops.clauses.support import published_forms
     from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
     from gdprops.model.subject import Subject
     from gdprops.numerics.published import table
-    from gdprops.strategies import published as cases
+    from gdprops.strategies import published_rule_feeds
 else:
-    cases = lazy("gdprops.strategies.published")
-    obeying = lazy("gdprops.clauses.obeying")
+    published_forms = lazy("gdprops.clauses.support.published_forms")
+    published_rule_feeds = lazy("gdprops.strategies.published_rule_feeds")
     table = lazy("gdprops.numerics.published.table")
 
 DECISION = (
@@ -29,11 +29,11 @@ DECISION = (
 
 
 def _strategy(name: str, domain: Domain) -> Any:
-    return cases.rule_feeds(domain, table.PUBLISHED[name].steps)
+    return published_rule_feeds.rule_feeds(domain, table.PUBLISHED[name].steps)
 
 
 def _examine(subject: Subject, case: Any) -> Evidence:
-    return obeying.obeys(subject, case)
+    return published_forms.obeys(subject, case)
 
 
 def _clause(name: str, title: str, formula: str, source: str, *faults: str) -> Clause:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from gdprops.clauses.lazy import lazy
+from gdprops.clauses.support.lazy import lazy
 from gdprops.model.clause import Needs, View, clause
-from gdprops.model.words import plural
+from gdprops.model.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hypothesis.strategies import SearchStrategy
 
-    from gdprops.clauses import workbench
+    from gdprops.clauses.support import workbench
     from gdprops.model.arrays import Array
     from gdprops.model.case import Block, LookCase
     from gdprops.model.domain import Domain
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gdprops.model.subject import System
     from gdprops.numerics.updates import Gradient
 else:
-    workbench = lazy("gdprops.clauses.workbench")
+    workbench = lazy("gdprops.clauses.support.workbench")
 
 PLAIN = Needs(plain=True, rate=True)
 _IN_FRACTIONS = "The reference system in fractions at eta = 2^-60; "

@@ -16,28 +16,33 @@ __all__ = ["Fault", "Twin", "bank", "twins"]
 
 def bank() -> tuple[Fault, ...]:
     """Return every fault, family by family. Raises `ValueError` where two have one name."""
-    from gdprops.faults import (
-        backprop,
-        feeding,
-        hooked,
-        implementations,
-        looking,
-        memory,
-        misread,
-        plain,
-        plumbing,
-        rules,
-        settings,
-        stateful,
-        sweeping,
-        training,
-        untimely,
-        windows,
+    from gdprops.faults.backprop import backprop_faults
+    from gdprops.faults.optimizers import (
+        feeding_faults,
+        foreach_faults,
+        hyperparameter_faults,
+        memory_faults,
+        momentum_and_adam_faults,
+        plain_descent_faults,
+        plumbing_faults,
     )
+    from gdprops.faults.systems import gradient_faults, sweep_faults
+    from gdprops.faults.training_steps import hook_faults, late_read_faults, loop_faults, window_faults
+    from gdprops.faults.update_rules import array_rule_faults, misread_rules
 
     families = (
-        *(looking, sweeping, plain, stateful, plumbing, feeding, memory, implementations, settings),
-        *(rules, misread, training, windows, hooked, untimely, backprop),
+        *(
+            gradient_faults,
+            sweep_faults,
+            plain_descent_faults,
+            momentum_and_adam_faults,
+            plumbing_faults,
+            feeding_faults,
+            memory_faults,
+            foreach_faults,
+            hyperparameter_faults,
+        ),
+        *(array_rule_faults, misread_rules, loop_faults, window_faults, hook_faults, late_read_faults, backprop_faults),
     )
     found = tuple(fault for family in families for fault in family.FAULTS)
     _require_distinct(fault.name for fault in found)
@@ -46,24 +51,19 @@ def bank() -> tuple[Fault, ...]:
 
 def twins() -> tuple[Twin, ...]:
     """Return the correct subjects beside the faults. Raises `ValueError` where two have one name."""
-    from gdprops.faults import (
-        twin_backprop,
-        twin_guarded,
-        twin_optimizers,
-        twin_steps,
-        twin_untimely,
-        twin_windows,
-        well_read,
-    )
+    from gdprops.faults.backprop import backprop_twins
+    from gdprops.faults.optimizers import guarded_optimizer_twins, optimizer_twins
+    from gdprops.faults.training_steps import late_read_twins, step_twins, window_twins
+    from gdprops.faults.update_rules import well_read_rules
 
     found = (
-        *twin_optimizers.TWINS,
-        *twin_guarded.TWINS,
-        *well_read.TWINS,
-        *twin_steps.TWINS,
-        *twin_windows.TWINS,
-        *twin_untimely.TWINS,
-        *twin_backprop.TWINS,
+        *optimizer_twins.TWINS,
+        *guarded_optimizer_twins.TWINS,
+        *well_read_rules.TWINS,
+        *step_twins.TWINS,
+        *window_twins.TWINS,
+        *late_read_twins.TWINS,
+        *backprop_twins.TWINS,
     )
     _require_distinct(twin.name for twin in found)
     return found

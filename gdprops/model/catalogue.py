@@ -8,7 +8,7 @@ from typing import final
 
 from gdprops.errors import UsageError
 from gdprops.model.clause import Clause
-from gdprops.model.names import nearest
+from gdprops.model.nearest_name import nearest
 
 
 @final

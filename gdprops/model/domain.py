@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, final
 
-from gdprops.model.layout import Layout
+from gdprops.model.backprop_layout import Layout
 
 
 class OwnSource(NamedTuple):

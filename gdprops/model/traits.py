@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from gdprops.errors import UsageError
-from gdprops.model.names import nearest
+from gdprops.model.nearest_name import nearest
 
 
 @final

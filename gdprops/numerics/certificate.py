@@ -12,7 +12,7 @@ from gdprops.numerics.flat import flat_gradient, flat_weights, unflat
 from gdprops.numerics.granularity import Granular
 from gdprops.numerics.losses import EXACT_LOSSES
 from gdprops.numerics.network_pass import gradient, loss
-from gdprops.numerics.rounding import Rounded
+from gdprops.numerics.running_bound import Rounded
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array

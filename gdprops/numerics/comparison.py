@@ -11,7 +11,7 @@ import numpy as np
 from gdprops.model.evidence import Evidence, Location, vacuous
 from gdprops.numerics.blocks import blocks
 from gdprops.numerics.decisions import RIVAL_SHARE
-from gdprops.numerics.shown import shown
+from gdprops.numerics.shown_arrays import shown
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array

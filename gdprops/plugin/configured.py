@@ -10,8 +10,8 @@ import pytest
 
 from gdprops.errors import UsageError
 from gdprops.plugin.parametrize import BoundClause
-from gdprops.runner.accepted import near, require_matches
-from gdprops.runner.configuration import FILE, Configuration, Configured, find
+from gdprops.runner.project.accepted import near, require_matches
+from gdprops.runner.project.configuration import FILE, Configuration, Configured, find
 
 if TYPE_CHECKING:
     from gdprops.model.clause import Clause
@@ -67,7 +67,7 @@ class SubjectCollector(pytest.Collector):
         from gdprops.clauses import catalogue
         from gdprops.model.verdict import About
         from gdprops.runner.items import items_for
-        from gdprops.runner.named import named
+        from gdprops.runner.project.named_subjects import named
 
         folder = self.config.stash[CONFIGURATION].folder
         try:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, final
 import pytest
 
 from gdprops.errors import UsageError
-from gdprops.plugin.parallel import transport
-from gdprops.runner.named import in_terms
+from gdprops.runner.project.named_subjects import in_terms
 from gdprops.runner.settings import chosen
 from gdprops.runner.shards import numbers
+from gdprops.runner.workers.worker_plugin import transport
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
@@ -55,7 +55,7 @@ def settings_of(config: pytest.Config) -> Settings:
     try:
         numbers(config.getoption("gdprops_shard") or "1/1")
         if config.getoption("gdprops_share") is not None:
-            from gdprops.runner.databases import require_server
+            from gdprops.runner.example_databases import require_server
 
             require_server(config.getoption("gdprops_share"))
         return chosen(

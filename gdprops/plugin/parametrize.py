@@ -15,12 +15,12 @@ from gdprops.errors import UsageError
 from gdprops.model.clause import Level
 from gdprops.model.verdict import ALARMING, About, Status, Verdict, unexamined
 from gdprops.plugin.items import surroundings
-from gdprops.runner.named import accepting, ready
+from gdprops.runner.project.named_subjects import accepting, ready
 
 if TYPE_CHECKING:
     from gdprops.model.clause import Clause
     from gdprops.model.subject import Subject
-    from gdprops.runner.accepted import Reasons
+    from gdprops.runner.project.accepted import Reasons
     from gdprops.runner.settings import Settings
 
 WIDTH = 100
@@ -97,7 +97,7 @@ def _name(subject: str | Subject) -> str:
 
 @cache
 def _subject(text: str, folder: Path | None) -> Subject:
-    from gdprops.runner.named import named
+    from gdprops.runner.project.named_subjects import named
 
     return named(text, folder=folder)
 
@@ -131,7 +131,7 @@ def judge(verdict: Verdict, *, subject: str, strict: bool) -> Verdict:
 
 
 def _red(verdict: Verdict, subject: str, strict: bool) -> None:
-    from gdprops.report.violation import violation_text
+    from gdprops.report.violation_text import violation_text
 
     message = violation_text(verdict, subject=subject, width=WIDTH)
     if verdict.level is Level.RECOMMENDED and verdict.status is Status.VIOLATED and not strict:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, final
 
 import pytest
 
+from gdprops.commands.check_one import terminable
 from gdprops.errors import UsageError
-from gdprops.report.files import Files
 from gdprops.report.junit_file import properties
-from gdprops.report.run import terminable
-from gdprops.runner.accepted import near, unmatched
+from gdprops.report.report_files import Files
 from gdprops.runner.conclude import conclude
+from gdprops.runner.project.accepted import near, unmatched
+from gdprops.runner.project.terms import terms_from
 from gdprops.runner.settings import Settings
-from gdprops.runner.terms import terms_from
 
 if TYPE_CHECKING:
     from gdprops.model.verdict import Outcome, Verdict
@@ -68,7 +68,7 @@ class Recorder:
             self._keep(dict(report.user_properties))
 
     def _keep(self, found: dict[str, Any]) -> None:
-        from gdprops.plugin.parallel import received
+        from gdprops.runner.workers.worker_plugin import received
 
         run = json.loads(found[RUN])
         settings = Settings(**{**run["settings"], "terms": terms_from(run["settings"]["terms"])})

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdprops.model.verdict import About, Status
-from gdprops.report.words import number
+from gdprops.report.phrases import number
 
 if TYPE_CHECKING:
     from gdprops.model.verdict import Outcome, Verdict

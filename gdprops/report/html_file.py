@@ -12,11 +12,11 @@ from gdprops import __version__
 from gdprops.clauses import catalogue
 from gdprops.model.verdict import SPECIFICATION, About, Status
 from gdprops.report import figures
+from gdprops.report.phrases import decisive, number, ratio
 from gdprops.report.summary import advice, reference_line, summary_line
-from gdprops.report.table import remark
-from gdprops.report.text import in_full
-from gdprops.report.violation import facts
-from gdprops.report.words import decisive, number, ratio
+from gdprops.report.terminal import in_full
+from gdprops.report.verdict_table import remark
+from gdprops.report.violation_text import facts
 
 if TYPE_CHECKING:
     from gdprops.model.evidence import Compared

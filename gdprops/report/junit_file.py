@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 from gdprops.model.clause import Level
 from gdprops.model.verdict import SPECIFICATION, Status
-from gdprops.report.violation import violation_text
-from gdprops.report.words import ratio
+from gdprops.report.phrases import ratio
+from gdprops.report.violation_text import violation_text
 
 if TYPE_CHECKING:
     from gdprops.model.verdict import Outcome, Verdict

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gdprops.model.verdict import About, Status
-from gdprops.model.words import on_one_line
+from gdprops.model.wording import on_one_line
+from gdprops.report.phrases import decisive, ratio
 from gdprops.report.summary import advice, reference_line, summary_line
-from gdprops.report.table import remark
-from gdprops.report.text import in_full
-from gdprops.report.violation import violation_text
-from gdprops.report.words import decisive, ratio
+from gdprops.report.terminal import in_full
+from gdprops.report.verdict_table import remark
+from gdprops.report.violation_text import violation_text
 
 if TYPE_CHECKING:
     from gdprops.model.verdict import Outcome, Verdict

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, final
 
 from gdprops.model.verdict import RED
-from gdprops.model.words import plural
-from gdprops.report.displays import displaying
+from gdprops.model.wording import plural
+from gdprops.report.progress_display import displaying
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gdprops.model.verdict import Verdict
-    from gdprops.report.displays import Display
+    from gdprops.report.progress_display import Display
     from gdprops.runner.items import Item
     from gdprops.runner.watcher import Watcher
 

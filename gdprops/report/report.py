@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, final
 
-from gdprops.model.names import nearest
+from gdprops.model.nearest_name import nearest
 from gdprops.model.verdict import RED, About, names_of
 from gdprops.report.json_file import outcome_dict
 
@@ -65,7 +65,7 @@ class Report:
         return outcome_dict(self.outcome)
 
     def __str__(self) -> str:
-        from gdprops.report.text import outcome_text
+        from gdprops.report.terminal import outcome_text
 
         return outcome_text(self.outcome)
 

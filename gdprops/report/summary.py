@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdprops.model.verdict import About, Status, names_of
-from gdprops.model.words import plural
-from gdprops.report.words import tally
+from gdprops.model.wording import plural
+from gdprops.report.phrases import tally
 
 if TYPE_CHECKING:
     from gdprops.model.verdict import Outcome, Verdict

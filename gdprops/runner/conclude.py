@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gdprops.clauses import catalogue
 from gdprops.model.verdict import About, Outcome
-from gdprops.runner.primary import with_also
+from gdprops.runner.primary_violation import with_also
 
 if TYPE_CHECKING:
     from gdprops.model.verdict import Verdict

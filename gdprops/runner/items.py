@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
-from gdprops.adapters.subject_system import SubjectSystem
 from gdprops.model.clause import Clause, View
 from gdprops.model.domain import Domain
 from gdprops.model.evidence import Evidence, combine
 from gdprops.model.traits import rule_of
 from gdprops.model.verdict import About
 from gdprops.numerics.numpy_system import NumpySystem
+from gdprops.subjects.subject_system import SubjectSystem
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

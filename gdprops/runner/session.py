@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-from gdprops.adapters.backprop import Backprop
-from gdprops.adapters.calling import Calls
-from gdprops.adapters.isolation import isolated
-from gdprops.adapters.probe import measure
 from gdprops.clauses import catalogue
-from gdprops.clauses.obeying import what_instead
+from gdprops.clauses.support.published_forms import what_instead
 from gdprops.errors import SubjectCrash, SubjectStopped, UsageError
+from gdprops.explanations.backprop.explain import explain as explain_backprop
+from gdprops.explanations.training_step.explain import Explanation, explained
+from gdprops.explanations.training_step.explained_once import remembered
 from gdprops.model.case import OwnCase
 from gdprops.model.clause import Clause, View
 from gdprops.model.domain import Domain
@@ -22,23 +21,24 @@ from gdprops.model.traits import Traits
 from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.numerics.decisions import DOUBLE
 from gdprops.runner.conclude import conclude
-from gdprops.runner.databases import database_at
-from gdprops.runner.encoding import decode
-from gdprops.runner.explain import Explanation, explained
-from gdprops.runner.explain_backprop import explain as explain_backprop
+from gdprops.runner.counterexamples.encoding import decode
+from gdprops.runner.example_databases import database_at
 from gdprops.runner.items import FACED, REFERENCE, Item, cases_of, examiner, items_for
-from gdprops.runner.judging import blank, judge
-from gdprops.runner.remembered import remembered
+from gdprops.runner.pooled_examples import examples_of
 from gdprops.runner.search import Finding, judged, search, witnesses
 from gdprops.runner.seeding import KeyedDatabase, item_seed
 from gdprops.runner.shards import share
-from gdprops.runner.telling import examples_of
+from gdprops.runner.verdicts import blank, judge
 from gdprops.runner.watcher import SILENT, Watcher
+from gdprops.subjects.backprop.subject import Backprop
+from gdprops.subjects.probe.measure import measure
+from gdprops.subjects.user_code.calling import Calls
+from gdprops.subjects.user_code.isolation import isolated
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.subject import Subject
-    from gdprops.runner.accepted import Accepted
+    from gdprops.runner.project.accepted import Accepted
     from gdprops.runner.settings import Settings
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from gdprops.errors import UsageError
-from gdprops.model.names import nearest
+from gdprops.model.nearest_name import nearest
+from gdprops.runner.project.terms import Terms
 from gdprops.runner.shards import numbers
-from gdprops.runner.terms import Terms
 
 
 @final

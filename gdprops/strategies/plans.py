@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from gdprops.model.case import Plan
-from gdprops.model.options import with_required
+from gdprops.model.optional_hyperparameters import with_required
 from gdprops.strategies.values import Deck
 
 if TYPE_CHECKING:

@@ -18,14 +18,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from gdprops.adapters import torch_optimizer, torch_run
-from gdprops.adapters.resolve import resolve
-from gdprops.clauses import catalogue, looking, playing, workbench
+from gdprops.clauses import catalogue
+from gdprops.clauses.support import gradient_looks, optimizer_runs, workbench
+from gdprops.kinds.resolve import resolve
 from gdprops.model.clause import Clause
 from gdprops.model.verdict import About
 from gdprops.numerics import numpy_system, torch_system
 from gdprops.runner import items, session
 from gdprops.runner.settings import Settings
+from gdprops.subjects.torch_optimizer import run
+from gdprops.subjects.torch_optimizer import subject as torch_optimizer
 
 PARTS = ("drawing", "building", "oracle", "subject", "comparison")
 MAIN_JOB = ["check", "torch.optim:SGD", "-p", "lr=0.1", "--rule", "sgd", "--seed", "0", "-q"]
@@ -66,13 +68,13 @@ class Meter:
 def metered(meter: Meter) -> Iterator[None]:
     """Count every oracle, every build and every call of the subject while inside."""
     oracles: list[tuple[Any, str, bool]] = [
-        (module, "gradient_at", True) for module in (playing, looking, workbench, numpy_system)
+        (module, "gradient_at", True) for module in (optimizer_runs, gradient_looks, workbench, numpy_system)
     ]
-    oracles += [(module, "loss_at", False) for module in (playing, workbench)]
+    oracles += [(module, "loss_at", False) for module in (optimizer_runs, workbench)]
     oracles += [(torch_system.TorchSystem, "gradient", True)]
     replaced: list[tuple[Any, str, str, bool]] = [(where, name, "oracle", look) for where, name, look in oracles]
     replaced += [(torch_optimizer.TorchOptimizer, "start", "building", False)]
-    replaced += [(torch_run.TorchRun, name, "subject", False) for name in ("step", "step_closure")]
+    replaced += [(run.TorchRun, name, "subject", False) for name in ("step", "step_closure")]
     kept = [(where, name, getattr(where, name)) for where, name, _, _ in replaced]
     for where, name, part, look in replaced:
         setattr(where, name, meter.counted(part, getattr(where, name), look=look))

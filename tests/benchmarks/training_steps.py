@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gdprops.adapters.training_step import training_step
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
+from gdprops.subjects.training_step.subject import training_step
 
 SPENT = [0.0, 0.0]
 

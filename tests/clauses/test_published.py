@@ -9,19 +9,19 @@ import pytest
 import torch
 
 import gdprops
-from gdprops.adapters.isolation import isolated
-from gdprops.adapters.resolve import check_rule
-from gdprops.adapters.torch_optimizer import optimizer
 from gdprops.clauses import catalogue
 from gdprops.clauses.published import CLAUSES
 from gdprops.errors import UsageError
 from gdprops.faults import bank, twins
+from gdprops.kinds.resolve import check_rule
 from gdprops.model.traits import RULES
 from gdprops.numerics.decisions import decisive_needed
 from gdprops.runner.items import items_for
 from gdprops.runner.search import search
 from gdprops.runner.session import measured_subject
 from gdprops.runner.settings import chosen
+from gdprops.subjects.torch_optimizer.subject import optimizer
+from gdprops.subjects.user_code.isolation import isolated
 
 TORCH: dict[str, tuple[str, dict[str, Any]]] = {
     "sgd": ("SGD", {}),

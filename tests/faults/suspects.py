@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
-from gdprops.adapters.isolation import isolated
 from gdprops.faults import Fault, Twin, bank, twins
-from gdprops.runner.kill import Suspect, suspect
+from gdprops.runner.kill_matrix import Suspect, suspect
+from gdprops.subjects.user_code.isolation import isolated
 
 CELLS = tuple((fault.name, clause) for fault in bank() for clause in fault.clauses)
 

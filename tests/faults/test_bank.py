@@ -69,9 +69,9 @@ def test_a_fault_is_either_a_subject_or_a_system(kind: type) -> None:
 
 
 def test_two_faults_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gdprops.faults import sweeping
+    from gdprops.faults.systems import sweep_faults
 
-    monkeypatch.setattr(sweeping, "FAULTS", (*sweeping.FAULTS, sweeping.FAULTS[0]))
+    monkeypatch.setattr(sweep_faults, "FAULTS", (*sweep_faults.FAULTS, sweep_faults.FAULTS[0]))
     with pytest.raises(ValueError, match="used twice: sweep-looks-after-stepping"):
         bank()
 

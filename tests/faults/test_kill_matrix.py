@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from gdprops.adapters.isolation import isolated
 from gdprops.clauses import catalogue
 from gdprops.faults import bank
 from gdprops.model.case import Case
 from gdprops.model.clause import Clause
 from gdprops.model.evidence import Evidence
-from gdprops.runner import kill
-from gdprops.runner.kill import EXAMPLES, SEEDS, Row, Suspect, kill_matrix, killed_after
+from gdprops.runner import kill_matrix as kill
+from gdprops.runner.kill_matrix import EXAMPLES, SEEDS, Row, Suspect, kill_matrix, killed_after
+from gdprops.subjects.user_code.isolation import isolated
 from tests.faults.suspects import CELLS, measured
 
 

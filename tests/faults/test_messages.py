@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import pytest
 
-from gdprops.adapters.isolation import isolated
 from gdprops.clauses import catalogue
 from gdprops.faults import Fault
 from gdprops.model.verdict import About, Status, Verdict
 from gdprops.runner.items import Item
 from gdprops.runner.session import run_item
 from gdprops.runner.settings import Settings
+from gdprops.subjects.user_code.isolation import isolated
 from tests.faults.suspects import everyone, measured
 
 
@@ -201,8 +201,8 @@ def test_private_noise_is_said_to_be_unsteady_at_most() -> None:
 
 
 def test_an_undeclared_near_miss_is_vacuous_with_its_factor() -> None:
-    from gdprops.adapters.torch_optimizer import optimizer
-    from gdprops.faults.plain import DoublesTheStep
+    from gdprops.faults.optimizers.plain_descent_faults import DoublesTheStep
+    from gdprops.subjects.torch_optimizer.subject import optimizer
 
     verdict = run_item(
         optimizer(DoublesTheStep, lr=0.5), Item(catalogue()["step.plain"], About.SUBJECT), Settings(seed=0)
@@ -214,5 +214,5 @@ def test_an_undeclared_near_miss_is_vacuous_with_its_factor() -> None:
 def test_a_violation_comes_with_a_script_that_anyone_can_run() -> None:
     verdict = verdict_on("sgd-forgets-the-last", "step.plain")
     assert verdict.counterexample is not None
-    assert "from gdprops.faults.plain import ForgetsTheLast" in verdict.counterexample.python
+    assert "from gdprops.faults.optimizers.plain_descent_faults import ForgetsTheLast" in verdict.counterexample.python
     assert "optimizer.step()" in verdict.counterexample.python

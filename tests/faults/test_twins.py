@@ -7,7 +7,7 @@ import os
 import pytest
 
 from gdprops.faults import Twin, twins
-from gdprops.runner.kill import Accusation, accusations
+from gdprops.runner.kill_matrix import Accusation, accusations
 from tests.faults.suspects import everyone, measured
 
 EXAMPLES = int(os.environ.get("GDPROPS_TWIN_EXAMPLES", "40"))

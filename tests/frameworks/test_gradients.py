@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 import gdprops
-from gdprops.adapters.frameworks import gradients_by
-from gdprops.adapters.resolve import resolve
 from gdprops.clauses import catalogue
+from gdprops.kinds.resolve import resolve
 from gdprops.model.case import LookCase, Regime
 from gdprops.model.clause import View
 from gdprops.model.network import Batch, Layer, Network, Point
 from gdprops.numerics import decisions
 from gdprops.numerics.numpy_system import NumpySystem
+from gdprops.subjects.frameworks.registry import gradients_by
 from tests.numerics.random_points import Recipe, multiples, points
 
 RECIPE = Recipe(multiples(1, 2), ("identity", "relu", "square"), least_depth=2, depth=3, width=3, rows=3)
@@ -77,7 +77,7 @@ def _sigmoid(z: Any) -> Any:
 @pytest.mark.parametrize("framework", INSTALLED)
 @pytest.mark.parametrize("width", [np.float64, np.float32])
 def test_its_elementary_functions_are_as_accurate_as_the_bound_assumes(framework: str, width: Any) -> None:
-    from gdprops.adapters.jax_optax import in_double
+    from gdprops.subjects.frameworks.optax_rule import in_double
 
     z = np.concatenate([np.linspace(-20, 20, 4001), np.linspace(-0.7, 0.7, 2000)]).astype(width)
     z = z[z != 0]
@@ -115,7 +115,7 @@ def test_a_wrong_derivative_of_tensorflow_is_a_violation(monkeypatch: pytest.Mon
 def test_a_wrong_derivative_of_jax_is_a_violation(monkeypatch: pytest.MonkeyPatch) -> None:
     import jax
 
-    from gdprops.adapters import jax_gradients
+    from gdprops.subjects.frameworks import jax_gradients
 
     doubled = jax.custom_jvp(lambda z: jax.numpy.maximum(z, 0))
     doubled.defjvps(lambda t, out, z: 2 * t * (z > 0))
@@ -141,7 +141,7 @@ def assert_caught(framework: str) -> None:
 
 @pytest.mark.skipif("jax" not in INSTALLED, reason="JAX is not installed")
 def test_jax_compiles_once_for_each_precision() -> None:
-    from gdprops.adapters.jax_gradients import TRACED, _functions
+    from gdprops.subjects.frameworks.jax_gradients import TRACED, _functions
 
     _functions.cache_clear()
     TRACED.clear()
@@ -153,7 +153,7 @@ def test_jax_compiles_once_for_each_precision() -> None:
 
 @pytest.mark.skipif("jax" not in INSTALLED, reason="JAX is not installed")
 def test_jax_says_the_same_operation_by_operation() -> None:
-    from gdprops.adapters.jax_gradients import JaxGradients
+    from gdprops.subjects.frameworks.jax_gradients import JaxGradients
 
     for point in points(RECIPE, 2, seed=82):
         order = point.network.moving

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import gdprops
-from gdprops.adapters import frameworks
-from gdprops.adapters.resolve import resolve
 from gdprops.errors import UsageError
+from gdprops.kinds.resolve import resolve
+from gdprops.subjects.frameworks import registry
 
 
 @pytest.mark.parametrize(
@@ -27,14 +27,14 @@ from gdprops.errors import UsageError
     ],
 )
 def test_a_missing_framework_is_one_line(spec: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frameworks, "find_spec", lambda name: None)
+    monkeypatch.setattr(registry, "find_spec", lambda name: None)
     with pytest.raises(UsageError) as told:
         resolve(spec)
     assert str(told.value) == said
 
 
 def test_what_is_no_optimizer_that_is_fed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frameworks, "find_spec", lambda name: object())
+    monkeypatch.setattr(registry, "find_spec", lambda name: object())
     with pytest.raises(UsageError) as told:
         resolve("optax:sgd", kind="training-step")
     assert (
@@ -57,7 +57,7 @@ def test_a_backend_that_is_fixed_already_is_one_line(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "keras", keras)
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     with pytest.raises(UsageError) as told:
-        frameworks.framework_object("keras.optimizers:SGD")
+        registry.framework_object("keras.optimizers:SGD")
     assert str(told.value) == (
         "KERAS_BACKEND='jax', but Keras already runs on tensorflow in this process; a process has one backend: "
         "start another one"
@@ -68,7 +68,7 @@ def test_importing_gdprops_imports_no_framework() -> None:
     code = (
         "import gdprops, gdprops.cli, gdprops.plugin, gdprops.demo.network, gdprops.runner.session, sys;"
         "gdprops.optimizer; gdprops.check;"
-        "from gdprops.adapters.resolve import resolve; resolve('torch.optim:SGD', hyperparameters={'lr': 0.1});"
+        "from gdprops.kinds.resolve import resolve; resolve('torch.optim:SGD', hyperparameters={'lr': 0.1});"
         "print(sorted({'jax', 'optax', 'keras', 'tensorflow'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import gdprops
-from gdprops.adapters.resolve import resolve
 from gdprops.errors import UsageError
+from gdprops.kinds.resolve import resolve
 
 jax = pytest.importorskip("jax")
 optax = pytest.importorskip("optax")
@@ -67,7 +67,7 @@ def test_what_is_no_transformation_is_refused_in_one_line(spec: str, given: dict
 
 
 def test_torch_and_optax_have_one_dialect_of_adam() -> None:
-    from gdprops.runner.dialects import IMPLEMENTATIONS, OWN, dialects_of
+    from gdprops.runner.dialect_measurements import IMPLEMENTATIONS, OWN, dialects_of
 
     found = {name: dialects_of(*_of(IMPLEMENTATIONS[name]["adam"])) for name in ("torch", "optax")}
     assert found == {"torch": (OWN,), "optax": (OWN,)}

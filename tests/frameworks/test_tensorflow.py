@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import gdprops
-from gdprops.adapters.resolve import resolve
 from gdprops.errors import UsageError
+from gdprops.kinds.resolve import resolve
 
 tensorflow = pytest.importorskip("tensorflow")
 GRADIENT_DESCENT = "tensorflow.compat.v1.train:GradientDescentOptimizer"
@@ -97,7 +97,7 @@ def test_keras_on_another_backend_is_a_process_of_its_own(backend: str, code: in
 
 @pytest.mark.parametrize("framework", ["keras", "tensorflow"])
 def test_keras_and_tensorflow_have_the_other_dialect_of_adam(framework: str) -> None:
-    from gdprops.runner.dialects import IMPLEMENTATIONS, dialects_of
+    from gdprops.runner.dialect_measurements import IMPLEMENTATIONS, dialects_of
 
     spec, given = IMPLEMENTATIONS[framework]["adam"]
     assert dialects_of(spec, "adam", given) == ("epsilon-hat",)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gdprops.plugin import pytest_addoption
-from gdprops.runner.configuration import KEYS, read
+from gdprops.runner.project.configuration import KEYS, read
 from tests.meta.test_readme import blocks, readme
 
 ROOT = Path(__file__).parents[2]

@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gdprops.adapters.subject_system import SubjectSystem
-from gdprops.adapters.torch_optimizer import optimizer
 from gdprops.errors import Uncertified
 from gdprops.model.arrays import Array
 from gdprops.model.network import Batch, Layer, Network, Point
-from gdprops.numerics import granularity as granularity_module
+from gdprops.numerics import granularity
 from gdprops.numerics.certificate import (
     certify_look,
     certify_move,
@@ -30,6 +28,8 @@ from gdprops.numerics.numpy_system import NumpySystem
 from gdprops.numerics.rational import rational, rational_point
 from gdprops.numerics.updates import sweep
 from gdprops.strategies.partitions import partition
+from gdprops.subjects.subject_system import SubjectSystem
+from gdprops.subjects.torch_optimizer.subject import optimizer
 from tests.numerics.computations import SYSTEMS, computations, stepped
 from tests.numerics.random_points import Recipe, multiples, points, scaled_multiples
 
@@ -107,7 +107,7 @@ def test_what_is_certified_is_exact_in_every_computation_and_most_of_what_is_exa
 
 def test_the_proof_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """A certificate that lets eight bits too many pass is caught."""
-    monkeypatch.setattr(granularity_module, "MAGNITUDE_SLACK", 2.0**8)
+    monkeypatch.setattr(granularity, "MAGNITUDE_SLACK", 2.0**8)
     _, wrong = census(24, 40)
     assert wrong
 

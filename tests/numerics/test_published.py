@@ -15,20 +15,15 @@ from gdprops.numerics.published import (
     adafactor,
     adagrad,
     adam,
-    decay,
-    descent,
-    layerwise,
+    gradient_descent,
+    lars_lamb,
     muon,
+    nadam_radam,
     rmsprop,
-    scheduled,
-    signs,
+    rprop_lion,
+    weight_decay,
 )
-from gdprops.numerics.published.playing import Bounded, Player
-from gdprops.numerics.published.rule import fresh, hyperparameters_of
-from gdprops.numerics.published.settings import bind
-from gdprops.numerics.published.shaken import bfloat16, kept_in_single, moved, shaken
-from gdprops.numerics.published.table import PUBLISHED, declared_rule
-from gdprops.numerics.published.telling import (
+from gdprops.numerics.published.dialect_feed import (
     Story,
     differ_in_principle,
     forms_of,
@@ -36,8 +31,13 @@ from gdprops.numerics.published.telling import (
     rich_gradients,
     rich_tensors,
 )
+from gdprops.numerics.published.rule import fresh, hyperparameters_of
+from gdprops.numerics.published.rule_hyperparameters import bind
+from gdprops.numerics.published.rule_run import Bounded, Player
+from gdprops.numerics.published.shaken_arrays import bfloat16, kept_in_single, moved, shaken
+from gdprops.numerics.published.table import PUBLISHED, declared_rule
 
-MODULES = (adafactor, adagrad, adam, decay, descent, layerwise, muon, rmsprop, scheduled, signs)
+MODULES = (adafactor, adagrad, adam, weight_decay, gradient_descent, lars_lamb, muon, rmsprop, nadam_radam, rprop_lion)
 MOST_LINES = 25
 
 
@@ -102,16 +102,16 @@ def test_one_step_of_adam_by_hand() -> None:
 
 def test_two_steps_of_momentum_by_hand() -> None:
     state, given = fresh(), {"momentum": 0.5, "dampening": 0.25, "weight_decay": 0.0}
-    w = descent.momentum(np.array([1.0]), np.array([1.0]), state, lr=0.5, **given)
+    w = gradient_descent.momentum(np.array([1.0]), np.array([1.0]), state, lr=0.5, **given)
     assert w == 0.5  # v = 1
-    assert descent.momentum(w, np.array([2.0]), state, lr=0.25, **given) == 0.5 - 0.25 * (0.5 + 0.75 * 2)
+    assert gradient_descent.momentum(w, np.array([2.0]), state, lr=0.25, **given) == 0.5 - 0.25 * (0.5 + 0.75 * 2)
 
 
 def test_signs_by_hand() -> None:
     state, w = fresh(), np.array([1.0, 1.0, 1.0])
-    first = signs.rprop(w, np.array([1.0, 1.0, 0.0]), state, lr=0.5)
+    first = rprop_lion.rprop(w, np.array([1.0, 1.0, 0.0]), state, lr=0.5)
     assert first.tolist() == [0.5, 0.5, 1.0]
-    second = signs.rprop(first, np.array([1.0, -1.0, 1.0]), state, lr=0.5)
+    second = rprop_lion.rprop(first, np.array([1.0, -1.0, 1.0]), state, lr=0.5)
     assert second.tolist() == [0.5 - 0.6, 0.5, 0.5]  # grown, turned and waiting, begun
 
 
@@ -152,7 +152,7 @@ def test_what_no_shaking_moves_may_still_be_rounded_otherwise() -> None:
 
 def test_an_undecided_sign_allows_either_way() -> None:
     """The argument of Lion's sign, 0.3 m + 0.7 g, is 0 but for rounding."""
-    player, settings = Bounded(signs.lion, 1), [{"lr": 1.0, "betas": (0.3, 0.3), "weight_decay": 0.0}]
+    player, settings = Bounded(rprop_lion.lion, 1), [{"lr": 1.0, "betas": (0.3, 0.3), "weight_decay": 0.0}]
     weights, _ = player.step([np.zeros(1)], [np.array([1.0])], settings)
     _, allowed = player.step(weights, [np.array([-0.3])], settings)
     assert allowed[0] >= 1.0
@@ -168,7 +168,7 @@ def test_settings_are_found_under_other_names_and_what_is_unknown_is_said() -> N
 
 
 def test_maximize_climbs() -> None:
-    (w,) = Player(descent.sgd, 1).step([np.ones(1)], [np.ones(1)], [{"lr": 0.5, "maximize": True}])
+    (w,) = Player(gradient_descent.sgd, 1).step([np.ones(1)], [np.ones(1)], [{"lr": 0.5, "maximize": True}])
     assert w == 1.5
 
 

@@ -25,7 +25,7 @@ from gdprops.numerics.certificate import gradient_bounds, loss_bound, update_all
 from gdprops.numerics.flat import flat_gradient
 from gdprops.numerics.network_pass import gradient_at, loss_at
 from gdprops.numerics.rational import rational_point
-from gdprops.numerics.rounding import Rounded
+from gdprops.numerics.running_bound import Rounded
 from tests.numerics.computations import SYSTEMS, computations
 from tests.numerics.random_points import ALL, LOSSES, SMOOTH, Recipe, cancelling, normals, points
 

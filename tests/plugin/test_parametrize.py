@@ -9,14 +9,14 @@ from xml.etree import ElementTree
 import pytest
 
 from gdprops.model.verdict import verdict_from_dict
-from gdprops.plugin.parallel import PROPERTY
+from gdprops.runner.workers.worker_plugin import PROPERTY
 
 ROOT = Path(__file__).parent.parent.parent
 
 CONFTEST = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-import tests.fake_engine as fake
+import tests.commands.fake_engine as fake
 fake.install()
 from gdprops.model.verdict import Status
 """

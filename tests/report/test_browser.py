@@ -11,11 +11,11 @@ pytest.importorskip("jinja2", reason="the extra `report` is not installed")
 pytest.importorskip("matplotlib", reason="the extra `report` is not installed")
 
 from gdprops.report.html_file import write_html
-from tests.report import browser as driving
+from tests.report import browser
 from tests.report.browser import ENTER, TAB, Browser
 from tests.report.test_html import EVERYTHING
 
-pytestmark = pytest.mark.skipif(not driving.INSTALLED, reason="needs Debian's chromium and chromium-driver")
+pytestmark = pytest.mark.skipif(not browser.INSTALLED, reason="needs Debian's chromium and chromium-driver")
 
 STATUSES = "return [...document.querySelectorAll('.clauses tbody .status')].map((e) => e.textContent)"
 CONTRAST = """
@@ -33,7 +33,7 @@ return Math.min(...[...document.querySelectorAll("p, td, th, dt, dd, summary, a,
 
 @pytest.fixture(scope="module")
 def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with driving.browser(str(tmp_path_factory.mktemp("profile"))) as found:
+    with browser.browser(str(tmp_path_factory.mktemp("profile"))) as found:
         yield found
 
 

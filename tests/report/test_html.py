@@ -16,20 +16,20 @@ from gdprops.report.figures import displacements, lessons, pictures_of, worst_ra
 from gdprops.report.html_file import page, write_html
 from gdprops.report.report import Report
 from gdprops.report.two_weights import BACKWARD, FORWARD, RATES, TwoWeights
-from tests.report import verdicts as v
+from tests.report import verdicts
 
 TENSORS = (
     Compared("layer1.weight", (1, 2), True, 0.5, 0.25, (1.0, 2.0), (1.5, 2.0), (1.25, 2.0)),
     Compared("layer2.weight", (9, 9), False, 0.125, 0.125),
 )
-VIOLATED = v.violated(compared=TENSORS)
-EVERYTHING = v.outcome(
-    v.held(worst_ratio=0.25),
+VIOLATED = verdicts.violated(compared=TENSORS)
+EVERYTHING = verdicts.outcome(
+    verdicts.held(worst_ratio=0.25),
     VIOLATED,
-    v.violated(clause="step.plain", reason="Traceback:\n  <script>alert(1)</script>", explanation=None),
-    v.vacuous(),
-    v.not_applicable(clause="step.once"),
-    v.reference(),
+    verdicts.violated(clause="step.plain", reason="Traceback:\n  <script>alert(1)</script>", explanation=None),
+    verdicts.vacuous(),
+    verdicts.not_applicable(clause="step.once"),
+    verdicts.reference(),
 )
 VOID = {"meta", "link", "br", "path", "use", "rect", "image", "stop", "wbr"}
 
@@ -57,7 +57,7 @@ class Structure(HTMLParser):
             assert self._open.pop() == tag
 
 
-def text_of(*outcomes: v.Outcome) -> str:
+def text_of(*outcomes: verdicts.Outcome) -> str:
     return page(outcomes or [EVERYTHING])
 
 
@@ -92,7 +92,7 @@ def test_the_page_says_what_is_wrong_and_shows_it() -> None:
 def test_every_clause_has_its_statement_source_and_decision() -> None:
     from gdprops.clauses import catalogue
 
-    text = text_of(v.outcome(v.held(clause="step.plain", statement="S.")))
+    text = text_of(verdicts.outcome(verdicts.held(clause="step.plain", statement="S.")))
     clause = catalogue()["step.plain"]
     plain = re.sub(r"&#?\w+;", "?", text)
     for sentence in (clause.source, clause.decision):
@@ -101,7 +101,11 @@ def test_every_clause_has_its_statement_source_and_decision() -> None:
 
 
 def test_names_and_messages_are_text_and_never_markup() -> None:
-    text = text_of(v.outcome(v.violated(reason="a\n<script>alert(2)</script>"), subject="<img src=x onerror=alert(3)>"))
+    text = text_of(
+        verdicts.outcome(
+            verdicts.violated(reason="a\n<script>alert(2)</script>"), subject="<img src=x onerror=alert(3)>"
+        )
+    )
     assert "<script>alert(2)" not in text
     assert "<img" not in text
     assert "&lt;img src=x onerror=alert(3)&gt;" in text
@@ -109,7 +113,10 @@ def test_names_and_messages_are_text_and_never_markup() -> None:
 
 
 def test_several_subjects_have_a_matrix() -> None:
-    text = text_of(v.outcome(v.held(), subject="a:B"), v.outcome(VIOLATED, v.held(clause="step.plain"), subject="c:D"))
+    text = text_of(
+        verdicts.outcome(verdicts.held(), subject="a:B"),
+        verdicts.outcome(VIOLATED, verdicts.held(clause="step.plain"), subject="c:D"),
+    )
     assert '<h2 id="matrix">All subjects</h2>' in text
     row = re.search(r"<tr><th scope=\"row\"><code>step\.<wbr>simultaneous</code>.*?</tr>", text)
     assert row is not None
@@ -119,7 +126,9 @@ def test_several_subjects_have_a_matrix() -> None:
 
 
 def test_an_incomplete_run_says_so() -> None:
-    assert "<strong>Incomplete:</strong> not every clause was run." in text_of(v.outcome(v.held(), complete=False))
+    assert "<strong>Incomplete:</strong> not every clause was run." in text_of(
+        verdicts.outcome(verdicts.held(), complete=False)
+    )
     assert "Incomplete" not in text_of()
 
 
@@ -149,11 +158,14 @@ def test_the_pictures_leave_no_trace_in_matplotlib() -> None:
 
 
 def test_pictures_are_drawn_of_what_there_is() -> None:
-    assert [picture.name for picture in pictures_of(v.outcome(v.held()))] == []
-    assert worst_ratios(v.outcome(v.held(worst_ratio=None))) is None
-    assert worst_ratios(v.outcome(v.held(worst_ratio=float("nan")), v.held(worst_ratio=float("inf")))) is not None
-    assert displacements(v.violated()) is None
-    assert displacements(v.violated(compared=(Compared("w", (), True, float("nan"), 1.0),))) is None
+    assert [picture.name for picture in pictures_of(verdicts.outcome(verdicts.held()))] == []
+    assert worst_ratios(verdicts.outcome(verdicts.held(worst_ratio=None))) is None
+    assert (
+        worst_ratios(verdicts.outcome(verdicts.held(worst_ratio=float("nan")), verdicts.held(worst_ratio=float("inf"))))
+        is not None
+    )
+    assert displacements(verdicts.violated()) is None
+    assert displacements(verdicts.violated(compared=(Compared("w", (), True, float("nan"), 1.0),))) is None
 
 
 def test_the_two_weights_show_what_the_law_says() -> None:

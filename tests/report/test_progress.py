@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gdprops.report.displays import LIVE_INTERVAL, PLAIN_INTERVAL, Display, displaying
 from gdprops.report.progress import Progress, as_watcher, progress
-from tests.report import verdicts as v
+from gdprops.report.progress_display import LIVE_INTERVAL, PLAIN_INTERVAL, Display, displaying
+from tests.report import verdicts
 
 
 class FakeClause:
@@ -44,7 +44,7 @@ def test_a_line_says_how_far_and_what_runs_now(clock: Clock) -> None:
     clock.now = 2.0
     watching.example(37)
     clock.now = 4.5
-    watching.finished(v.violated())
+    watching.finished(verdicts.violated())
     assert lines == [
         "0 of 33 clauses done, now step.simultaneous, 0 s",
         "0 of 33 clauses done, now step.simultaneous, 37 examples, 2 s",
@@ -67,12 +67,12 @@ def test_a_log_gets_no_line_from_a_short_run() -> None:
     page = StringIO()
     with progress(Console(file=page)) as watching:
         watching.started(ITEM, 0, 1)
-        watching.finished(v.held())
+        watching.finished(verdicts.held())
     assert page.getvalue() == ""
 
 
 def test_a_log_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gdprops.report.displays.PLAIN_INTERVAL", 0.0)
+    monkeypatch.setattr("gdprops.report.progress_display.PLAIN_INTERVAL", 0.0)
     page = StringIO()
     with displaying(Console(file=page, width=20)) as display:
         display.tell("1 of 2 clauses done, now step.simultaneous")
@@ -91,7 +91,7 @@ def test_quiet_shows_nothing_even_in_a_terminal() -> None:
     page = StringIO()
     with progress(Console(file=page, force_terminal=True), quiet=True) as watching:
         watching.started(ITEM, 0, 1)
-        watching.finished(v.held())
+        watching.finished(verdicts.held())
     assert page.getvalue() == ""
     assert len(watching.verdicts) == 1
 

@@ -8,36 +8,38 @@ from pathlib import Path
 import pytest
 
 from gdprops.errors import UsageError
-from gdprops.report.files import ensure_writable
 from gdprops.report.json_file import write_json
 from gdprops.report.report import Report
-from tests.report import verdicts as v
+from gdprops.report.report_files import ensure_writable
+from tests.report import verdicts
 
 
 def test_a_report_answers_what_was_found() -> None:
-    report = Report(v.outcome(v.held(clause="step.cost"), v.violated(), v.reference()))
+    report = Report(verdicts.outcome(verdicts.held(clause="step.cost"), verdicts.violated(), verdicts.reference()))
     assert not report.ok
     assert report.exit_code == 1
     assert [verdict.clause for verdict in report.violations] == ["step.simultaneous"]
     assert report["step.simultaneous"].blame == ("layer1.weight", "layer1.bias")
-    assert report["gradient.pure"].about is v.About.REFERENCE
+    assert report["gradient.pure"].about is verdicts.About.REFERENCE
     assert len(report) == len(list(report)) == 3
     assert "VIOLATED step.simultaneous" in str(report)
     assert repr(report) == "<Report on mypkg:MySGD(lr=0.5): exit code 1>"
 
 
 def test_the_subjects_verdict_comes_before_the_references() -> None:
-    report = Report(v.outcome(v.reference(clause="sequential.cost"), v.held(clause="sequential.cost")))
-    assert report["sequential.cost"].about is v.About.SUBJECT
+    report = Report(
+        verdicts.outcome(verdicts.reference(clause="sequential.cost"), verdicts.held(clause="sequential.cost"))
+    )
+    assert report["sequential.cost"].about is verdicts.About.SUBJECT
 
 
 def test_an_unknown_clause_is_a_key_error_with_the_nearest() -> None:
     with pytest.raises(KeyError, match=r"no verdict on 'step\.simultanous'; did you mean 'step\.simultaneous'\?"):
-        Report(v.outcome(v.held()))["step.simultanous"]
+        Report(verdicts.outcome(verdicts.held()))["step.simultanous"]
 
 
 def test_the_json_form_is_plain_and_strictly_valid() -> None:
-    data = Report(v.outcome(v.violated(), v.held())).to_dict()
+    data = Report(verdicts.outcome(verdicts.violated(), verdicts.held())).to_dict()
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     first, second = data["verdicts"]
     assert first["worst_ratio"] == "inf"
@@ -50,7 +52,7 @@ def test_the_json_form_is_plain_and_strictly_valid() -> None:
 
 def test_a_file_is_written(tmp_path: Path) -> None:
     target = tmp_path / "r.json"
-    write_json(str(target), [v.outcome(v.held(statement="−ηg"))])
+    write_json(str(target), [verdicts.outcome(verdicts.held(statement="−ηg"))])
     assert json.loads(target.read_text(encoding="utf-8"))["verdicts"][0]["statement"] == "−ηg"
 
 

@@ -13,13 +13,15 @@ from gdprops.model.evidence import Compared
 from gdprops.model.verdict import Outcome, Status
 from gdprops.report import json_file
 from gdprops.report.json_file import write_json
-from tests.report import verdicts as v
+from tests.report import verdicts
 
 jsonschema = pytest.importorskip("jsonschema", reason="the extra `test` is not installed")
 
 FILE = Path(json_file.__file__).with_name("schema.json")
 NAN = float("nan")
-FULL = v.violated(compared=(Compared("w", (1,), True, NAN, None, (1.0,), (NAN,), (2.0,)), Compared("b", (), False)))
+FULL = verdicts.violated(
+    compared=(Compared("w", (1,), True, NAN, None, (1.0,), (NAN,), (2.0,)), Compared("b", (), False))
+)
 
 
 def schema() -> Any:
@@ -41,18 +43,23 @@ def test_the_schema_is_one() -> None:
 
 @pytest.mark.parametrize("status", list(Status))
 def test_one_run_of_every_status_is_valid(tmp_path: Path, status: Status) -> None:
-    data = written(tmp_path, v.outcome(replace(FULL, status=status), v.vacuous(), v.not_applicable(), v.reference()))
+    data = written(
+        tmp_path,
+        verdicts.outcome(
+            replace(FULL, status=status), verdicts.vacuous(), verdicts.not_applicable(), verdicts.reference()
+        ),
+    )
     assert complaints(data) == []
     assert data["verdicts"][0]["compared"][0]["seen"] == ["nan"]
 
 
 def test_several_runs_are_valid_and_so_is_none(tmp_path: Path) -> None:
-    refused = v.outcome(profile="", refused="no such file: x.py")
-    runs = v.outcome(FULL), v.outcome(v.held(), complete=False, seed=3), refused
+    refused = verdicts.outcome(profile="", refused="no such file: x.py")
+    runs = verdicts.outcome(FULL), verdicts.outcome(verdicts.held(), complete=False, seed=3), refused
     assert complaints(written(tmp_path, *runs)) == []
     assert complaints(written(tmp_path)) == []
 
 
 @pytest.mark.parametrize("change", [{"schema": 2}, {"secret": 1}, {"exit_code": 4}, {"verdicts": [{}]}])
 def test_the_test_can_fail(tmp_path: Path, change: dict[str, Any]) -> None:
-    assert complaints({**written(tmp_path, v.outcome(v.held())), **change}) != []
+    assert complaints({**written(tmp_path, verdicts.outcome(verdicts.held())), **change}) != []

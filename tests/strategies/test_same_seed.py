@@ -33,7 +33,7 @@ for strategy in strategies:
 
 MUCH = """
 import torch, pytest, click, rich
-import gdprops.cli, gdprops.adapters.probe, gdprops.faults
+import gdprops.cli, gdprops.subjects.probe.measure, gdprops.faults
 import tests.numerics.random_points, tests.quality.test_feeds, tests.quality.test_networks
 sys.path.insert(0, {folder!r})
 import module_of_constants

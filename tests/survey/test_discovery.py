@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gdprops.adapters.discovery import accepted, optimizers_in, surveyed
 from gdprops.errors import UsageError
+from gdprops.survey.discovery import accepted, optimizers_in, surveyed
 from tests.survey import optimizers
 
 HERE = "tests.survey.optimizers"

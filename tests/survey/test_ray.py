@@ -9,7 +9,7 @@ import pytest
 
 from gdprops.cli import main
 from gdprops.model.verdict import Status
-from gdprops.report.survey_file import read_survey
+from gdprops.survey.matrix_file import read_survey
 from tests.survey.killing import MARK
 from tests.survey.test_survey import HERE, QUICK
 

@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from gdprops.cli import main
-from gdprops.model.survey import changes
 from gdprops.model.verdict import Status
-from gdprops.report.survey_file import read_survey, write_survey
-from gdprops.report.survey_text import print_survey
+from gdprops.survey.matrix_file import read_survey, write_survey
+from gdprops.survey.matrix_text import print_survey
+from gdprops.survey.survey_data import changes
 
 HERE = "tests.survey.optimizers"
 QUICK = ("--examples", "3")

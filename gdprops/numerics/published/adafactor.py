@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gdprops.numerics.published.layerwise import norm
+from gdprops.numerics.published.lars_lamb import norm
 from gdprops.numerics.published.rule import Dialect, Published, State
 
 Eps = tuple[float | None, float]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from gdprops.numerics.published.decay import decayed_last, decoupled, unscaled
 from gdprops.numerics.published.rule import Dialect, Published, State
-from gdprops.numerics.published.shaken import in_dtype
+from gdprops.numerics.published.shaken_arrays import in_dtype
+from gdprops.numerics.published.weight_decay import decayed_last, decoupled, unscaled
 
 Betas = tuple[float, float]
 BETAS = (0.9, 0.999)

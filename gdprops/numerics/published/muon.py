@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gdprops.numerics.published.rule import Dialect, Published, State
-from gdprops.numerics.published.shaken import bfloat16
+from gdprops.numerics.published.shaken_arrays import bfloat16
 
 Coefficients = tuple[float, float, float]
 QUINTIC = (3.4445, -4.7750, 2.0315)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from gdprops.numerics.published.decay import decoupled
 from gdprops.numerics.published.rule import Dialect, Published, State
+from gdprops.numerics.published.weight_decay import decoupled
 
 
 def rmsprop(

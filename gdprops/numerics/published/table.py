@@ -7,14 +7,14 @@ from dataclasses import replace
 from gdprops.numerics.published.adafactor import ADAFACTOR
 from gdprops.numerics.published.adagrad import ADADELTA, ADAGRAD
 from gdprops.numerics.published.adam import ADAM, ADAMAX, ADAMW, AMSGRAD
-from gdprops.numerics.published.decay import decoupled
-from gdprops.numerics.published.descent import MOMENTUM, NESTEROV, SGD
-from gdprops.numerics.published.layerwise import LAMB, LARS
+from gdprops.numerics.published.gradient_descent import MOMENTUM, NESTEROV, SGD
+from gdprops.numerics.published.lars_lamb import LAMB, LARS
 from gdprops.numerics.published.muon import MUON
+from gdprops.numerics.published.nadam_radam import NADAM, RADAM
 from gdprops.numerics.published.rmsprop import RMSPROP
+from gdprops.numerics.published.rprop_lion import LION, RPROP
 from gdprops.numerics.published.rule import Dialect, Published
-from gdprops.numerics.published.scheduled import NADAM, RADAM
-from gdprops.numerics.published.signs import LION, RPROP
+from gdprops.numerics.published.weight_decay import decoupled
 
 _ALL = (
     SGD,

@@ -1,0 +1,53 @@
+"""`gdprops.check`: the engine behind one function call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gdprops.report.report import Report
+
+if TYPE_CHECKING:
+    from gdprops.model.subject import Subject
+    from gdprops.runner.project.accepted import Reasons
+
+
+def check(
+    subject: str | Subject,
+    clauses: str | Sequence[str] = "*",
+    *,
+    examples: int | None = None,
+    seed: int | None = None,
+    profile: str | None = None,
+    timeout: float | None = None,
+    strict: bool | None = None,
+    fail_fast: bool | None = None,
+    accepted: Reasons | None = None,
+) -> Report:
+    """Check a subject against the specification.
+
+    Args:
+        subject: What one of gdprops' functions made, a string such as ``"torch.optim:SGD"``, or a name from
+            ``[tool.gdprops.subjects]`` of the project's pyproject.toml.
+        clauses: Shell-style pattern(s) of clause ids.
+        examples: Examples per clause; None for the profile's (100 in ``dev``).
+        seed: A number gives the same examples in every run; None draws afresh.
+        profile: ``dev``, ``ci`` or ``nightly``; None for ``ci`` where the environment has ``CI`` set, else ``dev``.
+        timeout: Seconds of the subject's own time per clause.
+        strict: Whether vacuous verdicts and violated recommendations fail too.
+        fail_fast: Whether to stop at the first violation.
+        accepted: Reasons by clause, for violations that are known and accepted (or a function that returns them for
+            the subject); one that is there no more is red. What ``gdprops accept`` wrote is accepted too.
+
+    Raises:
+        UsageError: The subject cannot be found or built, or an argument cannot mean anything.
+    """
+    from gdprops.runner.project.named_subjects import accepting, in_terms, named, ready
+    from gdprops.runner.session import check_subject
+    from gdprops.runner.settings import chosen
+
+    settings = chosen(profile, examples=examples, seed=seed, timeout=timeout, strict=strict, fail_fast=fail_fast)
+    examined = named(subject) if isinstance(subject, str) else ready(subject)
+    in_project = in_terms(settings, subject, examples=examples, clauses=clauses)
+    agreed = accepting(in_project, examined, accepted)
+    return Report(check_subject(examined, clauses=clauses, settings=agreed))

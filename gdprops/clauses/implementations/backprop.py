@@ -1,0 +1,176 @@
+"""The chapters gradient and step on hand-written backprop: the derivative of the user's own loss says what is right.
+
+The checks of the steps are those of training steps; only the cases are other ones. A partial derivative may be off by
+the error of the differences, which grows at a kink: what cannot be decided there does not count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from gdprops.clauses.implementations import training_step
+from gdprops.clauses.support.lazy import lazy
+from gdprops.model.clause import Face
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from hypothesis.strategies import SearchStrategy
+
+    from gdprops.clauses.support import workbench
+    from gdprops.clauses.support.watched_step import Watched
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import BackpropCase
+    from gdprops.model.domain import Domain
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.training_run import WrittenSubject
+
+    Examine = Callable[[Any, Any], Evidence]
+else:
+    np, workbench = lazy("numpy"), lazy("gdprops.clauses.support.workbench")
+
+GOLDEN = (5**0.5 - 1) / 2
+
+
+def _loops(domain: Domain) -> SearchStrategy[BackpropCase]:
+    return workbench.written_cases(domain.layout)
+
+
+def _one_batch(domain: Domain) -> SearchStrategy[BackpropCase]:
+    return workbench.written_cases(domain.layout, least_steps=3, most_steps=5, same_batch=True)
+
+
+def _looks(domain: Domain) -> SearchStrategy[BackpropCase]:
+    return workbench.written_cases(domain.layout, least_steps=1, most_steps=1)
+
+
+def _without_step(subject: WrittenSubject) -> str | None:
+    return "no step(params, X, y, lr) is given" if subject.step is None else None
+
+
+def _without_gradients(subject: WrittenSubject) -> str | None:
+    return "no gradients(params, X, y) is given" if subject.gradients is None else None
+
+
+def _seen_again(examine: Examine) -> Examine:
+    """Hold a violation to be one only if it is seen beside its point too, and is more than a guard in the loss makes.
+
+    Kinks may meet at one point, not beside it; guards of logarithms (1e-8 in log(p + 1e-8)) matter where p is small.
+    """
+
+    def examined(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+        found = examine(subject, case)
+        if not found.violated:
+            return found
+        if not examine(subject, _beside(case)).violated:
+            return workbench.vacuous("a kink is near")
+        if not (_exceeds_guards(subject, case, found) or examine(subject, _gentle(case)).violated):
+            return workbench.vacuous("a guard in the loss may explain it")
+        return found
+
+    return examined
+
+
+def _gentle(case: BackpropCase) -> BackpropCase:
+    """Return the case with small weights: no probability is near zero."""
+    return replace(case, tensors=tuple(w / workbench.decisions.GENTLE for w in case.tensors))
+
+
+def _exceeds_guards(subject: WrittenSubject, case: BackpropCase, found: Evidence) -> bool:
+    """Say whether a difference at the case's own weights is larger than a guard in a logarithm could make it."""
+    late = found.location is not None and (found.location.step or 1) > 1
+    if found.ratio is None or late:
+        return False
+    least = np.exp(-subject.begin(case).most_row_loss())
+    share = workbench.decisions.MOST_GUARD / max(least, np.finfo(float).tiny)
+    return bool(found.ratio > share / (workbench.decisions.RIVAL_SHARE * workbench.decisions.GUARDED_SHARE))
+
+
+def _beside(case: BackpropCase) -> BackpropCase:
+    """Return the case with its weights moved by fractions of the golden ratio's multiples: no sum of them vanishes."""
+    count = np.cumsum([0, *(w.size for w in case.tensors)])
+    parts = [(np.arange(a, b) + 1) * GOLDEN % 1 * workbench.decisions.BESIDE for a, b in pairwise(count)]
+    return replace(case, tensors=tuple(w + p.reshape(w.shape) for w, p in zip(case.tensors, parts, strict=True)))
+
+
+def plain(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+    """Every step ends at w - lr g; staying where it is must be distinguishable."""
+    return workbench.combine(training_step.agrees(step, [step.before]) for step in workbench.watch(subject, case))
+
+
+def trains(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+    """Where w - lr g lowers the loss clearly, the step lowers it too; no kink may be near."""
+    steps = [step for step in workbench.watch(subject, case) if not _is_blurred(step)]
+    return training_step.all_fall(steps) if steps else workbench.vacuous("a kink is near")
+
+
+def _is_blurred(step: Watched) -> bool:
+    """Say whether the expected weights are not known well enough to say what the loss becomes."""
+    reach = max(float(np.abs(e - b).max()) for e, b in zip(step.expected, step.before, strict=True))
+    return any(float(np.max(room)) > workbench.decisions.BLURRED_SHARE * reach for room in step.allowed)
+
+
+def complete(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+    """Every parameter has a gradient of its shape."""
+    found = subject.begin(case).stated_gradients(0)
+    return workbench.combine(_is_complete(*one) for one in zip(case.names, case.tensors, found, strict=True))
+
+
+def _is_complete(name: str, w: Array, g: Array | None) -> Evidence:
+    if g is not None and g.shape == w.shape and g.dtype == w.dtype:
+        return workbench.require(True, "")
+    has = "no gradient" if g is None else f"a gradient {g.dtype}{g.shape} instead of {w.dtype}{w.shape}"
+    return workbench.violation(f"{name} has {has}", blame=(name,))
+
+
+def matches_loss(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+    """The gradients are the derivatives of the loss; zeros must be distinguishable."""
+    run = subject.begin(case)
+    seen, expected, room = run.stated_gradients(0), run.gradients(case.tensors, 0), run.errors(case.tensors, 0)
+    zeros = [workbench.zeros_like(w) for w in case.tensors]
+    got: list[Any] = [z if g is None else g for z, g in zip(zeros, seen, strict=True)]
+    return workbench.compare(got, expected, names=case.names, allowed=room, rivals=[zeros])
+
+
+def pure(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+    """Both loss and gradients leave params, X and y byte for byte as they were, and a step leaves X and y so."""
+    run = subject.begin(case)
+    return workbench.combine(
+        workbench.same_bytes(after, before, names=names, what=f"{what} writes into what it is given")
+        for what, names, before, after in run.looked_at()
+    )
+
+
+EARLY = (
+    "backprop-adjusts-output-neurons-first",
+    "backprop-adds-before-it-transposes",
+    "backprop-moves-then-passes-through",
+    "backprop-softmax-layer-moves-first",
+    "backprop-corrects-columns-first",
+    "backprop-inner-weights-see-outer-ones-moved",
+)
+"""Faults that use weights which they have updated already."""
+
+
+def _steps(examine: Examine, *refuted_by: str, cases: Callable[[Domain], Any] = _loops) -> Face:
+    return Face(cases, _seen_again(examine), _without_step, refuted_by)
+
+
+FACES: dict[str, Face] = {
+    "gradient.complete": Face(_looks, complete, _without_gradients, ("backprop-forgets-a-bias",)),
+    "gradient.matches-loss": Face(
+        _looks, _seen_again(matches_loss), _without_gradients, ("backprop-forgets-the-activation",)
+    ),
+    "gradient.pure": Face(
+        _looks, pure, refuted_by=("backprop-gradients-move-weights", "backprop-takes-the-error-in-place")
+    ),
+    "step.simultaneous": _steps(training_step.simultaneous, *EARLY),
+    "step.plain": _steps(plain, *EARLY),
+    "step.moves-all": _steps(training_step.moves_all, "backprop-trains-only-the-last-layer"),
+    "step.once": _steps(training_step.once, "backprop-steps-twice"),
+    "step.fresh-gradient": _steps(training_step.fresh_gradient, "backprop-keeps-the-last-gradients"),
+    "step.trains": _steps(trains, "backprop-adds-the-gradient", cases=_one_batch),
+}

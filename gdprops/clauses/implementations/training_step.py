@@ -1,0 +1,247 @@
+"""The step chapter on training steps: what the user's step did to a model, compared with U(w, g(w), s).
+
+The sentences are those of chapter step; here stands how each is decided where the user owns the loop. Every step is
+compared from the weights seen before it, within sixteen noise floors of our own computation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gdprops.clauses.support.lazy import lazy
+from gdprops.model.clause import Face
+from gdprops.model.evidence import Evidence
+from gdprops.model.wording import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from hypothesis.strategies import SearchStrategy
+
+    from gdprops.clauses.support import workbench
+    from gdprops.clauses.support.watched_step import Arrays, Watched
+    from gdprops.model.case import TrainCase
+    from gdprops.model.domain import Domain
+    from gdprops.model.training_run import TrainedSubject
+else:
+    workbench = lazy("gdprops.clauses.support.workbench")
+
+
+def loops_of(domain: Domain) -> SearchStrategy[TrainCase]:
+    """Return networks of two layers and more with 2 to 4 batches, some trained for 12 steps, in float64."""
+    return workbench.loops(domain, workbench.Loop(double=True, frozen=False, longest=12))
+
+
+def _frozen_loops(domain: Domain) -> SearchStrategy[TrainCase]:
+    return workbench.loops(domain, workbench.Loop(least_depth=3, double=True, frozen=True))
+
+
+def _one_batch(domain: Domain) -> SearchStrategy[TrainCase]:
+    return workbench.loops(
+        domain, workbench.Loop(least_steps=3, most_steps=5, same_batch=True, double=True, frozen=False)
+    )
+
+
+def agrees(step: Watched, rivals: Iterable[Arrays], what: str = "") -> Evidence:
+    """Compare a step with U(w, g(w), s); the rivals, asked for one by one, must be distinguishable."""
+    if step.skipped:
+        return workbench.vacuous("the gradients are not finite, and the step is skipped")
+    return workbench.compare(
+        step.after,
+        step.expected,
+        names=step.names,
+        allowed=step.allowed,
+        start=step.before,
+        rivals=rivals,
+        step=step.number,
+        what=what,
+    )
+
+
+def wrong_otherwise(step: Watched) -> Evidence:
+    """Return that a step is wrong in a way that another clause is about; what overflows shows no way at all."""
+    if not step.is_finite:
+        return workbench.vacuous("the weights overflow: how the step is wrong cannot be seen")
+    return workbench.wrong_elsewise("a step is wrong, but not in this way")
+
+
+def simultaneous(subject: TrainedSubject, case: TrainCase) -> Evidence:
+    """Every step equals U(w, g(w), s); a sweep that moves the last layer first must be distinguishable."""
+    return agrees_everywhere(workbench.stream(subject, case))
+
+
+def agrees_everywhere(steps: Iterable[Watched], what: str = "") -> Evidence:
+    """Compare every step; a sweep that moves the last layer first must be distinguishable."""
+    return _compared(steps, lambda step: (step.last_layer_first(),), what=what)
+
+
+def _compared(
+    steps: Iterable[Watched],
+    rivals: Callable[[Watched], Iterable[Arrays]],
+    judge: Callable[[Watched], Evidence | None] = lambda step: None,
+    *,
+    first: int = 1,
+    what: str = "",
+) -> Evidence:
+    """Compare the steps from the first on, up to one of which ``judge`` knows better.
+
+    Once one could be told from its rivals, those after it are compared without them.
+    """
+    parts, told = list[Evidence](), False
+    for step in steps:
+        judged = judge(step)
+        if judged is not None:
+            return judged
+        if step.number >= first:
+            parts.append(agrees(step, () if told else rivals(step), what))
+            told = told or parts[-1].decisive
+    return workbench.combine(parts)
+
+
+def moves_all(subject: TrainedSubject, case: TrainCase) -> Evidence:
+    """What U moves clearly at some step is seen moving at some step, and what has no gradient stays where it is."""
+    tally = _Tally()
+    for step in workbench.stream(subject, case, to_the_end=True):
+        if not any(step.held):
+            return workbench.violation("the optimizer holds none of the model's parameters", blame=step.names)
+        tally.add(step)
+    if not any(tally.should) and not any(tally.did) and tally.pulled:
+        return workbench.violation("nothing moves, and the optimizer's own update moves nothing", blame=tally.names)
+    told = tally.told()
+    if told is not None:
+        return told
+    if not any(tally.should):
+        return workbench.vacuous("U moves nothing here")
+    if tally.wrong:
+        return workbench.wrong_elsewise("a step is wrong, but everything moves that should")
+    return workbench.agreement()
+
+
+class _Tally:
+    """Who should have moved at some step, who did, and who had no reason to in any."""
+
+    def __init__(self) -> None:
+        self.names: tuple[str, ...] = ()
+        self.should, self.did, self.absent = list[bool](), list[bool](), list[bool]()
+        self.steps, self.wrong, self.pulled = 0, False, False
+
+    def told(self) -> Evidence | None:
+        """Return what should have moved and did not, or the other way round; None where all is well."""
+        rows = zip(self.names, self.should, self.did, self.absent, strict=True)
+        told = {
+            name: f"{name} never moves" if moves and not moved else f"{name} moves without a gradient"
+            for name, moves, moved, alone in rows
+            if any(self.should) and (moves > moved or (moved and alone))
+        }
+        found = f"in {plural(self.steps, 'step')} {', '.join(told.values())}"
+        return workbench.violation(found, blame=tuple(told)) if told else None
+
+    def add(self, step: Watched) -> None:
+        """Count one step."""
+        count = len(step.names)
+        self.names, self.steps = step.names, self.steps + 1
+        should, did = step.moved_by_u(), step.moved()
+        self.should = [a or b for a, b in zip(self.should or [False] * count, should, strict=True)]
+        self.did = [a or b for a, b in zip(self.did or [False] * count, did, strict=True)]
+        self.absent = [a and step.is_left_alone(i) for i, a in enumerate(self.absent or [True] * count)]
+        self.wrong, self.pulled = self.wrong or step.wrong, self.pulled or _should_have_moved(step)
+
+
+def _should_have_moved(step: Watched) -> bool:
+    """Say whether the optimizer holds what has a gradient that at its rate is more than rounding of the weights."""
+    rates = (group.get("lr") for group in step.settings or [{}])
+    rate = max(1.0 if r is None else abs(float(r)) for r in rates)
+    pulled = (held and step.is_pulled(i, rate) for i, held in enumerate(step.held))
+    return not step.skipped and any(pulled)
+
+
+def frozen_untouched(subject: TrainedSubject, case: TrainCase) -> Evidence:
+    """A parameter with requires_grad=False is byte for byte what it was."""
+    return workbench.combine(frozen_alike(step) for step in workbench.stream(subject, case))
+
+
+def frozen_alike(step: Watched) -> Evidence:
+    """Compare what is frozen before and after one step."""
+    frozen = [i for i, trains in enumerate(step.trainable) if not trains]
+    if not frozen:
+        return workbench.vacuous("nothing is frozen")
+    if not workbench.are_finite(step.expected):
+        return workbench.vacuous("U itself ends at weights that are not finite")
+    names = [step.names[i] for i in frozen]
+    now, then = [step.after[i] for i in frozen], [step.before[i] for i in frozen]
+    return workbench.same_bytes(now, then, names=names, what="a frozen parameter moved", step=step.number)
+
+
+def fresh_gradient(subject: TrainedSubject, case: TrainCase) -> Evidence:
+    """Where step 1 is right and a later one is not: is it what the last gradient, both, or none would give?"""
+    return _compared(
+        workbench.stream(subject, case, remembers=True),
+        lambda step: (rival for rival, _ in step.gradient_rivals()),
+        lambda step: _of_another_gradient(step, subject, case) if step.wrong else None,
+        first=2,
+    )
+
+
+def _of_another_gradient(step: Watched, subject: TrainedSubject, case: TrainCase) -> Evidence:
+    """Watch the run once more, and keep the gradients of all its steps: large models have no room for them before."""
+    if step.number == 1:
+        return workbench.wrong_elsewise("step 1 is wrong already")
+    wrong = workbench.watch(subject, case)[-1]
+    used = next((what for rival, what in wrong.gradient_rivals() if wrong.equals(rival)), None)
+    if used is None:
+        return wrong_otherwise(wrong)
+    return agrees(wrong, (), f"the step used {used}")
+
+
+def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
+    """One call gives one update: applied twice must be distinguishable, and must not be what is seen."""
+    return _compared(workbench.stream(subject, case), lambda step: (step.applied_twice(),), _more_than_once)
+
+
+def _more_than_once(step: Watched) -> Evidence | None:
+    if step.wrong:
+        twice = step.equals(step.applied_twice())
+        return agrees(step, (), "the update is applied twice") if twice else wrong_otherwise(step)
+    if not step.clocks:
+        return None
+    name, seen, expected = step.clocks[0]
+    told = f"after step {step.number} the clock of {name} stands at {seen:g}; one update leaves {expected:g}"
+    return workbench.violation(told, blame=(name,))
+
+
+def trains(subject: TrainedSubject, case: TrainCase) -> Evidence:
+    """Where U(w, g(w), s) lowers the loss clearly, the step lowers it too."""
+    return all_fall(workbench.stream(subject, case))
+
+
+def all_fall(steps: Iterable[Watched]) -> Evidence:
+    """Once a step was to lower the loss clearly, it is not asked how clearly those after it do that lower it, too."""
+    parts, told = list[Evidence](), False
+    for step in steps:
+        seen = step.loss(step.after)
+        parts.append(workbench.agreement() if told and seen < step.loss_before else _falls(step, seen))
+        told = told or parts[-1].decisive
+    return workbench.combine(parts)
+
+
+def _falls(step: Watched, seen: float) -> Evidence:
+    start, promised = step.loss_before, seen if step.is_exact else step.loss(step.expected)
+    if not start > promised or not start - promised > step.loss_noise(start):
+        return workbench.vacuous("U does not lower the loss clearly")
+    told = f"at step {step.number} the loss goes {start:g} → {seen:g}; one simultaneous update gives {promised:g}"
+    return workbench.require(seen < start, told)
+
+
+def _nothing_frozen(subject: Any) -> str | None:
+    """Say that the user's own model, where there is one, freezes nothing: that is not ours to do."""
+    return None if subject.own is None or subject.habits.freezes else "the user's own model has no frozen parameter"
+
+
+FACES = {
+    "step.simultaneous": Face(loops_of, simultaneous),
+    "step.moves-all": Face(loops_of, moves_all),
+    "step.frozen-untouched": Face(_frozen_loops, frozen_untouched, _nothing_frozen),
+    "step.fresh-gradient": Face(loops_of, fresh_gradient),
+    "step.trains": Face(_one_batch, trains),
+    "step.loss-falls": Face(_one_batch, trains),
+}

@@ -1,0 +1,160 @@
+"""Chapter optimizer, continued: gradients of others, negated, asked for by a closure, or zeroed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gdprops.clauses.optimizer.late_group import late_group
+from gdprops.clauses.support.fed_subjects import (
+    FED,
+    FED_ALSO_BY_CLOSURES,
+    REPEATABLE,
+    SEPARABLE,
+    but_for_rounding,
+    coupled,
+    same_steps,
+    same_trajectory,
+)
+from gdprops.clauses.support.lazy import lazy
+from gdprops.model.clause import Needs, View, clause
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gdprops.clauses.support import workbench
+    from gdprops.clauses.support.optimizer_runs import Weights
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import UpdateCase
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.subject import Gradients, Run, Subject
+else:
+    workbench = lazy("gdprops.clauses.support.workbench")
+
+
+@clause(
+    id="optimizer.locality",
+    statement="A parameter's trajectory does not depend on what other, unrelated parameters are and do.",
+    source="DeepSpeed#8471: one step counter for all tensors; scratch buffers that are shared by shape.",
+    decision="Another tensor's weights and gradients changed, and a further tensor added to its group: the rest, "
+    "bytes at every step (but for rounding, where a rule of whole tensors may batch the further one with others).",
+    view=View.OPTIMIZER,
+    refuted_by=("momentum-shared-by-shape", "adam-with-one-counter", "reads-its-updated-neighbour"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, mixed=True, longest=12)),
+    needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
+)
+def locality(subject: Subject, case: UpdateCase) -> Evidence:
+    expected, changed = workbench.feed(subject, case), case.order[0] % len(case.tensors)
+    others = [i for i in range(len(case.tensors)) if i != changed]
+    if not any(workbench.differ([expected[-1][i]], [case.tensors[i]]) for i in others):
+        return workbench.vacuous("no other tensor moves")
+    names, seen = workbench.names_of(case), workbench.feed(subject, _with_other_numbers(case, changed))
+    return workbench.combine(
+        [
+            same_steps(names, seen, expected, coupled(subject, f"{names[changed]} changed"), chosen=others),
+            _unmoved_by_one_more(subject, case, expected),
+        ]
+    )
+
+
+def _unmoved_by_one_more(subject: Subject, case: UpdateCase, expected: list[Weights]) -> Evidence:
+    seen = [weights[: len(case.tensors)] for weights in workbench.feed(subject, workbench.with_one_more(case))]
+    evidence = same_steps(workbench.names_of(case), seen, expected, coupled(subject, "one more tensor"))
+    return but_for_rounding(evidence, subject, case, seen, expected, lambda given: workbench.feed(subject, given))
+
+
+def _with_other_numbers(case: UpdateCase, changed: int) -> UpdateCase:
+    """Return the case with one tensor three times as large, and its gradients turned round."""
+    tensors = tuple(workbench.array(3 * w, like=w) if i == changed else w for i, w in enumerate(case.tensors))
+    fed = tuple(tuple(_turned(g) if i == changed else g for i, g in enumerate(step)) for step in case.gradients)
+    return replace(case, tensors=tensors, gradients=fed)
+
+
+def _turned(g: Array | None) -> Array | None:
+    return None if g is None else workbench.array(1 - 3 * g, like=g)
+
+
+@clause(
+    id="optimizer.maximize",
+    statement="Maximizing J is minimizing -J, weight decay included.",
+    source="pytorch#92706 and optimizers that forget to negate a stored previous gradient.",
+    decision="maximize=True fed with g, against maximize=False fed with -g: bytes at every step.",
+    view=View.OPTIMIZER,
+    refuted_by=("maximize-turns-the-decay", "maximize-only-at-first"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, longest=12)),
+    needs=Needs(traits=(FED, REPEATABLE), option="maximize"),
+)
+def maximize(subject: Subject, case: UpdateCase) -> Evidence:
+    other = {key: value for key, value in case.plan.options.items() if key != "maximize"}
+    turned = workbench.each_gradient(case, lambda g: workbench.array(-g, like=g))
+    expected = workbench.feed(subject, case, replace(case.plan, options=other), gradients=turned)
+    seen = workbench.feed(subject, case, replace(case.plan, options={**other, "maximize": True}))
+    return same_trajectory(case, seen, expected, "maximize=True, against the negated gradients")
+
+
+@clause(
+    id="optimizer.closure",
+    statement="step(closure) evaluates the closure with gradients enabled; where a gradient is all that a step needs, "
+    "exactly once, before it moves anything, it moves as the step fed with that gradient and returns the loss.",
+    source="torch.optim documentation of step(closure); optimizers that never call it, or under no_grad.",
+    decision="What the closure saw and gave, and what step returned; the step fed with the same gradient: bytes.",
+    view=View.OPTIMIZER,
+    refuted_by=("closure-never-called", "closure-called-twice", "returns-no-loss", "closure-after-the-move"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(zeros=False)),
+    needs=Needs(traits=(FED_ALSO_BY_CLOSURES, REPEATABLE), torch=True, feature="closure"),
+)
+def closure(subject: Subject, case: UpdateCase) -> Evidence:
+    run = subject.start(case.tensors, case.plan)
+    fed = subject.traits["inputs"] != "closure"
+    seen, parts = [run.weights()], []
+    for t, gradients in enumerate(case.gradients):
+        parts.append(_called(run, seen[-1], gradients, loss=1.0 + t, once=fed, step=t + 1))
+        seen.append(run.weights())
+    if subject.traits["inputs"] == "gradient":
+        expected = workbench.feed(subject, case)
+        parts.append(same_trajectory(case, seen, expected, "step(closure), against the step fed with its gradient"))
+    return workbench.combine(parts)
+
+
+def _called(run: Run, before: Weights, gradients: Gradients, *, loss: float, once: bool, step: int) -> Evidence:
+    found: list[Sequence[Array]] = []
+    if not once:
+        run.hand_over(gradients)
+
+    def look(weights: Sequence[Array]) -> tuple[float, Gradients]:
+        found.append(weights)
+        return loss, gradients
+
+    stepped = run.step_closure(look)
+    if not found or (once and len(found) > 1):
+        return workbench.violation(f"step {step}: the closure is called {len(found)} times")
+    if once and any(a.tobytes() != b.tobytes() for a, b in zip(found[0], before, strict=True)):  # NaN is no move
+        return workbench.violation(f"step {step}: weights have moved before the closure is called")
+    if stepped.returned is None and not once:  # SAM's last loss is not the one at its weights
+        return workbench.agreement()
+    returned = f"step {step}: the closure's loss is {loss:g}, step(closure) returns {stepped.returned}"
+    return workbench.require(stepped.returned == loss, returned)
+
+
+@clause(
+    id="optimizer.zero-grad",
+    statement="zero_grad() leaves None or exact zeros on every parameter that the optimizer holds.",
+    source="torch.optim.Optimizer.zero_grad; wrappers that forward it to some groups only.",
+    decision="What stands in .grad after zero_grad(), with set_to_none True and False.",
+    view=View.OPTIMIZER,
+    refuted_by=("zeroes-the-first-group-only",),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=2, zeros=False)),
+    needs=Needs(traits=(FED_ALSO_BY_CLOSURES,), torch=True),
+)
+def zero_grad(subject: Subject, case: UpdateCase) -> Evidence:
+    run, names = subject.start(case.tensors, case.plan), workbench.names_of(case)
+    for t, gradients in enumerate(case.gradients):
+        run.step(gradients)
+        run.zero_gradients(set_to_none=bool((t + case.order[0]) % 2))
+        left = [n for n, g in zip(names, run.gradients(), strict=True) if g is not None and workbench.any_entry(g)]
+        if left:
+            return workbench.violation("zero_grad() leaves a gradient behind", blame=tuple(left))
+    return workbench.agreement()
+
+
+CLAUSES = (locality, maximize, late_group, closure, zero_grad)

@@ -1,0 +1,274 @@
+"""Chapter optimizer, continued: what hyperparameters and declarations promise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gdprops.clauses.support.fed_subjects import FED, REPEATABLE
+from gdprops.clauses.support.lazy import lazy
+from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.model.clause import Level, Needs, View, clause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from gdprops.clauses.support import workbench
+    from gdprops.clauses.support.optimizer_runs import Weights
+    from gdprops.model.case import Plan, UpdateCase
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.subject import Run, Subject
+else:
+    workbench = lazy("gdprops.clauses.support.workbench")
+
+
+@clause(
+    id="optimizer.hyperparameters-act",
+    statement="Every hyperparameter whose meaning is published changes something; a learning rate that acts when it "
+    "is given to the constructor also acts when it is changed in param_groups.",
+    source="mlx#440: SGD with momentum 0 ignores weight decay; a learning rate that is read at construction only.",
+    decision="Once per run: weight_decay, momentum, eps, every one of the betas (also as beta, beta1, …), lr_decay, "
+    "momentum_decay, amsgrad, centered and the rate, each changed in every example, the others as the user has them. "
+    "One that has changed neither weights nor state in any (of the switches amsgrad and centered: no weights) is a "
+    "violation, where at least half of the examples and ten could show it, and where 1200 steps with matrices of at "
+    "least 48 by 48 entries do not show it either: some rules wait for that. Nor calls, after every step, of the "
+    "optimizer's own further methods that read it (Sophia's update_hessian()); nor, of eps, momentum_decay and "
+    "the switches, the same steps with a decay, with another switch turned or with 'none' for any word: they may "
+    "belong to it.",
+    view=View.OPTIMIZER,
+    refuted_by=(
+        "weight-decay-ignored-without-momentum",
+        "rate-read-at-construction",
+        "decay-rate-is-a-constant",
+        "amsgrad-does-nothing",
+        "amsgrad-keeps-a-maximum-of-zero",
+    ),
+    cases=lambda domain: workbench.feeds(
+        domain, workbench.Feed(least_steps=7, most_steps=8, zeros=False, groups=False, own_rate=False, options=False)
+    ),
+    needs=Needs(traits=(FED, REPEATABLE)),
+)
+def hyperparameters_act(subject: Subject, case: UpdateCase) -> Evidence:
+    base = _played(subject, case, case.plan)
+    if not workbench.differ(base[0][-1], case.tensors):
+        return workbench.vacuous("nothing moves")
+    plans = dict(_changed(subject, case))
+    silent = [label for label, plan in plans.items() if _alike(_played_if_taken(subject, case, plan), base, label)]
+    return workbench.unanswered(silent, lambda label: _acts_elsewhere(subject, case, label, plans[label]))
+
+
+Played = tuple["list[Weights]", bytes]
+
+
+def _alike(changed: Played | None, base: Played, label: str) -> bool:
+    """Say whether a run did what the other did; of one that was refused nothing is known.
+
+    A switch is there to change the weights: a maximum that is kept and never stored is state as well.
+    """
+    if changed is None or any(map(workbench.differ, changed[0], base[0])):
+        return False
+    return label in workbench.decisions.SWITCHES or changed[1] == base[1]
+
+
+def _changed(subject: Subject, case: UpdateCase) -> Iterator[tuple[str, Plan]]:
+    """Yield every published hyperparameter with a plan in which it has another value.
+
+    Of several epsilons the first one guards a division; what the others do depends on the rule.
+    """
+    for name, value in subject.settings.items():
+        if name in workbench.decisions.ALTERNATIVES:
+            for label, others in workbench.alternatives(name, value).items():
+                if name != "eps" or label in ("eps", "eps[0]"):
+                    yield label, _with(case.plan, **{name: others[case.order[0] % len(others)]})
+    for name in workbench.decisions.SWITCHES:
+        if isinstance(subject.settings.get(name), bool):
+            yield name, _with(case.plan, **{name: not subject.settings[name]})
+    if case.plan.rates is not None and _rate_acts(subject, case):
+        yield "lr (in param_groups)", replace(case.plan, rates=tuple(rate / 2 for rate in case.plan.rates))
+
+
+def _with(plan: Plan, **changed: Any) -> Plan:
+    return replace(plan, options={**plan.options, **changed})
+
+
+def _acts_elsewhere(subject: Subject, case: UpdateCase, label: str, plan: Plan) -> bool:
+    """Say whether what was silent acts in other circumstances, asked in the order of what they cost."""
+    return (
+        (label in BELONGING and _acts_beside(subject, case, plan, label))
+        or _apart(*_both_played(subject, case, plan, calling=label.partition("[")[0]), label)
+        or _acts_later(subject, case, plan, label)
+    )
+
+
+BELONGING = ("eps", "momentum_decay", "amsgrad", "centered")
+"""Hyperparameters that may belong to others."""
+
+
+def _acts_beside(subject: Subject, case: UpdateCase, plan: Plan, label: str) -> bool:
+    """Say whether a plan changes anything with a decay (LARS divides by norms only there), or a switch turned.
+
+    AdaBelief keeps to no maximum where it rectifies. A word is a switch too: RangerVA adds its epsilon where its
+    transformer is not 'softplus'.
+    """
+    others: dict[str, Any] = {"weight_decay": workbench.decisions.ALTERNATIVES["weight_decay"][0]}
+    others |= {name: not value for name, value in subject.settings.items() if isinstance(value, bool)}
+    others |= {name: "none" for name, value in subject.settings.items() if isinstance(value, str)}
+    return any(_apart(*_both_played(subject, case, plan, {name: value}), label) for name, value in others.items())
+
+
+def _both_played(
+    subject: Subject, case: UpdateCase, plan: Plan, options: Mapping[str, Any] = {}, calling: str = ""
+) -> tuple[Played | None, Played | None]:
+    one, other = (_played_if_taken(subject, case, _with(each, **options), calling) for each in (case.plan, plan))
+    return one, other
+
+
+def _apart(one: Played | None, other: Played | None, label: str = "") -> bool:
+    """Say whether two runs that were both taken did not do the same."""
+    return one is not None and other is not None and not _alike(other, one, label)
+
+
+def _acts_later(subject: Subject, case: UpdateCase, plan: Plan, label: str) -> bool:
+    """Say whether a plan changes anything in a long run with larger matrices.
+
+    Some rules wait for so many steps, or treat small matrices as vectors. Of a run that cannot be made nothing is
+    known.
+    """
+    longer = workbench.with_a_matrix(case)
+    tensors = [workbench.enlarged(w) for w in longer.tensors]
+    gradients = workbench.each_gradient(longer, workbench.enlarged)
+    plans = [replace(each, groups=longer.plan.groups) for each in (case.plan, plan)]
+    try:
+        return _part_ways([subject.start(tensors, each) for each in plans], gradients, label)
+    except (SubjectCrash, Unsupported):
+        return True
+
+
+def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]], label: str) -> bool:
+    """Say whether two runs, fed the same gradients over and over, come to differ while their weights are finite."""
+    for t in range(workbench.decisions.LATEST_STEP):
+        for run in runs:
+            run.step(gradients[t % len(gradients)])
+        one, other = (run.weights() for run in runs)
+        if workbench.differ(one, other):
+            return bool(workbench.are_finite([*one, *other]))
+    return label not in workbench.decisions.SWITCHES and runs[0].remembered() != runs[1].remembered()
+
+
+def _rate_acts(subject: Subject, case: UpdateCase) -> bool:
+    """Say whether the constructor's learning rate acts: some rules have a schedule of their own instead."""
+    left, rates = replace(case.plan, rates=None), workbench.decisions.RATES_AT_CONSTRUCTION
+    one, other = (_played_if_taken(subject, case, _with(left, lr=rate)) for rate in rates)
+    return _apart(one, other)
+
+
+def _played_if_taken(subject: Subject, case: UpdateCase, plan: Plan, calling: str = "") -> Played | None:
+    try:
+        return _played(subject, case, plan, calling)
+    except (SubjectCrash, Unsupported):
+        return None
+
+
+def _played(subject: Subject, case: UpdateCase, plan: Plan, calling: str = "") -> Played:
+    """Return the weights at every step and what the state is at the end; ``calling``: see `Run.call_readers`."""
+    run = subject.start(case.tensors, plan)
+    seen = [run.weights()]
+    for step in case.gradients:
+        run.step(step)
+        if calling:
+            run.call_readers(calling)
+        seen.append(run.weights())
+    return seen, run.remembered()
+
+
+@clause(
+    id="optimizer.rejects-invalid",
+    statement="A hyperparameter outside its range raises before anything moves.",
+    source="torch.optim: a negative rate, decay, momentum or epsilon, or a beta of 1 or more, raises ValueError.",
+    decision="Each of them in turn: the constructor or the first step raises, or no weight moves.",
+    level=Level.RECOMMENDED,
+    view=View.OPTIMIZER,
+    refuted_by=("takes-any-rate",),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=2, options=False, zeros=False)),
+    needs=Needs(traits=(FED,), torch=True),
+)
+def rejects_invalid(subject: Subject, case: UpdateCase) -> Evidence:
+    tried = workbench.invalid(subject.settings)
+    if not tried:
+        return workbench.vacuous("its signature names no hyperparameter with a known range")
+    taken = [(name, value) for name, value in tried if _moves_with(subject, case, name, value)]
+    said = ", ".join(f"{name}={value!r}" for name, value in taken)
+    return workbench.require(not taken, f"taken, and the weights move: {said}")
+
+
+def _moves_with(subject: Subject, case: UpdateCase, name: str, value: Any) -> bool:
+    plan = replace(case.plan, options={name: value}, rates=None)
+    try:
+        seen = workbench.feed(subject, case, plan, gradients=case.gradients[:1])
+    except (SubjectCrash, Unsupported):
+        return False
+    return workbench.differ(seen[-1], seen[0])
+
+
+@clause(
+    id="optimizer.descends-by-default",
+    statement="With its default hyperparameters an optimizer does not climb |w|².",
+    source="Default arguments of released optimizers that climb for their first steps.",
+    decision="Ten steps on the gradient of ½c|w|², where |w| is at least 100 times the first step: |w|² does not grow.",
+    level=Level.RECOMMENDED,
+    view=View.OPTIMIZER,
+    refuted_by=("sgd-sign-flipped", "climbs-while-it-warms-up"),
+    cases=lambda domain: workbench.feeds(
+        domain, workbench.Feed(most_steps=2, options=False, groups=False, zeros=False)
+    ),
+    needs=Needs(traits=(FED, REPEATABLE)),
+)
+def descends_by_default(subject: Subject, case: UpdateCase) -> Evidence:
+    if subject.settings.get("maximize"):
+        return workbench.vacuous("it maximizes")
+    scale, curvature = workbench.decisions.DEFAULT_SCALES[case.order[0] % len(workbench.decisions.DEFAULT_SCALES)]
+    for softer in workbench.decisions.DEFAULT_SOFTER:
+        sizes = _sizes_along(subject, case, scale, curvature * softer)
+        if sizes:
+            break
+    else:
+        return workbench.vacuous("a first step is longer than a hundredth of the weights")
+    if sizes[-1] == sizes[0]:
+        return workbench.vacuous("nothing moved")
+    return workbench.require(sizes[-1] < sizes[0], f"|w|² goes {sizes[0]:.9g} → {sizes[1]:.9g} → … → {sizes[-1]:.9g}")
+
+
+def _sizes_along(subject: Subject, case: UpdateCase, scale: float, curvature: float) -> list[float]:
+    """Return |w|² before every step and at the end; nothing where the first step is too long to say anything."""
+    start = [workbench.array(w * scale, like=w) for w in case.tensors]
+    run, sizes = subject.start(start, replace(case.plan, rates=None)), list[float]()
+    for t in range(workbench.decisions.DEFAULT_STEPS):
+        before = run.weights()
+        sizes.append(workbench.square(before))
+        run.step([workbench.array(w * curvature, like=w) for w in before])
+        if t == 0 and not _is_small(run.weights(), before):
+            return []
+    return [*sizes, workbench.square(run.weights())]
+
+
+def _is_small(after: Weights, before: Weights) -> bool:
+    moved = workbench.square([a - b for a, b in zip(after, before, strict=True)])
+    return bool(moved * workbench.decisions.DEFAULT_DISTANCE**2 <= workbench.square(before))
+
+
+@clause(
+    id="optimizer.traits-as-declared",
+    statement="What its owner declares of a subject is what the probe measures.",
+    source="A declaration switches clauses off: a wrong one would hide a bug.",
+    decision="Every declared trait (also those that a declared rule implies) against the measurement on the probe's "
+    "own tensors and gradients; whether it holds on others, the clauses decide that it switches on.",
+    view=View.OPTIMIZER,
+    refuted_by=("declares-what-it-is-not",),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=2, options=False)),
+    needs=Needs(declared=True),
+)
+def traits_as_declared(subject: Subject, case: UpdateCase) -> Evidence:
+    return workbench.require(not subject.traits.conflicts, "; ".join(subject.traits.conflicts))
+
+
+CLAUSES = (hyperparameters_act, rejects_invalid, descends_by_default, traits_as_declared)

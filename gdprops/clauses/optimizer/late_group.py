@@ -1,0 +1,117 @@
+"""Chapter optimizer, continued: a parameter group that is added after some steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gdprops.clauses.support.fed_subjects import FED, REPEATABLE, SEPARABLE, counting_alike, same_steps
+from gdprops.clauses.support.lazy import lazy
+from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.model.clause import Needs, View, clause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gdprops.clauses.support import workbench
+    from gdprops.clauses.support.optimizer_runs import Weights
+    from gdprops.model.case import UpdateCase
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.subject import Subject
+else:
+    workbench = lazy("gdprops.clauses.support.workbench")
+
+
+@clause(
+    id="optimizer.late-group",
+    statement="A parameter group that is added after some steps moves, and as in a fresh optimizer.",
+    source="torch.optim documentation of add_param_group: layers are unfrozen as training progresses.",
+    decision="The last tensors added after two steps. Separable rules with clocks per tensor or group: bytes of a "
+    "fresh optimizer on them; otherwise each moves that would in a fresh one. Separable rules: the others move as if "
+    "nothing had been added.",
+    view=View.OPTIMIZER,
+    refuted_by=("late-groups-never-move", "late-groups-start-old"),
+    cases=lambda domain: workbench.feeds(
+        counting_alike(domain), workbench.Feed(least_steps=4, most_steps=5, groups=False)
+    ),
+    needs=Needs(traits=(FED, REPEATABLE), torch=True, groups=True),
+)
+def late_group(subject: Subject, case: UpdateCase) -> Evidence:
+    at, indices = workbench.decisions.LATE_STEP, case.plan.indices
+    cut = 1 + case.order[0] % (len(indices) - 1)
+    early, late = indices[:cut], indices[cut:]
+    rate = None if case.plan.rates is None else case.plan.rates[0]
+
+    def played(given: UpdateCase) -> list[Weights]:
+        return _with_late_group(subject, given, early, late, rate)
+
+    names, seen, fresh = workbench.names_of(case), played(case), _fresh_on(subject, case, late, rate)
+    separable = subject.traits["separability"] in SEPARABLE[1]
+    if separable and subject.traits["clock"] in ("tensor", "group"):
+        what = f"added after step {at}, against a fresh optimizer"
+        parts = [same_steps(names, seen[at:], fresh, what, chosen=late, first=at)]
+    else:
+        parts = [_moved_too(names, seen, fresh, late, lambda: played(_only(case, late)))]
+    if separable:
+        alone = workbench.feed(subject, case, replace(case.plan, groups=(early,)))
+        parts.append(same_steps(names, seen, alone, "a group was added later", chosen=early))
+    moved = workbench.differ(fresh[-1], case.tensors)
+    return workbench.combine(parts) if moved else workbench.vacuous("the added group would not move")
+
+
+def _fresh_on(subject: Subject, case: UpdateCase, late: tuple[int, ...], rate: float | None) -> list[Weights]:
+    """Feed an optimizer on the late tensors, built with a group as it is added, with its rate if that is taken."""
+    plan, gradients = replace(case.plan, groups=(late,)), case.gradients[workbench.decisions.LATE_STEP :]
+    try:
+        given = replace(plan, of_groups=() if rate is None else ({"lr": rate},))
+        return workbench.feed(subject, case, given, gradients=gradients)
+    except (SubjectCrash, Unsupported):
+        return workbench.feed(subject, case, plan, gradients=gradients)
+
+
+def _with_late_group(
+    subject: Subject, case: UpdateCase, early: tuple[int, ...], late: tuple[int, ...], rate: float | None
+) -> list[Weights]:
+    run = subject.start(case.tensors, replace(case.plan, groups=(early,)))
+    seen = [run.weights()]
+    for t, step in enumerate(case.gradients):
+        if t == workbench.decisions.LATE_STEP:
+            run.add_group(late, rate)
+        there = t >= workbench.decisions.LATE_STEP
+        run.step([g if there or i in early else None for i, g in enumerate(step)])
+        seen.append(run.weights())
+    return seen
+
+
+def _moved_too(
+    names: Sequence[str],
+    seen: Sequence[Weights],
+    fresh: Sequence[Weights],
+    late: Sequence[int],
+    only_late: Callable[[], list[Weights]],
+) -> Evidence:
+    """Ask that all late tensors move that go far in a fresh optimizer.
+
+    One that does not, because a norm over all gradients leaves it nothing, moves where only the late ones have any. Of
+    a way of few ulps a norm that remembers leaves nothing either.
+    """
+    still = [i for i in late if any(workbench.far_apart(w[i], fresh[0][i]) for w in fresh) and not _moves(seen, i)]
+    if still:
+        again = only_late()
+        still = [i for i in still if not _moves(again, i)]
+    blame = tuple(names[i] for i in still)
+    return workbench.violation("added later, it never moves", blame=blame) if still else workbench.agreement()
+
+
+def _only(case: UpdateCase, late: Sequence[int]) -> UpdateCase:
+    """Return a case in which the others have no gradients once the late tensors are there."""
+    at = workbench.decisions.LATE_STEP
+    fed = [
+        tuple(g if t < at or i in late else None for i, g in enumerate(step)) for t, step in enumerate(case.gradients)
+    ]
+    return replace(case, gradients=tuple(fed))
+
+
+def _moves(seen: Sequence[Weights], i: int) -> bool:
+    """Say whether a tensor is ever elsewhere than at first: it may come back."""
+    return any(workbench.differ([weights[i]], [seen[0][i]]) for weights in seen)

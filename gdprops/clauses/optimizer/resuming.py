@@ -1,0 +1,138 @@
+"""Chapter optimizer, continued: saved state in files, and of parameters of low precision."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gdprops.clauses.support.fed_subjects import FED, FED_ALSO_BY_CLOSURES, REPEATABLE, same_trajectory
+from gdprops.clauses.support.lazy import lazy
+from gdprops.errors import SubjectCrash
+from gdprops.model.clause import Level, Needs, View, clause
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gdprops.clauses.support import workbench
+    from gdprops.clauses.support.optimizer_runs import Weights
+    from gdprops.model.case import UpdateCase
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.subject import Run, Subject
+else:
+    workbench = lazy("gdprops.clauses.support.workbench")
+
+RESUMED = 2
+"""The last steps, which a run takes after it was saved."""
+
+
+@clause(
+    id="optimizer.resume",
+    statement="State saved after a step and loaded into a fresh optimizer on copies of the weights continues exactly, "
+    "a changed learning rate included.",
+    source="apex#766: param_groups detached after load; Megatron-LM#5976: counters advanced by a synthetic step.",
+    decision="At least two more steps with and without the interruption, fed the same gradients, the rate halved in "
+    "param_groups before the last of them: bytes at every step. "
+    "Where loading casts state, because its dtype is not its parameter's, the parameters are float32 "
+    "(optimizer.resume-low-precision is about the cast). A rule with a random generator of its own is compared where "
+    "two runs agree.",
+    view=View.OPTIMIZER,
+    refuted_by=(
+        "momentum-kept-on-self",
+        "clock-kept-on-self",
+        "generator-kept-on-self",
+        "loading-takes-a-step",
+        "steps-old-groups",
+        "shows-old-groups",
+    ),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=3, most_steps=4, longest=100)),
+    needs=Needs(traits=(FED_ALSO_BY_CLOSURES, ("randomness", ("none", "private")))),
+)
+def resume(subject: Subject, case: UpdateCase) -> Evidence:
+    return _resumes(subject, case, "resumed from its saved state", cast=False)
+
+
+@clause(
+    id="optimizer.resume-weights-only",
+    statement="The saved state survives a file that is read with weights_only=True.",
+    source="torch.load reads nothing else by default since 2.6: strings, tensors and numbers, no classes.",
+    decision="As optimizer.resume, through torch.save and torch.load(weights_only=True).",
+    level=Level.RECOMMENDED,
+    view=View.OPTIMIZER,
+    refuted_by=("saves-objects", "momentum-kept-on-self"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=3, most_steps=4)),
+    needs=Needs(traits=(FED_ALSO_BY_CLOSURES, REPEATABLE), torch=True),
+)
+def resume_weights_only(subject: Subject, case: UpdateCase) -> Evidence:
+    try:
+        return _resumes(subject, case, "resumed from a file read with weights_only=True", through_file=True, cast=False)
+    except SubjectCrash as crash:
+        return workbench.violation(f"{crash.doing} does not work: {type(crash.error).__name__}: {crash.error}")
+
+
+@clause(
+    id="optimizer.resume-low-precision",
+    statement="State of bfloat16 parameters that is kept in a higher precision is loaded in that precision.",
+    source="pytorch#43706, #74424: load_state_dict casts every floating-point state to the parameter's dtype.",
+    decision="As optimizer.resume, on bfloat16 parameters; and every number that is kept of a parameter has the same "
+    "dtype once it is loaded: a clock in bfloat16 stands still at 256.",
+    level=Level.RECOMMENDED,
+    view=View.OPTIMIZER,
+    refuted_by=("keeps-its-mean-in-float32", "keeps-its-clock-in-float32"),
+    cases=lambda domain: workbench.feeds(
+        domain, workbench.Feed(least_steps=4, most_steps=5, options=False, unusual=False)
+    ),
+    needs=Needs(traits=(FED, REPEATABLE), torch=True, feature="bfloat16"),
+)
+def resume_low_precision(subject: Subject, case: UpdateCase) -> Evidence:
+    low = replace(case, plan=replace(case.plan, dtype="bfloat16"))
+    elsewhere = replace(low, plan=replace(low.plan, seed=low.plan.seed + 1))
+    if workbench.differ(workbench.feed(subject, low)[-1], workbench.feed(subject, elsewhere)[-1]):
+        return workbench.vacuous("it draws random numbers where it rounds to bfloat16")
+    evidence = _resumes(subject, low, "bfloat16 parameters, resumed from saved state")
+    casts = "" if evidence.violated else _until_saved(subject, low).cast_on_loading()
+    return workbench.violation(f"bfloat16 parameters: loading casts {casts}") if casts else evidence
+
+
+def _resumes(
+    subject: Subject, case: UpdateCase, what: str, *, through_file: bool = False, cast: bool = True
+) -> Evidence:
+    """Compare with and without the interruption; ``cast`` False: in float32 where loading casts what was saved."""
+    run = _until_saved(subject, case)
+    expected = _to_the_end(run, case)
+    casts = "" if cast else run.cast_on_loading()
+    if casts and not case.plan.dtype:
+        single = replace(case, plan=replace(case.plan, dtype="float32"))
+        return _resumes(subject, single, what, through_file=through_file, cast=False)
+    if casts:
+        return workbench.vacuous(f"loading casts {casts}")
+    if subject.traits["randomness"] == "private" and not _repeats(subject, case, expected):
+        return workbench.vacuous("its own random numbers are others in every run")
+    saved = _until_saved(subject, case)
+    seen = [saved.weights(), *_to_the_end(saved.resumed(through_file=through_file), case)[1:]]
+    return same_trajectory(case, seen, expected, what)
+
+
+def _repeats(subject: Subject, case: UpdateCase, expected: Sequence[Weights]) -> bool:
+    """Say whether a second run ends where the first did: its generator is seeded anew by the constructor."""
+    again = _to_the_end(_until_saved(subject, case), case)
+    return not workbench.differ(again[-1], expected[-1])
+
+
+def _until_saved(subject: Subject, case: UpdateCase) -> Run:
+    """Step until the last gradients, and halve the rate."""
+    run = subject.start(case.tensors, case.plan)
+    for gradients in case.gradients[:-RESUMED]:
+        run.step(gradients)
+    run.scale_rate(0.5)
+    return run
+
+
+def _to_the_end(run: Run, case: UpdateCase) -> list[Weights]:
+    """Return the weights before and after every step that is left; before the last one a scheduler halves the rate."""
+    *first, last = case.gradients[-RESUMED:]
+    seen = workbench.feed_on(run, first)
+    run.scale_rate(0.5)
+    return [*seen, *workbench.feed_on(run, [last])[1:]]
+
+
+CLAUSES = (resume, resume_weights_only, resume_low_precision)

@@ -1,0 +1,223 @@
+"""Chapter step, continued: how far a step goes, and what that does to the loss."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from gdprops.clauses.support.fed_subjects import FED, REPEATABLE
+from gdprops.clauses.support.lazy import lazy
+from gdprops.model.clause import Level, Needs, View, clause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gdprops.clauses.support import workbench
+    from gdprops.clauses.support.optimizer_runs import Weights
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import TrainCase, UpdateCase
+    from gdprops.model.domain import Domain
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.subject import Gradients, Subject
+    from gdprops.strategies.training_loops import Loop
+else:
+    workbench = lazy("gdprops.clauses.support.workbench")
+
+DOUBLE = ("dtypes", ("float64",))
+LINEAR = ("lr_response", ("linear",))
+
+
+@clause(
+    id="step.linear-in-lr",
+    statement="From the same weights, state and gradient, c times the learning rate gives c times the displacement.",
+    source="A large rate is one large simultaneous step: 1.0 moves every layer by 100 times what 0.01 moves it.",
+    decision="c in {2, 8, 10, 100}; allowed: c ulp of w, and the rule's own few roundings of terms as large as the "
+    "tensor's largest step so far.",
+    view=View.OPTIMIZER,
+    refuted_by=("rate-clipped-at-one", "sgd-with-rate-squared"),
+    cases=lambda domain: workbench.feeds(_linear(domain), workbench.Feed(own_rate=False)),
+    needs=Needs(traits=(FED, REPEATABLE, LINEAR), rate=True),
+    claim=True,
+)
+def linear_in_lr(subject: Subject, case: UpdateCase) -> Evidence:
+    before, once, slow, sizes = _last_step(subject, case, 1.0)
+    _, times, fast, _ = _last_step(subject, case, case.factor)
+    ratios = [case.factor if not a or b is None else b / a for a, b in zip(slow, fast, strict=True)]
+    moved = [b - a for a, b in zip(before, once, strict=True)]
+    expected = [w + c * d for w, c, d in zip(before, ratios, moved, strict=True)]
+    parts = zip(before, sizes, ratios, strict=True)
+    allowed = [_linear_allowance(w, size, c, case.precision) for w, size, c in parts]
+    rivals = [once, [w + c * d / 2 for w, c, d in zip(before, ratios, moved, strict=True)]]
+    what = f"c = {case.factor:g}"
+    return workbench.compare(
+        times, expected, names=workbench.names_of(case), allowed=allowed, start=before, rivals=rivals, what=what
+    )
+
+
+def _linear(domain: Domain) -> Domain:
+    """Return the domain without the options that bend the answer to the rate (none where a rule is declared)."""
+    kept = {key: value for key, value in domain.options.items() if key not in domain.nonlinear}
+    return replace(domain, options=kept)
+
+
+def _last_step(
+    subject: Subject, case: UpdateCase, factor: float
+) -> tuple[Weights, Weights, list[float | None], list[float]]:
+    """Return the weights before and after the last step, its rates (a float32 store rounds them), the largest steps."""
+    run = subject.start(case.tensors, case.plan)
+    seen = [run.weights()]
+    for t, gradients in enumerate(case.gradients, start=1):
+        if t == len(case.gradients):
+            run.scale_rate(factor)
+        rates = run.rates()
+        run.step(gradients)
+        seen.append(run.weights())
+    sizes = [max(float(abs(b[i] - a[i]).max(initial=0.0)) for a, b in pairwise(seen)) for i in range(len(case.tensors))]
+    return seen[-2], seen[-1], rates, sizes
+
+
+def _linear_allowance(w: Array, size: float, c: float, precision: int) -> Array:
+    """The difference w' - w carries the rounding of w', c times over; the rule rounds its displacement a few times.
+
+    The terms of a displacement may cancel: each is as large as one of the tensor's steps, of ``size`` at most.
+    """
+    u = workbench.decisions.unit(precision)
+    return (c + 1) * workbench.decisions.ULP * u * (abs(w) + size) + workbench.decisions.RULE_ROUNDING * u * c * size
+
+
+@clause(
+    id="step.descends",
+    statement="For a small enough learning rate one step lowers the loss.",
+    source="J(w - ηg) = J(w) - η|g|² + O(η²); Armijo, 1966.",
+    decision="The oracle picks the largest rate whose step along the rule's own first direction satisfies "
+    "Armijo's condition "
+    "with a fall of four roundings of J; the subject's step at that rate must lower J. A step whose weights are not "
+    "finite at that rate's scale nor at a vanishing one lowers nothing, one tensor's gradient set to zero included.",
+    view=View.OPTIMIZER,
+    refuted_by=("sgd-sign-flipped", "divides-by-a-root-of-zero"),
+    cases=lambda domain: workbench.loops(
+        domain, workbench.Loop(least_steps=1, most_steps=1, groups=False, own_rate=False, double=True)
+    ),
+    needs=Needs(traits=(FED, REPEATABLE, LINEAR, DOUBLE), rate=True),
+    claim=True,
+)
+def descends(subject: Subject, case: TrainCase) -> Evidence:
+    if lost := _never_finite(subject, case):
+        return lost
+    rate = _descending_rate(subject, case)
+    if isinstance(rate, str):
+        return workbench.vacuous(rate)
+    losses = _losses(subject, case, rate)
+    return workbench.require(losses[1] < losses[0], f"at η = {rate:g} the loss goes {_shown(losses)}")
+
+
+def _never_finite(subject: Subject, case: TrainCase) -> Evidence | None:
+    """Return a violation where the first step loses finite weights at the case's rate and at a vanishing one."""
+    gradients = workbench.oracle(case, case.tensors, 0)
+    if not workbench.are_finite(g for g in gradients if g is not None):
+        return None
+    own = (case.plan.rates or (1.0,))[0]
+    rates = (own, own * workbench.decisions.VANISHING_RATE)
+    for fed, said in _with_a_dead_tensor(case, gradients):
+        if not any(workbench.are_finite(_stepped(subject, _at_rate(case, rate), fed)) for rate in rates):
+            tried = " and at η = ".join(f"{rate:g}" for rate in rates)
+            return workbench.require(False, f"at η = {tried} the first step ends at weights that are not finite{said}")
+    return None
+
+
+def _with_a_dead_tensor(case: TrainCase, gradients: Gradients) -> Iterator[tuple[Gradients, str]]:
+    """Yield the gradients, and the same as if the first tensor that has one were dead; some are never zero."""
+    alive = [i for i, g in enumerate(gradients) if g is not None and g.any()]
+    if alive:
+        yield gradients, ""
+    if len(alive) > 1:
+        dead = [g * 0 if i == alive[0] and g is not None else g for i, g in enumerate(gradients)]
+        yield dead, f" (the gradient of {case.network.names[alive[0]]} set to zero)"
+
+
+def _stepped(subject: Subject, case: TrainCase, gradients: Gradients) -> Weights:
+    run = subject.start(case.tensors, case.plan)
+    run.step(gradients)
+    return run.weights()
+
+
+def _at_rate(case: TrainCase, rate: float) -> TrainCase:
+    return replace(case, plan=replace(case.plan, rates=(rate,) * len(case.plan.groups)))
+
+
+def _descending_rate(subject: Subject, case: TrainCase) -> float | str:
+    """Return the largest rate at which the rule's first step descends, or why there is none.
+
+    A plain rule's direction is -g itself.
+    """
+    g = workbench.oracle(case, case.tensors, 0)
+    zeros = [w * 0 for w in case.tensors]
+    if subject.rule == "sgd" or subject.traits.plain == "yes":
+        direction, unit = [z if x is None else -x for x, z in zip(g, zeros, strict=True)], 1.0
+    else:
+        stepped, unit = _stepped(subject, case, g), (case.plan.rates or (1.0,))[0]
+        direction = [b - a for a, b in zip(case.tensors, stepped, strict=True)]
+    slope = sum(float((x * d).sum()) for x, d in zip(g, direction, strict=True) if x is not None)
+    if slope > 0:
+        return "the rule's own first step climbs: <g, w' - w> is positive"
+    share = workbench.armijo_rate(case, case.tensors, direction, slope)
+    return "no rate lowers the loss clearly along the rule's first step" if share is None else share * unit
+
+
+def _losses(subject: Subject, case: TrainCase, rate: float) -> list[float]:
+    seen, _ = workbench.train(subject, _at_rate(case, rate))
+    return workbench.losses_along(case, seen)
+
+
+def _shown(losses: Sequence[float]) -> str:
+    return " → ".join(f"{loss:.17g}" for loss in losses)
+
+
+@clause(
+    id="step.trains",
+    statement="On one fixed batch plain gradient descent at a small enough rate lowers the loss at every step.",
+    source="Armijo's condition at every step of the loop.",
+    decision="The oracle picks a rate at which its own trajectory satisfies Armijo's condition at each of 3 to 5 "
+    "steps.",
+    view=View.OPTIMIZER,
+    refuted_by=("sgd-climbs-after-a-while", "sgd-sign-flipped", "climbs"),
+    cases=lambda domain: workbench.loops(domain, LOOP_ON_ONE_BATCH()),
+    needs=Needs(traits=(FED, DOUBLE), plain=True, rate=True),
+    claim=True,
+)
+def trains(subject: Subject, case: TrainCase) -> Evidence:
+    rate = workbench.training_rate(case)
+    if rate is None:
+        return workbench.vacuous("no rate lowers the loss clearly at every step")
+    losses = _losses(subject, case, rate)
+    falls = all(after < before for before, after in pairwise(losses))
+    return workbench.require(falls, f"at η = {rate:g} the loss goes {_shown(losses)}")
+
+
+def LOOP_ON_ONE_BATCH() -> Loop:  # noqa: N802 - a constant that loads its class late
+    return workbench.Loop(least_steps=3, most_steps=4, groups=False, own_rate=False, same_batch=True, double=True)
+
+
+@clause(
+    id="step.loss-falls",
+    statement="On one fixed batch a short loop at a small rate ends with a lower loss than it began with.",
+    source="What every training loop is for; momentum and Adam may rise in between.",
+    decision="At 1/16 of the largest rate whose first step satisfies Armijo's condition, over 3 to 4 steps: last "
+    "< first.",
+    level=Level.RECOMMENDED,
+    view=View.OPTIMIZER,
+    refuted_by=("adam-climbs-after-a-while",),
+    cases=lambda domain: workbench.loops(domain, LOOP_ON_ONE_BATCH()),
+    needs=Needs(traits=(FED, REPEATABLE, LINEAR, DOUBLE), plain=False, rate=True),
+)
+def loss_falls(subject: Subject, case: TrainCase) -> Evidence:
+    largest = _descending_rate(subject, case)
+    if isinstance(largest, str):
+        return workbench.vacuous(largest)
+    rate = largest * workbench.decisions.LOOP_SHARE
+    losses = _losses(subject, case, rate)
+    return workbench.require(losses[-1] < losses[0], f"at η = {rate:g} the loss goes {_shown(losses)}")
+
+
+CLAUSES = (linear_in_lr, descends, trains, loss_falls)

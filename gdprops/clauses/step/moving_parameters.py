@@ -1,0 +1,127 @@
+"""Chapter step, continued: who moves, and who does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gdprops.clauses.support.fed_subjects import FED, REPEATABLE, SEPARABLE, same_steps
+from gdprops.clauses.support.lazy import lazy
+from gdprops.model.clause import Needs, View, clause
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gdprops.clauses.support import workbench
+    from gdprops.clauses.support.optimizer_runs import Weights
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import UpdateCase
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.subject import Subject
+else:
+    workbench = lazy("gdprops.clauses.support.workbench")
+
+
+@clause(
+    id="step.moves-all",
+    statement="A parameter moves if and only if the rule moves it: all of them in one step, none later.",
+    source="accelerate#2665: the optimizer holds other tensors than the model; pytorch#110454: a loop returns early.",
+    decision="Entry by entry, against w - η g where the rule is declared, else against the same optimizer on that "
+    "tensor alone (flattened for element-wise rules). Entries whose displacement is below 4 ulp are undecided. Of a "
+    "training step: what its optimizer does not hold is meant to rest, unless it holds nothing of the model.",
+    view=View.OPTIMIZER,
+    refuted_by=(
+        "skips-vectors",
+        "moves-one-tensor-per-step",
+        "sgd-forgets-the-last",
+        "stops-at-a-dead-tensor",
+        "moves-dead-entries",
+        "holds-other-tensors",
+        "rule-forgets-the-last",
+        "trains-a-copy",
+        "forgets-the-first-layer",
+        "decays-the-unused",
+        "hooks-share-the-last-part",
+    ),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(own_rate=False, longest=12)),
+    needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
+    claim=True,
+)
+def moves_all(subject: Subject, case: UpdateCase) -> Evidence:
+    seen = workbench.feed(subject, case)
+    expected = (
+        _by_the_rule(subject, case, seen) if subject.rule == "sgd" and not case.plan.options else _alone(subject, case)
+    )
+    return workbench.combine(_moved_alike(case, seen[t - 1], seen[t], expected[t], t) for t in range(1, len(seen)))
+
+
+Stops = dict[int, list[tuple["Array", "Array"]]]
+"""For each step, every tensor's expected weights before and after it."""
+
+
+def _by_the_rule(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Stops:
+    rates = workbench.effective_rates(subject, case.plan, subject.start(case.tensors, case.plan))
+    found: Stops = {}
+    for t, step in enumerate(case.gradients, start=1):
+        pairs = zip(seen[t - 1], step, rates, strict=True)
+        found[t] = [(w, w if g is None else w - w.dtype.type(eta) * g) for w, g, eta in pairs]
+    return found
+
+
+def _alone(subject: Subject, case: UpdateCase) -> Stops:
+    flattened = subject.traits["separability"] == "element" and subject.traits.accepts("shapes", "1")
+    ways = [
+        workbench.feed_alone(subject, w, [step[i] for step in case.gradients], case.plan, i, flattened=flattened)
+        for i, w in enumerate(case.tensors)
+    ]
+    return {t: [(way[t - 1], way[t]) for way in ways] for t in range(1, len(case.gradients) + 1)}
+
+
+def _moved_alike(
+    case: UpdateCase, before: Weights, after: Weights, expected: Sequence[tuple[Array, Array]], step: int
+) -> Evidence:
+    """Compare who moved, not how far."""
+    stops = zip(before, after, expected, strict=True)
+    pairs = [_who_moved(b, a, w, e, case.precision) for b, a, (w, e) in stops]
+    did, should = [d for d, _ in pairs], [s for _, s in pairs]
+    names, what = workbench.names_of(case), "1 means that an entry moves"
+    found = workbench.compare(did, should, names=names, step=step, what=what)
+    moves = any(s.any() for s in should)
+    return found if found.violated or moves else workbench.vacuous("the rule moves nothing here")
+
+
+def _who_moved(before: Array, after: Array, w: Array, expected: Array, precision: int) -> tuple[Array, Array]:
+    """Return who moved and who should, as 0 and 1; what hardly moves, and hardly should, is undecided: 0 and 0."""
+    ulp = workbench.decisions.ULP * workbench.decisions.unit(precision)
+    reach = abs(expected - w).max(initial=0.0)  # a sum that cancels to 0 in one order is an ulp of its terms in another
+    least = workbench.decisions.UNDECIDED_MOVE * ulp * (abs(w) + reach)
+    clear = (abs(expected - w) >= least) | (abs(after - before) >= least)
+    return ((after != before) & clear) * 1, ((expected != w) & clear) * 1
+
+
+@clause(
+    id="step.frozen-untouched",
+    statement="A parameter with requires_grad=False is byte for byte what it was, and the others move as if it were "
+    "not there.",
+    source="ocannl#673: frozen parameters decay at every step and enter the global norm.",
+    decision="Bytes of the frozen tensor; the others against a run without it: bytes at every step.",
+    view=View.OPTIMIZER,
+    refuted_by=("decays-frozen-parameters", "frozen-enter-the-norm", "decays-the-frozen"),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(frozen=True)),
+    needs=Needs(traits=(FED, REPEATABLE), torch=True, frozen=True),
+)
+def frozen_untouched(subject: Subject, case: UpdateCase) -> Evidence:
+    (frozen,) = case.plan.frozen
+    fed = [[None if i == frozen else g for i, g in enumerate(step)] for step in case.gradients]
+    names, seen = workbench.names_of(case), workbench.feed(subject, case, gradients=fed)
+    without = [tuple(i for i in group if i != frozen) for group in case.plan.groups]
+    kept = [k for k, group in enumerate(without) if group]
+    if len(kept) < len(without):
+        return workbench.vacuous("the frozen parameter is a group of its own: without it there is one group less")
+    rates = None if case.plan.rates is None else tuple(case.plan.rates[k] for k in kept)
+    plan = replace(case.plan, groups=tuple(without[k] for k in kept), rates=rates, frozen=frozenset())
+    expected = workbench.feed(subject, case, plan, gradients=fed)
+    hypothetical = case.gradients[0][frozen]
+    if hypothetical is None or not hypothetical.any() or not workbench.differ(expected[-1], case.tensors):
+        return workbench.vacuous("the frozen parameter would not have moved")
+    return same_steps(names, seen, expected, f"{names[frozen]} is frozen")

@@ -1,0 +1,295 @@
+"""Chapter step: moving in all dimensions at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gdprops.clauses.step.moving_parameters import frozen_untouched, moves_all
+from gdprops.clauses.support.fed_subjects import FED, REPEATABLE, SEPARABLE, but_for_rounding, moving
+from gdprops.clauses.support.independent_copies import copies_agree
+from gdprops.clauses.support.lazy import lazy
+from gdprops.errors import Unsupported
+from gdprops.model.clause import Level, Needs, View, clause
+from gdprops.model.wording import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gdprops.clauses.support import workbench
+    from gdprops.clauses.support.optimizer_runs import Weights
+    from gdprops.model.case import TrainCase, UpdateCase
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.subject import Gradients, Look, Subject
+else:
+    workbench = lazy("gdprops.clauses.support.workbench")
+
+
+@clause(
+    id="step.simultaneous",
+    statement="One step equals U(w, g(w), s) with every gradient at the weights that the forward pass remembered.",
+    source="Gradient descent; data-science-from-scratch#31 and many courses adjust one layer before the next "
+    "one looks.",
+    decision="An optimizer: each tensor stepped by an independent copy on the frozen gradients equals the joint step, "
+    "and step(closure), whose closure looks at the current weights, equals the step fed with g(w), as long as |g|² "
+    "does not overflow. Identical inputs: ==, and to rounding where a rule of whole tensors may take several of one "
+    "shape at once.",
+    view=View.OPTIMIZER,
+    refuted_by=(
+        "looks-again-for-each-tensor",
+        "moves-before-it-looks",
+        "reads-its-updated-neighbour",
+        "last-tensor-moves-first",
+        "looks-at-its-first-closure-only",
+        "rule-reads-its-updated-neighbour",
+        "last-layer-first",
+        "writes-before-backward",
+        "layer-by-layer",
+        "layer-by-layer-slowly",
+        "clears-its-state",
+        "makes-a-new-optimizer",
+        "second-half-looks-late",
+        "biases-after-weights",
+        "weight-by-weight",
+        "backprops-through-moved-weights",
+        "decays-before-it-looks",
+        "decays-the-moved-weights",
+        "moves-by-its-updated-neighbour",
+        "counts-once-per-tensor",
+        "counts-one-ahead",
+        "averages-in-copies",
+        "forgets-the-decay",
+        "deposits-the-first-twice",
+    ),
+    cases=lambda domain: workbench.loops(domain, workbench.Loop(options=True, longest=12)),
+    needs=Needs(traits=(FED, REPEATABLE)),
+    claim=True,
+)
+def simultaneous(subject: Subject, case: TrainCase) -> Evidence:
+    seen, fed = workbench.train(subject, case)
+    if not fed:
+        return workbench.vacuous("|g|² overflows at the first step")
+    parts = [_closure_agrees(subject, case, seen, fed)] if subject.traits["inputs"] != "loss" else []
+    if subject.traits["separability"] in SEPARABLE[1]:
+        parts.append(copies_agree(subject, case, seen, fed))
+    return workbench.combine(parts)
+
+
+def _closure_agrees(subject: Subject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]) -> Evidence:
+    """Step with a closure that looks at the weights as they are whenever it is called."""
+    run, parts = subject.start(case.tensors, case.plan), []
+    names, rival = case.network.names, _sweep_rival(subject, case, seen[1], fed[0])
+    for t in range(len(fed)):
+        try:
+            run.step_closure(_look(case, t))
+        except Unsupported as reason:
+            return workbench.vacuous(str(reason))
+        evidence = workbench.compare(
+            run.weights(),
+            seen[t + 1],
+            names=names,
+            start=seen[t],
+            rivals=rival if t == 0 else [],
+            step=t + 1,
+            what="step(closure), against the step fed with g(w)",
+        )
+        parts.append(evidence if (t == 0 and rival) or evidence.violated else workbench.vacuous(""))
+    return workbench.combine(parts)
+
+
+def _look(case: TrainCase, t: int) -> Look:
+    return lambda weights: (workbench.loss_of(case, weights, t), workbench.oracle(case, weights, t))
+
+
+def _sweep_rival(subject: Subject, case: TrainCase, stepped: Weights, fed: Gradients) -> list[Weights]:
+    """Return the weights after a first step that moves the last layer and then looks again for the others.
+
+    An empty list where the squares of what it would see overflow.
+    """
+    last = case.network.layers[-1]
+    own = {last.weight, last.bias}
+    moved = [stepped[i] if i in own else w for i, w in enumerate(case.tensors)]
+    again = workbench.oracle(case, moved, 0)
+    mixed = [fed[i] if i in own else g for i, g in enumerate(again)]
+    if not workbench.has_finite_norm(mixed):
+        return []
+    run = subject.start(case.tensors, case.plan)
+    run.step(mixed)
+    return [run.weights()]
+
+
+@clause(
+    id="step.plain",
+    statement="Plain gradient descent moves every weight by exactly -η g, at every step.",
+    source="w' = w - η ∇J(w); transformers#14539 decayed the already moved weights.",
+    decision="Where w - η g is exact in the case's precision: ==. Else one ulp of each term. Every step starts from "
+    "the weights seen before it, as long as |g|² does not overflow.",
+    view=View.OPTIMIZER,
+    refuted_by=(
+        "sgd-doubles-the-step",
+        "sgd-decays-moved-weights",
+        "sgd-off-by-one-millionth",
+        "sgd-forgets-the-last",
+        "sgd-one-entry-off-by-one-millionth",
+        "sgd-sign-flipped",
+        "sgd-climbs-after-a-while",
+        "sgd-with-rate-squared",
+        "only-the-first-group-moves",
+        "rule-decays-moved-weights",
+        "sgd-with-hidden-momentum",
+        "sgd-clips-the-norm",
+        "sgd-switches-late",
+    ),
+    cases=lambda domain: workbench.loops(domain, workbench.Loop(longest=100)),
+    needs=Needs(traits=(FED,), plain=True),
+    claim=True,
+)
+def plain(subject: Subject, case: TrainCase) -> Evidence:
+    run = subject.start(case.tensors, case.plan)
+    rates, parts = workbench.effective_rates(subject, case.plan, run), []
+    for t in range(len(case.batches)):
+        before = run.weights()
+        gradients = workbench.oracle(case, before, t)
+        if not workbench.has_finite_norm(gradients):
+            break
+        run.step(gradients)
+        parts.append(
+            workbench.plain_evidence(
+                before,
+                run.weights(),
+                gradients,
+                rates,
+                names=case.network.names,
+                precision=case.precision,
+                step=t + 1,
+            )
+        )
+    return workbench.combine(parts)
+
+
+@clause(
+    id="step.apply-order",
+    statement="The frozen gradients may be applied block by block, in any order.",
+    source="A simultaneous update is one assignment per parameter; their order is not part of it.",
+    decision="One optimizer per block of tensors, all alive at once and taking turns: == to the joint step; rules of "
+    "whole tensors may take several of one shape at once: the same but for rounding.",
+    view=View.OPTIMIZER,
+    refuted_by=(
+        "momentum-shared-by-shape",
+        "adam-with-one-counter",
+        "rule-with-one-counter",
+        "sgd-clips-the-norm",
+    ),
+    cases=lambda domain: workbench.feeds(domain),
+    needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
+    claim=True,
+)
+def apply_order(subject: Subject, case: UpdateCase) -> Evidence:
+    joint, order = workbench.feed(subject, case), sorted(range(len(case.tensors)), key=lambda i: case.order[i])
+    odd = [i for i in order if case.order[i] % 2]
+    blocks = [block for block in ([i for i in order if i not in odd], *([i] for i in odd)) if block]
+    blocks = blocks if len(blocks) > 1 else [[i] for i in order]
+    if moving(case, joint) < 2:
+        return workbench.vacuous("fewer than two tensors move")
+
+    def apart(given: UpdateCase) -> list[Weights]:
+        return workbench.feed_blocks(subject, given, blocks)
+
+    expected, names = apart(case), workbench.names_of(case)
+    evidence = workbench.combine(
+        workbench.compare(s, e, names=names, start=joint[max(t - 1, 0)], step=t, what="joint, against block by block")
+        for t, (s, e) in enumerate(zip(joint, expected, strict=True))
+    )
+    return but_for_rounding(evidence, subject, case, joint, expected, apart)
+
+
+@clause(
+    id="step.cost",
+    statement="A step costs one gradient evaluation, whatever the number of layers.",
+    source="One backward pass gives every partial derivative; a sweep needs one look per layer.",
+    decision="step(closure) calls its closure exactly once.",
+    level=Level.RECOMMENDED,
+    view=View.OPTIMIZER,
+    refuted_by=("looks-again-for-each-tensor", "last-tensor-moves-first", "looks-at-its-first-closure-only"),
+    cases=lambda domain: workbench.loops(domain),
+    needs=Needs(traits=(FED,), torch=True),
+    claim=True,
+)
+def cost(subject: Subject, case: TrainCase) -> Evidence:
+    run = subject.start(case.tensors, case.plan)
+    try:
+        looks = [run.step_closure(_look(case, t)).looks for t in range(len(case.batches))]
+    except Unsupported as reason:
+        return workbench.vacuous(f"an optimizer without a closure looks once by construction: {reason}")
+    where = f"{plural(len(looks), 'step')} over {plural(len(case.network.layers), 'layer')}"
+    return workbench.require(set(looks) == {1}, f"{', '.join(map(str, looks))} looks in {where}")
+
+
+@clause(
+    id="step.fresh-gradient",
+    statement="Step t uses the gradient of step t: not the last one's, nor both, nor none.",
+    source="llm.c#548: the gradients of the first step deposited twice; a missing zero_grad.",
+    decision="A plain rule: where step 1 is right and a later step is not, against w - η g; the stale gradient, "
+    "the sum "
+    "and zero must be distinguishable. Others: the second step must answer to another second gradient, where it "
+    "answers to any.",
+    view=View.OPTIMIZER,
+    refuted_by=(
+        "sgd-with-stale-gradients",
+        "sgd-adds-the-last-gradient",
+        "adam-with-stale-gradients",
+        "rule-adds-the-last-gradient",
+        "sgd-with-hidden-momentum",
+        "never-zeroes",
+        "steps-before-backward",
+    ),
+    cases=lambda domain: workbench.feeds(domain, workbench.Feed(options=False, zeros=False)),
+    needs=Needs(traits=(FED, REPEATABLE)),
+)
+def fresh_gradient(subject: Subject, case: UpdateCase) -> Evidence:
+    if subject.rule == "sgd" or subject.traits.plain == "yes":
+        return _fresh_by_the_rule(subject, case)
+    seen = workbench.feed(subject, case)
+    if not workbench.differ(seen[2], seen[1]):
+        return workbench.vacuous("the second step moves nothing")
+    first, second, ends = case.gradients[0], case.gradients[1], seen[2]
+    if any(workbench.differ(ends, _after(subject, case, first, other)) for other in workbench.other_gradients(second)):
+        return workbench.agreement()
+    if all(w.size < 2 for w in case.tensors):
+        return workbench.vacuous("every gradient lies along the others: there is one entry only")
+    pairs = zip(workbench.other_gradients(first), workbench.other_gradients(second), strict=True)
+    if not any(workbench.differ(ends, _after(subject, case, *pair)) for pair in pairs):
+        return workbench.vacuous("no gradient changes where the second step ends")
+    return workbench.violation("the second step ends at the same weights when its gradient is another")
+
+
+def _after(subject: Subject, case: UpdateCase, first: Gradients, second: Gradients) -> Weights:
+    return workbench.feed(subject, case, gradients=[first, second])[2]
+
+
+def _fresh_by_the_rule(subject: Subject, case: UpdateCase) -> Evidence:
+    seen = workbench.feed(subject, case)
+    rates = workbench.effective_rates(subject, case.plan, subject.start(case.tensors, case.plan))
+    parts = [_fresh_step(case, seen, rates, t) for t in range(len(case.gradients))]
+    if parts[0].violated:
+        return workbench.vacuous("step 1 is wrong already: step.plain says how")
+    return workbench.combine(parts[1:])
+
+
+def _fresh_step(case: UpdateCase, seen: Sequence[Weights], rates: Sequence[float], t: int) -> Evidence:
+    now, last = case.gradients[t], case.gradients[max(t - 1, 0)]
+    both = [None if a is None or b is None else a + b for a, b in zip(now, last, strict=True)]
+    names, rivals = workbench.names_of(case), [last, both] if t else []
+    return workbench.plain_evidence(
+        seen[t], seen[t + 1], now, rates, names=names, precision=case.precision, step=t + 1, rivals=rivals
+    )
+
+
+CLAUSES = (
+    simultaneous,
+    plain,
+    apply_order,
+    moves_all,
+    cost,
+    frozen_untouched,
+    fresh_gradient,
+)

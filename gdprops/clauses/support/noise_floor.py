@@ -1,0 +1,70 @@
+"""How far a training step may be from U(w, g, s): noise floors, measured on our own model and never on the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdprops.numerics import decisions
+from gdprops.numerics.comparison import alike
+from gdprops.numerics.floor import perturbed
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.training_run import Training
+
+Arrays = Sequence["Array"]
+Grads = list["Array | None"]
+
+
+def rooms(
+    run: Training, t: int, before: Arrays, after: Arrays, expected: Arrays, gradients: Grads, state: Any, settings: Any
+) -> list[Any]:
+    """Return 16 floors per parameter.
+
+    A floor is how far the displacement moves when weights and inputs move by one ulp, plus one ulp of the largest of
+    |w|, before and after it, and a tenth of |g|. What is off by less than 16 such ulps is right whatever the rest of
+    the floor would be: it is then held to the ulps alone, and the rest is not measured. Nor are all perturbations where
+    the first ones suffice: two terms that cancel may move alike in one of them.
+    """
+    sizes = zip(before, expected, gradients, strict=True)
+    found: list[Any] = [decisions.FLOORS_PER_TENSOR * _ulp(b, e, g) for b, e, g in sizes]
+    if _are_within(after, expected, found):
+        return found
+    other = run.dialect(before, gradients, state, settings)
+    least = found if other is None else [r + np.abs(o - e) for r, o, e in zip(found, other, expected, strict=True)]
+    rng, floors = np.random.default_rng(t), [0.0] * len(found)
+    for _ in range(decisions.PERTURBATIONS):
+        shaken = perturbed(before, rng)
+        nudged = run.passing_update(shaken, run.gradients(shaken, t, shaken=True), state, settings)
+        moved = (_apart(*each) for each in zip(nudged, shaken, expected, before, strict=True))
+        floors = [max(f, m) for f, m in zip(floors, moved, strict=True)]
+        found = [r + decisions.FLOORS_PER_TENSOR * f for r, f in zip(least, floors, strict=True)]
+        if _are_within(after, expected, found):
+            break
+    return found
+
+
+def _are_within(after: Arrays, expected: Arrays, found: Sequence[Any]) -> bool:
+    return all(_is_within(a, e, room) for a, e, room in zip(after, expected, found, strict=True))
+
+
+def _is_within(a: Array, e: Array, room: Any) -> bool:
+    return alike(a, e) or bool((np.abs(a - e) <= room).all())
+
+
+def _apart(nudged: Array, shaken: Array, plain: Array, before: Array) -> float:
+    with np.errstate(invalid="ignore"):
+        return float(np.abs((nudged - shaken) - (plain - before)).max(initial=0.0))
+
+
+def _ulp(w: Array, end: Array, g: Array | None) -> float:
+    pull = 0.0 if g is None else decisions.GRADIENT_SHARE * _largest(g)
+    return float(np.spacing(w.dtype.type(max(_largest(w), _largest(end), pull))))
+
+
+def _largest(values: Array) -> float:
+    """Return the largest absolute value, without a temporary array as large."""
+    return max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))

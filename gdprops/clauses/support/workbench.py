@@ -1,0 +1,69 @@
+"""Everything that the checks of the clauses use, behind one import."""
+
+from __future__ import annotations
+
+from gdprops.clauses.support.gradient_looks import bounds_of, named_gradient, rational_displacement
+from gdprops.clauses.support.hyperparameter_values import alternatives, invalid, listed
+from gdprops.clauses.support.optimizer_runs import (
+    armijo_rate,
+    dirty_memory,
+    effective_rates,
+    feed,
+    feed_alone,
+    feed_blocks,
+    feed_on,
+    loss_of,
+    losses_along,
+    names_of,
+    oracle,
+    plain_evidence,
+    train,
+    training_rate,
+)
+from gdprops.clauses.support.rounding_allowance import allowances, rounded_alike
+from gdprops.clauses.support.tensor_variants import (
+    any_entry,
+    array,
+    complex_of,
+    copy_of,
+    each_gradient,
+    enlarged,
+    far_apart,
+    other_gradients,
+    paired,
+    pairs_of,
+    square,
+    tiled,
+    turned,
+    varied,
+    with_a_matrix,
+    with_one_more,
+)
+from gdprops.clauses.support.watched_step import stream, watch
+from gdprops.model.case import Regime
+from gdprops.model.evidence import agreement, combine, require, unanswered, vacuous, violation, wrong_elsewise
+from gdprops.numerics import decisions
+from gdprops.numerics.activations import has_kinks
+from gdprops.numerics.certificate import loss_bound, update_allowance
+from gdprops.numerics.comparison import are_finite, compare, differ, has_finite_norm, same_bytes
+from gdprops.numerics.differences import numerical_gradient
+from gdprops.numerics.flat import flat, flat_gradient, flat_weights, spread, unflat, zeros_like
+from gdprops.numerics.law import law_on_a_ladder, lower_hessian_times_gradient
+from gdprops.numerics.network_pass import gradient_at, loss_at
+from gdprops.numerics.rational import floats, floats_of, rational, rational_point
+from gdprops.numerics.updates import ordered, rates_by_depth, sweep, trust_ratios
+from gdprops.strategies.backprop_cases import written_cases
+from gdprops.strategies.feeds import Feed, feeds
+from gdprops.strategies.looks import (
+    DEEP,
+    KINK_FREE,
+    RAGGED,
+    decoupled,
+    granular_sweeps,
+    linear_regressions,
+    looks,
+    smooth_sweeps,
+    sweeps,
+)
+from gdprops.strategies.special_loops import clipped_loops, recomputed_loops
+from gdprops.strategies.training_loops import Loop, loops

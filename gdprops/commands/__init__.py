@@ -1,0 +1,1 @@
+"""The commands of `gdprops`, one file each, and their options. A command asks the runner and prints what `report` renders."""

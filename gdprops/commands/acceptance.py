@@ -1,0 +1,103 @@
+"""``gdprops accept``: what fails now is written down, each with its reason and its pinned counterexample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from gdprops.errors import UsageError
+from gdprops.model.verdict import About, Status
+from gdprops.report import consoles
+from gdprops.report.progress import progress
+from gdprops.runner.project import accepted
+from gdprops.runner.project.accepted import Accepted
+from gdprops.runner.project.configuration import find as find_configuration
+
+if TYPE_CHECKING:
+    from gdprops.model.subject import Subject
+    from gdprops.model.verdict import Verdict
+    from gdprops.runner.settings import Settings
+    from gdprops.runner.workers.request import RunRequest
+
+
+class Acceptance(NamedTuple):
+    """What was written where: clauses now accepted, those that are not accepted any more, and what cannot be."""
+
+    path: Path
+    subject: str
+    accepted: tuple[str, ...]
+    dropped: tuple[str, ...]
+    refused: tuple[str, ...]
+
+
+def accept(request: RunRequest, reason: str, *, workers: str | None = None) -> Acceptance:
+    """Run a request and accept what fails. Raises `UsageError` for an empty reason or a file that cannot be written.
+
+    Entries of the subject that were run and fail no more are dropped.
+    """
+    from gdprops.runner.workers.run import run
+
+    if not reason.strip():
+        raise UsageError("--reason: expected why the violations are accepted, a text that is not empty")
+    path = _path(Path.cwd())
+    before = accepted.load(path) if path.exists() else ()
+    afresh = replace(request, settings=_afresh(request))
+    with progress(consoles.console(stderr=True)) as seen:
+        outcome = run(afresh, seen, workers=workers)
+    if seen.interrupted:
+        raise KeyboardInterrupt
+    subject = request.resolve()
+    red = [v for v in outcome.of(About.SUBJECT) if (v.failed_strictly if request.settings.strict else v.failed)]
+    entries = {v.clause: _entry(v, subject, reason, afresh) for v in red}
+    kept = {name: entry for name, entry in entries.items() if entry is not None}
+    ran = {v.clause for v in outcome.of(About.SUBJECT)}
+    mine = [a.clause for a in before if a.subject == subject.name and a.clause in ran]
+    others = [a for a in before if not (a.subject == subject.name and a.clause in ran)]
+    if kept or mine:
+        accepted.save(path, [*others, *kept.values()])
+    dropped = tuple(name for name in mine if name not in kept)
+    return Acceptance(path, subject.name, tuple(kept), dropped, tuple(name for name in entries if name not in kept))
+
+
+def _afresh(request: RunRequest) -> Settings:
+    return replace(request.settings, terms=replace(request.settings.terms, accepted=(), min_clauses=0))
+
+
+def _path(folder: Path) -> Path:
+    """Return the file that is there, else one beside the project's pyproject.toml, else one here."""
+    project = find_configuration(folder)
+    return accepted.find(folder) or (project.folder if project else folder) / accepted.FILE
+
+
+def _entry(verdict: Verdict, subject: Subject, reason: str, request: RunRequest) -> Accepted | None:
+    """Return an entry, None where there is no case that shows the violation again."""
+    from gdprops.clauses import catalogue
+    from gdprops.runner.counterexamples.encoding import decode
+    from gdprops.runner.items import Item
+    from gdprops.runner.session import run_case
+
+    clause, example = catalogue()[verdict.clause], verdict.counterexample
+    if verdict.status is not Status.VIOLATED or example is None:
+        return None
+    case = example.case["case"]
+    try:
+        again = run_case(subject, Item(clause, About.SUBJECT), decode(case), request.settings)
+    except UsageError:  # what a strategy of somebody's own has drawn has no form in a file
+        return None
+    if again.status is not Status.VIOLATED:
+        return None
+    return Accepted(subject.name, clause.id, clause.revision, reason, case)
+
+
+def told(result: Acceptance) -> Iterable[str]:
+    """Yield what was done, line by line."""
+    if result.accepted:
+        yield f"{result.path.name}: accepted of {result.subject}: {', '.join(result.accepted)}."
+    if result.dropped:
+        yield f"{result.path.name}: not accepted any more, for it fails no more: {', '.join(result.dropped)}."
+    if result.refused:
+        yield f"cannot be accepted, for no case shows it again: {', '.join(result.refused)}."
+    if not (result.accepted or result.dropped or result.refused):
+        yield f"{result.subject}: nothing fails, hence there is nothing to accept."

@@ -1,0 +1,134 @@
+"""Several subjects in one run: a report on each, or one row for each, and the worst exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from gdprops.commands.check_one import INTERRUPTED, TERMINATED, terminable
+from gdprops.errors import UsageError
+from gdprops.model.verdict import About, Outcome, Status, Verdict, worst_exit_code
+from gdprops.model.wording import on_one_line, plural
+from gdprops.report import consoles
+from gdprops.report.phrases import STYLES
+from gdprops.report.progress import progress
+from gdprops.report.terminal import print_outcome
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gdprops.report.progress import Progress
+    from gdprops.report.report_files import Files
+
+Run = Callable[["Progress"], Outcome]
+
+
+def report_several(
+    runs: Sequence[tuple[str, Run]],
+    files: Files,
+    *,
+    quiet: bool = False,
+    verbose: bool = False,
+    briefly: bool = False,
+) -> int:
+    """Run one subject after the other, print and write what was found, and return the worst exit code.
+
+    ``briefly``: without the reports on each, unless ``verbose``; ``quiet`` is without them too.
+    """
+    files.require()
+    outcomes = list[Outcome]()
+    with terminable() as terminated:
+        for name, run in runs:
+            outcomes.append(_outcome(name, run, quiet=quiet))
+            if not quiet and not outcomes[-1].refused and (verbose or not briefly):
+                _show_report(outcomes[-1], verbose=verbose)
+            if not outcomes[-1].complete:
+                click.echo("gdprops: interrupted; this is what was found so far", err=True)
+                break
+    consoles.show(lambda page: print_rows(page, outcomes))
+    files.write(outcomes)
+    if not all(outcome.complete for outcome in outcomes):
+        return TERMINATED if terminated else INTERRUPTED
+    return worst_exit_code(outcomes)
+
+
+def _outcome(name: str, run: Run, *, quiet: bool) -> Outcome:
+    """Run one subject; whatever is wrong with naming or building it is its outcome."""
+    with progress(consoles.console(stderr=True), quiet=quiet) as seen:
+        try:
+            return run(seen)
+        except UsageError as error:
+            said = on_one_line(error)
+            return Outcome(name, None, "", (), refused=said.removeprefix(f"{name}:").removeprefix(name).strip())
+        except SystemExit as error:
+            return Outcome(name, None, "", (), refused=f"it ended the process with SystemExit({error.code!r})")
+        except KeyboardInterrupt:
+            return Outcome(name, None, "", (), refused="interrupted", complete=False)
+
+
+def _show_report(outcome: Outcome, *, verbose: bool) -> None:
+    def draw(page: Console) -> None:
+        print_outcome(page, outcome, verbose=verbose)
+        page.print()
+
+    consoles.show(draw)
+
+
+def print_rows(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Print one row for each subject, and a sentence about all of them."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, width=console.width)
+    table.add_column("subject", overflow="fold", max_width=max(16, console.width * 3 // 10))
+    table.add_column("status", no_wrap=True)
+    table.add_column("what was found", overflow="fold", ratio=1)
+    for outcome in outcomes:
+        status, style = _status(outcome)
+        table.add_row(Text(outcome.subject), Text(status, style), Text(found(outcome)))
+    console.print(table)
+    console.print()
+    console.print(Text(summary(outcomes), style="bold"))
+
+
+def _status(outcome: Outcome) -> tuple[str, str]:
+    if outcome.refused:
+        return "unusable", "yellow"
+    status = {0: Status.HELD, 1: _red(outcome).status, 3: Status.ERROR, 5: Status.VACUOUS}[outcome.exit_code]
+    return status.value, STYLES[status]
+
+
+def _red(outcome: Outcome) -> Verdict:
+    """Return the verdict that a row shows: the primary violation, which names the others, else the first red one."""
+    subject = outcome.of(About.SUBJECT)
+    red = [v for v in subject if (v.failed_strictly if outcome.strict else v.failed)]
+    return min(red or subject, key=lambda v: (v.status is not Status.VIOLATED, not v.also))
+
+
+def found(outcome: Outcome) -> str:
+    """Return what was found in one line: the primary clause, and what the subject does instead."""
+    if outcome.refused:
+        return outcome.refused
+    if outcome.exit_code == 1:
+        red = _red(outcome)
+        return f"{red.clause}: {_told(red)}"
+    if outcome.exit_code == 3:
+        return "a bug of gdprops: please report it, with what gdprops check prints for this subject alone"
+    return f"{plural(outcome.held, 'clause')} held" if outcome.held else "no clause held: nothing was shown"
+
+
+def _told(verdict: Verdict) -> str:
+    """Return the explanation, else what went wrong, else which parameters are wrong."""
+    said = verdict.explanation or verdict.reason or f"wrong: {', '.join(verdict.blame)}"
+    return on_one_line(said)
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """Return one sentence: how many subjects ended how."""
+    counts = dict[str, int]()
+    for outcome in outcomes:
+        status = _status(outcome)[0]
+        counts[status] = counts.get(status, 0) + 1
+    return f"{plural(len(outcomes), 'subject')}: {', '.join(f'{n} {status}' for status, n in counts.items())}."

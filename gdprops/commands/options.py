@@ -1,0 +1,115 @@
+"""The options of the ``gdprops`` command, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from gdprops.report.report_files import Files
+    from gdprops.runner.settings import Settings
+
+Command = Callable[..., int]
+
+
+def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Join several options into one decorator, shown in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+examples_option = click.option(
+    "--examples", type=int, metavar="N", help="Examples per clause (default: the profile's)."
+)
+seed_option = click.option("--seed", type=int, metavar="N", help="The same examples in every run.")
+profile_option = click.option(
+    "--profile", metavar="NAME", help="dev, ci or nightly (default: ci where CI is set, else dev)."
+)
+timeout_option = click.option(
+    "--timeout",
+    type=float,
+    metavar="SECONDS",
+    help="Time of the subject per clause, a third of its time for traits (default: 60).",
+)
+shard_option = click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the clauses, for CI matrices.")
+share_option = click.option("--share", metavar="URL", help="A Redis server that shares failing examples.")
+strict_option = click.option(
+    "--strict", is_flag=True, default=None, help="Vacuous clauses and violated recommendations fail too."
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Only violations and the summary.")
+verbose_option = click.option("-v", "--verbose", is_flag=True, help="List the reference's clauses too.")
+files_options = together(
+    click.option("--json", metavar="FILE", help="Write the verdicts to a file as well."),
+    click.option("--junit", metavar="FILE", help="The same as JUnit XML."),
+    click.option("--markdown", metavar="FILE", help="The same as Markdown (always for a GitHub step summary)."),
+    click.option("--html", metavar="FILE", help="The same as one page with pictures (needs gdprops[report])."),
+    click.option("--figures", metavar="FOLDER", help="The pictures alone (needs gdprops[report])."),
+)
+subject_options = together(
+    click.option("--rule", metavar="NAME", help="The published rule that the subject declares to be, e.g. sgd."),
+    click.option(
+        "--as", "kind", metavar="KIND", help="What the subject is: optimizer, training-step, backprop or update-rule."
+    ),
+    click.option(
+        "-p",
+        "parameters",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A hyperparameter, e.g. lr=0.1. Repeatable.",
+    ),
+)
+
+survey_options = together(
+    click.option("-p", "parameters", multiple=True, metavar="NAME=VALUE", help="A hyperparameter, where it is taken."),
+    click.option("--examples", type=int, default=50, show_default=True, metavar="N", help="Examples per clause."),
+    click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="The same seed, the same matrix."),
+    click.option("--time", type=float, metavar="SECONDS", help="Wall time of one optimizer (default: 600)."),
+    click.option("--memory", type=float, metavar="GB", help="Memory of one optimizer (default: 4)."),
+    click.option("-n", "workers", metavar="N|auto", default="auto", show_default=True, help="Processes at once."),
+    click.option("--json", "json_path", metavar="FILE", help="Write the survey to a file, after every optimizer."),
+    click.option("--markdown", "markdown_path", metavar="FILE", help="Write the whole matrix as Markdown."),
+    click.option("--junit", metavar="FILE", help="Write JUnit XML, one test suite per optimizer."),
+    click.option("--html", metavar="FILE", help="Write one page with pictures (needs gdprops[report])."),
+    click.option("--figures", metavar="FOLDER", help="Write the pictures alone (needs gdprops[report])."),
+    click.option(
+        "--ray",
+        metavar="[ADDRESS]",
+        is_flag=False,
+        flag_value="local",
+        help="Examine on a Ray cluster; without ADDRESS on one that is started here (needs gdprops[ray]).",
+    ),
+    click.option("--compare", "old", metavar="OLD.json", help="Print what changed; exit 1 only on a new violation."),
+)
+
+
+def files_from(chosen: dict[str, Any]) -> Files:
+    """Take the options of `files_options` out of a command's options."""
+    from gdprops.report.report_files import Files
+
+    return Files(*(chosen.pop(form) for form in ("json", "junit", "markdown", "html", "figures")))
+
+
+def settings_from(chosen: dict[str, Any]) -> Settings:
+    """Return the settings that a command's options ask for."""
+    from gdprops.runner.settings import chosen as settings
+
+    if chosen.get("share") is not None:
+        from gdprops.runner.example_databases import require_server
+
+        require_server(chosen["share"])
+    given = {key: value for key, value in chosen.items() if key != "profile"}
+    return settings(chosen.get("profile"), **given)
+
+
+def settings_on(subject: str, clauses: Sequence[str], chosen: dict[str, Any]) -> Settings:
+    """Return the same with what the project says of a subject."""
+    from gdprops.runner.project.named_subjects import in_terms
+
+    return in_terms(settings_from(chosen), subject, examples=chosen.get("examples"), clauses=clauses)

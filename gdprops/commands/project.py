@@ -1,0 +1,77 @@
+"""The commands that write into a project: ``gdprops init`` and ``gdprops accept``."""
+
+from __future__ import annotations
+
+import click
+
+from gdprops.commands.options import (
+    examples_option,
+    profile_option,
+    seed_option,
+    settings_from,
+    settings_on,
+    strict_option,
+    subject_options,
+    timeout_option,
+    together,
+)
+
+
+@click.command()
+@click.argument("subject")
+@subject_options
+def init(subject: str, kind: str | None, rule: str | None, parameters: tuple[str, ...]) -> int:
+    """Write [tool.gdprops] for SUBJECT into pyproject.toml, and a test file. Nothing is overwritten.
+
+    \b
+    Example: gdprops init mypkg.optim:MySGD -p lr=0.1
+    """
+    from pathlib import Path
+
+    from gdprops.runner.project.initialize import initialize
+    from gdprops.runner.workers.request import RunRequest, hyperparameters
+
+    RunRequest(subject, settings_from({}), kind, rule, parameters).resolve()
+    given = hyperparameters(parameters)
+    project, test = initialize(Path.cwd(), subject, kind=kind, rule=rule, parameters=given)
+    click.echo(f"{project.name}: [tool.gdprops] written; pytest --gdprops runs it.")
+    click.echo(f"{test.relative_to(Path.cwd())}: written; pytest runs it.")
+    return 0
+
+
+@click.command()
+@click.argument("subject")
+@subject_options
+@click.option("--reason", required=True, metavar="TEXT", help="Why the violations are accepted.")
+@click.option("--clauses", "patterns", multiple=True, metavar="PATTERN", help="Only these, e.g. 'step.*'. Repeatable.")
+@together(examples_option, seed_option, profile_option, timeout_option, strict_option)
+@click.option("-n", "workers", metavar="N|auto", help="Run on N processes, or one per core.")
+def accept(
+    subject: str,
+    kind: str | None,
+    rule: str | None,
+    parameters: tuple[str, ...],
+    reason: str,
+    patterns: tuple[str, ...],
+    workers: str | None,
+    **chosen: object,
+) -> int:
+    """Accept what fails now: later runs replay it, and only new violations fail.
+
+    Writes gdprops-accepted.json. An accepted violation that is there no more is red, until it is removed.
+
+    \b
+    Example: gdprops accept mypkg.optim:MySGD -p lr=0.1 --reason 'momentum is applied twice, see #12'
+    """
+    from gdprops.commands.acceptance import accept as accept_failures
+    from gdprops.commands.acceptance import told
+    from gdprops.runner.workers.request import RunRequest
+    from gdprops.runner.workers.run import require_workers
+
+    require_workers(workers)
+    clauses = patterns or ("*",)
+    request = RunRequest(subject, settings_on(subject, clauses, chosen), kind, rule, parameters, clauses)
+    result = accept_failures(request, reason, workers=workers)
+    for line in told(result):
+        click.echo(line)
+    return 1 if result.refused else 0

@@ -1,0 +1,260 @@
+"""What may have become of one parameter's update: each account gives the weights that it would end at.
+
+An account counts only if it ends where the parameter was seen, in every failing example, and is told from the right
+update in one. What needs no network goes before what needs one, and that before a fitted number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gdprops.explanations.backprop.flaws import OTHERS, Flaw, flaws, gradients
+from gdprops.numerics import decisions
+
+if TYPE_CHECKING:
+    from gdprops.clauses.support.watched_step import Watched
+    from gdprops.explanations.backprop.recognized_network import Net
+    from gdprops.model.arrays import Array
+
+Update = Callable[["Watched", int], "Array | None"]
+"""What is subtracted from parameter i, divided by the learning rate; None where the account does not apply."""
+
+
+MOST_FARTHER = 16.0
+"""Beyond this many times the right displacement an account gets no more room."""
+
+
+class Account(NamedTuple):
+    """What is told of the parameters, and the gradient that would have been used."""
+
+    text: Callable[[Watched, int], str]
+    gradient: Update
+
+
+def _says(text: str) -> Callable[[Watched, int], str]:
+    return lambda step, i: text
+
+
+def _g(step: Watched, i: int) -> Array:
+    return np.asarray(step.gradients[i])
+
+
+def _times(factor: Callable[[Watched], float]) -> Update:
+    return lambda step, i: factor(step) * _g(step, i)
+
+
+def _rows(step: Watched) -> float:
+    return float(step.run.rows(step.batch))
+
+
+def _outputs(step: Watched) -> float:
+    y = step.run.case.batches[step.batch].targets  # type: ignore[attr-defined] # of hand-written runs
+    return float(y.shape[1]) if y.ndim > 1 else 1.0
+
+
+def _rate(step: Watched) -> float:
+    return float(step.run.case.rate)  # type: ignore[attr-defined] # of hand-written runs
+
+
+FACTORS: tuple[Account, ...] = tuple(
+    Account(_says(text), _times(factor))
+    for text, factor in (
+        ("not moved", lambda step: 0.0),
+        ("moved the other way (the gradient's sign is flipped)", lambda step: -1.0),
+        ("moved twice as far", lambda step: 2.0),
+        ("moved half as far", lambda step: 0.5),
+        ("moved farther by the number of rows (the gradient is not divided by them)", _rows),
+        (
+            "moved less far by the number of rows (the gradient is divided by them, or once too often)",
+            lambda step: 1 / _rows(step),
+        ),
+        ("moved farther by the number of outputs (the gradient is not divided by them)", _outputs),
+        ("moved less far by the number of outputs (the gradient is divided by them)", lambda step: 1 / _outputs(step)),
+        (
+            "moved farther by the number of rows times that of outputs (the gradient is not divided by it)",
+            lambda step: _rows(step) * _outputs(step),
+        ),
+        (
+            "moved less far by the number of rows times that of outputs (the gradient is divided by it)",
+            lambda step: 1 / (_rows(step) * _outputs(step)),
+        ),
+        ("moved less far by the learning rate (it enters twice)", _rate),
+        ("moved without the learning rate", lambda step: 1 / _rate(step)),
+    )
+)
+
+
+def _transposed(step: Watched, i: int) -> Array | None:
+    g = _g(step, i)
+    return g.T if g.ndim == 2 and g.shape[0] == g.shape[1] > 1 else g
+
+
+def _total(step: Watched, i: int) -> Array:
+    return np.full_like(_g(step, i), _g(step, i).sum())
+
+
+def _stale(step: Watched, i: int) -> Array | None:
+    return None if not step.earlier else step.earlier[-1][i]
+
+
+def _added(step: Watched, i: int) -> Array | None:
+    return None if not step.earlier else _g(step, i) + sum(np.asarray(g[i]) for g in step.earlier)
+
+
+def _of_row(row: int, share: Callable[[Watched], float]) -> Update:
+    def gradient(step: Watched, i: int) -> Array | None:
+        here = slice(row, row + 1 or None)
+        return share(step) * np.asarray(step.run.gradients(step.before, step.batch, rows=here)[i])
+
+    return gradient
+
+
+def _one(step: Watched) -> float:
+    return 1.0
+
+
+def _share(step: Watched) -> float:
+    return 1 / _rows(step)
+
+
+PLAIN: tuple[Account, ...] = (
+    *FACTORS,
+    Account(_says("moved by the transposed gradient (where W is square)"), _transposed),
+    Account(_says("every entry moved by the sum of all entries' gradients"), _total),
+    Account(_says("moved by the gradient of the step before (stale)"), _stale),
+    Account(_says("moved by the gradients of all steps so far, added up"), _added),
+    *(
+        Account(_says(f"moved by the gradient of the {which} row alone"), _of_row(row, share))
+        for which, row in (("last", -1), ("first", 0))
+        for share in (_one, _share)
+    ),
+)
+
+
+def told_of(wrong: Sequence[Watched], i: int, net: Net | None) -> list[str]:
+    """Return what became of parameter i in every failing example, all ties; empty where no account holds."""
+    for some in _by_cost(wrong, i, net):
+        matching = dict.fromkeys(a.text(wrong[0], i) for a in some if matches(wrong, i, a))
+        if matching:
+            return list(matching)
+    return []
+
+
+def _by_cost(wrong: Sequence[Watched], i: int, net: Net | None) -> Iterator[list[Account]]:
+    """Yield what may have become of parameter i, the simplest first."""
+    yield [*PLAIN]
+    yield [*_borrowed(wrong[0], i)]
+    if net is not None:
+        yield [_flawed(net, flaw, None) for flaw in flaws(net)]
+        yield [_flawed(net, flaw, None) for flaw in OTHERS]
+        for factor in FACTORS[1:]:
+            yield [_flawed(net, flaw, factor) for flaw in flaws(net)]
+    k = _fitted(wrong, i)
+    if k is not None:
+        yield [Account(_says(f"moved {k:.6g} times as far"), _times(lambda step: k))]
+    yield list(_decaying(wrong, i))
+
+
+def _decaying(wrong: Sequence[Watched], i: int) -> Iterator[Account]:
+    """Yield "k times the weights are missing, or too much", with the k that the largest difference shows."""
+    for share, divided in ((_one, ""), (_share, " divided by the number of rows")):
+        k = _weights_used(wrong, i, share)
+        if k is None:
+            continue
+        told = f"{abs(k):.6g} times the weights themselves{divided}"
+        text = (
+            f"the gradient lacks {told} (a penalty on the weights that the loss has)"
+            if k < 0
+            else f"the gradient has {told} added (a decay of the weights that the loss does not have)"
+        )
+        yield Account(_says(text), lambda s, j, k=k, share=share: _g(s, j) + k * share(s) * s.before[j])  # type: ignore[misc] # bound now
+
+
+def _weights_used(wrong: Sequence[Watched], i: int, share: Callable[[Watched], float]) -> float | None:
+    """Return k where the displacement is off by lr k w in the example in which it is off most."""
+    step: Any = max(wrong, key=lambda s: float(np.abs(s.after[i] - s.expected[i]).max(initial=0.0)))
+    off = (step.expected[i] - step.after[i]) / _rate(step)
+    w = share(step) * step.before[i]
+    if sum(s.before[i].size for s in wrong) < decisions.FEWEST_FITTED or not w.any():
+        return None
+    return float((off * w).sum() / (w * w).sum())
+
+
+def _borrowed(step: Watched, i: int) -> Iterator[Account]:
+    """Yield "moved by another one's gradient" for all of the same shape."""
+    for j, name in enumerate(step.names):
+        if j != i and step.before[j].shape == step.before[i].shape:
+            yield Account(
+                _says(f"moved by the gradient of {name}"),
+                lambda s, k, j=j: _g(s, j) if s.before[j].shape == s.before[k].shape else None,  # type: ignore[misc] # bound now
+            )
+
+
+def _flawed(net: Net, flaw: Flaw, factor: Account | None) -> Account:
+    def gradient(step: Watched, i: int) -> Array | None:
+        with np.errstate(all="ignore"):
+            g = _known(net, step, flaw)[i]
+        if g is None or factor is None:
+            return g
+        scaled = factor.gradient(_with(step, i, g), i)
+        return None if scaled is None else np.asarray(scaled)
+
+    def text(step: Watched, i: int) -> str:
+        told = _filled(net, flaw, step, i)
+        return told if factor is None else f"{told}; beside that {factor.text(step, i)}"
+
+    return Account(text, gradient)
+
+
+def _with(step: Watched, i: int, g: Array) -> Any:
+    from dataclasses import replace
+
+    return replace(step, gradients=[g if k == i else other for k, other in enumerate(step.gradients)])
+
+
+def _known(net: Net, step: Watched, flaw: Flaw) -> list[Array | None]:
+    try:
+        return gradients(net, step, flaw)
+    except (ValueError, IndexError):
+        return [None] * len(step.names)
+
+
+def _filled(net: Net, flaw: Flaw, step: Watched, i: int) -> str:
+    k = next(k for k, layer in enumerate(net.layers) if i in (layer.weight, layer.bias))
+    behind = step.names[net.layers[min(k + 1, len(net.layers) - 1)].weight]
+    told = flaw.text.format(act=net.hidden.name, next=behind)
+    return told if flaw.at is None else f"{told}, in the layer of {step.names[net.layers[flaw.at].weight]}"
+
+
+def matches(wrong: Sequence[Watched], i: int, account: Account) -> bool:
+    """Say whether an account ends where parameter i was seen in every failing example, and not at the right place."""
+    told = False
+    for step in wrong:
+        g = account.gradient(step, i)
+        if g is None or np.shape(g) != step.before[i].shape or not np.isfinite(g).all():
+            return False
+        there = step.before[i] - _rate(step) * g
+        room = _room(step, i, float(np.abs(there - step.before[i]).max(initial=0.0)))
+        if not (np.abs(step.after[i] - there) <= room).all():
+            return False
+        told = told or bool((np.abs(there - step.expected[i]) > 2 * (room + step.allowed[i])).any())
+    return told
+
+
+def _room(step: Watched, i: int, reach: float) -> Array:
+    """Return what is allowed of an account that moves parameter i so far: the error of the derivative grows with it."""
+    right = float(np.abs(step.expected[i] - step.before[i]).max(initial=0.0))
+    farther = min(reach / right, MOST_FARTHER) if right else 0.0
+    return np.asarray(step.allowed[i] * (1 + farther) + decisions.GUARDED_SHARE * reach)
+
+
+def _fitted(wrong: Sequence[Watched], i: int) -> float | None:
+    """Return the factor of the largest displacement; one example with one entry fits any."""
+    step: Any = max(wrong, key=lambda s: float(np.abs(s.expected[i] - s.before[i]).max()))
+    wanted = step.expected[i] - step.before[i]
+    if sum(s.before[i].size for s in wrong) < decisions.FEWEST_FITTED or not wanted.any():
+        return None
+    return float(((step.after[i] - step.before[i]) * wanted).sum() / (wanted * wanted).sum())

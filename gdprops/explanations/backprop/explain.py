@@ -1,0 +1,193 @@
+"""What wrong hand-written backprop does instead: proved by a counterfactual, or by weights that it reproduces.
+
+Sweeps over layers and stale gradients come first, as for training steps. Then the step is run once more on parameters
+whose writes are put off (`gdprops.explanations.backprop.delayed_writes`): if that makes it right in every failing example, it reads weights
+that it has already moved, and they are named. Then every wrong parameter is accounted for by itself: by its gradient
+and a factor, and, where the loss is recognized as that of a network, by a backward pass with one flaw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdprops.errors import GdpropsError
+from gdprops.explanations.backprop.accounts import told_of
+from gdprops.explanations.backprop.delayed_writes import DelayedDict, DelayedList, settled
+from gdprops.explanations.backprop.places import place
+from gdprops.explanations.backprop.recognized_network import recognized
+from gdprops.explanations.training_step import explain as shared
+
+if TYPE_CHECKING:
+    from gdprops.clauses.support.watched_step import Watched
+    from gdprops.model.case import BackpropCase
+    from gdprops.subjects.backprop.subject import Backprop
+
+SCHEDULES = ("layer by layer", "tensor by tensor", "one update per row", "the step is not deterministic")
+"""How the shared explanations begin that say in which order the gradients were taken."""
+MOST_TIES = 3
+BY_ROWS = "one update per row of the batch, each at the weights that the last one left"
+UNPROVED = "none of"
+AS_GRADIENTS = (
+    ("wrong, first at step 1:", "wrong:"),
+    ("not moved", "zero"),
+    ("moved the other way (the gradient's sign is flipped)", "of the other sign"),
+    ("times as far", "times as large"),
+    ("as far", "as large"),
+    ("moved farther", "larger"),
+    ("moved less far", "smaller"),
+    ("every entry moved by", "every entry is"),
+    ("moved by ", ""),
+    ("moved ", ""),
+)
+
+
+def explain(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
+    """Return what the step or the gradients do instead, or what was seen without being proved; None if all is right."""
+    told = _of_steps(subject, cases)
+    if told is not None or subject.gradients is None:
+        return told
+    told = _of_steps(_by_gradients(subject), cases)
+    return None if told is None else _of_gradients(told)
+
+
+def _of_gradients(told: str) -> str:
+    """Return the same of gradients that nobody has moved by."""
+    for moved, looked in AS_GRADIENTS:
+        told = told.replace(moved, looked)
+    return told
+
+
+def _by_gradients(subject: Backprop) -> Backprop:
+    """Return plain descent along the gradients that the user states."""
+    functions = subject.functions
+
+    def step(params: Any, x: Any, y: Any, lr: float) -> Any:
+        assert functions.gradients is not None, "only asked for where they are given"
+        names: Sequence[Any] = functions.container.keys or range(len(params))
+        shapes = [np.shape(params[name]) for name in names]
+        taken = functions.container.taken(functions.gradients(params, x, y), shapes, gradients=True)
+        found = {} if taken is None else taken.params
+        gradients = [functions.container.found(found, str(name), k) for k, name in enumerate(names)]
+        moved = [params[n] - lr * np.asarray(0 if g is None else g) for n, g in zip(names, gradients, strict=True)]
+        return functions.container.of(moved)
+
+    return replace(subject, functions=replace(functions, step=step, rate_at=type(functions.rate_at)()))
+
+
+def _of_steps(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
+    if subject.step is None:
+        return None
+    found = [(case, shared.first_wrong(subject, case)) for case in cases[: shared.MOST_EXAMPLES]]
+    wrong = [(case, step) for case, step in found if step is not None]
+    if not wrong:
+        return None
+    told = shared.explain(subject, [case for case, _ in wrong])
+    if told is not None and told.startswith(SCHEDULES):
+        return told
+    steps = [step for _, step in wrong]
+    proved = None if told is None or told.startswith(UNPROVED) else told
+    if any(all(step.is_at(_by_rows(step, share)) for step in steps) for share in (_one, _part)):
+        return BY_ROWS
+    return _late_reads(subject, wrong) or _accounted(subject, steps, proved) or proved or _facts(steps)
+
+
+def _one(step: Watched) -> float:
+    return 1.0
+
+
+def _part(step: Watched) -> float:
+    return 1 / step.run.rows(step.batch)
+
+
+def _by_rows(step: Watched, share: Callable[[Watched], float]) -> list[Any]:
+    """Return the weights after one update per row, with the row's whole gradient or its part of a mean."""
+    v = list(step.before)
+    for row in range(step.run.rows(step.batch)):
+        g = step.run.gradients(v, step.batch, rows=slice(row, row + 1))
+        v = step.run.update(v, [share(step) * np.asarray(x) for x in g], step.state, step.settings)
+    return v
+
+
+def _accounted(subject: Backprop, wrong: Sequence[Watched], proved: str | None) -> str | None:
+    """Return what became of the parameters; where it is the same of all of them, a whole step says it better."""
+    own = _accounts(subject, wrong)
+    if not own:
+        return None
+    of_all = len(own) == 1 and set(wrong[0].names) == set(next(iter(own.values())))
+    return proved if of_all and proved else _joined(own)
+
+
+def _facts(wrong: Sequence[Watched]) -> str:
+    """Return what was seen and is not proved: by their names, for they are the same in every example."""
+    names = wrong[0].names
+    off = [name for i, name in enumerate(names) if any(step.wrong_at(i) for step in wrong)]
+    right = [name for name in names if name not in off]
+    steps = ", ".join(map(str, sorted({step.number for step in wrong})))
+    spared = f"; right in every example: {', '.join(right)}" if right else ""
+    parts = "".join(f"; {told}" for i in range(len(names)) if (told := place(wrong, i)))
+    return (
+        f"{UNPROVED} the known faults reproduces what was seen; wrong, first at step {steps}: {', '.join(off)}{spared}"
+        f"{parts}"
+    )
+
+
+def _joined(told: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in told.items())
+
+
+def _accounts(subject: Backprop, wrong: Sequence[Watched]) -> dict[str, list[str]]:
+    """Account for every wrong parameter by itself, the largest examples first; empty where one is not accounted for."""
+    largest = sorted(wrong, key=lambda step: -sum(w.size for w in step.before))
+    net = recognized(largest, subject.layout.shapes)
+    names = largest[0].names
+    found = {i: told_of(largest, i, net) for i in range(len(names)) if any(step.wrong_at(i) for step in largest)}
+    common = [text for text in next(iter(found.values())) if all(text in texts for texts in found.values())]
+    told: dict[str, list[str]] = {}
+    for i, texts in found.items():
+        told.setdefault(" or, which gives the same weights, ".join((common or texts)[:MOST_TIES]), []).append(names[i])
+    return {} if "" in told else told
+
+
+def _late_reads(subject: Backprop, wrong: Sequence[tuple[BackpropCase, Watched]]) -> str | None:
+    """Put off every write: is the step right now, in every failing example? And which writes must be put off?"""
+    names, late = wrong[0][1].names, list[str]()
+    if not all(_is_right_when_delayed(subject, *one, names, late) for one in wrong):
+        return None
+    needed = [name for name in names if name in late]
+    for name in list(needed):
+        fewer = [n for n in needed if n != name]
+        if fewer and all(_is_right_when_delayed(subject, *one, fewer, []) for one in wrong):
+            needed = fewer
+    if not needed:
+        return None
+    return (
+        f"the step uses the already updated weights of {_where(needed, [step for _, step in wrong])}: "
+        "with every write put off to the end of the step, it is right"
+    )
+
+
+def _where(needed: Sequence[str], wrong: Sequence[Watched]) -> str:
+    """Return the names, and that they are those of the next layer where the layer right before each is wrong."""
+    told, names, layers = " and ".join(needed), wrong[0].names, wrong[0].run.layers
+    read = {k for k, layer in enumerate(layers) if any(names[i] in needed for i in layer)}
+    harmed = {k for k, layer in enumerate(layers) if any(step.wrong_at(i) for step in wrong for i in layer)}
+    if not read or not {k - 1 for k in read} <= harmed:
+        return told
+    return f"the next layer, {told}" if len(read) == 1 else f"the next layer each, {told}"
+
+
+def _is_right_when_delayed(
+    subject: Backprop, case: BackpropCase, step: Watched, chosen: Sequence[str], late: list[str]
+) -> bool:
+    form = DelayedList if subject.container.keys is None else DelayedDict
+    try:
+        moved = subject.begin(case).stepped(form(step.names, step.before, late, chosen), step.batch)
+        ended = [settled(subject.container.found(moved, name, k)) for k, name in enumerate(step.names)]
+    except (GdpropsError, TypeError, ValueError, AttributeError):
+        return False
+    rooms = zip(ended, step.expected, step.allowed, strict=True)
+    return all(a.shape == e.shape and bool((np.abs(a - e) <= room).all()) for a, e, room in rooms)

@@ -1,0 +1,216 @@
+"""Which network a hand-written loss is: dense layers, an activation, a loss, found by computing the same numbers.
+
+Nothing is read from the user's code. A network counts as recognized only if its loss is the user's at the weights of
+all failing examples and beside them; then its backward pass can be done wrong on purpose (see `flaws`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+import numpy as np
+
+from gdprops.numerics import decisions
+from gdprops.subjects.backprop.shapes import DISTINCT, is_bias
+
+if TYPE_CHECKING:
+    from gdprops.clauses.support.watched_step import Watched
+    from gdprops.model.arrays import Array
+
+LEAK = 0.01
+
+
+class Activation(NamedTuple):
+    """f(z), f'(z), and f' as it is often written: a formula in h = f(z)."""
+
+    name: str
+    value: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+    of_value: Callable[[Array], Array]
+
+
+def _sigmoid(z: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-z)))
+
+
+ACTIVATIONS = (
+    Activation("identity", lambda z: z, np.ones_like, np.ones_like),
+    Activation("tanh", np.tanh, lambda z: 1 - np.tanh(z) ** 2, lambda h: 1 - h**2),
+    Activation("sigmoid", _sigmoid, lambda z: _sigmoid(z) * (1 - _sigmoid(z)), lambda h: h * (1 - h)),
+    Activation("relu", lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0, lambda h: (h > 0) * 1.0),
+    Activation(
+        "leaky relu",
+        lambda z: np.where(z > 0, z, LEAK * z),
+        lambda z: np.where(z > 0, 1.0, LEAK),
+        lambda h: np.where(h > 0, 1.0, LEAK),
+    ),
+)
+
+
+class Ending(NamedTuple):
+    """What follows the last layer: the loss as a function of z, dJ/dz, and what dJ/dz would be without f'(z)."""
+
+    name: str
+    loss: Callable[[Array, Array], float]
+    delta: Callable[[Array, Array], Array]
+    without_slope: Callable[[Array, Array], Array] | None
+    slope: Callable[[Array], Array] | None
+
+
+def _squares(act: Activation) -> Ending:
+    return Ending(
+        f"the sum of squares of {act.name}",
+        lambda z, y: float(((act.value(z) - y) ** 2).sum()),
+        lambda z, y: 2 * (act.value(z) - y) * act.slope(z),
+        None if act.name == "identity" else lambda z, y: 2 * (act.value(z) - y),
+        None if act.name == "identity" else act.slope,
+    )
+
+
+def _softmax(z: Array) -> Array:
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+
+def _binary(z: Array, y: Array) -> float:
+    return float(-(y * np.log(_sigmoid(z)) + (1 - y) * np.log(1 - _sigmoid(z))).sum())
+
+
+ENDINGS = (
+    *(_squares(act) for act in ACTIVATIONS),
+    Ending(
+        "the cross-entropy of softmax",
+        lambda z, y: float(-(y * np.log(_softmax(z))).sum()),
+        lambda z, y: _softmax(z) * y.sum(axis=1, keepdims=True) - y,
+        None,
+        lambda z: _softmax(z) * (1 - _softmax(z)),
+    ),
+    Ending(
+        "the binary cross-entropy of sigmoid",
+        _binary,
+        lambda z, y: _sigmoid(z) - y,
+        lambda z, y: (_sigmoid(z) - y) / (_sigmoid(z) * (1 - _sigmoid(z))),
+        lambda z: _sigmoid(z) * (1 - _sigmoid(z)),
+    ),
+    Ending("the sum of distances", lambda z, y: float(np.abs(z - y).sum()), lambda z, y: np.sign(z - y), None, None),
+)
+SCALES: tuple[Callable[[Array], float], ...] = (
+    lambda y: 1.0,
+    lambda y: 0.5,
+    lambda y: 1 / len(y),
+    lambda y: 0.5 / len(y),
+    lambda y: 1 / y.size,
+    lambda y: 0.5 / y.size,
+    lambda y: 1 / y.shape[1],
+    lambda y: 0.5 / y.shape[1],
+)
+
+
+class Layer(NamedTuple):
+    """Where a layer's parameters stand, None without a bias; ``out_first``: W is (out, in); a bias may be a column."""
+
+    weight: int
+    bias: int | None
+    out_first: bool
+    bias_column: bool
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Net:
+    """A recognized network."""
+
+    layers: tuple[Layer, ...]
+    hidden: Activation
+    ending: Ending
+    scale: Callable[[Array], float]
+
+    def weight(self, weights: Sequence[Array], k: int) -> Array:
+        """Return layer k's matrix as (in, out), without a column of biases."""
+        return _matrix(self.layers[k], weights)[0]
+
+
+def _matrix(layer: Layer, weights: Sequence[Array]) -> tuple[Array, Array | float]:
+    """Return a layer's matrix as (in, out) and its bias as a row."""
+    w = np.asarray(weights[layer.weight], dtype=np.float64)
+    w = w[:, None] if w.ndim == 1 else w.T if layer.out_first else w
+    if layer.bias_column:
+        return w[:-1], w[-1]
+    return w, 0.0 if layer.bias is None else np.asarray(weights[layer.bias]).reshape(1, -1)
+
+
+def forward(net: Net, weights: Sequence[Array], x: Array) -> tuple[list[Array], list[Array]]:
+    """Return the inputs of every layer and their pre-activations."""
+    inputs: list[Array] = [x]
+    zs: list[Array] = []
+    for k, layer in enumerate(net.layers):
+        w, b = _matrix(layer, weights)
+        zs.append(inputs[-1] @ w + b)
+        if k < len(net.layers) - 1:
+            inputs.append(net.hidden.value(zs[-1]))
+    return inputs, zs
+
+
+def targets_of(step: Watched, width: int) -> Array:
+    """Return the targets as rows: labels as one-hot rows, a vector as a column."""
+    y: Array = step.run.case.batches[step.batch].targets  # type: ignore[attr-defined] # of hand-written runs
+    if y.dtype.kind == "i":
+        return np.asarray(np.eye(width)[y])
+    return y[:, None] if y.ndim == 1 else y
+
+
+def inputs_of(step: Watched) -> Array:
+    """Return X with a sample in every row."""
+    return np.asarray(step.run.case.batches[step.batch].inputs)  # type: ignore[attr-defined] # of hand-written runs
+
+
+def recognized(steps: Sequence[Watched], shapes: Callable[[int, int, int], Any]) -> Net | None:
+    """Return the network whose loss is the user's at every step's weights and beside them, None where none is."""
+    points = [(step, weights) for step in steps for weights in (step.before, _beside(step.before))]
+    with np.errstate(all="ignore"):
+        stated = [step.run.loss(weights, step.batch) for step, weights in points]
+        nets = _candidates(steps[0], shapes)
+        return next((net for net in nets if _is_it(net, points, stated)), None)
+
+
+def _beside(weights: Sequence[Array]) -> list[Array]:
+    return [w + 0.1 * np.sin(1 + np.arange(w.size)).reshape(w.shape) for w in weights]
+
+
+def _is_it(net: Net, points: Sequence[tuple[Watched, Sequence[Array]]], stated: Sequence[float]) -> bool:
+    for (step, weights), said in zip(points, stated, strict=True):
+        try:
+            z = forward(net, weights, inputs_of(step))[1][-1]
+            y = targets_of(step, z.shape[1])
+            if y.shape != z.shape:
+                return False
+            found = net.scale(y) * net.ending.loss(z, y)
+        except (ValueError, IndexError):
+            return False
+        if not abs(found - said) <= decisions.RECOGNIZED_SHARE * max(abs(said), decisions.RECOGNIZED_SHARE):
+            return False
+    return True
+
+
+def _candidates(step: Watched, shapes: Callable[[int, int, int], Any]) -> Iterator[Net]:
+    for layers in _structures(step, shapes):
+        hidden = ACTIVATIONS if len(layers) > 1 else ACTIVATIONS[:1]
+        for act, ending, scale in product(hidden, ENDINGS, SCALES):
+            yield Net(layers, act, ending, scale)
+
+
+def _structures(step: Watched, shapes: Callable[[int, int, int], Any]) -> Iterator[tuple[Layer, ...]]:
+    """Yield the chains of layers that the shapes allow: which are biases, and whether W is (in, out) or (out, in)."""
+    named = list(shapes(*DISTINCT).values())
+    kinds = [is_bias(name, shape) for name, shape in zip(step.names, named, strict=True)]
+    weights = [i for i, bias in enumerate(kinds) if not bias]
+    biases = [i for i, bias in enumerate(kinds) if bias]
+    if not weights or len(biases) not in (0, len(weights)):
+        return
+    paired: Sequence[int | None] = biases or [None] * len(weights)
+    for out_first in (False, True):
+        for column in (False, True) if not biases else (False,):
+            yield tuple(Layer(w, b, out_first, column) for w, b in zip(weights, paired, strict=True))

@@ -1,0 +1,140 @@
+"""Clipping: none where it is declared, some where it is not, tensor by tensor, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights, on_steps
+from gdprops.explanations.training_step.sweeps import layers, tensors, weights_then_biases
+from gdprops.explanations.training_step.wording import number
+from gdprops.numerics.decisions import CLIP_GUARD, NEARLY_PARALLEL
+from gdprops.numerics.norm import global_norm
+
+if TYPE_CHECKING:
+    from gdprops.clauses.support.watched_step import Grads, Watched
+    from gdprops.explanations.training_step.hypothesis import Failure
+    from gdprops.model.arrays import Array
+
+Blocks = Callable[["Watched"], Sequence[Sequence[int]]]
+CLIPPING = "step.clipping"
+
+
+def whole(step: Watched) -> list[list[int]]:
+    """Return all parameters as one block."""
+    return [list(range(len(step.names)))]
+
+
+WAYS: tuple[tuple[str, Blocks], ...] = (
+    ("all gradients are clipped to the global norm", whole),
+    ("each parameter's gradient is clipped by itself, to the norm", tensors),
+    ("each layer's gradient is clipped by itself, to the norm", layers),
+    ("the gradients of all but the biases are clipped, to the norm", lambda step: weights_then_biases(step)[:1]),
+)
+GUARDS = (CLIP_GUARD, 0.0)
+
+
+def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return "not clipped", and "clipped to C" in several ways, with the declared C or one that an example shows."""
+    found = [Hypothesis("the gradient is not clipped", on_steps(_unclipped), clause=CLIPPING, threads=True)]
+    first = failures[0].first.step
+    declared = first.run.clip_norm
+    for text, blocks in WAYS:
+        norms = [(declared, 0)] if declared is not None else []
+        norms += [(c, 1) for c in _fitted(failures, blocks)]
+        for most, constants in norms:
+            meant = f" (where that is meant, declare it: clip_norm={number(most)})"
+            told = f"{text} {number(most)}{meant if blocks is whole and declared is None else ''}"
+            found += [
+                Hypothesis(told, on_steps(_clipped(blocks, most, guard)), constants, CLIPPING, threads=True)
+                for guard in GUARDS
+            ]
+    return [*found, *(_by_value(c) for c in _fitted_values(first)), NORMALIZED]
+
+
+def _unclipped(step: Watched) -> Weights:
+    return step.update(step.run.gradients(step.before, step.batch, clipped=False))
+
+
+def _clipped(blocks: Blocks, most: float, guard: float) -> Callable[[Watched], Weights]:
+    def rival(step: Watched) -> Weights:
+        g = list(step.run.gradients(step.before, step.batch, clipped=False))
+        for block in blocks(step):
+            c = min(1.0, most / max(global_norm([g[i] for i in block]) + guard, np.finfo(float).tiny))
+            for i in block:
+                g[i] = None if (held := g[i]) is None else c * held
+        return step.update(g)
+
+    return rival
+
+
+def _fitted(failures: Sequence[Failure], blocks: Blocks) -> list[float]:
+    """Return the norms that blocks of the first wrong steps would have been clipped to: k |g| where Δ = k Δ(plain)."""
+    found: list[float] = []
+    for failure in failures[:2]:
+        step = failure.first.step
+        g = step.run.gradients(step.before, step.batch, clipped=False)
+        plain, still = step.update(g), step.update([None if x is None else np.zeros_like(x) for x in g])
+        for block in blocks(step):
+            k = _parallel([step.after[i] for i in block], [plain[i] for i in block], [still[i] for i in block])
+            if k is not None and 0 < k < 1 - NEARLY_PARALLEL:
+                length = global_norm([g[i] for i in block])
+                found += [k * (length + guard) for guard in GUARDS]
+    return list({round(c, 9): c for c in found}.values())[:6]
+
+
+def _parallel(after: Sequence[Array], plain: Sequence[Array], start: Sequence[Array]) -> float | None:
+    seen, wanted = (
+        np.concatenate([(w - b).ravel() for w, b in zip(weights, start, strict=True)]) for weights in (after, plain)
+    )
+    length = float(wanted @ wanted)
+    k = float(seen @ wanted) / length if length else 0.0
+    off = float(np.abs(seen - k * wanted).max(initial=0.0))
+    return k if length and off <= NEARLY_PARALLEL * float(np.abs(wanted).max()) else None
+
+
+def _fitted_values(step: Watched) -> list[float]:
+    """Return the bound that the largest entries of the gradient would have been clipped to, for plain descent."""
+    g = step.run.gradients(step.before, step.batch, clipped=False)
+    still = step.update([None if x is None else np.zeros_like(x) for x in g])
+    unit = step.update([None if x is None else np.ones_like(x) for x in g])
+    found = [
+        float(np.abs((a - s) / (u - s)).max())
+        for a, s, u, x in zip(step.after, still, unit, g, strict=True)
+        if x is not None and x.size and (u != s).all()
+    ]
+    return [max(found)] if found else []
+
+
+def _by_value(most: float) -> Hypothesis:
+    def rival(step: Watched) -> Weights:
+        g = step.run.gradients(step.before, step.batch, clipped=False)
+        return step.update([None if x is None else np.clip(x, -most, most) for x in g])
+
+    return Hypothesis(
+        f"every entry of the gradient is clipped to the value {number(most)} (where that is meant, declare it: "
+        f"clip_value={number(most)})",
+        on_steps(rival),
+        1,
+        CLIPPING,
+        threads=True,
+    )
+
+
+def _normalized(step: Watched) -> Weights:
+    g = step.run.gradients(step.before, step.batch, clipped=False)
+    length = max(global_norm(g), float(np.finfo(float).tiny))
+    return step.update([None if x is None else x / length for x in g])
+
+
+NORMALIZED = Hypothesis("the gradient is divided by its own norm", on_steps(_normalized), clause=CLIPPING, broad=1)
+
+
+def clipped(gradients: Grads, most: float | None) -> Grads:
+    """Return gradients clipped to a global norm, where there is one."""
+    if most is None:
+        return gradients
+    c = min(1.0, most / (global_norm(gradients) + CLIP_GUARD))
+    return [None if g is None else c * g for g in gradients]

@@ -1,0 +1,67 @@
+"""Running the user's step again: the same once more, with other random numbers, with another order of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gdprops.clauses.support.watched_step import watch
+from gdprops.errors import GdpropsError
+from gdprops.model.case import TrainCase
+
+if TYPE_CHECKING:
+    from gdprops.clauses.support.watched_step import Watched
+    from gdprops.explanations.training_step.hypothesis import Failure
+    from gdprops.model.training_run import TrainedSubject
+
+NOT_DETERMINISTIC = (
+    "the step is not deterministic: two runs from the same weights, batch and random numbers differ (or it keeps "
+    "something from one run for the next, such as a global variable)"
+)
+
+
+def repeats(subject: TrainedSubject, failure: Failure) -> bool:
+    """Say whether a second run ends at the same bytes at every step."""
+    return _same(failure, _again(subject, failure.case))
+
+
+def _again(subject: Any, case: Any) -> list[Watched]:
+    try:
+        return watch(subject, case, to_the_end=True)
+    except GdpropsError:
+        return []
+
+
+def _same(failure: Failure, again: list[Watched]) -> bool:
+    ended = {step.number: _bytes(step) for step in again}
+    return all(ended.get(moment.step.number) == _bytes(moment.step) for moment in failure.moments)
+
+
+def _bytes(step: Watched) -> list[bytes]:
+    return [w.tobytes() for w in step.after]
+
+
+def evidence(subject: Any, failure: Failure) -> Iterator[str]:
+    """Yield what other circumstances change: facts, not causes."""
+    case = failure.case
+    if isinstance(case, TrainCase):
+        other = replace(case, plan=replace(case.plan, seed=case.plan.seed + 1))
+        if not _same(failure, _again(subject, other)):
+            yield "with other random numbers the step moves elsewhere"
+            return
+    if failure.first.step.run.live is not None and not _same_to_rounding(failure, _reversed(subject, case)):
+        yield "with the parameters listed in reverse order the step moves elsewhere"
+
+
+def _reversed(subject: Any, case: Any) -> list[Watched]:
+    from gdprops.explanations.training_step.reordering import listing_backwards
+
+    return _again(listing_backwards(subject), case)
+
+
+def _same_to_rounding(failure: Failure, again: list[Watched]) -> bool:
+    """Compare up to the first wrong step only: what follows starts elsewhere. An unfinished run says nothing."""
+    first = failure.first.step
+    other = next((step for step in again if step.number == first.number), None)
+    return other is None or other.is_at(first.after)

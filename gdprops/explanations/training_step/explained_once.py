@@ -1,0 +1,34 @@
+"""Several clauses often fail in the same examples: what a training step does instead is found out once for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gdprops.runner.counterexamples.encoding import encode
+from gdprops.runner.pooled_examples import OWN
+
+if TYPE_CHECKING:
+    from gdprops.explanations.training_step.explain import Explanation
+
+KEPT = 8
+"""So many explanations are remembered: the clauses of one subject are judged one after the other."""
+_TOLD: list[tuple[Any, str, Explanation | None]] = []
+
+
+def remembered(subject: Any, failing: Sequence[Any], find_out: Callable[[], Explanation | None]) -> Explanation | None:
+    """Return what was found out for the same subject and the same failing examples, else find it out.
+
+    All other examples that an explanation must hold in follow from the subject.
+    """
+    same, examples = replace(subject, calls=None), json.dumps([encode(case) for case in failing[: 1 + OWN]])
+    if '"foreign"' in examples:  # modules that a strategy has drawn are not told apart
+        return find_out()
+    for known, others, told in _TOLD:
+        if known == same and others == examples:
+            return told
+    told = find_out()
+    _TOLD[:] = [*_TOLD[1 - KEPT :], (same, examples, told)]
+    return told

@@ -1,0 +1,263 @@
+"""By what factor each parameter moves: Δ = k Δ(declared), where the two are exactly parallel.
+
+One number is parallel to any other: tensors of one element decide nothing by themselves, they only may not contradict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights, on_steps
+from gdprops.explanations.training_step.parameter_roles import ROLES, Role
+from gdprops.explanations.training_step.wording import number, several
+
+if TYPE_CHECKING:
+    from gdprops.clauses.support.watched_step import Watched
+    from gdprops.explanations.training_step.hypothesis import Failure, Moment
+
+FEWEST_POSITIONS = 3
+UNSPECIFIC = {"step.simultaneous": ""}
+"""That some parameters go wrong may be a violation of any clause: the order of the clauses decides."""
+Factor = Callable[["Moment"], float]
+
+
+class Known(NamedTuple):
+    """A factor that has a reason: what is said of all gradients, what of one and of several parameters, the factor."""
+
+    gradient: str
+    one: str
+    several: str
+    factor: Factor
+    constants: int = 0
+    clause: str = "step.simultaneous"
+
+
+def _rows(moment: Moment) -> float:
+    return float(moment.step.run.rows(moment.step.batch))
+
+
+def constant(k: float) -> Factor:
+    """Return the factor that is the same everywhere."""
+    return lambda moment: k
+
+
+KNOWN = (
+    Known("no gradient is used", "stays where it is", "stay where they are", constant(0.0), clause="step.moves-all"),
+    Known(
+        "the step climbs: the gradient's sign is flipped",
+        "moves the other way (the gradient's sign is flipped)",
+        "move the other way (the gradient's sign is flipped)",
+        constant(-1.0),
+    ),
+    Known("the gradient is doubled", "moves twice as far", "move twice as far", constant(2.0)),
+    Known("the gradient is halved", "moves half as far", "move half as far", constant(0.5)),
+    Known(
+        "the gradient is multiplied by the number of rows (it is not divided by them)",
+        "moves farther by the number of rows",
+        "move farther by the number of rows",
+        _rows,
+    ),
+    Known(
+        "the gradient is divided by the number of rows",
+        "moves less far by the number of rows",
+        "move less far by the number of rows",
+        lambda moment: 1 / _rows(moment),
+    ),
+    Known(
+        "the gradient is divided by the number of parameter tensors",
+        "moves less far by the number of parameter tensors",
+        "move less far by the number of parameter tensors",
+        lambda moment: 1 / sum(g is not None for g in moment.step.gradients),
+    ),
+    Known(
+        "a short window's gradient is divided by the micro-batches of a whole one",
+        "moves less far in short windows, by the missing micro-batches",
+        "move less far in short windows, by the missing micro-batches",
+        lambda moment: len(moment.step.noticed.looks) / moment.step.run.window if moment.step.run.window > 1 else 1.0,
+        clause="step.accumulation",
+    ),
+    Known(
+        "the gradient is multiplied by the learning rate once more",
+        "moves less far by the learning rate (it enters twice)",
+        "move less far by the learning rate (it enters twice)",
+        lambda moment: float(moment.step.settings[0]["lr"]),
+    ),
+)
+
+
+def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return what the factors seen in the failing examples suggest: of all gradients, of some parameters, of each.
+
+    Hand-written backprop has the same parameters in every example: there they are told by name, elsewhere.
+    """
+    fitted = _fitted(failures)
+    known = [*KNOWN, *(_plain(k) for k in fitted if not _is_known(k))]
+    of_all = [*(_of_gradient(one) for one in known), *_shrunk(failures)]
+    if failures[0].first.step.run.live is None:
+        return of_all
+    roles = _roles(failures)
+    if not failures[0].anchored:  # one step of a rule with a state is no proof of a fitted number
+        known = list(KNOWN)
+    return [
+        *of_all,
+        *(_of_role(one, role) for one in known for role in roles),
+        *(_of_wrong(one, failures[0].first.step) for one in known if _some_are_right(failures)),
+        *_by_position(failures),
+    ]
+
+
+def at_some_steps(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return what all parameters do at every wrong step, where others are right: what a guard of the step skips."""
+    return [] if _some_are_right(failures) else [_of_wrong(one, failures[0].first.step) for one in KNOWN]
+
+
+def factor_of(step: Watched, i: int) -> float | None:
+    """Return the factor of one parameter, None where it shows none."""
+    moved, wanted = step.after[i] - step.before[i], step.expected[i] - step.before[i]
+    if moved.size < 2 or not (np.abs(wanted) > step.allowed[i]).any():
+        return None
+    k = float((moved * wanted).sum() / (wanted * wanted).sum())
+    room = step.allowed[i] * (1 + abs(k))
+    return k if (np.abs(moved - k * wanted) <= room).all() and np.count_nonzero(wanted) > 1 else None
+
+
+def _plain(k: float) -> Known:
+    told = number(k)
+    far = f"{told} times as far in every failing example"
+    return Known(
+        f"the gradient is scaled by {told} in every failing example", f"moves {far}", f"move {far}", constant(k), 1
+    )
+
+
+def _is_known(k: float) -> bool:
+    return any(abs(k - known) <= 1e-9 for known in (0.0, -1.0, 2.0, 0.5))
+
+
+def _fitted(failures: Sequence[Failure]) -> list[float]:
+    """Return the factors other than 1 that the first wrong step shows."""
+    step = failures[0].first.step
+    seen = [k for i in range(len(step.names)) if (k := factor_of(step, i)) is not None and step.wrong_at(i)]
+    distinct: list[float] = []
+    for k in seen:
+        if not any(abs(k - other) <= 1e-7 * max(1.0, abs(k)) for other in distinct):
+            distinct.append(k)
+    return distinct[:3]
+
+
+def _of_gradient(one: Known) -> Hypothesis:
+    def rival(moment: Moment) -> Weights | None:
+        step, k = moment.step, one.factor(moment)
+        if moment.seen is not None and moment.seen.hands_over_twice():
+            return None
+        return step.update([None if g is None else k * g for g in step.gradients])
+
+    return Hypothesis(one.gradient, rival, one.constants, one.clause, about_rest=True, threads=True)
+
+
+def _roles(failures: Sequence[Failure]) -> list[Role]:
+    """Return the roles that exactly the wrong parameters play, in every failing example."""
+    return [
+        role for role in ROLES if all(_plays(role, moment.step) for failure in failures for moment in failure.wrong)
+    ]
+
+
+def _plays(role: Role, step: Watched) -> bool:
+    return all(not step.wrong_at(i) for i in set(range(len(step.names))) - set(role.members(step)))
+
+
+def _of_role(one: Known, role: Role) -> Hypothesis:
+    def rival(moment: Moment) -> Weights:
+        step, k, members = moment.step, one.factor(moment), set(role.members(moment.step))
+        pairs = enumerate(zip(step.before, step.expected, strict=True))
+        return [b + k * (e - b) if i in members else e for i, (b, e) in pairs]
+
+    text = f"{role.text} {one.one if role.one else one.several}"
+    return Hypothesis(text, rival, one.constants, one.clause, broad=1, about_rest=True)
+
+
+def _shrunk(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return "all weights (or all but the frozen ones) are multiplied by k", with the k that an example shows."""
+    first = failures[0].first.step
+    seen, right = (np.concatenate([w.ravel() for w in weights]) for weights in (first.after, first.expected))
+    k = float(seen @ right / (right @ right)) if right.any() else 1.0
+    by, frozen = f"multiplied by {number(k)}", any(not all(failure.first.step.trainable) for failure in failures)
+    found = [
+        Hypothesis(f"after a right update all trained weights are {by}", on_steps(_multiplied(k, frozen=False)), 1)
+    ]
+    if frozen:
+        text = f"after a right update all weights, frozen ones too, are {by}"
+        found.append(Hypothesis(text, on_steps(_multiplied(k, frozen=True)), 1, "step.frozen-untouched"))
+    return found
+
+
+def _multiplied(k: float, *, frozen: bool) -> Callable[[Watched], Weights]:
+    return lambda step: [
+        k * e if frozen or trains else e for e, trains in zip(step.expected, step.trainable, strict=True)
+    ]
+
+
+def _some_are_right(failures: Sequence[Failure]) -> bool:
+    """Say whether at a first wrong step a parameter is right that moves: what rests is right by any factor."""
+    steps = [failure.first.step for failure in failures]
+    return any(moves and not step.wrong_at(i) for step in steps for i, moves in enumerate(step.moved_by_u()))
+
+
+def _of_wrong(one: Known, first: Watched) -> Hypothesis:
+    """Return "those that are wrong move k times as far, all others are right"."""
+
+    def rival(moment: Moment) -> Weights:
+        step, k = moment.step, one.factor(moment)
+        pairs = enumerate(zip(step.before, step.expected, strict=True))
+        return [b + k * (e - b) if step.wrong_at(i) else e for i, (b, e) in pairs]
+
+    wrong = [name for i, name in enumerate(first.names) if first.wrong_at(i)]
+    whole = all(first.wrong_at(i) for i, moves in enumerate(first.moved_by_u()) if moves)
+    text = f"some parameters {one.several}, all others are right; in the largest example {several(wrong)}"
+    if whole:
+        text = f"at some steps all parameters {one.several}, at the others they are right"
+    return Hypothesis(text, rival, one.constants, UNSPECIFIC.get(one.clause, one.clause), broad=3, about_rest=True)
+
+
+def _by_position(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return "each moves so much less far than the one before it", counting all parameters or the trained ones."""
+    step = max((failure.first.step for failure in failures), key=lambda s: len(s.names))
+    seen = {i: k for i in range(len(step.names)) if (k := factor_of(step, i)) is not None}
+    if len(seen) < FEWEST_POSITIONS or len({round(k, 6) for k in seen.values()}) < FEWEST_POSITIONS:
+        return []
+    (a, ka), (b, kb) = list(seen.items())[:2]
+    if ka * kb <= 0:
+        return []
+    ratio = (kb / ka) ** (1 / (b - a))
+    text = (
+        f"every parameter moves {number(ratio)} times as far as it should beside the one before it (the rate changes)"
+    )
+
+    def scaled(step: Watched, counted: Sequence[bool]) -> Weights:
+        places = [sum(counted[:i]) for i in range(len(counted))]
+        triples = zip(places, step.before, step.expected, strict=True)
+        return [w + ka * ratio ** (place - a) * (e - w) for place, w, e in triples]
+
+    return [
+        Hypothesis(text, on_steps(lambda s: scaled(s, [True] * len(s.names))), 2),
+        Hypothesis(text, on_steps(lambda s: scaled(s, s.trainable)), 2),
+    ]
+
+
+def table(moment: Moment) -> str | None:
+    """Return by what factor parameters move that show one, where there is anything to tell."""
+    step, told = moment.step, dict[str, list[str]]()
+    for i, name in enumerate(step.names):
+        if (k := factor_of(step, i)) is not None:
+            told.setdefault(number(k), []).append(name)
+    if not told or list(told) == ["1"]:
+        return None
+    if len(told) == 1:
+        return f"all parameters move {next(iter(told))} times as far"
+    return "; ".join(f"{several(names)}: {_far(k)}" for k, names in told.items())
+
+
+def _far(k: str) -> str:
+    return {"0": "not moved", "1": "right"}.get(k, f"moved {k} times as far")

@@ -1,0 +1,69 @@
+"""The failing examples that an explanation must hold in, run once more and watched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdprops.clauses.support.watched_step import Watched, watch
+from gdprops.errors import GdpropsError
+from gdprops.explanations.training_step.hypothesis import Failure, Moment
+from gdprops.numerics import decisions
+
+if TYPE_CHECKING:
+    from gdprops.explanations.training_step.observation import Observation
+    from gdprops.model.training_run import TrainedSubject
+
+MOST_EXAMPLES, FEW_EXAMPLES = 9, 2
+"""Of large models a few examples say enough: every entry of every parameter must be reproduced."""
+
+
+def failures_of(subject: TrainedSubject, cases: Iterable[Any]) -> list[Failure]:
+    """Return the first few cases in which a step is wrong, with what was seen of it."""
+    found: list[Failure] = []
+    for case in cases:
+        failure = failure_of(subject, case)
+        if failure is not None:
+            found.append(failure)
+        if found and len(found) >= (FEW_EXAMPLES if _is_large(found[0]) else MOST_EXAMPLES):
+            break
+    return found
+
+
+def _is_large(failure: Failure) -> bool:
+    return sum(w.size for w in failure.first.step.before) > decisions.LARGE_MODEL
+
+
+def failure_of(subject: TrainedSubject, case: Any) -> Failure | None:
+    """Return a case's steps where one of them is wrong; a step that cannot be run at all is no wrong step."""
+    try:
+        steps = watch(subject, case, to_the_end=True)
+    except GdpropsError:
+        return None
+    finite = [step for step in steps if all(np.isfinite(w).all() for w in (*step.after, *step.expected))]
+    judged = [step for step in finite if not step.skipped]
+    if not any(step.wrong for step in judged):
+        return None
+    seen = observed(subject, case, steps)
+    moments = tuple(Moment(step, seen.get(step.number)) for step in judged)
+    return Failure(case, moments, steps[0].run.is_anchored)
+
+
+def observed(subject: TrainedSubject, case: Any, steps: list[Watched]) -> dict[int, Observation]:
+    """Return what every step was seen doing, by its number; steps that went elsewhere while watched are left out."""
+    if steps[0].run.live is None:
+        return {}
+    from gdprops.explanations.training_step.recording import record
+
+    run, found = subject.begin(case), dict[int, Any]()
+    for step in steps:
+        try:
+            seen = record(run, step.batch)
+        except GdpropsError:
+            break
+        if any(a.tobytes() != b.tobytes() for a, b in zip(seen.after, step.after, strict=True)):
+            break
+        found[step.number] = seen
+    return found

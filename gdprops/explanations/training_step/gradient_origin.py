@@ -1,0 +1,192 @@
+"""Whose gradient is used: this batch's, an earlier one's, another batch's, or the same one twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights, on_steps
+
+if TYPE_CHECKING:
+    from gdprops.clauses.support.watched_step import Grads, Watched
+    from gdprops.model.arrays import Array
+
+
+def total(parts: Sequence[Grads]) -> Grads:
+    """Return the sum of gradients, parameter by parameter; a missing one adds nothing."""
+    found: list[Any] = list(parts[0])
+    for part in parts[1:]:
+        found = [b if a is None else a if b is None else a + b for a, b in zip(found, part, strict=True)]
+    return found
+
+
+def _stale(step: Watched) -> Weights | None:
+    return step.update(step.earlier[-1]) if step.earlier else None
+
+
+def _left_over(moment: Moment) -> Weights | None:
+    """Use the gradients that the step before has left."""
+    step, seen = moment
+    return None if seen is None or step.number == 1 else step.update(seen.left)
+
+
+def _added_to_left(moment: Moment) -> Weights | None:
+    """Add the gradients that the step before has left: where zero_grad is left out from some step on."""
+    step, seen = moment
+    return None if seen is None or step.number == 1 else step.update(total([seen.left, step.gradients]))
+
+
+def _added(step: Watched) -> Weights | None:
+    return step.update(total([*step.earlier, step.gradients])) if step.earlier else None
+
+
+def _added_to_last(step: Watched) -> Weights | None:
+    return step.update(total([step.earlier[-1], step.gradients])) if step.earlier else None
+
+
+def _first_for_ever(step: Watched) -> Weights | None:
+    return step.update(step.earlier[0]) if len(step.earlier) > 1 else _stale(step)
+
+
+def _partly_added(step: Watched) -> Weights | None:
+    """Add the earlier gradients of the parameters that are wrong: those of an optimizer that is not told to zero."""
+    added = _added(step)
+    return None if added is None else [a if step.wrong_at(i) else step.expected[i] for i, a in enumerate(added)]
+
+
+def _none_handed_over(moment: Moment) -> Weights | None:
+    """Stay where all was: an optimizer that meets no gradient does not even move by its momentum."""
+    step, seen = moment
+    if seen is None or not seen.calls or not any(step.held):
+        return None
+    return step.before if all(g is None for call in seen.calls for g in call.gradients) else None
+
+
+def _twice(moment: Moment) -> Weights | None:
+    """Apply one gradient twice: where every parameter was seen being written just once, that is not what happened."""
+    step, seen = moment
+    if seen is not None and len(seen.calls) == 1 and min(seen.writes.values(), default=0) < 2:
+        return None
+    first = step.update(step.gradients)
+    return step.run.update(first, step.gradients, None, step.settings)
+
+
+def _of_batch(shift: int) -> Callable[[Watched], Weights | None]:
+    def rival(step: Watched) -> Weights | None:
+        other = step.batch + shift
+        return step.update(step.run.gradients(step.before, other)) if 0 <= other < step.run.batches else None
+
+    return rival
+
+
+def _rowwise(step: Watched) -> Weights | None:
+    """Update row by row."""
+    rows = step.run.rows(step.batch)
+    if rows < 2:
+        return None
+    v, state = list(step.before), step.state
+    for row in range(rows):
+        g = step.run.gradients(v, step.batch, rows=slice(row, row + 1))
+        v, state = step.run.update(v, g, state, step.settings), None
+    return v
+
+
+def _mean_of_rows(step: Watched) -> Weights | None:
+    rows = step.run.rows(step.batch)
+    if rows < 2:
+        return None
+    each = [step.run.gradients(step.before, step.batch, rows=slice(r, r + 1)) for r in range(rows)]
+    return step.update([None if g is None else g / rows for g in total(each)])
+
+
+def _mean_of_two(step: Watched) -> Weights | None:
+    """Return the mean of the first row's gradient and the other rows', whatever their number."""
+    rows = step.run.rows(step.batch)
+    if rows < 2:
+        return None
+    parts = [step.run.gradients(step.before, step.batch, rows=part) for part in (slice(0, 1), slice(1, rows))]
+    return step.update([None if g is None else g / 2 for g in total(parts)])
+
+
+def _spread(of: Grads) -> list[Array | None]:
+    return [None if g is None else np.sign(g) for g in of]
+
+
+def _only_first(step: Watched) -> Weights | None:
+    return step.before if step.number > 1 else None
+
+
+def _transposed(step: Watched) -> Weights:
+    squares = [g is not None and g.ndim == 2 and g.shape[0] == g.shape[1] for g in step.gradients]
+    return step.update(
+        [g.T if square and g is not None else g for g, square in zip(step.gradients, squares, strict=True)]
+    )
+
+
+def _zeros_for_missing(step: Watched) -> Weights:
+    missing = [g is None and trains for g, trains in zip(step.gradients, step.trainable, strict=True)]
+    triples = zip(step.gradients, missing, step.before, strict=True)
+    return step.update([np.zeros_like(w) if lacks else g for g, lacks, w in triples])
+
+
+FRESH = "step.fresh-gradient"
+GRADIENTS = (
+    Hypothesis("the last step's gradient is used (stale)", on_steps(_stale), clause=FRESH),
+    Hypothesis("the last step's gradient is used (stale)", _left_over, clause=FRESH),
+    Hypothesis("the gradient is added to those of the earlier steps (no zero_grad)", on_steps(_added), clause=FRESH),
+    Hypothesis("the gradient is added to what the step before left", _added_to_left, clause=FRESH, broad=1),
+    Hypothesis("the gradient is added to the last step's", on_steps(_added_to_last), clause=FRESH, broad=1),
+    Hypothesis(
+        "the gradients of some parameters are added to those of the earlier steps (not zeroed), all others are right",
+        on_steps(_partly_added),
+        clause=FRESH,
+        broad=2,
+    ),
+    Hypothesis(
+        "the first step's gradient is used for ever", on_steps(_first_for_ever), clause=FRESH, broad=1, dated=True
+    ),
+    Hypothesis(
+        "the gradient of the last step's batch is used, at these weights",
+        on_steps(_of_batch(-1)),
+        clause=FRESH,
+        broad=1,
+    ),
+    Hypothesis("the gradient of the next step's batch is used", on_steps(_of_batch(1)), clause=FRESH, broad=1),
+    Hypothesis(
+        "only the first step moves anything",
+        on_steps(_only_first),
+        clause="step.moves-all",
+        about_rest=True,
+        dated=True,
+    ),
+    Hypothesis(
+        "a missing gradient is replaced by zeros: what takes no part moves too",
+        on_steps(_zeros_for_missing),
+        clause="step.moves-all",
+    ),
+    Hypothesis("the gradients of square matrices are transposed", on_steps(_transposed)),
+    Hypothesis("the same update is applied twice", _twice, clause="step.once"),
+    Hypothesis(
+        "one update per row of the batch, each at the weights that the last one left",
+        on_steps(_rowwise),
+        clause="step.accumulation",
+    ),
+    Hypothesis("the mean of the rows' own gradients", on_steps(_mean_of_rows), clause="step.accumulation"),
+    Hypothesis(
+        "the mean of two ragged micro-batches' gradients: the first row weighs as much as all others",
+        on_steps(_mean_of_two),
+        clause="step.accumulation",
+    ),
+    Hypothesis(
+        "the signs of the gradient are used", on_steps(lambda step: step.update(_spread(step.gradients))), broad=1
+    ),
+)
+NONE_HANDED_OVER = Hypothesis(
+    "no parameter has a gradient any more, or yet, when the optimizer is called",
+    _none_handed_over,
+    clause="step.moves-all",
+    broad=1,
+    about_rest=True,
+)

@@ -1,0 +1,114 @@
+"""Which hypotheses end at the weights that were seen, in every failing example that was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from gdprops.errors import GdpropsError
+from gdprops.explanations.training_step.hypothesis import Moment
+from gdprops.numerics.comparison import is_clearly_other
+
+if TYPE_CHECKING:
+    from gdprops.clauses.support.watched_step import Watched
+    from gdprops.explanations.training_step.hypothesis import Failure, Hypothesis, Weights
+    from gdprops.model.arrays import Array
+
+
+def matching(hypotheses: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return the hypotheses of the best rank that reproduce everything: several are a tie."""
+    found: list[Hypothesis] = []
+    for hypothesis in sorted(hypotheses, key=lambda h: h.rank):
+        if found and hypothesis.rank > found[0].rank:
+            break
+        if reproduces(hypothesis, failures):
+            found.append(hypothesis)
+    return found
+
+
+def reproduces(hypothesis: Hypothesis, failures: Sequence[Failure]) -> bool:
+    """Say whether a hypothesis ends at the weights seen at every step, and is told from the right ones at one.
+
+    Where it does not apply, a step must be right.
+    """
+    told = False
+    for failure in failures:
+        for moment, rival in _rivals(hypothesis, failure):
+            if rival is None:
+                if moment.step.wrong:
+                    return False
+                continue
+            if not _ends_at(moment.step, rival, hypothesis):
+                return False
+            told = told or _is_told(moment.step, rival, hypothesis)
+    return told
+
+
+def _rivals(hypothesis: Hypothesis, failure: Failure) -> Iterator[tuple[Moment, Weights | None]]:
+    """Yield every step that a hypothesis can be held to, with its weights."""
+    if failure.anchored or not hypothesis.threads:
+        for moment in failure.moments if failure.anchored else failure.until_wrong:
+            yield moment, _rival(hypothesis, moment)
+        return
+    state = failure.moments[0].step.state
+    for step, seen in failure.moments:
+        run: Any = Threaded(step.run)
+        held = (state[0], step.state[1]) if isinstance(state, tuple) else state
+        yield Moment(step, seen), _rival(hypothesis, Moment(replace(step, run=run, state=held), seen))
+        state = run.left if run.used else run.advance(step.before, step.gradients, held, step.settings)[1]
+
+
+@final
+class Threaded:
+    """A run whose updates remember the state that the last of them left: where a hypothesis goes on from."""
+
+    def __init__(self, run: Any) -> None:
+        self._run, self.left, self.used = run, None, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+    def update(self, weights: Any, gradients: Any, state: Any, settings: Any = None) -> Any:
+        """Return U(w, g, s), and keep the state."""
+        moved, self.left = self._run.advance(weights, gradients, state, settings)
+        self.used = True
+        return moved
+
+
+def _rival(hypothesis: Hypothesis, moment: Moment) -> Weights | None:
+    """Return a hypothesis's weights; one that cannot be computed does not apply."""
+    try:
+        with np.errstate(all="ignore"):
+            return hypothesis.rival(moment)
+    except (GdpropsError, ArithmeticError, ValueError, TypeError, LookupError, np.linalg.LinAlgError):
+        return None
+
+
+def _ends_at(step: Watched, rival: Weights, hypothesis: Hypothesis) -> bool:
+    return step.is_at(rival if hypothesis.about_rest else at_rest(step, rival))
+
+
+def _is_told(step: Watched, rival: Weights, hypothesis: Hypothesis) -> bool:
+    if hypothesis.about_rest:
+        return is_clearly_other(rival, step.expected, step.allowed)
+    return is_clearly_other(at_rest(step, rival), at_rest(step, step.expected), step.allowed)
+
+
+def at_rest(step: Watched, weights: Weights) -> list[Array]:
+    """Return weights with the parameters that did not move at all left where they were."""
+    rests = step.resting()
+    return [b if i in rests else w for i, (b, w) in enumerate(zip(step.before, weights, strict=True))]
+
+
+def resting(told: Sequence[Hypothesis], failures: Sequence[Failure]) -> str:
+    """Return which parameters never moved although U moves them, where the hypotheses do not say so themselves."""
+    kinds = set[str]()
+    for failure in failures:
+        for step, seen in failure.wrong:
+            rivals = [_rival(h, Moment(step, seen)) for h in told]
+            if not any(r is not None and step.is_at(r) for r in rivals):
+                kinds |= {step.names[i].rpartition(".")[2] for i in step.resting()}
+    return f"; beside that these parameters do not move at all: {', '.join(sorted(kinds))}" if kinds else ""

@@ -1,0 +1,171 @@
+"""Watching a step: every op on a parameter's storage, every forward pass, every call of an optimizer.
+
+Watching proposes and never proves: the log says where to look, and a replay must then end at the weights seen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from gdprops.explanations.training_step.observation import Call, LateRead, Observation, Pass
+from gdprops.explanations.training_step.op_arguments import Parameters, arguments_of, in_backward
+from gdprops.subjects.torch_optimizer.state import held_by
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.training_run import Training
+
+
+COPY = torch.ops.aten.copy_.default
+"""``p[...] -= x`` ends with a copy of a view onto itself: that reads nothing anew."""
+
+
+ATEN = torch.ops.aten
+PRODUCTS = {ATEN.mm, ATEN.mv, ATEN.bmm, ATEN.addmm, ATEN.addmv, ATEN.dot, ATEN.convolution}
+
+
+@final
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's own
+    """Logs reads and writes of parameters. Tensors are kept alive, or the allocator would use an address twice."""
+
+    def __init__(self, run: Training, live: Any) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # torch's own
+        self._run, self._parameters = run, Parameters(live.parameters)
+        self._kept: list[Any] = []
+        self.writes: Counter[int] = Counter()
+        self.late: dict[LateRead, None] = {}
+        self.passes: list[Pass] = []
+        self.calls: list[Call] = []
+        self._updating: list[tuple[list[Array | None], list[Array]]] = []
+        self._inside, self._whole, self._model = 0, 0, live.model
+        self._looked, self._left = 0, self._parameters.gradients()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = arguments_of(func, args, kwargs or {})
+        own = {i for t in given.written for i in self._parameters.under(t)} if func is COPY else set[int]()
+        self._looked = len(self.passes) if in_backward() else self._looked
+        for tensor in given.read:
+            for i in self._parameters.under(tensor):
+                if self.writes[i] and i not in own:
+                    self.late[LateRead(i, self._place(func))] = None
+        found = func(*args, **(kwargs or {}))
+        self._kept += [given, found]
+        for tensor in given.written:
+            self.writes.update(self._parameters.under(tensor))
+        return found
+
+    def _place(self, func: Any) -> str:
+        """Say where a parameter is read: errors are sent back by products with it, also by hand."""
+        if in_backward():
+            return "backward"
+        if self._whole:
+            return "forward"
+        return "backward" if self._inside or func.overloadpacket in PRODUCTS else "update"
+
+    def enters(self, module: Any, args: Any, kwargs: Any) -> None:
+        """A forward pass begins, or a part of one."""
+        self._inside += 1
+        self._whole += module is self._model
+        if self._inside == 1 and not in_backward():
+            self.passes.append(Pass(self._rows((*args, *kwargs.values())), self._weights(), torch.is_grad_enabled()))
+
+    def _rows(self, values: Any) -> tuple[int, ...] | None:
+        live: Any = self._run.live
+        seen, batch = first_tensor(values), first_tensor(live.inputs)
+        rows = None if seen is None or batch is None else rows_seen(seen, batch)
+        return None if rows is None else tuple(live.first + row for row in rows)
+
+    def leaves(self, module: Any, args: Any, kwargs: Any, output: Any) -> None:
+        """A forward pass ends, or a part of one."""
+        self._inside -= 1
+        self._whole -= module is self._model
+
+    def calls_optimizer(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        """An optimizer is about to step."""
+        held = set(map(id, held_by(optimizer)))
+        self._updating.append((self._parameters.gradients(held), self._weights()))
+
+    def called_optimizer(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        """An optimizer has stepped."""
+        gradients, before = self._updating.pop()
+        self.calls.append(Call(gradients, before, self._weights()))
+
+    def _weights(self) -> list[Array]:
+        self._parameters.look_again()
+        return self._run.weights()
+
+    def observation(self) -> Observation:
+        """Return what was seen. Passes after the last backward are for somebody's log: nothing is learned of them."""
+        passes = [one if k < self._looked else one._replace(learns=False) for k, one in enumerate(self.passes)]
+        return Observation(
+            tuple(passes), tuple(self.calls), self.writes, tuple(self.late), self._run.weights(), self._left
+        )
+
+
+def first_tensor(value: Any) -> Tensor | None:
+    """Return the first tensor in a structure of tuples, lists and dicts."""
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, tuple | list):
+        return next((found for member in value if (found := first_tensor(member)) is not None), None)
+    return value if isinstance(value, Tensor) else None
+
+
+def rows_seen(seen: Tensor, batch: Tensor) -> tuple[int, ...] | None:
+    """Return which rows of the batch a tensor holds: by its place in the same memory, or by its numbers."""
+    if not batch.ndim or seen.shape[1:] != batch.shape[1:] or not seen.ndim:
+        return None
+    many, one = len(batch), batch.stride(0) * batch.element_size()
+    if seen.untyped_storage().data_ptr() == batch.untyped_storage().data_ptr() and one and len(seen):
+        first, skip = divmod(seen.data_ptr() - batch.data_ptr(), one)
+        apart = seen.stride(0) * seen.element_size() // one if len(seen) > 1 else 1
+        return tuple(first + k * apart for k in range(len(seen))) if not skip else None
+    return rows_by_value(np.asarray(seen.detach()), np.asarray(batch.detach()), many)
+
+
+def rows_by_value(seen: Array, batch: Array, many: int) -> tuple[int, ...] | None:
+    """Return which rows of the batch hold the same numbers; where several do, the one behind the last row found."""
+    found: list[int] = []
+    for row in seen:
+        same = [k for k in range(many) if np.array_equal(batch[k], row)]
+        if not same:
+            return None
+        after = [k for k in same if not found or k > found[-1]]
+        found.append((after or same)[0])
+    return tuple(found)
+
+
+@contextmanager
+def recording(run: Training) -> Iterator[Recorder]:
+    """Watch what happens inside the context to a run's live parameters."""
+    live: Any = run.live
+    recorder = Recorder(run, live)
+    with ExitStack() as stack:
+        for handle in _hooks(live.model, recorder):
+            stack.callback(handle)
+        stack.enter_context(recorder)
+        yield recorder
+
+
+def _hooks(model: torch.nn.Module, recorder: Recorder) -> Iterator[Callable[[], None]]:
+    for module in model.modules():
+        yield module.register_forward_pre_hook(recorder.enters, with_kwargs=True).remove
+        yield module.register_forward_hook(recorder.leaves, with_kwargs=True, always_call=True).remove
+    yield register_optimizer_step_pre_hook(recorder.calls_optimizer).remove
+    yield register_optimizer_step_post_hook(recorder.called_optimizer).remove
+
+
+def record(run: Training, t: int) -> Observation:
+    """Let the user's step train on batch t, watched."""
+    with recording(run) as recorder:
+        run.step(t)
+    return recorder.observation()

@@ -1,0 +1,211 @@
+"""What the gradient handed over is made of: the rows' own gradients, earlier ones, other batches', the weights.
+
+Least squares over all entries of all parameters. With fewer equations than twice the unknowns, with columns that
+cannot be told apart, or with anything left over, there is no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights
+from gdprops.explanations.training_step.wording import fraction, number, rows_text
+from gdprops.numerics import decisions
+
+if TYPE_CHECKING:
+    from gdprops.clauses.support.watched_step import Grads, Watched
+    from gdprops.explanations.training_step.hypothesis import Failure
+    from gdprops.model.arrays import Array
+
+Basis = Mapping[str, "Grads"]
+
+MOST_WEIGHTS = 3
+"""More than so many different weights are no explanation."""
+OWN = "this batch's gradient"
+NAMES = {
+    "last": "the last step's gradient",
+    "before-last": "the gradient of the step before the last",
+    "last-batch": "the gradient of the last step's batch",
+    "next-batch": "the gradient of the next step's batch",
+    "weights": "the weights themselves",
+    "signs": "the signs of the weights",
+}
+
+
+def regressions(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return what the gradient is a combination of, with the same coefficients in all examples, or row by row."""
+    moments = [moment for failure in failures for moment in failure.wrong]
+    fitted = next((f for moment in _largest(moments) if (f := fit(handed_over(moment), _terms(moment.step)))), None)
+    found = [] if fitted is None else [_combined(fitted)]
+    rows = _by_row(moments)
+    return found if rows is None else [*found, rows]
+
+
+def _largest(moments: Sequence[Moment]) -> list[Moment]:
+    """Return the moments that say most first: those with earlier steps, then large networks."""
+    return sorted(moments, key=lambda m: (-min(len(m.step.earlier), 2), -sum(w.size for w in m.step.before)))
+
+
+def handed_over(moment: Moment) -> Grads | None:
+    """Return the gradient at the optimizer's door; where none is seen, what moves a rule affine in it as it moved."""
+    if moment.seen is not None and (door := moment.seen.door()) is not None:
+        return door
+    return inverted(moment.step)
+
+
+def inverted(step: Watched) -> Grads | None:
+    """Return the gradient that U would have needed to end where the step did, None where U is not affine in it."""
+    g = step.gradients
+    still, one = step.update(_like(g, np.zeros_like)), step.update(_like(g, np.ones_like))
+    slopes = [a - b for a, b in zip(one, still, strict=True)]
+    affine = [s if x is None else s + k * x for s, k, x in zip(still, slopes, g, strict=True)]
+    near = zip(affine, step.expected, step.allowed, still, strict=True)
+    if not all((np.abs(a - e) <= room + 1e-12 * np.abs(e - s)).all() for a, e, room, s in near):
+        return None
+    triples = zip(g, step.after, still, slopes, strict=True)
+    return [None if x is None or not k.all() else (a - s) / k for x, a, s, k in triples]
+
+
+def _like(g: Grads, make: Callable[[Any], Any]) -> list[Array | None]:
+    return [None if x is None else make(x) for x in g]
+
+
+def _terms(step: Watched) -> Basis:
+    """Return what a gradient may be made of beside itself."""
+    run, at = step.run, step.before
+    found: dict[str, Grads] = {OWN: step.gradients}
+    for name, k in (("last", 1), ("before-last", 2)):
+        if len(step.earlier) >= k:
+            found[name] = step.earlier[-k]
+    for name, other in (("last-batch", step.batch - 1), ("next-batch", step.batch + 1)):
+        if 0 <= other < run.batches:
+            found[name] = run.gradients(at, other)
+    found["weights"] = [None if g is None else w for w, g in zip(at, step.gradients, strict=True)]
+    found["signs"] = [None if g is None else np.sign(w) for w, g in zip(at, step.gradients, strict=True)]
+    return found
+
+
+def fit(seen: Grads | None, basis: Basis) -> dict[str, float] | None:
+    """Return the coefficients of a combination, the smallest set of terms that leaves nothing over."""
+    if seen is None:
+        return None
+    columns = {name: _flat(part, seen) for name, part in basis.items()}
+    target = _flat(seen, seen)
+    solved = _solve(target, columns)
+    if solved is None:
+        return None
+    needed = {name: c for name, c in solved.items() if abs(c) > decisions.SIMPLE_SHARE}
+    again = _solve(target, {name: columns[name] for name in needed}) if needed else None
+    return again if again is None else {name: _simple(c) for name, c in again.items()}
+
+
+def _simple(value: float) -> float:
+    near = fraction(value)
+    return value if near is None else float(near)
+
+
+def _flat(part: Grads, like: Grads) -> Array:
+    """Return all entries one after the other; of very many, some: what is fitted to these is judged on all."""
+    pairs = zip(part, like, strict=True)
+    flat = np.concatenate(
+        [np.zeros(x.size) if p is None else np.asarray(p, dtype=float).ravel() for p, x in pairs if x is not None]
+        or [np.zeros(0)]
+    )
+    return flat[:: -(-flat.size // decisions.MOST_EQUATIONS) or 1]
+
+
+def _solve(target: Array, columns: Mapping[str, Array]) -> dict[str, float] | None:
+    kept = {name: c for name, c in columns.items() if c.any()}
+    if not kept or target.size < decisions.EQUATIONS_PER_UNKNOWN * len(kept) or not target.any():
+        return None
+    lengths = np.array([np.linalg.norm(c) for c in kept.values()])
+    matrix = np.stack(list(kept.values()), axis=1) / lengths
+    solution, _, rank, _ = np.linalg.lstsq(matrix, target, rcond=decisions.REGRESSION_RANK)
+    left = np.abs(target - matrix @ solution).max()
+    if rank < len(kept) or left > decisions.REGRESSION_RESIDUAL * np.abs(target).max():
+        return None
+    found = solution / lengths
+    found[np.abs(found) < decisions.SIMPLE_SHARE * np.abs(found).max()] = 0.0
+    return dict(zip(kept, found.tolist(), strict=True))
+
+
+def _combined(fitted: Mapping[str, float]) -> Hypothesis:
+    own = fitted.get(OWN, 0.0)
+    others = [f"{NAMES[name]} times {number(c)}" for name, c in fitted.items() if name != OWN]
+    text = f"the gradient handed over is {_whole(own, others)}"
+
+    def rival(moment: Moment) -> Weights | None:
+        terms = _terms(moment.step)
+        if any(name not in terms for name in fitted):
+            return None
+        parts = [[None if x is None else c * x for x in terms[name]] for name, c in fitted.items()]
+        return moment.step.update([_total(column) for column in zip(*parts, strict=True)])
+
+    constants = sum(c not in (0.0, 1.0) for c in fitted.values())
+    return Hypothesis(text, rival, constants, broad=2, about_rest=True, threads=True)
+
+
+def _whole(own: float, others: Sequence[str]) -> str:
+    mine = [] if own == 0 else [OWN] if own == 1 else [f"{number(own)} of {OWN}"]
+    return " plus ".join([*mine, *others])
+
+
+def _total(parts: Sequence[Array | None]) -> Array | None:
+    held = [p for p in parts if p is not None]
+    return np.asarray(sum(held[1:], held[0])) if held else None
+
+
+def by_row(moment: Moment) -> list[float] | None:
+    """Return what each row of the batch weighs in the gradient handed over, None where it cannot be told."""
+    step, seen = moment.step, handed_over(moment)
+    rows = step.run.rows(step.batch)
+    if seen is None:
+        return None
+    each = {
+        str(r): step.run.gradients(step.before, step.batch, rows=slice(r, r + 1), clipped=False) for r in range(rows)
+    }
+    solved = _solve(_flat(seen, seen), {name: _flat(g, seen) for name, g in each.items()})
+    return None if solved is None or len(solved) < rows else [_simple(solved[str(r)]) for r in range(rows)]
+
+
+def _by_row(moments: Sequence[Moment]) -> Hypothesis | None:
+    """Return "rows weigh so much", where every wrong step that can be told says that some weigh more than others."""
+    told = {id(moment.step): weights for moment in moments if (weights := by_row(moment)) is not None}
+    if 2 * len(told) < len(moments) or any(not 1 < len(set(w)) <= MOST_WEIGHTS for w in told.values()):
+        return None
+    first = max((m for m in moments if id(m.step) in told), key=lambda m: len(told[id(m.step)]))
+    weights = told[id(first.step)]
+
+    def rival(moment: Moment) -> Weights | None:
+        step = moment.step
+        if not step.wrong:
+            return None
+        found = told.get(id(step))
+        return step.after if found is None else _weighted(step, found)
+
+    return Hypothesis(
+        f"the rows of the batch weigh differently: {row_weights(weights)}",
+        rival,
+        len(set(weights)),
+        clause="step.accumulation",
+        broad=2,
+        about_rest=True,
+    )
+
+
+def _weighted(step: Watched, weights: Sequence[float]) -> Weights:
+    run, w = step.run, step.before
+    each = [run.gradients(w, step.batch, rows=slice(r, r + 1), clipped=False) for r in range(len(weights))]
+    parts = [[None if x is None else c * x for x in g] for c, g in zip(weights, each, strict=True)]
+    return step.update([_total(column) for column in zip(*parts, strict=True)])
+
+
+def row_weights(weights: Sequence[float]) -> str:
+    """Return the weight of each row, those of one weight together: ``rows 0-9 1/15, row 10 1/6``."""
+    groups: dict[float, list[int]] = {}
+    for row, weight in enumerate(weights):
+        groups.setdefault(weight, []).append(row)
+    return ", ".join(f"{rows_text([r])} {number(w)}" for w, r in groups.items())

@@ -1,0 +1,1 @@
+"""Wrong torch optimizers, each a correct one with one thing changed, and right ones that look suspicious (twins)."""

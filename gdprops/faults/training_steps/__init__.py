@@ -1,0 +1,1 @@
+"""Wrong training steps, and right ones that look suspicious (twins)."""

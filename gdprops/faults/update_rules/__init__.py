@@ -1,0 +1,1 @@
+"""Wrong update rules over NumPy arrays, and right ones that are written unusually."""

@@ -1,0 +1,69 @@
+"""The table of verdicts: clause and statement, status, decisive examples, worst ratio, and why where it matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gdprops.model.clause import Level
+from gdprops.model.verdict import Status
+from gdprops.report.phrases import STYLES, decisive, ratio, tally
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from gdprops.model.verdict import Verdict
+
+WIDE = 110
+"""From this many columns on, the statement stands beside the clause's id; below, under it."""
+
+
+def verdict_table(verdicts: Iterable[Verdict], *, width: int) -> Table:
+    """Return the table for a terminal of this width."""
+    wide = width >= WIDE
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, width=width)
+    for heading in ("clause", "statement") if wide else ("clause and statement",):
+        table.add_column(heading, ratio=1 if heading != "clause" else None, overflow="fold")
+    table.add_column("status")
+    table.add_column("decisive", justify="right", no_wrap=True)
+    table.add_column("ratio", justify="right", no_wrap=True)
+    for verdict in verdicts:
+        table.add_row(*_row(verdict, wide=wide))
+    return table
+
+
+def _row(verdict: Verdict, *, wide: bool) -> list[RenderableType]:
+    name = Text(verdict.clause, style="bold", no_wrap=wide)
+    sentence = Text(verdict.statement)
+    note = remark(verdict)
+    if note:
+        sentence.append("\n" + note, style="italic")
+    head = [name, sentence] if wide else [Group(name, Padding(sentence, (0, 0, 0, 2)))]
+    status = verdict.status if wide else verdict.status.replace("-", "\n")
+    return [*head, Text(status, STYLES[verdict.status]), Text(decisive(verdict)), Text(ratio(verdict))]
+
+
+def remark(verdict: Verdict) -> str:
+    """Return why a verdict is what it is, where its status alone does not say so."""
+    if verdict.status is Status.VIOLATED:
+        return "recommended: fails only with --strict" if verdict.level is Level.RECOMMENDED else ""
+    if verdict.status is Status.HELD:
+        return ""
+    return f"{_opening(verdict.status)}: {_short(verdict)}"
+
+
+def _short(verdict: Verdict) -> str:
+    reason = verdict.reason or tally(verdict.vacuous_reasons)
+    return reason.strip().splitlines()[-1] if reason.strip() else reason  # of a traceback, what was raised
+
+
+def _opening(status: Status) -> str:
+    return {Status.VACUOUS: "too few decisive examples", Status.NOT_APPLICABLE: "does not apply"}.get(
+        status, status.value
+    )

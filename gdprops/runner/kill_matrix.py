@@ -1,0 +1,147 @@
+"""The kill matrix: which clause refutes which fault, after how many examples; and what is said of correct twins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+from gdprops.clauses import catalogue
+from gdprops.faults import bank
+from gdprops.model.clause import Clause, View
+from gdprops.model.domain import Domain
+from gdprops.model.verdict import About
+from gdprops.runner.items import Item, cases_of, examiner, items_for
+from gdprops.runner.search import Finding, search
+from gdprops.runner.seeding import item_seed
+from gdprops.runner.session import Measured, measured_subject
+from gdprops.runner.settings import Settings
+from gdprops.subjects.user_code.isolation import isolated
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from gdprops.faults import Fault, Twin
+    from gdprops.model.evidence import Evidence
+
+SEEDS = (0, 1, 2, 3, 4)
+EXAMPLES = 100
+UNHURRIED = Settings(timeout=3600.0)
+"""One budget for all clauses of a suspect: nothing in the bank hangs."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One cell of the matrix at every seed: after how many examples the fault fell, None where it survived."""
+
+    fault: str
+    clause: str
+    killed_after: tuple[int | None, ...]
+
+    @property
+    def survived(self) -> bool:
+        """Whether the fault survived at any seed."""
+        return None in self.killed_after
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A fault or a twin, measured once: a subject, or a system that the reference's clauses look at."""
+
+    name: str
+    measured: Measured | None
+    system: Callable[[], Any] | None
+
+    def excused(self, clause: Clause) -> str | None:
+        """Return why a clause cannot judge it, or None where it does."""
+        if self.measured is None:
+            return None
+        return self.measured.hung or self.measured.unmet(clause) or self.measured.near_miss(clause)
+
+    def judges(self) -> tuple[Clause, ...]:
+        """Return every clause that can judge it."""
+        if self.measured is None:
+            return tuple(clause for clause in catalogue() if clause.view is View.SYSTEM)
+        items = items_for(self.measured.subject, tuple(catalogue()))
+        return tuple(i.clause for i in items if i.about is About.SUBJECT and self.excused(i.clause) is None)
+
+    def searched(self, clause: Clause, seed: int, examples: int) -> Finding:
+        """Return what a clause finds out about it, without shrinking."""
+        examine, cases = self._bound(clause)
+        drawn = item_seed(seed, self.name, clause.id)
+        return search(examine, cases, examples=examples, seed=drawn, shrink=False)
+
+    def _bound(self, clause: Clause) -> tuple[Callable[[Any], Evidence], SearchStrategy[Any]]:
+        if self.measured is not None:
+            item, subject = Item(clause, About.SUBJECT), self.measured.subject
+            return examiner(item, subject), cases_of(item, subject, self.measured.domain)
+        system = self.system() if self.system is not None else None
+        return lambda case: clause.examine(system, case), clause.cases(Domain())
+
+
+def suspect(given: Fault | Twin) -> Suspect:
+    """Build a fault or a twin and measure it."""
+    measured = None if given.subject is None else measured_subject(given.subject(), UNHURRIED)
+    return Suspect(given.name, measured, given.system)
+
+
+def killed_after(accused: Suspect, clause: Clause, seed: int, examples: int = EXAMPLES) -> int | None:
+    """Return after how many examples the clause refutes a suspect; a clause that does not apply never does."""
+    if accused.excused(clause) is not None:
+        return None
+    finding = accused.searched(clause, seed, examples)
+    if finding.bug is not None:
+        raise RuntimeError(f"{clause.id} failed on {accused.name}:\n{finding.bug}")
+    return None if finding.evidence is None else finding.examples
+
+
+def kill_matrix(
+    seeds: Sequence[int] = SEEDS,
+    examples: int = EXAMPLES,
+    on_row: Callable[[Row], None] = lambda row: None,
+) -> tuple[Row, ...]:
+    """Return the matrix: every fault under every clause that must refute it.
+
+    Args:
+        seeds: the seeds to try, each with examples of its own.
+        examples: after how many examples a fault counts as having survived.
+        on_row: is told of every row as it is done.
+    """
+    specification, rows = catalogue(), list[Row]()
+    with isolated():
+        for fault in bank():
+            accused = suspect(fault)
+            for clause in map(specification.__getitem__, fault.clauses):
+                counts = tuple(killed_after(accused, clause, seed, examples) for seed in seeds)
+                rows.append(Row(fault.name, clause.id, counts))
+                on_row(rows[-1])
+    return tuple(rows)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Accusation:
+    """What a clause says against a correct twin: a violation, or a failure of the clause itself."""
+
+    twin: str
+    clause: str
+    reason: str
+
+
+def accusations(twin: Fault | Twin, *, seed: int = 0, examples: int = EXAMPLES) -> tuple[Accusation, ...]:
+    """Return what the clauses that apply say against a suspect: of a correct twin nothing, or they are wrong."""
+    with isolated():
+        accused = suspect(twin)
+        return tuple(
+            Accusation(twin.name, clause.id, said)
+            for clause in accused.judges()
+            if (said := _said(accused.searched(clause, seed, examples))) is not None
+        )
+
+
+def _said(finding: Finding) -> str | None:
+    if finding.evidence is not None:
+        return finding.evidence.reason or str(finding.evidence.location)
+    return finding.bug

@@ -1,0 +1,58 @@
+"""The examples that an explanation must hold in: of the whole run, and not of one clause only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gdprops.clauses import catalogue
+from gdprops.model.case import TrainCase
+from gdprops.model.evidence import Evidence, agreement
+from gdprops.model.verdict import About
+from gdprops.runner.items import Item, cases_of
+from gdprops.runner.search import search, size
+from gdprops.strategies.distinguishing_networks import telling_cases
+
+if TYPE_CHECKING:
+    from gdprops.model.domain import Domain
+
+POOL = ("step.simultaneous", "step.frozen-untouched", "step.accumulation", "step.clipping")
+"""Clauses with cases of other kinds; what holds in these holds in all."""
+DRAWN, OWN = 20, 3
+
+
+def examples_of(subject: Any, domain: Domain, shrunk: Any, own: Sequence[Any]) -> Iterator[Any]:
+    """Yield examples in the order of what they tell: ours, the shrunk one, the clause's largest, the other clauses'.
+
+    A network of the user's own is not replaced by one of ours.
+    """
+    if isinstance(shrunk, TrainCase):
+        yield from telling_cases(domain.window, means=domain.means)
+    yield shrunk
+    yield from own[:OWN]
+    yield from _pooled(subject, domain)
+
+
+def _pooled(subject: Any, domain: Domain) -> Iterator[Any]:
+    """Yield cases of every kind by turns, the largest first."""
+    kinds = [_drawn(subject, domain, clause) for clause in POOL if _applies(subject, clause)]
+    for k in range(DRAWN):
+        yield from (cases[k] for cases in kinds if k < len(cases))
+
+
+def _applies(subject: Any, clause: str) -> bool:
+    face = catalogue()[clause].face(subject.kind)
+    return face is not None and face.unmet(subject) is None
+
+
+def _drawn(subject: Any, domain: Domain, clause: str) -> list[Any]:
+    cases: list[Any] = []
+
+    def seen(case: Any) -> Evidence:
+        cases.append(case)
+        return agreement()
+
+    search(
+        seen, cases_of(Item(catalogue()[clause], About.SUBJECT), subject, domain), examples=DRAWN, seed=0, shrink=False
+    )
+    return sorted(cases, key=size, reverse=True)

@@ -1,0 +1,60 @@
+"""What a project holds its subject to: the specification's version, what it leaves out, and what it accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, final
+
+from gdprops.model.verdict import RED, Status
+from gdprops.runner.project.accepted import Accepted
+
+if TYPE_CHECKING:
+    from gdprops.model.clause import Clause
+    from gdprops.model.verdict import Verdict
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of one subject.
+
+    ``specification``: clauses added after this version are reported, but do not fail (None: all count);
+    ``exclude``: patterns of clause ids that are not run; ``min_clauses``: fewer held clauses of the subject are red;
+    ``source``: the file that says so; ``accepted``: the violations that are accepted, of any subject.
+    """
+
+    specification: int | None = None
+    exclude: tuple[str, ...] = ()
+    min_clauses: int = 0
+    source: str = ""
+    accepted: tuple[Accepted, ...] = ()
+
+    def accepts(self, subject: str, clause: str) -> Accepted | None:
+        """Return the entry that accepts a violation of a clause, if any; the first one counts."""
+        return next((a for a in self.accepted if (a.subject, a.clause) == (subject, clause)), None)
+
+    def excluded(self, clause: Clause) -> str | None:
+        """Return why a clause is not run, or None where it is."""
+        pattern = next((p for p in self.exclude if fnmatchcase(clause.id, p)), None)
+        return None if pattern is None else f"excluded by {pattern!r} in {self.source}"
+
+    def is_later(self, clause: Clause) -> bool:
+        """Say whether a clause was added after the version that the subject is held to."""
+        return self.specification is not None and clause.since > self.specification
+
+    def judged(self, clause: Clause, verdict: Verdict, *, strict: bool) -> Verdict:
+        """Return the verdict in these terms: what is red of a later clause is accepted until the version is raised."""
+        red = verdict.failed_strictly if strict else verdict.status in RED
+        if not self.is_later(clause) or not red:
+            return verdict
+        now = f"{verdict.status}: {verdict.reason}" if verdict.reason else verdict.status
+        reason = f"{now} (new in specification {clause.since}; {self.source} holds to {self.specification})"
+        return replace(verdict, status=Status.ACCEPTED, reason=reason)
+
+
+def terms_from(data: Mapping[str, Any]) -> Terms:
+    """Return the terms that `dataclasses.asdict` wrote."""
+    accepted = tuple(Accepted(**entry) for entry in data["accepted"])
+    return Terms(**{**data, "exclude": tuple(data["exclude"]), "accepted": accepted})

@@ -1,0 +1,88 @@
+"""One run as text: what the command line was asked for, in a form that travels to other processes."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, final
+
+from gdprops.errors import UsageError
+from gdprops.runner.project.terms import terms_from
+from gdprops.runner.settings import Settings
+from gdprops.runner.shards import share
+
+if TYPE_CHECKING:
+    from gdprops.model.subject import Subject
+    from gdprops.runner.items import Item
+
+WORDS = {"true": True, "false": False, "none": None}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A subject as it was named, with its hyperparameters as they were typed, and how to run it."""
+
+    subject: str
+    settings: Settings
+    kind: str | None = None
+    rule: str | None = None
+    parameters: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ("*",)
+
+    def resolve(self) -> Subject:
+        """Return the subject. Raises `UsageError` where it cannot be found or built."""
+        from gdprops.runner.project.named_subjects import named
+
+        values = hyperparameters(self.parameters)
+        return named(self.subject, kind=self.kind, rule=self.rule, hyperparameters=values)
+
+    def items(self, subject: Subject) -> tuple[Item, ...]:
+        """Return what is to be run. Raises `UsageError` for a pattern that matches no clause."""
+        from gdprops.clauses import catalogue
+        from gdprops.runner.items import items_for
+
+        return share(items_for(subject, catalogue().select(self.patterns)), self.settings.shard)
+
+    def to_json(self) -> str:
+        """Return the request as one line of text."""
+        return json.dumps(asdict(self))
+
+
+def from_json(text: str) -> RunRequest:
+    """Return the request that `RunRequest.to_json` wrote."""
+    fields = json.loads(text)
+    for key in ("parameters", "patterns"):
+        fields[key] = tuple(fields[key])
+    fields["settings"] = Settings(**{**fields["settings"], "terms": terms_from(fields["settings"]["terms"])})
+    return RunRequest(**fields)
+
+
+def hyperparameters(typed: Iterable[str]) -> dict[str, object]:
+    """Return ``name=value`` pairs as keyword arguments.
+
+    Raises `UsageError` for a pair without a name or value, and for a name given twice.
+    """
+    found: dict[str, object] = {}
+    for pair in typed:
+        name, equals, text = pair.partition("=")
+        if not (equals and name.isidentifier() and text):
+            raise UsageError(f"-p {pair}: expected name=value, for instance -p lr=0.1")
+        if name in found:
+            raise UsageError(f"-p {pair}: {name} was given before, as {found[name]!r}")
+        found[name] = value_of(text)
+    return found
+
+
+def value_of(text: str) -> object:
+    """Return a Python literal, ``true``, ``false``, ``none``, a number such as ``nan``, or the text itself."""
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    for read in (ast.literal_eval, float):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+    return text

@@ -1,0 +1,47 @@
+"""Training loops on the user's own models and batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+from gdprops.model.case import OwnCase, Plan
+from gdprops.strategies.values import CARDS, Deck
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+
+    from gdprops.model.domain import Domain, OwnSource
+    from gdprops.strategies.training_loops import Loop
+
+FIRST = 4
+
+
+def own_loops(domain: Domain, source: OwnSource, loop: Loop) -> st.SearchStrategy[OwnCase]:
+    """Return a strategy for weights and batches of the user's own model; a loop's style says nothing here.
+
+    Shrinks towards the batches from index 0 on, and weights that lie one spread above their mean.
+    """
+
+    @st.composite
+    def build(draw: DrawFn) -> OwnCase:
+        cards = draw(st.binary(min_size=CARDS, max_size=CARDS))
+        deck = Deck(cards[::-1])
+        model = None if source.models is None else draw(source.models)
+        steps = loop.least_steps + deck.choose(loop.most_steps - loop.least_steps + 1)
+        first = deck.choose(FIRST)
+        windows = _windows(domain, deck, 1 if loop.same_batch else steps)
+        batches = tuple(
+            tuple(first + k if source.batches is None else draw(source.batches) for k in window) for window in windows
+        )
+        plan = Plan((), seed=deck.choose(251))
+        return OwnCase(cards, batches * (steps if loop.same_batch else 1), plan, domain.precisions[0], model)
+
+    return build()
+
+
+def _windows(domain: Domain, deck: Deck, steps: int) -> list[range]:
+    """Return the indices of every window's micro-batches; where steps are told so, the last one is short."""
+    sizes = [domain.window] * (steps - 1) + [domain.window - (domain.tells_last and deck.choose(2))]
+    return [range(sum(sizes[:t]), sum(sizes[: t + 1])) for t in range(steps)]

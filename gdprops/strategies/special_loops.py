@@ -1,0 +1,78 @@
+"""Training loops in which something particular happens: clipping that clips, weights that are shared, recomputing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdprops.model.case import TrainCase
+from gdprops.model.network import Batch, Point
+from gdprops.numerics.decisions import CLIPPED_NORMS, DOUBLINGS, SPLIT_ROWS
+from gdprops.numerics.network_pass import gradient_at
+from gdprops.numerics.norm import global_norm
+from gdprops.strategies.training_loops import Loop, loops
+from gdprops.strategies.values import choices
+
+if TYPE_CHECKING:
+    from hypothesis import strategies as st
+
+    from gdprops.model.arrays import Array
+    from gdprops.model.domain import Domain
+
+RECOMPUTED = ("", "not re-entrant", "re-entrant")
+
+
+def clipped_loops(domain: Domain) -> st.SearchStrategy[Any]:
+    """Return loops whose gradients are so large that clipping acts, with another factor in every step.
+
+    Shrinks as `loops` do; the targets are doubled until the norm is large enough.
+    """
+    loop = Loop(double=True, frozen=False, regression=True)
+    return loops(domain, loop).map(lambda case: _enlarged(case, domain.clip or 1.0))
+
+
+def _enlarged(case: Any, most: float) -> Any:
+    """Return the case with larger targets; those of the user's own models are not ours to change."""
+    if not isinstance(case, TrainCase):
+        return case
+    batches = (
+        _larger(Point(case.network, case.tensors, batch), most * CLIPPED_NORMS[t % len(CLIPPED_NORMS)])
+        for t, batch in enumerate(case.batches)
+    )
+    return replace(case, batches=tuple(batches))
+
+
+def _larger(point: Point, least: float) -> Batch:
+    """Return the point's batch with its targets moved away until the gradient's norm is at least so large."""
+    batch = point.batch
+    for _ in range(DOUBLINGS):
+        if global_norm(gradient_at(point.on(batch))) >= least:
+            return batch
+        batch = Batch(batch.inputs, _further(batch.targets))
+    return batch
+
+
+def _further(targets: Array) -> Array:
+    return np.asarray(np.where(targets == 0, 1, 2 * targets), dtype=targets.dtype)
+
+
+def recomputed_loops(domain: Domain) -> st.SearchStrategy[Any]:
+    """Return loops over three layers and more: with a shared weight, with checkpointed segments, or both.
+
+    Re-entrant segments share no weight: there every hook on a parameter fires once per use, whatever it does, and a
+    step that meets no such model is not to blame. Where the step itself recomputes so, a shared weight is enough.
+    Shrinks towards a shared weight and nothing recomputed.
+    """
+    loop = Loop(least_depth=3, double=True, frozen=False, least_rows=SPLIT_ROWS if domain.means else 1)
+    tied, free = loops(domain, replace(loop, tie=True)), loops(domain, replace(loop, extras=False))
+    return choices(len(RECOMPUTED)).flatmap(
+        lambda k: (free if RECOMPUTED[k] == "re-entrant" else tied).map(lambda case: _recomputed(case, RECOMPUTED[k]))
+    )
+
+
+def _recomputed(case: Any, how: str) -> Any:
+    if not isinstance(case, TrainCase):
+        return case
+    return replace(case, network=replace(case.network, recomputed=how))

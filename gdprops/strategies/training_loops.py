@@ -1,0 +1,150 @@
+"""Cases of the step chapter: a network, the batches of a short training loop, and how the optimizer is set up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, final
+
+from hypothesis import strategies as st
+
+from gdprops.model.architecture import ArchitectureCase
+from gdprops.model.case import TrainCase
+from gdprops.numerics.losses import LOSSES, MEANS, SQUARES
+from gdprops.strategies import networks
+from gdprops.strategies.architecture_cases import architecture_case, drawn_architecture
+from gdprops.strategies.certified import Drawn
+from gdprops.strategies.networks import FILLING, Filling, Style
+from gdprops.strategies.own_model_loops import own_loops
+from gdprops.strategies.plans import long_run, plan, repeated
+from gdprops.strategies.values import Deck, decks
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+
+    from gdprops.model.domain import Domain
+
+
+ARCHITECTURES_ONE_IN = 5
+"""One example in so many trains a network of another kind than a stack of linear layers."""
+MANY_ROWS = 5
+"""So many more rows now and then: a step may go wrong with large batches alone."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """What a training loop may contain.
+
+    ``longest``: some loops go over their batches again, up to so many steps; ``regression``: only losses that grow
+    with the targets.
+    """
+
+    least_steps: int = 2
+    most_steps: int = 4
+    least_depth: int = 2
+    options: bool = False
+    groups: bool = True
+    own_rate: bool = True
+    same_batch: bool = False
+    frozen: bool | None = None
+    double: bool = False
+    longest: int = 0
+    least_rows: int = 1
+    tie: bool = False
+    regression: bool = False
+    extras: bool = True
+
+    @property
+    def plain(self) -> bool:
+        """Whether networks of any kind will do."""
+        return self.least_depth <= 2 and not (self.tie or self.regression or self.frozen)
+
+
+def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[Any]:
+    """Return a strategy for networks with 2 to 4 batches; for the user's own models where there are such.
+
+    Shrinks towards two layers of one weight 1, x = 1, y = 0, eta = ½.
+    """
+    if domain.own is not None:
+        return own_loops(domain, domain.own, loop)
+
+    @st.composite
+    def build(draw: DrawFn) -> TrainCase | ArchitectureCase:
+        deck = draw(decks())
+        if domain.kinds and loop.plain and deck.last().happens(ARCHITECTURES_ONE_IN):
+            return _other_network(deck, draw(decks()), draw(decks()), domain, loop)
+        exact, single, more = deck.choose(2) == 0, deck.happens(3), deck.choose(_more(loop))
+        precision = domain.precisions[0 if loop.double else single * (len(domain.precisions) - 1)]
+        style = _style(loop, domain, exact=exact)
+        drawn, filling = Drawn(draw, style), FILLING if exact else Filling(decimal=True)
+        point = drawn.point(style, filling, precision)
+        steps = loop.least_steps + more
+        batches = [point.batch] * steps if loop.same_batch else drawn.batches(point, steps, filling, precision)
+        long = long_run(deck, loop.longest)
+        batches = list(repeated(batches, max(long, steps)))
+        frozen = frozenset(i for i, trains in enumerate(point.network.trainable) if not trains)
+        setup = plan(
+            deck,
+            domain,
+            len(point.tensors),
+            groups=loop.groups,
+            options=loop.options,
+            own_rate=loop.own_rate,
+            frozen=frozen,
+            slow=long > 0,
+        )
+        chunks = windows(deck, domain, len(point.batch.inputs), len(batches)) if domain.window > 1 else ()
+        return TrainCase(point.network, point.tensors, tuple(batches), setup, precision, chunks)
+
+    return build()
+
+
+def _other_network(deck: Deck, weights: Deck, data: Deck, domain: Domain, loop: Loop) -> ArchitectureCase:
+    """Return a network of another kind; the means of a batch norm need two rows, and some batches have many."""
+    network = drawn_architecture(deck, domain.kinds)
+    steps, rows = loop.least_steps + deck.choose(_more(loop)), _least_rows(loop, domain, 2) + deck.choose(3)
+    rows += MANY_ROWS * deck.happens(4)
+    precision, same = domain.precisions[0], loop.same_batch
+    case = architecture_case(network, weights, data, rows=rows, steps=steps, precision=precision, same_batch=same)
+    return replace(case, chunks=windows(deck, domain, rows, steps) if domain.window > 1 else ())
+
+
+def _least_rows(loop: Loop, domain: Domain, otherwise: int) -> int:
+    return max(loop.least_rows, domain.window + 1 if domain.window > 1 else otherwise)
+
+
+def windows(deck: Deck, domain: Domain, rows: int, steps: int) -> tuple[tuple[int, ...], ...]:
+    """Return the sizes of every step's micro-batches, ragged each; where steps are told so, the last window is short.
+
+    Shrinks towards sizes of 1 with the other rows in the first.
+    """
+    counts = [domain.window] * (steps - 1) + [domain.window - (domain.tells_last and deck.choose(2))]
+    return tuple(_ragged(deck, rows, count) for count in counts)
+
+
+def _ragged(deck: Deck, rows: int, parts: int) -> tuple[int, ...]:
+    sizes = [1] * parts
+    first = deck.choose(parts)
+    for _ in range(rows - parts):
+        sizes[(first + deck.happens(3)) % parts] += 1
+    return tuple(sizes)
+
+
+def _more(loop: Loop) -> int:
+    return loop.most_steps - loop.least_steps + 1
+
+
+def _style(loop: Loop, domain: Domain, *, exact: bool) -> Style:
+    style = Style(
+        least_depth=loop.least_depth,
+        most_depth=3,
+        least_rows=_least_rows(loop, domain, 1),
+        dimensions=domain.dimensions,
+        freeze=domain.frozen and loop.frozen,
+        tie=loop.tie,
+        extras=loop.extras,
+    )
+    losses = [loss for loss in (MEANS if domain.means else LOSSES) if loss in SQUARES or not loop.regression]
+    if exact:
+        return replace(style, losses=losses[:1])
+    return replace(style, activations=networks.ROUNDED, losses=losses)

@@ -1,0 +1,146 @@
+"""Hand-written functions run on one form of parameters, X and y, and compared with the derivative of their loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from gdprops.errors import SubjectCrash
+from gdprops.model.backprop_layout import CLASSES, FLAT, Layout
+from gdprops.model.case import BackpropCase
+from gdprops.model.network import Batch
+from gdprops.numerics import decisions
+from gdprops.subjects.backprop.run import GRADIENTS, Functions, WrittenRun, wrong_form
+from gdprops.subjects.user_code.calling import Calls
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+
+SIZES = (4, 3, 2)
+"""The sizes (n_in, n_hidden, n_out) on which a subject is tried: no two alike, or W1 and W2 could change places."""
+CLASSES_TRIED = 3
+"""Labels of more than two classes are not taken for zeros and ones."""
+SECONDS = 60.0
+GOLDEN = (5**0.5 - 1) / 2
+
+
+RAN, MISFORMED, RAISED = 2, 1, 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How far a function got, which parameters are right, and what went wrong.
+
+    ``by_outputs``: all parameters are right once they are multiplied, or divided, by the number of outputs.
+    """
+
+    ran: int
+    right: frozenset[str] = frozenset()
+    said: str = ""
+    by_outputs: bool = False
+
+
+def check_gradients(functions: Functions) -> Checked:
+    """Compare the gradients with the derivative; they must come in the parameters' form."""
+    return _checked(functions, _gradients)
+
+
+def check_step(functions: Functions) -> Checked:
+    """Compare what a step moves with the learning rate times the derivative; it must leave the parameters' form."""
+    return _checked(functions, _displacements)
+
+
+def _checked(functions: Functions, compared: Callable[[WrittenRun], Compared]) -> Checked:
+    """Run twice, with other rows and numbers: what is right is right both times."""
+    names = frozenset(functions.layout.shapes(*SIZES))
+    right = scaled = names
+    try:
+        for more in (0, 1):
+            run = trial_run(functions, more=more)
+            found = compared(run)
+            right, scaled = right & found.near(), scaled & found.near_by_outputs(run.case)
+    except SubjectCrash as crash:
+        return Checked(MISFORMED if crash.told else RAISED, said=str(crash))
+    return Checked(RAN, right, by_outputs=scaled == names)
+
+
+def _gradients(run: WrittenRun) -> Compared:
+    tensors, seen = run.case.tensors, run.stated_gradients(0)
+    expected = run.gradients(tensors, 0)
+    if any(s is None or s.shape != w.shape for s, w in zip(seen, tensors, strict=True)):
+        raise wrong_form(f"{GRADIENTS} returned other shapes than the parameters'")
+    return Compared(run.names, seen, expected, run.errors(tensors, 0))
+
+
+def _displacements(run: WrittenRun) -> Compared:
+    before = run.weights()
+    run.step(0)
+    wanted = run.update(before, run.gradients(before, 0), None, None)
+    seen, expected = ([e - b for e, b in zip(ends, before, strict=True)] for ends in (run.weights(), wanted))
+    return Compared(run.names, seen, expected, run.allowed(before, 0))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Gradients or displacements seen and expected, and how far apart they may be."""
+
+    names: Sequence[str]
+    seen: Sequence[Any]
+    expected: Sequence[Any]
+    rooms: Sequence[Array]
+
+    def near(self, factor: float = 1.0) -> frozenset[str]:
+        """Return what is the factor times as expected, where the room is small beside it: in a large room all is."""
+        if largest(self.rooms) > decisions.JUMPY_SHARE * largest(self.expected):
+            return frozenset()
+        most = max(1.0, factor)
+        parts = zip(self.names, self.seen, self.expected, self.rooms, strict=True)
+        return frozenset(name for name, s, e, room in parts if (np.abs(s - factor * e) <= most * room).all())
+
+    def near_by_outputs(self, case: BackpropCase) -> frozenset[str]:
+        """Return what is the number of outputs times as expected, or all that is one part of so many."""
+        outputs = case.batches[0].targets.shape[-1] if case.batches[0].targets.ndim > 1 else 1
+        return max(self.near(outputs), self.near(1 / outputs), key=len)
+
+
+def trial_run(functions: Functions, more: int = 0) -> WrittenRun:
+    """Return a run of the functions on the case of their layout."""
+    return WrittenRun(functions, Calls(SECONDS), trial(functions.layout, more=more))
+
+
+def trial(layout: Layout, *, more: int = 0) -> BackpropCase:
+    """Return a case with more rows than any size: what broadcasts by chance does not pass."""
+    classes, flat = layout.targets in CLASSES, layout.targets in FLAT
+    n_in, n_out = layout.inputs or SIZES[0], layout.outputs or (CLASSES_TRIED if classes else 1 if flat else SIZES[2])
+    shapes = layout.shapes(n_in, SIZES[1], n_out)
+    most = max([1, n_in, n_out, *(n for shape in shapes.values() for n in shape)])
+    rows = 1 if layout.has_one_sample else 2 + most + more
+    tensors = tuple(_spread(shape, k + more) for k, shape in enumerate(shapes.values()))
+    batch = Batch(_spread((rows, n_in), 1 + more), _targets(layout.targets, rows, n_out, more))
+    return BackpropCase(tuple(shapes), tensors, (batch,), layout.rate or 0.5)
+
+
+def _spread(shape: tuple[int, ...], start: int) -> Array:
+    """Return numbers from -1 to 1 that no small sum of makes zero."""
+    count = int(np.prod(shape, dtype=np.int64))
+    return np.asarray(2 * ((np.arange(count) + 1 + 7 * start) * GOLDEN % 1) - 1).reshape(shape)
+
+
+def _targets(kind: str, rows: int, n_out: int, more: int) -> Array:
+    labels = (np.arange(rows) + more) % n_out
+    if kind in CLASSES:
+        return labels if kind == "labels" else np.eye(n_out)[labels]
+    shape = (rows,) if kind in FLAT else (rows, n_out)
+    numbers = _spread(shape, 3 + more)
+    away = numbers + np.sign(numbers)  # none is cut down to a 0, which would be a label of one output
+    return (numbers > 0).astype(np.float64) if kind.startswith("binary") else away
+
+
+def largest(arrays: Sequence[Array | None]) -> float:
+    """Return the largest magnitude of any entry."""
+    return max((float(np.abs(a).max(initial=0.0)) for a in arrays if a is not None), default=0.0)

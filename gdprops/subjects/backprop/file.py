@@ -1,0 +1,103 @@
+"""A file with the functions ``loss``, and ``step`` or ``gradients``, as a subject: what students hand in."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gdprops.errors import SubjectCrash, SubjectTimeout, UsageError
+from gdprops.model.nearest_name import nearest
+from gdprops.subjects.backprop.subject import Backprop, backprop
+from gdprops.subjects.user_code.calling import Calls
+from gdprops.subjects.user_code.importing import LOADED, import_file
+
+DECLARED = ("shapes", "inputs", "outputs", "targets", "samples", "lr")
+"""What a file may say beside its functions, under these names."""
+IMPORT_SECONDS = 30.0
+"""A file that trains its network when it is imported must not hold up the others."""
+
+
+def file_subject(path: str, given: Mapping[str, Any]) -> Backprop:
+    """Return the functions ``loss``, ``step`` and ``gradients`` of a file as a subject.
+
+    Args:
+        path: the file; a name in it that is bound to a `gdprops.backprop` subject is that subject.
+        given: what `gdprops.backprop` takes beside the functions; it goes before what the file itself declares.
+
+    Raises:
+        UsageError: in one line, for a file that cannot be imported, lacks a function, or cannot be used.
+    """
+    module = imported(path)
+    bound = [value for value in vars(module).values() if isinstance(value, Backprop)]
+    if len(bound) == 1 and not given:
+        return replace(bound[0], name=path, spec=path)
+    loss = _function(module, path, "loss")
+    step, gradients = (vars(module).get(name) for name in ("step", "gradients"))
+    if step is None and gradients is None:
+        raise UsageError(
+            f"{path} has neither step(params, X, y, lr) nor gradients(params, X, y){_near(module, 'step')}"
+        )
+    declared = {name: vars(module)[name] for name in DECLARED if _is_declaration(vars(module).get(name))}
+    try:
+        made: Backprop = backprop(loss, step, gradients, **{**declared, **given, "name": path})
+    except SubjectTimeout as hang:
+        raise UsageError(f"{path}: {hang}") from hang
+    return replace(made, spec=path, hyperparameters=dict(given))
+
+
+def _is_declaration(value: Any) -> bool:
+    """Tell a declaration from a list of losses or an array that happens to have its name."""
+    return isinstance(value, int | float | str | Mapping | list | tuple) or callable(value)
+
+
+def _function(module: ModuleType, path: str, name: str) -> Any:
+    found = vars(module).get(name)
+    if not callable(found):
+        raise UsageError(f"{path} has no function {name}(params, X, y){_near(module, name)}")
+    return found
+
+
+def _near(module: ModuleType, name: str) -> str:
+    """Return the nearest of the file's own functions."""
+    own = [k for k, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__]
+    return nearest(name, own) or (f" (its functions: {', '.join(own)})" if own else "")
+
+
+def imported(path: str) -> ModuleType:
+    """Import a file quietly, within its time; helpers beside it are forgotten, for the next file's are others."""
+    known = set(sys.modules)
+    try:
+        with _quiet(), Calls(IMPORT_SECONDS).to("importing it"):
+            return import_file(Path(path))
+    except SubjectTimeout as hang:
+        raise UsageError(
+            f'{path} takes more than {IMPORT_SECONDS:g} s to import: put what it runs under if __name__ == "__main__":'
+        ) from hang
+    except SubjectCrash as crash:
+        raise UsageError(f"{path} cannot be imported: {crash}") from crash
+    finally:
+        _forget_helpers(set(sys.modules) - known, Path(path).resolve().parent)
+
+
+def _forget_helpers(names: set[str], folder: Path) -> None:
+    for name in names:
+        where = getattr(sys.modules[name], "__file__", None)
+        if where is not None and not name.startswith(LOADED) and Path(where).resolve().is_relative_to(folder):
+            del sys.modules[name]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let a file print to nobody and read nothing: a prompt must not wait for the teacher."""
+    stdin, sys.stdin = sys.stdin, io.StringIO()
+    try:
+        with redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        sys.stdin = stdin

@@ -1,0 +1,102 @@
+"""A case of hand-written backprop as plain Python that anyone can run: NumPy, the user's functions, a few numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gdprops.errors import SubjectCrash
+from gdprops.model.wording import on_one_line
+from gdprops.subjects import script_lines
+from gdprops.subjects.user_code.importing import LOADED
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import BackpropCase
+    from gdprops.subjects.backprop.forms import RateAt
+    from gdprops.subjects.backprop.run import WrittenRun
+    from gdprops.subjects.backprop.subject import Backprop
+
+
+def written_script(subject: Backprop, case: BackpropCase) -> str:
+    """Return the script: behind each call stands what was seen, and what one simultaneous step would have given."""
+    used = subject.gradients if subject.step is None else subject.step
+    params = f"params = {subject.container.literal(case.names, case.tensors)}"
+    run, name = subject.begin(case), _name_of(subject, used)
+    done = _looks(run, name) if subject.step is None else _steps(run, name, subject.functions.rate_at)
+    return "\n".join(["import numpy as np", *_import_of(subject, used), "", params, *done]) + "\n"
+
+
+def _looks(run: WrittenRun, name: str) -> list[str]:
+    """Return the lines that ask for the gradients of every batch."""
+    lines = list[str]()
+    for t in range(len(run.case.batches)):
+        lines.append(f"print({name}({', '.join(['params', *map(_array, run.data(t))])}))")
+        try:
+            lines.append(f"# seen:     {_told(run, run.stated_gradients(t))}")
+            lines.append(f"# expected: {_told(run, run.gradients(run.weights(), t))}")
+        except SubjectCrash as crash:
+            return [*lines, f"# {on_one_line(crash)}"]
+    return lines
+
+
+def _steps(run: WrittenRun, name: str, rate_at: RateAt) -> list[str]:
+    """Let the user's step train, and return the lines that do the same, up to a crash or the first wrong step."""
+    lines = list[str]()
+    for t in range(len(run.case.batches)):
+        call = f"{name}({rate_at.written(['params', *map(_array, run.data(t))], run.case.rate)})"
+        before = run.weights()
+        try:
+            expected = run.update(before, run.gradients(before, t), None, None)
+            run.step(t)
+        except SubjectCrash as crash:
+            return [*lines, call, f"# {on_one_line(crash)}"]
+        lines += [call if run.expression is None else f"params = {run.expression.format(call)}", "print(params)"]
+        lines += [f"# seen:     {_told(run, run.weights())}", f"# expected: {_told(run, expected)}"]
+        if _is_wrong(run, before, expected, t):
+            break
+    return lines
+
+
+def _is_wrong(run: WrittenRun, before: Sequence[Array], expected: Sequence[Array], t: int) -> bool:
+    rooms = zip(run.weights(), expected, run.allowed(before, t), strict=True)
+    return not all((np.abs(seen - wanted) <= room).all() for seen, wanted, room in rooms)
+
+
+def _told(run: WrittenRun, arrays: Sequence[Array | None]) -> str:
+    """Return arrays to nine digits: what differences are good for."""
+    rounded = [None if a is None else [float(f"{v:.9g}") for v in np.ravel(a)] for a in arrays]
+    return ", ".join(f"{name} {values}" for name, values in zip(run.names, rounded, strict=True))
+
+
+def _array(values: Any) -> str:
+    return f"np.array({np.asarray(values).tolist()})" if np.ndim(values) else repr(np.asarray(values).item())
+
+
+def _is_importable(function: Any) -> bool:
+    return "<" not in getattr(function, "__qualname__", "<")
+
+
+def _import_of(subject: Backprop, function: Any) -> list[str]:
+    """Return the lines that import a function from where it is defined, or from the subject that holds it."""
+    if subject.spec.endswith(".py"):
+        return script_lines.import_lines(f"{subject.spec}:{_asked(subject)}")
+    if not _is_importable(function):
+        return script_lines.import_lines(subject.spec) if subject.spec else [f"# from your own code: {_asked(subject)}"]
+    module, code = str(function.__module__), getattr(function, "__code__", None)
+    where = code.co_filename if code is not None and module.startswith(LOADED) else module
+    return script_lines.import_lines(f"{where}:{function.__qualname__}")
+
+
+def _asked(subject: Backprop) -> str:
+    return "gradients" if subject.step is None else "step"
+
+
+def _name_of(subject: Backprop, function: Any) -> str:
+    if subject.spec.endswith(".py"):
+        return _asked(subject)
+    if _is_importable(function):
+        return str(function.__qualname__)
+    return f"{subject.spec.rpartition(':')[2]}.{_asked(subject)}" if subject.spec else _asked(subject)

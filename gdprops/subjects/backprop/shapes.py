@@ -1,0 +1,169 @@
+"""Shapes that nobody declared: the names that a loss asks for, and the usual shapes under such names.
+
+Which of them are right is not decided here but by trying: what the user's functions accept, and are right on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
+from io import StringIO
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from gdprops.model.backprop_layout import Shape
+from gdprops.model.nearest_name import layer_of
+from gdprops.subjects.backprop.forms import Container
+
+Shapes = Callable[[int, int, int], Mapping[str, Shape]]
+DISTINCT = (2, 5, 11)
+"""Sizes that tell n_in, n_hidden and n_out apart in a shape, also with one added."""
+MOST_PARAMETERS = 12
+LENGTHS = (4, 2, 6, 1, 3, 8)
+"""How many parameters a list may hold, the usual numbers first."""
+BIAS = re.compile(r"b(_.*|\d.*|ias.*|[a-z])?$|.*[bB]ias.*|.*intercept.*|.*_b\d*$")
+ONE = np.ones((1, 1))
+DATA: tuple[tuple[Any, Any], ...] = (
+    (ONE, ONE),
+    (ONE, np.zeros(1, dtype=np.int64)),
+    (ONE, ONE[0]),
+    (ONE[0], ONE[0]),
+    (ONE[0], np.int64(0)),
+)
+"""X and y of sizes of 1: there hardly any layout is wrong."""
+
+
+def is_bias(name: str, shape: Shape) -> bool:
+    """Say whether a parameter is a bias: at most one of its sizes is not 1, and it is not called a weight."""
+    if sum(n > 1 for n in shape) > 1:
+        return False
+    return len(shape) == 0 or bool(BIAS.match(name)) or not name.startswith(("w", "W", "theta"))
+
+
+def layers_by_shape(names: Sequence[str], shapes: Shapes) -> tuple[tuple[int, ...], ...]:
+    """Return the parameters' positions layer by layer, for names that tell none: a bias belongs to what it follows.
+
+    A single layer is taken tensor by tensor.
+    """
+    found = list[tuple[int, ...]]()
+    for i, (name, shape) in enumerate(zip(names, shapes(*DISTINCT).values(), strict=True)):
+        if found and is_bias(name, shape):
+            found[-1] = (*found[-1], i)
+        else:
+            found.append((i,))
+    return tuple(found) if len(found) > 1 else tuple((i,) for i in range(len(names)))
+
+
+def guessed(loss: Callable[..., Any]) -> list[tuple[Container, Shapes]]:
+    """Return the usual shapes for the names that a loss asks its params for, or for a list of so many."""
+    asked = _asked_names(loss)
+    if asked:
+        orders = dict.fromkeys((tuple(asked), tuple(sorted(asked, key=lambda name: _number(layer_of(name))))))
+        return [
+            (Container(names), _under(names, form))
+            for names in orders
+            for form in _forms([bool(BIAS.match(name)) for name in names])
+        ]
+    found = list[tuple[Container, Shapes]]()
+    for n in LENGTHS:
+        if _accepts(loss, n):
+            listed = [f"params[{k}]" for k in range(n)]
+            alternating = [k % 2 == 1 for k in range(n)]
+            patterns = [alternating, [False] * n] if n % 2 == 0 else [[False] * n]
+            found += [(Container(None), _under(listed, form)) for kinds in patterns for form in _forms(kinds)]
+    return found
+
+
+def _number(layer: str) -> int:
+    return int(layer) if layer.isdecimal() else 0
+
+
+def _asked_names(loss: Callable[..., Any]) -> list[str]:
+    """Return the keys that a loss misses in its params, in the order in which it asks."""
+    tried = (_missed(loss, x, y, bias) for x, y in DATA for bias in (ONE, ONE[0]))
+    return max(tried, key=len)
+
+
+def _missed(loss: Callable[..., Any], x: Any, y: Any, bias: Any) -> list[str]:
+    names = list[str]()
+    while len(names) < MOST_PARAMETERS:
+        params = {name: (bias if BIAS.match(name) else ONE).copy() for name in names}
+        try:
+            with redirect_stdout(StringIO()):
+                loss(params, x.copy(), y.copy())
+        except KeyError as error:
+            asked = error.args[0] if error.args else None
+            if not isinstance(asked, str) or asked in names:
+                return names
+            names.append(asked)
+        except (Exception, SystemExit):
+            return names
+        else:
+            return names
+    return names
+
+
+def _accepts(loss: Callable[..., Any], n: int) -> bool:
+    """Say whether a loss takes a list of so many parameters, matrices or matrices with vectors between them."""
+    for x, y in DATA:
+        for every_other in (ONE, ONE[0]):
+            params = [(every_other if k % 2 else ONE).copy() for k in range(n)]
+            try:
+                with redirect_stdout(StringIO()):
+                    float(np.asarray(loss(params, x.copy(), y.copy())).reshape(()))
+            except (Exception, SystemExit):
+                continue
+            return True
+    return False
+
+
+Form = Callable[[int, int, int], Sequence[Shape]]
+
+
+def _under(names: Sequence[str], form: Form) -> Shapes:
+    return lambda n_in, n_hidden, n_out: dict(zip(names, form(n_in, n_hidden, n_out), strict=True))
+
+
+def _forms(is_bias: Sequence[bool]) -> Iterator[Form]:
+    """Yield the usual shapes for a chain of layers: a weight each, and biases where they stand."""
+    depth = len(is_bias) - sum(is_bias)
+    if depth == 0:
+        return
+    for weight in (lambda i, o: (i, o), lambda i, o: (o, i)):
+        for bias in (lambda o: (o,), lambda o: (1, o), lambda o: (o, 1)):
+            yield _chain(is_bias, depth, weight, bias)
+            if not any(is_bias):
+                break
+    yield _vector_at_the_end(is_bias, depth, ())
+    yield _vector_at_the_end(is_bias, depth, (1,))
+    if not any(is_bias):
+        yield _chain(is_bias, depth, lambda i, o: (o, i + 1), lambda o: (o,))
+        yield _chain(is_bias, depth, lambda i, o: (i + 1, o), lambda o: (o,))
+
+
+def _chain(
+    is_bias: Sequence[bool], depth: int, weight: Callable[[int, int], Shape], bias: Callable[[int], Shape]
+) -> Form:
+    def form(n_in: int, n_hidden: int, n_out: int) -> list[Shape]:
+        widths = [n_in, *[n_hidden] * (depth - 1), n_out]
+        weights = iter([weight(i, o) for i, o in pairwise(widths)])
+        biases = iter([bias(o) for o in widths[1:]] * len(is_bias))
+        return [next(biases) if b else next(weights) for b in is_bias]
+
+    return form
+
+
+def _vector_at_the_end(is_bias: Sequence[bool], depth: int, last_bias: Shape) -> Form:
+    """Return shapes for one output: the last weights are a vector."""
+
+    def form(n_in: int, n_hidden: int, n_out: int) -> list[Shape]:
+        del n_out
+        widths = [n_in, *[n_hidden] * (depth - 1)]
+        weights = iter([*pairwise(widths), (widths[-1],)])
+        biases = iter([*((o,) for o in widths[1:]), *[last_bias] * len(is_bias)])
+        return [next(biases) if b else next(weights) for b in is_bias]
+
+    return form

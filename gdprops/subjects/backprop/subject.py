@@ -1,0 +1,192 @@
+"""Backprop that somebody wrote by hand, in plain NumPy: the loss that the user states is differentiated numerically."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from gdprops.errors import UsageError
+from gdprops.model.backprop_layout import SAMPLES, TARGETS, Layout, Shape
+from gdprops.model.nearest_name import nearest
+from gdprops.model.traits import Measured, Traits
+from gdprops.numerics.decisions import MOST_WRITTEN_WEIGHTS
+from gdprops.subjects.backprop import trial
+from gdprops.subjects.backprop.checked_form import SIZES
+from gdprops.subjects.backprop.forms import Container, RateAt, described, rate_at
+from gdprops.subjects.backprop.run import Functions, WrittenRun
+from gdprops.subjects.backprop.script import written_script
+from gdprops.subjects.backprop.shapes import guessed
+from gdprops.subjects.backprop.trial import Asked
+from gdprops.subjects.user_code.calling import Calls
+from gdprops.subjects.user_code.importing import spec_of
+
+if TYPE_CHECKING:
+    from gdprops.model.case import BackpropCase
+    from gdprops.model.subject import Calling
+    from gdprops.subjects.backprop.shapes import Shapes
+
+Loss = Callable[..., Any]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Backprop:
+    """``loss(params, X, y)``, and ``step(params, X, y, lr)``, ``gradients(params, X, y)``, or both."""
+
+    functions: Functions
+    name: str
+    traits: Traits = field(default_factory=Traits)
+    calls: Calling = field(default_factory=Calls)
+    declared: Mapping[str, Measured] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    kind: str = "backprop"
+    spec: str = ""
+    rule: str | None = "sgd"
+
+    @property
+    def step(self) -> Callable[..., Any] | None:
+        """The user's step."""
+        return self.functions.step
+
+    @property
+    def gradients(self) -> Callable[..., Any] | None:
+        """The user's gradients."""
+        return self.functions.gradients
+
+    @property
+    def layout(self) -> Layout:
+        """The shapes of the parameters and the form of the data."""
+        return self.functions.layout
+
+    @property
+    def container(self) -> Container:
+        """How parameters are held."""
+        return self.functions.container
+
+    def prepared(self, traits: Traits, calls: Calling) -> Backprop:
+        """Return the same subject with what was measured of it, and a budget of time."""
+        return replace(self, traits=traits, calls=calls)
+
+    def begin(self, case: BackpropCase) -> WrittenRun:
+        """Hand fresh parameters to the user's functions."""
+        return WrittenRun(self.functions, self.calls, case)
+
+    def script(self, case: BackpropCase) -> str:
+        """Return a plain script that does with a case what gdprops did, with what was seen and expected."""
+        return written_script(self, case)
+
+
+def backprop(
+    loss: Loss | None = None,
+    step: Callable[..., Any] | None = None,
+    gradients: Callable[..., Any] | None = None,
+    *,
+    shapes: Any = None,
+    inputs: int | None = None,
+    outputs: int | None = None,
+    samples: str | None = None,
+    targets: str | None = None,
+    lr: float | None = None,
+    name: str | None = None,
+) -> Any:
+    """Return hand-written backprop as a subject: plain functions over a dict (or list) of float64 NumPy arrays.
+
+    Args:
+        loss: ``loss(params, X, y) -> float``, deterministic; it is differentiated numerically and says what is right.
+        step: ``step(params, X, y, lr)`` takes one step of gradient descent in place, or returns the new params. The
+            learning rate may have another name and place.
+        gradients: ``gradients(params, X, y)`` returns the gradients under the parameters' names (or ``d`` + name).
+        shapes: the shapes of the parameters, front to back: ``{"W1": (2, 3), "b1": (3,), …}`` or a list of shapes, or
+            a function ``(n_in, n_hidden, n_out) -> shapes``, called with sizes from 1 to 3. None: the usual ones for
+            the names that the loss asks for, with any number of outputs or, if it is
+            right with one only, with one (where that looks like a mistake, ``outputs=`` is asked for).
+        inputs: the number of features, where fixed shapes leave it open.
+        outputs: the number of outputs, likewise.
+        samples: whether X holds a sample in all its ``"rows"`` or ``"columns"``, or just one, ``"single"`` (n_in,) or
+            ``"single-column"`` (n_in, 1).
+        targets: ``"numbers"`` (rows, n_out), ``"vector"`` (rows,), ``"one-hot"`` (rows, n_out), integer ``"labels"``
+            (rows,), or zeros and ones: ``"binary"`` (rows, n_out), ``"binary-vector"`` (rows,).
+            Where samples or targets is None, the first form is taken on which all functions run and are right.
+        lr: the only learning rate to use; None draws 1/8, 1/4, 1/2 and 1.
+        name: what reports call it.
+
+    Raises:
+        UsageError: for a missing or unusable function, for shapes that do not fit the loss, where it cannot be told
+            how many outputs are meant, and for a loss that is not a float, not deterministic, or not differentiable.
+    """
+    if not callable(loss):
+        raise UsageError(f"backprop: loss={described(loss)}; expected loss(params, X, y) -> float")
+    _require_functions(step, gradients)
+    _require_word("samples", samples, SAMPLES)
+    _require_word("targets", targets, TARGETS)
+    _require_numbers(lr, inputs, outputs)
+    called = name or spec_of(step or gradients)
+    at = RateAt() if step is None else rate_at(step)
+    if not at.is_taken and lr is None:
+        raise UsageError(f"{called}: step takes no learning rate: expected step(params, X, y, lr), or say it with lr=")
+    offered = guessed(loss) if shapes is None else [_shapes(shapes)]
+    layout = Layout(lambda n_in, n_hidden, n_out: {}, rate=None if lr is None else float(lr))
+    functions = Functions(loss, step, gradients, Container(None), layout, at)
+    fixed = shapes is not None and not callable(shapes)
+    asked = Asked(offered, fixed, inputs, outputs, samples, targets, guessed=shapes is None)
+    return Backprop(trial.settled(functions, asked, called), called)
+
+
+def _require_functions(step: Any, gradients: Any) -> None:
+    for key, function in (("step", step), ("gradients", gradients)):
+        if function is not None and not callable(function):
+            raise UsageError(f"backprop: {key}={described(function)}; expected a function")
+    if step is None and gradients is None:
+        raise UsageError("backprop: give step(params, X, y, lr), or gradients(params, X, y), or both")
+
+
+def _require_word(key: str, value: str | None, known: Sequence[str]) -> None:
+    if value is not None and value not in known:
+        raise UsageError(f"{key}={value!r}; expected one of {', '.join(known)}{nearest(str(value), known)}")
+
+
+def _require_numbers(lr: float | None, inputs: int | None, outputs: int | None) -> None:
+    if lr is not None and not (isinstance(lr, int | float) and np.isfinite(lr) and lr > 0):
+        raise UsageError(f"lr={lr!r}; expected a finite number greater than 0")
+    for key, value in (("inputs", inputs), ("outputs", outputs)):
+        if value is not None and not (isinstance(value, int) and value >= 1):
+            raise UsageError(f"{key}={value!r}; expected a number of columns")
+
+
+WANTED = '{"W1": (2, 3), "b1": (3,)}, [(2, 3), (3,)], or a function of (n_in, n_hidden, n_out) that returns either'
+
+
+def _shapes(shapes: Any) -> tuple[Container, Shapes]:
+    """Return how parameters are held, and their shapes by name as a function of drawn sizes."""
+    if not callable(shapes):
+        container, fixed = _named(shapes)
+        return container, lambda n_in, n_hidden, n_out: fixed
+    try:
+        first = shapes(*SIZES)
+    except Exception as error:
+        raise UsageError(f"shapes{SIZES} raised {type(error).__name__}: {error}; expected {WANTED}") from error
+    return _named(first)[0], lambda n_in, n_hidden, n_out: _named(shapes(n_in, n_hidden, n_out))[1]
+
+
+def _named(shapes: Any) -> tuple[Container, Mapping[str, Shape]]:
+    is_dict = isinstance(shapes, Mapping)
+    if not (is_dict or isinstance(shapes, list | tuple)) or not shapes:
+        raise UsageError(f"shapes={shapes!r}; expected {WANTED}")
+    pairs = shapes.items() if is_dict else ((f"params[{k}]", shape) for k, shape in enumerate(shapes))
+    found = {name: _shape(name, shape) for name, shape in pairs}
+    if sum(int(np.prod(shape, dtype=np.int64)) for shape in found.values()) > MOST_WRITTEN_WEIGHTS:
+        raise UsageError(
+            f"shapes={shapes!r}: every weight is differentiated by itself, so give a small network of at most "
+            f"{MOST_WRITTEN_WEIGHTS} weights"
+        )
+    return Container(tuple(found) if is_dict else None), found
+
+
+def _shape(name: Any, shape: Any) -> Shape:
+    whole = isinstance(shape, tuple | list) and all(isinstance(n, int | np.integer) and n >= 1 for n in shape)
+    if not (isinstance(name, str) and whole):
+        raise UsageError(f"shapes: {name!r} is {shape!r}; expected a name and a tuple of positive whole numbers")
+    return tuple(int(n) for n in shape)

@@ -1,0 +1,234 @@
+"""Hand-written functions tried once: what form of parameters, X and y they take, and what cannot be used at all.
+
+Where nothing is declared, every usual form is offered. The first one on which everything runs and is right is taken:
+a form on which a correct step would be wrong (one-hot targets instead of numbers under a softmax) is never held against
+it. Where none is, the first one is taken on which most runs, and most of the parameters are right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+from gdprops.errors import SubjectCrash, SubjectTimeout, UsageError
+from gdprops.model.backprop_layout import CLASSES, FLAT, SAMPLES, TARGETS, Layout
+from gdprops.numerics import decisions
+from gdprops.subjects.backprop.checked_form import (
+    RAN,
+    SECONDS,
+    SIZES,
+    Checked,
+    check_gradients,
+    check_step,
+    largest,
+    trial_run,
+)
+from gdprops.subjects.backprop.run import LOSS, Functions, WrittenRun, as_loss
+from gdprops.subjects.user_code.isolation import isolated
+
+if TYPE_CHECKING:
+    from gdprops.subjects.backprop.forms import Container
+    from gdprops.subjects.backprop.shapes import Shapes
+REMEDY = "say what they take with shapes=, samples=, targets=, inputs= or outputs="
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user declared of the forms; None is to be found out."""
+
+    shapes: Sequence[tuple[Container, Shapes]]
+    fixed: bool
+    inputs: int | None
+    outputs: int | None
+    samples: str | None
+    targets: str | None
+    guessed: bool = False
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of one form: whether the loss takes it, what was found of each function, what went wrong first."""
+
+    functions: Functions
+    accepted: bool
+    found: tuple[Checked, ...] = ()
+    said: str = ""
+    is_no_float: bool = False
+
+    @property
+    def ran(self) -> int:
+        """How far the functions got."""
+        return sum(one.ran for one in self.found)
+
+    @property
+    def score(self) -> tuple[int, int]:
+        """What runs counts before what is right."""
+        return self.ran, sum(len(one.right) for one in self.found)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether everything runs and is right."""
+        return self.accepted and not self.wrong
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """The parameters that a function which ran, or one that did not, is not right on."""
+        names = self.functions.layout.shapes(*SIZES)
+        return tuple(name for name in names if not all(name in one.right for one in self.found))
+
+
+def settled(functions: Functions, asked: Asked, name: str) -> Functions:
+    """Return the functions with the form that they take. Raises `UsageError` for what cannot be used, in one line."""
+    try:
+        with isolated():
+            chosen = _chosen(functions, asked, name)
+            _require_loss(chosen, name)
+            trial_run(chosen).require_forms()
+    except SubjectCrash:
+        return chosen
+    except SubjectTimeout as hang:
+        raise UsageError(f"{name}: its functions take more than {SECONDS:g} s on the smallest networks") from hang
+    return chosen
+
+
+def _chosen(functions: Functions, asked: Asked, name: str) -> Functions:
+    seen = list[Tried]()
+    for candidate in _candidates(functions, asked):
+        seen.append(_tried(candidate))
+        if seen[-1].is_right:
+            break
+    accepted = [one for one in seen if one.accepted]
+    if not accepted:
+        raise UsageError(f"{name}: {_refusal(seen)}")
+    best = max(accepted, key=lambda one: one.score)
+    arrays = [one for one in seen if one.is_no_float]
+    if not best.ran and arrays:
+        raise UsageError(f"{name}: {arrays[0].said}")
+    if not best.ran and best.said:
+        raise UsageError(f"{name}: {best.said}, whatever the form of X and y that loss takes; {REMEDY}")
+    _require_sizes(best, accepted, asked, name)
+    if best.is_right:
+        _require_outputs(best.functions.layout, accepted, name)
+    return best.functions
+
+
+def _refusal(seen: Sequence[Tried]) -> str:
+    if not seen:
+        return (
+            "no shapes are declared, and what loss asks its params for does not tell them: "
+            'say shapes = {"W1": (2, 3), "b1": (3,), …}'
+        )
+    array = next((one for one in seen if one.is_no_float), None)
+    return f"{seen[0].said}; {REMEDY}" if array is None else array.said
+
+
+def _candidates(functions: Functions, asked: Asked) -> Iterator[Functions]:
+    """Yield every form that is not ruled out by what was declared, the usual ones first.
+
+    Where the shapes are not declared, networks of one output come last: a mean over all entries is one over rows there.
+    """
+    yield from _forms(functions, asked)
+    if asked.guessed and asked.outputs is None:
+        yield from _forms(functions, replace(asked, outputs=1))
+
+
+def _forms(functions: Functions, asked: Asked) -> Iterator[Functions]:
+    for samples in [asked.samples] if asked.samples else SAMPLES:
+        for container, shapes in asked.shapes:
+            for targets in [asked.targets] if asked.targets else TARGETS:
+                for n_in, n_out in _sizes(shapes, asked):
+                    if _is_a_form(samples, targets, n_out):
+                        layout = Layout(shapes, n_in, n_out, functions.layout.rate, targets, samples)
+                        yield replace(functions, container=container, layout=layout)
+
+
+def _is_a_form(samples: str, targets: str, n_out: int | None) -> bool:
+    """Leave out classes of one output, vectors of targets for many, and those of one sample that is a column."""
+    if targets in CLASSES:
+        return n_out is None or n_out > 1
+    return targets not in FLAT or (samples != "single-column" and n_out in (None, 1))
+
+
+def _sizes(shapes: Shapes, asked: Asked) -> list[tuple[int | None, int | None]]:
+    """Take (in, out) or (out, in) as the order of fixed shapes."""
+    if not asked.fixed:
+        return [(asked.inputs, asked.outputs)]
+    matrices = [s for s in shapes(*SIZES).values() if len(s) > 1] or [(*s, 1) for s in shapes(*SIZES).values() if s]
+    first, last = (matrices or [(1, 1)])[0], (matrices or [(1, 1)])[-1]
+    readings = [(first[0], last[-1]), (first[-1], last[0])]
+    return list(dict.fromkeys((asked.inputs or n_in, asked.outputs or n_out) for n_in, n_out in readings))
+
+
+def _require_sizes(best: Tried, accepted: Sequence[Tried], asked: Asked, name: str) -> None:
+    """Fixed shapes may fit two numbers of columns; where both are as good, they are asked for."""
+    layout = best.functions.layout
+    others = [
+        one.functions.layout
+        for one in accepted
+        if one.score == best.score
+        and (one.functions.layout.samples, one.functions.layout.targets) == (layout.samples, layout.targets)
+    ]
+    sizes = list(dict.fromkeys((other.inputs, other.outputs) for other in others))
+    if asked.fixed and len(sizes) > 1:
+        raise UsageError(
+            f"{name}: the loss takes X and y with {' or '.join(f'{i} and {o}' for i, o in sizes)} columns; "
+            "say which with inputs=… and outputs=…"
+        )
+
+
+def _require_outputs(layout: Layout, accepted: Sequence[Tried], name: str) -> None:
+    """What runs with several outputs, and is right with one only, may be a mistake or a network of one: it is asked.
+
+    Where it is wrong by the number of outputs and nothing else, the loss is a mean over the entries of one output.
+    """
+    for one in accepted:
+        other = one.functions.layout
+        is_the_same = other == replace(layout, outputs=other.outputs)
+        ran = all(check.ran == RAN for check in one.found)
+        if is_the_same and ran and one.wrong and not all(check.by_outputs for check in one.found):
+            raise UsageError(
+                f"{name}: right with one output, wrong with {SIZES[2]} ({', '.join(one.wrong)}): "
+                f"say outputs=1 if one is meant, outputs={SIZES[2]} if not"
+            )
+
+
+def _tried(functions: Functions) -> Tried:
+    """Run everything on one form, and compare it with the derivative of the loss."""
+    run = trial_run(functions)
+    try:
+        if not np.isfinite(run.stated_loss()):
+            return Tried(functions, False, said=f"{LOSS} is not finite ({_form(run)})")
+    except SubjectCrash as crash:
+        return Tried(functions, False, said=f"{crash} ({_form(run)})", is_no_float=bool(crash.told))
+    parts = ((functions.gradients, check_gradients), (functions.step, check_step))
+    found = tuple(check(functions) for given, check in parts if given is not None)
+    said = next((f"{one.said} ({_form(run)})" for one in found if not one.ran), "")
+    return Tried(functions, True, found, said)
+
+
+def _form(run: WrittenRun) -> str:
+    x, y = run.data(0)
+    return f"X of shape {np.shape(x)}, y {np.shape(y)}"
+
+
+def _require_loss(functions: Functions, name: str) -> None:
+    """Raise `UsageError` for a loss that is not deterministic, does not depend on the weights, or jumps."""
+    run = trial_run(functions)
+    first, second = run.stated_loss(), run.stated_loss()
+    if as_loss(first) != as_loss(second):
+        raise UsageError(f"{name}: loss is not deterministic: the same call gave {first!r} and {second!r}")
+    runs = [run, trial_run(functions, more=1), trial_run(functions, more=2)]
+    slopes = [largest(r.gradients(r.case.tensors, 0)) for r in runs]
+    errors = [largest(r.errors(r.case.tensors, 0)) for r in runs]
+    if all(e > decisions.JUMPY_SHARE * s for e, s in zip(errors, slopes, strict=True)) and any(errors):
+        raise UsageError(
+            f"{name}: loss is not differentiable: its differences contradict each other (is it rounded, or does it "
+            "count?)"
+        )
+    if not any(slopes):
+        raise UsageError(f"{name}: loss does not change with the weights: there is nothing to descend")

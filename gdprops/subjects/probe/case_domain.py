@@ -1,0 +1,145 @@
+"""What the cases of a subject may contain, from what the probe has found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gdprops.errors import SubjectCrash
+from gdprops.model.case import Plan
+from gdprops.model.domain import Domain
+from gdprops.model.optional_hyperparameters import OPTIONS, with_required
+from gdprops.model.traits import IMPLEMENTATIONS, rule_of
+from gdprops.numerics.decisions import DOUBLE, SINGLE
+from gdprops.numerics.published.rule import hyperparameters_of
+from gdprops.numerics.published.table import PUBLISHED
+from gdprops.subjects.probe.clock import counted_otherwise
+from gdprops.subjects.probe.experiment import ALL, PATIENCE, RATE, Probe, attempt
+from gdprops.subjects.probe.rate_response import is_linear_with
+from gdprops.subjects.probe.separability import PAIR, couples_entries_with, grouped_weights, moves_vectors_otherwise
+from gdprops.subjects.user_code.calling import REFUSALS
+
+Options = Mapping[str, float | bool]
+PRECISIONS = {"float64": DOUBLE, "float32": SINGLE}
+
+
+def domain_of(probe: Probe, plain: str) -> Domain:
+    """Return what cases may contain. A 2-D float tensor is always among it: that refusal is a violation."""
+    dtypes, shapes = probe.value("dtypes", "float64").split("+"), probe.value("shapes", "any")
+    rate, linear = probe.value("lr_response") != "own-schedule", probe.value("lr_response") == "linear"
+    options = _options(probe, rate=rate)
+    return Domain(
+        precisions=tuple(PRECISIONS[dtype] for dtype in dtypes if dtype in PRECISIONS),
+        dimensions=None if shapes == "any" else frozenset({2, *map(int, shapes.split("+"))}),
+        rate=rate,
+        groups=grouped_weights(probe, Plan(PAIR, (RATE, RATE / 2) if rate else None)) is not None,
+        plain=probe.subject.rule == "sgd" or plain == "yes",
+        options=options,
+        nonlinear=_nonlinear(probe, options) if linear else frozenset(),
+        counted=_counted_otherwise(probe, options),
+        waits=probe.waits(),
+        empty=_accepts_empty(probe, rate=rate),
+        frozen=_accepts_frozen(probe),
+        features=_features(probe, dtypes),
+        rule_options=_rule_options(probe, rate=rate),
+        rule_scales=_rule_scales(probe),
+    )
+
+
+def _options(probe: Probe, *, rate: bool) -> dict[str, float | bool]:
+    """Return the further hyperparameters that are accepted, with all that they are taken together with."""
+    accepted = [key for key in OPTIONS if _accepts(probe, key, rate=rate)]
+    return {key: OPTIONS[key] for key in accepted if set(with_required([key])) <= set(accepted)}
+
+
+def _switched_on(keys: Iterable[str], options: Options) -> dict[str, Options]:
+    """Return each of these options with all that it is taken together with."""
+    return {key: {name: options[name] for name in with_required([key])} for key in keys}
+
+
+def _beyond_the_rule(probe: Probe, options: Options) -> list[str]:
+    """Return the options that are no part of the declared rule: what it says of the rate does not cover them."""
+    rule = PUBLISHED.get(rule_of(probe.subject.rule))
+    covered = hyperparameters_of(rule.step) if rule else {}
+    return [key for key in options if key not in covered]
+
+
+def _rule_options(probe: Probe, *, rate: bool) -> dict[str, float | bool]:
+    """Return what tells the forms of the declared rule apart and can be switched on."""
+    rule = PUBLISHED.get(rule_of(probe.subject.rule))
+    return {k: v for k, v in rule.options.items() if _runs_with(probe, {k: v}, rate=rate)} if rule else {}
+
+
+def _rule_scales(probe: Probe) -> tuple[float, ...]:
+    """Return the sizes of gradients at which the subject's own epsilon shows."""
+    rule = PUBLISHED.get(rule_of(probe.subject.rule))
+    return rule.scales(probe.subject.start(probe.tensors(), probe.plan()).hyperparameters()[0]) if rule else (1.0,)
+
+
+def _nonlinear(probe: Probe, options: Options) -> frozenset[str]:
+    """Return the options that bend the answer to the rate, as a decay by a factor 1 / (1 + eta lambda) does."""
+    given = _switched_on(_beyond_the_rule(probe, options), options)
+    return frozenset(key for key, on in given.items() if not is_linear_with(probe, on))
+
+
+def _counted_otherwise(probe: Probe, options: Options) -> frozenset[str]:
+    """Return the options with which something else counts the steps: a momentum that starts with its group's."""
+    if probe.value("clock") != "tensor":
+        return frozenset()
+    given = _switched_on(options, options)
+    return frozenset(key for key, on in given.items() if counted_otherwise(probe, on))
+
+
+def note_coupling_options(probe: Probe, options: Options) -> None:
+    """A rule is as coarse as with the options that cases switch on.
+
+    LARS scales by norms only what decays; a decay may be meant for matrices only.
+    """
+    if probe.value("separability") != "element":
+        return
+    given = _switched_on(options, options)
+    coupling = [
+        key for key, on in given.items() if couples_entries_with(probe, on) or moves_vectors_otherwise(probe, on)
+    ]
+    if coupling:
+        said = f"nearly: element-wise, but not with {', '.join(coupling)}; {probe.found['separability'].evidence}"
+        probe.note("separability", "tensor", said)
+
+
+def _features(probe: Probe, dtypes: list[str]) -> frozenset[str]:
+    flags = probe.value("flags").split("+")
+    found = {
+        "bfloat16": "bfloat16" in dtypes,
+        "float64 beside float32": {"float64", "float32"} <= set(dtypes),
+        "implementations": any(flag in IMPLEMENTATIONS for flag in flags),
+        "complex parameters": probe.value("complex") == "accepted",
+        "closure": attempt(lambda: probe.subject.start(probe.tensors(), probe.plan()).takes_closure()) is None,
+    }
+    return frozenset(name for name, there in found.items() if there)
+
+
+def _accepts(probe: Probe, key: str, *, rate: bool) -> bool:
+    wanted = {name: OPTIONS[name] for name in with_required([key]) if probe.subject.accepts(name) or name == key}
+    return probe.subject.accepts(key) and _runs_with(probe, wanted, rate=rate)
+
+
+def _runs_with(probe: Probe, options: Mapping[str, Any], *, rate: bool) -> bool:
+    plan = Plan((ALL,), (RATE,) if rate else None, options)
+    return all(map(probe.subject.accepts, options)) and attempt(lambda: probe.trajectory(plan)) is None
+
+
+def _accepts_empty(probe: Probe, *, rate: bool) -> bool:
+    """Say whether an empty tensor is taken beside another one, and alone."""
+    empty, full = np.zeros((0,), dtype=probe.dtype), np.ones((2, 2), dtype=probe.dtype)
+    rates = (RATE,) if rate else None
+    beside = attempt(lambda: probe.run(Plan(((0, 1),), rates), [empty, full], [[empty, full]] * PATIENCE))
+    return beside is None and attempt(lambda: probe.run(Plan(((0,),), rates), [empty], [[empty]] * PATIENCE)) is None
+
+
+def _accepts_frozen(probe: Probe) -> bool:
+    """Say whether a frozen parameter is taken. What a constructor refuses aloud is no bug; what crashes later is."""
+    crash = attempt(lambda: probe.subject.start(probe.tensors(), replace(probe.plan(), frozen=frozenset({0}))))
+    return not (isinstance(crash, SubjectCrash) and isinstance(crash.error, REFUSALS))

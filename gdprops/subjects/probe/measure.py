@@ -1,0 +1,172 @@
+"""The probe: what kind of rule a subject is, measured once on fixed tensors and gradients.
+
+What a trait switches off is a clause; so the probe also says how nearly a subject missed being plain gradient descent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gdprops.errors import SubjectCrash, Unsupported, UsageError
+from gdprops.model.case import Plan
+from gdprops.model.domain import Domain
+from gdprops.model.subject import Delivery, step_with_closure
+from gdprops.model.traits import RULES, Measured, Traits, rule_of
+from gdprops.numerics.comparison import differ
+from gdprops.numerics.decisions import DOUBLE
+from gdprops.subjects.probe.accepted_forms import FORMS, dtypes
+from gdprops.subjects.probe.case_domain import domain_of, note_coupling_options
+from gdprops.subjects.probe.clock import clock
+from gdprops.subjects.probe.edge_cases import EDGES
+from gdprops.subjects.probe.experiment import ALL, Probe, attempt
+from gdprops.subjects.probe.plain_descent import plainness
+from gdprops.subjects.probe.randomness import randomness
+from gdprops.subjects.probe.rate_response import rate_response
+from gdprops.subjects.probe.separability import PAIR, separability
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.subject import Subject
+
+LOSSES = (0.0, 64.0)
+SKIPPED = 64.0
+"""What gradients are divided by, so that none is large enough for a step to be skipped."""
+NO_PROCESSES = "process group has not been initialized"
+"""What torch.distributed says, in its own words: the step is not wrong, it is alone."""
+FED = ("optimizer", "update-rule")
+"""The kinds of subject that gdprops feeds."""
+
+
+def measure(subject: Subject) -> tuple[Traits, Domain]:
+    """Return a subject's traits and what its cases may contain."""
+    probe = Probe(subject)
+    inputs(probe)
+    if probe.value("inputs") == "closure":
+        probe = Probe(subject.prepared(Traits(probe.found), subject.calls), found=probe.found)
+        attempt(lambda: randomness(probe))
+    if probe.value("inputs") not in ("gradient", "loss"):
+        return _conclude(probe, "no"), _other_domain(probe)
+    plain = "no"
+    try:
+        dtypes(probe)
+        plain = plainness(probe)
+        for part in (randomness, separability, rate_response, clock, *FORMS, *EDGES):
+            part(probe)
+    except SubjectCrash as crash:
+        probe.note("inputs", "gradient", f"the probe did not finish: {crash}")
+    domain = domain_of(probe, plain)
+    note_coupling_options(probe, domain.options)
+    return _conclude(probe, plain), domain
+
+
+def _other_domain(probe: Probe) -> Domain:
+    """Return what cases of a subject may contain that is not fed with dense gradients."""
+    groups = attempt(lambda: probe.subject.start(probe.tensors(), Plan(PAIR))) is None
+    if probe.value("inputs") != "closure":
+        return Domain(precisions=(DOUBLE,), groups=groups)
+    return Domain(precisions=(DOUBLE,), groups=groups, features=frozenset({"closure"}), waits=probe.waits())
+
+
+def probe(subject: Subject) -> Traits:
+    """Return a subject's traits, measured or declared.
+
+    Raises `UsageError` for a subject that gdprops does not feed: it has no traits.
+    """
+    if subject.kind not in FED:
+        raise UsageError(f"{subject.name} is a {subject.kind}; traits are measured on {' and '.join(FED)} subjects")
+    return measure(subject)[0]
+
+
+def _conclude(probe: Probe, plain: str) -> Traits:
+    stated = {**_claimed_by_the_rule(probe), **probe.subject.declared}
+    conflicts = tuple(
+        f"{key} is declared {claim.value} but measures {probe.value(key)}"
+        for key, claim in stated.items()
+        if key in probe.found and probe.value(key) != claim.value
+    )
+    return Traits({**probe.found, **stated}, plain, conflicts)
+
+
+def _claimed_by_the_rule(probe: Probe) -> dict[str, Measured]:
+    """Return what the declared rule says of the traits that were measured; a rate that cannot be seen stays so."""
+    rule = probe.subject.rule or ""
+    measured = {key: seen for key, seen in probe.found.items() if seen.value != "own-schedule"}
+    return {
+        key: Measured(value, f"declared: rule {rule}; {measured[key].evidence}", declared=True)
+        for key, value in RULES.get(rule_of(rule), {}).items()
+        if key in measured
+    }
+
+
+def inputs(probe: Probe) -> None:
+    """Find out what a step must be given.
+
+    A first step that raises without a closure and works with one needs a closure; one that says "sparse", sparse
+    gradients; one that moves two square matrices and leaves a single one alone, pairs. Raises `UsageError` for one
+    that wants a process group: nothing can be said of it here.
+    """
+    try:
+        probe.run(Plan((ALL,)), probe.tensors(), [probe.gradients(0)])
+    except SubjectCrash as crash:
+        if NO_PROCESSES in str(crash.error):
+            raise UsageError(
+                f"{probe.subject.name}: step() wants torch.distributed, and no process group is there; "
+                "call torch.distributed.init_process_group() where it is built, or check its variant for one process"
+            ) from crash
+        probe.note("inputs", _wanted(probe, crash), str(crash))
+    else:
+        _note_the_loss(probe)
+
+
+def _note_the_loss(probe: Probe) -> None:
+    """Step with closures that give the same gradients and other losses: does it listen to them?"""
+    works = "step() after assigning .grad works"
+    try:
+        low, high = (_by_closures(probe, loss) for loss in LOSSES)
+    except (SubjectCrash, Unsupported):
+        probe.note("inputs", "gradient", works)
+        return
+    listens = differ(low, high)
+    miss = "; nearly: step(closure) with the same gradients ends elsewhere when the loss is another" if listens else ""
+    probe.note("inputs", "loss" if listens else "gradient", works + miss)
+
+
+def _by_closures(probe: Probe, loss: float) -> list[Array]:
+    run = probe.subject.start(probe.tensors(), Plan((ALL,)))
+    for t, gradients in enumerate(probe.steps()):
+        run.step_closure(lambda _, t=t, g=gradients: (loss / (t + 1), g))  # type: ignore[misc] # bound now
+    return run.weights()
+
+
+def _wanted(probe: Probe, crash: SubjectCrash) -> str:
+    """Say what a step that raised would have wanted; nothing that helps leaves it with its crash."""
+    if "sparse" in str(crash.error).lower():
+        return "sparse"
+    if attempt(lambda: _with_graph(probe)) is None:
+        return "create-graph"
+    if _takes_pairs(probe):
+        return "pairs"
+    refused = attempt(lambda: _with_closure(probe))
+    otherwise = isinstance(refused, SubjectCrash) and str(refused.error) != str(crash.error)
+    return "closure" if refused is None or otherwise else "gradient"
+
+
+def _takes_pairs(probe: Probe) -> bool:
+    """Say whether two square matrices move that do not move alone: factors of one matrix fit each other."""
+    squares = [w[:2, :2] for w in probe.tensors()[:2]]
+    steps = [[g[:2, :2] / SKIPPED for g in gradients[:2]] for gradients in probe.steps()]
+    try:
+        both = probe.run(Plan(((0, 1),)), squares, steps)[-1]
+        alone = [probe.run(Plan(((0,),)), [w], [[g[i]] for g in steps])[-1] for i, w in enumerate(squares)]
+    except SubjectCrash:
+        return False
+    moved = [differ([a], [w]) for a, w in zip(both, squares, strict=True)]
+    return all(moved) and not any(differ(a, [w]) for a, w in zip(alone, squares, strict=True))
+
+
+def _with_graph(probe: Probe) -> None:
+    probe.subject.start(probe.tensors(), Plan((ALL,))).step(probe.gradients(0), Delivery.GRAPH)
+
+
+def _with_closure(probe: Probe) -> None:
+    step_with_closure(probe.subject.start(probe.tensors(), Plan((ALL,))), probe.gradients(0))

@@ -1,0 +1,181 @@
+"""What one entry's update depends on: itself, its tensor, its group, or every parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+import numpy as np
+
+from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.subjects.probe.experiment import ALL, LONG, RATE, SLOW_RATE, STEPS, Probe, near
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import Plan
+
+HALF_AS_LONG = LONG // 2
+EVERY_PAIR = 6
+"""Ordered pairs of three tensors: a coupling by design reaches all of them."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to look for a coupling: at a rate, over some steps, with gradients that grow by a factor per step.
+
+    ``factors`` disturb one entry, at ``every`` step or every second one (a sign that is always turned round changes no
+    sum of signs); a ``rare`` one is not tried on groups. ``settles``: the factor is instead every entry of a tensor's
+    gradients, at every step.
+    """
+
+    rate: float
+    steps: int
+    factors: tuple[float, ...]
+    scale: float = 1.0
+    growth: float = 1.0
+    rare: bool = False
+    constant: bool = False
+    every: int = 1
+    settles: bool = False
+
+    def gradients(self, probe: Probe) -> list[list[Array]]:
+        """Return the gradients of its steps."""
+        sizes = [self.scale * self.growth**t for t in range(self.steps)]
+        steps = [probe.gradients(0)] * self.steps if self.constant else probe.steps(self.steps)
+        return [[g * g.dtype.type(c) for g in step] for step, c in zip(steps, sizes, strict=True)]
+
+
+VARIANTS = (
+    Variant(RATE, STEPS, (3.0, 1000.0, 0.0, -1.0)),
+    Variant(RATE, STEPS, (2.0**10,), settles=True),
+    Variant(1.0, STEPS, (3.0, 1000.0, 0.0, -1.0), scale=2.0**-6, growth=2.0),
+    Variant(SLOW_RATE, HALF_AS_LONG, (3.0, -1.0)),
+    Variant(1.0, HALF_AS_LONG, (3.0, -1.0), constant=True, every=2),
+    Variant(1.0, 3 * STEPS, (30.0, -30.0, 1e-3), scale=2.0**-3, rare=True),
+    Variant(1.0, 3 * STEPS, (30.0, -30.0, 1e-3), scale=2.0**3, growth=0.5, rare=True),
+    Variant(RATE, 3 * STEPS, (30.0, -30.0, 1e6), scale=2.0**-3, growth=1.5, rare=True),
+)
+"""A coupling may be the smaller of two lengths, of which one is the rate, look at how a norm grows, or set in once one
+tensor has settled."""
+PAIR = ((0, 1), (2,))
+"""Two groups."""
+
+
+def separability(probe: Probe) -> None:
+    """Disturb one entry of each tensor, gently, violently and to nothing, and see how far the disturbance spreads.
+
+    A coupling by design treats all parameters of its group alike. One that reaches some tensors and not others is no
+    separability: it is printed, and the clauses about order and grouping still apply. Some couplings set in late.
+    """
+    found, late = _spread_at_all(probe)
+    between = _between(found)
+    what = f"one entry of each weight and gradient disturbed, in four steps{' (it sets in late)' * late}"
+    if between and len(between) < EVERY_PAIR:
+        uneven = ", ".join(f"tensor {i + 1} on tensor {j + 1}" for i, j in between)
+        probe.note("separability", "tensor", f"nearly: an uneven coupling ({uneven}); {what}")
+    elif between:
+        probe.note("separability", "group" if _stays_in_group(probe) else "all", what)
+    elif any(found[i][i] for i in ALL):
+        probe.note("separability", "tensor", what)
+    elif moves_vectors_otherwise(probe):
+        miss = "nearly: element-wise, but the same numbers move otherwise as vectors than as matrices"
+        probe.note("separability", "tensor", f"{miss}; {what}")
+    else:
+        probe.note("separability", "element", what)
+
+
+def _spread_at_all(probe: Probe) -> tuple[list[list[bool]], bool]:
+    """Return what reaches what in any variant, and whether nothing reaches another tensor in the first one."""
+    found = first = _spread(probe, VARIANTS[0])
+    for variant in VARIANTS[1:]:
+        if len(_between(found)) < EVERY_PAIR:
+            found = _either(found, _spread(probe, variant))
+    return found, bool(_between(found)) and not _between(first)
+
+
+def moves_vectors_otherwise(probe: Probe, options: Mapping[str, float | bool] | None = None) -> bool:
+    """Say whether the number of dimensions enters the rule: a decay or a factorization of matrices only."""
+    plan, flat = probe.plan(options=options), [w.reshape(-1) for w in probe.tensors()]
+    try:
+        ends = probe.run(plan, flat, [[g.reshape(-1) for g in step] for step in probe.steps()])[-1]
+    except SubjectCrash:
+        return False
+    return not near(ends, [w.reshape(-1) for w in probe.trajectory(plan)[-1]], probe.resolution)
+
+
+def _either(a: list[list[bool]], b: list[list[bool]]) -> list[list[bool]]:
+    return [[x or y for x, y in zip(xs, ys, strict=True)] for xs, ys in zip(a, b, strict=True)]
+
+
+def _between(spread: list[list[bool]]) -> list[tuple[int, int]]:
+    return [(i, j) for i in ALL for j in ALL if i != j and spread[i][j]]
+
+
+def couples_entries_with(probe: Probe, options: Mapping[str, float | bool]) -> bool:
+    """Say whether the entries of a tensor, and nothing beyond it, answer to each other with these options on."""
+    spread = _spread(probe, VARIANTS[0], options)
+    return any(spread[i][i] for i in ALL) and not _between(spread)
+
+
+def _spread(probe: Probe, variant: Variant, options: Mapping[str, float | bool] | None = None) -> list[list[bool]]:
+    """Return whether disturbing an entry of tensor i reaches tensor j (on the diagonal: its other entries)."""
+    plan = probe.plan(variant.rate, options=options)
+    base = probe.run(plan, probe.tensors(), variant.gradients(probe))[-1]
+    found = [[False] * 3 for _ in ALL]
+    for i in ALL:
+        for factor in variant.factors:
+            other = _disturbed(probe, plan, i, factor, variant)
+            for j in ALL:
+                first = 1 if i == j else 0
+                found[i][j] |= (i != j or not variant.settles) and _other_numbers(
+                    base[j].ravel()[first:], other[j].ravel()[first:]
+                )
+    return found
+
+
+def _stays_in_group(probe: Probe) -> bool:
+    """Say whether a disturbance of the first of two groups leaves the second alone."""
+    split = probe.plan(groups=PAIR)
+    grouped = grouped_weights(probe, split)
+    return grouped is not None and not any(
+        _other_numbers(_alone(probe, split, variant), _disturbed(probe, split, 0, factor, variant)[2])
+        for variant in VARIANTS
+        if not variant.rare
+        for factor in variant.factors
+    )
+
+
+def _alone(probe: Probe, split: Plan, variant: Variant) -> Array:
+    return probe.run(split, probe.tensors(), variant.gradients(probe))[-1][2]
+
+
+def _other_numbers(a: Array, b: Array) -> bool:
+    """Say whether any entry differs; where both have overflown nothing is known."""
+    known = np.isfinite(a) & np.isfinite(b)
+    return bool((a[known] != b[known]).any())
+
+
+def _disturbed(probe: Probe, plan: Plan, tensor: int, factor: float, variant: Variant) -> list[Array]:
+    tensors, gradients = probe.tensors(), variant.gradients(probe)
+    gradients = [list(step) for step in gradients]
+    if not variant.settles:
+        tensors[tensor] = _scaled(tensors[tensor], factor or 0.5)
+    for step in gradients[:: variant.every]:
+        step[tensor] = np.full_like(step[tensor], factor) if variant.settles else _scaled(step[tensor], factor)
+    return probe.run(plan, tensors, gradients)[-1]
+
+
+def _scaled(values: Array, factor: float) -> Array:
+    changed = values.copy()
+    changed.flat[0] *= factor
+    return changed
+
+
+def grouped_weights(probe: Probe, split: Plan) -> list[Array] | None:
+    """Return the weights after four steps in two groups, or None where several groups are refused."""
+    try:
+        return probe.trajectory(split)[-1]
+    except (SubjectCrash, Unsupported):
+        return None

@@ -1,0 +1,1 @@
+"""Torch optimizers: built afresh for every run, fed gradients, never copied."""

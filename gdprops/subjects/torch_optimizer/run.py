@@ -1,0 +1,266 @@
+"""One torch optimizer over its own copies of the tensors, and everything that can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import torch
+
+from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.model.subject import CALLED_BLINDLY, Delivery, Gradients, Look, Stepped, step_with_closure
+from gdprops.model.traits import IMPLEMENTATIONS
+from gdprops.subjects.torch_optimizer.extra_methods import methods_reading
+from gdprops.subjects.torch_optimizer.memory import digest, shared_memory
+from gdprops.subjects.torch_optimizer.process_settings import undisturbed
+from gdprops.subjects.torch_optimizer.random_draws import PrivateDraws
+from gdprops.subjects.torch_optimizer.state import cast_between, held_by, of_its_own, state_of, through_a_file
+from gdprops.subjects.torch_optimizer.tensors import (
+    LAYOUTS,
+    default_dtype,
+    differentiate,
+    form_of,
+    gradient_for,
+    numbers_of,
+)
+from gdprops.subjects.user_code.signatures import can_take, parameters_of
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import Plan
+    from gdprops.subjects.torch_optimizer.subject import TorchOptimizer
+
+LONGEST = 2.0**64
+"""The first power of two whose square overflows in float32."""
+
+
+@final
+class TorchRun:
+    """One optimizer over its own copies of the tensors."""
+
+    def __init__(
+        self,
+        subject: TorchOptimizer,
+        parameters: list[torch.Tensor],
+        optimizer: torch.optim.Optimizer,
+        plan: Plan,
+    ) -> None:
+        self._subject, self._parameters, self._optimizer, self._plan = subject, parameters, optimizer, plan
+        self._forms = [form_of(p) for p in parameters]
+        self._fed: list[torch.Tensor | None] = [None] * len(parameters)
+        self._keys = {} if isinstance(subject.factory, type) else _keys_of_groups(optimizer)
+
+    def adopt_rates(self) -> None:
+        """Set each group's learning rate from the plan, through ``param_groups`` as schedulers do."""
+        if self._plan.rates is None:
+            return
+        wanted = {
+            id(self._parameters[i]): rate
+            for group, rate in zip(self._plan.groups, self._plan.rates, strict=True)
+            for i in group
+        }
+        for group in self._optimizer.param_groups:
+            rate = next((wanted[id(p)] for p in group["params"] if id(p) in wanted), None)
+            if rate is not None and "lr" in group:
+                _set(group, rate)
+
+    def train(self) -> None:
+        """Switch to training mode, where there are modes: steps belong there."""
+        switch = getattr(self._optimizer, "train", None)
+        if callable(switch):
+            with self._subject.calls.to("train()"):
+                switch()
+
+    def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
+        """Take one step with these gradients, in a closure too where it is known to need one."""
+        if self._subject.traits["inputs"] == "closure":
+            step_with_closure(self, gradients)
+            return
+        self._deliver(gradients, delivery)
+        try:
+            with undisturbed("step()"), self._subject.calls.to("step()"), default_dtype(self._plan):
+                self._optimizer.step()
+        except SubjectCrash as crash:
+            if self._has_diverged():
+                raise Unsupported(f"the run diverges: {crash}") from crash
+            raise
+
+    def _has_diverged(self) -> bool:
+        """Say whether a weight's square overflows in single precision, in which rules keep lengths.
+
+        NaN is no length: what makes it of finite numbers is a fault.
+        """
+        return any(bool((p.detach().abs() > LONGEST).any()) for p in self._parameters)
+
+    def draws_privately(self, gradients: Gradients) -> bool:
+        """Take one step; say whether it drew from a generator other than torch's own."""
+        with PrivateDraws() as watch:
+            self.step(gradients)
+        return bool(watch.seen)
+
+    def hand_over(self, gradients: Gradients) -> None:
+        """Let gradients stand in ``.grad`` before a step with a closure."""
+        self._deliver(gradients, Delivery.ASSIGNED)
+
+    def step_closure(self, look: Look) -> Stepped:
+        """Take one step with a closure."""
+        self.takes_closure()
+        called = 0
+
+        def closure() -> torch.Tensor:
+            nonlocal called
+            called += 1
+            if not torch.is_grad_enabled():
+                raise RuntimeError(CALLED_BLINDLY)
+            loss, gradients = look(self.weights())
+            self._deliver(gradients, Delivery.ASSIGNED)
+            return torch.tensor(loss, dtype=torch.float64)
+
+        with undisturbed("step(closure)"), self._subject.calls.to("step(closure)"):
+            returned = self._optimizer.step(closure)  # type: ignore[arg-type] # torch itself returns tensors from closures
+        return Stepped(called, _number(returned))
+
+    def takes_closure(self) -> None:
+        """Raise `Unsupported` where step takes no closure."""
+        if not can_take(self._optimizer.step, lambda: None):
+            raise Unsupported("step() takes no closure")
+
+    def call_readers(self, hyperparameter: str) -> None:
+        """Call the optimizer's own public methods that need no argument and read a hyperparameter."""
+        for method in methods_reading(self._optimizer, hyperparameter):
+            with self._subject.calls.to(f"{method.__name__}()"):
+                method()
+
+    def _deliver(self, gradients: Gradients, delivery: Delivery) -> None:
+        for p, g in zip(self._parameters, gradients, strict=True):
+            p.grad = None
+            if g is not None and p.shape != g.shape:
+                told = f"a parameter of shape {g.shape} has the shape {tuple(p.shape)} after a step"
+                raise SubjectCrash("step()", ValueError(told), told=told)
+            if g is not None and delivery in LAYOUTS:
+                p.grad = gradient_for(p, g, LAYOUTS[delivery])
+            elif g is not None and p.requires_grad:
+                differentiate(p, torch.from_numpy(np.array(g)).to(p.dtype), delivery)
+        self._fed = [p.grad for p in self._parameters]
+
+    def weights(self) -> list[Array]:
+        """Return copies of all tensors as they are now; bfloat16 as float32."""
+        return [numbers_of(p) for p in self._parameters]
+
+    def gradients(self) -> list[Array | None]:
+        """Return what stands in ``.grad``."""
+        return [None if p.grad is None else numbers_of(p.grad) for p in self._parameters]
+
+    def spoil_gradients(self) -> None:
+        """Overwrite the memory of the last step's gradients with NaN."""
+        for g in self._fed:
+            if g is not None:
+                g.detach().fill_(float("nan"))
+
+    def aliases(self) -> list[str]:
+        """Return which parts of the state share memory with a gradient, a parameter or each other."""
+        names = [f"w{i + 1}" for i in range(len(self._parameters))]
+        gradients = {f"{n}.grad": g for n, g in zip(names, self._fed, strict=True) if g is not None}
+        named = {id(p): n for n, p in zip(names, self._parameters, strict=True)}
+        parameters = dict(zip(names, self._parameters, strict=True))
+        return shared_memory(parameters, gradients, state_of(self._optimizer), named)
+
+    def remembered(self) -> bytes:
+        """Return a digest of the tensors and numbers in the state."""
+        return digest(state_of(self._optimizer))
+
+    def evaluate(self) -> bool:
+        """Switch to evaluation mode; say whether there is such a mode."""
+        switch = getattr(self._optimizer, "eval", None)
+        if callable(switch):
+            with self._subject.calls.to("eval()"):
+                switch()
+        return callable(switch)
+
+    def replaced(self) -> str:
+        """Return which parameters are no longer the same objects, of the same form."""
+        held = set(map(id, held_by(self._optimizer)))
+        lost = [f"w{i + 1}" for i in self._plan.indices if id(self._parameters[i]) not in held]
+        if lost:
+            return f"param_groups no longer hold {', '.join(lost)}"
+        pairs = zip(self._parameters, self._forms, strict=True)
+        changed = [f"w{i + 1} was {was} and is {form_of(p)}" for i, (p, was) in enumerate(pairs) if form_of(p) != was]
+        return "; ".join(changed)
+
+    def addresses(self) -> list[int]:
+        """Return where each parameter's numbers lie in memory."""
+        return [p.data_ptr() for p in self._parameters]
+
+    def zero_gradients(self, *, set_to_none: bool) -> None:
+        """Call ``zero_grad``; one that takes no ``set_to_none`` decides itself."""
+        taken = parameters_of(self._optimizer.zero_grad) or {}
+        with self._subject.calls.to("zero_grad()"):
+            self._optimizer.zero_grad(**({"set_to_none": set_to_none} if "set_to_none" in taken else {}))
+
+    def add_group(self, indices: Sequence[int], rate: float | None) -> None:
+        """Hand over further tensors in a group of their own."""
+        own = {} if rate is None else {"lr": rate}
+        group = {**self._keys, **own, "params": [self._parameters[i] for i in indices]}
+        with self._subject.calls.to("add_param_group()"):
+            self._optimizer.add_param_group(group)
+
+    def place(self, weights: Sequence[Array]) -> None:
+        """Overwrite all tensors."""
+        with torch.no_grad():
+            for p, w in zip(self._parameters, weights, strict=True):
+                p.copy_(torch.from_numpy(np.ascontiguousarray(w)).reshape(p.shape))
+
+    def rates(self) -> list[float | None]:
+        """Return the learning rate in force for each tensor."""
+        found = {id(p): g.get("lr") for g in self._optimizer.param_groups for p in g["params"]}
+        return [None if (lr := found.get(id(p))) is None else float(lr) for p in self._parameters]
+
+    def hyperparameters(self) -> list[Mapping[str, Any]]:
+        """Return each tensor's parameter group without its tensors."""
+        found = {id(p): g for g in self._optimizer.param_groups for p in g["params"]}
+        return [{k: v for k, v in found.get(id(p), {}).items() if k != "params"} for p in self._parameters]
+
+    def scale_rate(self, factor: float) -> None:
+        """Multiply the learning rate of every group, as a scheduler does."""
+        for group in self._optimizer.param_groups:
+            if "lr" in group:
+                _set(group, float(group["lr"]) * factor)
+
+    def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> TorchRun:
+        """Return a fresh run on copies of the weights that has loaded this one's state_dict."""
+        with self._subject.calls.to("state_dict()"):
+            state = of_its_own(self._optimizer.state_dict())
+        if through_file:
+            with self._subject.calls.to("torch.load(weights_only=True) of the saved state_dict()"):
+                state = through_a_file(state)
+        fresh = self._subject.start(self.weights(), self._plan if plan is None else plan)
+        with self._subject.calls.to("load_state_dict()"), default_dtype(fresh._plan):
+            fresh._optimizer.load_state_dict(state)
+        fresh._switch(plan)
+        return fresh
+
+    def cast_on_loading(self) -> str:
+        """Return which number that is kept of a parameter loading casts, from which dtype to which; else nothing."""
+        return cast_between(self._optimizer, self.resumed()._optimizer)
+
+    def _switch(self, plan: Plan | None) -> None:
+        """Put implementation flags back, which loading has overwritten."""
+        flags = {} if plan is None else {key: plan.options[key] for key in IMPLEMENTATIONS if key in plan.options}
+        for group in self._optimizer.param_groups:
+            group.update({key: value for key, value in flags.items() if key in group})
+
+
+def _keys_of_groups(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return what its groups have beyond defaults: keys that a function which builds it gives to each of them."""
+    first = optimizer.param_groups[0]
+    return {k: v for k, v in first.items() if k != "params" and k not in optimizer.defaults}
+
+
+def _number(returned: Any) -> float | None:
+    return float(returned) if isinstance(returned, int | float | torch.Tensor) else None
+
+
+def _set(group: dict[str, Any], rate: float) -> None:
+    held = group["lr"]
+    group["lr"] = torch.full_like(held, rate) if isinstance(held, torch.Tensor) else rate

@@ -1,0 +1,196 @@
+"""Any factory ``(params, **hyperparameters) -> torch.optim.Optimizer`` as a subject."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, final
+
+import torch
+
+from gdprops.errors import SubjectCrash, Unsupported, UsageError
+from gdprops.model.case import CHANNELS_LAST, IMAGES, STRIDED, TRANSPOSED
+from gdprops.model.subject import Calling, Delivery, Gradients
+from gdprops.model.traits import Measured, Traits, declared
+from gdprops.model.wording import plural, type_of
+from gdprops.subjects import script_lines
+from gdprops.subjects.torch_optimizer.run import TorchRun
+from gdprops.subjects.torch_optimizer.tensors import LAYOUTS, default_dtype, parameter_of
+from gdprops.subjects.user_code.calling import REFUSALS, Calls
+from gdprops.subjects.user_code.isolation import seed_random_numbers
+from gdprops.subjects.user_code.signatures import defaults_of
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import Plan
+
+OptimizerFactory = Callable[..., torch.optim.Optimizer]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TorchOptimizer:
+    """A torch optimizer that gdprops feeds: built afresh for every run, never copied."""
+
+    factory: OptimizerFactory
+    hyperparameters: Mapping[str, Any]
+    name: str
+    rule: str | None = None
+    declared: Mapping[str, Measured] = field(default_factory=dict)
+    traits: Traits = field(default_factory=Traits)
+    calls: Calling = field(default_factory=Calls)
+    kind: str = "optimizer"
+    spec: str = ""
+
+    @property
+    def framework(self) -> str:
+        """Nothing: torch's gradients are the reference's."""
+        return ""
+
+    @property
+    def own_rate(self) -> float | None:
+        """The learning rate among the user's hyperparameters, or the factory's default."""
+        given = self.settings.get("lr")
+        return None if given is None else float(given)
+
+    def prepared(self, traits: Traits, calls: Calling) -> TorchOptimizer:
+        """Return the same subject with what was measured of it, and a budget of time."""
+        return replace(self, traits=traits, calls=calls)
+
+    def start(self, tensors: Sequence[Array], plan: Plan) -> TorchRun:
+        """Build the optimizer over copies of the tensors."""
+        parameters = [parameter_of(w, plan, frozen=i in plan.frozen) for i, w in enumerate(tensors)]
+        optimizer = self._build(parameters, plan)
+        run = TorchRun(self, parameters, optimizer, plan)
+        run.adopt_rates()
+        run.train()
+        return run
+
+    def _build(self, parameters: Sequence[torch.Tensor], plan: Plan) -> torch.optim.Optimizer:
+        seed_random_numbers(plan.seed)
+        groups = [[parameters[i] for i in group] for group in plan.groups]
+        own = plan.of_groups or ({},) * len(groups)
+        one = len(groups) == 1 and not plan.of_groups
+        handed: list[Any] = groups[0] if one else [{"params": g, **o} for g, o in zip(groups, own, strict=True)]
+        optimizer = self._constructed(handed, {**self.hyperparameters, **plan.options}, plan)
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise UsageError(f"{self.name} returned {type_of(optimizer)}; expected a torch.optim.Optimizer")
+        return optimizer
+
+    def _constructed(self, handed: Any, given: Mapping[str, Any], plan: Plan) -> Any:
+        """Call the factory; options of ours that it refuses in this combination are no bug of its."""
+        try:
+            with self.calls.to(f"{self.name} on {plural(len(plan.groups), 'parameter group')}"), default_dtype(plan):
+                return self.factory(handed, **given)
+        except SubjectCrash as crash:
+            ours = {**plan.options, **{k: v for own in plan.of_groups for k, v in own.items()}}
+            if ours and isinstance(crash.error, REFUSALS):
+                raise Unsupported(f"refuses {ours}: {crash.error}") from crash
+            raise
+
+    def script_head(self) -> str:
+        """Return the imports of a script that runs it."""
+        return "\n".join(["import torch", *script_lines.import_lines(self.spec)])
+
+    def script_start(self, tensors: Sequence[Array], plan: Plan) -> list[str]:
+        """Return the lines that build it over some tensors."""
+        lines = [_script_parameter(i, w, plan) for i, w in enumerate(tensors)]
+        groups = [script_lines.listed([f"w{i + 1}" for i in group]) for group in plan.groups]
+        own = [f", **{dict(o)!r}" if o else "" for o in plan.of_groups] or [""] * len(groups)
+        one = len(groups) == 1 and not plan.of_groups
+        listed = script_lines.listed([f'{{"params": {g}{o}}}' for g, o in zip(groups, own, strict=True)])
+        handed = groups[0] if one else listed
+        inside = script_lines.keywords({**self.hyperparameters, **plan.options})
+        lines.append(f"optimizer = {self.spec.rpartition(':')[2]}({handed}{inside})")
+        rates = enumerate(plan.rates or ())
+        return [*lines, *(f'optimizer.param_groups[{g}]["lr"] = {rate!r}' for g, rate in rates)]
+
+    def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
+        """Return the lines that take one step."""
+        note = [] if delivery in LAYOUTS else [f"# (the same gradients, {delivery})"]
+        return [*self.script_gradients(gradients, LAYOUTS.get(delivery, "")), *note, "optimizer.step()"]
+
+    def script_gradients(self, gradients: Gradients, layout: str = "") -> list[str]:
+        """Return the lines that let gradients stand there."""
+        return [f"w{i + 1}.grad = {_script_given(i, g, layout)}" for i, g in enumerate(gradients)]
+
+    def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
+        """Return the lines that take one step with a closure which answers so, call after call."""
+        given = ", ".join(
+            f"({loss!r}, {script_lines.listed([_script_gradient(g) for g in gs])})" for loss, gs in answers
+        )
+        names = script_lines.listed([f"w{i + 1}" for i in range(len(answers[0][1]) if answers else 0)])
+        return [
+            f"answers = iter([{given}])",
+            "def closure():  # looks at the weights as they are when it is called",
+            "    loss, gradients = next(answers)",
+            f"    for w, g in zip({names}, gradients):",
+            "        w.grad = g",
+            "    return torch.tensor(loss)",
+            "optimizer.step(closure)",
+        ]
+
+    def accepts(self, option: str) -> bool:
+        """Say whether the factory takes a hyperparameter that the user has not set."""
+        return option not in self.hyperparameters and option in self.settings
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Every hyperparameter that the factory's signature names, as the user gave it or by default."""
+        return {**defaults_of(self.factory), **self.hyperparameters}
+
+
+def _script_gradient(g: Array | None) -> str:
+    return "None" if g is None else f"torch.tensor({script_lines.literal(g)}, dtype=torch.{g.dtype})"
+
+
+def _script_parameter(index: int, w: Array, plan: Plan) -> str:
+    dense = TRANSPOSED if w.ndim > 1 and not w.flags.c_contiguous else ""
+    laid = _script_layout(w.ndim, plan.layout or dense)
+    tensor = f"torch.tensor({script_lines.literal(w)}, dtype=torch.{plan.dtype or w.dtype}){laid}"
+    return f"w{index + 1} = torch.nn.Parameter({tensor}{', requires_grad=False' * (index in plan.frozen)})"
+
+
+def _script_given(index: int, g: Array | None, layout: str) -> str:
+    if g is None:
+        return "None"
+    return f"torch.tensor({script_lines.literal(g)}, dtype=w{index + 1}.dtype){_script_layout(g.ndim, layout)}"
+
+
+def _script_layout(dimensions: int, layout: str) -> str:
+    """Return what makes a contiguous tensor lie in memory as asked for."""
+    if layout == STRIDED:
+        return ".unsqueeze(-1).repeat_interleave(2, -1)[..., 0]"
+    if layout == CHANNELS_LAST and dimensions == IMAGES:
+        return ".contiguous(memory_format=torch.channels_last)"
+    if layout == TRANSPOSED and dimensions > 1:
+        back = list(reversed(range(dimensions)))
+        return ".mT.contiguous().mT" if dimensions == 2 else f".permute({back}).contiguous().permute({back})"
+    return ""
+
+
+def optimizer(
+    factory: OptimizerFactory | str,
+    /,
+    *,
+    rule: str | None = None,
+    traits: Mapping[str, str] | None = None,
+    name: str | None = None,
+    **hyperparameters: Any,
+) -> TorchOptimizer:
+    """Return a torch optimizer as a subject.
+
+    Args:
+        factory: a class or function ``(params, **hyperparameters) -> torch.optim.Optimizer``, or the name of one,
+            ``"package.module:Name"``. It is called afresh for every run.
+        rule: a published update rule that it declares to be; ``"sgd"`` is plain gradient descent.
+        traits: declared traits; one that measures otherwise is a violation.
+        name: what reports call it.
+        **hyperparameters: passed to the factory as they are.
+
+    Raises:
+        UsageError: for an unknown name, rule, trait or hyperparameter, or a factory that fails.
+    """
+    from gdprops.kinds.resolve import build_optimizer
+
+    return build_optimizer(factory, rule=rule, traits=declared(traits), name=name, hyperparameters=hyperparameters)

@@ -1,0 +1,77 @@
+"""Parameters and gradients of torch made of arrays, and their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from gdprops.model.case import CHANNELS_LAST, STRIDED, TRANSPOSED
+from gdprops.model.subject import Delivery
+from gdprops.subjects.torch_optimizer.memory import laid_out
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import Plan
+
+LAYOUTS = {
+    Delivery.ASSIGNED: "",
+    Delivery.TRANSPOSED: TRANSPOSED,
+    Delivery.STRIDED: STRIDED,
+    Delivery.CHANNELS_LAST: CHANNELS_LAST,
+}
+HALVES = (torch.bfloat16, torch.float16)
+
+
+@contextmanager
+def default_dtype(plan: Plan) -> Iterator[None]:
+    """Compute in float64 what has no dtype of its own, where a plan asks for that."""
+    if not plan.wide:
+        yield
+        return
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def parameter_of(w: Array, plan: Plan, *, frozen: bool) -> torch.Tensor:
+    """Return a parameter with these numbers, laid out and in the dtype that a plan asks for."""
+    values = torch.from_numpy(w.copy(order="K"))
+    values = values.to(getattr(torch, plan.dtype)) if plan.dtype else values
+    values = laid_out(values, plan.layout) if plan.layout else values
+    made = torch.nn.Parameter(values, requires_grad=not frozen)
+    return made.clone() if plan.options.get("differentiable") and not frozen else made  # no leaf, or it cannot move
+
+
+def numbers_of(tensor: torch.Tensor) -> Array:
+    """Return a copy of a tensor's numbers; bfloat16 and float16 as float32."""
+    plain = tensor.detach()
+    numbers: Array = (plain.float() if plain.dtype in HALVES else plain).numpy().copy(order="K")
+    return numbers
+
+
+def form_of(p: torch.Tensor) -> str:
+    """Return a parameter's dtype, shape and device, and whether it is frozen."""
+    frozen = "" if p.requires_grad else ", requires_grad=False"
+    return f"{p.dtype}{tuple(p.shape)} on {p.device}{frozen}".removeprefix("torch.")
+
+
+def gradient_for(p: torch.Tensor, g: Array, layout: str) -> torch.Tensor:
+    """Return a gradient for p: in its own strides where it is dense, or in another layout."""
+    values = torch.from_numpy(np.array(g)).to(p.dtype)
+    return laid_out(values, layout) if layout else torch.empty_like(p, requires_grad=False).copy_(values)
+
+
+def differentiate(p: torch.Tensor, g: torch.Tensor, delivery: Delivery) -> None:
+    """Let autograd produce g: J = <g, p>, plus 0 |p|^2 where the gradient shall keep a graph."""
+    with torch.enable_grad():
+        if delivery is Delivery.GRAPH:
+            (p.grad,) = torch.autograd.grad((p * g + 0 * p * p).sum(), p, create_graph=True)
+        else:
+            (p * g).sum().backward()  # type: ignore[no-untyped-call] # torch's

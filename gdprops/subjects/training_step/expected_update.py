@@ -1,0 +1,234 @@
+"""The simultaneous update U(w, g(w), s), computed on a model of our own: never on the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gdprops.errors import GdpropsError, Unsupported
+from gdprops.numerics.decisions import CLIP_GUARD
+from gdprops.numerics.norm import global_norm
+from gdprops.subjects.torch_optimizer.state import clocks_of, needs_closure, put_settings, restore, snapshot
+from gdprops.subjects.training_step.derivatives import derivatives
+from gdprops.subjects.training_step.forward_state import Met, Surroundings
+from gdprops.subjects.training_step.sparse_gradients import as_named, named_entries
+from gdprops.subjects.training_step.structures import shaken
+from gdprops.subjects.training_step.tasks import ALL
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.subjects.training_step.subject import TrainingStep
+    from gdprops.subjects.training_step.tasks import Task
+
+EXPECTATION = "say what update is expected with rule=…, or lr=… for plain descent"
+
+
+@final
+class Expected:
+    """Our gradients and losses at any weights, and the update of the declared rule or of the user's own optimizer."""
+
+    def __init__(
+        self, subject: TrainingStep, task: Task, *, returned: bool, models: tuple[nn.Module, nn.Module] | None = None
+    ) -> None:
+        self._subject, self._task = subject, task
+        self._model, twin = models or task.siblings(task.model())
+        self._look_at = list(self._model.parameters())
+        plain = subject.rule_factory is None and (subject.lr is not None or not returned)
+        self._moved = list(twin.parameters())
+        self._rule = None if plain else self._optimizer(twin)
+        self.is_declared = subject.rule_factory is not None
+        self.by_closure = self._rule is not None and needs_closure(self._rule)
+        self._looked_at = (0, ALL, False)
+        self._named: list[Tensor | None] = [None] * len(self._look_at)
+        self.value = 0.0
+        """J where the last gradients were taken."""
+        self._met: Met | None = None
+        self._surroundings = Surroundings(self._model)
+        self.adopted: Any = None
+        self.adopt()
+
+    def _optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        subject = self._subject
+        if subject.rule_factory is not None:
+            return subject.rule_factory([p for p in model.parameters() if p.requires_grad])
+        with subject.calls.to(f"{subject.name}(model, loss_fn)"):
+            _, optimizer = subject.build(model, self._task.criterion())
+        return optimizer  # type: ignore[no-any-return] # begin() has checked it
+
+    def mirror(self, model: nn.Module) -> None:
+        """Require gradients where the user's model does after ``build``: freezing there is ordinary fine-tuning."""
+        for p, theirs in zip(self._look_at, model.parameters(), strict=True):
+            p.requires_grad_(theirs.requires_grad)
+
+    def look_from(self, met: Met) -> None:
+        """Let every look start from what the user's own forward pass met."""
+        self._met = met
+
+    def is_the_same_in(self, several: Sequence[Met], weights: Sequence[Array], t: int) -> bool:
+        """Say whether loss and gradients of batch t are the same bytes in all modes that were met."""
+        found = set[bytes]()
+        for met in several:
+            self.look_from(several[0]._replace(modes=met.modes, leaves=met.leaves))
+            parts = [*self.gradients(weights, t), np.asarray(self.loss(weights, t))]
+            found.add(b"".join(b"none" if part is None else part.tobytes() for part in parts))
+        return len(found) == 1
+
+    def gradients(
+        self,
+        weights: Sequence[Array],
+        t: int,
+        *,
+        rows: slice = ALL,
+        shaken: bool = False,
+        later: Sequence[Array] | None = None,
+    ) -> list[Array | None]:
+        """Return autograd's gradients at the weights; None for frozen and unused parameters.
+
+        ``later`` are weights that are put in place, unseen by autograd, between the forward pass and its backward.
+        """
+        self._looked_at = (t, rows, shaken)
+        wanted = [p for p in self._look_at if p.requires_grad]
+        with torch.enable_grad():
+            loss = self._loss_at(weights, t, rows=rows, moved=shaken)
+            for p, w in zip(self._look_at, later or (), strict=False):
+                p.data.copy_(torch.from_numpy(np.asarray(w)))
+            self.value, found = float(loss), iter(derivatives(loss, wanted))
+        grads = [next(found) if p.requires_grad else None for p in self._look_at]
+        self._named = named_entries(grads)
+        return [None if g is None else g.detach().to_dense().contiguous().numpy() for g in grads]
+
+    def loss(self, weights: Iterable[Array], t: int) -> float:
+        """Return J of batch t at some weights."""
+        return float(self._value_at(weights, t))
+
+    def _value_at(self, weights: Iterable[Array], t: int, *, rows: slice = ALL, moved: bool = False) -> Tensor:
+        """Return J without a graph; a user's own model may need one on its way to it: forces, gradient penalties."""
+        with torch.set_grad_enabled(self._subject.own is not None):
+            return self._loss_at(weights, t, rows=rows, moved=moved).detach()
+
+    def _loss_at(self, weights: Iterable[Array], t: int, *, rows: slice = ALL, moved: bool = False) -> Tensor:
+        place(self._look_at, weights)
+        data = self._task.whole(t, rows)
+        if moved:
+            data = data._replace(inputs=shaken(data.inputs, t))
+        if self._met is not None:
+            self._surroundings.put(self._met)
+        return self._task.objective(self._model, data)
+
+    def clipped(self, gradients: list[Array | None]) -> list[Array | None]:
+        """Return the gradients clipped as the owner declares."""
+        most, each = self._subject.clip_norm, self._subject.clip_value
+        if each is not None:
+            return [None if g is None else np.clip(g, -each, each) for g in gradients]
+        if most is None:
+            return gradients
+        c = min(1.0, most / (global_norm(gradients) + CLIP_GUARD))
+        return [None if g is None else np.asarray(g * g.dtype.type(c)) for g in gradients]
+
+    def unguarded(self, gradients: Sequence[Array | None]) -> list[Array | None] | None:
+        """Return clipped gradients as the dialect without the guard would have them; None where nothing is clipped."""
+        most = self._subject.clip_norm
+        n = global_norm(gradients) if most is not None else 0.0
+        if most is None or not np.isfinite(n) or n < most - 2 * CLIP_GUARD or n == 0:
+            return None
+        return [None if g is None else np.asarray(g * g.dtype.type(most / n)) for g in gradients]
+
+    def update(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
+    ) -> list[Array]:
+        """Return U(w, g, s)."""
+        return [w.copy() for w in self.passing_update(weights, gradients, state, settings)]
+
+    def passing_update(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
+    ) -> list[Array]:
+        """Return U(w, g, s) from the returned optimizer's twin, the declared rule, or plain descent, where it moved."""
+        place(self._moved, weights)
+        if self._rule is None:
+            self._descend(gradients)
+        else:
+            self._apply(self._rule, gradients, state, settings)
+        return [p.detach().numpy() for p in self._moved]
+
+    def _descend(self, gradients: Sequence[Array | None]) -> None:
+        rate = self._subject.lr or 0.0
+        for p, g in zip(self._moved, gradients, strict=True):
+            w: Array = p.detach().numpy()
+            if g is not None:
+                w -= w.dtype.type(rate) * g
+
+    def _apply(self, rule: torch.optim.Optimizer, gradients: Sequence[Array | None], state: Any, settings: Any) -> None:
+        if state is not None:
+            restore(rule, state)
+        if settings:
+            put_settings(rule, settings)
+        self._hand_over(gradients)
+        try:
+            rule.step(self._closure(gradients)) if self.by_closure else rule.step()
+        except GdpropsError:
+            raise
+        except Exception as error:
+            raise Unsupported(
+                f"{type(rule).__name__}.step() raised {type(error).__name__} on the same gradients: {error}; "
+                f"{EXPECTATION}"
+            ) from error
+        self._hand_over([None] * len(self._moved))
+
+    def _hand_over(self, gradients: Sequence[Array | None]) -> None:
+        """Give every parameter its gradient: a copy, but for torch's own optimizers, which leave it as it is.
+
+        An optimizer that maximizes is given that of -J: J is what training lowers.
+        """
+        keeps, turned = type(self._rule).__module__.startswith("torch.optim."), self._maximizes
+        for p, g, named in zip(self._moved, gradients, self._named, strict=True):
+            mine = g if g is None or not turned else -g
+            held = None if mine is None else torch.from_numpy(np.asarray(mine) if keeps else np.array(mine)).to(p.dtype)
+            p.grad = None if held is None else as_named(held, named)
+
+    @property
+    def _maximizes(self) -> bool:
+        """Whether every group of the returned optimizer does; a declared rule is taken at its word."""
+        groups = [] if self._rule is None or self.is_declared else self._rule.param_groups
+        return bool(groups) and all(group.get("maximize") for group in groups)
+
+    def _closure(self, gradients: Sequence[Array | None]) -> Any:
+        """Return a closure that hands over the given gradients where they were taken, elsewhere those at the weights.
+
+        SAM, which has a gradient before it calls its closure, calls it at other weights.
+        """
+        (t, rows, moved), start = self._looked_at, self._stands()
+
+        def closure() -> Tensor:
+            weights = self._stands()
+            is_there = all(map(np.array_equal, weights, start))
+            found = gradients if is_there else self.clipped(self.gradients(weights, t, rows=rows, shaken=moved))
+            self._hand_over(found)
+            return self._value_at(weights, t, rows=rows, moved=moved)
+
+        return closure
+
+    def _stands(self) -> list[Array]:
+        return [p.detach().numpy().copy() for p in self._moved]
+
+    def clocks(self) -> list[float | None]:
+        """Return the clocks that the last update left."""
+        return [] if self._rule is None else clocks_of(self._rule)
+
+    def snapshot(self) -> Any:
+        """Return a copy of the rule's state as it is now."""
+        return None if self._rule is None else snapshot(self._rule)
+
+    def adopt(self) -> None:
+        """Keep the rule's state as it is now."""
+        self.adopted = self.snapshot()
+
+
+def place(parameters: Sequence[nn.Parameter], weights: Iterable[Array]) -> None:
+    """Overwrite parameters."""
+    with torch.no_grad():
+        for p, w in zip(parameters, weights, strict=True):
+            p.copy_(torch.from_numpy(np.asarray(w)))

@@ -1,0 +1,53 @@
+"""What a forward pass meets beside weights and data: random numbers, buffers, and modules in training mode or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, final
+
+from gdprops.subjects.user_code.isolation import RandomState
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+class Met(NamedTuple):
+    """The state of a model at one moment; ``leaves``: the modes of the modules without parts."""
+
+    random: RandomState
+    buffers: tuple[Tensor, ...]
+    modes: tuple[bool, ...]
+    leaves: tuple[bool, ...]
+
+    @property
+    def drawn(self) -> bytes:
+        """The state of torch's random numbers, to be compared."""
+        return self.random.torch_bytes
+
+
+@final
+class Surroundings:
+    """A model's buffers and modules.
+
+    Where their model and ours are not of the same modules, only those without parts count: ours recomputes nothing.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._buffers = list(model.buffers())
+        self._modules = list(model.modules())
+        self._leaves = [module for module in self._modules if next(module.children(), None) is None]
+
+    def now(self) -> Met:
+        """Return what a forward pass would meet now."""
+        buffers = tuple(b.detach().clone() for b in self._buffers)
+        modes, leaves = (tuple(module.training for module in some) for some in (self._modules, self._leaves))
+        return Met(RandomState(all_of_them=False), buffers, modes, leaves)
+
+    def put(self, met: Met) -> None:
+        """Let a forward pass of this model meet what another of the same form has met."""
+        met.random.put()
+        for buffer, theirs in zip(self._buffers, met.buffers, strict=False):
+            buffer.data.copy_(theirs)
+        alike = len(self._modules) == len(met.modes)
+        pairs = (self._modules, met.modes) if alike else (self._leaves, met.leaves)
+        for module, trains in zip(*pairs, strict=False):
+            module.training = trains

@@ -1,0 +1,1 @@
+"""The user's own models and batches (`models=`, `batches=`): drawn, re-drawn, tried and saved."""

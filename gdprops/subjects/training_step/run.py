@@ -1,0 +1,300 @@
+"""A model that the user's step trains, watched from outside, and beside it U(w, g(w), s) on a model of ours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.model.training_run import Live, Noticed
+from gdprops.numerics.decisions import LARGE_MODEL, WATCHED_WEIGHTS
+from gdprops.subjects.torch_optimizer.state import clocks_of, fingerprint, held_by, settings_of, snapshot
+from gdprops.subjects.training_step.expected_update import EXPECTATION, Expected
+from gdprops.subjects.training_step.forward_passes import Passes, weakly
+from gdprops.subjects.training_step.network_modules import layers_of
+from gdprops.subjects.training_step.structures import rows_in
+from gdprops.subjects.user_code.isolation import RandomState
+from gdprops.subjects.user_code.signatures import parameters_of
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from gdprops.model.arrays import Array
+    from gdprops.subjects.training_step.forward_state import Met
+    from gdprops.subjects.training_step.subject import Step, TrainingStep
+    from gdprops.subjects.training_step.tasks import Task
+
+NOT_INITIALIZED = (
+    "the optimizer that it returns never calls torch.optim.Optimizer.__init__, so that its steps cannot be watched: "
+    "call super().__init__ in it, or return the step alone and " + EXPECTATION
+)
+AUTOCAST = (
+    "autocast rounds its forward pass, and what is expected is computed in float32; leave autocast out, or hand over a "
+    f"model of at most {LARGE_MODEL:,} weights: in float64 autocast rounds nothing"
+)
+REENTRANT = "Checkpointing is not compatible with .grad()"
+
+
+@final
+class Training:
+    """One run: the user's model, step and optimizer, all fresh."""
+
+    def __init__(
+        self,
+        subject: TrainingStep,
+        task: Task,
+        model: nn.Module,
+        siblings: tuple[nn.Module, nn.Module],
+        step: Step,
+        optimizer: torch.optim.Optimizer | None,
+    ) -> None:
+        self._subject, self._task, self._step, self._optimizer = subject, task, step, optimizer
+        self._model, self._parameters = model, dict(model.named_parameters())
+        self._inputs: Any = None
+        self._first = 0
+        self.names, self.layers = tuple(self._parameters), layers_of(model)
+        self._expected = Expected(subject, task, returned=optimizer is not None, models=siblings)
+        self._expected.mirror(model)
+        self.told_last = "last" in (parameters_of(step) or {})  # wants to know which call is the last of a window
+        self._called = list[list[dict[str, Any]]]()
+        self._passes, self._overflowed = Passes(model), False
+        self._at: list[Array] = []
+        self._own_random = self._known_random = RandomState()
+        self._taken, self._remembers = 0, False
+        self._at_first = () if optimizer is None else fingerprint(optimizer)
+        self._sizes: tuple[int, ...] | None = None
+        self._watch()
+
+    def _watch(self) -> None:
+        if self._optimizer is not None:
+            try:
+                self._optimizer.register_step_pre_hook(weakly(self._remember))
+            except AttributeError as error:
+                raise Unsupported(NOT_INITIALIZED) from error
+        moving = [p for p in self._parameters.values() if p.requires_grad]
+        if sum(p.numel() for p in moving) <= WATCHED_WEIGHTS:
+            for p in moving:
+                p.register_hook(weakly(self._arrived))  # type: ignore[no-untyped-call] # torch's own
+
+    def _remember(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        """Hyperparameters count as they are in force when the optimizer is called: a scheduler may step first."""
+        self._called.append(settings_of(optimizer))
+        self._expected.by_closure |= any(callable(given) for given in (*args, *kwargs.values()))
+
+    def _arrived(self, gradient: Tensor) -> None:
+        self._overflowed = self._overflowed or not math.isfinite(float(gradient.detach().sum()))
+
+    @property
+    def has_optimizer(self) -> bool:
+        """Whether the user returned an optimizer beside the step."""
+        return self._optimizer is not None
+
+    @property
+    def held(self) -> tuple[bool, ...]:
+        """Which parameters the user's optimizer holds; all of them where there is none."""
+        if self._optimizer is None:
+            return tuple(True for _ in self._parameters)
+        held = set(map(id, held_by(self._optimizer)))
+        return tuple(id(p) in held for p in self._parameters.values())
+
+    @property
+    def trainable(self) -> tuple[bool, ...]:
+        """Which of the parameters require gradients."""
+        return tuple(p.requires_grad for p in self._parameters.values())
+
+    def weights(self) -> list[Array]:
+        """Return copies of all parameters, in the order of ``named_parameters()``."""
+        self._at = [w.copy() for w in self.now()]  # whoever goes on from them overwrites them in place
+        return self._at
+
+    def now(self) -> list[Array]:
+        """Return all parameters where they lie: the user's next step moves them."""
+        return [p.detach().numpy() for p in self._parameters.values()]
+
+    def state(self) -> Any:
+        """Return a copy of the state that U starts from: the user's optimizer's, or the declared rule's."""
+        if self._optimizer is None or self._expected.is_declared:
+            return self._expected.adopted
+        found = snapshot(self._optimizer)
+        if self._expected.adopted is not None and self._begins_anew():
+            return self._expected.adopted[0], found[1]
+        self._remembers = self._remembers or self._taken > 0
+        return found
+
+    def _begins_anew(self) -> bool:
+        """Say whether the user's optimizer has never yet kept anything from one step for the next.
+
+        Its state is to persist: U goes on from the one that U has left. Restarts now and then are the user's affair.
+        """
+        untouched = self._optimizer is not None and fingerprint(self._optimizer) in ((), self._at_first)
+        return untouched and self._taken > 0 and not self._remembers
+
+    def step(self, t: int) -> Any:
+        """Let the user's step take logical step t, in as many calls as are declared; return what the last returns."""
+        self._called.clear()
+        self._taken += 1
+        self._overflowed, returned = False, None
+        self._own_random.put()  # our own looks have drawn from them
+        before, outside = self._passes.begin(), RandomState(like=self._known_random)
+        if not any(self.trainable):
+            raise Unsupported("every parameter is frozen")
+        calls = self._task.calls(t)
+        self._sizes = tuple(rows_in(data) for data in calls) if self._subject.accumulate > 1 else None
+        self._inputs, self._first = None, 0
+        for number, data in enumerate(calls, start=1):
+            told = {"last": number == len(calls)} if self.told_last else {}
+            self._inputs, self._first = data.inputs, self._first + rows_in((self._inputs,))
+            returned = self._call(*data, **told)
+        self._require_known_updates()
+        met, after = self._forward_pass(before, t), RandomState(like=outside)
+        draws, self._known_random = after.differs_outside_torch(outside), after
+        self._own_random = after if draws else RandomState(all_of_them=False)
+        self._expected.look_from(met._replace(random=outside.with_torch(met.random)) if draws else met)
+        return returned
+
+    def _require_known_updates(self) -> None:
+        """Raise `Unsupported` where something else than the returned optimizer moves what it does not hold."""
+        declared = self._subject.rule_factory is not None or self._subject.lr is not None
+        for (name, p), held, before in zip(self._parameters.items(), self.held, self._at, strict=False):
+            if not (declared or held) and p.requires_grad and not np.array_equal(p.detach().numpy(), before):
+                raise Unsupported(
+                    f"the step moves {name}, which the optimizer that it returns does not hold: {EXPECTATION}"
+                )
+
+    def _forward_pass(self, before: Met, t: int) -> Met:
+        """Return what the differentiated forward pass met, which our looks start from.
+
+        Raises `Unsupported` where there were several that would not give the same.
+        """
+        now, passes = RandomState(all_of_them=False), self._passes.differentiated
+        met = [one.met for one in passes]
+        if any(one.rounds for one in passes):
+            raise Unsupported(AUTOCAST)
+        if now.torch_bytes != before.random.torch_bytes and len({m.drawn for m in met}) != 1:
+            raise Unsupported("torch's random numbers are drawn in other than one forward pass of the model")
+        if len({m.modes for m in met}) > 1 and not self._expected.is_the_same_in(met, self._at or self.weights(), t):
+            raise Unsupported("the model is differentiated in training mode and in evaluation mode, which differ in it")
+        return met[0] if met else before
+
+    def _call(self, inputs: Any, targets: Any, **told: bool) -> Any:
+        try:
+            with self._subject.calls.to("step(inputs, targets)"):
+                return self._step(inputs, targets, **told)
+        except SubjectCrash as crash:
+            if REENTRANT in str(crash.error):
+                raise Unsupported("re-entrant checkpoints allow no torch.autograd.grad") from crash
+            raise
+
+    def hyperparameters(self) -> Any:
+        """Return each group's hyperparameters as they were when the optimizer was called, None if it was not."""
+        return self._called[0] if self._called else None
+
+    def noticed(self) -> Noticed:
+        """Return what was seen of the last step beside its weights."""
+        grads = [] if self._called else [p.grad for p in self._parameters.values() if p.grad is not None]
+        overflowed = self._overflowed or not all(math.isfinite(float(g.sum())) for g in grads)
+        return Noticed(
+            overflowed, tuple(one.rows for one in self._passes.differentiated) if self._sizes is None else self._sizes
+        )
+
+    def clocks(self) -> tuple[tuple[str, float, float], ...]:
+        """Return the parameters' clocks where the user's optimizer shows another one than the update just computed."""
+        if self._optimizer is None or self._expected.is_declared or not self._called:
+            return ()
+        called = {id(p): name for name, p in self._parameters.items()}
+        found = zip(held_by(self._optimizer), clocks_of(self._optimizer), self._expected.clocks(), strict=False)
+        return tuple(
+            (called.get(id(p), "?"), seen, wanted)
+            for p, seen, wanted in found
+            if seen is not None and wanted is not None and seen != wanted
+        )
+
+    def gradients(
+        self, weights: Sequence[Array], t: int, *, rows: slice = slice(None), shaken: bool = False, clipped: bool = True
+    ) -> list[Array | None]:
+        """Return our own gradients of (some rows of) batch t; ``shaken`` moves the inputs by an ulp."""
+        found = self._expected.gradients(weights, t, rows=rows, shaken=shaken)
+        return self._expected.clipped(found) if clipped else found
+
+    def look(self, weights: Sequence[Array], t: int) -> tuple[float, list[Array | None]]:
+        """Return J of batch t and our own gradients of it, by one forward pass."""
+        found = self.gradients(weights, t)
+        return self._expected.value, found
+
+    def rows(self, t: int) -> int:
+        """Return how many rows batch t has."""
+        return self._task.rows(t)
+
+    def loss(self, weights: Iterable[Array], t: int) -> float:
+        """Return J of batch t at some weights, on our own model."""
+        return self._expected.loss(weights, t)
+
+    def allowed(self, weights: Sequence[Array], t: int) -> None:
+        """Noise floors must be measured: nothing is known of the model's operations."""
+
+    def dialect(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
+    ) -> list[Array] | None:
+        """Return the update as the other dialect of clipping has it, C / N instead of C / (N + 1e-6)."""
+        other = self._expected.unguarded(gradients)
+        return None if other is None else self._expected.update(weights, other, state, settings)
+
+    def clip(self, gradients: Sequence[Array | None]) -> list[Array | None]:
+        """Return gradients clipped as declared."""
+        return self._expected.clipped(list(gradients))
+
+    def adopt(self) -> None:
+        """Keep the state that the last update left: a declared rule goes on from it, and one that is never kept."""
+        if self._optimizer is None or self._expected.is_declared or self._begins_anew():
+            self._expected.adopt()
+
+    @property
+    def clip_norm(self) -> float | None:
+        """The global norm that gradients are declared to be clipped to."""
+        return self._subject.clip_norm
+
+    @property
+    def window(self) -> int:
+        """How many micro-batches a whole window is declared to have."""
+        return self._subject.accumulate
+
+    def torn(self, weights: Sequence[Array], later: Sequence[Array], t: int) -> list[Array | None]:
+        """Return the gradients of a forward pass at some weights whose backward meets later ones."""
+        return self._expected.gradients(weights, t, later=later)
+
+    @property
+    def batches(self) -> int:
+        """How many logical steps there are."""
+        return self._task.steps
+
+    @property
+    def live(self) -> Live:
+        """The user's model and its parameters, to be watched."""
+        return Live(self._model, tuple(self._parameters.values()), self._inputs, self._first)
+
+    @property
+    def is_anchored(self) -> bool:
+        """Whether U's state is the user's optimizer's, or there is none: a declared rule keeps its own."""
+        return not self._expected.is_declared
+
+    def advance(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
+    ) -> tuple[list[Array], Any]:
+        """Return U(w, g, s) and the state after it."""
+        return self._expected.update(weights, gradients, state, settings), self._expected.snapshot()
+
+    def update(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any = None
+    ) -> list[Array]:
+        """Return U(w, g, s)."""
+        return self._expected.update(weights, gradients, state, settings)
+
+    def passing_update(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
+    ) -> list[Array]:
+        """Return U(w, g, s) where it was computed: the next look or update overwrites it."""
+        return self._expected.passing_update(weights, gradients, state, settings)

@@ -1,0 +1,153 @@
+"""A case of the user's own model as plain Python: it loads the drawn numbers, and trains as gdprops did."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from gdprops.numerics.decisions import DOUBLE
+from gdprops.subjects import script_lines
+
+if TYPE_CHECKING:
+    from gdprops.model.case import OwnCase
+    from gdprops.model.evidence import Compared, Evidence
+    from gdprops.subjects.training_step.subject import TrainingStep
+
+PLACE = """with torch.no_grad():
+    for name, t in (*model.named_parameters(), *model.named_buffers()):
+        if f"model.{name}" in held:
+            t.copy_(tensor(f"model.{name}"))"""
+
+
+def whereabouts(subject: TrainingStep) -> str:
+    """Return the subject string under which a training step is found, a bound subject's before its ``build``'s."""
+    where, _, attribute = subject.spec.rpartition(":")
+    module = sys.modules.get(subject.build.__module__)
+    if where == "__main__":
+        where = getattr(module, "__file__", None) or where
+    return f"{where}:{_bound(module, subject) or attribute}"
+
+
+def _bound(module: Any, subject: TrainingStep) -> str | None:
+    """Return the name to which a module binds the subject, or one that declares the same."""
+    return next((name for name, found in _names(module) if _declares_the_same(found, subject)), None)
+
+
+def _declares_the_same(found: Any, subject: TrainingStep) -> bool:
+    keys = ("build", "name", "rule_factory", "lr", "clip_norm", "clip_value", "accumulate", "own")
+    return type(found) is type(subject) and all(getattr(found, key) is getattr(subject, key) for key in keys)
+
+
+def _names(module: Any) -> list[tuple[str, Any]]:
+    return [] if module is None else list(vars(module).items())
+
+
+class _Names:
+    """What the user's own things are called in the module of their ``build``."""
+
+    def __init__(self, subject: TrainingStep) -> None:
+        self._module, self._subject = sys.modules.get(subject.build.__module__), subject
+        self.where = whereabouts(subject).rpartition(":")[0]
+        self._whole = _bound(self._module, subject)
+        self.imported = list[str]()
+
+    def of(self, value: Any, inside: str) -> str:
+        """Return what something is called: by a name of its own, else as a part of the subject."""
+        name = next((name for name, found in _names(self._module) if found is value and name.isidentifier()), None)
+        if name is None and self._whole is None:
+            return f"...  # {inside.rpartition('.')[2]} of the training step has no name in {self.where}"
+        self.imported.append(name or str(self._whole))
+        return name or f"{self._whole}.{inside}"
+
+    def lines(self) -> list[str]:
+        """Return the lines that import them."""
+        names = sorted(set(self.imported))
+        if not names:
+            return []
+        if self.where.endswith(".py"):
+            return ["import runpy", f"found = runpy.run_path({self.where!r})", *(f"{n} = found[{n!r}]" for n in names)]
+        return [f"from {self.where} import {', '.join(names)}"]
+
+
+def own_script(subject: TrainingStep, case: OwnCase, arrays: str | None, evidence: Evidence) -> str:
+    """Return the script of a case whose numbers are in a file; without one there is nothing to run."""
+    if arrays is None:
+        return ""
+    names = _Names(subject)
+    body = [*_model(subject, case, names), *_steps(subject, case, evidence, names), *_told(evidence)]
+    load = [f"held = np.load({arrays!r}, allow_pickle=False)", "tensor = lambda key: torch.from_numpy(held[key])"]
+    return "\n".join(["import numpy as np", "import torch", *names.lines(), "", *load, *body]) + "\n"
+
+
+def _model(subject: TrainingStep, case: OwnCase, names: _Names) -> Iterator[str]:
+    """Yield the lines that build the model, place its numbers, and build the step."""
+    own, double = subject.own, ".double()" if case.precision == DOUBLE else ""
+    if own is None:
+        return
+    source = names.of(own.models, "own.models")
+    if case.form:
+        yield "from gdprops.scripts import model_like"
+    yield f"torch.manual_seed({case.plan.seed})"
+    if case.form:
+        yield f"model = model_like({source}, {case.form!r}){double}"
+    else:
+        yield f"model = {source}(){double}" if "#" not in source else f"model = {source}"
+    yield PLACE
+    key = "loss" if own.objective is None else "objective"
+    yield f"{key} = {names.of(getattr(own, key), f'own.{key}')}"
+    yield f"built = {names.of(subject.build, 'build')}(model, {key})"
+    yield "step = built[0] if isinstance(built, tuple) else built"
+
+
+def _steps(subject: TrainingStep, case: OwnCase, evidence: Evidence, names: _Names) -> Iterator[str]:
+    """Yield the calls of ``step`` up to the wrong one."""
+    location = evidence.location
+    last = len(case.batches) if location is None or location.step is None else location.step
+    for window in case.batches[:last]:
+        for number, given in enumerate(window, start=1):
+            told = f", last={number == len(window)}" if subject.habits.told_last else ""
+            yield f"step({_arguments(subject, case, given, names)}{told})"
+
+
+def _arguments(subject: TrainingStep, case: OwnCase, given: Any, names: _Names) -> str:
+    if not isinstance(given, int):
+        return ", ".join(_written(part) for part in given["tuple"])
+    source = names.of(None if subject.own is None else subject.own.batches, "own.batches")
+    if case.precision != DOUBLE:
+        return f"*{source}({given})"
+    return f"*__import__('gdprops.scripts', fromlist=['doubled']).doubled({source}({given}))"
+
+
+def _written(held: dict[str, Any]) -> str:
+    """Return the expression that puts a structure together again."""
+    ((kind, inside),) = held.items()
+    if kind == "tensor":
+        return f"tensor({inside!r})"
+    if kind == "value":
+        return repr(inside)
+    if kind == "dict":
+        return f"{{{', '.join(f'{name!r}: {_written(one)}' for name, one in inside)}}}"
+    parts = ", ".join(_written(one) for one in inside)
+    return f"[{parts}]" if kind == "list" else f"({parts},)" if inside else "()"
+
+
+def _told(evidence: Evidence) -> Iterator[str]:
+    """Yield the lines that print the worst parameter as it is, and what is expected of it."""
+    location = evidence.location
+    if location is None:
+        yield "print({name: p.tolist() for name, p in model.named_parameters()})"
+        yield f"# {evidence.reason}"
+        return
+    yield f"print('seen    ', dict(model.named_parameters())[{location.parameter!r}].tolist())"
+    whole = next((c for c in evidence.compared if c.parameter == location.parameter and c.expected), None)
+    at = f"{location.parameter}{list(location.index) if location.index else ''}"
+    if whole is not None:
+        yield f"print('expected', {_nested(whole)})"
+    yield f"# the worst entry, {at}: {location.seen} was seen, {location.expected} is expected"
+
+
+def _nested(whole: Compared) -> str:
+    import numpy as np
+
+    return script_lines.literal(np.asarray(whole.expected).reshape(whole.shape))

@@ -1,0 +1,104 @@
+"""What a case asks a training step to do: a fresh model, a loss, and the batches of a short loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gdprops.model.architecture import Architecture, ArchitectureCase
+from gdprops.subjects.training_step.architecture_modules import architecture_module
+from gdprops.subjects.training_step.network_modules import criterion, module_of
+
+if TYPE_CHECKING:
+    from gdprops.model.case import TrainCase
+
+Objective = Callable[[nn.Module, Any, Any], Tensor]
+ALL = slice(None)
+
+
+class Data(NamedTuple):
+    """What one call of a step is given."""
+
+    inputs: Any
+    targets: Any
+
+
+class Task(Protocol):
+    """A model to train, the loss, and for every logical step what the user's step is called with."""
+
+    def model(self, *, ours: bool = False) -> nn.Module:
+        """Return a fresh model at the case's weights; ``ours`` is for our own looks: nothing is recomputed in it."""
+
+    def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
+        """Return two more of a fresh model that `model` has returned: ours to look at, and one for U to move."""
+
+    def criterion(self) -> Any:
+        """Return what ``build`` is given beside the model."""
+
+    def objective(self, model: nn.Module, data: Data) -> Tensor:
+        """Return J of some data."""
+
+    def calls(self, t: int) -> list[Data]:
+        """Return what the step is called with in logical step t: one batch, or the micro-batches of a window."""
+
+    def whole(self, t: int, rows: slice = ALL) -> Data:
+        """Return (some rows of) everything that logical step t is given."""
+
+    def rows(self, t: int) -> int:
+        """Return how many rows that is."""
+
+    @property
+    def steps(self) -> int:
+        """How many logical steps there are."""
+
+
+@final
+class DrawnTask:
+    """A network that gdprops has drawn."""
+
+    def __init__(self, case: TrainCase | ArchitectureCase) -> None:
+        self._case, self._loss = case, criterion(case.network.loss)
+
+    def model(self, *, ours: bool = False) -> nn.Module:
+        """Return a fresh model."""
+        network, tensors = self._case.network, self._case.tensors
+        if isinstance(network, Architecture):
+            return architecture_module(network, tensors, recomputed=not ours)
+        return module_of(network, tensors, recomputed=not ours)
+
+    def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
+        """Return two more of them."""
+        return self.model(ours=True), self.model()
+
+    def criterion(self) -> nn.Module:
+        """Return a fresh loss."""
+        return criterion(self._case.network.loss)
+
+    def objective(self, model: nn.Module, data: Data) -> Tensor:
+        """Return the loss of the model's outputs."""
+        loss: Tensor = self._loss(model(data.inputs), data.targets)
+        return loss
+
+    def calls(self, t: int) -> list[Data]:
+        """Return the batch, or its micro-batches."""
+        sizes = self._case.chunks[t] if self._case.chunks else (self.rows(t),)
+        ends = np.cumsum(sizes)
+        return [self.whole(t, slice(int(end - size), int(end))) for size, end in zip(sizes, ends, strict=True)]
+
+    def whole(self, t: int, rows: slice = ALL) -> Data:
+        """Return copies of (some rows of) batch t."""
+        batch = self._case.batches[t]
+        return Data(torch.from_numpy(batch.inputs[rows].copy()), torch.from_numpy(batch.targets[rows].copy()))
+
+    def rows(self, t: int) -> int:
+        """Return how many rows batch t has."""
+        return len(self._case.batches[t].inputs)
+
+    @property
+    def steps(self) -> int:
+        """How many batches there are."""
+        return len(self._case.batches)

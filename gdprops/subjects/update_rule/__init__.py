@@ -1,0 +1,1 @@
+"""Update rules: pure functions over NumPy arrays, `(params, grads, state) -> (params, state)`."""

@@ -1,0 +1,288 @@
+"""A pure update rule over NumPy arrays as a subject: no framework, no object, no parameter groups."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from gdprops.errors import Unsupported, UsageError
+from gdprops.model.subject import Calling, Delivery, Gradients, Look, Stepped
+from gdprops.model.traits import Measured, Traits, declared
+from gdprops.subjects import script_lines
+from gdprops.subjects.user_code.calling import Calls
+from gdprops.subjects.user_code.importing import label, spec_of
+from gdprops.subjects.user_code.isolation import seed_random_numbers
+from gdprops.subjects.user_code.signatures import defaults_of, parameters_of, require_keywords
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+    from gdprops.model.case import Plan
+
+Rule = Callable[..., tuple[Mapping[str, Any], Any]]
+RATE_NAMES = ("lr", "learning_rate", "eta")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class UpdateRule:
+    """``rule(params, grads, state, **hyperparameters) -> (params, state)`` over dictionaries of arrays."""
+
+    function: Rule
+    hyperparameters: Mapping[str, Any]
+    name: str
+    rule: str | None = None
+    declared: Mapping[str, Measured] = field(default_factory=dict)
+    traits: Traits = field(default_factory=Traits)
+    calls: Calling = field(default_factory=Calls)
+    kind: str = "update-rule"
+    spec: str = ""
+    prelude: str = ""
+    numbers: str = "float64"
+    framework: str = ""
+
+    @property
+    def rate_name(self) -> str | None:
+        """The keyword that the rule takes its learning rate by."""
+        taken = parameters_of(self.function) or {}
+        return next((name for name in RATE_NAMES if name in taken), None)
+
+    @property
+    def own_rate(self) -> float | None:
+        """The learning rate among the user's hyperparameters, or the rule's default."""
+        given = None if self.rate_name is None else self.settings.get(self.rate_name)
+        return None if given is None else float(given)
+
+    def prepared(self, traits: Traits, calls: Calling) -> UpdateRule:
+        """Return the same subject with what was measured of it, and a budget of time."""
+        return replace(self, traits=traits, calls=calls)
+
+    def accepts(self, option: str) -> bool:
+        """Say whether the rule takes a hyperparameter that the user has not set."""
+        return option not in self.hyperparameters and option in self.settings
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Every hyperparameter by name, as the user gave it or by default."""
+        return {**defaults_of(self.function), **self.hyperparameters}
+
+    def script_head(self) -> str:
+        """Return the imports of a script that runs it; a framework's rule defines ``update`` in its prelude."""
+        return self.prelude or "\n".join(["import numpy as np", *script_lines.import_lines(self.spec)])
+
+    def script_start(self, tensors: Sequence[Array], plan: Plan) -> list[str]:
+        """Return the lines that start from some tensors."""
+        pairs = [
+            f'"w{i}": np.array({script_lines.literal(tensors[i])}, dtype="{tensors[i].dtype}")' for i in plan.indices
+        ]
+        rate = {} if plan.rates is None or self.rate_name is None else {self.rate_name: plan.rates[0]}
+        inside = {**self.hyperparameters, **plan.options, **rate}
+        return [f"params, state, options = {{{', '.join(pairs)}}}, None, {inside!r}"]
+
+    def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
+        """Return the lines that take one step."""
+        given = [
+            f'"w{i}": np.array({script_lines.literal(g)}, dtype="{g.dtype}")'
+            for i, g in enumerate(gradients)
+            if g is not None
+        ]
+        called = "update" if self.prelude else self.spec.rpartition(":")[2]
+        return [f"params, state = {called}(params, {{{', '.join(given)}}}, state, **options)", "print(params)"]
+
+    def script_gradients(self, gradients: Gradients) -> list[str]:
+        """An update rule is given its gradients when it is called."""
+        return []
+
+    def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
+        """An update rule takes no closure."""
+        return []
+
+    def start(self, tensors: Sequence[Array], plan: Plan) -> RuleRun:
+        """Start from copies of the tensors and no state."""
+        if len(plan.groups) > 1 and plan.rates is not None and len(set(plan.rates)) > 1:
+            raise Unsupported("an update rule has one learning rate")
+        if plan.dtype or plan.layout or plan.of_groups:
+            raise Unsupported("an update rule has NumPy arrays, and no groups")
+        seed_random_numbers(plan.seed)
+        hyperparameters = {**self.hyperparameters, **plan.options}
+        if plan.rates is not None and self.rate_name is not None:
+            hyperparameters[self.rate_name] = plan.rates[0]
+        return RuleRun(self, [w.copy(order="K") for w in tensors], plan, hyperparameters, None)
+
+
+@final
+class RuleRun:
+    """A rule's weights and state, step after step."""
+
+    def __init__(
+        self, subject: UpdateRule, weights: list[Array], plan: Plan, hyperparameters: dict[str, Any], state: Any
+    ) -> None:
+        self._subject, self._weights, self._plan = subject, weights, plan
+        self._hyperparameters, self._state = hyperparameters, state
+        self._fed: dict[str, Array] = {}
+
+    def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
+        """Take one step with these gradients; a missing one is left out of the dictionary."""
+        if delivery is not Delivery.ASSIGNED:
+            raise Unsupported("an update rule is handed its gradients")
+        handed = [i for i in self._plan.indices if i not in self._plan.frozen]
+        params = {f"w{i}": self._weights[i].copy(order="K") for i in handed}
+        grads = {
+            f"w{i}": np.array(g, dtype=self._weights[i].dtype, order="K")
+            for i in handed
+            if (g := gradients[i]) is not None
+        }
+        self._fed = grads
+        with self._subject.calls.to("the update rule"):
+            moved, self._state = self._subject.function(params, grads, self._state, **self._hyperparameters)
+            for i in handed:
+                self._weights[i] = np.asarray(moved[f"w{i}"]).copy(order="K")
+
+    def draws_privately(self, gradients: Gradients) -> bool:
+        """Take one step; what a function draws from is not seen."""
+        self.step(gradients)
+        return False
+
+    def hand_over(self, gradients: Gradients) -> None:
+        """An update rule takes no closure."""
+        raise Unsupported("an update rule takes no closure")
+
+    def step_closure(self, look: Look) -> Stepped:
+        """An update rule takes no closure."""
+        raise Unsupported("an update rule takes no closure")
+
+    def weights(self) -> list[Array]:
+        """Return copies of all tensors as they are now."""
+        return [w.copy(order="K") for w in self._weights]
+
+    def place(self, weights: Sequence[Array]) -> None:
+        """Overwrite all tensors."""
+        self._weights = [w.copy(order="K") for w in weights]
+
+    def rates(self) -> list[float | None]:
+        """Return the learning rate, the same for every tensor."""
+        name = self._subject.rate_name
+        rate = None if name is None else self._hyperparameters.get(name, self._subject.own_rate)
+        return [None if rate is None else self._stored(rate)] * len(self._weights)
+
+    def _stored(self, value: Any) -> float:
+        """Return a number as the rule keeps it: some keep their own in float32."""
+        return float(np.dtype(self._subject.numbers).type(value))
+
+    def hyperparameters(self) -> list[Mapping[str, Any]]:
+        """Return the keywords that the function is called with, its own defaults included."""
+        shown = {**defaults_of(self._subject.function), **self._hyperparameters}
+        numbers = {k: self._stored(v) if isinstance(v, float) else v for k, v in shown.items()}
+        return [numbers] * len(self._weights)
+
+    def scale_rate(self, factor: float) -> None:
+        """Multiply the learning rate."""
+        rate = self.rates()[0]
+        if self._subject.rate_name is not None and rate is not None:
+            self._hyperparameters[self._subject.rate_name] = rate * factor
+
+    def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> RuleRun:
+        """Return a run from deep copies of the weights and the state."""
+        if plan is not None or through_file:
+            raise Unsupported("an update rule has one implementation, and no file of its own")
+        state = copy.deepcopy(self._state)
+        return RuleRun(self._subject, self.weights(), self._plan, dict(self._hyperparameters), state)
+
+    def cast_on_loading(self) -> str:
+        """Return nothing: a copy casts nothing."""
+        return ""
+
+    def gradients(self) -> list[Array | None]:
+        """Return what the arrays that were handed over hold now."""
+        return [self._fed.get(f"w{i}") for i in range(len(self._weights))]
+
+    def spoil_gradients(self) -> None:
+        """Overwrite the gradients that were handed over with NaN."""
+        for g in self._fed.values():
+            g.fill(np.nan)
+
+    def aliases(self) -> list[str]:
+        """Return nothing: a pure function may keep what it was given."""
+        return []
+
+    def remembered(self) -> bytes:
+        """Return a digest of the arrays in the state."""
+        return b"".join(path.encode() + kept.tobytes() for path, kept in _arrays(self._state))
+
+    def takes_closure(self) -> None:
+        """An update rule takes no closure."""
+        raise Unsupported("an update rule takes no closure")
+
+    def call_readers(self, hyperparameter: str) -> None:
+        """An update rule has no further methods."""
+
+    def evaluate(self) -> bool:
+        """An update rule has no modes."""
+        return False
+
+    def replaced(self) -> str:
+        """An update rule has no parameter objects."""
+        raise Unsupported("an update rule has no parameter objects")
+
+    def addresses(self) -> list[int]:
+        """An update rule returns its weights."""
+        raise Unsupported("an update rule has no parameter objects")
+
+    def zero_gradients(self, *, set_to_none: bool) -> None:
+        """An update rule holds no gradients."""
+        raise Unsupported("an update rule holds no gradients")
+
+    def add_group(self, indices: Sequence[int], rate: float | None) -> None:
+        """An update rule has no groups."""
+        raise Unsupported("an update rule has no parameter groups")
+
+
+def _arrays(kept: Any, path: str = "") -> Iterator[tuple[str, Array]]:
+    """Yield every array inside dictionaries, lists and tuples, with the way to it."""
+    if isinstance(kept, np.ndarray):
+        yield path, kept
+    elif isinstance(kept, Mapping):
+        for key, value in kept.items():
+            yield from _arrays(value, f"{path}[{key!r}]")
+    elif isinstance(kept, list | tuple):
+        for number, value in enumerate(kept):
+            yield from _arrays(value, f"{path}[{number}]")
+
+
+def update_rule(
+    rule_function: Rule,
+    /,
+    *,
+    rule: str | None = None,
+    traits: Mapping[str, str] | None = None,
+    name: str | None = None,
+    **hyperparameters: Any,
+) -> UpdateRule:
+    """Return a pure update rule as a subject.
+
+    Args:
+        rule_function: ``(params, grads, state, **hyperparameters) -> (params, state)``. ``params`` and ``grads`` are
+            dictionaries of float arrays of equal shapes; a missing gradient is left out; ``state`` is None at first.
+        rule: a published update rule that it declares to be; ``"sgd"`` is plain gradient descent.
+        traits: declared traits.
+        name: what reports call it.
+        **hyperparameters: passed to the rule by keyword, the learning rate as ``lr``, ``learning_rate`` or ``eta``.
+
+    Raises:
+        UsageError: for something that is not a function, or an unknown rule or trait.
+    """
+    from gdprops.kinds.resolve import check_rule
+    from gdprops.subjects.frameworks.registry import require_home
+
+    require_home(rule_function, "update_rule", ())
+    if not callable(rule_function):
+        raise UsageError(
+            f"update_rule: {rule_function!r} is not callable; expected a function of (params, grads, state)"
+        )
+    called = name or label(rule_function, hyperparameters)
+    require_keywords(rule_function, hyperparameters, called)
+    spec = spec_of(rule_function)
+    return UpdateRule(rule_function, hyperparameters, called, check_rule(rule), declared(traits), spec=spec)

@@ -1,0 +1,97 @@
+"""From a name to what it names, and back: names are imported, never evaluated."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from gdprops.errors import UsageError
+from gdprops.model.nearest_name import nearest
+from gdprops.model.wording import on_one_line
+
+LOADED = "gdprops_subject_"
+"""What the modules are called that were loaded from a file."""
+
+
+def import_name(spec: str) -> Any:
+    """Return the object that ``module:attribute`` or ``file.py:attribute`` names."""
+    where, colon, attribute = spec.rpartition(":")
+    if not colon or not where or not attribute:
+        raise UsageError(f"subject={spec!r}; expected package.module:Name or path/to/file.py:name")
+    found: Any = import_module(where)
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            raise UsageError(f"{where} has no {part!r}{nearest(part, dir(found))}") from error
+    return found
+
+
+def import_module(where: str) -> ModuleType:
+    """Return the module that a dotted name or a path to a file names. Raises `UsageError` in one line."""
+    if where.endswith(".py"):
+        return import_file(Path(where))
+    if str(Path.cwd()) not in sys.path and "" not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(where)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (where == error.name or where.startswith(error.name + ".")):
+            known = [*sys.stdlib_module_names, *sys.modules]
+            raise UsageError(f"no module is named {error.name!r}{nearest(error.name, known)}") from error
+        raise UsageError(
+            f"{where} cannot be imported: it needs the module {error.name!r}, which is not installed"
+        ) from error
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{where} cannot be imported: {type(error).__name__}: {on_one_line(error)}") from error
+
+
+def import_file(path: Path) -> ModuleType:
+    """Return a file as a module, imported once. Raises `UsageError` in one line where that fails."""
+    if not path.is_file():
+        folder = path.parent if path.parent.is_dir() else Path()
+        near = nearest(path.name, [p.name for p in folder.glob("*.py")])
+        raise UsageError(f"no such file: {path}{near}")
+    name = f"{LOADED}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    return _load(name, path)
+
+
+def _load(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickling look the module up by its name
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        raise UsageError(f"{path} cannot be imported: {type(error).__name__}: {on_one_line(error)}") from error
+    finally:
+        sys.path.remove(str(path.resolve().parent))
+    return module
+
+
+def spec_of(found: Any) -> str:
+    """Return where something is defined, as a subject string."""
+    return f"{getattr(found, '__module__', '?')}:{getattr(found, '__qualname__', type(found).__name__)}"
+
+
+def label(found: Any, hyperparameters: Mapping[str, Any]) -> str:
+    """Return a subject's name: what it is called where it is defined, and its hyperparameters."""
+    return label_of(spec_of(found), hyperparameters)
+
+
+def label_of(spec: str, hyperparameters: Mapping[str, Any]) -> str:
+    """Return ``spec(key=value, …)``."""
+    inside = ", ".join(f"{key}={value!r}" for key, value in hyperparameters.items())
+    return f"{spec}({inside})" if inside else spec

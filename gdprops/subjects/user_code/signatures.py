@@ -1,0 +1,55 @@
+"""What functions and classes of the user's take, as far as they have a signature."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from inspect import Parameter
+from typing import Any
+
+from gdprops.errors import UsageError
+from gdprops.model.nearest_name import nearest
+
+
+def parameters_of(function: Callable[..., Any]) -> Mapping[str, Parameter] | None:
+    """Return what a function takes, by name; None where it has no signature, as some built-in ones."""
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return None
+
+
+def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return what a function has a default for."""
+    taken = parameters_of(function) or {}
+    return {name: p.default for name, p in taken.items() if p.default is not Parameter.empty}
+
+
+def can_take(function: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
+    """Say whether a function can be called so."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def signature_of_rule(factory: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of an update rule: a factory's hyperparameters as keywords."""
+    first = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in ("params", "grads", "state")]
+    kinds = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    taken = [p for p in inspect.signature(factory).parameters.values() if p.kind in kinds]
+    return inspect.Signature([*first, *(p.replace(kind=Parameter.KEYWORD_ONLY) for p in taken)])
+
+
+def require_keywords(function: Callable[..., Any], given: Mapping[str, Any], called: str) -> None:
+    """Raise `UsageError` for a hyperparameter that a function does not take, with the nearest names."""
+    taken = parameters_of(function)
+    if taken is None or any(p.kind is Parameter.VAR_KEYWORD for p in taken.values()):
+        return
+    for name in given:
+        if name not in taken:
+            known = [k for k in taken if k not in ("self", "params")]
+            raise UsageError(
+                f"{called} takes no hyperparameter {name!r}{nearest(name, known)} (it takes {', '.join(known)})"
+            )

@@ -1,0 +1,184 @@
+"""A survey on the command line: what was asked for, progress while it lasts, the table and the files."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import click
+
+from gdprops import __version__
+from gdprops.commands.check_one import INTERRUPTED, TERMINATED, terminable
+from gdprops.errors import UsageError
+from gdprops.model.wording import plural
+from gdprops.report import consoles
+from gdprops.report.progress_display import displaying
+from gdprops.report.report_files import Files, ensure_writable
+from gdprops.survey.matrix_file import read_survey, unfinished, write_survey
+from gdprops.survey.matrix_markdown import survey_markdown
+from gdprops.survey.matrix_text import print_changes, print_survey, summary
+from gdprops.survey.survey_data import Entry, Job, Survey, changes
+
+if TYPE_CHECKING:
+    from gdprops.report.progress_display import Display
+    from gdprops.runner.settings import Settings
+    from gdprops.survey.processes import Limits
+
+
+def report_survey(
+    modules: Sequence[str],
+    given: Mapping[str, Any],
+    *,
+    examples: int,
+    seed: int,
+    timeout: float | None,
+    strict: bool | None,
+    time: float | None,
+    memory: float | None,
+    workers: str,
+    json_path: str | None,
+    markdown_path: str | None,
+    junit: str | None,
+    html: str | None,
+    figures: str | None,
+    ray: str | None,
+    old: str | None,
+    quiet: bool,
+) -> int:
+    """Examine every optimizer of some modules, print the survey, write the files, return the exit code."""
+    from gdprops.runner.settings import chosen
+    from gdprops.survey.ray_cluster import require_ray
+
+    settings = chosen("ci", examples=examples, seed=seed, timeout=timeout, strict=strict)
+    limits = _limits(time, memory)
+    before = read_survey(old) if old else None
+    for path, option in ((json_path, "--json"), (markdown_path, "--markdown")):
+        if path:
+            ensure_writable(path, option)
+    files = Files(junit=junit, html=html, figures=figures)
+    files.require()
+    if ray is not None:
+        require_ray()
+    with terminable() as terminated, displaying(consoles.console(stderr=True), quiet=quiet) as display:
+        surveying = Surveying(modules, given, settings, json_path, display)
+        survey = surveying.run(_processes(workers), limits, ray)
+    files.write([entry.outcome for entry in survey.entries], summary=survey_markdown(survey))
+    if markdown_path:
+        Path(markdown_path).write_text(survey_markdown(survey), encoding="utf-8")
+    if quiet:
+        click.echo(summary(survey))
+    else:
+        consoles.show(lambda page: print_survey(page, survey))
+    return TERMINATED if terminated else _conclude(survey, before, old or "")
+
+
+def _conclude(survey: Survey, before: Survey | None, old: str) -> int:
+    """Return the exit code: compared with an older survey, only a new violation is red."""
+    if not survey.complete:
+        return INTERRUPTED
+    if before is None or survey.exit_code == 3:
+        return survey.exit_code
+    changed = changes(before, survey)
+    consoles.show(lambda page: print_changes(page, changed, old))
+    return 1 if any(change.is_new_violation for change in changed) else 0
+
+
+def _limits(seconds: float | None, gigabytes: float | None) -> Limits:
+    from gdprops.survey.processes import Limits
+
+    for name, value in (("--time", seconds), ("--memory", gigabytes)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise UsageError(f"{name} {value:g}: expected a positive number")
+    default = Limits()
+    return Limits(seconds or default.seconds, gigabytes or default.gigabytes)
+
+
+def _processes(text: str) -> int:
+    if text == "auto":
+        return os.cpu_count() or 1
+    if not (text.isdecimal() and int(text) > 0):
+        raise UsageError(f"-n {text}: expected a number of processes of at least 1, or auto")
+    return int(text)
+
+
+@final
+class Surveying:
+    """One survey under way: the jobs, what is done, and the file that keeps it."""
+
+    def __init__(
+        self,
+        modules: Sequence[str],
+        given: Mapping[str, Any],
+        settings: Settings,
+        path: str | None,
+        display: Display,
+    ) -> None:
+        self._settings, self._path, self._display = settings, path, display
+        self._began = time.perf_counter()
+        self._jobs = _jobs(modules, given)
+        self._asked = asked(modules, given, settings)
+        self._entries = {entry.key: entry for entry in unfinished(path, self._asked)}
+
+    def run(self, workers: int, limits: Limits, ray: str | None = None) -> Survey:
+        """Return the survey; on Ctrl-C what was finished so far, marked as not complete.
+
+        ``ray`` is the address of a cluster, ``"local"`` for one that is started here, None for processes of our own.
+        """
+        from gdprops.survey.processes import examine_all
+        from gdprops.survey.ray_cluster import examine_on_ray
+
+        everywhere = examine_all if ray is None else partial(examine_on_ray, address=ray)
+        waiting = [job for job in self._jobs if job.key not in self._entries]
+        if self._entries:
+            done = f"{len(self._entries)} of {plural(len(self._jobs), 'optimizer')} are taken from {self._path}"
+            click.echo(f"gdprops: {done}, which was interrupted; remove it to examine them again", err=True)
+        try:
+            for entry in everywhere(waiting, self._settings, workers=workers, limits=limits, seen=self._tell):
+                self._keep(entry)
+        except KeyboardInterrupt:
+            click.echo("gdprops: interrupted; this is what was found so far", err=True)
+        return self._survey()
+
+    def _keep(self, entry: Entry) -> None:
+        self._entries[entry.key] = entry
+        if self._path:
+            write_survey(self._path, self._survey())
+
+    def _survey(self) -> Survey:
+        entries = [self._entries[job.key] for job in self._jobs if job.key in self._entries]
+        timing = {"seconds": time.perf_counter() - self._began}
+        return Survey(self._asked, entries, len(entries) == len(self._jobs), timing)
+
+    def _tell(self, key: str, clause: str) -> None:
+        red = sum(entry.failed for entry in self._entries.values())
+        done = f"{len(self._entries)} of {plural(len(self._jobs), 'optimizer')} done"
+        self._display.tell(f"{done}{f' ({red} red)' if red else ''}, now {key} {clause}")
+
+
+def _jobs(modules: Sequence[str], given: Mapping[str, Any]) -> list[Job]:
+    from gdprops.survey.discovery import accepted, optimizers_in
+
+    found = {where: optimizers_in(where) for where in dict.fromkeys(modules)}
+    taken = {name for each in found.values() for factory in each.values() for name in accepted(factory, given)}
+    for name in given:
+        if name not in taken:
+            raise UsageError(f"-p {name}: none of these optimizers takes it")
+    return [Job(where, name, given) for where, each in found.items() for name in each]
+
+
+def asked(modules: Sequence[str], given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return what a survey depends on, as plain data."""
+    held = asdict(settings)
+    names = ("examples", "seed", "timeout", "strict")
+    return {
+        "version": __version__,
+        "modules": list(modules),
+        "parameters": {key: repr(value) for key, value in given.items()},
+        **{name: held[name] for name in names},
+    }

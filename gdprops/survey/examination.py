@@ -1,0 +1,83 @@
+"""One optimizer of a survey, examined in a process of its own that may hang, run out of memory or die."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any, final
+
+from gdprops.clauses import catalogue
+from gdprops.errors import UsageError
+from gdprops.model.verdict import About, Verdict, verdict_to_dict
+from gdprops.runner.items import Item, items_for
+from gdprops.runner.session import check_items, measured_subject
+from gdprops.subjects.user_code.isolation import isolated
+from gdprops.survey.discovery import surveyed
+
+if TYPE_CHECKING:
+    from gdprops.runner.settings import Settings
+    from gdprops.survey.survey_data import Job
+
+
+@final
+class Telling:
+    """Tells the controlling process everything as it happens, so that an early end loses nothing."""
+
+    def __init__(self, channel: Connection) -> None:
+        self._channel = channel
+
+    def tell(self, what: str, value: Any) -> None:
+        """Send one message."""
+        self._channel.send((what, value))
+
+    def started(self, item: Item, index: int, total: int) -> None:
+        """Say which clause begins."""
+        self.tell("started", item.clause.id)
+
+    def example(self, count: int) -> None:
+        """Nothing: an optimizer is one line of a survey."""
+
+    def finished(self, verdict: Verdict) -> None:
+        """Send a verdict."""
+        self.tell("verdict", verdict_to_dict(verdict))
+
+
+def examine(job: Job, settings: Settings, memory: float, channel: Connection) -> None:
+    """Examine one optimizer and tell the channel: its name, its traits, every verdict, the CPU seconds."""
+    _silence()
+    limit_memory(memory)
+    telling, began = Telling(channel), time.process_time()
+    try:
+        subject = surveyed(job.where, job.name, job.hyperparameters)
+        telling.tell("subject", subject.name)
+        with isolated():
+            measured = measured_subject(subject, settings)
+    except UsageError as error:
+        telling.tell("unusable", str(error))
+        return
+    known = {key: trait.value for key, trait in measured.subject.traits}
+    telling.tell("traits", {**known, "plain": measured.subject.traits.plain})
+    items = [item for item in items_for(subject, list(catalogue())) if item.about is About.SUBJECT]
+    check_items(measured, items, settings, telling)
+    telling.tell("cpu", time.process_time() - began)
+
+
+def _silence() -> None:
+    """Let an optimizer print into nothing: many greet, and a survey has one line for each."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        stream.flush()
+        os.dup2(sink, number)
+
+
+def limit_memory(gigabytes: float) -> None:
+    """Let this process allocate so much and no more, where the platform has such a limit."""
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return
+    size = int(gigabytes * 2**30)
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (size if hard == resource.RLIM_INFINITY else min(size, hard), hard))

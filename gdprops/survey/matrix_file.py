@@ -1,0 +1,43 @@
+"""The file of a survey: written after every optimizer, so that an interrupted survey goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gdprops.errors import UsageError
+from gdprops.report.json_file import jsonable
+from gdprops.survey.survey_data import Entry, Survey, survey_from_dict, survey_to_dict
+
+
+def write_survey(path: str, survey: Survey) -> None:
+    """Write a survey; whoever reads meanwhile, or is interrupted, finds the last whole one."""
+    text = json.dumps(jsonable(survey_to_dict(survey)), indent=1, ensure_ascii=False, allow_nan=False)
+    beside = Path(f"{path}.part")
+    beside.write_text(text + "\n", encoding="utf-8")
+    os.replace(beside, path)
+
+
+def read_survey(path: str) -> Survey:
+    """Return the survey in a file. Raises `UsageError` in one line where there is none."""
+    try:
+        return survey_from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise UsageError(f"{path} is not a survey: expected a file that gdprops survey --json has written") from None
+
+
+def unfinished(path: str | None, asked: Mapping[str, Any]) -> list[Entry]:
+    """Return the entries of an interrupted survey of the same request, so that it can go on; else none."""
+    if path is None or not Path(path).is_file():
+        return []
+    try:
+        held = read_survey(path)
+    except UsageError:
+        return []
+    same = not held.complete and dict(held.asked) == jsonable(asked)
+    return list(held.entries) if same else []

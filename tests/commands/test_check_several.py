@@ -1,0 +1,83 @@
+"""Several subjects: one row each, one report each, and the worst exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gdprops.cli import main
+from gdprops.commands.check_several import summary
+from gdprops.model.verdict import Outcome, worst_exit_code
+from gdprops.report.junit_file import write_junit
+from tests.report.verdicts import held, outcome, vacuous, violated
+from tests.samples import student_files
+
+BROKEN = "import no_such_module\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, text in (("ann", student_files.PLAIN), ("bob", student_files.UPDATES_AS_IT_GOES), ("eve", BROKEN)):
+        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    return tmp_path
+
+
+COMMON = ("--as", "backprop", "--clauses", "step.simultaneous", "--examples", "5", "--seed", "0")
+
+
+def test_a_row_for_each_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "ann.py", "bob.py", "eve.py", *COMMON, "--json", "all.json"]) == 1
+    out = capsys.readouterr().out
+    rows = {line.split()[0]: line for line in out.splitlines() if ".py" in line.split(" ")[0]}
+    assert rows["ann.py"].split() == ["ann.py", "held", "1", "clause", "held"]
+    assert "violated  step.simultaneous: the step uses" in rows["bob.py"]
+    assert "unusable  cannot be imported" in rows["eve.py"]
+    assert out.endswith("\n3 subjects: 1 held, 1 violated, 1 unusable.\n")
+    assert "VIOLATED" not in out
+    reports = json.loads((folder / "all.json").read_text(encoding="utf-8"))
+    assert [r["exit_code"] for r in reports["runs"]] == [0, 1, 2]
+    assert reports["runs"][2]["refused"].startswith("cannot be imported: ModuleNotFoundError")
+    assert (reports["exit_code"], reports["ok"]) == (1, False)
+
+
+def test_verbose_reports_come_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "ann.py", "bob.py", *COMMON, "-v"]) == 1
+    out = capsys.readouterr().out
+    assert "VIOLATED step.simultaneous" in out
+    assert out.index("VIOLATED step.simultaneous") < out.index("2 subjects:")
+
+
+def test_a_file_alone_has_its_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "bob.py", *COMMON]) == 1
+    out = capsys.readouterr().out
+    assert "VIOLATED step.simultaneous" in out
+    assert "step = runpy.run_path('bob.py')['step']" in out
+    saved = next(Path(".gdprops").glob("*.json"))
+    assert main(["replay", str(saved), "bob.py", "--as", "backprop"]) == 1
+    assert main(["replay", str(saved), "ann.py", "--as", "backprop"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ([outcome(held()), outcome(vacuous())], 5),
+        ([outcome(held()), outcome(refused="no"), outcome(vacuous())], 2),
+        ([outcome(refused="no"), outcome(violated())], 1),
+        ([outcome(held())], 0),
+    ],
+)
+def test_the_worst_exit_code(outcomes: list[Outcome], expected: int) -> None:
+    assert worst_exit_code(outcomes) == expected
+
+
+def test_a_refusal_counts_as_unusable() -> None:
+    assert summary([outcome(held()), outcome(refused="no")]) == "2 subjects: 1 held, 1 unusable."
+
+
+def test_a_refusal_is_an_error_in_junit(tmp_path: Path) -> None:
+    write_junit(str(tmp_path / "all.xml"), [outcome(refused="no module")])
+    assert '<error message="no module" />' in (tmp_path / "all.xml").read_text(encoding="utf-8")

@@ -1,0 +1,49 @@
+"""What a step does instead is found out once per failing set, and never taken from another subject or set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gdprops.explanations.training_step import explained_once
+from gdprops.explanations.training_step.explain import Explanation
+from gdprops.explanations.training_step.explained_once import remembered
+from gdprops.strategies.distinguishing_networks import telling_cases
+from gdprops.subjects.training_step.subject import training_step
+from tests.samples import training_steps
+
+FIRST, SECOND, *_ = telling_cases()
+
+
+@pytest.fixture(autouse=True)
+def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explained_once, "_TOLD", [])
+
+
+def asked(count: list[str], text: str) -> Any:
+    def find_out() -> Explanation:
+        count.append(text)
+        return Explanation(text)
+
+    return find_out
+
+
+def test_the_same_examples_of_the_same_subject_are_explained_once() -> None:
+    subject, count = training_step(training_steps.half_the_loss), list[str]()
+    for text in ("one", "another"):
+        found = remembered(subject.prepared(subject.traits, subject.calls), [FIRST, SECOND], asked(count, text))
+        assert found == Explanation("one")
+    assert count == ["one"]
+
+
+def test_other_examples_and_other_subjects_are_explained_anew() -> None:
+    subject, other, count = (
+        training_step(training_steps.half_the_loss),
+        training_step(training_steps.steps_twice),
+        list[str](),
+    )
+    remembered(subject, [FIRST], asked(count, "one"))
+    assert remembered(subject, [SECOND], asked(count, "two")) == Explanation("two")
+    assert remembered(other, [FIRST], asked(count, "three")) == Explanation("three")
+    assert count == ["one", "two", "three"]

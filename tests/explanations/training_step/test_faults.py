@@ -1,0 +1,125 @@
+"""Every fault of training steps in the bank is explained by what it does, with the clause that it violates."""
+
+from __future__ import annotations
+
+import pytest
+
+from gdprops.faults import bank, twins
+from tests.explanations.training_step.examples import instead, of_fault
+
+FORWARD = "layer by layer, first layer first: each layer's gradient is taken after the layers before it have moved"
+UPDATED = "the step uses the already updated weights of"
+SIMULTANEOUS, ACCUMULATION, CLIPPING = "step.simultaneous", "step.accumulation", "step.clipping"
+ANY = ""
+FRESH, MOVES_ALL, ONCE = "step.fresh-gradient", "step.moves-all", "step.once"
+EXPLAINED = {
+    "steps-twice": (ONCE, "the same update is applied twice"),
+    "listed-twice": (
+        ONCE,
+        "the same update is applied twice or, which gives the same weights, the gradient is doubled",
+    ),
+    "never-zeroes": (FRESH, "the gradient is added to those of the earlier steps (no zero_grad)"),
+    "steps-before-backward": (FRESH, "the last step's gradient is used (stale)"),
+    "last-layer-first": (SIMULTANEOUS, "tensor by tensor, last to first: each is moved before the next one's gradient"),
+    "writes-before-backward": (
+        SIMULTANEOUS,
+        "the weights are changed (multiplied by 0.75) between the forward pass and its backward",
+    ),
+    "forgets-the-first-layer": (MOVES_ALL, "the first parameter stays where it is"),
+    "decays-the-frozen": (
+        "step.frozen-untouched",
+        "after a right update all weights, frozen ones too, are multiplied by 63/64",
+    ),
+    "climbs": (SIMULTANEOUS, "the step climbs: the gradient's sign is flipped"),
+    "means-of-micro-batches": (
+        ACCUMULATION,
+        "the gradients of 7 micro-batches (rows 0-1; 2-3; 4-5; 6-7; 8-9; …; 12) are added up, "
+        "their losses each divided by their number",
+    ),
+    "steps-on-the-sum": (ACCUMULATION, "8-9; …; 12) are added up, their losses as they are"),
+    "steps-on-every-micro-batch": (
+        ACCUMULATION,
+        "one update per micro-batch, each at the weights that the last one left: rows 0-1; 2-3; 4-5; 6-7; 8-9; …; 12",
+    ),
+    "divides-by-the-full-count": (
+        ACCUMULATION,
+        "a short window's gradient is divided by the micro-batches of a whole one",
+    ),
+    "hooks-step-on-every-micro-batch": (ACCUMULATION, "one update per micro-batch, each at the weights that the last"),
+    "clips-each-tensor": (CLIPPING, "each parameter's gradient is clipped by itself, to the norm 0.5"),
+    "hooks-step-before-clipping": (CLIPPING, "the gradient is not clipped"),
+    "clips-after-the-step": (CLIPPING, "the gradient is not clipped"),
+    "clips-every-micro-batch": (CLIPPING, "the sum is clipped again after each of them"),
+    "hooks-fire-per-use": (ANY, UPDATED),
+    "hooks-share-the-last-part": (
+        MOVES_ALL,
+        "some parameters stay where they are, all others are right; in the largest",
+    ),
+    "steps-when-its-counter-is-full": (ANY, "some parameters move twice as far, all others are right"),
+    "layer-by-layer": (SIMULTANEOUS, FORWARD),
+    "layer-by-layer-slowly": (SIMULTANEOUS, FORWARD),
+    "second-half-looks-late": (SIMULTANEOUS, "the second half of the network looks after the first half has moved"),
+    "biases-after-weights": (SIMULTANEOUS, "the biases' gradients are taken after the weights have moved"),
+    "weight-by-weight": (SIMULTANEOUS, "weight by weight: each single weight's gradient is taken after others have"),
+    "backprops-through-moved-weights": (
+        ANY,
+        f"{UPDATED} layer2.weight and layer3.weight while the gradients of the layers before are computed (in-place "
+        "backprop): with their old values it is right",
+    ),
+    "decays-before-it-looks": (
+        SIMULTANEOUS,
+        "the weights are changed (multiplied by 31/32) before the gradient is taken at them",
+    ),
+    "decays-the-moved-weights": (
+        SIMULTANEOUS,
+        "the decay is applied to the weights that the step has already moved",
+    ),
+    "moves-by-its-updated-neighbour": (ANY, "in the update of another parameter: with their old values it is"),
+    "counts-once-per-tensor": (
+        SIMULTANEOUS,
+        "the step counter is advanced once per parameter instead of once per step",
+    ),
+    "clears-its-state": (SIMULTANEOUS, "the optimizer's state starts anew each step"),
+    "makes-a-new-optimizer": (SIMULTANEOUS, "the optimizer's state starts anew each step"),
+    "counts-one-ahead": (SIMULTANEOUS, "the step counter runs one step ahead"),
+    "averages-in-copies": (SIMULTANEOUS, "the rule's averages are forgotten after every step"),
+    "forgets-the-decay": (SIMULTANEOUS, "weight_decay is not applied"),
+    "decays-the-unused": (MOVES_ALL, "a missing gradient is replaced by zeros: what takes no part moves too"),
+    "deposits-the-first-twice": (
+        SIMULTANEOUS,
+        "the gradients of 2 passes over the whole batch are added up, their losses as they are",
+    ),
+}
+WEIGHTS_ARE_RIGHT = {"trains-a-copy", "ticks-once-per-tensor"}
+"""The clause itself says it all: the optimizer holds other tensors; a clock. U is right relative to both."""
+TRAINED = [f.name for f in bank() if f.subject is not None and getattr(f.subject(), "build", None) is not None]
+
+
+@pytest.mark.parametrize("fault", EXPLAINED)
+def test_a_fault_is_explained_by_what_it_does(fault: str) -> None:
+    found = of_fault(fault)
+    assert found is not None
+    clause, text = EXPLAINED[fault]
+    assert text in found.text
+    assert found.clause == clause
+
+
+@pytest.mark.parametrize("fault", sorted(WEIGHTS_ARE_RIGHT))
+def test_what_is_no_wrong_step_is_not_explained(fault: str) -> None:
+    assert of_fault(fault) is None
+
+
+def test_no_fault_is_left_out() -> None:
+    assert set(TRAINED) == set(EXPLAINED) | WEIGHTS_ARE_RIGHT
+    assert len(EXPLAINED) >= 30
+
+
+def test_nine_of_ten_are_explained_without_a_fitted_constant() -> None:
+    found = [of_fault(name) for name in EXPLAINED]
+    free = [explanation for explanation in found if explanation is not None and explanation.constants == 0]
+    assert len(free) >= 0.9 * len(EXPLAINED)
+
+
+@pytest.mark.parametrize("twin", [t for t in twins() if t.name.startswith("training-")], ids=lambda twin: twin.name)
+def test_a_correct_step_needs_no_explanation(twin: object) -> None:
+    assert instead(twin.subject()) is None  # type: ignore[attr-defined] # a twin

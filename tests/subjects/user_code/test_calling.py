@@ -1,0 +1,172 @@
+"""Calling the user's code: crashes become evidence, time is counted, and the alarm goes back to whoever had it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from gdprops.errors import SubjectCrash, SubjectTimeout, Unsupported
+from gdprops.subjects.user_code.calling import Calls
+
+ALARMS = hasattr(signal, "setitimer")
+needs_alarms = pytest.mark.skipif(not ALARMS, reason="this platform has no interval timers")
+
+
+def test_an_exception_of_the_subject_is_a_crash_with_its_message() -> None:
+    with pytest.raises(SubjectCrash) as raised, Calls().to("step()"):
+        raise ZeroDivisionError("at weight 3")
+    assert str(raised.value) == "step() raised ZeroDivisionError: at weight 3"
+    assert raised.value.doing == "step()"
+    assert isinstance(raised.value.error, ZeroDivisionError)
+    assert raised.value.__cause__ is raised.value.error
+
+
+def test_a_subject_that_exits_has_crashed() -> None:
+    with pytest.raises(SubjectCrash, match=r"step\(\) raised SystemExit: 3"), Calls().to("step()"):
+        sys.exit(3)
+
+
+def test_our_own_errors_and_the_users_interrupt_pass_through() -> None:
+    with pytest.raises(Unsupported, match="no closure"), Calls().to("step()"):
+        raise Unsupported("no closure")
+    with pytest.raises(KeyboardInterrupt), Calls().to("step()"):
+        raise KeyboardInterrupt
+
+
+MESSAGE = r"the subject used more than its 0\.05 s for this clause \(--timeout raises the limit\)"
+
+
+@needs_alarms
+def test_a_call_that_hangs_is_interrupted() -> None:
+    began = time.perf_counter()
+    with pytest.raises(SubjectTimeout, match=MESSAGE), Calls(0.05).to("step()"):
+        time.sleep(30)
+    assert time.perf_counter() - began < 5
+
+
+@needs_alarms
+def test_a_bare_except_does_not_swallow_the_end_of_time() -> None:
+    def step() -> None:
+        try:
+            time.sleep(30)
+        except:  # noqa: E722 - that is the subject's fault
+            return
+
+    began = time.perf_counter()
+    with pytest.raises(SubjectTimeout, match=MESSAGE), Calls(0.05).to("step()"):
+        step()
+    assert time.perf_counter() - began < 5
+
+
+@needs_alarms
+def test_nor_does_a_second_sleep_after_it() -> None:
+    def step() -> None:
+        for _ in range(2):
+            with suppress(BaseException):
+                time.sleep(30)
+
+    began = time.perf_counter()
+    with pytest.raises(SubjectTimeout, match=MESSAGE), Calls(0.05).to("step()"):
+        step()
+    assert time.perf_counter() - began < 5
+
+
+def test_the_budget_is_spent_over_all_calls() -> None:
+    calls = Calls(0.05)
+
+    def run() -> None:
+        for _ in range(100):
+            with calls.to("step()"):
+                time.sleep(0.01)
+
+    with pytest.raises(SubjectTimeout, match=MESSAGE):
+        run()
+
+
+def test_in_another_thread_the_budget_is_checked_between_calls() -> None:
+    caught: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with Calls(0.01).to("step()"):
+                time.sleep(0.05)
+        except SubjectTimeout as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert len(caught) == 1
+
+
+@pytest.fixture
+def someone_elses_alarm() -> Iterator[list[int]]:
+    rung: list[int] = []
+    held = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
+    signal.setitimer(signal.ITIMER_REAL, 60.0)
+    yield rung
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, held)
+
+
+@needs_alarms
+@pytest.mark.parametrize("crashes", [False, True])
+def test_the_alarm_and_its_timer_are_given_back(someone_elses_alarm: list[int], *, crashes: bool) -> None:
+    handler = signal.getsignal(signal.SIGALRM)
+    try:
+        with Calls(5.0).to("step()"):
+            assert signal.getsignal(signal.SIGALRM) is not handler
+            assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 5
+            if crashes:
+                raise ValueError
+    except SubjectCrash:
+        assert crashes
+    assert signal.getsignal(signal.SIGALRM) is handler
+    assert 5 < signal.getitimer(signal.ITIMER_REAL)[0] <= 60
+    assert someone_elses_alarm == []
+
+
+@needs_alarms
+def test_the_time_of_a_call_counts_for_the_others_alarm_too(someone_elses_alarm: list[int]) -> None:
+    signal.setitimer(signal.ITIMER_REAL, 60.0, 7.0)
+    with Calls(5.0).to("step()"):
+        time.sleep(0.2)
+    left, interval = signal.getitimer(signal.ITIMER_REAL)
+    assert left < 59.9
+    assert interval == 7.0
+    assert someone_elses_alarm == []
+
+
+@needs_alarms
+def test_an_alarm_that_rings_while_it_is_given_back_is_given_back_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    handler, calls, rung = signal.getsignal(signal.SIGALRM), Calls(5.0), list[int]()
+    disarm = Calls._disarm
+
+    def interrupted(self: Calls, previous: Any, seconds: float) -> None:
+        if not rung:
+            rung.append(1)
+            raise SubjectTimeout("just now")
+        disarm(self, previous, seconds)
+
+    monkeypatch.setattr(Calls, "_disarm", interrupted)
+    with calls.to("step()"):
+        pass
+    assert signal.getsignal(signal.SIGALRM) is handler
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+@needs_alarms
+def test_without_a_budget_no_alarm_is_touched() -> None:
+    handler = signal.getsignal(signal.SIGALRM)
+    with Calls().to("step()"):
+        assert signal.getsignal(signal.SIGALRM) is handler
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
