@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from gdprops.version import __version__
+
 if TYPE_CHECKING:
     from gdprops.api import check
     from gdprops.errors import GdpropsError, UsageError
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from gdprops.subjects.torch_optimizer.subject import optimizer
     from gdprops.subjects.training_step.subject import training_step
     from gdprops.subjects.update_rule.subject import update_rule
-
-__version__ = "0.1.0"
 
 __all__ = [
     "GdpropsError",

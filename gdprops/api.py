@@ -42,7 +42,7 @@ def check(
     Raises:
         UsageError: The subject cannot be found or built, or an argument cannot mean anything.
     """
-    from gdprops.runner.project.named_subjects import accepting, in_terms, named, ready
+    from gdprops.runner.named_subjects import accepting, in_terms, named, ready
     from gdprops.runner.session import check_subject
     from gdprops.runner.settings import chosen
 

@@ -1,13 +1,34 @@
 """What printed scripts import from gdprops. These names stay: a script that was printed once keeps running.
 
-A counterexample on a model that torch alone cannot build, or on batches that a check has converted to double precision,
-needs a few lines of gdprops. Everything else in a printed script is plain torch or NumPy.
+A counterexample on a model that torch alone cannot build, on batches that a check has converted to double precision,
+or of an optimizer that owns its variables, needs a few lines of gdprops. Everything else in a printed script is plain
+torch or NumPy. Each name is loaded on first use, so that a script of one framework does not import another.
 """
 
 from __future__ import annotations
 
-from gdprops.subjects.training_step.architecture_modules import MeanOverTokens, SelfAttention
-from gdprops.subjects.training_step.own.redraw import model_like
-from gdprops.subjects.training_step.structures import doubled
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-__all__ = ["MeanOverTokens", "SelfAttention", "doubled", "model_like"]
+if TYPE_CHECKING:
+    from gdprops.kinds.resolve import resolve
+    from gdprops.subjects.training_step.architecture_modules import MeanOverTokens, SelfAttention
+    from gdprops.subjects.training_step.own.redraw import model_like
+    from gdprops.subjects.training_step.structures import doubled
+
+__all__ = ["MeanOverTokens", "SelfAttention", "doubled", "model_like", "resolve"]
+
+_HOMES = {
+    "MeanOverTokens": "gdprops.subjects.training_step.architecture_modules",
+    "SelfAttention": "gdprops.subjects.training_step.architecture_modules",
+    "doubled": "gdprops.subjects.training_step.structures",
+    "model_like": "gdprops.subjects.training_step.own.redraw",
+    "resolve": "gdprops.kinds.resolve",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a name from its home on first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gdprops.clauses.support import published_forms
     from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Subject
+    from gdprops.model.subject import FedSubject
     from gdprops.numerics.published import table
     from gdprops.strategies import published_rule_feeds
 else:
@@ -32,7 +32,7 @@ def _strategy(name: str, domain: Domain) -> Any:
     return published_rule_feeds.rule_feeds(domain, table.PUBLISHED[name].steps)
 
 
-def _examine(subject: Subject, case: Any) -> Evidence:
+def _examine(subject: FedSubject, case: Any) -> Evidence:
     return published_forms.obeys(subject, case)
 
 

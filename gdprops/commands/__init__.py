@@ -1,1 +1,4 @@
-"""The commands of `gdprops`, one file each, and their options. A command asks the runner and prints what `report` renders."""
+"""The commands of `gdprops`, one file each, and their options.
+
+A command asks the runner and prints what `report` renders; it computes nothing itself.
+"""

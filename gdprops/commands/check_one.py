@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -15,13 +11,11 @@ from gdprops.report import consoles
 from gdprops.report.progress import progress
 from gdprops.report.report_files import Files
 from gdprops.report.terminal import print_outcome
+from gdprops.runner.signals import INTERRUPTED, TERMINATED, terminable
 
 if TYPE_CHECKING:
     from gdprops.model.verdict import Outcome
     from gdprops.report.progress import Progress
-
-INTERRUPTED, TERMINATED = 130, 143
-"""The exit codes after Ctrl-C and SIGTERM: 128 and the number of the signal."""
 
 
 def report_run(
@@ -43,23 +37,3 @@ def report_run(
     if seen.interrupted:
         return TERMINATED if terminated else INTERRUPTED
     return outcome.exit_code
-
-
-@contextmanager
-def terminable() -> Iterator[list[int]]:
-    """Let SIGTERM interrupt what runs inside as Ctrl-C does; the list that is yielded then is not empty."""
-    received: list[int] = []
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        raise KeyboardInterrupt
-
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield received  # the program around us has its own way to end
-        return
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield received
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)

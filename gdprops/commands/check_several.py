@@ -10,7 +10,6 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from gdprops.commands.check_one import INTERRUPTED, TERMINATED, terminable
 from gdprops.errors import UsageError
 from gdprops.model.verdict import About, Outcome, Status, Verdict, worst_exit_code
 from gdprops.model.wording import on_one_line, plural
@@ -18,6 +17,7 @@ from gdprops.report import consoles
 from gdprops.report.phrases import STYLES
 from gdprops.report.progress import progress
 from gdprops.report.terminal import print_outcome
+from gdprops.runner.signals import INTERRUPTED, TERMINATED, terminable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gdprops.kinds import NAMES
+
 if TYPE_CHECKING:
     from gdprops.report.report_files import Files
     from gdprops.runner.settings import Settings
@@ -54,9 +56,7 @@ files_options = together(
 )
 subject_options = together(
     click.option("--rule", metavar="NAME", help="The published rule that the subject declares to be, e.g. sgd."),
-    click.option(
-        "--as", "kind", metavar="KIND", help="What the subject is: optimizer, training-step, backprop or update-rule."
-    ),
+    click.option("--as", "kind", metavar="KIND", help=f"What the subject is: {', '.join(NAMES[:-1])} or {NAMES[-1]}."),
     click.option(
         "-p",
         "parameters",
@@ -110,6 +110,6 @@ def settings_from(chosen: dict[str, Any]) -> Settings:
 
 def settings_on(subject: str, clauses: Sequence[str], chosen: dict[str, Any]) -> Settings:
     """Return the same with what the project says of a subject."""
-    from gdprops.runner.project.named_subjects import in_terms
+    from gdprops.runner.named_subjects import in_terms
 
     return in_terms(settings_from(chosen), subject, examples=chosen.get("examples"), clauses=clauses)

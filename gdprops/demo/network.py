@@ -44,18 +44,3 @@ def first_weights() -> list[Array]:
     scale = [(2 / INPUTS) ** 0.5, 0.1, (2 / HIDDEN) ** 0.5, 0.1]
     shapes = [(INPUTS, HIDDEN), (HIDDEN,), (HIDDEN, 1), (1,)]
     return [s * generator.standard_normal(shape) for s, shape in zip(scale, shapes, strict=True)]
-
-
-def frameworks() -> list[Framework]:
-    """Return NumPy and torch, and TensorFlow where it is installed."""
-    from importlib.util import find_spec
-
-    from gdprops.demo.in_numpy import InNumpy
-    from gdprops.demo.in_torch import InTorch
-
-    found: list[Framework] = [InNumpy(), InTorch()]
-    if find_spec("tensorflow") is not None:
-        from gdprops.demo.in_tensorflow import InTensorflow
-
-        found.append(InTensorflow())
-    return found

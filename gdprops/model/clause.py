@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, final
 
@@ -57,7 +57,7 @@ class Needs:
     reference_only: bool = False
     rule: str | None = None
 
-    def unmet(self, traits: Traits, domain: Domain, *, rule: str | None, kind: str) -> str | None:
+    def unmet(self, traits: Traits, domain: Domain, *, rule: str | None) -> str | None:
         """Return why a clause does not apply, or None where it does."""
         for key, allowed in self.traits:
             held = traits[key]
@@ -66,8 +66,8 @@ class Needs:
         for key, value in self.unless_declared:
             if key in traits.known and traits.known[key].declared and traits[key] == value:
                 return f"{key} is declared {value}"
-        if self.torch and kind == "update-rule":
-            return "an update rule has no parameter objects, closures or autograd gradients"
+        if self.torch and domain.without_objects:
+            return domain.without_objects
         if self.declared and not any(trait.declared for _, trait in traits):
             return "declares no trait"
         return self._not_taken(domain) or self._wrong_rule(traits, rule)
@@ -102,7 +102,7 @@ class Needs:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Face:
+class Implementation:
     """How a clause is decided on another kind of subject: its cases, the check, and why it may not apply.
 
     ``refuted_by`` names faults of that kind.
@@ -120,8 +120,8 @@ class Clause:
     """One clause of the specification.
 
     ``cases(domain)`` returns the strategy that draws its cases; ``examine(target, case)`` runs one and says what it
-    showed. ``claim`` marks a claim of the project's source documents. ``trained`` decides it on training steps,
-    ``written`` on hand-written backprop.
+    showed. ``claim`` marks a claim of the project's source documents. ``implementations``: by kind of subject, how it
+    is decided on those that are not fed gradients.
     """
 
     id: str
@@ -137,12 +137,7 @@ class Clause:
     claim: bool = False
     since: int = 1
     revision: int = 1
-    trained: Face | None = None
-    written: Face | None = None
-
-    def face(self, kind: str) -> Face | None:
-        """Return how it is decided on a kind of subject, None where that is not by a face of its own."""
-        return {"training-step": self.trained, "backprop": self.written}.get(kind)
+    implementations: Mapping[str, Implementation] = field(default_factory=dict)
 
     @property
     def chapter(self) -> str:

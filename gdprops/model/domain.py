@@ -32,7 +32,8 @@ class Domain:
     must be means; ``window``: how many micro-batches make a logical step, ``tells_last``: whether a last window may be
     short; ``clip``: what gradients are clipped to; ``rule_options``: the same as ``options``, of the rule that the
     subject declares; ``rule_scales``: sizes of gradients that tell forms of that rule apart; ``kinds``: the
-    architectures that a step can train; ``own``: the user's own models.
+    architectures that a step can train; ``own``: the user's own models; ``without_objects``: why the subject has no
+    parameter objects, closures and autograd gradients, empty where it has them.
     """
 
     precisions: tuple[int, ...] = (53, 24)
@@ -56,3 +57,4 @@ class Domain:
     rule_scales: tuple[float, ...] = (1.0,)
     kinds: tuple[str, ...] = ()
     own: OwnSource | None = None
+    without_objects: str = ""

@@ -1,4 +1,4 @@
-"""What gdprops can examine: the two faces of a subject, as protocols."""
+"""What gdprops can examine, as protocols: a subject, one that is fed gradients, its runs, and systems that look."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, Self, final
 
 from gdprops.model.traits import Measured, Traits
 
@@ -138,7 +138,7 @@ class Run(Protocol):
 
 
 class Subject(Protocol):
-    """Something that claims to do gradient descent and is fed gradients."""
+    """Something that claims to do gradient descent, of any kind: its name, what is declared of it, and who calls it."""
 
     @property
     def name(self) -> str:
@@ -146,7 +146,11 @@ class Subject(Protocol):
 
     @property
     def kind(self) -> str:
-        """``"optimizer"`` or ``"update-rule"``."""
+        """The name of its kind, as ``--as`` takes it."""
+
+    @property
+    def spec(self) -> str:
+        """The subject string that names it, empty where there is none."""
 
     @property
     def rule(self) -> str | None:
@@ -157,27 +161,31 @@ class Subject(Protocol):
         """The traits that its owner declared."""
 
     @property
-    def spec(self) -> str:
-        """The subject string that names it, empty where there is none."""
+    def hyperparameters(self) -> Mapping[str, Any]:
+        """What the user gave it."""
+
+    @property
+    def traits(self) -> Traits:
+        """What was measured of it; empty before the probe."""
+
+    @property
+    def calls(self) -> Calling:
+        """Who runs its code, within a budget of time."""
+
+    def prepared(self, traits: Traits, calls: Calling) -> Self:
+        """Return the same subject with what was measured of it, and a budget of time."""
+
+
+class FedSubject(Subject, Protocol):
+    """A subject that gdprops feeds gradients: an optimizer, or an update rule of any framework."""
 
     @property
     def framework(self) -> str:
         """The framework whose gradients it is used with, empty where they are the reference's own."""
 
     @property
-    def hyperparameters(self) -> Mapping[str, Any]:
-        """What the user gave it."""
-
-    @property
-    def calls(self) -> Calling:
-        """Who runs its code, within a budget of time."""
-
-    def prepared(self, traits: Traits, calls: Calling) -> Subject:
-        """Return the same subject with what was measured of it, and a budget of time."""
-
-    @property
-    def traits(self) -> Traits:
-        """What was measured of it; empty before the probe."""
+    def without_objects(self) -> str:
+        """Why it has no parameter objects, closures and autograd gradients; empty where it has them."""
 
     @property
     def own_rate(self) -> float | None:

@@ -14,6 +14,11 @@ def type_of(value: object) -> str:
     return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
 
 
+def class_or_type(found: object) -> str:
+    """Return what was found under a name: ``"the class Net"``, ``"a function"``."""
+    return f"the class {found.__name__}" if isinstance(found, type) else type_of(found)
+
+
 def on_one_line(told: object) -> str:
     """Return what an error or a text says, without its line breaks."""
     return " ".join(str(told).split())

@@ -67,7 +67,7 @@ class SubjectCollector(pytest.Collector):
         from gdprops.clauses import catalogue
         from gdprops.model.verdict import About
         from gdprops.runner.items import items_for
-        from gdprops.runner.project.named_subjects import named
+        from gdprops.runner.named_subjects import named
 
         folder = self.config.stash[CONFIGURATION].folder
         try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, final
 import pytest
 
 from gdprops.errors import UsageError
-from gdprops.runner.project.named_subjects import in_terms
+from gdprops.runner.named_subjects import in_terms
 from gdprops.runner.settings import chosen
 from gdprops.runner.shards import numbers
 from gdprops.runner.workers.worker_plugin import transport

@@ -15,7 +15,7 @@ from gdprops.errors import UsageError
 from gdprops.model.clause import Level
 from gdprops.model.verdict import ALARMING, About, Status, Verdict, unexamined
 from gdprops.plugin.items import surroundings
-from gdprops.runner.project.named_subjects import accepting, ready
+from gdprops.runner.named_subjects import accepting, ready
 
 if TYPE_CHECKING:
     from gdprops.model.clause import Clause
@@ -97,7 +97,7 @@ def _name(subject: str | Subject) -> str:
 
 @cache
 def _subject(text: str, folder: Path | None) -> Subject:
-    from gdprops.runner.project.named_subjects import named
+    from gdprops.runner.named_subjects import named
 
     return named(text, folder=folder)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, final
 
 import pytest
 
-from gdprops.commands.check_one import terminable
 from gdprops.errors import UsageError
 from gdprops.report.junit_file import properties
 from gdprops.report.report_files import Files
@@ -18,6 +17,7 @@ from gdprops.runner.conclude import conclude
 from gdprops.runner.project.accepted import near, unmatched
 from gdprops.runner.project.terms import terms_from
 from gdprops.runner.settings import Settings
+from gdprops.runner.signals import terminable
 
 if TYPE_CHECKING:
     from gdprops.model.verdict import Outcome, Verdict

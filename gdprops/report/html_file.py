@@ -8,7 +8,6 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gdprops import __version__
 from gdprops.clauses import catalogue
 from gdprops.model.verdict import SPECIFICATION, About, Status
 from gdprops.report import figures
@@ -17,6 +16,7 @@ from gdprops.report.summary import advice, reference_line, summary_line
 from gdprops.report.terminal import in_full
 from gdprops.report.verdict_table import remark
 from gdprops.report.violation_text import facts
+from gdprops.version import __version__
 
 if TYPE_CHECKING:
     from gdprops.model.evidence import Compared

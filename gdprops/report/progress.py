@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gdprops.model.verdict import Verdict
     from gdprops.report.progress_display import Display
     from gdprops.runner.items import Item
-    from gdprops.runner.watcher import Watcher
+    from gdprops.runner.watcher import Keeper
 
 
 @final
@@ -64,6 +64,6 @@ def progress(console: Console, *, quiet: bool = False) -> Iterator[Progress]:
         yield Progress(display)
 
 
-def as_watcher(watching: Progress) -> Watcher:
+def as_keeper(watching: Progress) -> Keeper:
     """Return the same object under the engine's name for it (so that mypy holds it to that protocol)."""
     return watching

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses import catalogue
+from gdprops.kinds import kind_of
 from gdprops.model.case import TrainCase
 from gdprops.model.evidence import Evidence, agreement
 from gdprops.model.verdict import About
@@ -35,14 +36,14 @@ def examples_of(subject: Any, domain: Domain, shrunk: Any, own: Sequence[Any]) -
 
 def _pooled(subject: Any, domain: Domain) -> Iterator[Any]:
     """Yield cases of every kind by turns, the largest first."""
-    kinds = [_drawn(subject, domain, clause) for clause in POOL if _applies(subject, clause)]
+    kinds = [_drawn(subject, domain, clause) for clause in POOL if _applies(subject, domain, clause)]
     for k in range(DRAWN):
         yield from (cases[k] for cases in kinds if k < len(cases))
 
 
-def _applies(subject: Any, clause: str) -> bool:
-    face = catalogue()[clause].face(subject.kind)
-    return face is not None and face.unmet(subject) is None
+def _applies(subject: Any, domain: Domain, clause: str) -> bool:
+    kind, chosen = kind_of(subject), catalogue()[clause]
+    return kind.applies(subject, chosen) and kind.unmet(subject, domain, chosen) is None
 
 
 def _drawn(subject: Any, domain: Domain, clause: str) -> list[Any]:

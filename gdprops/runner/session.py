@@ -3,58 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdprops.clauses import catalogue
-from gdprops.clauses.support.published_forms import what_instead
 from gdprops.errors import SubjectCrash, SubjectStopped, UsageError
-from gdprops.explanations.backprop.explain import explain as explain_backprop
-from gdprops.explanations.training_step.explain import Explanation, explained
-from gdprops.explanations.training_step.explained_once import remembered
-from gdprops.model.case import OwnCase
+from gdprops.explanations.explanation import Explanation
+from gdprops.kinds import kind_of
 from gdprops.model.clause import Clause, View
 from gdprops.model.domain import Domain
 from gdprops.model.evidence import violation
 from gdprops.model.traits import Traits
 from gdprops.model.verdict import About, Outcome, Status, Verdict
-from gdprops.numerics.decisions import DOUBLE
 from gdprops.runner.conclude import conclude
 from gdprops.runner.counterexamples.encoding import decode
 from gdprops.runner.example_databases import database_at
-from gdprops.runner.items import FACED, REFERENCE, Item, cases_of, examiner, items_for
+from gdprops.runner.explained_once import remembered
+from gdprops.runner.items import REFERENCE, Item, cases_of, examiner, items_for
 from gdprops.runner.pooled_examples import examples_of
 from gdprops.runner.search import Finding, judged, search, witnesses
 from gdprops.runner.seeding import KeyedDatabase, item_seed
 from gdprops.runner.shards import share
 from gdprops.runner.verdicts import blank, judge
 from gdprops.runner.watcher import SILENT, Watcher
-from gdprops.subjects.backprop.subject import Backprop
-from gdprops.subjects.probe.measure import measure
 from gdprops.subjects.user_code.calling import Calls
 from gdprops.subjects.user_code.isolation import isolated
 
 if TYPE_CHECKING:
-    from gdprops.model.arrays import Array
     from gdprops.model.subject import Subject
     from gdprops.runner.project.accepted import Accepted
     from gdprops.runner.settings import Settings
-
-
-class SubjectWithDomain(Protocol):
-    """A subject that knows what its cases must be: importing its class would import its framework."""
-
-    @property
-    def domain(self) -> Domain:
-        """What the cases must be."""
-
-
-class SubjectWithModels(Protocol):
-    """A training step on models of somebody's own."""
-
-    def filled(self, case: OwnCase, arrays: Mapping[str, Array]) -> OwnCase:
-        """Return a saved case with its arrays in their places."""
 
 
 class Measured(NamedTuple):
@@ -66,10 +45,7 @@ class Measured(NamedTuple):
 
     def unmet(self, clause: Clause) -> str | None:
         """Return why a clause does not apply, or None where it does."""
-        subject, face = self.subject, clause.face(self.subject.kind)
-        if face is not None and (reason := face.unmet(subject)) is not None:
-            return reason
-        return clause.needs.unmet(subject.traits, self.domain, rule=subject.rule, kind=subject.kind)
+        return kind_of(self.subject).unmet(self.subject, self.domain, clause)
 
     def near_miss(self, clause: Clause) -> str | None:
         """Return how the subject misses what the clause is about, where the clause cannot decide."""
@@ -144,12 +120,8 @@ def measured_subject(subject: Subject, settings: Settings) -> Measured:
 
 def _measured(subject: Subject, settings: Settings) -> Measured:
     budgeted = subject.prepared(Traits(), Calls(TIMES_FOR_TRAITS * settings.timeout, "to show its traits"))
-    if isinstance(subject, Backprop):
-        return Measured(budgeted, Domain(precisions=(DOUBLE,), layout=subject.layout))
-    if budgeted.kind in FACED:
-        return Measured(budgeted, cast("SubjectWithDomain", budgeted).domain)
     try:
-        traits, domain = measure(budgeted)
+        traits, domain = kind_of(subject).measure(budgeted)
     except SubjectStopped as hang:
         return Measured(subject, Domain(), str(hang))
     return Measured(subject.prepared(traits, Calls(settings.timeout)), domain)
@@ -217,16 +189,12 @@ def _searched(item: Item, subject: Subject | None, domain: Domain, settings: Set
     except SubjectStopped as hang:
         return replace(blank(item, Status.ABORTED, str(hang)), seconds=time.perf_counter() - began)
     verdict = judge(item, subject, finding, settings)
-    if verdict.status is Status.VIOLATED and subject is not None and _is_explained(item, subject):
+    if verdict.status is Status.VIOLATED and subject is not None and kind_of(subject).explains(item.clause):
         verdict = _explained(verdict, item, subject, domain, finding)
     return replace(verdict, seconds=time.perf_counter() - began)
 
 
-def _is_explained(item: Item, subject: Subject) -> bool:
-    return subject.kind in FACED or item.clause.needs.rule is not None
-
-
-def _explained(verdict: Verdict, item: Item, subject: Any, domain: Domain, finding: Finding) -> Verdict:
+def _explained(verdict: Verdict, item: Item, subject: Subject, domain: Domain, finding: Finding) -> Verdict:
     """Look at more failing examples: is it what the clause is about, and what does the step do instead?"""
     try:
         more = witnesses(examiner(item, subject), cases_of(item, subject, domain))
@@ -241,13 +209,14 @@ def _explained(verdict: Verdict, item: Item, subject: Any, domain: Domain, findi
     return verdict if told is None else replace(verdict, explanation=told.text, explained_as=told.clause)
 
 
-def _instead(subject: Any, domain: Domain, failing: Sequence[Any]) -> Explanation | None:
-    """Return what a subject does instead, by its kind."""
-    if subject.kind == "training-step":
-        examples = examples_of(subject, domain, failing[0], failing[1:])
-        return remembered(subject, failing, lambda: explained(subject, examples))
-    text = (explain_backprop if isinstance(subject, Backprop) else what_instead)(subject, list(failing))
-    return None if text is None else Explanation(text)
+def _instead(subject: Subject, domain: Domain, failing: Sequence[Any]) -> Explanation | None:
+    """Return what a subject does instead, found out once for the same subject and failing examples."""
+    kind = kind_of(subject)
+
+    def find_out() -> Explanation | None:
+        return kind.explain(subject, failing, lambda: examples_of(subject, domain, failing[0], failing[1:]))
+
+    return remembered(subject, failing, find_out) if kind.pools_examples else find_out()
 
 
 def _database(settings: Settings, name: str, item: Item) -> KeyedDatabase | None:
@@ -267,8 +236,8 @@ def run_case(subject: Subject, item: Item, case: Any, settings: Settings) -> Ver
 def _on_case(item: Item, bound: Subject | None, case: Any, settings: Settings) -> Verdict:
     """Run a case that comes from a file: what cannot be examined was not written by gdprops."""
     try:
-        if isinstance(case, OwnCase) and case.arrays:
-            case = cast("SubjectWithModels", bound).filled(case, case.arrays)
+        if bound is not None:
+            case = kind_of(bound).filled(bound, case)
         evidence = judged(examiner(item, bound), case)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"

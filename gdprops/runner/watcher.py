@@ -22,6 +22,13 @@ class Watcher(Protocol):
         """An item has its verdict."""
 
 
+class Keeper(Watcher, Protocol):
+    """A watcher that keeps the verdicts, so that an interrupted run has what was found so far."""
+
+    verdicts: list[Verdict]
+    interrupted: bool
+
+
 @final
 class _Silent:
     def started(self, item: Item, index: int, total: int) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
     from gdprops.model.domain import Domain, OwnSource
-    from gdprops.strategies.training_loops import Loop
+    from gdprops.strategies.loop import Loop
 
 FIRST = 4
 

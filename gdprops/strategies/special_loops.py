@@ -12,7 +12,8 @@ from gdprops.model.network import Batch, Point
 from gdprops.numerics.decisions import CLIPPED_NORMS, DOUBLINGS, SPLIT_ROWS
 from gdprops.numerics.network_pass import gradient_at
 from gdprops.numerics.norm import global_norm
-from gdprops.strategies.training_loops import Loop, loops
+from gdprops.strategies.loop import Loop
+from gdprops.strategies.training_loops import loops
 from gdprops.strategies.values import choices
 
 if TYPE_CHECKING:

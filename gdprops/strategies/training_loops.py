@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
@@ -13,6 +13,7 @@ from gdprops.numerics.losses import LOSSES, MEANS, SQUARES
 from gdprops.strategies import networks
 from gdprops.strategies.architecture_cases import architecture_case, drawn_architecture
 from gdprops.strategies.certified import Drawn
+from gdprops.strategies.loop import Loop
 from gdprops.strategies.networks import FILLING, Filling, Style
 from gdprops.strategies.own_model_loops import own_loops
 from gdprops.strategies.plans import long_run, plan, repeated
@@ -26,41 +27,12 @@ if TYPE_CHECKING:
 
 ARCHITECTURES_ONE_IN = 5
 """One example in so many trains a network of another kind than a stack of linear layers."""
+ANY_LOOP = Loop()
 MANY_ROWS = 5
 """So many more rows now and then: a step may go wrong with large batches alone."""
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """What a training loop may contain.
-
-    ``longest``: some loops go over their batches again, up to so many steps; ``regression``: only losses that grow
-    with the targets.
-    """
-
-    least_steps: int = 2
-    most_steps: int = 4
-    least_depth: int = 2
-    options: bool = False
-    groups: bool = True
-    own_rate: bool = True
-    same_batch: bool = False
-    frozen: bool | None = None
-    double: bool = False
-    longest: int = 0
-    least_rows: int = 1
-    tie: bool = False
-    regression: bool = False
-    extras: bool = True
-
-    @property
-    def plain(self) -> bool:
-        """Whether networks of any kind will do."""
-        return self.least_depth <= 2 and not (self.tie or self.regression or self.frozen)
-
-
-def loops(domain: Domain, loop: Loop = Loop()) -> st.SearchStrategy[Any]:
+def loops(domain: Domain, loop: Loop = ANY_LOOP) -> st.SearchStrategy[Any]:
     """Return a strategy for networks with 2 to 4 batches; for the user's own models where there are such.
 
     Shrinks towards two layers of one weight 1, x = 1, y = 0, eta = ½.

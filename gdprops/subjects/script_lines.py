@@ -12,6 +12,7 @@ _NAMELESS = re.compile(r"\b(nan|inf)\b")
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
+    from gdprops.model.evidence import Compared, Evidence
 
 
 def import_lines(spec: str) -> list[str]:
@@ -40,3 +41,19 @@ def keywords(hyperparameters: Mapping[str, Any]) -> str:
 def listed(names: Sequence[str]) -> str:
     """Return ``[a, b]``."""
     return f"[{', '.join(names)}]"
+
+
+def seen_and_expected(evidence: Evidence) -> str:
+    """Return what the script gives and what it should give, as comments, where that is small enough to be read."""
+    shown = [one for one in evidence.compared if one.seen is not None and one.expected is not None]
+    if not shown:
+        return ""
+    step = evidence.location.step if evidence.location else None
+    where = "" if step is None else f", step {step}"
+    return f"# seen{where}: {_rounded(shown, 'seen')}\n# expected{where}: {_rounded(shown, 'expected')}\n"
+
+
+def _rounded(shown: Sequence[Compared], side: str) -> str:
+    """Return arrays to nine digits: what differences are good for."""
+    rounded = ((one.parameter, [float(f"{v:.9g}") for v in getattr(one, side)]) for one in shown)
+    return ", ".join(f"{name} {values}" for name, values in rounded)

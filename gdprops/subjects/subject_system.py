@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import Block
     from gdprops.model.network import Point
-    from gdprops.model.subject import Subject
+    from gdprops.model.subject import FedSubject
 
 
 class SubjectSystem(Looking):
     """The step is the subject's step on all tensors; a sweep is the subject's step on one block after the other."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: FedSubject) -> None:
         super().__init__()
         self._subject, self._framework = subject, gradients_by(subject.framework)
         self.name = subject.name

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, final
 
 import click
 
-from gdprops import __version__
-from gdprops.commands.check_one import INTERRUPTED, TERMINATED, terminable
 from gdprops.errors import UsageError
 from gdprops.model.wording import plural
 from gdprops.report import consoles
 from gdprops.report.progress_display import displaying
 from gdprops.report.report_files import Files, ensure_writable
+from gdprops.runner.signals import INTERRUPTED, TERMINATED, terminable
 from gdprops.survey.matrix_file import read_survey, unfinished, write_survey
 from gdprops.survey.matrix_markdown import survey_markdown
 from gdprops.survey.matrix_text import print_changes, print_survey, summary
 from gdprops.survey.survey_data import Entry, Job, Survey, changes
+from gdprops.version import __version__
 
 if TYPE_CHECKING:
     from gdprops.report.progress_display import Display

@@ -8,10 +8,10 @@ from types import ModuleType
 from typing import Any
 
 from gdprops.errors import UsageError
-from gdprops.kinds.resolve import build_optimizer, is_optimizer_class
 from gdprops.model.nearest_name import nearest
 from gdprops.model.subject import Subject
 from gdprops.model.wording import type_of
+from gdprops.subjects.torch_optimizer.subject import build_optimizer, is_optimizer_class
 from gdprops.subjects.user_code.importing import import_module, import_name, label_of
 from gdprops.subjects.user_code.signatures import parameters_of
 

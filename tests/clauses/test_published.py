@@ -13,13 +13,13 @@ from gdprops.clauses import catalogue
 from gdprops.clauses.published import CLAUSES
 from gdprops.errors import UsageError
 from gdprops.faults import bank, twins
-from gdprops.kinds.resolve import check_rule
 from gdprops.model.traits import RULES
 from gdprops.numerics.decisions import decisive_needed
 from gdprops.runner.items import items_for
 from gdprops.runner.search import search
 from gdprops.runner.session import measured_subject
 from gdprops.runner.settings import chosen
+from gdprops.subjects.declared_rule import check_rule
 from gdprops.subjects.torch_optimizer.subject import optimizer
 from gdprops.subjects.user_code.isolation import isolated
 

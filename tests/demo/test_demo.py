@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from gdprops.cli import cli
+from gdprops.demo.frameworks import frameworks
 from gdprops.demo.in_numpy import InNumpy
 from gdprops.demo.in_torch import InTorch
-from gdprops.demo.network import LAYERS, Framework, first_weights, frameworks
+from gdprops.demo.network import LAYERS, Framework, first_weights
 from gdprops.demo.page import print_demo
 from gdprops.demo.programs import (
     all_gradients,

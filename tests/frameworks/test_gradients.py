@@ -77,7 +77,7 @@ def _sigmoid(z: Any) -> Any:
 @pytest.mark.parametrize("framework", INSTALLED)
 @pytest.mark.parametrize("width", [np.float64, np.float32])
 def test_its_elementary_functions_are_as_accurate_as_the_bound_assumes(framework: str, width: Any) -> None:
-    from gdprops.subjects.frameworks.optax_rule import in_double
+    from gdprops.subjects.frameworks.jax_precision import in_double
 
     z = np.concatenate([np.linspace(-20, 20, 4001), np.linspace(-0.7, 0.7, 2000)]).astype(width)
     z = z[z != 0]

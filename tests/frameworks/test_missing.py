@@ -12,7 +12,7 @@ import torch
 import gdprops
 from gdprops.errors import UsageError
 from gdprops.kinds.resolve import resolve
-from gdprops.subjects.frameworks import registry
+from gdprops.subjects.user_code import framework_names
 
 
 @pytest.mark.parametrize(
@@ -27,14 +27,14 @@ from gdprops.subjects.frameworks import registry
     ],
 )
 def test_a_missing_framework_is_one_line(spec: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "find_spec", lambda name: None)
+    monkeypatch.setattr(framework_names, "find_spec", lambda name: None)
     with pytest.raises(UsageError) as told:
         resolve(spec)
     assert str(told.value) == said
 
 
 def test_what_is_no_optimizer_that_is_fed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "find_spec", lambda name: object())
+    monkeypatch.setattr(framework_names, "find_spec", lambda name: object())
     with pytest.raises(UsageError) as told:
         resolve("optax:sgd", kind="training-step")
     assert (
@@ -57,7 +57,7 @@ def test_a_backend_that_is_fixed_already_is_one_line(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "keras", keras)
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     with pytest.raises(UsageError) as told:
-        registry.framework_object("keras.optimizers:SGD")
+        framework_names.framework_object("keras.optimizers:SGD")
     assert str(told.value) == (
         "KERAS_BACKEND='jax', but Keras already runs on tensorflow in this process; a process has one backend: "
         "start another one"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ import torch
 import gdprops
 from gdprops.errors import UsageError
 from gdprops.kinds.resolve import resolve
+from gdprops.model.subject import FedSubject
 from gdprops.model.traits import RULES
 from gdprops.subjects.torch_optimizer.subject import TorchOptimizer, optimizer
 from gdprops.subjects.update_rule.subject import UpdateRule, update_rule
@@ -155,7 +156,7 @@ def test_a_file_is_loaded_once_and_by_its_path(tmp_path: Path) -> None:
 def test_a_file_may_import_its_neighbours(tmp_path: Path) -> None:
     write(tmp_path, "RATE = 0.5", "neighbour_of_mine.py")
     path = write(tmp_path, "from neighbour_of_mine import RATE\n" + MINE)
-    assert resolve(f"{path}:Mine", hyperparameters={"lr": 0.25}).own_rate == 0.25
+    assert cast("FedSubject", resolve(f"{path}:Mine", hyperparameters={"lr": 0.25})).own_rate == 0.25
 
 
 @pytest.mark.parametrize(

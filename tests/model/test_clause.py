@@ -17,10 +17,8 @@ def traits(plain: str = "no", **values: str) -> Traits:
 UNKNOWN, WIDE = Traits(), Domain()
 
 
-def unmet(
-    needs: Needs, held: Traits = UNKNOWN, domain: Domain = WIDE, rule: str | None = None, kind: str = "optimizer"
-) -> str | None:
-    return needs.unmet(held, domain, rule=rule, kind=kind)
+def unmet(needs: Needs, held: Traits = UNKNOWN, domain: Domain = WIDE, rule: str | None = None) -> str | None:
+    return needs.unmet(held, domain, rule=rule)
 
 
 SEPARABLE = Needs(traits=(("separability", ("element", "tensor")),))
@@ -58,30 +56,29 @@ def test_some_traits_switch_off_only_where_their_owner_declares_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("needs", "domain", "kind", "reason"),
+    ("needs", "domain", "reason"),
     [
         (
             Needs(torch=True),
-            Domain(),
-            "update-rule",
+            Domain(without_objects="an update rule has no parameter objects, closures or autograd gradients"),
             "an update rule has no parameter objects, closures or autograd gradients",
         ),
-        (Needs(torch=True), Domain(), "optimizer", None),
-        (Needs(groups=True), Domain(groups=False), "optimizer", "refuses several parameter groups"),
-        (Needs(groups=True), Domain(), "optimizer", None),
-        (Needs(frozen=True), Domain(frozen=False), "optimizer", "refuses parameters with requires_grad=False"),
-        (Needs(frozen=True), Domain(), "optimizer", None),
-        (Needs(rate=True), Domain(rate=False), "optimizer", "shows no learning rate that could be set"),
-        (Needs(rate=True), Domain(), "optimizer", None),
-        (Needs(option="maximize"), Domain(), "optimizer", "takes no maximize"),
-        (Needs(option="maximize"), Domain(options={"maximize": True}), "optimizer", None),
-        (Needs(feature="closure"), Domain(), "optimizer", "takes no closure"),
-        (Needs(feature="closure"), Domain(features=frozenset({"closure"})), "optimizer", None),
-        (Needs(declared=True), Domain(), "optimizer", "declares no trait"),
+        (Needs(torch=True), Domain(), None),
+        (Needs(groups=True), Domain(groups=False), "refuses several parameter groups"),
+        (Needs(groups=True), Domain(), None),
+        (Needs(frozen=True), Domain(frozen=False), "refuses parameters with requires_grad=False"),
+        (Needs(frozen=True), Domain(), None),
+        (Needs(rate=True), Domain(rate=False), "shows no learning rate that could be set"),
+        (Needs(rate=True), Domain(), None),
+        (Needs(option="maximize"), Domain(), "takes no maximize"),
+        (Needs(option="maximize"), Domain(options={"maximize": True}), None),
+        (Needs(feature="closure"), Domain(), "takes no closure"),
+        (Needs(feature="closure"), Domain(features=frozenset({"closure"})), None),
+        (Needs(declared=True), Domain(), "declares no trait"),
     ],
 )
-def test_what_a_subject_is_not(needs: Needs, domain: Domain, kind: str, reason: str | None) -> None:
-    assert unmet(needs, domain=domain, kind=kind) == reason
+def test_what_a_subject_is_not(needs: Needs, domain: Domain, reason: str | None) -> None:
+    assert unmet(needs, domain=domain) == reason
 
 
 NOT_PLAIN = "not plain gradient descent (if it is meant to be, declare it: --rule sgd)"

@@ -21,8 +21,9 @@ from gdprops.numerics.rational import rational_point
 from gdprops.numerics.updates import ordered
 from gdprops.strategies import looks as look_strategies
 from gdprops.strategies.looks import decoupled, granular_sweeps, linear_regressions, looks, smooth_sweeps, sweeps
+from gdprops.strategies.loop import Loop
 from gdprops.strategies.networks import Style
-from gdprops.strategies.training_loops import Loop, loops
+from gdprops.strategies.training_loops import loops
 from tests.quality.drawing import EXAMPLES, SEEDS, minimal, sampler
 
 DOMAIN = Domain(options={"momentum": 0.5, "weight_decay": 0.25, "maximize": True})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from gdprops.report.progress import Progress, as_watcher, progress
+from gdprops.report.progress import Progress, as_keeper, progress
 from gdprops.report.progress_display import LIVE_INTERVAL, PLAIN_INTERVAL, Display, displaying
 from tests.report import verdicts
 
@@ -50,7 +50,7 @@ def test_a_line_says_how_far_and_what_runs_now(clock: Clock) -> None:
         "0 of 33 clauses done, now step.simultaneous, 37 examples, 2 s",
         "1 of 33 clauses done (1 violated), now step.simultaneous, 4 s",
     ]
-    assert as_watcher(watching) is watching
+    assert as_keeper(watching) is watching
     assert [verdict.clause for verdict in watching.verdicts] == ["step.simultaneous"]
 
 

@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gdprops.commands.check_one import terminable
 from gdprops.errors import UsageError
 from gdprops.model.clause import Level
 from gdprops.report import report_files
 from gdprops.report.junit_file import write_junit
 from gdprops.report.markdown_file import markdown
 from gdprops.report.report_files import Files
+from gdprops.runner.signals import terminable
 from tests.report import verdicts
 
 EVERYTHING = verdicts.outcome(

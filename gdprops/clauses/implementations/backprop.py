@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.implementations import training_step
 from gdprops.clauses.support.lazy import lazy
-from gdprops.model.clause import Face
+from gdprops.model.clause import Implementation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,16 +155,16 @@ EARLY = (
 """Faults that use weights which they have updated already."""
 
 
-def _steps(examine: Examine, *refuted_by: str, cases: Callable[[Domain], Any] = _loops) -> Face:
-    return Face(cases, _seen_again(examine), _without_step, refuted_by)
+def _steps(examine: Examine, *refuted_by: str, cases: Callable[[Domain], Any] = _loops) -> Implementation:
+    return Implementation(cases, _seen_again(examine), _without_step, refuted_by)
 
 
-FACES: dict[str, Face] = {
-    "gradient.complete": Face(_looks, complete, _without_gradients, ("backprop-forgets-a-bias",)),
-    "gradient.matches-loss": Face(
+IMPLEMENTATIONS: dict[str, Implementation] = {
+    "gradient.complete": Implementation(_looks, complete, _without_gradients, ("backprop-forgets-a-bias",)),
+    "gradient.matches-loss": Implementation(
         _looks, _seen_again(matches_loss), _without_gradients, ("backprop-forgets-the-activation",)
     ),
-    "gradient.pure": Face(
+    "gradient.pure": Implementation(
         _looks, pure, refuted_by=("backprop-gradients-move-weights", "backprop-takes-the-error-in-place")
     ),
     "step.simultaneous": _steps(training_step.simultaneous, *EARLY),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.support.lazy import lazy
-from gdprops.model.clause import Face
+from gdprops.model.clause import Implementation
 from gdprops.model.evidence import Evidence
 from gdprops.model.wording import plural
 
@@ -237,11 +237,11 @@ def _nothing_frozen(subject: Any) -> str | None:
     return None if subject.own is None or subject.habits.freezes else "the user's own model has no frozen parameter"
 
 
-FACES = {
-    "step.simultaneous": Face(loops_of, simultaneous),
-    "step.moves-all": Face(loops_of, moves_all),
-    "step.frozen-untouched": Face(_frozen_loops, frozen_untouched, _nothing_frozen),
-    "step.fresh-gradient": Face(loops_of, fresh_gradient),
-    "step.trains": Face(_one_batch, trains),
-    "step.loss-falls": Face(_one_batch, trains),
+IMPLEMENTATIONS = {
+    "step.simultaneous": Implementation(loops_of, simultaneous),
+    "step.moves-all": Implementation(loops_of, moves_all),
+    "step.frozen-untouched": Implementation(_frozen_loops, frozen_untouched, _nothing_frozen),
+    "step.fresh-gradient": Implementation(loops_of, fresh_gradient),
+    "step.trains": Implementation(_one_batch, trains),
+    "step.loss-falls": Implementation(_one_batch, trains),
 }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Gradients, Run, Subject
+    from gdprops.model.subject import FedSubject, Gradients, Run
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
@@ -43,7 +43,7 @@ else:
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, mixed=True, longest=12)),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
 )
-def locality(subject: Subject, case: UpdateCase) -> Evidence:
+def locality(subject: FedSubject, case: UpdateCase) -> Evidence:
     expected, changed = workbench.feed(subject, case), case.order[0] % len(case.tensors)
     others = [i for i in range(len(case.tensors)) if i != changed]
     if not any(workbench.differ([expected[-1][i]], [case.tensors[i]]) for i in others):
@@ -57,7 +57,7 @@ def locality(subject: Subject, case: UpdateCase) -> Evidence:
     )
 
 
-def _unmoved_by_one_more(subject: Subject, case: UpdateCase, expected: list[Weights]) -> Evidence:
+def _unmoved_by_one_more(subject: FedSubject, case: UpdateCase, expected: list[Weights]) -> Evidence:
     seen = [weights[: len(case.tensors)] for weights in workbench.feed(subject, workbench.with_one_more(case))]
     evidence = same_steps(workbench.names_of(case), seen, expected, coupled(subject, "one more tensor"))
     return but_for_rounding(evidence, subject, case, seen, expected, lambda given: workbench.feed(subject, given))
@@ -84,7 +84,7 @@ def _turned(g: Array | None) -> Array | None:
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, longest=12)),
     needs=Needs(traits=(FED, REPEATABLE), option="maximize"),
 )
-def maximize(subject: Subject, case: UpdateCase) -> Evidence:
+def maximize(subject: FedSubject, case: UpdateCase) -> Evidence:
     other = {key: value for key, value in case.plan.options.items() if key != "maximize"}
     turned = workbench.each_gradient(case, lambda g: workbench.array(-g, like=g))
     expected = workbench.feed(subject, case, replace(case.plan, options=other), gradients=turned)
@@ -103,7 +103,7 @@ def maximize(subject: Subject, case: UpdateCase) -> Evidence:
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(zeros=False)),
     needs=Needs(traits=(FED_ALSO_BY_CLOSURES, REPEATABLE), torch=True, feature="closure"),
 )
-def closure(subject: Subject, case: UpdateCase) -> Evidence:
+def closure(subject: FedSubject, case: UpdateCase) -> Evidence:
     run = subject.start(case.tensors, case.plan)
     fed = subject.traits["inputs"] != "closure"
     seen, parts = [run.weights()], []
@@ -146,7 +146,7 @@ def _called(run: Run, before: Weights, gradients: Gradients, *, loss: float, onc
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=2, zeros=False)),
     needs=Needs(traits=(FED_ALSO_BY_CLOSURES,), torch=True),
 )
-def zero_grad(subject: Subject, case: UpdateCase) -> Evidence:
+def zero_grad(subject: FedSubject, case: UpdateCase) -> Evidence:
     run, names = subject.start(case.tensors, case.plan), workbench.names_of(case)
     for t, gradients in enumerate(case.gradients):
         run.step(gradients)

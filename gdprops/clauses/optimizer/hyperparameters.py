@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gdprops.clauses.support.optimizer_runs import Weights
     from gdprops.model.case import Plan, UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Run, Subject
+    from gdprops.model.subject import FedSubject, Run
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
@@ -48,7 +48,7 @@ else:
     ),
     needs=Needs(traits=(FED, REPEATABLE)),
 )
-def hyperparameters_act(subject: Subject, case: UpdateCase) -> Evidence:
+def hyperparameters_act(subject: FedSubject, case: UpdateCase) -> Evidence:
     base = _played(subject, case, case.plan)
     if not workbench.differ(base[0][-1], case.tensors):
         return workbench.vacuous("nothing moves")
@@ -70,7 +70,7 @@ def _alike(changed: Played | None, base: Played, label: str) -> bool:
     return label in workbench.decisions.SWITCHES or changed[1] == base[1]
 
 
-def _changed(subject: Subject, case: UpdateCase) -> Iterator[tuple[str, Plan]]:
+def _changed(subject: FedSubject, case: UpdateCase) -> Iterator[tuple[str, Plan]]:
     """Yield every published hyperparameter with a plan in which it has another value.
 
     Of several epsilons the first one guards a division; what the others do depends on the rule.
@@ -91,7 +91,7 @@ def _with(plan: Plan, **changed: Any) -> Plan:
     return replace(plan, options={**plan.options, **changed})
 
 
-def _acts_elsewhere(subject: Subject, case: UpdateCase, label: str, plan: Plan) -> bool:
+def _acts_elsewhere(subject: FedSubject, case: UpdateCase, label: str, plan: Plan) -> bool:
     """Say whether what was silent acts in other circumstances, asked in the order of what they cost."""
     return (
         (label in BELONGING and _acts_beside(subject, case, plan, label))
@@ -104,7 +104,7 @@ BELONGING = ("eps", "momentum_decay", "amsgrad", "centered")
 """Hyperparameters that may belong to others."""
 
 
-def _acts_beside(subject: Subject, case: UpdateCase, plan: Plan, label: str) -> bool:
+def _acts_beside(subject: FedSubject, case: UpdateCase, plan: Plan, label: str) -> bool:
     """Say whether a plan changes anything with a decay (LARS divides by norms only there), or a switch turned.
 
     AdaBelief keeps to no maximum where it rectifies. A word is a switch too: RangerVA adds its epsilon where its
@@ -117,7 +117,7 @@ def _acts_beside(subject: Subject, case: UpdateCase, plan: Plan, label: str) -> 
 
 
 def _both_played(
-    subject: Subject, case: UpdateCase, plan: Plan, options: Mapping[str, Any] = {}, calling: str = ""
+    subject: FedSubject, case: UpdateCase, plan: Plan, options: Mapping[str, Any] = {}, calling: str = ""
 ) -> tuple[Played | None, Played | None]:
     one, other = (_played_if_taken(subject, case, _with(each, **options), calling) for each in (case.plan, plan))
     return one, other
@@ -128,7 +128,7 @@ def _apart(one: Played | None, other: Played | None, label: str = "") -> bool:
     return one is not None and other is not None and not _alike(other, one, label)
 
 
-def _acts_later(subject: Subject, case: UpdateCase, plan: Plan, label: str) -> bool:
+def _acts_later(subject: FedSubject, case: UpdateCase, plan: Plan, label: str) -> bool:
     """Say whether a plan changes anything in a long run with larger matrices.
 
     Some rules wait for so many steps, or treat small matrices as vectors. Of a run that cannot be made nothing is
@@ -155,21 +155,21 @@ def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]], label: s
     return label not in workbench.decisions.SWITCHES and runs[0].remembered() != runs[1].remembered()
 
 
-def _rate_acts(subject: Subject, case: UpdateCase) -> bool:
+def _rate_acts(subject: FedSubject, case: UpdateCase) -> bool:
     """Say whether the constructor's learning rate acts: some rules have a schedule of their own instead."""
     left, rates = replace(case.plan, rates=None), workbench.decisions.RATES_AT_CONSTRUCTION
     one, other = (_played_if_taken(subject, case, _with(left, lr=rate)) for rate in rates)
     return _apart(one, other)
 
 
-def _played_if_taken(subject: Subject, case: UpdateCase, plan: Plan, calling: str = "") -> Played | None:
+def _played_if_taken(subject: FedSubject, case: UpdateCase, plan: Plan, calling: str = "") -> Played | None:
     try:
         return _played(subject, case, plan, calling)
     except (SubjectCrash, Unsupported):
         return None
 
 
-def _played(subject: Subject, case: UpdateCase, plan: Plan, calling: str = "") -> Played:
+def _played(subject: FedSubject, case: UpdateCase, plan: Plan, calling: str = "") -> Played:
     """Return the weights at every step and what the state is at the end; ``calling``: see `Run.call_readers`."""
     run = subject.start(case.tensors, plan)
     seen = [run.weights()]
@@ -192,7 +192,7 @@ def _played(subject: Subject, case: UpdateCase, plan: Plan, calling: str = "") -
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=2, options=False, zeros=False)),
     needs=Needs(traits=(FED,), torch=True),
 )
-def rejects_invalid(subject: Subject, case: UpdateCase) -> Evidence:
+def rejects_invalid(subject: FedSubject, case: UpdateCase) -> Evidence:
     tried = workbench.invalid(subject.settings)
     if not tried:
         return workbench.vacuous("its signature names no hyperparameter with a known range")
@@ -201,7 +201,7 @@ def rejects_invalid(subject: Subject, case: UpdateCase) -> Evidence:
     return workbench.require(not taken, f"taken, and the weights move: {said}")
 
 
-def _moves_with(subject: Subject, case: UpdateCase, name: str, value: Any) -> bool:
+def _moves_with(subject: FedSubject, case: UpdateCase, name: str, value: Any) -> bool:
     plan = replace(case.plan, options={name: value}, rates=None)
     try:
         seen = workbench.feed(subject, case, plan, gradients=case.gradients[:1])
@@ -223,7 +223,7 @@ def _moves_with(subject: Subject, case: UpdateCase, name: str, value: Any) -> bo
     ),
     needs=Needs(traits=(FED, REPEATABLE)),
 )
-def descends_by_default(subject: Subject, case: UpdateCase) -> Evidence:
+def descends_by_default(subject: FedSubject, case: UpdateCase) -> Evidence:
     if subject.settings.get("maximize"):
         return workbench.vacuous("it maximizes")
     scale, curvature = workbench.decisions.DEFAULT_SCALES[case.order[0] % len(workbench.decisions.DEFAULT_SCALES)]
@@ -238,7 +238,7 @@ def descends_by_default(subject: Subject, case: UpdateCase) -> Evidence:
     return workbench.require(sizes[-1] < sizes[0], f"|w|² goes {sizes[0]:.9g} → {sizes[1]:.9g} → … → {sizes[-1]:.9g}")
 
 
-def _sizes_along(subject: Subject, case: UpdateCase, scale: float, curvature: float) -> list[float]:
+def _sizes_along(subject: FedSubject, case: UpdateCase, scale: float, curvature: float) -> list[float]:
     """Return |w|² before every step and at the end; nothing where the first step is too long to say anything."""
     start = [workbench.array(w * scale, like=w) for w in case.tensors]
     run, sizes = subject.start(start, replace(case.plan, rates=None)), list[float]()
@@ -267,7 +267,7 @@ def _is_small(after: Weights, before: Weights) -> bool:
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=2, options=False)),
     needs=Needs(declared=True),
 )
-def traits_as_declared(subject: Subject, case: UpdateCase) -> Evidence:
+def traits_as_declared(subject: FedSubject, case: UpdateCase) -> Evidence:
     return workbench.require(not subject.traits.conflicts, "; ".join(subject.traits.conflicts))
 
 

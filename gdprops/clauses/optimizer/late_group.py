@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gdprops.clauses.support.optimizer_runs import Weights
     from gdprops.model.case import UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Subject
+    from gdprops.model.subject import FedSubject
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
@@ -36,7 +36,7 @@ else:
     ),
     needs=Needs(traits=(FED, REPEATABLE), torch=True, groups=True),
 )
-def late_group(subject: Subject, case: UpdateCase) -> Evidence:
+def late_group(subject: FedSubject, case: UpdateCase) -> Evidence:
     at, indices = workbench.decisions.LATE_STEP, case.plan.indices
     cut = 1 + case.order[0] % (len(indices) - 1)
     early, late = indices[:cut], indices[cut:]
@@ -59,7 +59,7 @@ def late_group(subject: Subject, case: UpdateCase) -> Evidence:
     return workbench.combine(parts) if moved else workbench.vacuous("the added group would not move")
 
 
-def _fresh_on(subject: Subject, case: UpdateCase, late: tuple[int, ...], rate: float | None) -> list[Weights]:
+def _fresh_on(subject: FedSubject, case: UpdateCase, late: tuple[int, ...], rate: float | None) -> list[Weights]:
     """Feed an optimizer on the late tensors, built with a group as it is added, with its rate if that is taken."""
     plan, gradients = replace(case.plan, groups=(late,)), case.gradients[workbench.decisions.LATE_STEP :]
     try:
@@ -70,7 +70,7 @@ def _fresh_on(subject: Subject, case: UpdateCase, late: tuple[int, ...], rate: f
 
 
 def _with_late_group(
-    subject: Subject, case: UpdateCase, early: tuple[int, ...], late: tuple[int, ...], rate: float | None
+    subject: FedSubject, case: UpdateCase, early: tuple[int, ...], late: tuple[int, ...], rate: float | None
 ) -> list[Weights]:
     run = subject.start(case.tensors, replace(case.plan, groups=(early,)))
     seen = [run.weights()]

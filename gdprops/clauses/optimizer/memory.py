@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gdprops.clauses.support.optimizer_runs import Weights
     from gdprops.model.case import Plan, UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Subject
+    from gdprops.model.subject import FedSubject
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
@@ -43,7 +43,7 @@ OTHER_DTYPES = ("float64", "bfloat16", "float16")
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=3, missing=True, longest=12)),
     needs=Needs(traits=(FED, REPEATABLE), torch=True),
 )
-def state_not_aliased(subject: Subject, case: UpdateCase) -> Evidence:
+def state_not_aliased(subject: FedSubject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)
     run = subject.start(case.tensors, case.plan)
     seen = [run.weights()]
@@ -71,13 +71,13 @@ def state_not_aliased(subject: Subject, case: UpdateCase) -> Evidence:
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, most_steps=3)),
     needs=Needs(traits=(FED,)),
 )
-def gradient_untouched(subject: Subject, case: UpdateCase) -> Evidence:
+def gradient_untouched(subject: FedSubject, case: UpdateCase) -> Evidence:
     accepted = implementations_of(subject)
     ways = [{}, *({**dict.fromkeys(accepted, False), flag: True} for flag in accepted)]
     return workbench.combine(_untouched(subject, case, way) for way in ways)
 
 
-def _untouched(subject: Subject, case: UpdateCase, way: dict[str, bool]) -> Evidence:
+def _untouched(subject: FedSubject, case: UpdateCase, way: dict[str, bool]) -> Evidence:
     """Look after the gradients as a case has it, or in an implementation with what is known to be written there."""
     what = "".join(f"{flag}=True, " for flag, on in way.items() if on) + "the gradient after the step"
     try:
@@ -93,7 +93,7 @@ def _written(drawn: Mapping[str, Any], way: dict[str, bool]) -> Mapping[str, Any
     return {**kept, **way} if way else drawn
 
 
-def _left(subject: Subject, case: UpdateCase, what: str) -> Evidence:
+def _left(subject: FedSubject, case: UpdateCase, what: str) -> Evidence:
     run, names, parts = subject.start(case.tensors, case.plan), workbench.names_of(case), []
     for t, gradients in enumerate(case.gradients, start=1):
         run.step(gradients)
@@ -120,13 +120,13 @@ def _left(subject: Subject, case: UpdateCase, what: str) -> Evidence:
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, most_steps=2, mixed=True)),
     needs=Needs(traits=(FED_ALSO_BY_CLOSURES,), torch=True),
 )
-def storage(subject: Subject, case: UpdateCase) -> Evidence:
+def storage(subject: FedSubject, case: UpdateCase) -> Evidence:
     dtype = OTHER_DTYPES[case.order[0] % len(OTHER_DTYPES)]
     found = _replaced(subject, case) or _replaced_in(dtype, subject, case)
     return workbench.violation(found) if found else workbench.agreement()
 
 
-def _replaced(subject: Subject, case: UpdateCase) -> str:
+def _replaced(subject: FedSubject, case: UpdateCase) -> str:
     """Return after which step which parameters are others than before; nothing where all are the same."""
     run = subject.start(case.tensors, case.plan)
     for t, gradients in enumerate(case.gradients, start=1):
@@ -137,7 +137,7 @@ def _replaced(subject: Subject, case: UpdateCase) -> str:
     return ""
 
 
-def _replaced_in(dtype: str, subject: Subject, case: UpdateCase) -> str:
+def _replaced_in(dtype: str, subject: FedSubject, case: UpdateCase) -> str:
     """Return the same of parameters in a dtype that the subject may refuse, as many do."""
     try:
         return _replaced(subject, replace(case, plan=replace(case.plan, dtype=dtype)))
@@ -156,7 +156,7 @@ def _replaced_in(dtype: str, subject: Subject, case: UpdateCase) -> str:
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=2)),
     needs=Needs(traits=(FED,), torch=True, unless_declared=(("storage", "replaced"),)),
 )
-def in_place(subject: Subject, case: UpdateCase) -> Evidence:
+def in_place(subject: FedSubject, case: UpdateCase) -> Evidence:
     run, names = subject.start(case.tensors, case.plan), workbench.names_of(case)
     before = run.addresses()
     for gradients in case.gradients:
@@ -179,7 +179,7 @@ def in_place(subject: Subject, case: UpdateCase) -> Evidence:
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3)),
     needs=Needs(traits=(FED, REPEATABLE), torch=True),
 )
-def layout(subject: Subject, case: UpdateCase) -> Evidence:
+def layout(subject: FedSubject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)
     if not _has_layouts(case):
         return workbench.vacuous("no tensor has two entries")
@@ -201,7 +201,7 @@ def _has_layouts(case: UpdateCase) -> bool:
 
 
 def _laid_out(
-    subject: Subject, case: UpdateCase, plan: Plan, delivery: Delivery, expected: list[Weights], what: str
+    subject: FedSubject, case: UpdateCase, plan: Plan, delivery: Delivery, expected: list[Weights], what: str
 ) -> Evidence:
     seen = workbench.feed(subject, case, plan, delivery=delivery)
     if not workbench.differ(expected[-1], case.tensors):

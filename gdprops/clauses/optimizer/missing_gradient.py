@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Subject
+    from gdprops.model.subject import FedSubject
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
@@ -56,7 +56,7 @@ else:
         unless_declared=(("gradient_none", "as-zero"), ("gradient_none", "rejects")),
     ),
 )
-def missing_gradient(subject: Subject, case: UpdateCase) -> Evidence:
+def missing_gradient(subject: FedSubject, case: UpdateCase) -> Evidence:
     if subject.traits["inputs"] == "closure":
         return _untouched_or_zero(subject, case)
     coupled_ = subject.traits["separability"] not in SEPARABLE[1]
@@ -71,7 +71,7 @@ def missing_gradient(subject: Subject, case: UpdateCase) -> Evidence:
     return workbench.combine(parts)
 
 
-def _untouched_or_zero(subject: Subject, case: UpdateCase) -> Evidence:
+def _untouched_or_zero(subject: FedSubject, case: UpdateCase) -> Evidence:
     """Look at the steps in which something has a gradient: SAM divides by the norm of all.
 
     What goes elsewhere for its closure and comes back is rounded on the way.
@@ -101,7 +101,7 @@ def _untouched(case: UpdateCase, seen: Sequence[Weights], allowed: Sequence[floa
     )
 
 
-def _only_its_own_steps(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
+def _only_its_own_steps(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
     """Compare every tensor with a run on it alone, without the steps in which it has no gradient."""
     given = [[t for t, step in enumerate(case.gradients) if step[i] is not None] for i in range(len(case.tensors))]
     return workbench.combine(
@@ -111,7 +111,7 @@ def _only_its_own_steps(subject: Subject, case: UpdateCase, seen: Sequence[Weigh
     )
 
 
-def _as_alone(subject: Subject, case: UpdateCase, seen: Sequence[Array], i: int, steps: Sequence[int]) -> Evidence:
+def _as_alone(subject: FedSubject, case: UpdateCase, seen: Sequence[Array], i: int, steps: Sequence[int]) -> Evidence:
     """Compare a tensor with a run on it alone: bytes, but for rules that may take several of one shape at once."""
     part = replace(case, tensors=(case.tensors[i],), gradients=tuple((case.gradients[t][i],) for t in steps))
 
@@ -128,7 +128,7 @@ def _as_alone(subject: Subject, case: UpdateCase, seen: Sequence[Array], i: int,
     )
 
 
-def _as_if_never_there(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
+def _as_if_never_there(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
     """Compare the others with a run that has never heard of a tensor which has no gradient at all."""
     never = {i for i in case.plan.indices if all(step[i] is None for step in case.gradients)}
     kept = tuple(tuple(i for i in group if i not in never) for group in case.plan.groups)
@@ -138,7 +138,7 @@ def _as_if_never_there(subject: Subject, case: UpdateCase, seen: Sequence[Weight
     return same_trajectory(case, seen, expected, "against a run without the parameter that has no gradients")
 
 
-def _moves_from_its_first_gradient(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
+def _moves_from_its_first_gradient(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
     """Ask that a tensor moves whose gradients begin at the second step, where it goes far on them alone."""
     first, *later = case.gradients
     late = [i for i in case.plan.indices if first[i] is None and all(step[i] is not None for step in later)]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gdprops.clauses.support.optimizer_runs import Weights
     from gdprops.model.case import UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Subject
+    from gdprops.model.subject import FedSubject
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
@@ -53,7 +53,7 @@ else:
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, mixed=True, longest=100)),
     needs=Needs(traits=(FED, REPEATABLE)),
 )
-def parameter_order(subject: Subject, case: UpdateCase) -> Evidence:
+def parameter_order(subject: FedSubject, case: UpdateCase) -> Evidence:
     separable = subject.traits["separability"] in SEPARABLE[1]
     if not separable and len({w.dtype for w in case.tensors}) > 1:
         return workbench.vacuous("coupled parameters need not take several dtypes together")
@@ -71,7 +71,7 @@ def parameter_order(subject: Subject, case: UpdateCase) -> Evidence:
     return same_trajectory(case, workbench.feed(subject, case, turned), expected, what)
 
 
-def _ordered_alike(subject: Subject, case: UpdateCase, plan: Plan, expected: list[Weights], what: str) -> Evidence:
+def _ordered_alike(subject: FedSubject, case: UpdateCase, plan: Plan, expected: list[Weights], what: str) -> Evidence:
     """Compare a coupled rule with itself: its sums over parameters may be kept in float32, whatever these are."""
     seen, decisions = workbench.feed(subject, case, plan), workbench.decisions
     evidence = same_trajectory(case, seen, expected, what)
@@ -118,7 +118,7 @@ def _shown(groups: Sequence[Sequence[int]]) -> str:
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(groups=False, mixed=True, longest=12)),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE), torch=True, groups=True),
 )
-def group_split(subject: Subject, case: UpdateCase) -> Evidence:
+def group_split(subject: FedSubject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)
     split = tuple((i,) for i in case.plan.indices)
     rates = None if case.plan.rates is None else case.plan.rates * len(split)
@@ -136,7 +136,7 @@ def group_split(subject: Subject, case: UpdateCase) -> Evidence:
 
 
 def _given_in_groups(
-    subject: Subject, case: UpdateCase, apart: Plan, standing: Mapping[str, Any], expected: list[Weights]
+    subject: FedSubject, case: UpdateCase, apart: Plan, standing: Mapping[str, Any], expected: list[Weights]
 ) -> Evidence | None:
     """Hand over those options that stand in the groups in each of them, instead of to the constructor."""
     own = {key: value for key, value in apart.options.items() if key in standing}
@@ -148,7 +148,7 @@ def _given_in_groups(
     return same_trajectory(case, workbench.feed(subject, case, given), expected, what)
 
 
-def _with_other_numbers(subject: Subject, case: UpdateCase, standing: Mapping[str, Any]) -> Evidence | None:
+def _with_other_numbers(subject: FedSubject, case: UpdateCase, standing: Mapping[str, Any]) -> Evidence | None:
     """Compare two groups, the second with numbers of its own, with an optimizer for each; None where one is refused.
 
     Only where the learning rate is ours: a constructor may derive its default from other numbers. What else it derives
@@ -175,7 +175,7 @@ def _with_other_numbers(subject: Subject, case: UpdateCase, standing: Mapping[st
     return same_trajectory(case, workbench.feed(subject, case, both), expected, coupled(subject, what))
 
 
-def _as_it_stands(subject: Subject, case: UpdateCase, alone: Plan, standing: Mapping[str, Any]) -> dict[str, Any]:
+def _as_it_stands(subject: FedSubject, case: UpdateCase, alone: Plan, standing: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments in the group of an optimizer of its own that are not those of all groups.
 
     What is derived and no argument (MARS: lr_1d over lr) nobody can be expected to give a group.
@@ -185,7 +185,7 @@ def _as_it_stands(subject: Subject, case: UpdateCase, alone: Plan, standing: Map
     return {k: v for k, v in numbers.items() if k in standing and k in subject.settings and v != standing[k]}
 
 
-def _changed(subject: Subject, case: UpdateCase, standing: Mapping[str, Any]) -> dict[str, Any]:
+def _changed(subject: FedSubject, case: UpdateCase, standing: Mapping[str, Any]) -> dict[str, Any]:
     """Return other values for some of the numbers that the signature names and the groups hold."""
     named = [name for name in sorted(standing) if name in subject.settings and name != "lr"]
     keys, changed = case.order, dict[str, Any]()
@@ -207,7 +207,7 @@ def _changed(subject: Subject, case: UpdateCase, standing: Mapping[str, Any]) ->
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3)),
     needs=Needs(traits=(ONLY_GRADIENTS, REPEATABLE), torch=True),
 )
-def gradient_only(subject: Subject, case: UpdateCase) -> Evidence:
+def gradient_only(subject: FedSubject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)
     parts = [
         same_trajectory(case, workbench.feed(subject, case, delivery=delivery), expected, f"gradients {delivery}")
@@ -220,7 +220,7 @@ def gradient_only(subject: Subject, case: UpdateCase) -> Evidence:
     return workbench.combine(parts)
 
 
-def _by_closure(subject: Subject, case: UpdateCase, loss: float) -> list[Weights] | None:
+def _by_closure(subject: FedSubject, case: UpdateCase, loss: float) -> list[Weights] | None:
     run = subject.start(case.tensors, case.plan)
     seen = [run.weights()]
     try:
@@ -243,7 +243,7 @@ def _by_closure(subject: Subject, case: UpdateCase, loss: float) -> list[Weights
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True)),
     needs=Needs(traits=(FED_ALSO_BY_CLOSURES,), unless_declared=(("randomness", "private"),)),
 )
-def deterministic(subject: Subject, case: UpdateCase) -> Evidence:
+def deterministic(subject: FedSubject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)
     workbench.dirty_memory(case)
     return same_trajectory(case, workbench.feed(subject, case), expected, "the same run once more")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gdprops.clauses.support.optimizer_runs import Weights
     from gdprops.model.case import UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Run, Subject
+    from gdprops.model.subject import FedSubject, Run
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
@@ -47,7 +47,7 @@ RESUMED = 2
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=3, most_steps=4, longest=100)),
     needs=Needs(traits=(FED_ALSO_BY_CLOSURES, ("randomness", ("none", "private")))),
 )
-def resume(subject: Subject, case: UpdateCase) -> Evidence:
+def resume(subject: FedSubject, case: UpdateCase) -> Evidence:
     return _resumes(subject, case, "resumed from its saved state", cast=False)
 
 
@@ -62,7 +62,7 @@ def resume(subject: Subject, case: UpdateCase) -> Evidence:
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=3, most_steps=4)),
     needs=Needs(traits=(FED_ALSO_BY_CLOSURES, REPEATABLE), torch=True),
 )
-def resume_weights_only(subject: Subject, case: UpdateCase) -> Evidence:
+def resume_weights_only(subject: FedSubject, case: UpdateCase) -> Evidence:
     try:
         return _resumes(subject, case, "resumed from a file read with weights_only=True", through_file=True, cast=False)
     except SubjectCrash as crash:
@@ -83,7 +83,7 @@ def resume_weights_only(subject: Subject, case: UpdateCase) -> Evidence:
     ),
     needs=Needs(traits=(FED, REPEATABLE), torch=True, feature="bfloat16"),
 )
-def resume_low_precision(subject: Subject, case: UpdateCase) -> Evidence:
+def resume_low_precision(subject: FedSubject, case: UpdateCase) -> Evidence:
     low = replace(case, plan=replace(case.plan, dtype="bfloat16"))
     elsewhere = replace(low, plan=replace(low.plan, seed=low.plan.seed + 1))
     if workbench.differ(workbench.feed(subject, low)[-1], workbench.feed(subject, elsewhere)[-1]):
@@ -94,7 +94,7 @@ def resume_low_precision(subject: Subject, case: UpdateCase) -> Evidence:
 
 
 def _resumes(
-    subject: Subject, case: UpdateCase, what: str, *, through_file: bool = False, cast: bool = True
+    subject: FedSubject, case: UpdateCase, what: str, *, through_file: bool = False, cast: bool = True
 ) -> Evidence:
     """Compare with and without the interruption; ``cast`` False: in float32 where loading casts what was saved."""
     run = _until_saved(subject, case)
@@ -112,13 +112,13 @@ def _resumes(
     return same_trajectory(case, seen, expected, what)
 
 
-def _repeats(subject: Subject, case: UpdateCase, expected: Sequence[Weights]) -> bool:
+def _repeats(subject: FedSubject, case: UpdateCase, expected: Sequence[Weights]) -> bool:
     """Say whether a second run ends where the first did: its generator is seeded anew by the constructor."""
     again = _to_the_end(_until_saved(subject, case), case)
     return not workbench.differ(again[-1], expected[-1])
 
 
-def _until_saved(subject: Subject, case: UpdateCase) -> Run:
+def _until_saved(subject: FedSubject, case: UpdateCase) -> Run:
     """Step until the last gradients, and halve the rate."""
     run = subject.start(case.tensors, case.plan)
     for gradients in case.gradients[:-RESUMED]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import Plan, UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Run, Subject
+    from gdprops.model.subject import FedSubject, Run
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
@@ -38,7 +38,7 @@ else:
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3)),
     needs=Needs(traits=(FED, REPEATABLE)),
 )
-def shapes(subject: Subject, case: UpdateCase) -> Evidence:
+def shapes(subject: FedSubject, case: UpdateCase) -> Evidence:
     seen, elementwise = workbench.feed(subject, case), subject.traits["separability"] == "element"
     large = _large(case, elementwise=elementwise)
     grown = workbench.feed(subject, large)
@@ -71,7 +71,7 @@ def _large(case: UpdateCase, *, elementwise: bool) -> UpdateCase:
     return _each(case, grown)
 
 
-def _finite_beside_nothing(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
+def _finite_beside_nothing(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
     """Ask for finite weights beside an empty tensor where they are finite without it: a mean over nothing is NaN."""
     empty = {i for i, w in enumerate(case.tensors) if not w.size}
     full = tuple(tuple(i for i in group if i not in empty) for group in case.plan.groups)
@@ -82,7 +82,7 @@ def _finite_beside_nothing(subject: Subject, case: UpdateCase, seen: Sequence[We
     return workbench.require(not poisoned, "beside an empty tensor the weights are not finite, without it they are")
 
 
-def _hangs_together(subject: Subject, large: UpdateCase, grown: Sequence[Weights]) -> bool:
+def _hangs_together(subject: FedSubject, large: UpdateCase, grown: Sequence[Weights]) -> bool:
     """Say whether the last entry of every gradient moves other entries; where none is declared to, it does not."""
     if is_declared(subject, "separability"):
         return False
@@ -106,7 +106,7 @@ def _small_again(case: UpdateCase, weights: Weights) -> list[Weights]:
             for place in (0.0, 0.5, 1.0)]  # fmt: skip
 
 
-def _flattened(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
+def _flattened(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
     flat = _each(case, lambda values: values.reshape(-1))
     found = [
         [w.reshape(like.shape) for w, like in zip(weights, case.tensors, strict=True)]
@@ -127,7 +127,7 @@ def _flattened(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> E
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(mixed_always=True, unusual=False)),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE), feature="float64 beside float32"),
 )
-def mixed_dtypes(subject: Subject, case: UpdateCase) -> Evidence:
+def mixed_dtypes(subject: FedSubject, case: UpdateCase) -> Evidence:
     seen, names = workbench.feed(subject, case), workbench.names_of(case)
     if not workbench.differ(seen[-1], case.tensors):
         return workbench.vacuous("nothing moves")
@@ -160,7 +160,7 @@ def mixed_dtypes(subject: Subject, case: UpdateCase) -> Evidence:
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, longest=12, mixed=True)),
     needs=Needs(traits=(FED, REPEATABLE), torch=True, feature="implementations"),
 )
-def implementations(subject: Subject, case: UpdateCase) -> Evidence:
+def implementations(subject: FedSubject, case: UpdateCase) -> Evidence:
     accepted = implementations_of(subject)
     flag = accepted[case.order[0] % len(accepted)]
     wide = all(w.dtype.itemsize == workbench.decisions.DOUBLE_BYTES for w in case.tensors)
@@ -177,7 +177,9 @@ def implementations(subject: Subject, case: UpdateCase) -> Evidence:
         raise
 
 
-def _alike(subject: Subject, case: UpdateCase, loop: Plan, other: Plan, expected: list[Weights], what: str) -> Evidence:
+def _alike(
+    subject: FedSubject, case: UpdateCase, loop: Plan, other: Plan, expected: list[Weights], what: str
+) -> Evidence:
     def by_the_loop(given: UpdateCase) -> list[Weights]:
         return workbench.feed(subject, given, replace(loop, rates=given.plan.rates))
 
@@ -186,7 +188,7 @@ def _alike(subject: Subject, case: UpdateCase, loop: Plan, other: Plan, expected
     return workbench.combine([whole, *_from_saved_states(subject, case, loop, other, what)])
 
 
-def _shares(subject: Subject, loop: Plan) -> tuple[float, float]:
+def _shares(subject: FedSubject, loop: Plan) -> tuple[float, float]:
     """Return the shares of the way that scalars in single precision, and whole tensors in bfloat16, account for.
 
     Sums over all parameters may be kept in single precision too, whatever these are.
@@ -197,7 +199,7 @@ def _shares(subject: Subject, loop: Plan) -> tuple[float, float]:
     return extra, decisions.BFLOAT16_SHARE if reach != "element" else 0.0
 
 
-def _from_saved_states(subject: Subject, case: UpdateCase, loop: Plan, other: Plan, what: str) -> list[Evidence]:
+def _from_saved_states(subject: FedSubject, case: UpdateCase, loop: Plan, other: Plan, what: str) -> list[Evidence]:
     """Load the loop's state into both after every step, and let both take two more."""
     run, parts = subject.start(case.tensors, loop), []
     extra, rough = _shares(subject, loop)
@@ -237,7 +239,7 @@ def _from_saved_states(subject: Subject, case: UpdateCase, loop: Plan, other: Pl
         feature="complex parameters",
     ),
 )
-def complex_parameters(subject: Subject, case: UpdateCase) -> Evidence:
+def complex_parameters(subject: FedSubject, case: UpdateCase) -> Evidence:
     pairs = _each(case, workbench.paired)
     expected = workbench.feed(subject, pairs)
     if not workbench.differ(expected[-1], pairs.tensors):
@@ -248,12 +250,12 @@ def complex_parameters(subject: Subject, case: UpdateCase) -> Evidence:
     return workbench.agreement() if found.violated and _turns_with(subject, pairs, seen) else found
 
 
-def _on_complex_numbers(subject: Subject, pairs: UpdateCase) -> list[Weights]:
+def _on_complex_numbers(subject: FedSubject, pairs: UpdateCase) -> list[Weights]:
     seen = workbench.feed(subject, _each(pairs, workbench.complex_of))
     return [[workbench.pairs_of(w) for w in weights] for weights in seen]
 
 
-def _turns_with(subject: Subject, pairs: UpdateCase, seen: Sequence[Weights]) -> bool:
+def _turns_with(subject: FedSubject, pairs: UpdateCase, seen: Sequence[Weights]) -> bool:
     """Say whether the run turns in the plane as its weights and gradients do: g/|g| does, g² for |g|² does not."""
 
     def turned(weights: Iterable[Weights]) -> list[Weights]:

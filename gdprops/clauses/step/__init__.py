@@ -8,3 +8,5 @@ from __future__ import annotations
 from gdprops.clauses.step import loss_descent, training_loop, update
 
 CLAUSES = (*update.CLAUSES, *training_loop.CLAUSES, *loss_descent.CLAUSES)
+IMPLEMENTATIONS = training_loop.IMPLEMENTATIONS
+"""How the clauses that are only about training loops are decided on training steps."""

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from gdprops.model.case import TrainCase, UpdateCase
     from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Gradients, Subject
-    from gdprops.strategies.training_loops import Loop
+    from gdprops.model.subject import FedSubject, Gradients
+    from gdprops.strategies.loop import Loop
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
@@ -40,7 +40,7 @@ LINEAR = ("lr_response", ("linear",))
     needs=Needs(traits=(FED, REPEATABLE, LINEAR), rate=True),
     claim=True,
 )
-def linear_in_lr(subject: Subject, case: UpdateCase) -> Evidence:
+def linear_in_lr(subject: FedSubject, case: UpdateCase) -> Evidence:
     before, once, slow, sizes = _last_step(subject, case, 1.0)
     _, times, fast, _ = _last_step(subject, case, case.factor)
     ratios = [case.factor if not a or b is None else b / a for a, b in zip(slow, fast, strict=True)]
@@ -62,7 +62,7 @@ def _linear(domain: Domain) -> Domain:
 
 
 def _last_step(
-    subject: Subject, case: UpdateCase, factor: float
+    subject: FedSubject, case: UpdateCase, factor: float
 ) -> tuple[Weights, Weights, list[float | None], list[float]]:
     """Return the weights before and after the last step, its rates (a float32 store rounds them), the largest steps."""
     run = subject.start(case.tensors, case.plan)
@@ -102,7 +102,7 @@ def _linear_allowance(w: Array, size: float, c: float, precision: int) -> Array:
     needs=Needs(traits=(FED, REPEATABLE, LINEAR, DOUBLE), rate=True),
     claim=True,
 )
-def descends(subject: Subject, case: TrainCase) -> Evidence:
+def descends(subject: FedSubject, case: TrainCase) -> Evidence:
     if lost := _never_finite(subject, case):
         return lost
     rate = _descending_rate(subject, case)
@@ -112,7 +112,7 @@ def descends(subject: Subject, case: TrainCase) -> Evidence:
     return workbench.require(losses[1] < losses[0], f"at η = {rate:g} the loss goes {_shown(losses)}")
 
 
-def _never_finite(subject: Subject, case: TrainCase) -> Evidence | None:
+def _never_finite(subject: FedSubject, case: TrainCase) -> Evidence | None:
     """Return a violation where the first step loses finite weights at the case's rate and at a vanishing one."""
     gradients = workbench.oracle(case, case.tensors, 0)
     if not workbench.are_finite(g for g in gradients if g is not None):
@@ -136,7 +136,7 @@ def _with_a_dead_tensor(case: TrainCase, gradients: Gradients) -> Iterator[tuple
         yield dead, f" (the gradient of {case.network.names[alive[0]]} set to zero)"
 
 
-def _stepped(subject: Subject, case: TrainCase, gradients: Gradients) -> Weights:
+def _stepped(subject: FedSubject, case: TrainCase, gradients: Gradients) -> Weights:
     run = subject.start(case.tensors, case.plan)
     run.step(gradients)
     return run.weights()
@@ -146,7 +146,7 @@ def _at_rate(case: TrainCase, rate: float) -> TrainCase:
     return replace(case, plan=replace(case.plan, rates=(rate,) * len(case.plan.groups)))
 
 
-def _descending_rate(subject: Subject, case: TrainCase) -> float | str:
+def _descending_rate(subject: FedSubject, case: TrainCase) -> float | str:
     """Return the largest rate at which the rule's first step descends, or why there is none.
 
     A plain rule's direction is -g itself.
@@ -165,7 +165,7 @@ def _descending_rate(subject: Subject, case: TrainCase) -> float | str:
     return "no rate lowers the loss clearly along the rule's first step" if share is None else share * unit
 
 
-def _losses(subject: Subject, case: TrainCase, rate: float) -> list[float]:
+def _losses(subject: FedSubject, case: TrainCase, rate: float) -> list[float]:
     seen, _ = workbench.train(subject, _at_rate(case, rate))
     return workbench.losses_along(case, seen)
 
@@ -186,7 +186,7 @@ def _shown(losses: Sequence[float]) -> str:
     needs=Needs(traits=(FED, DOUBLE), plain=True, rate=True),
     claim=True,
 )
-def trains(subject: Subject, case: TrainCase) -> Evidence:
+def trains(subject: FedSubject, case: TrainCase) -> Evidence:
     rate = workbench.training_rate(case)
     if rate is None:
         return workbench.vacuous("no rate lowers the loss clearly at every step")
@@ -211,7 +211,7 @@ def LOOP_ON_ONE_BATCH() -> Loop:  # noqa: N802 - a constant that loads its class
     cases=lambda domain: workbench.loops(domain, LOOP_ON_ONE_BATCH()),
     needs=Needs(traits=(FED, REPEATABLE, LINEAR, DOUBLE), plain=False, rate=True),
 )
-def loss_falls(subject: Subject, case: TrainCase) -> Evidence:
+def loss_falls(subject: FedSubject, case: TrainCase) -> Evidence:
     largest = _descending_rate(subject, case)
     if isinstance(largest, str):
         return workbench.vacuous(largest)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Subject
+    from gdprops.model.subject import FedSubject
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
@@ -47,7 +47,7 @@ else:
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
     claim=True,
 )
-def moves_all(subject: Subject, case: UpdateCase) -> Evidence:
+def moves_all(subject: FedSubject, case: UpdateCase) -> Evidence:
     seen = workbench.feed(subject, case)
     expected = (
         _by_the_rule(subject, case, seen) if subject.rule == "sgd" and not case.plan.options else _alone(subject, case)
@@ -59,7 +59,7 @@ Stops = dict[int, list[tuple["Array", "Array"]]]
 """For each step, every tensor's expected weights before and after it."""
 
 
-def _by_the_rule(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) -> Stops:
+def _by_the_rule(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Stops:
     rates = workbench.effective_rates(subject, case.plan, subject.start(case.tensors, case.plan))
     found: Stops = {}
     for t, step in enumerate(case.gradients, start=1):
@@ -68,7 +68,7 @@ def _by_the_rule(subject: Subject, case: UpdateCase, seen: Sequence[Weights]) ->
     return found
 
 
-def _alone(subject: Subject, case: UpdateCase) -> Stops:
+def _alone(subject: FedSubject, case: UpdateCase) -> Stops:
     flattened = subject.traits["separability"] == "element" and subject.traits.accepts("shapes", "1")
     ways = [
         workbench.feed_alone(subject, w, [step[i] for step in case.gradients], case.plan, i, flattened=flattened)
@@ -110,7 +110,7 @@ def _who_moved(before: Array, after: Array, w: Array, expected: Array, precision
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(frozen=True)),
     needs=Needs(traits=(FED, REPEATABLE), torch=True, frozen=True),
 )
-def frozen_untouched(subject: Subject, case: UpdateCase) -> Evidence:
+def frozen_untouched(subject: FedSubject, case: UpdateCase) -> Evidence:
     (frozen,) = case.plan.frozen
     fed = [[None if i == frozen else g for i, g in enumerate(step)] for step in case.gradients]
     names, seen = workbench.names_of(case), workbench.feed(subject, case, gradients=fed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gdprops.clauses.implementations import training_step
 from gdprops.clauses.support.lazy import lazy
 from gdprops.model.case import TrainCase
-from gdprops.model.clause import Face, View, clause
+from gdprops.model.clause import Implementation, View, clause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -71,7 +71,7 @@ def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
     cases=lambda domain: workbench.clipped_loops(domain),
 )
 def clipping(subject: Any, case: TrainCase) -> Evidence:
-    by_value = subject.clip_value is not None  # then each entry by itself is right
+    by_value = subject.declaration.clip_value is not None  # then each entry by itself is right
     return _unless_seen(workbench.watch(subject, case), _otherwise_clipped, 1 if by_value else 2)
 
 
@@ -229,13 +229,14 @@ def _of(case: Any) -> str:
 
 
 def _unsplit(subject: Any) -> str | None:
-    if subject.accumulate > 1 or subject.habits.splits:
+    if subject.declaration.accumulate > 1 or subject.habits.splits:
         return None
     return "looks at every batch as a whole, and no accumulate= is declared"
 
 
 def _unclipped(subject: Any) -> str | None:
-    declared = subject.clip_norm is not None or subject.clip_value is not None
+    stated = subject.declaration
+    declared = stated.clip_norm is not None or stated.clip_value is not None
     return None if declared else "no clipping is declared (clip_norm=, clip_value=)"
 
 
@@ -243,10 +244,10 @@ def _after_backward(subject: Any) -> str | None:
     return None if subject.habits.in_backward else "moves nothing during backward"
 
 
-FACES = {
-    "step.once": Face(training_step.loops_of, training_step.once),
-    "step.clipping": Face(clipping.cases, clipping.examine, _unclipped),
-    "step.accumulation": Face(accumulation.cases, accumulation.examine, _unsplit),
-    "step.in-backward": Face(in_backward.cases, in_backward.examine, _after_backward),
+IMPLEMENTATIONS = {
+    "step.once": Implementation(training_step.loops_of, training_step.once),
+    "step.clipping": Implementation(clipping.cases, clipping.examine, _unclipped),
+    "step.accumulation": Implementation(accumulation.cases, accumulation.examine, _unsplit),
+    "step.in-backward": Implementation(in_backward.cases, in_backward.examine, _after_backward),
 }
 CLAUSES = (once, clipping, accumulation, in_backward)

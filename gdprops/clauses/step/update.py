@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gdprops.clauses.support.optimizer_runs import Weights
     from gdprops.model.case import TrainCase, UpdateCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Gradients, Look, Subject
+    from gdprops.model.subject import FedSubject, Gradients, Look
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
@@ -64,7 +64,7 @@ else:
     needs=Needs(traits=(FED, REPEATABLE)),
     claim=True,
 )
-def simultaneous(subject: Subject, case: TrainCase) -> Evidence:
+def simultaneous(subject: FedSubject, case: TrainCase) -> Evidence:
     seen, fed = workbench.train(subject, case)
     if not fed:
         return workbench.vacuous("|g|² overflows at the first step")
@@ -74,7 +74,9 @@ def simultaneous(subject: Subject, case: TrainCase) -> Evidence:
     return workbench.combine(parts)
 
 
-def _closure_agrees(subject: Subject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]) -> Evidence:
+def _closure_agrees(
+    subject: FedSubject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]
+) -> Evidence:
     """Step with a closure that looks at the weights as they are whenever it is called."""
     run, parts = subject.start(case.tensors, case.plan), []
     names, rival = case.network.names, _sweep_rival(subject, case, seen[1], fed[0])
@@ -100,7 +102,7 @@ def _look(case: TrainCase, t: int) -> Look:
     return lambda weights: (workbench.loss_of(case, weights, t), workbench.oracle(case, weights, t))
 
 
-def _sweep_rival(subject: Subject, case: TrainCase, stepped: Weights, fed: Gradients) -> list[Weights]:
+def _sweep_rival(subject: FedSubject, case: TrainCase, stepped: Weights, fed: Gradients) -> list[Weights]:
     """Return the weights after a first step that moves the last layer and then looks again for the others.
 
     An empty list where the squares of what it would see overflow.
@@ -143,7 +145,7 @@ def _sweep_rival(subject: Subject, case: TrainCase, stepped: Weights, fed: Gradi
     needs=Needs(traits=(FED,), plain=True),
     claim=True,
 )
-def plain(subject: Subject, case: TrainCase) -> Evidence:
+def plain(subject: FedSubject, case: TrainCase) -> Evidence:
     run = subject.start(case.tensors, case.plan)
     rates, parts = workbench.effective_rates(subject, case.plan, run), []
     for t in range(len(case.batches)):
@@ -183,7 +185,7 @@ def plain(subject: Subject, case: TrainCase) -> Evidence:
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
     claim=True,
 )
-def apply_order(subject: Subject, case: UpdateCase) -> Evidence:
+def apply_order(subject: FedSubject, case: UpdateCase) -> Evidence:
     joint, order = workbench.feed(subject, case), sorted(range(len(case.tensors)), key=lambda i: case.order[i])
     odd = [i for i in order if case.order[i] % 2]
     blocks = [block for block in ([i for i in order if i not in odd], *([i] for i in odd)) if block]
@@ -214,7 +216,7 @@ def apply_order(subject: Subject, case: UpdateCase) -> Evidence:
     needs=Needs(traits=(FED,), torch=True),
     claim=True,
 )
-def cost(subject: Subject, case: TrainCase) -> Evidence:
+def cost(subject: FedSubject, case: TrainCase) -> Evidence:
     run = subject.start(case.tensors, case.plan)
     try:
         looks = [run.step_closure(_look(case, t)).looks for t in range(len(case.batches))]
@@ -245,7 +247,7 @@ def cost(subject: Subject, case: TrainCase) -> Evidence:
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(options=False, zeros=False)),
     needs=Needs(traits=(FED, REPEATABLE)),
 )
-def fresh_gradient(subject: Subject, case: UpdateCase) -> Evidence:
+def fresh_gradient(subject: FedSubject, case: UpdateCase) -> Evidence:
     if subject.rule == "sgd" or subject.traits.plain == "yes":
         return _fresh_by_the_rule(subject, case)
     seen = workbench.feed(subject, case)
@@ -262,11 +264,11 @@ def fresh_gradient(subject: Subject, case: UpdateCase) -> Evidence:
     return workbench.violation("the second step ends at the same weights when its gradient is another")
 
 
-def _after(subject: Subject, case: UpdateCase, first: Gradients, second: Gradients) -> Weights:
+def _after(subject: FedSubject, case: UpdateCase, first: Gradients, second: Gradients) -> Weights:
     return workbench.feed(subject, case, gradients=[first, second])[2]
 
 
-def _fresh_by_the_rule(subject: Subject, case: UpdateCase) -> Evidence:
+def _fresh_by_the_rule(subject: FedSubject, case: UpdateCase) -> Evidence:
     seen = workbench.feed(subject, case)
     rates = workbench.effective_rates(subject, case.plan, subject.start(case.tensors, case.plan))
     parts = [_fresh_step(case, seen, rates, t) for t in range(len(case.gradients))]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gdprops.model.case import UpdateCase
     from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Subject
+    from gdprops.model.subject import FedSubject
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
@@ -46,7 +46,7 @@ def same_trajectory(case: UpdateCase, seen: Sequence[Weights], expected: Sequenc
 
 def but_for_rounding(
     evidence: Evidence,
-    subject: Subject,
+    subject: FedSubject,
     case: UpdateCase,
     seen: Sequence[Weights],
     expected: Sequence[Weights],
@@ -81,7 +81,7 @@ def same_steps(
     )
 
 
-def implementations_of(subject: Subject) -> list[str]:
+def implementations_of(subject: FedSubject) -> list[str]:
     """Return the flags that choose how the rule is computed and that the subject accepts."""
     accepted = subject.traits["flags"].split("+")
     return [flag for flag in IMPLEMENTATIONS if flag in accepted]
@@ -92,13 +92,13 @@ def moving(case: UpdateCase, expected: Sequence[Weights]) -> int:
     return sum(workbench.differ([a], [b]) for a, b in zip(expected[-1], case.tensors, strict=True))
 
 
-def is_declared(subject: Subject, trait: str) -> bool:
+def is_declared(subject: FedSubject, trait: str) -> bool:
     """Say whether it is the user who says what a trait is."""
     known = dict(subject.traits)
     return trait in known and known[trait].declared
 
 
-def coupled(subject: Subject, what: str) -> str:
+def coupled(subject: FedSubject, what: str) -> str:
     """Return what was done, with what to declare where a coupling of parameters is meant to be."""
     meant = f"{what} (if parameters are coupled by design, declare separability=all)"
     return what if is_declared(subject, "separability") else meant

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from gdprops.clauses.support.optimizer_runs import Weights
     from gdprops.model.case import Plan, TrainCase
     from gdprops.model.evidence import Evidence
-    from gdprops.model.subject import Gradients, Subject
+    from gdprops.model.subject import FedSubject, Gradients
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
 
-def stepped_by_copies(subject: Subject, case: UpdateCase, plan: Plan, chosen: Sequence[int]) -> list[Weights]:
+def stepped_by_copies(subject: FedSubject, case: UpdateCase, plan: Plan, chosen: Sequence[int]) -> list[Weights]:
     """Return the weights before and after every step, every tensor stepped by a copy of its own.
 
     ``chosen`` says which tensors of the plan those of the case are.
@@ -32,7 +32,7 @@ def stepped_by_copies(subject: Subject, case: UpdateCase, plan: Plan, chosen: Se
     return [list(weights) for weights in zip(*alone, strict=True)]
 
 
-def copies_agree(subject: Subject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]) -> Evidence:
+def copies_agree(subject: FedSubject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]) -> Evidence:
     """Compare the joint steps with those of independent copies on the same gradients.
 
     Equal entry by entry; a rule of whole tensors may take several of one shape at once, and then rounds otherwise.

@@ -21,7 +21,7 @@ from gdprops.numerics.network_pass import gradient_at, loss_at
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import TrainCase
-    from gdprops.model.subject import Gradients, Run, Subject
+    from gdprops.model.subject import FedSubject, Gradients, Run
 
 Weights = list["Array"]
 
@@ -43,7 +43,7 @@ def loss_of(case: TrainCase, weights: Sequence[Array], t: int = 0) -> float:
     return float(loss_at(Point(case.network, tuple(weights), case.batches[t])))
 
 
-def train(subject: Subject, case: TrainCase) -> tuple[list[Weights], list[Gradients]]:
+def train(subject: FedSubject, case: TrainCase) -> tuple[list[Weights], list[Gradients]]:
     """Feed a subject the gradient at its own weights, batch after batch.
 
     Returns the weights before and after every step, and the gradients it was fed. The loop ends before a gradient
@@ -62,7 +62,7 @@ def train(subject: Subject, case: TrainCase) -> tuple[list[Weights], list[Gradie
 
 
 def feed(
-    subject: Subject,
+    subject: FedSubject,
     case: UpdateCase,
     plan: Plan | None = None,
     *,
@@ -84,7 +84,7 @@ def feed_on(run: Run, gradients: Sequence[Gradients], delivery: Delivery = Deliv
 
 
 def feed_alone(
-    subject: Subject,
+    subject: FedSubject,
     tensor: Array,
     gradients: Sequence[Array | None],
     plan: Plan,
@@ -106,7 +106,7 @@ def alone(plan: Plan, index: int) -> Plan:
     return Plan(((0,),), rates, plan.options)
 
 
-def feed_blocks(subject: Subject, case: UpdateCase, blocks: Sequence[Sequence[int]]) -> list[Weights]:
+def feed_blocks(subject: FedSubject, case: UpdateCase, blocks: Sequence[Sequence[int]]) -> list[Weights]:
     """Return the weights before and after every step when one optimizer per block applies the frozen gradients.
 
     All the optimizers live at the same time and take turns at every step.
@@ -138,7 +138,7 @@ def _gathered(case: UpdateCase, blocks: Sequence[Sequence[int]], runs: Sequence[
     return whole
 
 
-def effective_rates(subject: Subject, plan: Plan, run: Run) -> list[float]:
+def effective_rates(subject: FedSubject, plan: Plan, run: Run) -> list[float]:
     """Return each tensor's learning rate: the one that was asked for, or its float32 store where that is in force."""
     asked = dict[int, float | None]()
     for g, group in enumerate(plan.groups):

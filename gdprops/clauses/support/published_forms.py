@@ -19,14 +19,14 @@ from gdprops.numerics.published.table import PUBLISHED, declared_rule
 
 if TYPE_CHECKING:
     from gdprops.model.case import UpdateCase
-    from gdprops.model.subject import Subject
+    from gdprops.model.subject import FedSubject
     from gdprops.numerics.published.rule import Dialect, Published
 
 HALVED = 0.5
 """The learning rate halves before the last step: where it stands in the velocity shows only then."""
 
 
-def obeys(subject: Subject, case: UpdateCase) -> Evidence:
+def obeys(subject: FedSubject, case: UpdateCase) -> Evidence:
     """Compare every step of a subject with the rule that it declares, each from the weights seen before it."""
     rule, key = declared_rule(subject.rule or "")
     told = story(subject, case)
@@ -35,7 +35,7 @@ def obeys(subject: Subject, case: UpdateCase) -> Evidence:
     return _judged(rule, key, told, case)
 
 
-def story(subject: Subject, case: UpdateCase) -> Story | None:
+def story(subject: FedSubject, case: UpdateCase) -> Story | None:
     """Return a subject's steps on a case, None where nobody knows its learning rate."""
     run = subject.start(case.tensors, case.plan)
     rates, bound = effective_rates(subject, case.plan, run), bound_of(subject, case, run.hyperparameters())
@@ -53,7 +53,7 @@ def story(subject: Subject, case: UpdateCase) -> Story | None:
     return Story(seen, case.gradients, settings)
 
 
-def bound_of(subject: Subject, case: UpdateCase, shown: list[Any]) -> list[Bound]:
+def bound_of(subject: FedSubject, case: UpdateCase, shown: list[Any]) -> list[Bound]:
     """Return the rule's hyperparameters for each tensor: as they were asked for, else as the subject shows them."""
     rule, _ = declared_rule(subject.rule or "")
     asked = {**subject.hyperparameters, **case.plan.options}
@@ -107,7 +107,7 @@ def _hashable(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def what_instead(subject: Subject, cases: list[UpdateCase]) -> str | None:
+def what_instead(subject: FedSubject, cases: list[UpdateCase]) -> str | None:
     """Say which other form of the rule reproduces every step of every case, and what was assumed of the subject."""
     rule, key = declared_rule(subject.rule or "")
     try:

@@ -65,5 +65,6 @@ from gdprops.strategies.looks import (
     smooth_sweeps,
     sweeps,
 )
+from gdprops.strategies.loop import Loop
 from gdprops.strategies.special_loops import clipped_loops, recomputed_loops
-from gdprops.strategies.training_loops import Loop, loops
+from gdprops.strategies.training_loops import loops

@@ -1,8 +1,8 @@
 """What wrong hand-written backprop does instead: proved by a counterfactual, or by weights that it reproduces.
 
 Sweeps over layers and stale gradients come first, as for training steps. Then the step is run once more on parameters
-whose writes are put off (`gdprops.explanations.backprop.delayed_writes`): if that makes it right in every failing example, it reads weights
-that it has already moved, and they are named. Then every wrong parameter is accounted for by itself: by its gradient
+whose writes are put off (`delayed_writes.py`): if that makes it right in every failing example, it reads weights that
+it has already moved, and they are named. Then every wrong parameter is accounted for by itself: by its gradient
 and a factor, and, where the loss is recognized as that of a network, by a backward pass with one flaw.
 """
 

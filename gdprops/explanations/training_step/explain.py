@@ -8,9 +8,10 @@ The one with the fewest fitted constants is told, ties as ties; what is seen and
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.support.watched_step import Watched, watch
+from gdprops.explanations.explanation import Explanation
 from gdprops.explanations.training_step.borrowed_gradients import borrowed
 from gdprops.explanations.training_step.clipping import clippings
 from gdprops.explanations.training_step.experiments import NOT_DETERMINISTIC, evidence, repeats
@@ -31,18 +32,7 @@ if TYPE_CHECKING:
     from gdprops.explanations.training_step.hypothesis import Failure, Hypothesis
     from gdprops.model.training_run import TrainedSubject
 
-__all__ = ["MOST_EXAMPLES", "Explanation", "explain", "explained", "first_wrong"]
-
-
-class Explanation(NamedTuple):
-    """What is told, the clause that it is a violation of, and how many constants are fitted in it.
-
-    Where no cause is proved, the clause is empty and the constants are None.
-    """
-
-    text: str
-    clause: str = ""
-    constants: int | None = None
+__all__ = ["MOST_EXAMPLES", "explain", "explained", "first_wrong"]
 
 
 def explain(subject: TrainedSubject, cases: Sequence[Any]) -> str | None:

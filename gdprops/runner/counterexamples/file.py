@@ -5,23 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gdprops.clauses import catalogue
 from gdprops.errors import UsageError
-from gdprops.model.case import OwnCase
 from gdprops.model.verdict import SPECIFICATION, About
 from gdprops.runner.counterexamples import arrays_file
-from gdprops.runner.counterexamples.encoding import decode, encode
+from gdprops.runner.counterexamples.encoding import encode
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.clause import Clause
-    from gdprops.model.subject import Subject
-    from gdprops.model.verdict import Outcome
-    from gdprops.runner.settings import Settings
 
 FORM = 1
 LARGEST = 4_000_000
@@ -75,38 +69,3 @@ def load(path: str) -> dict[str, Any]:
     if data["gdprops"] != FORM:
         raise UsageError(f"{path} was saved in form {data['gdprops']!r}; this gdprops reads form {FORM}")
     return data
-
-
-def replay(path: str, subject: Subject, settings: Settings) -> Outcome:
-    """Run exactly the saved case again on a subject.
-
-    Raises `UsageError` where the file is not ours, or is about another subject or a clause that has changed.
-    """
-    from gdprops.runner.conclude import conclude
-    from gdprops.runner.items import Item
-    from gdprops.runner.session import run_case
-
-    data = load(path)
-    if data["subject"] != subject.name:
-        raise UsageError(f"{path} is about {data['subject']}, not about {subject.name}")
-    clause = catalogue()[str(data["clause"])]
-    if data.get("revision") != clause.revision:
-        raise UsageError(
-            f"{path} is for revision {data.get('revision')} of {clause.id}, which is now {clause.revision}"
-        )
-    try:
-        item = Item(clause, About(data["about"]))
-    except ValueError as error:
-        raise UsageError(f"{path} is damaged: about={data['about']!r}") from error
-    verdict = run_case(subject, item, _case(path, data), settings)
-    return conclude(subject.name, settings, [verdict], {"seconds": verdict.seconds})
-
-
-def _case(path: str, data: dict[str, Any]) -> Any:
-    """Return the saved case, with the arrays that are beside it."""
-    case = decode(data["case"])
-    if "arrays" not in data:
-        return case
-    if not isinstance(case, OwnCase):
-        raise UsageError(f"{path} is damaged: only models of somebody's own have arrays beside them")
-    return replace(case, arrays=arrays_file.read(arrays_file.beside(Path(path)), data["arrays"]))

@@ -11,7 +11,7 @@ from gdprops.subjects.script_lines import literals
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import Plan
-    from gdprops.model.subject import Gradients, Look, Run, Stepped, Subject
+    from gdprops.model.subject import FedSubject, Gradients, Look, Run, Stepped
     from gdprops.model.traits import Measured, Traits
 
 SHOWN_RUNS = 3
@@ -21,7 +21,7 @@ SHOWN_RUNS = 3
 class Recorded:
     """A subject that writes down what is done with it."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: FedSubject) -> None:
         self._subject = subject
         self.runs: list[list[str]] = []
 
@@ -73,7 +73,7 @@ class Recorded:
 class RecordedRun:
     """A run that writes down what is done with it."""
 
-    def __init__(self, run: Run, subject: Subject, lines: list[str], count: int) -> None:
+    def __init__(self, run: Run, subject: FedSubject, lines: list[str], count: int) -> None:
         self._run, self._subject, self._lines, self._count = run, subject, lines, count
 
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:

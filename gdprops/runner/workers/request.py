@@ -34,7 +34,7 @@ class RunRequest:
 
     def resolve(self) -> Subject:
         """Return the subject. Raises `UsageError` where it cannot be found or built."""
-        from gdprops.runner.project.named_subjects import named
+        from gdprops.runner.named_subjects import named
 
         values = hyperparameters(self.parameters)
         return named(self.subject, kind=self.kind, rule=self.rule, hyperparameters=values)

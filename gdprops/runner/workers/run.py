@@ -12,12 +12,12 @@ from gdprops.model.verdict import About
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
     from gdprops.model.verdict import Outcome
-    from gdprops.report.progress import Progress
     from gdprops.runner.settings import Settings
+    from gdprops.runner.watcher import Keeper
     from gdprops.runner.workers.request import RunRequest
 
 
-def run(request: RunRequest, seen: Progress, *, workers: str | None = None) -> Outcome:
+def run(request: RunRequest, seen: Keeper, *, workers: str | None = None) -> Outcome:
     """Return the outcome of a request; ``workers`` None runs it here, a number or ``auto`` on that many processes.
 
     On Ctrl-C the outcome is of what had finished, and ``seen.interrupted`` is set.
@@ -38,7 +38,7 @@ def run(request: RunRequest, seen: Progress, *, workers: str | None = None) -> O
         return conclude(subject.name, request.settings, seen.verdicts, timing, complete=False)
 
 
-def run_selfcheck(settings: Settings, seen: Progress) -> Outcome:
+def run_selfcheck(settings: Settings, seen: Keeper) -> Outcome:
     """Return the outcome of the reference on itself: here the reference is the subject."""
     from gdprops.runner.conclude import conclude
     from gdprops.runner.items import REFERENCE
@@ -58,7 +58,7 @@ def require_workers(text: str | None) -> None:
         raise UsageError(f"-n {text}: expected a number of processes of at least 1, or auto")
 
 
-def _outcome(request: RunRequest, subject: Subject, seen: Progress, workers: str | None) -> Outcome:
+def _outcome(request: RunRequest, subject: Subject, seen: Keeper, workers: str | None) -> Outcome:
     from gdprops.runner.conclude import conclude
     from gdprops.runner.session import check_subject
 

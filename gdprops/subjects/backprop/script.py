@@ -14,19 +14,18 @@ from gdprops.subjects.user_code.importing import LOADED
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.model.case import BackpropCase
     from gdprops.subjects.backprop.forms import RateAt
-    from gdprops.subjects.backprop.run import WrittenRun
-    from gdprops.subjects.backprop.subject import Backprop
+    from gdprops.subjects.backprop.run import Functions, WrittenRun
 
 
-def written_script(subject: Backprop, case: BackpropCase) -> str:
+def written_script(functions: Functions, spec: str, run: WrittenRun) -> str:
     """Return the script: behind each call stands what was seen, and what one simultaneous step would have given."""
-    used = subject.gradients if subject.step is None else subject.step
-    params = f"params = {subject.container.literal(case.names, case.tensors)}"
-    run, name = subject.begin(case), _name_of(subject, used)
-    done = _looks(run, name) if subject.step is None else _steps(run, name, subject.functions.rate_at)
-    return "\n".join(["import numpy as np", *_import_of(subject, used), "", params, *done]) + "\n"
+    used = functions.gradients if functions.step is None else functions.step
+    params = f"params = {functions.container.literal(run.case.names, run.case.tensors)}"
+    asked = "gradients" if functions.step is None else "step"
+    name = _name_of(used, spec, asked)
+    done = _looks(run, name) if functions.step is None else _steps(run, name, functions.rate_at)
+    return "\n".join(["import numpy as np", *_import_of(used, spec, asked), "", params, *done]) + "\n"
 
 
 def _looks(run: WrittenRun, name: str) -> list[str]:
@@ -79,24 +78,20 @@ def _is_importable(function: Any) -> bool:
     return "<" not in getattr(function, "__qualname__", "<")
 
 
-def _import_of(subject: Backprop, function: Any) -> list[str]:
+def _import_of(function: Any, spec: str, asked: str) -> list[str]:
     """Return the lines that import a function from where it is defined, or from the subject that holds it."""
-    if subject.spec.endswith(".py"):
-        return script_lines.import_lines(f"{subject.spec}:{_asked(subject)}")
+    if spec.endswith(".py"):
+        return script_lines.import_lines(f"{spec}:{asked}")
     if not _is_importable(function):
-        return script_lines.import_lines(subject.spec) if subject.spec else [f"# from your own code: {_asked(subject)}"]
+        return script_lines.import_lines(spec) if spec else [f"# from your own code: {asked}"]
     module, code = str(function.__module__), getattr(function, "__code__", None)
     where = code.co_filename if code is not None and module.startswith(LOADED) else module
     return script_lines.import_lines(f"{where}:{function.__qualname__}")
 
 
-def _asked(subject: Backprop) -> str:
-    return "gradients" if subject.step is None else "step"
-
-
-def _name_of(subject: Backprop, function: Any) -> str:
-    if subject.spec.endswith(".py"):
-        return _asked(subject)
+def _name_of(function: Any, spec: str, asked: str) -> str:
+    if spec.endswith(".py"):
+        return asked
     if _is_importable(function):
         return str(function.__qualname__)
-    return f"{subject.spec.rpartition(':')[2]}.{_asked(subject)}" if subject.spec else _asked(subject)
+    return f"{spec.rpartition(':')[2]}.{asked}" if spec else asked

@@ -10,14 +10,14 @@ import numpy as np
 
 from gdprops.errors import UsageError
 from gdprops.model.backprop_layout import SAMPLES, TARGETS, Layout, Shape
+from gdprops.model.domain import Domain
 from gdprops.model.nearest_name import nearest
 from gdprops.model.traits import Measured, Traits
-from gdprops.numerics.decisions import MOST_WRITTEN_WEIGHTS
-from gdprops.subjects.backprop import trial
+from gdprops.numerics.decisions import DOUBLE, MOST_WRITTEN_WEIGHTS
+from gdprops.subjects.backprop import NAME, trial
 from gdprops.subjects.backprop.checked_form import SIZES
 from gdprops.subjects.backprop.forms import Container, RateAt, described, rate_at
 from gdprops.subjects.backprop.run import Functions, WrittenRun
-from gdprops.subjects.backprop.script import written_script
 from gdprops.subjects.backprop.shapes import guessed
 from gdprops.subjects.backprop.trial import Asked
 from gdprops.subjects.user_code.calling import Calls
@@ -42,7 +42,7 @@ class Backprop:
     calls: Calling = field(default_factory=Calls)
     declared: Mapping[str, Measured] = field(default_factory=dict)
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
-    kind: str = "backprop"
+    kind: str = NAME
     spec: str = ""
     rule: str | None = "sgd"
 
@@ -74,9 +74,10 @@ class Backprop:
         """Hand fresh parameters to the user's functions."""
         return WrittenRun(self.functions, self.calls, case)
 
-    def script(self, case: BackpropCase) -> str:
-        """Return a plain script that does with a case what gdprops did, with what was seen and expected."""
-        return written_script(self, case)
+    @property
+    def domain(self) -> Domain:
+        """What the cases must be: the central differences need double precision."""
+        return Domain(precisions=(DOUBLE,), layout=self.layout)
 
 
 def backprop(

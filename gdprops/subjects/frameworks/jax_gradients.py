@@ -19,7 +19,7 @@ from gdprops.numerics.activations import ACTIVATIONS, LEAK
 from gdprops.numerics.losses import LOSSES
 from gdprops.numerics.numpy_system import Looking
 from gdprops.subjects.frameworks.jax_padding import Encoded, Tower, encode, places_of, room_for, stacked, unpadded
-from gdprops.subjects.frameworks.optax_rule import in_double
+from gdprops.subjects.frameworks.jax_precision import in_double
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array

@@ -7,8 +7,7 @@ transformation does (it looks at shapes), it runs eagerly, as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -18,6 +17,7 @@ from gdprops.errors import Unsupported, UsageError
 from gdprops.model.arrays import Array
 from gdprops.model.traits import Measured
 from gdprops.model.wording import type_of
+from gdprops.subjects.frameworks.jax_precision import in_double
 from gdprops.subjects.update_rule.subject import UpdateRule
 from gdprops.subjects.user_code.signatures import signature_of_rule
 
@@ -38,16 +38,6 @@ def update(params, grads, state, **options):
     updates, state = transformation.update(grads, state, params)
     return optax.apply_updates(params, updates), state
 """
-
-
-@contextmanager
-def in_double() -> Iterator[None]:
-    """Let JAX compute in float64 here, and only here."""
-    import jax
-
-    switch: Any = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
-    with switch(True):
-        yield
 
 
 @final

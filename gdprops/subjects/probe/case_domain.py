@@ -46,6 +46,7 @@ def domain_of(probe: Probe, plain: str) -> Domain:
         features=_features(probe, dtypes),
         rule_options=_rule_options(probe, rate=rate),
         rule_scales=_rule_scales(probe),
+        without_objects=probe.subject.without_objects,
     )
 
 

@@ -16,7 +16,7 @@ from gdprops.numerics.decisions import PROBE_TOLERANCE, SINGLE_TOLERANCE
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.model.subject import Gradients, Subject
+    from gdprops.model.subject import FedSubject, Gradients
 
 RATE = 0.125
 SLOW_RATE = 2.0**-9
@@ -33,7 +33,7 @@ ALL = (0, 1, 2)
 class Probe:
     """What was measured so far, in order."""
 
-    subject: Subject
+    subject: FedSubject
     dtype: Any = np.float64
     found: dict[str, Measured] = field(default_factory=dict)
     rated: bool | None = None

@@ -26,18 +26,16 @@ from gdprops.subjects.probe.separability import PAIR, separability
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.model.subject import Subject
+    from gdprops.model.subject import FedSubject
 
 LOSSES = (0.0, 64.0)
 SKIPPED = 64.0
 """What gradients are divided by, so that none is large enough for a step to be skipped."""
 NO_PROCESSES = "process group has not been initialized"
 """What torch.distributed says, in its own words: the step is not wrong, it is alone."""
-FED = ("optimizer", "update-rule")
-"""The kinds of subject that gdprops feeds."""
 
 
-def measure(subject: Subject) -> tuple[Traits, Domain]:
+def measure(subject: FedSubject) -> tuple[Traits, Domain]:
     """Return a subject's traits and what its cases may contain."""
     probe = Probe(subject)
     inputs(probe)
@@ -62,18 +60,15 @@ def measure(subject: Subject) -> tuple[Traits, Domain]:
 def _other_domain(probe: Probe) -> Domain:
     """Return what cases of a subject may contain that is not fed with dense gradients."""
     groups = attempt(lambda: probe.subject.start(probe.tensors(), Plan(PAIR))) is None
+    without = probe.subject.without_objects
     if probe.value("inputs") != "closure":
-        return Domain(precisions=(DOUBLE,), groups=groups)
-    return Domain(precisions=(DOUBLE,), groups=groups, features=frozenset({"closure"}), waits=probe.waits())
+        return Domain(precisions=(DOUBLE,), groups=groups, without_objects=without)
+    closure = frozenset({"closure"})
+    return Domain(precisions=(DOUBLE,), groups=groups, features=closure, waits=probe.waits(), without_objects=without)
 
 
-def probe(subject: Subject) -> Traits:
-    """Return a subject's traits, measured or declared.
-
-    Raises `UsageError` for a subject that gdprops does not feed: it has no traits.
-    """
-    if subject.kind not in FED:
-        raise UsageError(f"{subject.name} is a {subject.kind}; traits are measured on {' and '.join(FED)} subjects")
+def probe(subject: FedSubject) -> Traits:
+    """Return a subject's traits, measured or declared."""
     return measure(subject)[0]
 
 

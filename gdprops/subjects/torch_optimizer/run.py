@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
 
 from gdprops.errors import SubjectCrash, Unsupported
-from gdprops.model.subject import CALLED_BLINDLY, Delivery, Gradients, Look, Stepped, step_with_closure
+from gdprops.model.subject import CALLED_BLINDLY, Calling, Delivery, Gradients, Look, Stepped, step_with_closure
 from gdprops.model.traits import IMPLEMENTATIONS
 from gdprops.subjects.torch_optimizer.extra_methods import methods_reading
 from gdprops.subjects.torch_optimizer.memory import digest, shared_memory
@@ -29,27 +29,38 @@ from gdprops.subjects.user_code.signatures import can_take, parameters_of
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import Plan
-    from gdprops.subjects.torch_optimizer.subject import TorchOptimizer
 
 LONGEST = 2.0**64
 """The first power of two whose square overflows in float32."""
 
 
+Start = Callable[[Sequence["Array"], "Plan"], "TorchRun"]
+
+
 @final
 class TorchRun:
-    """One optimizer over its own copies of the tensors."""
+    """One optimizer over its own copies of the tensors.
+
+    ``start`` begins another run of the same subject; ``is_class``: whether a class made the optimizer, and no function
+    that may have set up its groups.
+    """
 
     def __init__(
         self,
-        subject: TorchOptimizer,
-        parameters: list[torch.Tensor],
         optimizer: torch.optim.Optimizer,
+        parameters: list[torch.Tensor],
         plan: Plan,
+        *,
+        start: Start,
+        calls: Calling,
+        is_class: bool,
+        needs_closure: bool,
     ) -> None:
-        self._subject, self._parameters, self._optimizer, self._plan = subject, parameters, optimizer, plan
+        self._optimizer, self._parameters, self._plan = optimizer, parameters, plan
+        self._start, self._calls, self._needs_closure = start, calls, needs_closure
         self._forms = [form_of(p) for p in parameters]
         self._fed: list[torch.Tensor | None] = [None] * len(parameters)
-        self._keys = {} if isinstance(subject.factory, type) else _keys_of_groups(optimizer)
+        self._keys = {} if is_class else _keys_of_groups(optimizer)
 
     def adopt_rates(self) -> None:
         """Set each group's learning rate from the plan, through ``param_groups`` as schedulers do."""
@@ -69,17 +80,17 @@ class TorchRun:
         """Switch to training mode, where there are modes: steps belong there."""
         switch = getattr(self._optimizer, "train", None)
         if callable(switch):
-            with self._subject.calls.to("train()"):
+            with self._calls.to("train()"):
                 switch()
 
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
         """Take one step with these gradients, in a closure too where it is known to need one."""
-        if self._subject.traits["inputs"] == "closure":
+        if self._needs_closure:
             step_with_closure(self, gradients)
             return
         self._deliver(gradients, delivery)
         try:
-            with undisturbed("step()"), self._subject.calls.to("step()"), default_dtype(self._plan):
+            with undisturbed("step()"), self._calls.to("step()"), default_dtype(self._plan):
                 self._optimizer.step()
         except SubjectCrash as crash:
             if self._has_diverged():
@@ -117,7 +128,7 @@ class TorchRun:
             self._deliver(gradients, Delivery.ASSIGNED)
             return torch.tensor(loss, dtype=torch.float64)
 
-        with undisturbed("step(closure)"), self._subject.calls.to("step(closure)"):
+        with undisturbed("step(closure)"), self._calls.to("step(closure)"):
             returned = self._optimizer.step(closure)  # type: ignore[arg-type] # torch itself returns tensors from closures
         return Stepped(called, _number(returned))
 
@@ -129,7 +140,7 @@ class TorchRun:
     def call_readers(self, hyperparameter: str) -> None:
         """Call the optimizer's own public methods that need no argument and read a hyperparameter."""
         for method in methods_reading(self._optimizer, hyperparameter):
-            with self._subject.calls.to(f"{method.__name__}()"):
+            with self._calls.to(f"{method.__name__}()"):
                 method()
 
     def _deliver(self, gradients: Gradients, delivery: Delivery) -> None:
@@ -174,7 +185,7 @@ class TorchRun:
         """Switch to evaluation mode; say whether there is such a mode."""
         switch = getattr(self._optimizer, "eval", None)
         if callable(switch):
-            with self._subject.calls.to("eval()"):
+            with self._calls.to("eval()"):
                 switch()
         return callable(switch)
 
@@ -195,14 +206,14 @@ class TorchRun:
     def zero_gradients(self, *, set_to_none: bool) -> None:
         """Call ``zero_grad``; one that takes no ``set_to_none`` decides itself."""
         taken = parameters_of(self._optimizer.zero_grad) or {}
-        with self._subject.calls.to("zero_grad()"):
+        with self._calls.to("zero_grad()"):
             self._optimizer.zero_grad(**({"set_to_none": set_to_none} if "set_to_none" in taken else {}))
 
     def add_group(self, indices: Sequence[int], rate: float | None) -> None:
         """Hand over further tensors in a group of their own."""
         own = {} if rate is None else {"lr": rate}
         group = {**self._keys, **own, "params": [self._parameters[i] for i in indices]}
-        with self._subject.calls.to("add_param_group()"):
+        with self._calls.to("add_param_group()"):
             self._optimizer.add_param_group(group)
 
     def place(self, weights: Sequence[Array]) -> None:
@@ -229,13 +240,13 @@ class TorchRun:
 
     def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> TorchRun:
         """Return a fresh run on copies of the weights that has loaded this one's state_dict."""
-        with self._subject.calls.to("state_dict()"):
+        with self._calls.to("state_dict()"):
             state = of_its_own(self._optimizer.state_dict())
         if through_file:
-            with self._subject.calls.to("torch.load(weights_only=True) of the saved state_dict()"):
+            with self._calls.to("torch.load(weights_only=True) of the saved state_dict()"):
                 state = through_a_file(state)
-        fresh = self._subject.start(self.weights(), self._plan if plan is None else plan)
-        with self._subject.calls.to("load_state_dict()"), default_dtype(fresh._plan):
+        fresh = self._start(self.weights(), self._plan if plan is None else plan)
+        with self._calls.to("load_state_dict()"), default_dtype(fresh._plan):
             fresh._optimizer.load_state_dict(state)
         fresh._switch(plan)
         return fresh

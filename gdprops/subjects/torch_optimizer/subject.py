@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
+import numpy as np
 import torch
 
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
-from gdprops.model.case import CHANNELS_LAST, IMAGES, STRIDED, TRANSPOSED
+from gdprops.model.case import CHANNELS_LAST, IMAGES, STRIDED, TRANSPOSED, Plan
 from gdprops.model.subject import Calling, Delivery, Gradients
 from gdprops.model.traits import Measured, Traits, declared
-from gdprops.model.wording import plural, type_of
+from gdprops.model.wording import class_or_type, on_one_line, plural, type_of
 from gdprops.subjects import script_lines
+from gdprops.subjects.declared_rule import check_rule
+from gdprops.subjects.torch_optimizer import NAME
 from gdprops.subjects.torch_optimizer.run import TorchRun
 from gdprops.subjects.torch_optimizer.tensors import LAYOUTS, default_dtype, parameter_of
 from gdprops.subjects.user_code.calling import REFUSALS, Calls
-from gdprops.subjects.user_code.isolation import seed_random_numbers
-from gdprops.subjects.user_code.signatures import defaults_of
+from gdprops.subjects.user_code.framework_names import require_home
+from gdprops.subjects.user_code.importing import import_name, label, label_of, spec_of
+from gdprops.subjects.user_code.isolation import isolated, seed_random_numbers
+from gdprops.subjects.user_code.signatures import defaults_of, require_keywords
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.model.case import Plan
 
 OptimizerFactory = Callable[..., torch.optim.Optimizer]
 
@@ -39,12 +44,17 @@ class TorchOptimizer:
     declared: Mapping[str, Measured] = field(default_factory=dict)
     traits: Traits = field(default_factory=Traits)
     calls: Calling = field(default_factory=Calls)
-    kind: str = "optimizer"
+    kind: str = NAME
     spec: str = ""
 
     @property
     def framework(self) -> str:
         """Nothing: torch's gradients are the reference's."""
+        return ""
+
+    @property
+    def without_objects(self) -> str:
+        """Nothing: it has parameter objects, closures and autograd gradients."""
         return ""
 
     @property
@@ -61,7 +71,15 @@ class TorchOptimizer:
         """Build the optimizer over copies of the tensors."""
         parameters = [parameter_of(w, plan, frozen=i in plan.frozen) for i, w in enumerate(tensors)]
         optimizer = self._build(parameters, plan)
-        run = TorchRun(self, parameters, optimizer, plan)
+        run = TorchRun(
+            optimizer,
+            parameters,
+            plan,
+            start=self.start,
+            calls=self.calls,
+            is_class=isinstance(self.factory, type),
+            needs_closure=self.traits["inputs"] == "closure",
+        )
         run.adopt_rates()
         run.train()
         return run
@@ -191,6 +209,55 @@ def optimizer(
     Raises:
         UsageError: for an unknown name, rule, trait or hyperparameter, or a factory that fails.
     """
-    from gdprops.kinds.resolve import build_optimizer
-
     return build_optimizer(factory, rule=rule, traits=declared(traits), name=name, hyperparameters=hyperparameters)
+
+
+def build_optimizer(
+    factory: Any,
+    *,
+    rule: str | None,
+    traits: Mapping[str, Measured],
+    name: str | None,
+    hyperparameters: Mapping[str, Any],
+    source: str | None = None,
+) -> TorchOptimizer:
+    """Check a factory and its hyperparameters by building it once, and return the subject."""
+    spec = factory if isinstance(factory, str) else None
+    built = import_name(spec) if spec else factory
+    called = name or (label_of(spec, hyperparameters) if spec else label(built, hyperparameters))
+    require_home(built, "optimizer", ("torch",))
+    if not callable(built):
+        raise UsageError(f"{called} is {class_or_type(built)}; expected a class or function that returns an optimizer")
+    require_keywords(built, hyperparameters, called)
+    _require_rate(hyperparameters)
+    where = spec or source or spec_of(built)
+    subject = TorchOptimizer(built, dict(hyperparameters), called, check_rule(rule), dict(traits), spec=where)
+    _try_to_build(subject)
+    return subject
+
+
+def _try_to_build(subject: TorchOptimizer) -> None:
+    try:
+        with isolated():
+            subject.start([np.ones((2, 2)), np.ones((2, 2))], Plan(((0, 1),)))
+    except SubjectCrash as crash:
+        raise UsageError(
+            f"{subject.name} cannot be built: {type(crash.error).__name__}: {on_one_line(crash.error)}"
+        ) from crash
+
+
+def _require_rate(hyperparameters: Mapping[str, Any]) -> None:
+    rate = hyperparameters.get("lr")
+    if rate is None:
+        return
+    try:
+        number = float(rate)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"lr={rate!r}; expected a number") from error
+    if math.isnan(number) or number < 0 or math.isinf(number):
+        raise UsageError(f"lr={rate!r}; expected a finite number of at least 0")
+
+
+def is_optimizer_class(found: Any) -> bool:
+    """Say whether something is a torch optimizer's class."""
+    return isinstance(found, type) and issubclass(found, torch.optim.Optimizer)

@@ -3,3 +3,6 @@
 `declaration.py` holds what the user declares; the other files read that, and `subject.py` puts them together. Only this
 folder knows how a user's model and step are run.
 """
+
+NAME = "training-step"
+"""What ``--as`` and reports call this kind of subject."""

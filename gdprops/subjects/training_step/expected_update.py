@@ -21,7 +21,7 @@ from gdprops.subjects.training_step.tasks import ALL
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.subjects.training_step.subject import TrainingStep
+    from gdprops.subjects.training_step.declaration import Declaration
     from gdprops.subjects.training_step.tasks import Task
 
 EXPECTATION = "say what update is expected with rule=…, or lr=… for plain descent"
@@ -32,15 +32,15 @@ class Expected:
     """Our gradients and losses at any weights, and the update of the declared rule or of the user's own optimizer."""
 
     def __init__(
-        self, subject: TrainingStep, task: Task, *, returned: bool, models: tuple[nn.Module, nn.Module] | None = None
+        self, declared: Declaration, task: Task, *, returned: bool, models: tuple[nn.Module, nn.Module] | None = None
     ) -> None:
-        self._subject, self._task = subject, task
+        self._declared, self._task = declared, task
         self._model, twin = models or task.siblings(task.model())
         self._look_at = list(self._model.parameters())
-        plain = subject.rule_factory is None and (subject.lr is not None or not returned)
+        plain = declared.rule_factory is None and (declared.lr is not None or not returned)
         self._moved = list(twin.parameters())
         self._rule = None if plain else self._optimizer(twin)
-        self.is_declared = subject.rule_factory is not None
+        self.is_declared = declared.rule_factory is not None
         self.by_closure = self._rule is not None and needs_closure(self._rule)
         self._looked_at = (0, ALL, False)
         self._named: list[Tensor | None] = [None] * len(self._look_at)
@@ -52,11 +52,11 @@ class Expected:
         self.adopt()
 
     def _optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        subject = self._subject
-        if subject.rule_factory is not None:
-            return subject.rule_factory([p for p in model.parameters() if p.requires_grad])
-        with subject.calls.to(f"{subject.name}(model, loss_fn)"):
-            _, optimizer = subject.build(model, self._task.criterion())
+        declared = self._declared
+        if declared.rule_factory is not None:
+            return declared.rule_factory([p for p in model.parameters() if p.requires_grad])
+        with declared.calls.to(f"{declared.name}(model, loss_fn)"):
+            _, optimizer = declared.build(model, self._task.criterion())
         return optimizer  # type: ignore[no-any-return] # begin() has checked it
 
     def mirror(self, model: nn.Module) -> None:
@@ -107,7 +107,7 @@ class Expected:
 
     def _value_at(self, weights: Iterable[Array], t: int, *, rows: slice = ALL, moved: bool = False) -> Tensor:
         """Return J without a graph; a user's own model may need one on its way to it: forces, gradient penalties."""
-        with torch.set_grad_enabled(self._subject.own is not None):
+        with torch.set_grad_enabled(self._declared.own is not None):
             return self._loss_at(weights, t, rows=rows, moved=moved).detach()
 
     def _loss_at(self, weights: Iterable[Array], t: int, *, rows: slice = ALL, moved: bool = False) -> Tensor:
@@ -121,7 +121,7 @@ class Expected:
 
     def clipped(self, gradients: list[Array | None]) -> list[Array | None]:
         """Return the gradients clipped as the owner declares."""
-        most, each = self._subject.clip_norm, self._subject.clip_value
+        most, each = self._declared.clip_norm, self._declared.clip_value
         if each is not None:
             return [None if g is None else np.clip(g, -each, each) for g in gradients]
         if most is None:
@@ -131,7 +131,7 @@ class Expected:
 
     def unguarded(self, gradients: Sequence[Array | None]) -> list[Array | None] | None:
         """Return clipped gradients as the dialect without the guard would have them; None where nothing is clipped."""
-        most = self._subject.clip_norm
+        most = self._declared.clip_norm
         n = global_norm(gradients) if most is not None else 0.0
         if most is None or not np.isfinite(n) or n < most - 2 * CLIP_GUARD or n == 0:
             return None
@@ -155,7 +155,7 @@ class Expected:
         return [p.detach().numpy() for p in self._moved]
 
     def _descend(self, gradients: Sequence[Array | None]) -> None:
-        rate = self._subject.lr or 0.0
+        rate = self._declared.lr or 0.0
         for p, g in zip(self._moved, gradients, strict=True):
             w: Array = p.detach().numpy()
             if g is not None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from gdprops.model.arrays import Array
+    from gdprops.subjects.training_step.declaration import Declaration, Step
     from gdprops.subjects.training_step.forward_state import Met
-    from gdprops.subjects.training_step.subject import Step, TrainingStep
     from gdprops.subjects.training_step.tasks import Task
 
 NOT_INITIALIZED = (
@@ -45,19 +45,19 @@ class Training:
 
     def __init__(
         self,
-        subject: TrainingStep,
+        declared: Declaration,
         task: Task,
         model: nn.Module,
         siblings: tuple[nn.Module, nn.Module],
         step: Step,
         optimizer: torch.optim.Optimizer | None,
     ) -> None:
-        self._subject, self._task, self._step, self._optimizer = subject, task, step, optimizer
+        self._declared, self._task, self._step, self._optimizer = declared, task, step, optimizer
         self._model, self._parameters = model, dict(model.named_parameters())
         self._inputs: Any = None
         self._first = 0
         self.names, self.layers = tuple(self._parameters), layers_of(model)
-        self._expected = Expected(subject, task, returned=optimizer is not None, models=siblings)
+        self._expected = Expected(declared, task, returned=optimizer is not None, models=siblings)
         self._expected.mirror(model)
         self.told_last = "last" in (parameters_of(step) or {})  # wants to know which call is the last of a window
         self._called = list[list[dict[str, Any]]]()
@@ -143,7 +143,7 @@ class Training:
         if not any(self.trainable):
             raise Unsupported("every parameter is frozen")
         calls = self._task.calls(t)
-        self._sizes = tuple(rows_in(data) for data in calls) if self._subject.accumulate > 1 else None
+        self._sizes = tuple(rows_in(data) for data in calls) if self._declared.accumulate > 1 else None
         self._inputs, self._first = None, 0
         for number, data in enumerate(calls, start=1):
             told = {"last": number == len(calls)} if self.told_last else {}
@@ -158,9 +158,9 @@ class Training:
 
     def _require_known_updates(self) -> None:
         """Raise `Unsupported` where something else than the returned optimizer moves what it does not hold."""
-        declared = self._subject.rule_factory is not None or self._subject.lr is not None
+        known = self._declared.rule_factory is not None or self._declared.lr is not None
         for (name, p), held, before in zip(self._parameters.items(), self.held, self._at, strict=False):
-            if not (declared or held) and p.requires_grad and not np.array_equal(p.detach().numpy(), before):
+            if not (known or held) and p.requires_grad and not np.array_equal(p.detach().numpy(), before):
                 raise Unsupported(
                     f"the step moves {name}, which the optimizer that it returns does not hold: {EXPECTATION}"
                 )
@@ -182,7 +182,7 @@ class Training:
 
     def _call(self, inputs: Any, targets: Any, **told: bool) -> Any:
         try:
-            with self._subject.calls.to("step(inputs, targets)"):
+            with self._declared.calls.to("step(inputs, targets)"):
                 return self._step(inputs, targets, **told)
         except SubjectCrash as crash:
             if REENTRANT in str(crash.error):
@@ -255,12 +255,12 @@ class Training:
     @property
     def clip_norm(self) -> float | None:
         """The global norm that gradients are declared to be clipped to."""
-        return self._subject.clip_norm
+        return self._declared.clip_norm
 
     @property
     def window(self) -> int:
         """How many micro-batches a whole window is declared to have."""
-        return self._subject.accumulate
+        return self._declared.accumulate
 
     def torn(self, weights: Sequence[Array], later: Sequence[Array], t: int) -> list[Array | None]:
         """Return the gradients of a forward pass at some weights whose backward meets later ones."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,83 +17,73 @@ from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.architecture import KINDS
 from gdprops.numerics.blocks import BLOCK
 from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE, SINGLE
+from gdprops.subjects.training_step.begin import begin, task_of
+from gdprops.subjects.training_step.declaration import Habits
 from gdprops.subjects.training_step.expected_update import EXPECTATION, Expected
-from gdprops.subjects.training_step.own.trial import require_objective
-from gdprops.subjects.training_step.trial_cases import architecture_trial
+from gdprops.subjects.training_step.own.trial import own_trials, require_objective
+from gdprops.subjects.training_step.trial_cases import architecture_trial, trial_cases
 from gdprops.subjects.user_code.isolation import isolated
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
+    from gdprops.subjects.training_step.declaration import Declaration
     from gdprops.subjects.training_step.run import Training
-    from gdprops.subjects.training_step.subject import TrainingStep
 
 BACKWARD = (torch.Tensor.backward, torch.autograd.backward, torch.autograd.grad)
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """What a step was seen to do: nothing here is a fault, but clauses and cases depend on it.
-
-    ``splits``: looks at a batch in parts; ``in_backward``: moves weights before backward returns; ``precision``: the
-    significant bits that it keeps, 24 where it raises on float64 or rounds to float32 on its way; ``told_last``: wants
-    to be told which call is a window's last; ``freezes``: some parameters are not trained;
-    ``kinds``: the architectures that it can train without an exception.
-    """
-
-    splits: bool = False
-    in_backward: bool = False
-    precision: int = DOUBLE
-    told_last: bool = False
-    freezes: bool = False
-    kinds: tuple[str, ...] = ()
-
-
-def tried(subject: TrainingStep) -> Habits:
+def tried(declared: Declaration) -> Habits:
     """Return a step's habits. Raises `UsageError` in one line for one that cannot be used."""
     with isolated():
         crashes = list[SubjectCrash]()
         for precision in (DOUBLE, SINGLE):
-            for case in subject.trials(precision):
+            for case in trials_of(declared, precision):
                 try:
-                    habits = _habits(subject, case, precision)
-                    return replace(habits, kinds=_kinds(subject, habits.precision))
+                    habits = _habits(declared, case, precision)
+                    return replace(habits, kinds=_kinds(declared, habits.precision))
                 except SubjectCrash as crash:
                     crashes.append(crash)
                 except Unsupported as refusal:
-                    raise UsageError(f"{subject.name} cannot be used: {refusal}") from refusal
+                    raise UsageError(f"{declared.name} cannot be used: {refusal}") from refusal
         first = crashes[0]
-    raise UsageError(f"{subject.name} cannot be used: {first}, on every batch that was tried") from first
+    raise UsageError(f"{declared.name} cannot be used: {first}, on every batch that was tried") from first
 
 
-def _habits(subject: TrainingStep, case: Any, precision: int) -> Habits:
-    run = subject.begin(case)
-    _require_expectation(subject, run)
-    if subject.own is not None:
-        require_objective(subject.own, subject.task(case))
+def trials_of(declared: Declaration, precision: int) -> list[Any]:
+    """Return the cases on which a step is tried when it is made."""
+    if declared.own is not None:
+        return own_trials(declared.own, precision, declared.accumulate, declared.calls)
+    return list(trial_cases(precision, declared.accumulate))
+
+
+def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
+    run = begin(declared, case)
+    _require_expectation(declared, run)
+    if declared.own is not None:
+        require_objective(declared.own, task_of(declared, case))
     weights = run.weights()
     gradients = run.gradients(weights, 0)
     watch = _BackwardWatch(run)
     with watch, _DtypeWatch() as dtypes:
         returned = run.step(0)
-    _require_call(subject, returned, moved=not all(map(np.array_equal, weights, run.now())))
-    _require_agreement(subject, case, run, weights, gradients)
+    _require_call(declared, returned, moved=not all(map(np.array_equal, weights, run.now())))
+    _require_agreement(declared, case, run, weights, gradients)
     rows, looks = run.rows(0), run.noticed().looks
-    splits = subject.accumulate == 1 and any(0 < look < rows for look in looks)
+    splits = declared.accumulate == 1 and any(0 < look < rows for look in looks)
     kept = SINGLE if dtypes.lowered else precision
     return Habits(splits, watch.moved, kept, run.told_last, not all(run.trainable))
 
 
-def _kinds(subject: TrainingStep, precision: int) -> tuple[str, ...]:
+def _kinds(declared: Declaration, precision: int) -> tuple[str, ...]:
     """Return the architectures that the step trains: one that flattens its inputs is not made for convolutions."""
-    if subject.own is not None:
+    if declared.own is not None:
         return ()
-    return tuple(kind for kind in KINDS if _trains(subject, architecture_trial(kind, precision, subject.accumulate)))
+    return tuple(kind for kind in KINDS if _trains(declared, architecture_trial(kind, precision, declared.accumulate)))
 
 
-def _trains(subject: TrainingStep, case: Any) -> bool:
+def _trains(declared: Declaration, case: Any) -> bool:
     try:
-        subject.begin(case).step(0)
+        begin(declared, case).step(0)
     except (SubjectCrash, Unsupported):
         return False
     return True
@@ -143,59 +133,59 @@ def _is_lower(found: Any) -> bool:
     return isinstance(found, Tensor) and found.is_floating_point() and found.dtype != torch.float64
 
 
-def _require_call(subject: TrainingStep, returned: Any, *, moved: bool) -> None:
+def _require_call(declared: Declaration, returned: Any, *, moved: bool) -> None:
     """Require that a call runs the step: one that yields or awaits only makes an object that would."""
     waits = inspect.iscoroutine(returned)
     if not moved and (waits or inspect.isgenerator(returned)):
         returned.close()
         what = "is a coroutine" if waits else "yields"
         raise UsageError(
-            f"{subject.name}: its step {what}, so that calling it runs nothing; expected a function that trains when "
+            f"{declared.name}: its step {what}, so that calling it runs nothing; expected a function that trains when "
             "it is called"
         )
 
 
-def _require_expectation(subject: TrainingStep, run: Training) -> None:
-    if not run.has_optimizer and subject.rule_factory is None and subject.lr is None:
-        raise UsageError(f"{subject.name} returns no optimizer; {EXPECTATION}")
+def _require_expectation(declared: Declaration, run: Training) -> None:
+    if not run.has_optimizer and declared.rule_factory is None and declared.lr is None:
+        raise UsageError(f"{declared.name} returns no optimizer; {EXPECTATION}")
 
 
 def _require_agreement(
-    subject: TrainingStep, case: Any, run: Training, weights: Sequence[Array], gradients: Sequence[Array | None]
+    declared: Declaration, case: Any, run: Training, weights: Sequence[Array], gradients: Sequence[Array | None]
 ) -> None:
     """Two declarations of one update must be the same update, and a returned optimizer must say what it is."""
     if not run.has_optimizer or not any(g is not None and g.any() for g in gradients):
         return
-    if subject.rule_factory is None and subject.lr is None:
-        _require_update(subject, run, weights, gradients)
+    if declared.rule_factory is None and declared.lr is None:
+        _require_update(declared, run, weights, gradients)
         return
-    bare = replace(subject, rule_factory=None, lr=None)
-    own = _two_updates(Expected(bare, subject.task(case), returned=True), weights, gradients)
+    bare = replace(declared, rule_factory=None, lr=None)
+    own = _two_updates(Expected(bare, task_of(declared, case), returned=True), weights, gradients)
     if all(np.array_equal(w, o) for w, o in zip(weights, own[-1], strict=True)):
         return
-    rule = _two_updates(Expected(subject, subject.task(case), returned=True), weights, gradients)
+    rule = _two_updates(Expected(declared, task_of(declared, case), returned=True), weights, gradients)
     for number, (ours, theirs) in enumerate(zip(rule, own, strict=True), start=1):
         for name, held, w, a, b in zip(run.names, run.held, weights, ours, theirs, strict=True):
             if held and np.abs(a - b).max(initial=0.0) > PROBE_TOLERANCE * max(1.0, float(np.abs(w).max(initial=0.0))):
-                raise UsageError(_disagreement(subject, name, number, a, b))
+                raise UsageError(_disagreement(declared, name, number, a, b))
 
 
 def _require_update(
-    subject: TrainingStep, run: Training, weights: Sequence[Array], gradients: Sequence[Array | None]
+    declared: Declaration, run: Training, weights: Sequence[Array], gradients: Sequence[Array | None]
 ) -> None:
     """Require that the returned optimizer moves something where the step does."""
     rests = all(map(np.array_equal, weights, run.passing_update(weights, gradients, None, None)))
     moved = not all(map(np.array_equal, weights, run.now()))
     if rests and moved and any(run.held):
-        raise UsageError(f"{subject.name}: step() of the optimizer that it returns moves nothing; {EXPECTATION}")
+        raise UsageError(f"{declared.name}: step() of the optimizer that it returns moves nothing; {EXPECTATION}")
 
 
-def _disagreement(subject: TrainingStep, name: str, number: int, ours: Array, theirs: Array) -> str:
-    what = f"lr={subject.lr!r}" if subject.rule_factory is None else "rule="
+def _disagreement(declared: Declaration, name: str, number: int, ours: Array, theirs: Array) -> str:
+    what = f"lr={declared.lr!r}" if declared.rule_factory is None else "rule="
     at = int(np.argmax(np.abs(ours - theirs)))
     return (
-        f"{subject.name}: {what} and the optimizer that it returns disagree: after step {number} on the same gradients "
-        f"{name} is {ours.flat[at]:.6g} by the one, {theirs.flat[at]:.6g} by the other; leave "
+        f"{declared.name}: {what} and the optimizer that it returns disagree: after step {number} on the same "
+        f"gradients {name} is {ours.flat[at]:.6g} by the one, {theirs.flat[at]:.6g} by the other; leave "
         f"{what.partition('=')[0]}= out to hold the step to its own optimizer"
     )
 

@@ -13,7 +13,10 @@ from gdprops.errors import Unsupported, UsageError
 from gdprops.model.subject import Calling, Delivery, Gradients, Look, Stepped
 from gdprops.model.traits import Measured, Traits, declared
 from gdprops.subjects import script_lines
+from gdprops.subjects.declared_rule import check_rule
+from gdprops.subjects.update_rule import NAME
 from gdprops.subjects.user_code.calling import Calls
+from gdprops.subjects.user_code.framework_names import require_home
 from gdprops.subjects.user_code.importing import label, spec_of
 from gdprops.subjects.user_code.isolation import seed_random_numbers
 from gdprops.subjects.user_code.signatures import defaults_of, parameters_of, require_keywords
@@ -38,7 +41,7 @@ class UpdateRule:
     declared: Mapping[str, Measured] = field(default_factory=dict)
     traits: Traits = field(default_factory=Traits)
     calls: Calling = field(default_factory=Calls)
-    kind: str = "update-rule"
+    kind: str = NAME
     spec: str = ""
     prelude: str = ""
     numbers: str = "float64"
@@ -49,6 +52,11 @@ class UpdateRule:
         """The keyword that the rule takes its learning rate by."""
         taken = parameters_of(self.function) or {}
         return next((name for name in RATE_NAMES if name in taken), None)
+
+    @property
+    def without_objects(self) -> str:
+        """Why clauses about parameter objects, closures and autograd gradients do not apply."""
+        return "an update rule has no parameter objects, closures or autograd gradients"
 
     @property
     def own_rate(self) -> float | None:
@@ -274,9 +282,6 @@ def update_rule(
     Raises:
         UsageError: for something that is not a function, or an unknown rule or trait.
     """
-    from gdprops.kinds.resolve import check_rule
-    from gdprops.subjects.frameworks.registry import require_home
-
     require_home(rule_function, "update_rule", ())
     if not callable(rule_function):
         raise UsageError(

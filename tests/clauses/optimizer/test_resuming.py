@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from gdprops.faults.optimizers.correct_optimizers import PlainDescent
+from gdprops.model.subject import FedSubject
 from gdprops.runner.session import measured_subject
 from gdprops.runner.settings import Settings
 from gdprops.subjects.torch_optimizer.subject import optimizer
@@ -19,7 +20,7 @@ def test_what_loading_casts_is_resumed_where_it_does_not() -> None:
     evidence = examined(found, "resume", CASE)
     assert evidence.decisive
     assert not evidence.violated
-    run = found.subject.start(CASE.tensors, CASE.plan)
+    run = cast("FedSubject", found.subject).start(CASE.tensors, CASE.plan)
     assert run.cast_on_loading() == ""
     run.step(CASE.gradients[0])
     assert run.cast_on_loading() == "state[w1]['mean'] from float32 to float64"

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from gdprops.explanations.training_step.explain import Explanation, explained
+from gdprops.explanations.explanation import Explanation
+from gdprops.explanations.training_step.explain import explained
 from gdprops.faults import bank
 from gdprops.runner.pooled_examples import examples_of
 from gdprops.runner.session import measured_subject

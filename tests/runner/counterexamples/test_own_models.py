@@ -22,8 +22,9 @@ from gdprops.errors import UsageError
 from gdprops.model.verdict import Status, Verdict
 from gdprops.runner.counterexamples import arrays_file
 from gdprops.runner.counterexamples.encoding import decode
-from gdprops.runner.counterexamples.file import load, replay
+from gdprops.runner.counterexamples.file import load
 from gdprops.runner.items import Item
+from gdprops.runner.replay import replay
 from gdprops.runner.session import check_subject, run_case
 from gdprops.runner.settings import Settings
 from gdprops.subjects.training_step.subject import training_step

@@ -10,9 +10,9 @@ import pytest
 from gdprops.clauses import catalogue
 from gdprops.errors import UsageError
 from gdprops.model.verdict import Status
+from gdprops.runner.named_subjects import configured, in_terms, named
 from gdprops.runner.project.configuration import find
 from gdprops.runner.project.initialize import initialize
-from gdprops.runner.project.named_subjects import configured, in_terms, named
 from gdprops.runner.project.terms import Terms
 from gdprops.runner.settings import PROFILES
 from tests.report import verdicts

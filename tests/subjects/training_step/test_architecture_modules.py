@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from gdprops.clauses import catalogue
 from gdprops.errors import Unsupported, UsageError
+from gdprops.kinds import kind_of
 from gdprops.model.architecture import KINDS, NOT_ADDITIVE, ArchitectureCase
 from gdprops.model.case import OwnCase, Plan
 from gdprops.model.evidence import Evidence
@@ -34,9 +35,8 @@ def case_of(kind: str, rows: int = 4) -> ArchitectureCase:
 
 
 def judged(build: Any, case: Any, **declared: Any) -> Evidence:
-    face = catalogue()["step.simultaneous"].trained
-    assert face is not None
-    return face.examine(training_step(build, name="mine", **declared), case)
+    subject = training_step(build, name="mine", **declared)
+    return kind_of(subject).examiner(subject, catalogue()["step.simultaneous"])(case)
 
 
 @pytest.mark.parametrize("kind", KINDS)

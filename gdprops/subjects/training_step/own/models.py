@@ -14,8 +14,8 @@ from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.domain import OwnSource
 from gdprops.model.wording import type_of
 from gdprops.numerics.decisions import CONSTANT_SPREAD, DOUBLE, LARGE_MODEL
+from gdprops.subjects.training_step.own.model_numbers import put_in
 from gdprops.subjects.training_step.own.redraw import model_like
-from gdprops.subjects.training_step.own.saved_case import put_in
 from gdprops.subjects.training_step.structures import copied, doubled, joined, rows_in, rows_of
 from gdprops.subjects.training_step.tasks import ALL, Data
 from gdprops.subjects.user_code.signatures import can_take

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from gdprops.errors import UsageError
+from gdprops.subjects.training_step.own.model_numbers import MODEL, array_of, tensors_of
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from gdprops.model.arrays import Array
     from gdprops.model.case import OwnCase
     from gdprops.subjects.training_step.own.models import OwnTask
 
-MODEL = "model."
-"""What the keys of the parameters and buffers begin with."""
+MOST_INSIDE = 2_000
+"""More numbers of a drawn model than that are kept in a file of their own only."""
 CONTAINERS: dict[str, type] = {"tuple": tuple, "list": list}
 
 
@@ -34,7 +32,7 @@ def written_out(task: OwnTask, case: OwnCase, *, strategy: bool) -> tuple[OwnCas
     A batch that is more than tensors, numbers and text in tuples, lists and dicts stays an index.
     """
     model = task.model()
-    arrays = {f"{MODEL}{name}": array for name, t in tensors_of(model) if (array := _array(t)) is not None}
+    arrays = {f"{MODEL}{name}": array for name, t in tensors_of(model) if (array := array_of(t)) is not None}
     windows = list[tuple[Any, ...]]()
     for t, window in enumerate(case.batches):
         calls = task.calls(t)
@@ -61,7 +59,7 @@ def _held(pair: tuple[Any, Any], name: str, given: Any, arrays: dict[str, Array]
 def _keyed(value: Any, key: str, arrays: dict[str, Array]) -> dict[str, Any]:
     """Return plain data that say what a value is, with its tensors put among the arrays."""
     if isinstance(value, Tensor):
-        array = _array(value)
+        array = array_of(value)
         if array is None or key in arrays:
             raise _Foreign
         arrays[key] = array
@@ -99,29 +97,8 @@ def _restored(held: Any, left: dict[str, Array]) -> Any:
     return inside if kind == "value" else CONTAINERS[kind](_restored(one, left) for one in inside)
 
 
-def tensors_of(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Yield a model's parameters and buffers by name."""
-    yield from model.named_parameters()
-    yield from model.named_buffers()
-
-
-@torch.no_grad()
-def put_in(model: nn.Module, arrays: Mapping[str, Array]) -> None:
-    """Give a model the parameters and buffers of a saved case. Raises `UsageError` where it is of another form."""
-    own = {f"{MODEL}{name}": t for name, t in tensors_of(model) if _array(t) is not None}
-    if own.keys() != arrays.keys():
-        other = sorted(own.keys() ^ arrays.keys())[0].removeprefix(MODEL)
-        raise UsageError(f"the saved case is about another model: {other} is in one of them only")
-    for key, t in own.items():
-        if tuple(t.shape) != arrays[key].shape:
-            shapes = f"{tuple(t.shape)}, was {arrays[key].shape}"
-            raise UsageError(f"the saved case is about another model: {key.removeprefix(MODEL)} is of shape {shapes}")
-        t.copy_(torch.from_numpy(arrays[key]))
-
-
-def _array(t: Tensor) -> Array | None:
-    """Return a copy of a tensor as NumPy holds it, None where NumPy cannot."""
-    try:
-        return np.array(t.detach().numpy(), order="C")
-    except (TypeError, RuntimeError):
-        return None
+def alone(case: OwnCase, whole: OwnCase, arrays: Mapping[str, Array]) -> OwnCase:
+    """Return the case as data alone: what is called again as it is, what a strategy has drawn with few numbers."""
+    called_again = case.model is None and not case.arrays and all(isinstance(g, int) for w in case.batches for g in w)
+    few = sum(a.size for a in arrays.values()) <= MOST_INSIDE
+    return case if called_again or not arrays else replace(whole, arrays=arrays if few else {})

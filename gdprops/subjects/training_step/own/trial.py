@@ -18,7 +18,6 @@ from gdprops.subjects.user_code.isolation import RandomState, isolated
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Calling
-    from gdprops.subjects.training_step.subject import TrainingStep
     from gdprops.subjects.training_step.tasks import Task
 
 TRIALS = 3
@@ -26,7 +25,7 @@ SPREAD = bytes((37 * k + 11) % 256 for k in range(64))
 """Cards that give ever other numbers."""
 
 
-def with_sharing(own: OwnModels | None, subject: TrainingStep) -> OwnModels | None:
+def with_sharing(own: OwnModels | None, name: str, calls: Calling) -> OwnModels | None:
     """Return the declaration with the knowledge of whether its models must be copied. Raises `UsageError`."""
     if own is None or not callable(own.models):
         return own
@@ -36,11 +35,11 @@ def with_sharing(own: OwnModels | None, subject: TrainingStep) -> OwnModels | No
             first, second = (own.models() for _ in range(2))
             if isinstance(first, nn.Module) and isinstance(second, nn.Module):
                 return replace(own, shared=share_storage(first, second))
-            own.model(plain, subject.calls)
+            own.model(plain, calls)
     except UsageError:
         raise
     except Exception as error:
-        raise UsageError(f"{subject.name}: models() raised {type(error).__name__}: {error}") from error
+        raise UsageError(f"{name}: models() raised {type(error).__name__}: {error}") from error
     return own
 
 

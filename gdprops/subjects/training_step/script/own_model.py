@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.numerics.decisions import DOUBLE
 from gdprops.subjects import script_lines
+from gdprops.subjects.training_step.declaration import Declaration
 
 if TYPE_CHECKING:
     from gdprops.model.case import OwnCase
     from gdprops.model.evidence import Compared, Evidence
-    from gdprops.subjects.training_step.subject import TrainingStep
 
 PLACE = """with torch.no_grad():
     for name, t in (*model.named_parameters(), *model.named_buffers()):
@@ -20,23 +20,30 @@ PLACE = """with torch.no_grad():
             t.copy_(tensor(f"model.{name}"))"""
 
 
-def whereabouts(subject: TrainingStep) -> str:
+def whereabouts(declared: Declaration) -> str:
     """Return the subject string under which a training step is found, a bound subject's before its ``build``'s."""
-    where, _, attribute = subject.spec.rpartition(":")
-    module = sys.modules.get(subject.build.__module__)
+    where, _, attribute = declared.spec.rpartition(":")
+    module = sys.modules.get(declared.build.__module__)
     if where == "__main__":
         where = getattr(module, "__file__", None) or where
-    return f"{where}:{_bound(module, subject) or attribute}"
+    return f"{where}:{_bound(module, declared) or attribute}"
 
 
-def _bound(module: Any, subject: TrainingStep) -> str | None:
+def _bound(module: Any, declared: Declaration) -> str | None:
     """Return the name to which a module binds the subject, or one that declares the same."""
-    return next((name for name, found in _names(module) if _declares_the_same(found, subject)), None)
+    return next((name for name, found in _names(module) if _declares_the_same(found, declared)), None)
 
 
-def _declares_the_same(found: Any, subject: TrainingStep) -> bool:
+def _declares_the_same(found: Any, declared: Declaration) -> bool:
     keys = ("build", "name", "rule_factory", "lr", "clip_norm", "clip_value", "accumulate", "own")
-    return type(found) is type(subject) and all(getattr(found, key) is getattr(subject, key) for key in keys)
+    other = declaration_of(found)
+    return other is not None and all(getattr(other, key) is getattr(declared, key) for key in keys)
+
+
+def declaration_of(found: Any) -> Declaration | None:
+    """Return the declaration of something that is bound as a training step, None of anything else."""
+    stated = getattr(found, "declaration", None)
+    return stated if isinstance(stated, Declaration) else None
 
 
 def _names(module: Any) -> list[tuple[str, Any]]:
@@ -46,10 +53,10 @@ def _names(module: Any) -> list[tuple[str, Any]]:
 class _Names:
     """What the user's own things are called in the module of their ``build``."""
 
-    def __init__(self, subject: TrainingStep) -> None:
-        self._module, self._subject = sys.modules.get(subject.build.__module__), subject
-        self.where = whereabouts(subject).rpartition(":")[0]
-        self._whole = _bound(self._module, subject)
+    def __init__(self, declared: Declaration) -> None:
+        self._module = sys.modules.get(declared.build.__module__)
+        self.where = whereabouts(declared).rpartition(":")[0]
+        self._whole = _bound(self._module, declared)
         self.imported = list[str]()
 
     def of(self, value: Any, inside: str) -> str:
@@ -70,19 +77,19 @@ class _Names:
         return [f"from {self.where} import {', '.join(names)}"]
 
 
-def own_script(subject: TrainingStep, case: OwnCase, arrays: str | None, evidence: Evidence) -> str:
+def own_script(declared: Declaration, case: OwnCase, arrays: str | None, evidence: Evidence) -> str:
     """Return the script of a case whose numbers are in a file; without one there is nothing to run."""
     if arrays is None:
         return ""
-    names = _Names(subject)
-    body = [*_model(subject, case, names), *_steps(subject, case, evidence, names), *_told(evidence)]
+    names = _Names(declared)
+    body = [*_model(declared, case, names), *_steps(declared, case, evidence, names), *_told(evidence)]
     load = [f"held = np.load({arrays!r}, allow_pickle=False)", "tensor = lambda key: torch.from_numpy(held[key])"]
     return "\n".join(["import numpy as np", "import torch", *names.lines(), "", *load, *body]) + "\n"
 
 
-def _model(subject: TrainingStep, case: OwnCase, names: _Names) -> Iterator[str]:
+def _model(declared: Declaration, case: OwnCase, names: _Names) -> Iterator[str]:
     """Yield the lines that build the model, place its numbers, and build the step."""
-    own, double = subject.own, ".double()" if case.precision == DOUBLE else ""
+    own, double = declared.own, ".double()" if case.precision == DOUBLE else ""
     if own is None:
         return
     source = names.of(own.models, "own.models")
@@ -96,24 +103,24 @@ def _model(subject: TrainingStep, case: OwnCase, names: _Names) -> Iterator[str]
     yield PLACE
     key = "loss" if own.objective is None else "objective"
     yield f"{key} = {names.of(getattr(own, key), f'own.{key}')}"
-    yield f"built = {names.of(subject.build, 'build')}(model, {key})"
+    yield f"built = {names.of(declared.build, 'build')}(model, {key})"
     yield "step = built[0] if isinstance(built, tuple) else built"
 
 
-def _steps(subject: TrainingStep, case: OwnCase, evidence: Evidence, names: _Names) -> Iterator[str]:
+def _steps(declared: Declaration, case: OwnCase, evidence: Evidence, names: _Names) -> Iterator[str]:
     """Yield the calls of ``step`` up to the wrong one."""
     location = evidence.location
     last = len(case.batches) if location is None or location.step is None else location.step
     for window in case.batches[:last]:
         for number, given in enumerate(window, start=1):
-            told = f", last={number == len(window)}" if subject.habits.told_last else ""
-            yield f"step({_arguments(subject, case, given, names)}{told})"
+            told = f", last={number == len(window)}" if declared.habits.told_last else ""
+            yield f"step({_arguments(declared, case, given, names)}{told})"
 
 
-def _arguments(subject: TrainingStep, case: OwnCase, given: Any, names: _Names) -> str:
+def _arguments(declared: Declaration, case: OwnCase, given: Any, names: _Names) -> str:
     if not isinstance(given, int):
         return ", ".join(_written(part) for part in given["tuple"])
-    source = names.of(None if subject.own is None else subject.own.batches, "own.batches")
+    source = names.of(None if declared.own is None else declared.own.batches, "own.batches")
     if case.precision != DOUBLE:
         return f"*{source}({given})"
     return f"*__import__('gdprops.scripts', fromlist=['doubled']).doubled({source}({given}))"

@@ -151,7 +151,7 @@ def test_large_models_keep_their_dtype_and_are_drawn_from_a_seed() -> None:
 
 
 def test_a_violation_can_be_saved_and_replayed(tmp_path: Any) -> None:
-    from gdprops.runner.counterexamples.file import replay
+    from gdprops.runner.replay import replay
 
     subject = training_step(own_models.sweeps_pairs, name="sweeps", lr=0.1, **PAIRS)
     outcome = examined(subject, "step.simultaneous", counterexamples=str(tmp_path))

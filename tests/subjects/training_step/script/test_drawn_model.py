@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from gdprops.model.case import TrainCase
 from gdprops.model.domain import Domain
 from gdprops.model.network import Layer, Network
-from gdprops.strategies.training_loops import Loop, loops
+from gdprops.strategies.loop import Loop
+from gdprops.strategies.training_loops import loops
 from gdprops.subjects.training_step.network_modules import criterion, module_of
 from gdprops.subjects.training_step.script.drawn_model import script_model
 

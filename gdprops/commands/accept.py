@@ -1,4 +1,4 @@
-"""The commands that write into a project: ``gdprops init`` and ``gdprops accept``."""
+"""``gdprops accept``: what fails now is known, and only what is new fails from now on."""
 
 from __future__ import annotations
 
@@ -8,35 +8,12 @@ from gdprops.commands.options import (
     examples_option,
     profile_option,
     seed_option,
-    settings_from,
     settings_on,
     strict_option,
     subject_options,
     timeout_option,
     together,
 )
-
-
-@click.command()
-@click.argument("subject")
-@subject_options
-def init(subject: str, kind: str | None, rule: str | None, parameters: tuple[str, ...]) -> int:
-    """Write [tool.gdprops] for SUBJECT into pyproject.toml, and a test file. Nothing is overwritten.
-
-    \b
-    Example: gdprops init mypkg.optim:MySGD -p lr=0.1
-    """
-    from pathlib import Path
-
-    from gdprops.runner.project.initialize import initialize
-    from gdprops.runner.workers.request import RunRequest, hyperparameters
-
-    RunRequest(subject, settings_from({}), kind, rule, parameters).resolve()
-    given = hyperparameters(parameters)
-    project, test = initialize(Path.cwd(), subject, kind=kind, rule=rule, parameters=given)
-    click.echo(f"{project.name}: [tool.gdprops] written; pytest --gdprops runs it.")
-    click.echo(f"{test.relative_to(Path.cwd())}: written; pytest runs it.")
-    return 0
 
 
 @click.command()

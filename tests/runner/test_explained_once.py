@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gdprops.explanations.training_step import explained_once
-from gdprops.explanations.training_step.explain import Explanation
-from gdprops.explanations.training_step.explained_once import remembered
+from gdprops.explanations.explanation import Explanation
+from gdprops.runner import explained_once
+from gdprops.runner.explained_once import remembered
 from gdprops.strategies.distinguishing_networks import telling_cases
 from gdprops.subjects.training_step.subject import training_step
 from tests.samples import training_steps

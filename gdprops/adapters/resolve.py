@@ -1,0 +1,7 @@
+"""What scripts printed by gdprops 0.1.0 import under this address: resolve."""
+
+from __future__ import annotations
+
+from gdprops.scripts import resolve
+
+__all__ = ["resolve"]

@@ -1,0 +1,19 @@
+"""The frameworks that `gdprops demo` runs in: NumPy and torch, and TensorFlow where it is installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from gdprops.demo.in_numpy import InNumpy
+from gdprops.demo.in_torch import InTorch
+from gdprops.demo.network import Framework
+
+
+def frameworks() -> list[Framework]:
+    """Return NumPy and torch, and TensorFlow where it is installed."""
+    found: list[Framework] = [InNumpy(), InTorch()]
+    if find_spec("tensorflow") is not None:
+        from gdprops.demo.in_tensorflow import InTensorflow
+
+        found.append(InTensorflow())
+    return found

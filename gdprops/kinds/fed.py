@@ -1,0 +1,77 @@
+"""What the kinds that gdprops feeds gradients share: traits, sweeps through the subject, and the published rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gdprops.kinds.kind import Kind
+from gdprops.model.clause import Clause, View
+from gdprops.model.domain import Domain
+from gdprops.model.subject import FedSubject
+from gdprops.model.traits import rule_of
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+    from gdprops.explanations.explanation import Explanation
+    from gdprops.model.evidence import Evidence
+    from gdprops.model.traits import Traits
+
+F = TypeVar("F", bound=FedSubject)
+
+
+class FedKind(Kind[F]):
+    """A kind whose subjects are fed gradients."""
+
+    takes_traits = True
+
+    def measure(self, subject: F) -> tuple[Traits, Domain]:
+        """Return the traits that the probe measures, and what cases may contain."""
+        from gdprops.subjects.probe.measure import measure
+
+        return measure(subject)
+
+    def traits(self, subject: F) -> Traits:
+        """Return the traits of a subject, measured or declared."""
+        return self.measure(subject)[0]
+
+    def applies(self, subject: F, clause: Clause) -> bool:
+        """Say whether a run has an item for a clause: sweeps are mathematics of plain descent, declared as such.
+
+        Gradients are looked at where a subject has a framework of its own. Of the published rules, the declared one.
+        """
+        if clause.needs.rule is not None and subject.rule:
+            return clause.needs.rule == rule_of(subject.rule)
+        if clause.view is View.OPTIMIZER:
+            return True
+        swept = subject.rule == "sgd" and clause.needs.plain is True
+        return clause.view is View.SYSTEM and (swept or (bool(subject.framework) and _only_looks(clause)))
+
+    def examiner(self, subject: F, clause: Clause) -> Callable[[Any], Evidence]:
+        """Return the check of a clause on the subject, or on the system that it makes of gradients."""
+        from gdprops.subjects.subject_system import SubjectSystem
+
+        if clause.view is View.SYSTEM:
+            return lambda case: clause.examine(SubjectSystem(subject), case)
+        return lambda case: clause.examine(subject, case)
+
+    def cases(self, clause: Clause, domain: Domain) -> SearchStrategy[Any]:
+        """Return the strategy that draws the cases of a clause; what only looks is no matter of the optimizer."""
+        return clause.cases(Domain() if _only_looks(clause) else domain)
+
+    def explains(self, clause: Clause) -> bool:
+        """Say whether the clause is about a published rule: its other forms are known."""
+        return clause.needs.rule is not None
+
+    def explain(self, subject: F, failing: Sequence[Any], pool: Callable[[], Iterable[Any]]) -> Explanation | None:
+        """Return which other form of the declared rule does what was seen."""
+        from gdprops.clauses.support.published_forms import what_instead
+        from gdprops.explanations.explanation import Explanation
+
+        text = what_instead(subject, list(failing))
+        return None if text is None else Explanation(text)
+
+
+def _only_looks(clause: Clause) -> bool:
+    return clause.view is View.SYSTEM and clause.chapter == "gradient"

@@ -1,0 +1,103 @@
+"""Training steps: ``build(model, loss_fn)`` returns ``step`` or ``(step, optimizer)``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, final
+
+from gdprops.errors import UsageError
+from gdprops.kinds.kind import Asked, Kind, WrittenOut
+from gdprops.model.case import OwnCase
+from gdprops.model.traits import Traits
+from gdprops.subjects.declared_rule import check_rule
+from gdprops.subjects.training_step import NAME
+from gdprops.subjects.user_code.importing import label_of
+from gdprops.subjects.user_code.signatures import require_keywords
+
+if TYPE_CHECKING:
+    from gdprops.explanations.explanation import Explanation
+    from gdprops.model.domain import Domain
+    from gdprops.model.evidence import Evidence
+    from gdprops.subjects.training_step.subject import TrainingStep
+
+
+@final
+class TrainingStepKind(Kind["TrainingStep"]):
+    """Steps that are given a model; the expected update is computed on a model of our own."""
+
+    name = NAME
+    option = f"--as {NAME}"
+    pools_examples = True
+
+    def make(self, found: Any, asked: Asked) -> TrainingStep:
+        """Bind ``-p lr=… clip_norm=…`` as declarations; ``--rule sgd`` wants the rate of plain descent."""
+        from gdprops.subjects.training_step.subject import training_step
+
+        require_keywords(training_step, asked.given, f"--as {NAME} {asked.spec}")
+        if check_rule(asked.rule) not in (None, "sgd"):
+            raise UsageError(
+                f"--rule {asked.rule}: a training step declares its rule by the optimizer that build returns, or in "
+                "Python: gdprops.training_step(build, rule=lambda params: torch.optim.Adam(params, lr=0.1))"
+            )
+        if asked.rule is not None and "lr" not in asked.given:
+            raise UsageError("--rule sgd on a training step needs its learning rate: -p lr=0.1")
+        named = {"name": label_of(asked.spec, asked.given), **asked.given}
+        made: TrainingStep = training_step(found, **named)
+        return replace(_found_under(made, asked.spec), hyperparameters=asked.given)
+
+    def rebound(self, found: TrainingStep, asked: Asked) -> TrainingStep:
+        """Return a subject that somebody bound to a name, found under that name."""
+        return _found_under(super().rebound(found, asked), asked.spec)
+
+    def named(self, subject: TrainingStep, name: str) -> TrainingStep:
+        """Return the same subject under another name."""
+        return replace(subject, declaration=replace(subject.declaration, name=name))
+
+    def measure(self, subject: TrainingStep) -> tuple[Traits, Domain]:
+        """Return no traits, and what one trial of the step has shown."""
+        return Traits(), subject.domain
+
+    def filled(self, subject: TrainingStep, case: Any) -> Any:
+        """Return a saved case of the user's own model with its arrays in their places."""
+        return subject.filled(case, case.arrays) if isinstance(case, OwnCase) and case.arrays else case
+
+    def written_out(self, subject: TrainingStep, case: Any) -> WrittenOut | None:
+        """Return a case of the user's own model with its numbers apart."""
+        if not isinstance(case, OwnCase):
+            return None
+        from gdprops.subjects.training_step.own.saved_case import alone
+
+        whole, arrays = subject.written_out(case)
+        return WrittenOut(whole, arrays, alone(case, whole, arrays))
+
+    def script(self, subject: TrainingStep, case: Any, evidence: Evidence, arrays: str | None) -> str | None:
+        """Return a plain script that builds a case's model and trains it."""
+        from gdprops.subjects.script_lines import seen_and_expected
+        from gdprops.subjects.training_step.script.own_model import own_script
+        from gdprops.subjects.training_step.script.steps import drawn_script
+
+        if isinstance(case, OwnCase):
+            return own_script(subject.declaration, case, arrays, evidence)
+        return drawn_script(subject.declaration, case) + seen_and_expected(evidence)
+
+    def spec(self, subject: TrainingStep) -> str:
+        """Return the subject string under which a step is found: a bound subject's before its ``build``'s."""
+        from gdprops.subjects.training_step.script.own_model import whereabouts
+
+        return whereabouts(subject.declaration)
+
+    def explain(
+        self, subject: TrainingStep, failing: Sequence[Any], pool: Callable[[], Iterable[Any]]
+    ) -> Explanation | None:
+        """Return what the step does instead, in examples of the whole run."""
+        from gdprops.explanations.training_step.explain import explained
+
+        return explained(subject, pool())
+
+
+def _found_under(subject: TrainingStep, spec: str) -> TrainingStep:
+    return replace(subject, declaration=replace(subject.declaration, spec=spec))
+
+
+TRAINING_STEP = TrainingStepKind()

@@ -1,0 +1,38 @@
+"""Update rules: a pure function ``(params, grads, state) -> (params, state)`` over NumPy arrays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, final
+
+from gdprops.errors import UsageError
+from gdprops.kinds.fed import FedKind
+from gdprops.model.wording import class_or_type
+from gdprops.subjects.update_rule import NAME
+from gdprops.subjects.user_code.importing import label_of
+
+if TYPE_CHECKING:
+    from gdprops.kinds.kind import Asked
+    from gdprops.subjects.update_rule.subject import UpdateRule
+
+
+@final
+class UpdateRuleKind(FedKind["UpdateRule"]):
+    """Plain functions over arrays: no parameter objects, no groups, no closures."""
+
+    name = NAME
+    option = f"--as {NAME}"
+
+    def make(self, found: Any, asked: Asked) -> UpdateRule:
+        """Return a function as a subject."""
+        from gdprops.subjects.update_rule.subject import update_rule
+
+        if not callable(found):
+            raise UsageError(
+                f"{asked.spec} is {class_or_type(found)}; expected an update rule, a function of (params, grads, state)"
+            )
+        made = update_rule(found, rule=asked.rule, name=label_of(asked.spec, asked.given), **asked.given)
+        return replace(made, declared=asked.traits, spec=asked.spec)
+
+
+UPDATE_RULE = UpdateRuleKind()

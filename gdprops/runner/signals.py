@@ -1,0 +1,32 @@
+"""SIGTERM ends a run as Ctrl-C does: what was found so far is kept and written."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+INTERRUPTED, TERMINATED = 130, 143
+"""The exit codes after Ctrl-C and SIGTERM: 128 and the number of the signal."""
+
+
+@contextmanager
+def terminable() -> Iterator[list[int]]:
+    """Let SIGTERM interrupt what runs inside as Ctrl-C does; the list that is yielded then is not empty."""
+    received: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield received  # the program around us has its own way to end
+        return
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

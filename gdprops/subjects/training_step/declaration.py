@@ -1,0 +1,67 @@
+"""What the user declares of a training step, and what one trial has seen of its habits.
+
+Everything that runs, expects, tries or prints a training step reads these data; `subject.py` makes a subject of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, final
+
+import torch
+from torch import nn
+
+from gdprops.model.subject import Calling
+from gdprops.numerics.decisions import DOUBLE
+from gdprops.subjects.user_code.calling import Calls
+
+if TYPE_CHECKING:
+    from gdprops.subjects.training_step.own.models import OwnModels
+
+Step = Callable[..., Any]
+Build = Callable[[nn.Module, nn.Module], Any]
+Factory = Callable[..., torch.optim.Optimizer]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What a step was seen to do: nothing here is a fault, but clauses and cases depend on it.
+
+    ``splits``: looks at a batch in parts; ``in_backward``: moves weights before backward returns; ``precision``: the
+    significant bits that it keeps, 24 where it raises on float64 or rounds to float32 on its way; ``told_last``: wants
+    to be told which call is a window's last; ``freezes``: some parameters are not trained;
+    ``kinds``: the architectures that it can train without an exception.
+    """
+
+    splits: bool = False
+    in_backward: bool = False
+    precision: int = DOUBLE
+    told_last: bool = False
+    freezes: bool = False
+    kinds: tuple[str, ...] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """``build(model, loss_fn)`` returns ``step`` or ``(step, optimizer)``; the other fields say what it should do.
+
+    ``rule_factory``: ``rule=``, an optimizer that makes the expected update; ``lr``: the rate of plain descent;
+    ``clip_norm``, ``clip_value``: how gradients are clipped; ``accumulate``: how many calls make one logical step;
+    ``own``: the user's models and batches; ``calls``: who calls the user's code, within a budget of time; ``spec``: the
+    subject string under which ``build`` is found.
+    """
+
+    build: Build
+    name: str
+    rule_factory: Factory | None = None
+    lr: float | None = None
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    accumulate: int = 1
+    own: OwnModels | None = None
+    habits: Habits = field(default_factory=Habits)
+    calls: Calling = field(default_factory=Calls)
+    spec: str = ""
