@@ -144,7 +144,7 @@ def kill_matrix(*, seeds: Sequence[int], examples: int, on_row: Any) -> tuple[Fa
 MODULES: dict[str, dict[str, object]] = {
     "gdprops.clauses": {"catalogue": catalogue},
     "gdprops.kinds.resolve": {"resolve": resolve},
-    "gdprops.subjects.probe.measure": {"probe": probe},
+    "gdprops.subjects.probe.measure": {"measure": lambda subject: (probe(subject), None)},
     "gdprops.runner.items": {"items_for": items_for, "REFERENCE": "the gdprops reference"},
     "gdprops.runner.session": {
         "run_item": run_item,
@@ -152,7 +152,7 @@ MODULES: dict[str, dict[str, object]] = {
         "conclude": conclude,
         "self_check": self_check,
     },
-    "gdprops.runner.counterexamples.file": {"replay": replay},
+    "gdprops.runner.replay": {"replay": replay},
     "gdprops.runner.kill_matrix": {"kill_matrix": kill_matrix},
 }
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gdprops.runner.watcher import Watcher
     from gdprops.runner.workers.request import RunRequest
 
-ITEMS = Path(__file__).with_name("parallel_items.py")
+ITEMS = Path(__file__).with_name("worker_items.py")
 UNUSED = (
     "cacheprovider",
     "doctest",

@@ -24,7 +24,7 @@ ITEMS: Any = tuple(FakeItem(clause, About.SUBJECT) for clause in fake_clauses()[
 
 def report(item: Any, **fields: Any) -> pytest.TestReport:
     known: dict[str, Any] = {"keywords": {}, "outcome": "passed", "longrepr": None, "when": "call", **fields}
-    return pytest.TestReport(f"parallel_items.py::test_item[{item_id(item)}]", ("", 0, ""), **known)
+    return pytest.TestReport(f"worker_items.py::test_item[{item_id(item)}]", ("", 0, ""), **known)
 
 
 @pytest.fixture
