@@ -63,9 +63,9 @@ class BackpropKind(Kind["Backprop"]):
 
     def script(self, subject: Backprop, case: Any, evidence: Evidence, arrays: str | None) -> str | None:
         """Return a plain script that does with a case what gdprops did, with what was seen and expected."""
-        from gdprops.subjects.backprop.script import written_script
+        from gdprops.subjects.backprop.script import backprop_script
 
-        return written_script(subject.functions, subject.spec, subject.begin(case))
+        return backprop_script(subject.functions, subject.spec, subject.begin(case))
 
     def explain(
         self, subject: Backprop, failing: Sequence[Any], pool: Callable[[], Iterable[Any]]

@@ -151,7 +151,7 @@ class TrainedSubject(Protocol):
         """Build a fresh model and the user's step on it."""
 
 
-class Written(Training, Protocol):
+class BackpropTraining(Training, Protocol):
     """Hand-written backprop at work: what it says of its own gradients, and how sure the differences are."""
 
     def stated_gradients(self, t: int) -> list[Array | None]:
@@ -167,7 +167,7 @@ class Written(Training, Protocol):
         """Call what only looks: for each what it is, the names, and the arrays before and after."""
 
 
-class WrittenSubject(Protocol):
+class BackpropSubject(Protocol):
     """Hand-written backprop that is given parameters."""
 
     @property
@@ -178,5 +178,5 @@ class WrittenSubject(Protocol):
     def gradients(self) -> Callable[..., Any] | None:
         """The user's gradients."""
 
-    def begin(self, case: BackpropCase) -> Written:
+    def begin(self, case: BackpropCase) -> BackpropTraining:
         """Hand fresh parameters to the user's functions."""

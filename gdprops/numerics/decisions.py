@@ -185,7 +185,7 @@ BLURRED_SHARE = 1e-3
 
 # Every weight of a hand-written network costs seven evaluations of its loss: at 20 microseconds each, a step of so many
 # weights takes 70 ms.
-MOST_WRITTEN_WEIGHTS = 500
+MOST_BACKPROP_WEIGHTS = 500
 
 # Trust ratios |w| / |g| keep 6 significant bits, at most 4 of them: layer-wise rates stay dyadic, and differ where the
 # ratios do, however small they are.

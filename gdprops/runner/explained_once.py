@@ -20,7 +20,9 @@ KEPT = 8
 _TOLD: list[tuple[Any, str, Explanation | None]] = []
 
 
-def remembered(subject: Any, failing: Sequence[Any], find_out: Callable[[], Explanation | None]) -> Explanation | None:
+def explained_once(
+    subject: Any, failing: Sequence[Any], find_out: Callable[[], Explanation | None]
+) -> Explanation | None:
     """Return what was found out for the same subject and the same failing examples, else find it out.
 
     All other examples that an explanation must hold in follow from the subject.

@@ -12,7 +12,7 @@ from gdprops.model.evidence import Evidence, agreement
 from gdprops.model.verdict import About
 from gdprops.runner.items import Item, cases_of
 from gdprops.runner.search import search, size
-from gdprops.strategies.distinguishing_networks import telling_cases
+from gdprops.strategies.distinguishing_networks import distinguishing_cases
 
 if TYPE_CHECKING:
     from gdprops.model.domain import Domain
@@ -28,7 +28,7 @@ def examples_of(subject: Any, domain: Domain, shrunk: Any, own: Sequence[Any]) -
     A network of the user's own is not replaced by one of ours.
     """
     if isinstance(shrunk, TrainCase):
-        yield from telling_cases(domain.window, means=domain.means)
+        yield from distinguishing_cases(domain.window, means=domain.means)
     yield shrunk
     yield from own[:OWN]
     yield from _pooled(subject, domain)

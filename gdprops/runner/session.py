@@ -19,7 +19,7 @@ from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.runner.conclude import conclude
 from gdprops.runner.counterexamples.encoding import decode
 from gdprops.runner.example_databases import database_at
-from gdprops.runner.explained_once import remembered
+from gdprops.runner.explained_once import explained_once
 from gdprops.runner.items import REFERENCE, Item, cases_of, examiner, items_for
 from gdprops.runner.pooled_examples import examples_of
 from gdprops.runner.search import Finding, judged, search, witnesses
@@ -216,7 +216,7 @@ def _instead(subject: Subject, domain: Domain, failing: Sequence[Any]) -> Explan
     def find_out() -> Explanation | None:
         return kind.explain(subject, failing, lambda: examples_of(subject, domain, failing[0], failing[1:]))
 
-    return remembered(subject, failing, find_out) if kind.pools_examples else find_out()
+    return explained_once(subject, failing, find_out) if kind.pools_examples else find_out()
 
 
 def _database(settings: Settings, name: str, item: Item) -> KeyedDatabase | None:

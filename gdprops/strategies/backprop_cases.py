@@ -28,7 +28,7 @@ MAGNITUDE = 1.5
 """Beyond it a sigmoid of three inputs saturates: all gradients vanish."""
 
 
-def written_cases(
+def backprop_cases(
     layout: Layout | None, *, least_steps: int = 2, most_steps: int = 4, same_batch: bool = False
 ) -> st.SearchStrategy[BackpropCase]:
     """Return a strategy for cases of a hand-written network.

@@ -29,7 +29,7 @@ FORMS = (
 """The loss, the widths from the inputs to the outputs, and the rows of a batch."""
 
 
-def telling_cases(window: int = 1, *, means: bool = False) -> tuple[TrainCase, ...]:
+def distinguishing_cases(window: int = 1, *, means: bool = False) -> tuple[TrainCase, ...]:
     """Return the cases, the most telling first.
 
     ``window`` is in how many calls a step is given its batch; ``means``: every loss is a mean over rows.

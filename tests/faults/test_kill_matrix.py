@@ -36,9 +36,8 @@ def test_what_kills_the_fault_is_the_comparison_and_no_crash(fault: str, clause:
 
 def blind(clause: Clause) -> Clause:
     """Return the clause with its comparison replaced by agreement, on every kind of subject."""
-    faces = {kind: getattr(clause, kind) for kind in ("trained", "written")}
-    blinded = {kind: face and replace(face, examine=agreeing(face.examine)) for kind, face in faces.items()}
-    return replace(clause, examine=agreeing(clause.examine), **blinded)
+    blinded = {kind: replace(one, examine=agreeing(one.examine)) for kind, one in clause.implementations.items()}
+    return replace(clause, examine=agreeing(clause.examine), implementations=blinded)
 
 
 def agreeing(examine: Callable[[Any, Any], Evidence]) -> Callable[[Any, Any], Evidence]:

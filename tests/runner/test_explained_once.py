@@ -8,12 +8,12 @@ import pytest
 
 from gdprops.explanations.explanation import Explanation
 from gdprops.runner import explained_once
-from gdprops.runner.explained_once import remembered
-from gdprops.strategies.distinguishing_networks import telling_cases
+from gdprops.runner.explained_once import explained_once
+from gdprops.strategies.distinguishing_networks import distinguishing_cases
 from gdprops.subjects.training_step.subject import training_step
 from tests.samples import training_steps
 
-FIRST, SECOND, *_ = telling_cases()
+FIRST, SECOND, *_ = distinguishing_cases()
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def asked(count: list[str], text: str) -> Any:
 def test_the_same_examples_of_the_same_subject_are_explained_once() -> None:
     subject, count = training_step(training_steps.half_the_loss), list[str]()
     for text in ("one", "another"):
-        found = remembered(subject.prepared(subject.traits, subject.calls), [FIRST, SECOND], asked(count, text))
+        found = explained_once(subject.prepared(subject.traits, subject.calls), [FIRST, SECOND], asked(count, text))
         assert found == Explanation("one")
     assert count == ["one"]
 
@@ -43,7 +43,7 @@ def test_other_examples_and_other_subjects_are_explained_anew() -> None:
         training_step(training_steps.steps_twice),
         list[str](),
     )
-    remembered(subject, [FIRST], asked(count, "one"))
-    assert remembered(subject, [SECOND], asked(count, "two")) == Explanation("two")
-    assert remembered(other, [FIRST], asked(count, "three")) == Explanation("three")
+    explained_once(subject, [FIRST], asked(count, "one"))
+    assert explained_once(subject, [SECOND], asked(count, "two")) == Explanation("two")
+    assert explained_once(other, [FIRST], asked(count, "three")) == Explanation("three")
     assert count == ["one", "two", "three"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gdprops.model.case import BackpropCase
     from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
-    from gdprops.model.training_run import WrittenSubject
+    from gdprops.model.training_run import BackpropSubject
 
     Examine = Callable[[Any, Any], Evidence]
 else:
@@ -36,22 +36,22 @@ GOLDEN = (5**0.5 - 1) / 2
 
 
 def _loops(domain: Domain) -> SearchStrategy[BackpropCase]:
-    return workbench.written_cases(domain.layout)
+    return workbench.backprop_cases(domain.layout)
 
 
 def _one_batch(domain: Domain) -> SearchStrategy[BackpropCase]:
-    return workbench.written_cases(domain.layout, least_steps=3, most_steps=5, same_batch=True)
+    return workbench.backprop_cases(domain.layout, least_steps=3, most_steps=5, same_batch=True)
 
 
 def _looks(domain: Domain) -> SearchStrategy[BackpropCase]:
-    return workbench.written_cases(domain.layout, least_steps=1, most_steps=1)
+    return workbench.backprop_cases(domain.layout, least_steps=1, most_steps=1)
 
 
-def _without_step(subject: WrittenSubject) -> str | None:
+def _without_step(subject: BackpropSubject) -> str | None:
     return "no step(params, X, y, lr) is given" if subject.step is None else None
 
 
-def _without_gradients(subject: WrittenSubject) -> str | None:
+def _without_gradients(subject: BackpropSubject) -> str | None:
     return "no gradients(params, X, y) is given" if subject.gradients is None else None
 
 
@@ -61,7 +61,7 @@ def _seen_again(examine: Examine) -> Examine:
     Kinks may meet at one point, not beside it; guards of logarithms (1e-8 in log(p + 1e-8)) matter where p is small.
     """
 
-    def examined(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+    def examined(subject: BackpropSubject, case: BackpropCase) -> Evidence:
         found = examine(subject, case)
         if not found.violated:
             return found
@@ -79,7 +79,7 @@ def _gentle(case: BackpropCase) -> BackpropCase:
     return replace(case, tensors=tuple(w / workbench.decisions.GENTLE for w in case.tensors))
 
 
-def _exceeds_guards(subject: WrittenSubject, case: BackpropCase, found: Evidence) -> bool:
+def _exceeds_guards(subject: BackpropSubject, case: BackpropCase, found: Evidence) -> bool:
     """Say whether a difference at the case's own weights is larger than a guard in a logarithm could make it."""
     late = found.location is not None and (found.location.step or 1) > 1
     if found.ratio is None or late:
@@ -96,12 +96,12 @@ def _beside(case: BackpropCase) -> BackpropCase:
     return replace(case, tensors=tuple(w + p.reshape(w.shape) for w, p in zip(case.tensors, parts, strict=True)))
 
 
-def plain(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+def plain(subject: BackpropSubject, case: BackpropCase) -> Evidence:
     """Every step ends at w - lr g; staying where it is must be distinguishable."""
     return workbench.combine(training_step.agrees(step, [step.before]) for step in workbench.watch(subject, case))
 
 
-def trains(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+def trains(subject: BackpropSubject, case: BackpropCase) -> Evidence:
     """Where w - lr g lowers the loss clearly, the step lowers it too; no kink may be near."""
     steps = [step for step in workbench.watch(subject, case) if not _is_blurred(step)]
     return training_step.all_fall(steps) if steps else workbench.vacuous("a kink is near")
@@ -113,7 +113,7 @@ def _is_blurred(step: Watched) -> bool:
     return any(float(np.max(room)) > workbench.decisions.BLURRED_SHARE * reach for room in step.allowed)
 
 
-def complete(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+def complete(subject: BackpropSubject, case: BackpropCase) -> Evidence:
     """Every parameter has a gradient of its shape."""
     found = subject.begin(case).stated_gradients(0)
     return workbench.combine(_is_complete(*one) for one in zip(case.names, case.tensors, found, strict=True))
@@ -126,7 +126,7 @@ def _is_complete(name: str, w: Array, g: Array | None) -> Evidence:
     return workbench.violation(f"{name} has {has}", blame=(name,))
 
 
-def matches_loss(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+def matches_loss(subject: BackpropSubject, case: BackpropCase) -> Evidence:
     """The gradients are the derivatives of the loss; zeros must be distinguishable."""
     run = subject.begin(case)
     seen, expected, room = run.stated_gradients(0), run.gradients(case.tensors, 0), run.errors(case.tensors, 0)
@@ -135,7 +135,7 @@ def matches_loss(subject: WrittenSubject, case: BackpropCase) -> Evidence:
     return workbench.compare(got, expected, names=case.names, allowed=room, rivals=[zeros])
 
 
-def pure(subject: WrittenSubject, case: BackpropCase) -> Evidence:
+def pure(subject: BackpropSubject, case: BackpropCase) -> Evidence:
     """Both loss and gradients leave params, X and y byte for byte as they were, and a step leaves X and y so."""
     run = subject.begin(case)
     return workbench.combine(

@@ -19,7 +19,7 @@ Arrays = Sequence["Array"]
 Grads = list["Array | None"]
 
 
-def rooms(
+def noise_floors(
     run: Training, t: int, before: Arrays, after: Arrays, expected: Arrays, gradients: Grads, state: Any, settings: Any
 ) -> list[Any]:
     """Return 16 floors per parameter.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from gdprops.clauses.support.noise_floor import rooms
+from gdprops.clauses.support.noise_floor import noise_floors
 from gdprops.model.training_run import Noticed
 from gdprops.numerics import decisions
 from gdprops.numerics.blocks import blocks
@@ -255,7 +255,7 @@ def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, .
     if not skipped:
         run.adopt()
     known: Sequence[Any] | None = run.allowed(before, t)
-    allowed = rooms(run, t, before, after, expected, gradients, state, settings) if known is None else known
+    allowed = noise_floors(run, t, before, after, expected, gradients, state, settings) if known is None else known
     return Watched(
         t + 1,
         run.names,

@@ -52,7 +52,7 @@ from gdprops.numerics.law import law_on_a_ladder, lower_hessian_times_gradient
 from gdprops.numerics.network_pass import gradient_at, loss_at
 from gdprops.numerics.rational import floats, floats_of, rational, rational_point
 from gdprops.numerics.updates import ordered, rates_by_depth, sweep, trust_ratios
-from gdprops.strategies.backprop_cases import written_cases
+from gdprops.strategies.backprop_cases import backprop_cases
 from gdprops.strategies.feeds import Feed, feeds
 from gdprops.strategies.looks import (
     DEEP,

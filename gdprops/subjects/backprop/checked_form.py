@@ -13,7 +13,7 @@ from gdprops.model.backprop_layout import CLASSES, FLAT, Layout
 from gdprops.model.case import BackpropCase
 from gdprops.model.network import Batch
 from gdprops.numerics import decisions
-from gdprops.subjects.backprop.run import GRADIENTS, Functions, WrittenRun, wrong_form
+from gdprops.subjects.backprop.run import GRADIENTS, BackpropRun, Functions, wrong_form
 from gdprops.subjects.user_code.calling import Calls
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def check_step(functions: Functions) -> Checked:
     return _checked(functions, _displacements)
 
 
-def _checked(functions: Functions, compared: Callable[[WrittenRun], Compared]) -> Checked:
+def _checked(functions: Functions, compared: Callable[[BackpropRun], Compared]) -> Checked:
     """Run twice, with other rows and numbers: what is right is right both times."""
     names = frozenset(functions.layout.shapes(*SIZES))
     right = scaled = names
@@ -68,7 +68,7 @@ def _checked(functions: Functions, compared: Callable[[WrittenRun], Compared]) -
     return Checked(RAN, right, by_outputs=scaled == names)
 
 
-def _gradients(run: WrittenRun) -> Compared:
+def _gradients(run: BackpropRun) -> Compared:
     tensors, seen = run.case.tensors, run.stated_gradients(0)
     expected = run.gradients(tensors, 0)
     if any(s is None or s.shape != w.shape for s, w in zip(seen, tensors, strict=True)):
@@ -76,7 +76,7 @@ def _gradients(run: WrittenRun) -> Compared:
     return Compared(run.names, seen, expected, run.errors(tensors, 0))
 
 
-def _displacements(run: WrittenRun) -> Compared:
+def _displacements(run: BackpropRun) -> Compared:
     before = run.weights()
     run.step(0)
     wanted = run.update(before, run.gradients(before, 0), None, None)
@@ -108,9 +108,9 @@ class Compared:
         return max(self.near(outputs), self.near(1 / outputs), key=len)
 
 
-def trial_run(functions: Functions, more: int = 0) -> WrittenRun:
+def trial_run(functions: Functions, more: int = 0) -> BackpropRun:
     """Return a run of the functions on the case of their layout."""
-    return WrittenRun(functions, Calls(SECONDS), trial(functions.layout, more=more))
+    return BackpropRun(functions, Calls(SECONDS), trial(functions.layout, more=more))
 
 
 def trial(layout: Layout, *, more: int = 0) -> BackpropCase:

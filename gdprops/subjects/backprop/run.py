@@ -52,7 +52,7 @@ def as_loss(value: Any) -> float:
 
 
 @final
-class WrittenRun(Stateless):
+class BackpropRun(Stateless):
     """Parameters on which the user's functions work; every call gets fresh copies of the data."""
 
     def __init__(self, functions: Functions, calls: Calling, case: BackpropCase) -> None:

@@ -15,10 +15,10 @@ from gdprops.subjects.user_code.importing import LOADED
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.subjects.backprop.forms import RateAt
-    from gdprops.subjects.backprop.run import Functions, WrittenRun
+    from gdprops.subjects.backprop.run import BackpropRun, Functions
 
 
-def written_script(functions: Functions, spec: str, run: WrittenRun) -> str:
+def backprop_script(functions: Functions, spec: str, run: BackpropRun) -> str:
     """Return the script: behind each call stands what was seen, and what one simultaneous step would have given."""
     used = functions.gradients if functions.step is None else functions.step
     params = f"params = {functions.container.literal(run.case.names, run.case.tensors)}"
@@ -28,7 +28,7 @@ def written_script(functions: Functions, spec: str, run: WrittenRun) -> str:
     return "\n".join(["import numpy as np", *_import_of(used, spec, asked), "", params, *done]) + "\n"
 
 
-def _looks(run: WrittenRun, name: str) -> list[str]:
+def _looks(run: BackpropRun, name: str) -> list[str]:
     """Return the lines that ask for the gradients of every batch."""
     lines = list[str]()
     for t in range(len(run.case.batches)):
@@ -41,7 +41,7 @@ def _looks(run: WrittenRun, name: str) -> list[str]:
     return lines
 
 
-def _steps(run: WrittenRun, name: str, rate_at: RateAt) -> list[str]:
+def _steps(run: BackpropRun, name: str, rate_at: RateAt) -> list[str]:
     """Let the user's step train, and return the lines that do the same, up to a crash or the first wrong step."""
     lines = list[str]()
     for t in range(len(run.case.batches)):
@@ -59,12 +59,12 @@ def _steps(run: WrittenRun, name: str, rate_at: RateAt) -> list[str]:
     return lines
 
 
-def _is_wrong(run: WrittenRun, before: Sequence[Array], expected: Sequence[Array], t: int) -> bool:
+def _is_wrong(run: BackpropRun, before: Sequence[Array], expected: Sequence[Array], t: int) -> bool:
     rooms = zip(run.weights(), expected, run.allowed(before, t), strict=True)
     return not all((np.abs(seen - wanted) <= room).all() for seen, wanted, room in rooms)
 
 
-def _told(run: WrittenRun, arrays: Sequence[Array | None]) -> str:
+def _told(run: BackpropRun, arrays: Sequence[Array | None]) -> str:
     """Return arrays to nine digits: what differences are good for."""
     rounded = [None if a is None else [float(f"{v:.9g}") for v in np.ravel(a)] for a in arrays]
     return ", ".join(f"{name} {values}" for name, values in zip(run.names, rounded, strict=True))

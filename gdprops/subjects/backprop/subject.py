@@ -13,11 +13,11 @@ from gdprops.model.backprop_layout import SAMPLES, TARGETS, Layout, Shape
 from gdprops.model.domain import Domain
 from gdprops.model.nearest_name import nearest
 from gdprops.model.traits import Measured, Traits
-from gdprops.numerics.decisions import DOUBLE, MOST_WRITTEN_WEIGHTS
+from gdprops.numerics.decisions import DOUBLE, MOST_BACKPROP_WEIGHTS
 from gdprops.subjects.backprop import NAME, trial
 from gdprops.subjects.backprop.checked_form import SIZES
 from gdprops.subjects.backprop.forms import Container, RateAt, described, rate_at
-from gdprops.subjects.backprop.run import Functions, WrittenRun
+from gdprops.subjects.backprop.run import BackpropRun, Functions
 from gdprops.subjects.backprop.shapes import guessed
 from gdprops.subjects.backprop.trial import Asked
 from gdprops.subjects.user_code.calling import Calls
@@ -70,9 +70,9 @@ class Backprop:
         """Return the same subject with what was measured of it, and a budget of time."""
         return replace(self, traits=traits, calls=calls)
 
-    def begin(self, case: BackpropCase) -> WrittenRun:
+    def begin(self, case: BackpropCase) -> BackpropRun:
         """Hand fresh parameters to the user's functions."""
-        return WrittenRun(self.functions, self.calls, case)
+        return BackpropRun(self.functions, self.calls, case)
 
     @property
     def domain(self) -> Domain:
@@ -178,10 +178,10 @@ def _named(shapes: Any) -> tuple[Container, Mapping[str, Shape]]:
         raise UsageError(f"shapes={shapes!r}; expected {WANTED}")
     pairs = shapes.items() if is_dict else ((f"params[{k}]", shape) for k, shape in enumerate(shapes))
     found = {name: _shape(name, shape) for name, shape in pairs}
-    if sum(int(np.prod(shape, dtype=np.int64)) for shape in found.values()) > MOST_WRITTEN_WEIGHTS:
+    if sum(int(np.prod(shape, dtype=np.int64)) for shape in found.values()) > MOST_BACKPROP_WEIGHTS:
         raise UsageError(
             f"shapes={shapes!r}: every weight is differentiated by itself, so give a small network of at most "
-            f"{MOST_WRITTEN_WEIGHTS} weights"
+            f"{MOST_BACKPROP_WEIGHTS} weights"
         )
     return Container(tuple(found) if is_dict else None), found
 

@@ -26,7 +26,7 @@ from gdprops.subjects.backprop.checked_form import (
     largest,
     trial_run,
 )
-from gdprops.subjects.backprop.run import LOSS, Functions, WrittenRun, as_loss
+from gdprops.subjects.backprop.run import LOSS, BackpropRun, Functions, as_loss
 from gdprops.subjects.user_code.isolation import isolated
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _tried(functions: Functions) -> Tried:
     return Tried(functions, True, found, said)
 
 
-def _form(run: WrittenRun) -> str:
+def _form(run: BackpropRun) -> str:
     x, y = run.data(0)
     return f"X of shape {np.shape(x)}, y {np.shape(y)}"
 

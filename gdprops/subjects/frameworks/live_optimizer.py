@@ -60,7 +60,7 @@ class Kept:
 
 
 @final
-class LivingRule:
+class LiveRule:
     """``(params, grads, state, **hyperparameters) -> (params, state)`` by an optimizer class that owns its variables.
 
     These frameworks keep rates and numbers of their own in float32, also where the weights are wider: they are checked
@@ -71,7 +71,7 @@ class LivingRule:
         self.factory, self._begin = factory, begin
         self.__signature__ = signature_of_rule(factory)
 
-    def __deepcopy__(self, memo: Any) -> LivingRule:
+    def __deepcopy__(self, memo: Any) -> LiveRule:
         """A rule has no state of its own."""
         return self
 
@@ -92,11 +92,11 @@ class LivingRule:
         return dict(zip(kept.names, kept.live.weights(), strict=True)), kept
 
 
-def living_subject(
+def live_subject(
     factory: Any, begin: Begin, given: Mapping[str, Any], *, rule: str | None, name: str, spec: str, framework: str
 ) -> UpdateRule:
     """Return an optimizer class as a subject. Raises `UsageError` where it cannot be built."""
-    function = LivingRule(factory, begin)
+    function = LiveRule(factory, begin)
     taken = function.__signature__.parameters
     if RATE not in taken or (RATE not in given and taken[RATE].default is inspect.Parameter.empty):
         raise UsageError(f"{name} needs its learning rate: -p learning_rate=0.1")

@@ -25,15 +25,15 @@ def is_foreign(found: Any) -> bool:
 def framework_subject(found: Any, given: Mapping[str, Any], *, rule: str | None, name: str, spec: str) -> FedSubject:
     """Return what a framework's name stands for as a subject. Raises `UsageError` for what is none."""
     from gdprops.subjects.frameworks.keras_optimizer import LiveKeras, is_keras
-    from gdprops.subjects.frameworks.live_optimizer import living_subject
+    from gdprops.subjects.frameworks.live_optimizer import live_subject
     from gdprops.subjects.frameworks.tensorflow_v1 import LiveV1, is_v1
 
     subject: FedSubject
     if "keras" in sys.modules and is_keras(found):
         backend = sys.modules["keras"].backend.backend()
-        subject = living_subject(found, LiveKeras, given, rule=rule, name=name, spec=spec, framework=backend)
+        subject = live_subject(found, LiveKeras, given, rule=rule, name=name, spec=spec, framework=backend)
     elif "tensorflow" in sys.modules and is_v1(found):
-        subject = living_subject(found, LiveV1, given, rule=rule, name=name, spec=spec, framework="tensorflow")
+        subject = live_subject(found, LiveV1, given, rule=rule, name=name, spec=spec, framework="tensorflow")
     elif spec.startswith("optax") and callable(found):
         from gdprops.subjects.frameworks.optax_rule import optax_subject
 

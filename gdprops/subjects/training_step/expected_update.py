@@ -14,7 +14,7 @@ from gdprops.numerics.decisions import CLIP_GUARD
 from gdprops.numerics.norm import global_norm
 from gdprops.subjects.torch_optimizer.state import clocks_of, needs_closure, put_settings, restore, snapshot
 from gdprops.subjects.training_step.derivatives import derivatives
-from gdprops.subjects.training_step.forward_state import Met, Surroundings
+from gdprops.subjects.training_step.forward_state import ForwardState, Surroundings
 from gdprops.subjects.training_step.sparse_gradients import as_named, named_entries
 from gdprops.subjects.training_step.structures import shaken
 from gdprops.subjects.training_step.tasks import ALL
@@ -46,7 +46,7 @@ class Expected:
         self._named: list[Tensor | None] = [None] * len(self._look_at)
         self.value = 0.0
         """J where the last gradients were taken."""
-        self._met: Met | None = None
+        self._met: ForwardState | None = None
         self._surroundings = Surroundings(self._model)
         self.adopted: Any = None
         self.adopt()
@@ -64,11 +64,11 @@ class Expected:
         for p, theirs in zip(self._look_at, model.parameters(), strict=True):
             p.requires_grad_(theirs.requires_grad)
 
-    def look_from(self, met: Met) -> None:
+    def look_from(self, met: ForwardState) -> None:
         """Let every look start from what the user's own forward pass met."""
         self._met = met
 
-    def is_the_same_in(self, several: Sequence[Met], weights: Sequence[Array], t: int) -> bool:
+    def is_the_same_in(self, several: Sequence[ForwardState], weights: Sequence[Array], t: int) -> bool:
         """Say whether loss and gradients of batch t are the same bytes in all modes that were met."""
         found = set[bytes]()
         for met in several:

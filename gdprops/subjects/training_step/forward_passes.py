@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import torch
 
-from gdprops.subjects.training_step.forward_state import Met, Surroundings
+from gdprops.subjects.training_step.forward_state import ForwardState, Surroundings
 from gdprops.subjects.training_step.structures import rows_in, tensors_in
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Pass:
     """
 
     rows: int
-    met: Met
+    met: ForwardState
     rounds: bool
     used: bool = False
 
@@ -39,7 +39,7 @@ class Passes:
         model.register_forward_pre_hook(weakly(self._started), with_kwargs=True)
         model.register_forward_hook(weakly(self._ended))
 
-    def begin(self) -> Met:
+    def begin(self) -> ForwardState:
         """Forget the passes so far; return what one would meet now."""
         self._found.clear()
         return self._surroundings.now()

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-class Met(NamedTuple):
+class ForwardState(NamedTuple):
     """The state of a model at one moment; ``leaves``: the modes of the modules without parts."""
 
     random: RandomState
@@ -36,13 +36,13 @@ class Surroundings:
         self._modules = list(model.modules())
         self._leaves = [module for module in self._modules if next(module.children(), None) is None]
 
-    def now(self) -> Met:
+    def now(self) -> ForwardState:
         """Return what a forward pass would meet now."""
         buffers = tuple(b.detach().clone() for b in self._buffers)
         modes, leaves = (tuple(module.training for module in some) for some in (self._modules, self._leaves))
-        return Met(RandomState(all_of_them=False), buffers, modes, leaves)
+        return ForwardState(RandomState(all_of_them=False), buffers, modes, leaves)
 
-    def put(self, met: Met) -> None:
+    def put(self, met: ForwardState) -> None:
         """Let a forward pass of this model meet what another of the same form has met."""
         met.random.put()
         for buffer, theirs in zip(self._buffers, met.buffers, strict=False):

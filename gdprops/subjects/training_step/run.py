@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from gdprops.model.arrays import Array
     from gdprops.subjects.training_step.declaration import Declaration, Step
-    from gdprops.subjects.training_step.forward_state import Met
+    from gdprops.subjects.training_step.forward_state import ForwardState
     from gdprops.subjects.training_step.tasks import Task
 
 NOT_INITIALIZED = (
@@ -165,7 +165,7 @@ class Training:
                     f"the step moves {name}, which the optimizer that it returns does not hold: {EXPECTATION}"
                 )
 
-    def _forward_pass(self, before: Met, t: int) -> Met:
+    def _forward_pass(self, before: ForwardState, t: int) -> ForwardState:
         """Return what the differentiated forward pass met, which our looks start from.
 
         Raises `Unsupported` where there were several that would not give the same.

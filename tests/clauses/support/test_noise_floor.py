@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gdprops.clauses.support.noise_floor import rooms
+from gdprops.clauses.support.noise_floor import noise_floors
 
 STEEP = 1e5
 """Like the rate over Adam's epsilon: what two weights differ by is blown up."""
@@ -31,7 +31,7 @@ class Cancelling:
 
 
 def room(after: list[Any], t: int) -> float:
-    (found,) = rooms(Cancelling(), t, BEFORE, after, BEFORE, [np.zeros(2)], None, None)  # type: ignore[arg-type]
+    (found,) = noise_floors(Cancelling(), t, BEFORE, after, BEFORE, [np.zeros(2)], None, None)  # type: ignore[arg-type]
     return float(found)
 
 
@@ -47,5 +47,5 @@ def test_what_is_right_to_sixteen_ulps_is_held_to_them() -> None:
 
 
 def test_a_weight_that_starts_at_nothing_rounds_where_it_ends() -> None:
-    (found,) = rooms(Cancelling(), 0, [np.zeros(2)], BEFORE, BEFORE, [np.full(2, 1e-9)], None, None)  # type: ignore[arg-type]
+    (found,) = noise_floors(Cancelling(), 0, [np.zeros(2)], BEFORE, BEFORE, [np.full(2, 1e-9)], None, None)  # type: ignore[arg-type]
     assert found == 16 * np.spacing(0.2)

@@ -12,7 +12,7 @@ from gdprops.faults import bank
 from gdprops.runner.pooled_examples import examples_of
 from gdprops.runner.session import measured_subject
 from gdprops.runner.settings import Settings
-from gdprops.strategies.distinguishing_networks import telling_cases
+from gdprops.strategies.distinguishing_networks import distinguishing_cases
 from gdprops.subjects.training_step.subject import training_step
 from gdprops.subjects.user_code.isolation import isolated
 
@@ -22,7 +22,7 @@ def instead(subject: Any) -> Explanation | None:
     with isolated():
         measured = measured_subject(subject, Settings(timeout=600.0))
         given: Any = measured.subject
-        first = telling_cases(measured.domain.window, means=measured.domain.means)[0]
+        first = distinguishing_cases(measured.domain.window, means=measured.domain.means)[0]
         return explained(given, examples_of(given, measured.domain, first, []))
 
 

@@ -19,7 +19,7 @@ from gdprops.runner.items import Item, cases_of
 from gdprops.runner.pooled_examples import examples_of
 from gdprops.runner.search import search
 from gdprops.runner.settings import Settings
-from gdprops.strategies.distinguishing_networks import telling_cases
+from gdprops.strategies.distinguishing_networks import distinguishing_cases
 from gdprops.subjects.training_step.subject import training_step
 
 CLAUSE = "step.simultaneous"
@@ -120,4 +120,4 @@ def test_networks_of_ours_stand_in_for_nobodys_own() -> None:
     found = examples_of(subject, subject.domain, drawn[0], [])
     assert next(found) is drawn[0]
     ours = training_step(textbook)
-    assert next(examples_of(ours, ours.domain, telling_cases()[1], [])).batches[0].inputs.shape == (13, 3)
+    assert next(examples_of(ours, ours.domain, distinguishing_cases()[1], [])).batches[0].inputs.shape == (13, 3)

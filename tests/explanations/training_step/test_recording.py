@@ -14,7 +14,7 @@ from gdprops.explanations.training_step.frozen_reads import stepped_on_frozen_re
 from gdprops.explanations.training_step.observation import LateRead, Observation
 from gdprops.explanations.training_step.recording import record, rows_seen
 from gdprops.faults.training_steps.late_read_faults import backprops_through_moved_weights
-from gdprops.strategies.distinguishing_networks import telling_cases
+from gdprops.strategies.distinguishing_networks import distinguishing_cases
 from gdprops.subjects.training_step.subject import training_step
 from gdprops.subjects.user_code.isolation import isolated
 
@@ -25,7 +25,7 @@ ALL = tuple(range(13))
 def watched(build: Callable[..., Any], **declared: Any) -> Observation:
     subject = training_step(build, name=build.__name__, **(declared or {"lr": RATE}))
     with isolated():
-        return record(subject.begin(telling_cases()[0]), 0)
+        return record(subject.begin(distinguishing_cases()[0]), 0)
 
 
 def sgd(model: nn.Module, **options: Any) -> torch.optim.Optimizer:
@@ -118,7 +118,7 @@ def test_in_place_backprop_reads_moved_weights_while_errors_are_sent_back() -> N
 
 
 def test_it_is_right_where_those_reads_find_the_old_weights() -> None:
-    subject, case = training_step(backprops_through_moved_weights, lr=RATE), telling_cases()[0]
+    subject, case = training_step(backprops_through_moved_weights, lr=RATE), distinguishing_cases()[0]
     with isolated():
         run = subject.begin(case)
         before = run.weights()
@@ -133,7 +133,7 @@ def test_it_is_right_where_those_reads_find_the_old_weights() -> None:
 def test_watching_changes_nothing() -> None:
     subject = training_step(backprops_through_moved_weights, lr=RATE)
     with isolated():
-        run, bare = (subject.begin(telling_cases()[0]) for _ in range(2))
+        run, bare = (subject.begin(distinguishing_cases()[0]) for _ in range(2))
         record(run, 0)
         bare.step(0)
     assert [w.tobytes() for w in run.weights()] == [w.tobytes() for w in bare.weights()]
