@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gdprops.explanations.explanation import Explanation
-from gdprops.runner import explained_once
+from gdprops.runner import explained_once as module
 from gdprops.runner.explained_once import explained_once
 from gdprops.strategies.distinguishing_networks import distinguishing_cases
 from gdprops.subjects.training_step.subject import training_step
@@ -18,7 +18,7 @@ FIRST, SECOND, *_ = distinguishing_cases()
 
 @pytest.fixture(autouse=True)
 def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(explained_once, "_TOLD", [])
+    monkeypatch.setattr(module, "_TOLD", [])
 
 
 def asked(count: list[str], text: str) -> Any:
