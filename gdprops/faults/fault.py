@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A subject that is wrong in one way, and the clauses which must say so.
+    """A subject that is wrong in one way. The clauses that must refute it name it (``Clause.refuted_by``).
 
     ``summary`` is what it does wrong, in one line; ``source`` the real bug that it re-creates, empty where there is
     none; exactly one of ``subject`` and ``system`` builds it afresh.
@@ -21,7 +21,6 @@ class Fault:
 
     name: str
     summary: str
-    clauses: tuple[str, ...]
     source: str = ""
     subject: Callable[[], Subject] | None = None
     system: Callable[[], System] | None = None

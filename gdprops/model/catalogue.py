@@ -33,6 +33,10 @@ class Catalogue:
             raise UsageError(f"no clause is named {clause_id!r}{nearest(clause_id, self._by_id)}")
         return self._by_id[clause_id]
 
+    def refuting(self, fault: str) -> tuple[Clause, ...]:
+        """Return the clauses that must refute a fault of the bank: those that name it."""
+        return tuple(clause for clause in self if fault in clause.refuted_by)
+
     def select(self, patterns: str | Iterable[str] = "*") -> tuple[Clause, ...]:
         """Return the clauses whose id matches any shell-style pattern; a pattern that matches none is an error."""
         wanted = [patterns] if isinstance(patterns, str) else list(patterns)

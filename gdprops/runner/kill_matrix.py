@@ -113,7 +113,7 @@ def kill_matrix(
     with isolated():
         for fault in bank():
             accused = suspect(fault)
-            for clause in map(specification.__getitem__, fault.clauses):
+            for clause in specification.refuting(fault.name):
                 counts = tuple(killed_after(accused, clause, seed, examples) for seed in seeds)
                 rows.append(Row(fault.name, clause.id, counts))
                 on_row(rows[-1])

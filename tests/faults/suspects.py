@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 
+from gdprops.clauses import catalogue
 from gdprops.faults import Fault, Twin, bank, twins
 from gdprops.runner.kill_matrix import Suspect, suspect
 from gdprops.subjects.user_code.isolation import isolated
 
-CELLS = tuple((fault.name, clause) for fault in bank() for clause in fault.clauses)
+CELLS = tuple((fault.name, clause) for fault in bank() for clause in (c.id for c in catalogue().refuting(fault.name)))
 
 
 @cache

@@ -161,24 +161,20 @@ def takes_the_error_in_place(params: Params, X: Array, y: Array, lr: float) -> N
         params[name] -= lr * g
 
 
-STEP = ("step.simultaneous", "step.plain")
-
-
-def _step(step: Callable[..., Any], summary: str, *clauses: str, source: str = "", **how: Any) -> Fault:
+def _step(step: Callable[..., Any], summary: str, *, source: str = "", **how: Any) -> Fault:
     name, given = f"backprop-{step.__name__.replace('_', '-')}", {"loss": squares, "shapes": two_layers, **how}
-    return Fault(name, summary, clauses, source, lambda: backprop(step=step, name=name, **given))
+    return Fault(name, summary, source, lambda: backprop(step=step, name=name, **given))
 
 
-def _gradients(found: Callable[..., Any], summary: str, clause: str) -> Fault:
+def _gradients(found: Callable[..., Any], summary: str) -> Fault:
     name = f"backprop-{found.__name__.replace('_', '-')}"
-    return Fault(name, summary, (clause,), "", lambda: backprop(squares, gradients=found, shapes=two_layers, name=name))
+    return Fault(name, summary, "", lambda: backprop(squares, gradients=found, shapes=two_layers, name=name))
 
 
 FAULTS = (
     _step(
         adjusts_output_neurons_first,
         "Hidden deltas are computed with output neurons that are adjusted already.",
-        *STEP,
         source="joelgrus/data-science-from-scratch#31",
         loss=neuron_loss,
         shapes=neurons,
@@ -187,13 +183,11 @@ FAULTS = (
     _step(
         adds_before_it_transposes,
         "The output weights are changed before the errors go back through them.",
-        *STEP,
         source="CodingTrain/Toy-Neural-Network-JS#72",
     ),
     _step(
         moves_then_passes_through,
         "Each layer moves before the gradient passes through it.",
-        *STEP,
         source="VikParuchuri/zero_to_gpt#12",
         loss=stack_loss,
         shapes=lambda n_in, n_hidden, n_out: [(n_in, n_hidden), (n_hidden, n_hidden), (n_hidden, n_out)],
@@ -201,7 +195,6 @@ FAULTS = (
     _step(
         softmax_layer_moves_first,
         "The hidden layer's error goes back through softmax weights that have moved.",
-        *STEP,
         source="LxMLS/lxmls-guide#115",
         loss=softmax_loss,
         targets="one-hot",
@@ -210,7 +203,6 @@ FAULTS = (
     _step(
         corrects_columns_first,
         "The hidden delta of a sample is taken through corrected output weights.",
-        *STEP,
         source="Bot-Academy/NeuralNetworkFromScratch#3, louisjc/mnist-neural-network#1",
         loss=columns,
         shapes=lambda n_in, n_hidden, n_out: {
@@ -223,21 +215,16 @@ FAULTS = (
     _step(
         inner_weights_see_outer_ones_moved,
         "The inner weights' error is taken through outer weights that have moved.",
-        *STEP,
         source="kim-marcel/basic_neural_network#7",
         loss=outer_loss,
         shapes=lambda n_in, n_hidden, n_out: {"inner": (n_in, n_hidden), "outer": (n_hidden, n_out)},
     ),
-    _gradients(
-        forgets_the_activation, "The error goes back without the activation's derivative.", "gradient.matches-loss"
-    ),
-    _gradients(forgets_a_bias, "The last bias has no gradient.", "gradient.complete"),
-    _gradients(gradients_move_weights, "Asking for the gradients moves the weights.", "gradient.pure"),
-    _step(takes_the_error_in_place, "The step overwrites the targets that it is given.", "gradient.pure"),
-    _step(trains_only_the_last_layer, "Only the output layer moves.", "step.moves-all"),
-    _step(steps_twice, "The same gradients are applied twice.", "step.once"),
-    _step(
-        keeps_the_last_gradients, "From the second step on, the last step's gradients are used.", "step.fresh-gradient"
-    ),
-    _step(adds_the_gradient, "The gradient is added instead of subtracted.", "step.trains"),
+    _gradients(forgets_the_activation, "The error goes back without the activation's derivative."),
+    _gradients(forgets_a_bias, "The last bias has no gradient."),
+    _gradients(gradients_move_weights, "Asking for the gradients moves the weights."),
+    _step(takes_the_error_in_place, "The step overwrites the targets that it is given."),
+    _step(trains_only_the_last_layer, "Only the output layer moves."),
+    _step(steps_twice, "The same gradients are applied twice."),
+    _step(keeps_the_last_gradients, "From the second step on, the last step's gradients are used."),
+    _step(adds_the_gradient, "The gradient is added instead of subtracted."),
 )

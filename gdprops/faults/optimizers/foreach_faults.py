@@ -58,28 +58,24 @@ FAULTS = (
         "foreach-forgets-its-maximum",
         "The multi-tensor path does not keep the largest mean square.",
         ForeachForgetsItsMaximum,
-        "optimizer.implementations",
         source="pytorch/pytorch#78807",
     ),
     claims_nothing(
         "foreach-stops-at-a-missing-gradient",
         "The multi-tensor path returns at the first tensor without a gradient.",
         ForeachStopsAtAMissingGradient,
-        "optimizer.implementations",
         source="pytorch/pytorch#110454",
     ),
     claims_nothing(
         "foreach-decays-once-per-dtype",
         "The multi-tensor path decays every parameter once for each dtype.",
         ForeachDecaysOncePerDtype,
-        "optimizer.implementations",
         source="huggingface/pytorch-image-models#2750",
     ),
     claims_nothing(
         "foreach-decays-into-the-gradient",
         "The multi-tensor path alone adds the weight decay to the gradient in place.",
         ForeachDecaysIntoTheGradient,
-        "optimizer.gradient-untouched",
         source="pytorch/pytorch#92706",
     ),
 )

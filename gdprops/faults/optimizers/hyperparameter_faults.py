@@ -123,62 +123,52 @@ FAULTS = (
         "reads-its-defaults",
         "A weight decay that is given in a group is ignored.",
         ReadsItsDefaults,
-        "optimizer.group-split",
     ),
     claims_nothing(
         "reads-the-first-groups-decay",
         "Every group decays by the weight decay of the first one.",
         ReadsTheFirstGroupsDecay,
-        "optimizer.group-split",
     ),
     claims_nothing(
         "weight-decay-ignored-without-momentum",
         "Without momentum the weight decay does nothing.",
         WeightDecayIgnoredWithoutMomentum,
-        "optimizer.hyperparameters-act",
         source="ml-explore/mlx#440",
     ),
     claims_nothing(
         "rate-read-at-construction",
         "A learning rate that is set in param_groups is ignored.",
         RateReadAtConstruction,
-        "optimizer.hyperparameters-act",
     ),
     claims_nothing(
         "decay-rate-is-a-constant",
         "The decay rate of the momentum stands in the groups, and nothing reads it.",
         DecayRateIsAConstant,
-        "optimizer.hyperparameters-act",
     ),
     claims_nothing(
         "amsgrad-does-nothing",
         "A switch stands in the groups, and nothing reads it.",
         AMSGradDoesNothing,
-        "optimizer.hyperparameters-act",
     ),
     claims_nothing(
         "amsgrad-keeps-a-maximum-of-zero",
         "The maximum of the second moments is computed and not stored.",
         AMSGradKeepsAMaximumOfZero,
-        "optimizer.hyperparameters-act",
         source="pytorch/pytorch#78807",
     ),
     claims_nothing(
         "takes-any-rate",
         "A negative learning rate is taken.",
         TakesAnyRate,
-        "optimizer.rejects-invalid",
     ),
     claims_nothing(
         "climbs-while-it-warms-up",
         "The first twenty steps go uphill.",
         ClimbsWhileItWarmsUp,
-        "optimizer.descends-by-default",
     ),
     Fault(
         "declares-what-it-is-not",
         "Declares itself element-wise and divides by the norm of each tensor.",
-        ("optimizer.traits-as-declared",),
         subject=lambda: optimizer(
             NormalizesByTensor, traits={"separability": "element"}, name="declares-what-it-is-not", lr=0.5
         ),
@@ -187,6 +177,5 @@ FAULTS = (
         "sgd-switches-late",
         "From the sixtieth step on it moves half as far.",
         SwitchesLate,
-        "step.plain",
     ),
 )

@@ -107,62 +107,52 @@ FAULTS = (
     Fault(
         "sweep-looks-after-stepping",
         "A block's gradient is taken where the whole step would have led.",
-        ("sequential.first-block", "sequential.decoupled"),
         system=SweepLooksAfterStepping,
     ),
     Fault(
         "sweep-never-looks-again",
         "A sweep uses the gradient of its start for every block.",
-        ("sequential.diverges", "sequential.cost", "sequential.granularity", "sequential.gauss-seidel"),
         system=SweepNeverLooksAgain,
     ),
     Fault(
         "sweep-with-half-the-rate",
         "A sweep moves half as far as it should.",
-        ("sequential.second-order", "sequential.gauss-seidel"),
         system=SweepWithHalfTheRate,
     ),
     Fault(
         "sweep-ignores-the-order",
         "A sweep always goes front to back.",
-        ("sequential.order-matters",),
         system=SweepIgnoresTheOrder,
     ),
     Fault(
         "sweep-stops-early",
         "A sweep leaves its last block where it was.",
-        ("sequential.second-order", "sequential.decoupled"),
         system=SweepStopsEarly,
     ),
     Fault(
         "sweep-goes-twice",
         "A sweep goes there and back.",
-        ("sequential.cost", "sequential.gauss-seidel"),
         system=SweepGoesTwice,
     ),
     Fault(
         "step-looks-once-per-weight",
         "A simultaneous step evaluates the whole gradient again for every weight.",
-        ("sequential.cost",),
         system=StepLooksOncePerWeight,
     ),
     Fault(
         "step-is-a-sweep",
         "A step moves every weight before the next one's gradient is taken.",
-        ("sequential.gauss-seidel", "sequential.layerwise-rate"),
         source="VikParuchuri/zero_to_gpt#12, LxMLS/lxmls-guide#115",
         system=StepIsASweep,
     ),
     Fault(
         "layerwise-rates-swept",
         "Where every layer has a rate of its own, layer after layer looks and moves.",
-        ("sequential.layerwise-rate",),
         system=LayerwiseRatesSwept,
     ),
     Fault(
         "layerwise-rates-averaged",
         "Where every layer has a rate of its own, all layers move at the mean rate.",
-        ("sequential.layerwise-rate",),
         system=LayerwiseRatesAveraged,
     ),
 )

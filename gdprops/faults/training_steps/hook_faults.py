@@ -93,35 +93,29 @@ FAULTS = (
     faulty_step(
         hooks_fire_per_use,
         "Optimizers in hooks, on re-entrant checkpoints: a shared weight is stepped once per use.",
-        "step.in-backward",
         source="pytorch/pytorch#81296",
         lr=RATE,
     ),
     faulty_step(
         hooks_share_the_last_part,
         "Every hook captures the loop's variable, and steps what it names last.",
-        "step.in-backward",
-        "step.moves-all",
         source="pytorch/torchtitan#777",
         lr=RATE,
     ),
     faulty_step(
         steps_when_its_counter_is_full,
         "A counter that every layer advances fires the update in the middle of the backward sweep.",
-        "step.in-backward",
         source="Netflix/vectorflow#13",
     ),
     faulty_step(
         listed_twice,
         "Every parameter stands in the optimizer twice.",
-        "step.once",
         source="pytorch/pytorch#40967",
         lr=RATE,
     ),
     faulty_step(
         ticks_once_per_tensor,
         "Every tensor's clock advances by the number of tensors.",
-        "step.once",
         source="deepspeedai/DeepSpeed#8471, DiffSharp/DiffSharp#292",
     ),
 )

@@ -269,109 +269,93 @@ def deposits_the_first_twice(model: nn.Module, loss_fn: nn.Module) -> tuple[Step
     return step, optimizer
 
 
-SIMULTANEOUS = "step.simultaneous"
 FAULTS = (
     faulty_step(
         layer_by_layer,
         "Front to back, every layer moves before the next one's gradient is taken.",
-        SIMULTANEOUS,
         source="LxMLS/lxmls-guide#115",
         lr=RATE,
     ),
     faulty_step(
         layer_by_layer_slowly,
         "The same at a rate of 1e-3, where the difference is a millionth.",
-        SIMULTANEOUS,
         source="joelgrus/data-science-from-scratch#31",
         lr=SLOW,
     ),
     faulty_step(
         second_half_looks_late,
         "Nothing makes the second half of the gradients wait for the weights to be read first.",
-        SIMULTANEOUS,
         source="tensorflow/tensorflow#48855, tensorflow/java#520",
         lr=RATE,
     ),
     faulty_step(
         biases_after_weights,
         "All weights move, and then the gradients of the biases are computed.",
-        SIMULTANEOUS,
         source="louisjc/mnist-neural-network#1",
         lr=RATE,
     ),
     faulty_step(
         weight_by_weight,
         "Every single weight moves before the next one's gradient is taken.",
-        SIMULTANEOUS,
         source="kim-marcel/basic_neural_network#7",
         lr=RATE,
     ),
     faulty_step(
         backprops_through_moved_weights,
         "A layer's weights are adjusted, and then the errors of the layer before it are computed with them.",
-        SIMULTANEOUS,
         source="CodingTrain/Toy-Neural-Network-JS#72, Bot-Academy/NeuralNetworkFromScratch#3",
         lr=RATE,
     ),
     faulty_step(
         decays_before_it_looks,
         "The gradient is taken at weights that have already decayed.",
-        SIMULTANEOUS,
         source="tensorflow/addons#2683",
     ),
     faulty_step(
         decays_the_moved_weights,
         "Adam has moved the weights before they decay.",
-        SIMULTANEOUS,
         source="huggingface/transformers#14539",
         rule=adamw,
     ),
     faulty_step(
         moves_by_its_updated_neighbour,
         "A coupled rule reads its neighbour after that one has moved.",
-        SIMULTANEOUS,
         source="keras-team/keras#10769",
         rule=Neighbourly,
     ),
     faulty_step(
         counts_once_per_tensor,
         "One count of steps for all tensors, advanced for each of them.",
-        SIMULTANEOUS,
         source="flashlight/flashlight#143, NVIDIA/DeepLearningExamples#391",
         rule=adam,
     ),
     faulty_step(
         counts_one_ahead,
         "A step on zero gradients has allocated the state, and has been counted.",
-        SIMULTANEOUS,
         source="NVIDIA/Megatron-LM#5976",
         rule=adam,
     ),
     faulty_step(
         averages_in_copies,
         "The averages are updated in copies: those that are kept stay at zero.",
-        SIMULTANEOUS,
         source="raskr/rust-autograd#16",
         rule=adam,
     ),
     faulty_step(
         forgets_the_decay,
         "Without momentum the rule takes a short cut that leaves the decay out.",
-        SIMULTANEOUS,
         source="ml-explore/mlx#440",
         rule=decaying,
     ),
     faulty_step(
         decays_the_unused,
         "A missing gradient is replaced by zeros: the decay moves what takes no part.",
-        "step.moves-all",
         source="KellerJordan/Muon#54",
         rule=decaying,
     ),
     faulty_step(
         deposits_the_first_twice,
         "The first step uses the gradient twice.",
-        SIMULTANEOUS,
         source="karpathy/llm.c#548",
     ),
 )

@@ -170,66 +170,55 @@ FAULTS = (
     faulty_step(
         steps_twice,
         "A wrapper steps inside backward, and the loop steps once more.",
-        "step.once",
         source="PKU-YuanGroup/Helios#130",
     ),
     faulty_step(
         never_zeroes,
         "The gradients of all steps add up.",
-        "step.fresh-gradient",
         source="karpathy/llm.c#548",
     ),
     faulty_step(
         steps_before_backward,
         "From the second step on, the gradient is the last step's.",
-        "step.fresh-gradient",
     ),
     faulty_step(
         last_layer_first,
         "Back to front, every parameter moves before the next one's gradient is taken.",
-        "step.simultaneous",
         lr=RATE,
         source="VikParuchuri/zero_to_gpt#12, CodingTrain/Toy-Neural-Network-JS#72",
     ),
     faulty_step(
         writes_before_backward,
         "The weights decay through .data between the forward pass and its backward.",
-        "step.simultaneous",
         source="pytorch/pytorch#39141, rail-berkeley/rlkit#109",
     ),
     faulty_step(
         trains_a_copy,
         "The optimizer holds the parameters of a copy of the model.",
-        "step.moves-all",
         source="huggingface/accelerate#2665, huggingface/accelerate#3256",
     ),
     faulty_step(
         forgets_the_first_layer,
         "The first parameter is not handed to the optimizer.",
-        "step.moves-all",
         lr=RATE,
     ),
     faulty_step(
         clears_its_state,
         "The optimizer's state is thrown away after every step.",
-        "step.simultaneous",
     ),
     faulty_step(
         makes_a_new_optimizer,
         "Every step makes a new optimizer: momentum begins at nothing.",
-        "step.simultaneous",
     ),
     faulty_step(
         decays_the_frozen,
         "Every parameter decays, whether or not it is trained.",
-        "step.frozen-untouched",
         lr=RATE,
         source="ahrefs/ocannl#673",
     ),
     faulty_step(
         climbs,
         "The loss is maximized.",
-        "step.trains",
         lr=RATE,
     ),
 )

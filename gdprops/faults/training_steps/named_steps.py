@@ -9,10 +9,10 @@ from gdprops.faults.fault import Fault, Twin
 from gdprops.subjects.training_step.subject import training_step
 
 
-def faulty_step(build: Callable[..., Any], summary: str, *clauses: str, source: str = "", **declared: Any) -> Fault:
+def faulty_step(build: Callable[..., Any], summary: str, *, source: str = "", **declared: Any) -> Fault:
     """Return the fault of a training step."""
     name = build.__name__.replace("_", "-")
-    return Fault(name, summary, clauses, source, lambda: training_step(build, name=name, **declared))
+    return Fault(name, summary, source, lambda: training_step(build, name=name, **declared))
 
 
 def correct_step(build: Callable[..., Any], **declared: Any) -> Twin:

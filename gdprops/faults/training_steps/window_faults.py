@@ -157,46 +157,38 @@ FAULTS = (
     faulty_step(
         means_of_micro_batches,
         "Every micro-batch's mean counts alike, whatever its rows.",
-        "step.accumulation",
         source="huggingface/transformers#34191, unslothai/unsloth#1146",
     ),
     faulty_step(
         steps_on_the_sum,
         "The micro-batches' gradients are added and never divided.",
-        "step.accumulation",
         source="paiml/aprender#2123",
     ),
     faulty_step(
         steps_on_every_micro_batch,
         "The optimizer steps inside the loop over the micro-batches.",
-        "step.accumulation",
     ),
     faulty_step(
         divides_by_the_full_count,
         "A short last window is divided by the count of a full one.",
-        "step.accumulation",
         source="modelscope/ms-swift#10084",
         accumulate=WINDOW,
     ),
     faulty_step(
         hooks_step_on_every_micro_batch,
         "Optimizers in hooks step in the backward pass of every micro-batch.",
-        "step.accumulation",
-        "step.in-backward",
         source="jiaweizzhao/GaLore#78, VITA-Group/Q-GaLore#13",
         lr=RATE,
     ),
     faulty_step(
         clips_each_tensor,
         "Every tensor is clipped to the norm by itself.",
-        "step.clipping",
         source="huggingface/transformers#581",
         clip_norm=CLIP,
     ),
     faulty_step(
         hooks_step_before_clipping,
         "Optimizers in hooks have stepped before anything is clipped.",
-        "step.clipping",
         source="pytorch/torchtitan#990, meta-pytorch/torchtune#1934",
         clip_norm=CLIP,
         lr=RATE,
@@ -204,14 +196,12 @@ FAULTS = (
     faulty_step(
         clips_every_micro_batch,
         "The accumulated gradient is clipped after every micro-batch.",
-        "step.clipping",
         source="huggingface/transformers#1563, facebookresearch/lingua#59",
         clip_norm=CLIP,
     ),
     faulty_step(
         clips_after_the_step,
         "The optimizer has stepped before the gradients are clipped.",
-        "step.clipping",
         clip_norm=CLIP,
     ),
 )

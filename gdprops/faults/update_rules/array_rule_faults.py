@@ -95,47 +95,40 @@ def rule_adds_the_last_gradient(params: Arrays, grads: Arrays, state: Any, lr: f
     return sgd(params, both, {**last, **grads}, lr)
 
 
-def _fault(function: Rule, summary: str, *clauses: str, rule: str | None = None, source: str = "") -> Fault:
+def _fault(function: Rule, summary: str, *, rule: str | None = None, source: str = "") -> Fault:
     name = function.__name__.replace("_", "-")
-    return Fault(name, summary, clauses, source, lambda: update_rule(function, rule=rule, name=name, lr=0.5))
+    return Fault(name, summary, source, lambda: update_rule(function, rule=rule, name=name, lr=0.5))
 
 
 FAULTS = (
     _fault(
         rule_decays_moved_weights,
         "The weights decay after they have moved.",
-        "step.plain",
         rule="sgd",
         source="huggingface/transformers#14539",
     ),
     _fault(
         rule_with_one_counter,
         "One counter of steps for all tensors, advanced once per tensor.",
-        "step.apply-order",
-        "optimizer.parameter-order",
         source="DiffSharp/DiffSharp#292",
     ),
     _fault(
         rule_reads_its_updated_neighbour,
         "Every tensor is pulled towards the one before it, which has moved already.",
-        "step.simultaneous",
         source="keras-team/keras#10769",
     ),
     _fault(
         rule_forgets_the_last,
         "The last tensor never moves.",
-        "step.moves-all",
         rule="sgd",
     ),
     _fault(
         rule_remembers_in_a_global,
         "The last gradients live in the module, not in the state.",
-        "optimizer.deterministic",
     ),
     _fault(
         rule_adds_the_last_gradient,
         "The last step's gradient is added to this one's.",
-        "step.fresh-gradient",
         rule="sgd",
         source="karpathy/llm.c#548",
     ),

@@ -257,7 +257,6 @@ def _fault(rule: str, function: OneTensor, summary: str, source: str = "") -> Fa
     return Fault(
         name,
         summary,
-        (f"published.{rule}",),
         source,
         lambda: update_rule(function, rule=rule, name=name),
     )
