@@ -133,6 +133,3 @@ class BackpropCase:
     tensors: tuple[Array, ...]
     batches: tuple[Batch, ...]
     rate: float
-
-
-Case = LookCase | TrainCase | OwnCase | UpdateCase | BackpropCase

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,29 @@ import pytest
 
 from gdprops.model.arrays import Array
 from gdprops.model.network import Batch, Layer, Network, Point
-from gdprops.numerics.floor import maximum_norm_floor, perturbed
+from gdprops.numerics.decisions import FLOORS_IN_MAXIMUM_NORM, PERTURBATIONS
+from gdprops.numerics.floor import perturbed
 from gdprops.numerics.network_pass import gradient_at
 from tests.numerics.random_points import ALL, LOSSES, SMOOTH, Recipe, normals, points
 
 MODERATE = Recipe(normals(0.5), SMOOTH, ("half-sse", "mse"))
 EVERY_LOSS = Recipe(normals(0.5), ALL, LOSSES)
+Oracle = Callable[[Sequence[Array]], Sequence[Array]]
 LONG = np.finfo(np.longdouble).nmant >= 63
+
+
+def maximum_norm_floor(oracle: Oracle, inputs: Sequence[Array], *, seed: int = 0) -> float:
+    """Return what two correct computations may differ by over all outputs: the norm that clauses apply by tensor."""
+    rng = np.random.default_rng(seed)
+    expected = oracle(inputs)
+    moved = [_distance(oracle(perturbed(inputs, rng)), expected) for _ in range(PERTURBATIONS)]
+    largest = max((float(np.abs(e).max(initial=0)) for e in expected), default=0.0)
+    dtype = next((e.dtype for e in expected if e.dtype.kind == "f"), np.dtype(np.float64))
+    return FLOORS_IN_MAXIMUM_NORM * (max(moved) + float(np.spacing(dtype.type(largest))))
+
+
+def _distance(a: Sequence[Array], b: Sequence[Array]) -> float:
+    return max((float(np.abs(x - y).max(initial=0)) for x, y in zip(a, b, strict=True)), default=0.0)
 
 
 def as_arrays(point: Point) -> list[Array]:
