@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from gdprops.demo.in_numpy import InNumpy
 from gdprops.demo.in_torch import InTorch
-from gdprops.demo.network import Framework
+from gdprops.demo.question_network import Framework
 
 
 def frameworks() -> list[Framework]:

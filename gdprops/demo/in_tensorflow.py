@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-from gdprops.demo.network import batch
+from gdprops.demo.question_network import batch
 from gdprops.model.arrays import Array
 
 

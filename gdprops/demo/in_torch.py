@@ -7,7 +7,7 @@ from typing import final
 
 import torch
 
-from gdprops.demo.network import batch
+from gdprops.demo.question_network import batch
 from gdprops.model.arrays import Array
 
 

@@ -8,7 +8,7 @@ from typing import final
 
 import numpy as np
 
-from gdprops.demo.network import LAYERS, Framework, first_weights
+from gdprops.demo.question_network import LAYERS, Framework, first_weights
 from gdprops.model.arrays import Array
 from gdprops.numerics.decisions import PRINCIPLE
 

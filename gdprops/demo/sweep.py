@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gdprops.demo.network import INPUTS, batch
+from gdprops.demo.question_network import INPUTS, batch
 from gdprops.model.arrays import Array
 
 WIDE = 2857

@@ -35,7 +35,7 @@ class BackpropKind(Kind["Backprop"]):
 
     def from_name(self, asked: Asked, as_kind: Kind[Any] | None) -> Backprop:
         """Return the functions of a file as a subject."""
-        from gdprops.subjects.backprop.file import file_subject
+        from gdprops.subjects.backprop.student_file import file_subject
         from gdprops.subjects.backprop.subject import backprop
 
         require_keywords(backprop, asked.given, f"--as {NAME} {asked.spec}")

@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse options that cannot mean anything before any test runs."""
     names = ("profile", "examples", "seed", "shard", "share")
     if any(config.getoption(f"gdprops_{name}") is not None for name in names):
-        from gdprops.plugin.items import settings_of
+        from gdprops.plugin.pytest_items import settings_of
 
         settings_of(config)
     if not hasattr(config, "workerinput") and _reports(config):
@@ -94,7 +94,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Give an item that checks a clause its settings and a place for the verdict."""
     if not _checks_a_clause(item):
         return (yield)
-    from gdprops.plugin.items import inside
+    from gdprops.plugin.pytest_items import inside
 
     with inside(item):
         return (yield)

@@ -14,7 +14,7 @@ import pytest
 from gdprops.errors import UsageError
 from gdprops.model.clause import Level
 from gdprops.model.verdict import ALARMING, About, Status, Verdict, unexamined
-from gdprops.plugin.items import surroundings
+from gdprops.plugin.pytest_items import surroundings
 from gdprops.runner.named_subjects import accepting, ready
 
 if TYPE_CHECKING:

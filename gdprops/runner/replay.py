@@ -13,7 +13,7 @@ from gdprops.model.verdict import About
 from gdprops.runner.conclude import conclude
 from gdprops.runner.counterexamples import arrays_file
 from gdprops.runner.counterexamples.encoding import decode
-from gdprops.runner.counterexamples.file import load
+from gdprops.runner.counterexamples.saved_file import load
 from gdprops.runner.items import Item
 from gdprops.runner.session import run_case
 

@@ -13,7 +13,6 @@ from gdprops.cli import cli
 from gdprops.demo.frameworks import frameworks
 from gdprops.demo.in_numpy import InNumpy
 from gdprops.demo.in_torch import InTorch
-from gdprops.demo.network import LAYERS, Framework, first_weights
 from gdprops.demo.page import print_demo
 from gdprops.demo.programs import (
     all_gradients,
@@ -23,6 +22,7 @@ from gdprops.demo.programs import (
     layer_by_layer,
     ten_steps,
 )
+from gdprops.demo.question_network import LAYERS, Framework, first_weights
 from gdprops.demo.sweep import weight_by_weight, wide_weights
 from gdprops.model.arrays import Array
 from gdprops.report.consoles import to_text

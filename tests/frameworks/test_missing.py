@@ -66,7 +66,7 @@ def test_a_backend_that_is_fixed_already_is_one_line(monkeypatch: pytest.MonkeyP
 
 def test_importing_gdprops_imports_no_framework() -> None:
     code = (
-        "import gdprops, gdprops.cli, gdprops.plugin, gdprops.demo.network, gdprops.runner.session, sys;"
+        "import gdprops, gdprops.cli, gdprops.plugin, gdprops.demo.question_network, gdprops.runner.session, sys;"
         "gdprops.optimizer; gdprops.check;"
         "from gdprops.kinds.resolve import resolve; resolve('torch.optim:SGD', hyperparameters={'lr': 0.1});"
         "print(sorted({'jax', 'optax', 'keras', 'tensorflow'} & set(sys.modules)))"

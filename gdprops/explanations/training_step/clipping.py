@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdprops.explanations.training_step.explanation_wording import number
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights, on_steps
 from gdprops.explanations.training_step.sweeps import layers, tensors, weights_then_biases
-from gdprops.explanations.training_step.wording import number
 from gdprops.numerics.decisions import CLIP_GUARD, NEARLY_PARALLEL
 from gdprops.numerics.norm import global_norm
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from gdprops.explanations.training_step.explanation_wording import number, several
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights, on_steps
 from gdprops.explanations.training_step.parameter_roles import ROLES, Role
-from gdprops.explanations.training_step.wording import number, several
 
 if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Watched

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdprops.explanations.training_step.explanation_wording import rows_text, several
 from gdprops.explanations.training_step.factors import table
-from gdprops.explanations.training_step.wording import rows_text, several
 from gdprops.model.wording import plural
 from gdprops.numerics import decisions
 

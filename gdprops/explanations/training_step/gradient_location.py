@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdprops.explanations.training_step.explanation_wording import number
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights
-from gdprops.explanations.training_step.wording import number
 from gdprops.numerics import decisions
 
 if TYPE_CHECKING:

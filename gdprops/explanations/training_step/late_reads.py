@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdprops.errors import GdpropsError
+from gdprops.explanations.training_step.explanation_wording import several
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights
-from gdprops.explanations.training_step.wording import several
 from gdprops.numerics import decisions
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdprops.explanations.training_step.explanation_wording import fraction, number, rows_text
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights
-from gdprops.explanations.training_step.wording import fraction, number, rows_text
 from gdprops.numerics import decisions
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gdprops.explanations.training_step.clipping import clipped
+from gdprops.explanations.training_step.explanation_wording import rows_text
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights
 from gdprops.explanations.training_step.sweeps import Order, block_names, listed, overlaps
-from gdprops.explanations.training_step.wording import rows_text
 
 if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Grads, Watched

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gdprops.explanations.training_step.explanation_wording import several
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights, on_steps
-from gdprops.explanations.training_step.wording import several
 
 if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Watched

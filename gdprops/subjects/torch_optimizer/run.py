@@ -12,7 +12,7 @@ from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.subject import CALLED_BLINDLY, Calling, Delivery, Gradients, Look, Stepped, step_with_closure
 from gdprops.model.traits import IMPLEMENTATIONS
 from gdprops.subjects.torch_optimizer.extra_methods import methods_reading
-from gdprops.subjects.torch_optimizer.memory import digest, shared_memory
+from gdprops.subjects.torch_optimizer.memory_layout import digest, shared_memory
 from gdprops.subjects.torch_optimizer.process_settings import undisturbed
 from gdprops.subjects.torch_optimizer.random_draws import PrivateDraws
 from gdprops.subjects.torch_optimizer.state import cast_between, held_by, of_its_own, state_of, through_a_file

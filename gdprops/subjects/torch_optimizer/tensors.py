@@ -11,7 +11,7 @@ import torch
 
 from gdprops.model.case import CHANNELS_LAST, STRIDED, TRANSPOSED
 from gdprops.model.subject import Delivery
-from gdprops.subjects.torch_optimizer.memory import laid_out
+from gdprops.subjects.torch_optimizer.memory_layout import laid_out
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array

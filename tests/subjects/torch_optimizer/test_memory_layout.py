@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gdprops.model.case import CHANNELS_LAST, STRIDED, TRANSPOSED
-from gdprops.subjects.torch_optimizer.memory import digest, laid_out, shared_memory
+from gdprops.subjects.torch_optimizer.memory_layout import digest, laid_out, shared_memory
 
 MATRIX = torch.arange(6.0).reshape(2, 3)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gdprops.explanations.training_step.wording import number, rows_text
+from gdprops.explanations.training_step.explanation_wording import number, rows_text
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from gdprops.kinds.resolve import resolve
 from gdprops.model.verdict import Status
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
-from gdprops.subjects.backprop import file
+from gdprops.subjects.backprop import student_file
 from gdprops.subjects.backprop.subject import Backprop
 from tests.samples import student_files
 
@@ -113,7 +113,7 @@ def test_a_step_without_a_rate_says_it(tmp_path: Path) -> None:
 
 
 def test_a_file_that_trains_on_import_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file, "IMPORT_SECONDS", 0.2)
+    monkeypatch.setattr(student_file, "IMPORT_SECONDS", 0.2)
     said = refused("while True:\n    pass\n", tmp_path)
     assert said == 'FILE takes more than 0.2 s to import: put what it runs under if __name__ == "__main__":'
 
