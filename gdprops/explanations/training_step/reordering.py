@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import nn
 
+    from gdprops.subjects.training_step.subject import TrainingStep
 
-def listing_backwards(subject: Any) -> Any:
+
+def listing_backwards(subject: TrainingStep) -> TrainingStep:
     """Return the training step on models that list their parameters in reverse order."""
 
     def build(model: nn.Module, loss_fn: Any) -> Any:
         return subject.build(_backwards(model), loss_fn)
 
-    return replace(subject, build=build)
+    return replace(subject, declaration=replace(subject.declaration, build=build))
 
 
 def _backwards(model: nn.Module) -> nn.Module:
