@@ -29,9 +29,7 @@ def test_item(
     from gdprops.runner.session import run_item
 
     if GIVEN_UP in os.environ and item.about is About.SUBJECT:
-        verdict = unexamined(
-            item.clause, item.about, Status.ABORTED, "not run: the worker processes of other clauses had died"
-        )
+        verdict = unexamined(item.clause, item.about, Status.ABORTED, LEFT_OUT)
     else:
         verdict = run_item(examined, item, run_request.settings)
     request.node.user_properties.append(transport(verdict))
