@@ -50,7 +50,7 @@ def _undecided(finding: Finding, needed: int) -> str:
     example, the violation of step.simultaneous is what the reader needs to know, and counts say nothing more.
     """
     if finding.examples and finding.elsewise == finding.examples:
-        return f"not decided: every example already fails {GENERAL}"
+        return f"every example already fails {GENERAL}"
     reason = f"{finding.decisive} of {plural(finding.examples, 'example')} decisive, {needed} needed"
     most = finding.reasons.most_common(1)
     return f"{reason}: {most[0][0]}" if most else reason
