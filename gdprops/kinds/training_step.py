@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @final
 class TrainingStepKind(Kind["TrainingStep"]):
-    """Steps that train a model which gdprops gives them; gdprops computes the expected update on a copy of the model."""
+    """Steps that train a model which gdprops gives them; the expected update is computed on a model of gdprops' own."""
 
     name = NAME
     option = f"--as {NAME}"

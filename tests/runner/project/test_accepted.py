@@ -193,7 +193,7 @@ def test_what_was_repaired_is_red_until_the_entry_is_gone(mine: Path, capsys: py
     capsys.readouterr()
     assert main(["accept", "sound.py:Mine", *CHOSEN, "--examples", "5", "--reason", "x"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("gdprops-accepted.json: not accepted any more, for it fails no more: step.")
+    assert said.startswith("gdprops-accepted.json: removed, because they do not fail any more: step.")
     assert accepted.near(mine) == ()
 
 
