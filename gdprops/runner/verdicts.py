@@ -46,11 +46,12 @@ def judge(item: Item, subject: Subject | None, finding: Finding, settings: Setti
 def _undecided(finding: Finding, needed: int) -> str:
     """Return why too few examples were decisive.
 
-    In an example that counts as ``elsewise`` a step does not end at the simultaneous update. If that is so in every
-    example, the violation of step.simultaneous is what the reader needs to know, and counts say nothing more.
+    In an example that counts as ``elsewise``, a step does not end at the simultaneous update. If no example is decisive
+    for this reason, the reader needs to know that step.simultaneous is violated, and not how many examples there were.
     """
-    if finding.examples and finding.elsewise == finding.examples:
-        return f"every example already fails {GENERAL}"
+    if not finding.decisive and finding.elsewise >= max(needed, 1):
+        could = "" if finding.elsewise == finding.examples else " that could decide"
+        return f"every example{could} already fails {GENERAL}"
     reason = f"{finding.decisive} of {plural(finding.examples, 'example')} decisive, {needed} needed"
     most = finding.reasons.most_common(1)
     return f"{reason}: {most[0][0]}" if most else reason
