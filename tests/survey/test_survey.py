@@ -93,10 +93,10 @@ def test_an_interrupted_survey_goes_on(surveyed: Path, tmp_path: Path, capsys: p
     ]  # fmt: skip
     assert found.timing["seconds"] < 60
     said = capsys.readouterr()
-    assert "6 optimizers examined, 4 with a required clause red, 1 aborted, 2 could not be examined." in " ".join(
+    assert "6 optimizers examined, 4 with a failed required clause, 1 aborted, 2 could not be examined." in " ".join(
         said.out.split()
     )
-    taken = f"gdprops: 7 of 8 optimizers are taken from {path}, which was interrupted; remove it to examine them again"
+    taken = f"gdprops: 7 of 8 optimizers are taken from {path}, which was interrupted; remove that file to examine them"
     assert taken in said.err
 
 
