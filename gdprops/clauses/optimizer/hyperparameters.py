@@ -1,8 +1,8 @@
 """Chapter optimizer, continued: every hyperparameter acts, invalid ones are rejected, and declarations are true.
 
 `optimizer.hyperparameters-act` is decided over a whole run, not by an example: a hyperparameter that changes nothing in
-one example may be silent there for a good reason (betas act from step 2 on), but not in all of them. Before it is called
-a violation, the hyperparameter is tried under more costly circumstances (`_acts_elsewhere`).
+one example may be silent there for a good reason (betas act from step 2 on), but not in all of them. Before that is
+called a violation, the hyperparameter is tried under more costly circumstances (`_acts_elsewhere`).
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ else:
     decision="Decided once per run. In every example each of these hyperparameters is changed, the others staying "
     "as the user has them: weight_decay, momentum, eps, every one of the betas (also as beta, beta1, …), lr_decay, "
     "momentum_decay, amsgrad, centered and the learning rate. A hyperparameter is silent if the change alters "
-    "neither weights nor state (for the switches amsgrad and centered: no weights). It is a violation if one is "
-    "silent in all examples, and these are at least ten and half of all; and if it stays silent in further runs, "
-    "because some rules use a hyperparameter only there. These runs are: 1200 steps with matrices of at least 48 by "
-    "48 entries; calls, after every step, of the optimizer's own methods that read the hyperparameter (Sophia's "
-    "update_hessian()); and, for eps, momentum_decay and the switches, the same steps with weight decay, with "
-    "another switch turned, or with 'none' for a hyperparameter that is a word.",
+    "neither weights nor state (for the switches amsgrad and centered: no weights). One that is silent in all "
+    "decisive examples, which must be at least ten and half of all, is tried in further runs, because some rules "
+    "use a hyperparameter only there: 1200 steps with matrices of at least 48 by 48 entries; calls, after every "
+    "step, of the optimizer's own methods that read the hyperparameter (Sophia's update_hessian()); and, for eps, "
+    "momentum_decay and the switches, the same steps with weight decay, with another switch turned, or with 'none' "
+    "for a hyperparameter that is a word. It is a violation if the hyperparameter is silent in all of these too.",
     view=View.OPTIMIZER,
     refuted_by=(
         "weight-decay-ignored-without-momentum",
@@ -115,8 +115,8 @@ BELONGING = ("eps", "momentum_decay", "amsgrad", "centered")
 def _acts_beside(subject: FedSubject, case: UpdateCase, plan: Plan, label: str) -> bool:
     """Say whether a hyperparameter acts once another one is changed: a weight decay added, or a switch turned.
 
-    LARS divides by norms only with weight decay. AdaBelief does not use its maximum while it rectifies. A hyperparameter
-    that is a word is a switch too: RangerVA uses its epsilon only if its transformer is not 'softplus'.
+    LARS divides by norms only with weight decay. AdaBelief does not use its maximum while it rectifies. A
+    hyperparameter that is a word is a switch too: RangerVA uses its epsilon only if its transformer is not 'softplus'.
     """
     others: dict[str, Any] = {"weight_decay": workbench.decisions.ALTERNATIVES["weight_decay"][0]}
     others |= {name: not value for name, value in subject.settings.items() if isinstance(value, bool)}
@@ -152,7 +152,7 @@ def _acts_later(subject: FedSubject, case: UpdateCase, plan: Plan, label: str) -
 
 
 def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]], label: str) -> bool:
-    """Say whether two runs that are fed the same gradients again and again differ before their weights overflow."""
+    """Feed two runs the same gradients again and again; say whether they differ while all weights are finite."""
     for t in range(workbench.decisions.LATEST_STEP):
         for run in runs:
             run.step(gradients[t % len(gradients)])
