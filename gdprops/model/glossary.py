@@ -32,8 +32,8 @@ def _letter(letter: str) -> str:
 
 
 def _word(*forms: str) -> str:
-    """Return a pattern for a word in any of its forms."""
-    return rf"\b(?:{'|'.join(forms)})\b"
+    """Return a pattern for a word in any of its forms, with a capital or without."""
+    return rf"(?i:\b(?:{'|'.join(forms)})\b)"
 
 
 SYMBOLS: tuple[Entry, ...] = (
@@ -113,13 +113,13 @@ WORDS: tuple[Entry, ...] = (
     Entry(
         "kink",
         "A point where J has no derivative, such as 0 for ReLU. Kink-free cases are built so that none is met.",
-        _word("kinks?", "[Kk]ink-free"),
+        _word("kinks?", "kink-free"),
     ),
     Entry(
         "exact case",
         "An example whose numbers are small multiples of a power of two, certified before it runs: every value on the "
         "way can be represented exactly, so that two correct computations agree to the last bit and == is asked for.",
-        r"\b[Ee]xact cases?\b|cases are exact|case is exact",
+        _word("exact cases?", "cases are exact", "case is exact"),
     ),
     Entry(
         "running bound",
@@ -154,7 +154,7 @@ WORDS: tuple[Entry, ...] = (
         "reference",
         "The system that gdprops itself stands on: its own networks, gradients and updates. Verdicts about the "
         "reference are counted apart from verdicts about the subject.",
-        _word("[Rr]eference"),
+        _word("reference"),
     ),
     Entry(
         "kind",

@@ -146,12 +146,12 @@ def _acts_later(subject: FedSubject, case: UpdateCase, plan: Plan, label: str) -
     gradients = workbench.each_gradient(longer, workbench.enlarged)
     plans = [replace(each, groups=longer.plan.groups) for each in (case.plan, plan)]
     try:
-        return _part_ways([subject.start(tensors, each) for each in plans], gradients, label)
+        return _come_to_differ([subject.start(tensors, each) for each in plans], gradients, label)
     except (SubjectCrash, Unsupported):
         return True
 
 
-def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]], label: str) -> bool:
+def _come_to_differ(runs: Sequence[Run], gradients: Sequence[Sequence[Any]], label: str) -> bool:
     """Feed two runs the same gradients again and again; say whether they differ while all weights are finite."""
     for t in range(workbench.decisions.LATEST_STEP):
         for run in runs:

@@ -58,7 +58,7 @@ def shapes(subject: FedSubject, case: UpdateCase) -> Evidence:
     what = "the same numbers repeated in a large tensor, against the small tensor"
     parts = [workbench.rounded_alike(case, part, seen, lambda other: workbench.feed(subject, other), what)
              for part in zip(*apart, strict=True)]  # fmt: skip
-    if any(part.violated for part in parts) and _hangs_together(subject, large, grown):
+    if any(part.violated for part in parts) and _couples_entries(subject, large, grown):
         return workbench.vacuous("the rule couples the entries of a large tensor, but not those of a small one")
     if subject.traits.accepts("shapes", "1"):
         parts.append(_flattened(subject, case, seen))
@@ -90,7 +90,7 @@ def _finite_beside_nothing(subject: FedSubject, case: UpdateCase, seen: Sequence
     return workbench.require(not spoiled, "beside an empty tensor the weights are not finite, without it they are")
 
 
-def _hangs_together(subject: FedSubject, large: UpdateCase, grown: Sequence[Weights]) -> bool:
+def _couples_entries(subject: FedSubject, large: UpdateCase, grown: Sequence[Weights]) -> bool:
     """Say whether changing the last entry of every gradient moves other entries.
 
     Where the owner declares the separability, the answer is no.

@@ -92,7 +92,7 @@ def _moved_alike(
 ) -> Evidence:
     """Compare which entries moved in one step with which entries should have moved, not how far they moved."""
     stops = zip(before, after, expected, strict=True)
-    pairs = [_who_moved(b, a, w, e, case.precision) for b, a, (w, e) in stops]
+    pairs = [_which_moved(b, a, w, e, case.precision) for b, a, (w, e) in stops]
     did, should = [d for d, _ in pairs], [s for _, s in pairs]
     names, what = workbench.names_of(case), "1 means that an entry moves"
     found = workbench.compare(did, should, names=names, step=step, what=what)
@@ -100,7 +100,7 @@ def _moved_alike(
     return found if found.violated or moves else workbench.vacuous("the rule moves nothing in this example")
 
 
-def _who_moved(before: Array, after: Array, w: Array, expected: Array, precision: int) -> tuple[Array, Array]:
+def _which_moved(before: Array, after: Array, w: Array, expected: Array, precision: int) -> tuple[Array, Array]:
     """Return which entries moved and which should have, each as 1 or 0.
 
     An entry that moves, and should move, by less than 4 ulp is undecided: it counts as 0 on both sides.

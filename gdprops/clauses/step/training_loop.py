@@ -30,7 +30,7 @@ else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
 
-def _unless_seen(steps: Sequence[Watched], rivals: Callable[[Watched], Sequence[Named]], wanted: int) -> Evidence:
+def _unless_a_rival(steps: Sequence[Watched], rivals: Callable[[Watched], Sequence[Named]], wanted: int) -> Evidence:
     """Return a violation if a rival reproduces the first wrong step; the reason is the name of the rival.
 
     Where no step is wrong, the example is decisive if the first ``wanted`` rivals differ from the expected weights.
@@ -88,18 +88,21 @@ def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
 )
 def clipping(subject: Any, case: TrainCase) -> Evidence:
     by_value = subject.declaration.clip_value is not None  # clipping every tensor by itself is then right
-    return _unless_seen(workbench.watch(subject, case), _otherwise_clipped, 1 if by_value else 2)
+    return _unless_a_rival(workbench.watch(subject, case), _clipping_rivals, 1 if by_value else 2)
 
 
-def _otherwise_clipped(step: Watched) -> list[Named]:
+def _clipping_rivals(step: Watched) -> list[Named]:
     raw = step.run.gradients(step.before, step.batch, clipped=False)
     everything = [[i] for i in range(len(raw))]
     return [
         ("the gradient is not clipped", lambda: step.update(raw)),
         ("each parameter's gradient is clipped by itself", lambda: step.update(_clip_parts(step, raw, everything))),
         ("each layer's gradient is clipped by itself", lambda: step.update(_clip_parts(step, raw, step.run.layers))),
-        ("each micro-batch's gradient is clipped by itself", lambda: step.update(_clip_pieces(step, weighted=True))),
-        ("each micro-batch's gradient is clipped, then they are added", lambda: step.update(_clip_pieces(step))),
+        (
+            "each micro-batch's gradient is clipped by itself",
+            lambda: step.update(_clip_micro_batches(step, weighted=True)),
+        ),
+        ("each micro-batch's gradient is clipped, then they are added", lambda: step.update(_clip_micro_batches(step))),
         ("the gradient is clipped after every micro-batch", lambda: step.update(_clip_running(step))),
     ]
 
@@ -112,7 +115,7 @@ def _clip_parts(step: Watched, raw: Grads, parts: Sequence[Sequence[int]]) -> Gr
     return clipped
 
 
-def _clip_pieces(step: Watched, *, weighted: bool = False) -> Grads:
+def _clip_micro_batches(step: Watched, *, weighted: bool = False) -> Grads:
     """Return the sum of the micro-batches' clipped gradients.
 
     ``weighted``: before it is clipped, every gradient is multiplied by its micro-batch's share of the rows.
@@ -185,10 +188,10 @@ def _pieces(step: Watched) -> list[slice]:
 def accumulation(subject: TrainedSubject, case: TrainCase) -> Evidence:
     steps = workbench.watch(subject, case)
     most = max((len(step.noticed.looks) for step in steps), default=0)
-    return _unless_seen(steps, lambda step: list(_otherwise_accumulated(step, most)), 1)
+    return _unless_a_rival(steps, lambda step: list(_accumulation_rivals(step, most)), 1)
 
 
-def _otherwise_accumulated(step: Watched, most: int) -> Iterator[Named]:
+def _accumulation_rivals(step: Watched, most: int) -> Iterator[Named]:
     pieces = _pieces(step)
     if len(pieces) < 2:
         return

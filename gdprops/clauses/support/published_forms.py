@@ -74,7 +74,7 @@ def _in_force(asked: Any, shown: Any) -> Any:
 
 def _judged(rule: Published, key: str, told: Story, case: UpdateCase) -> Evidence:
     player, parts, count = Bounded(rule.form(key), len(case.tensors)), [], len(case.tensors)
-    rivals = [(d, Player(d.step, count)) for d in _telling(rule, key, told)]
+    rivals = [(d, Player(d.step, count)) for d in _rivals_here(rule, key, told)]
     unseen = [d for d, _ in rivals]
     for t, gradients in enumerate(told.gradients):
         before, after = told.seen[t], told.seen[t + 1]
@@ -97,7 +97,7 @@ def _compared(case: UpdateCase, before: Any, after: Any, expected: Any, allowed:
     return compare(after, expected, names=names_of(case), allowed=rooms, start=before, rivals=[before], step=step)
 
 
-def _telling(rule: Published, key: str, told: Story) -> list[Dialect]:
+def _rivals_here(rule: Published, key: str, told: Story) -> list[Dialect]:
     """Return the other forms of the rule that differ from the declared one at the hyperparameters of the story."""
     settings = told.settings[0][0]
     frozen = tuple(sorted(((k, _hashable(v)) for k, v in settings.items()), key=lambda pair: pair[0]))

@@ -63,17 +63,17 @@ def allowances(
 ) -> list[list[float]]:
     """Return how far two correct computations may differ, for every step and tensor.
 
-    If moving a tensor's gradients by one ulp changes nothing (see `_deaf`), the rule rounds the gradients itself, to
+    If moving a tensor's gradients by one ulp changes nothing (`_insensitive`), the rule itself rounds the gradients, to
     bfloat16 at worst. For such a tensor the gradients are also moved by one ulp of bfloat16, and a share of the way is
     allowed; a share of the weights times the rate is added, because a decay may have undone part of the way.
     """
     rng, every = np.random.default_rng(0), range(len(case.tensors))
     fine = [rerun(_shaken(case, rng)) for _ in range(decisions.PERTURBATIONS)]
-    deaf = _deaf(case, rerun, rng)
-    coarse = [rerun(_coarse(case, rng)) for _ in range(decisions.PERTURBATIONS if deaf else 0)]
-    moved = [fine + coarse if i in deaf else fine for i in every]
-    shares = [max(extra, rough) if i in deaf else extra for i in every]
-    undone = [max(case.plan.rates or (0.0,)) if i in deaf else 0.0 for i in every]
+    insensitive = _insensitive(case, rerun, rng)
+    coarse = [rerun(_coarse(case, rng)) for _ in range(decisions.PERTURBATIONS if insensitive else 0)]
+    moved = [fine + coarse if i in insensitive else fine for i in every]
+    shares = [max(extra, rough) if i in insensitive else extra for i in every]
+    undone = [max(case.plan.rates or (0.0,)) if i in insensitive else 0.0 for i in every]
     return [[_allowed(t, i, expected, moved[i], shares[i], undone[i]) for i in every] for t in range(len(expected))]
 
 
@@ -109,7 +109,7 @@ def _shaken_rates(case: UpdateCase, rng: np.random.Generator) -> tuple[float, ..
     return tuple(float(rate * (1 + sign * finest)) for rate, sign in zip(case.plan.rates, signs, strict=True))
 
 
-def _deaf(case: UpdateCase, rerun: Rerun, rng: np.random.Generator) -> set[int]:
+def _insensitive(case: UpdateCase, rerun: Rerun, rng: np.random.Generator) -> set[int]:
     """Return the tensors whose last weights do not change when their gradients move by one ulp.
 
     The gradients are first moved by a random fraction of a bfloat16 ulp. Small fractions lie exactly between two

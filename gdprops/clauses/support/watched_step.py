@@ -116,7 +116,7 @@ class Watched:
 
     def is_at_in(self, i: int, weights: Arrays) -> bool:
         """Say whether one parameter ended at its part of these weights, as `is_at` says it of all."""
-        room = self.allowed[i] + _trifle(weights[i], self.before[i])
+        room = self.allowed[i] + _tiny_share(weights[i], self.before[i])
         return bool((np.abs(self.after[i] - weights[i]) <= room).all())
 
     def resting(self) -> set[int]:
@@ -193,7 +193,7 @@ class Watched:
         """
         shaken = self.loss(perturbed_one_by_one(self.before, np.random.default_rng(0)))
         pairs = zip(self.gradients, self.allowed, strict=True)
-        slack = sum(_weighed(g, room) for g, room in pairs if g is not None)
+        slack = sum(_change_of_loss(g, room) for g, room in pairs if g is not None)
         return decisions.FLOORS_PER_TENSOR * (abs(here - shaken) + float(np.spacing(abs(here)))) + slack
 
 
@@ -201,11 +201,11 @@ def _exceeds(end: Array, start: Array, room: Any) -> bool:
     return any(bool((np.abs(e - s) > most).any()) for e, s, most in blocks(end, start, np.asarray(room)))
 
 
-def _weighed(gradient: Array, room: Any) -> float:
+def _change_of_loss(gradient: Array, room: Any) -> float:
     return sum(float((np.abs(g) * most).sum()) for g, most in blocks(gradient, np.asarray(room)))
 
 
-def _trifle(weights: Array, before: Array) -> float:
+def _tiny_share(weights: Array, before: Array) -> float:
     return decisions.REPRODUCED_SHARE * float(np.abs(weights - before).max(initial=0.0))
 
 
@@ -245,12 +245,12 @@ def stream(
         for grads in earlier:
             grads.clear()
         earlier = [list(step.gradients)] if remembers else []
-        _go_on(before, step.after)
+        _overwrite(before, step.after)
         step.gradients.clear()
         step.expected.clear()
 
 
-def _go_on(before: list[Array], after: Sequence[Array]) -> None:
+def _overwrite(before: list[Array], after: Sequence[Array]) -> None:
     """Overwrite the weights before a step with those after it: allocating memory for large models takes time."""
     for i, (held, now) in enumerate(zip(before, after, strict=True)):
         if held.shape == now.shape and held.dtype == now.dtype:
