@@ -173,9 +173,9 @@ def test_a_violation_that_is_a_fact_says_it(fault: str, clause: str, reason: str
         ("looking-moves-the-weights", "gradient.pure", "computing gradients has changed it", ("W1",)),
         ("looking-centers-the-inputs", "gradient.pure", "computing gradients has changed it", ("inputs",)),
         ("gradient-sign-flipped", "gradient.downhill", "no step against partial derivative 0 lowers the loss", ()),
-        ("sweep-never-looks-again", "sequential.cost", "1 look for 2 blocks, 1 for the step", ()),
-        ("sweep-goes-twice", "sequential.cost", "4 looks for 2 blocks, 1 for the step", ()),
-        ("step-looks-once-per-weight", "sequential.cost", "2 looks for 2 blocks, 2 for the step", ()),
+        ("sweep-never-looks-again", "sequential.cost", "1 gradient evaluation for 2 blocks, 1 for the step", ()),
+        ("sweep-goes-twice", "sequential.cost", "4 gradient evaluations for 2 blocks, 1 for the step", ()),
+        ("step-looks-once-per-weight", "sequential.cost", "2 gradient evaluations for 2 blocks, 2 for the step", ()),
         (
             "sweep-ignores-the-order",
             "sequential.order-matters",
