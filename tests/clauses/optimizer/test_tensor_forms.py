@@ -35,13 +35,13 @@ def shapes(kind: type[torch.optim.Optimizer], traits: dict[str, str]) -> Verdict
 def test_a_rule_that_takes_large_tensors_as_wholes_is_no_violation() -> None:
     verdict = shapes(ScalesLargeTensors, {})
     assert verdict.status is Status.VACUOUS
-    assert "the entries of a large tensor hang together, those of a small one do not" in verdict.vacuous_reasons
+    assert "the rule couples the entries of a large tensor, but not those of a small one" in verdict.vacuous_reasons
 
 
 def test_a_rule_that_is_declared_to_be_element_wise_must_be_so_in_large_tensors() -> None:
     verdict = shapes(ScalesLargeTensors, {"separability": "element"})
     assert verdict.status is Status.VIOLATED
-    assert verdict.reason == "the same numbers over and over in a large tensor, against the small one"
+    assert verdict.reason == "the same numbers repeated in a large tensor, against the small tensor"
 
 
 @pytest.mark.parametrize("traits", [{}, {"separability": "all"}])

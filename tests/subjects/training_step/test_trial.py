@@ -81,8 +81,8 @@ def test_clauses_that_do_not_apply_say_why(build: Any, declared: dict[str, Any],
     assert {v.clause for v in found if v.status is Status.NOT_APPLICABLE} == clauses
     said = {
         "step.clipping": "no clipping is declared (clip_norm=, clip_value=)",
-        "step.accumulation": "looks at every batch as a whole, and no accumulate= is declared",
-        "step.in-backward": "moves nothing during backward",
+        "step.accumulation": "it computes one gradient of every whole batch, and no accumulate= is declared",
+        "step.in-backward": "moves no weight during backward",
     }
     assert all(v.reason == said[v.clause] for v in found if v.status is Status.NOT_APPLICABLE)
 
