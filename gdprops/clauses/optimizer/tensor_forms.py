@@ -106,8 +106,9 @@ def _couples_entries(subject: FedSubject, large: UpdateCase, grown: Sequence[Wei
 
 
 def _last_changed(gradient: Array) -> Array:
+    """Return the gradient with a last entry as large as all others together: no norm of it can stay what it was."""
     changed = gradient.copy()
-    changed.reshape(-1)[-1:] += 1
+    changed.reshape(-1)[-1:] += 1 + abs(gradient).sum()
     return workbench.array(changed, like=gradient)
 
 
