@@ -5,4 +5,4 @@ folder knows how a user's model and step are run.
 """
 
 NAME = "training-step"
-"""What ``--as`` and reports call this kind of subject."""
+"""The name of this kind of subject, for ``--as`` and in reports."""
