@@ -86,7 +86,7 @@ class LiveRule:
         """Take one step. Raises `TypeError` for weights that are not float32."""
         if any(w.dtype != np.float32 for w in params.values()):
             raise TypeError(
-                "the optimizer is checked in float32 only: it keeps its own numbers in float32, whatever the weights are"
+                "the optimizer is checked in float32: it keeps its own numbers in float32, whatever the weights are"
             )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about missing gradients, and about NumPy's next version
