@@ -13,7 +13,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def layer_of(name: str) -> str:
-    """Return the layer that a parameter's name tells: ``"2"`` for ``2.weight``, ``W2`` and ``b2``; empty for none."""
+    """Return the layer named in a parameter's name: ``"2"`` for ``2.weight``, ``W2`` and ``b2``; empty for none."""
     module, dot, _ = name.rpartition(".")
     return module if dot else name[len(name.rstrip("0123456789")) :]
 

@@ -46,7 +46,7 @@ def is_bias(name: str, shape: Shape) -> bool:
 
 
 def layers_by_shape(names: Sequence[str], shapes: Shapes) -> tuple[tuple[int, ...], ...]:
-    """Return the parameters' positions layer by layer, for names that tell no layers: a bias follows its weight.
+    """Return the parameters' positions layer by layer, for names without numbers: a bias follows its weight.
 
     Where there is only one layer, each tensor stands alone.
     """

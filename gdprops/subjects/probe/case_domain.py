@@ -65,7 +65,7 @@ def _switched_on(keys: Iterable[str], options: Options) -> dict[str, Options]:
 
 
 def _beyond_the_rule(probe: Probe, options: Options) -> list[str]:
-    """Return the options that the declared rule does not have: what the rule implies about the rate leaves them out."""
+    """Return the options that the declared rule does not have: the traits that the rule implies do not cover them."""
     rule = PUBLISHED.get(rule_of(probe.subject.rule))
     covered = hyperparameters_of(rule.step) if rule else {}
     return [key for key in options if key not in covered]

@@ -61,7 +61,7 @@ def measure(subject: FedSubject) -> tuple[Traits, Domain]:
 
 
 def _other_domain(probe: Probe) -> Domain:
-    """Return what the cases of a subject may contain that does not take dense gradients."""
+    """Return the domain of the cases for a subject that does not take dense gradients."""
     groups = attempt(lambda: probe.subject.start(probe.tensors(), Plan(PAIR))) is None
     without = probe.subject.without_objects
     if probe.value("inputs") != "closure":
