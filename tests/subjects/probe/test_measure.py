@@ -122,7 +122,7 @@ def test_a_step_that_wants_other_processes_is_refused_and_not_accused() -> None:
         def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
             torch.distributed.all_reduce(g)
 
-    with pytest.raises(UsageError, match=r"step\(\) wants torch\.distributed, and no process group is there; call"):
+    with pytest.raises(UsageError, match=r"step\(\) needs torch\.distributed, and there is no process group; call"):
         measured(Gathers)
 
 
@@ -343,8 +343,8 @@ def test_a_rate_that_is_there_and_does_nothing_is_a_near_miss() -> None:
             odd_optimizers.CountsByGroup,
             "clock",
             "group",
-            "a tensor with its first gradient at step 3 or 4 does not move as in a fresh optimizer, and one in a group "
-            "added then does",
+            "a tensor with its first gradient at step 3 or 4 does not move as in a fresh optimizer, but a tensor in a "
+            "group added then does",
         ),
         (
             odd_optimizers.ZerosForNone,
