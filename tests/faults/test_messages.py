@@ -208,7 +208,9 @@ def test_an_undeclared_near_miss_is_vacuous_with_its_factor() -> None:
         optimizer(DoublesTheStep, lr=0.5), Item(catalogue()["step.plain"], About.SUBJECT), Settings(seed=0)
     )
     assert verdict.status is Status.VACUOUS
-    assert verdict.reason == ("nearly: every displacement is 2 times -eta g; declare --rule sgd to hold it to that")
+    assert verdict.reason == (
+        "nearly: every displacement is 2 times -eta g; declare --rule sgd to check it as plain gradient descent"
+    )
 
 
 def test_a_violation_comes_with_a_script_that_anyone_can_run() -> None:

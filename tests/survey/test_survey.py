@@ -36,7 +36,7 @@ def test_each_optimizer_gets_what_it_deserves(surveyed: Path) -> None:
     assert "optimizer.parameter-order" in entries["Wrong"].red
     assert entries["Dies"].aborted == "its process ended early: SIGABRT"
     assert "missing 1 required positional argument: 'base'" in entries["Needs"].unusable
-    assert "wants torch.distributed, and no process group is there" in entries["Gathers"].unusable
+    assert "needs torch.distributed, and there is no process group" in entries["Gathers"].unusable
     hung, greedy = (entries[name].outcome.verdicts for name in ("Hangs", "Greedy"))
     assert {v.status for v in hung} == {Status.ABORTED}
     assert hung[0].reason == "the subject used more than its 6 s to show its traits (--timeout raises the limit)"
