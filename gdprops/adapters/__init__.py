@@ -1,1 +1,1 @@
-"""The addresses from which scripts printed by gdprops 0.1.0 import. New scripts import from `gdprops.scripts`."""
+"""The addresses that scripts printed by gdprops 0.1.0 import from. New ones import from `gdprops.script_imports`."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gdprops.scripts import MeanOverTokens, SelfAttention
+from gdprops.script_imports import MeanOverTokens, SelfAttention
 
 __all__ = ["MeanOverTokens", "SelfAttention"]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gdprops.scripts import model_like
+from gdprops.script_imports import model_like
 
 __all__ = ["model_like"]

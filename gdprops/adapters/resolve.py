@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gdprops.scripts import resolve
+from gdprops.script_imports import resolve
 
 __all__ = ["resolve"]

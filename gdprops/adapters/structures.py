@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from gdprops.scripts import doubled
+from gdprops.script_imports import doubled
 
 __all__ = ["doubled"]

@@ -74,8 +74,8 @@ class FedKind(Kind[F]):
 
     def explain(self, subject: F, failing: Sequence[Any], pool: Callable[[], Iterable[Any]]) -> Explanation | None:
         """Return the explanation that names another form of the declared rule which gives the observed weights."""
-        from gdprops.clauses.support.published_forms import what_instead
         from gdprops.explanations.explanation import Explanation
+        from gdprops.explanations.published_rule import what_instead
 
         text = what_instead(subject, list(failing))
         return None if text is None else Explanation(text)

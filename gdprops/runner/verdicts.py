@@ -9,7 +9,7 @@ from gdprops.model.evidence import Evidence
 from gdprops.model.verdict import Status, Verdict, unexamined
 from gdprops.model.wording import plural
 from gdprops.numerics.decisions import decisive_needed
-from gdprops.runner.counterexamples.build import counterexample_of
+from gdprops.runner.counterexamples.counterexample import counterexample_of
 from gdprops.runner.items import Item, examiner
 from gdprops.runner.primary_violation import GENERAL
 

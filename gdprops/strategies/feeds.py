@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gdprops.model.case import UpdateCase
-from gdprops.strategies.plans import VERY_LONG, long_run, plan, repeated
+from gdprops.strategies.optimizer_setups import VERY_LONG, long_run, plan, repeated
 from gdprops.strategies.values import Deck, as_precision, decimals, decks, dyadics
 
 if TYPE_CHECKING:

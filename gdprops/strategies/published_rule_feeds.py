@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gdprops.model.case import UpdateCase
 from gdprops.strategies.feeds import SHAPES
-from gdprops.strategies.plans import plan
+from gdprops.strategies.optimizer_setups import plan
 from gdprops.strategies.values import Deck, as_precision, decimals, decks, dyadics
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from gdprops.strategies.architecture_cases import architecture_case, drawn_archi
 from gdprops.strategies.certified import Drawn
 from gdprops.strategies.loop import Loop
 from gdprops.strategies.networks import FILLING, Filling, Style
+from gdprops.strategies.optimizer_setups import long_run, plan, repeated
 from gdprops.strategies.own_model_loops import own_loops
-from gdprops.strategies.plans import long_run, plan, repeated
 from gdprops.strategies.values import Deck, decks
 
 if TYPE_CHECKING:

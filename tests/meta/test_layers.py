@@ -19,7 +19,7 @@ FLOORS = {
         ("clauses", "faults"),
         ("explanations",),
         ("kinds",),
-        ("runner", "scripts"),
+        ("runner", "script_imports"),
         ("report", "adapters"),
         ("survey", "plugin", "api"),
         ("commands",),
@@ -38,7 +38,7 @@ FLOORS = {
         ("gradient", "step", "sequential", "optimizer", "published"),
         ("__init__",),
     ),
-    "explanations": (("__init__", "explanation"), ("training_step",), ("backprop",)),
+    "explanations": (("__init__", "explanation", "published_rule"), ("training_step",), ("backprop",)),
     "kinds": (
         ("kind",),
         ("fed", "training_step", "backprop"),

@@ -17,8 +17,8 @@ from gdprops.numerics.network_pass import gradient_at
 from gdprops.strategies.certified import FILLINGS, Drawn, certified, is_lively, liven, simpler
 from gdprops.strategies.looks import KINK_FREE, LOOKING, SWEEPING
 from gdprops.strategies.networks import Filling, Style, blueprint
+from gdprops.strategies.optimizer_setups import RATES, plan
 from gdprops.strategies.partitions import all_partitions, by_layer, partition
-from gdprops.strategies.plans import RATES, plan
 from gdprops.strategies.values import Deck, decks
 
 

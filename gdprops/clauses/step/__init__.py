@@ -1,13 +1,15 @@
 """Chapter step: one step moves all parameters at once, from gradients that were all taken at the same weights.
 
-`update` says where one step ends, `moving_parameters` which parameters move in it, `training_loop` what holds where the
-user's code owns the loop, and `loss_descent` what a step does to the loss. CLAUSES has the order of the specification.
+`update` says where one step ends, `moving_parameters` which parameters move in it, and `loss_descent` what a step does
+to the loss. `one_update`, `clipping`, `accumulation` and `update_in_backward` say what holds where the user's code owns
+the loop. CLAUSES has the order of the specification.
 """
 
 from __future__ import annotations
 
-from gdprops.clauses.step import loss_descent, training_loop, update
+from gdprops.clauses.step import accumulation, clipping, loss_descent, one_update, update, update_in_backward
 
-CLAUSES = (*update.CLAUSES, *training_loop.CLAUSES, *loss_descent.CLAUSES)
-IMPLEMENTATIONS = training_loop.IMPLEMENTATIONS
-"""By clause id, how the clauses of `training_loop` are decided on training steps."""
+LOOPS = (one_update, clipping, accumulation, update_in_backward)
+CLAUSES = (*update.CLAUSES, *(clause for part in LOOPS for clause in part.CLAUSES), *loss_descent.CLAUSES)
+IMPLEMENTATIONS = {clause_id: found for part in LOOPS for clause_id, found in part.IMPLEMENTATIONS.items()}
+"""By clause id, how the clauses about the user's own loop are decided on training steps."""

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdprops.clauses.support.optimizer_runs import effective_rates, names_of
-from gdprops.errors import Unsupported
 from gdprops.model.evidence import Evidence, combine, vacuous
 from gdprops.numerics import decisions
 from gdprops.numerics.comparison import compare, is_clearly_other
-from gdprops.numerics.published.dialect_feed import Story, differ_in_principle, distinct, forms_of, reproduces
+from gdprops.numerics.published.dialect_feed import Story, differ_in_principle
 from gdprops.numerics.published.rule_hyperparameters import Bound, bind
 from gdprops.numerics.published.rule_run import Bounded, Player
 from gdprops.numerics.published.table import PUBLISHED, declared_rule
@@ -112,26 +111,3 @@ def _rivals_at(name: str, key: str, settings: tuple[tuple[str, Any], ...]) -> tu
 
 def _hashable(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
-
-
-def what_instead(subject: FedSubject, cases: list[UpdateCase]) -> str | None:
-    """Return a sentence: which other form of the rule reproduces every step of every case, and what was assumed."""
-    rule, key = declared_rule(subject.rule or "")
-    try:
-        stories = [told for case in cases if (told := story(subject, case)) is not None]
-    except Unsupported:
-        return None
-    matching = [d for d in forms_of(rule) if d.key != key and all(reproduces(d, told) for told in stories)]
-    shown = subject.start(cases[0].tensors, cases[0].plan).hyperparameters()
-    said = bound_of(subject, cases[0], shown)[0].said(rule.name)
-    told_apart = distinct(rule, matching, stories[0].settings[0][0]) if stories else matching
-    found = " or ".join(_named(rule, d) for d in told_apart)
-    sentence = f"what it does instead: {found}" if found else f"no known form of {rule.name} does what was seen"
-    return f"{sentence}; {said}" if said else sentence
-
-
-def _named(rule: Published, form: Dialect) -> str:
-    """Return what a form of the rule does, with the option that declares it if the form is published."""
-    if not form.key:
-        return f"{rule.name} in its own form (--rule {rule.name})"
-    return f"{form.says} ({form.source}: --rule {rule.name}:{form.key})" if form.source else form.says

@@ -22,7 +22,7 @@ Tree = dict[str, Any]
 RATE = "learning_rate"
 
 PRELUDE = """import numpy as np
-from gdprops.scripts import resolve  # it keeps the optimizer and its variables alive from step to step
+from gdprops.script_imports import resolve  # it keeps the optimizer and its variables alive from step to step
 
 update = resolve({spec!r}, hyperparameters={given!r}).function
 """

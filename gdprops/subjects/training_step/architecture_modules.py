@@ -96,7 +96,7 @@ def script_architecture(network: Architecture, tensors: Sequence[Array]) -> list
     dtype = tensors[0].dtype
     ours = not set(OURS).isdisjoint(kinds)
     return [
-        *(["from gdprops.scripts import MeanOverTokens, SelfAttention"] * ours),
+        *(["from gdprops.script_imports import MeanOverTokens, SelfAttention"] * ours),
         *(["# its first two layers are checkpointed segments"] * (network.kind == "checkpointed")),
         f"model = torch.nn.Sequential({', '.join(parts)}).to(torch.{dtype}).train({network.trains})",
         f"for p, w in zip(model.parameters(), [{script_lines.literals(tensors)}]):",

@@ -94,7 +94,7 @@ def _model(declared: Declaration, case: OwnCase, names: _Names) -> Iterator[str]
         return
     source = names.of(own.models, "own.models")
     if case.form:
-        yield "from gdprops.scripts import model_like"
+        yield "from gdprops.script_imports import model_like"
     yield f"torch.manual_seed({case.plan.seed})"
     if case.form:
         yield f"model = model_like({source}, {case.form!r}){double}"
@@ -123,7 +123,7 @@ def _arguments(declared: Declaration, case: OwnCase, given: Any, names: _Names) 
     source = names.of(None if declared.own is None else declared.own.batches, "own.batches")
     if case.precision != DOUBLE:
         return f"*{source}({given})"
-    return f"*__import__('gdprops.scripts', fromlist=['doubled']).doubled({source}({given}))"
+    return f"*__import__('gdprops.script_imports', fromlist=['doubled']).doubled({source}({given}))"
 
 
 def _written(held: dict[str, Any]) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 from gdprops.kinds import kind_of
 from gdprops.model.verdict import Counterexample
 from gdprops.runner.counterexamples import arrays_file
+from gdprops.runner.counterexamples.recorded_script import Recorded
 from gdprops.runner.counterexamples.saved_file import as_data, save
-from gdprops.runner.counterexamples.transcript import Recorded
 from gdprops.runner.search import judged
 from gdprops.subjects.script_lines import seen_and_expected
 

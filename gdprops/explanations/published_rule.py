@@ -1,0 +1,42 @@
+"""What an optimizer does instead of the published rule that it declares: another known form of that rule, if one fits.
+
+A form is told only where it reproduces every step of every failing case. Published dialects are told with the
+`--rule NAME:DIALECT` that declares them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gdprops.clauses.support.published_forms import bound_of, story
+from gdprops.errors import Unsupported
+from gdprops.numerics.published.dialect_feed import distinct, forms_of, reproduces
+from gdprops.numerics.published.table import declared_rule
+
+if TYPE_CHECKING:
+    from gdprops.model.case import UpdateCase
+    from gdprops.model.subject import FedSubject
+    from gdprops.numerics.published.rule import Dialect, Published
+
+
+def what_instead(subject: FedSubject, cases: list[UpdateCase]) -> str | None:
+    """Return a sentence: which other form of the rule reproduces every step of every case, and what was assumed."""
+    rule, key = declared_rule(subject.rule or "")
+    try:
+        stories = [told for case in cases if (told := story(subject, case)) is not None]
+    except Unsupported:
+        return None
+    matching = [d for d in forms_of(rule) if d.key != key and all(reproduces(d, told) for told in stories)]
+    shown = subject.start(cases[0].tensors, cases[0].plan).hyperparameters()
+    said = bound_of(subject, cases[0], shown)[0].said(rule.name)
+    told_apart = distinct(rule, matching, stories[0].settings[0][0]) if stories else matching
+    found = " or ".join(_named(rule, d) for d in told_apart)
+    sentence = f"what it does instead: {found}" if found else f"no known form of {rule.name} does what was seen"
+    return f"{sentence}; {said}" if said else sentence
+
+
+def _named(rule: Published, form: Dialect) -> str:
+    """Return what a form of the rule does, with the option that declares it if the form is published."""
+    if not form.key:
+        return f"{rule.name} in its own form (--rule {rule.name})"
+    return f"{form.says} ({form.source}: --rule {rule.name}:{form.key})" if form.source else form.says
