@@ -7,6 +7,7 @@ Beside the chapters stand `implementations`, how clauses are decided on subjects
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from gdprops.clauses import gradient, optimizer, published, sequential, step
 from gdprops.clauses.implementations import backprop, training_step
@@ -23,8 +24,9 @@ IMPLEMENTATIONS = {
 """By kind of subject and clause id."""
 
 
+@cache
 def catalogue() -> Catalogue:
-    """Return every clause, in the order of the specification."""
+    """Return every clause, in the order of the specification. It is put together once, and never changes."""
     return Catalogue(_implemented(clause) for chapter in CHAPTERS for clause in chapter.CLAUSES)
 
 

@@ -36,7 +36,7 @@ class _Refuted(Exception):
 
 @final
 class _Stop(BaseException):
-    """Leave Hypothesis at once: enough was shrunk, or gdprops itself failed."""
+    """Leave Hypothesis at once: enough was shrunk, nothing is to be shrunk, or gdprops itself failed."""
 
 
 @final
@@ -99,7 +99,7 @@ def search(
     shrink: bool = True,
     on_example: Callable[[int], None] = lambda count: None,
 ) -> Finding:
-    """Draw cases until one violates, then shrink it.
+    """Draw cases until one violates, then shrink it; without ``shrink`` it is not run again either.
 
     ``seed`` None draws afresh and replays what the database holds; a seed uses no database.
     """
@@ -119,7 +119,7 @@ def search(
     )
     @hypothesis.given(cases)
     def holds(case: Any) -> None:
-        _examine_one(examine, case, finding, on_example)
+        _examine_one(examine, case, finding, on_example, shrink=shrink)
 
     _run(holds if seed is None else hypothesis.seed(seed)(holds), finding)
     return finding
@@ -163,7 +163,12 @@ def _run(holds: Callable[[], None], finding: Finding) -> None:
 
 
 def _examine_one(
-    examine: Callable[[Any], Evidence], case: Any, finding: Finding, on_example: Callable[[int], None]
+    examine: Callable[[Any], Evidence],
+    case: Any,
+    finding: Finding,
+    on_example: Callable[[int], None],
+    *,
+    shrink: bool,
 ) -> None:
     if finding.evidence is not None:
         finding.shrinking += 1
@@ -176,7 +181,7 @@ def _examine_one(
         raise _Stop from error
     finding.add(case, evidence)
     if evidence.violated:
-        raise _Refuted
+        raise _Refuted if shrink else _Stop
     on_example(finding.examples)
 
 
