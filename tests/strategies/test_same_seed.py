@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("same seed")
 ROOT = Path(__file__).parent.parent.parent
 
 PROGRAM = """
@@ -15,10 +16,10 @@ import hashlib, sys
 {before}
 import numpy as np
 from gdprops.model.domain import Domain
-from gdprops.runner.encoding import encode
+from gdprops.runner.counterexamples.encoding import encode
 from gdprops.strategies.feeds import Feed, feeds
 from gdprops.strategies.looks import decoupled, granular_sweeps, linear_regressions, looks, smooth_sweeps, sweeps
-from gdprops.strategies.training import Loop, loops
+from gdprops.strategies.training_loops import Loop, loops
 from tests.quality.drawing import drawn
 
 domain = Domain(options={{"momentum": 0.5, "maximize": True}})
