@@ -8,6 +8,7 @@ several checks share. `catalogue()` puts all of this together: importing a chapt
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from gdprops.clauses import gradient, optimizer, published, sequential, step
 from gdprops.clauses.implementations import backprop, training_step
@@ -26,8 +27,9 @@ COMMON_DECISIONS = {"published": published.COMMON_DECISION}
 """By chapter, how all of its clauses are decided. The decision of each clause adds what is special to it."""
 
 
+@cache
 def catalogue() -> Catalogue:
-    """Return every clause, in the order of the specification."""
+    """Return every clause, in the order of the specification. It is put together once, and never changes."""
     return Catalogue(_implemented(clause) for chapter in CHAPTERS for clause in chapter.CLAUSES)
 
 

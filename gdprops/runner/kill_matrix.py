@@ -79,6 +79,15 @@ class Suspect:
         drawn = item_seed(seed, self.name, clause.id)
         return search(examine, cases, examples=examples, seed=drawn, shrink=False)
 
+    def refuted(self, clause: Clause, seed: int, examples: int) -> Finding | None:
+        """Return the same where the clause refutes it, else None; a clause that does not apply never does."""
+        if self.excused(clause) is not None:
+            return None
+        finding = self.searched(clause, seed, examples)
+        if finding.bug is not None:
+            raise RuntimeError(f"{clause.id} failed on {self.name}:\n{finding.bug}")
+        return None if finding.evidence is None else finding
+
     def _bound(self, clause: Clause) -> tuple[Callable[[Any], Evidence], SearchStrategy[Any]]:
         if self.measured is not None:
             item, subject = Item(clause, About.SUBJECT), self.measured.subject
@@ -98,12 +107,8 @@ def killed_after(accused: Suspect, clause: Clause, seed: int, examples: int = EX
 
     Raises `RuntimeError` if the clause itself fails.
     """
-    if accused.excused(clause) is not None:
-        return None
-    finding = accused.searched(clause, seed, examples)
-    if finding.bug is not None:
-        raise RuntimeError(f"{clause.id} failed on {accused.name}:\n{finding.bug}")
-    return None if finding.evidence is None else finding.examples
+    finding = accused.refuted(clause, seed, examples)
+    return None if finding is None else finding.examples
 
 
 def kill_matrix(
@@ -139,12 +144,11 @@ class Accusation:
     reason: str
 
 
-def accusations(twin: Fault | Twin, *, seed: int = 0, examples: int = EXAMPLES) -> tuple[Accusation, ...]:
+def accusations(accused: Suspect, *, seed: int = 0, examples: int = EXAMPLES) -> tuple[Accusation, ...]:
     """Return what the clauses that apply say against a suspect; against a correct twin, all of it is false alarms."""
     with isolated():
-        accused = suspect(twin)
         return tuple(
-            Accusation(twin.name, clause.id, said)
+            Accusation(accused.name, clause.id, said)
             for clause in accused.judges()
             if (said := _said(accused.searched(clause, seed, examples))) is not None
         )

@@ -5,18 +5,21 @@
 
 from __future__ import annotations
 
+import pickle
 import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, final
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis.control import current_build_context
 from hypothesis.errors import HypothesisException
 
 from gdprops.errors import SubjectCrash, Unsupported
-from gdprops.model.evidence import Evidence, vacuous, violation
+from gdprops.model.evidence import Evidence, agreement, vacuous, violation
 from gdprops.numerics.decisions import whole_run_needed
 
 WITNESSES = 40
@@ -40,6 +43,15 @@ class _Refuted(Exception):
 @final
 class _Stop(BaseException):
     """Raised to leave Hypothesis at once: the limit of shrinking is reached, or gdprops itself failed."""
+
+
+@final
+@dataclass(slots=True)
+class _Shown:
+    """What cases have shown since one was wrong: most of what the shrinker draws is one of them, drawn otherwise."""
+
+    wrong: bytes | None = None
+    right: set[bytes] = field(default_factory=set)
 
 
 @final
@@ -78,6 +90,28 @@ class Finding:
     last: Any = None
     acts_later: Callable[[str], bool] | None = None
     failing: list[Any] = field(default_factory=list)
+    _shown: _Shown = field(default_factory=_Shown)
+
+    def shown(self, examine: Callable[[Any], Evidence], case: Any) -> Evidence:
+        """Return what a case shows.
+
+        While Hypothesis shrinks, a case that was already examined is not examined again, but for the smallest one at
+        the beginning and at the end: that tells which subjects are not deterministic.
+        """
+        if self.evidence is None:
+            return judged(examine, case)
+        digest, known = _digest(case), self._shown
+        if digest is not None and self.shrinking > 1 and not current_build_context().is_final:
+            if digest == known.wrong:
+                return self.evidence
+            if digest in known.right:
+                return agreement()
+        evidence = judged(examine, case)
+        if evidence.violated:
+            known.wrong = digest
+        elif digest is not None:
+            known.right.add(digest)
+        return evidence
 
     def _hear(self, case: Any, evidence: Evidence) -> None:
         if evidence.silent is not None:
@@ -119,7 +153,7 @@ def search(
     shrink: bool = True,
     on_example: Callable[[int], None] = lambda count: None,
 ) -> Finding:
-    """Draw cases until one of them is a violation, then shrink that case.
+    """Draw cases until one of them is a violation, then shrink that case. Without ``shrink`` it is not run again.
 
     With a seed, the database is not used. Without one, the examples are new in every run, and the failing examples in
     the database are tried first.
@@ -140,7 +174,7 @@ def search(
     )
     @hypothesis.given(cases)
     def holds(case: Any) -> None:
-        _examine_one(examine, case, finding, on_example)
+        _examine_one(examine, case, finding, on_example, shrink=shrink)
 
     _run(holds if seed is None else hypothesis.seed(seed)(holds), finding)
     return finding
@@ -188,21 +222,38 @@ def _run(holds: Callable[[], None], finding: Finding) -> None:
 
 
 def _examine_one(
-    examine: Callable[[Any], Evidence], case: Any, finding: Finding, on_example: Callable[[int], None]
+    examine: Callable[[Any], Evidence],
+    case: Any,
+    finding: Finding,
+    on_example: Callable[[int], None],
+    *,
+    shrink: bool,
 ) -> None:
     if finding.evidence is not None:
         finding.shrinking += 1
         if finding.shrinking > SHRINK_RUNS:
             raise _Stop
     try:
-        evidence = judged(examine, case)
+        evidence = finding.shown(examine, case)
     except Exception as error:
         finding.bug = traceback.format_exc()
         raise _Stop from error
     finding.add(case, evidence)
     if evidence.violated:
-        raise _Refuted
+        raise _Refuted if shrink else _Stop
     on_example(finding.examples)
+
+
+def _digest(case: Any) -> bytes | None:
+    """Return what tells a case from any other, None where it holds what cannot be written down."""
+    arrays: list[pickle.PickleBuffer] = []
+    try:
+        found = blake2b(pickle.dumps(case, protocol=5, buffer_callback=arrays.append), digest_size=16)
+        for held in arrays:
+            found.update(held.raw())
+    except Exception:
+        return None
+    return found.digest()
 
 
 def judged(examine: Callable[[Any], Evidence], case: Any) -> Evidence:

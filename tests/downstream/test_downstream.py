@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("downstream")
 ROOT = Path(__file__).parents[2]
 PROJECT = Path(__file__).with_name("project")
 BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
@@ -109,17 +110,17 @@ def test_their_own_suite_runs_with_and_without_the_plugin(user: User) -> None:
         assert (done.returncode, tail(done)[:8]) == (0, "6 passed"), done.stdout + done.stderr
 
 
-def test_their_subjects_run_without_a_test_file_the_same_on_one_worker_and_on_two(user: User) -> None:
+@pytest.mark.parametrize("workers", ["2", pytest.param("1", marks=pytest.mark.nightly)])
+def test_their_subjects_run_without_a_test_file_the_same_on_several_workers(user: User, workers: str) -> None:
     shutil.rmtree(user.folder / "tests")
     chosen = ("--gdprops", "--gdprops-profile", "ci")
     one = user.pytest(*chosen, "--gdprops-json", "one.json", "--gdprops-html", "one.html")
     assert one.returncode == 0, one.stdout + one.stderr
     assert "smallopt.optim:Descent(lr=0.25): of " in one.stdout
     assert "excluded by 'sequential.*' in pyproject.toml" in one.stdout
-    for workers in ("1", "2"):
-        again = user.pytest(*chosen, "--gdprops-json", f"{workers}.json", "-n", workers, "--junitxml", "j.xml")
-        assert again.returncode == 0, again.stdout + again.stderr
-        assert steady(user.folder / "one.json") == steady(user.folder / f"{workers}.json")
+    again = user.pytest(*chosen, "--gdprops-json", "again.json", "-n", workers, "--junitxml", "j.xml")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert steady(user.folder / "one.json") == steady(user.folder / "again.json")
     assert "Is it gradient descent?" in (user.folder / "one.html").read_text(encoding="utf-8")
     text = (user.folder / "j.xml").read_text(encoding="utf-8")
     assert '<property name="worst_ratio"' in text

@@ -15,20 +15,22 @@ from gdprops.model.evidence import Evidence
 from gdprops.runner import kill_matrix as kill
 from gdprops.runner.kill_matrix import EXAMPLES, SEEDS, Row, Suspect, kill_matrix, killed_after
 from gdprops.subjects.user_code.isolation import isolated
-from tests.faults.suspects import CELLS, measured
+from tests.faults.suspects import CELLS, measured, of_one, refuted
+
+OF_EACH_CELL = pytest.mark.parametrize(("fault", "clause"), [of_one(fault, fault, clause) for fault, clause in CELLS])
 
 
-@pytest.mark.parametrize(("fault", "clause"), CELLS)
+@OF_EACH_CELL
 def test_the_clause_kills_the_fault_at_every_seed(fault: str, clause: str) -> None:
-    with isolated():
-        counts = [killed_after(measured(fault), catalogue()[clause], seed) for seed in SEEDS]
+    found = [refuted(fault, clause, seed) for seed in SEEDS]
+    counts = [None if one is None else one.examples for one in found]
     assert all(count is not None and 1 <= count <= EXAMPLES for count in counts), counts
 
 
-@pytest.mark.parametrize(("fault", "clause"), CELLS)
+@OF_EACH_CELL
 def test_what_kills_the_fault_is_the_comparison_and_no_crash(fault: str, clause: str) -> None:
-    with isolated():
-        finding = measured(fault).searched(catalogue()[clause], SEEDS[0], EXAMPLES)
+    finding = refuted(fault, clause, SEEDS[0])
+    assert finding is not None
     assert finding.evidence is not None
     assert " raised " not in finding.evidence.reason
 
@@ -46,18 +48,16 @@ def agreeing(examine: Callable[[Any, Any], Evidence]) -> Callable[[Any, Any], Ev
 BLIND_EXAMPLES = 15
 
 
-@pytest.mark.parametrize("clause", [clause.id for clause in catalogue()])
-def test_a_blind_clause_turns_exactly_its_own_cells_red(clause: str) -> None:
-    """The cells of other clauses cannot change: they are computed from other objects, which share no check."""
-    specification = {c.id: c for c in catalogue()}
-    blinded = {**specification, clause: blind(specification[clause])}
-    assert [c for c in specification if blinded[c] is not specification[c]] == [clause]
-    assert len({c.examine for c in specification.values()}) == len(specification)
-    own = [fault for fault, by in CELLS if by == clause]
+@OF_EACH_CELL
+def test_a_blind_clause_turns_its_own_cells_red(fault: str, clause: str) -> None:
     with isolated():
-        counts = [killed_after(measured(fault), blinded[clause], SEEDS[0], BLIND_EXAMPLES) for fault in own]
-    assert own
-    assert counts == [None] * len(own)
+        assert killed_after(measured(fault), blind(catalogue()[clause]), SEEDS[0], BLIND_EXAMPLES) is None
+
+
+def test_a_blind_clause_turns_no_other_cells_red() -> None:
+    """They cannot change: they are computed from other objects, which share no check."""
+    assert len({clause.examine for clause in catalogue()}) == len(catalogue())
+    assert {by for _, by in CELLS} == {clause.id for clause in catalogue()}
 
 
 def test_the_matrix_has_a_row_for_every_cell_and_tells_of_each(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from gdprops.faults import Twin, twins
+from gdprops.faults import twins
 from gdprops.runner.kill_matrix import Accusation, accusations
-from tests.faults.suspects import everyone, measured
+from tests.faults.suspects import measured, of_one
 
 EXAMPLES = int(os.environ.get("GDPROPS_TWIN_EXAMPLES", "40"))
 FEWEST_JUDGES = {
@@ -20,21 +20,22 @@ FEWEST_JUDGES = {
     "lars-rule": 8,
 }
 JUDGES = {"training-": 6, "backprop-": 7}
+OF_EACH_TWIN = pytest.mark.parametrize("twin", [of_one(twin.name, twin.name) for twin in twins()])
 
 
-@pytest.mark.parametrize("twin", twins(), ids=lambda twin: twin.name)
-def test_a_correct_twin_is_not_accused(twin: Twin) -> None:
-    assert accusations(twin, examples=EXAMPLES) == ()
+@OF_EACH_TWIN
+def test_a_correct_twin_is_not_accused(twin: str) -> None:
+    assert accusations(measured(twin), examples=EXAMPLES) == ()
 
 
-@pytest.mark.parametrize("twin", twins(), ids=lambda twin: twin.name)
-def test_a_twin_is_judged_by_what_its_faults_are_judged_by(twin: Twin) -> None:
-    fewest = next((n for kind, n in JUDGES.items() if twin.name.startswith(kind)), 10)
-    assert len(measured(twin.name).judges()) >= FEWEST_JUDGES.get(twin.name, fewest)
+@OF_EACH_TWIN
+def test_a_twin_is_judged_by_what_its_faults_are_judged_by(twin: str) -> None:
+    fewest = next((n for kind, n in JUDGES.items() if twin.startswith(kind)), 10)
+    assert len(measured(twin).judges()) >= FEWEST_JUDGES.get(twin, fewest)
 
 
 def test_a_fault_would_be_accused() -> None:
-    said = accusations(everyone()["sgd-sign-flipped"], examples=5)
+    said = accusations(measured("sgd-sign-flipped"), examples=5)
     assert {"step.plain", "step.descends", "step.trains"} <= {accusation.clause for accusation in said}
     assert all(accusation.reason for accusation in said)
     assert Accusation("sgd-sign-flipped", "step.descends", "at η = 0.25 the loss goes 0.5 → 1.220703125") in said

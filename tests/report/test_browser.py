@@ -15,7 +15,10 @@ from tests.report import browser
 from tests.report.browser import ENTER, TAB, Browser
 from tests.report.test_html import EVERYTHING
 
-pytestmark = pytest.mark.skipif(not browser.INSTALLED, reason="needs Debian's chromium and chromium-driver")
+pytestmark = [
+    pytest.mark.skipif(not browser.INSTALLED, reason="needs Debian's chromium and chromium-driver"),
+    pytest.mark.xdist_group("browser"),
+]
 
 STATUSES = "return [...document.querySelectorAll('.clauses tbody .status')].map((e) => e.textContent)"
 CONTRAST = """

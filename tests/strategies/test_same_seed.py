@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("same seed")
 ROOT = Path(__file__).parent.parent.parent
 
 PROGRAM = """

@@ -8,20 +8,12 @@ from typing import Any
 import pytest
 
 from gdprops.cli import main
-from gdprops.model.verdict import Status
-from gdprops.survey.matrix_file import read_survey
 from tests.survey.killing import MARK
-from tests.survey.test_survey import HERE, QUICK
+from tests.survey.surveys import HERE, QUICK, Cell, cells
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
 
-Cell = tuple[str, str, str, int]
-
-
-def cells(path: Path) -> list[Cell]:
-    found = read_survey(str(path)).entries
-    assert not [(e.key, e.aborted, v.reason) for e in found for v in e.outcome.verdicts if v.status is Status.ABORTED]
-    return [(e.key, v.clause, v.status.value, v.decisive) for e in found for v in e.outcome.verdicts]
+pytestmark = pytest.mark.xdist_group("survey")
 
 
 def survey(folder: Path, name: str, modules: str, *flags: str) -> list[Cell]:
@@ -30,10 +22,9 @@ def survey(folder: Path, name: str, modules: str, *flags: str) -> list[Cell]:
     return cells(path)
 
 
-def test_ray_finds_the_same_as_two_processes(tmp_path: Path) -> None:
-    modules = f"{HERE}:registry"
-    local = survey(tmp_path, "local", modules)
-    assert survey(tmp_path, "ray", modules, "--ray") == local
+def test_ray_finds_the_same_as_two_processes(registry_on_two: Path, tmp_path: Path) -> None:
+    local = cells(registry_on_two)
+    assert survey(tmp_path, "ray", f"{HERE}:registry", "--ray") == local
     assert local
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from io import StringIO
 from pathlib import Path
 
@@ -12,12 +13,12 @@ from rich.console import Console
 
 from gdprops.cli import main
 from gdprops.model.verdict import Status
-from gdprops.survey.matrix_file import read_survey, write_survey
+from gdprops.survey.matrix_file import read_survey
 from gdprops.survey.matrix_text import print_survey
 from gdprops.survey.survey_data import changes
+from tests.survey.surveys import HERE, QUICK, cells
 
-HERE = "tests.survey.optimizers"
-QUICK = ("--examples", "3")
+pytestmark = pytest.mark.xdist_group("survey")
 HURRIED = (*QUICK, "--timeout", "2")
 
 
@@ -62,14 +63,10 @@ def test_a_narrow_terminal_shows_every_name(surveyed: Path) -> None:
     assert re.search(r"(?m)^  Dies \(aborted\)", shown)
 
 
-def test_one_process_finds_the_same_as_two(tmp_path: Path) -> None:
-    cells = []
-    for workers in ("1", "2"):
-        path = f"{tmp_path}/{workers}.json"
-        assert main(["survey", f"{HERE}:registry", *QUICK, "--json", path, "-n", workers, "-q"]) == 1
-        found = read_survey(path).entries
-        cells.append([(e.key, v.clause, v.status, v.decisive) for e in found for v in e.outcome.verdicts])
-    assert cells[0] == cells[1]
+def test_one_process_finds_the_same_as_two(registry_on_two: Path, tmp_path: Path) -> None:
+    one = tmp_path / "one.json"
+    assert main(["survey", f"{HERE}:registry", *QUICK, "--json", str(one), "-n", "1", "-q"]) == 1
+    assert cells(one) == cells(registry_on_two)
 
 
 def test_the_markdown_holds_the_matrix_the_traits_and_the_messages(surveyed: Path) -> None:
@@ -101,12 +98,10 @@ def test_an_interrupted_survey_goes_on(surveyed: Path, tmp_path: Path, capsys: p
 
 
 def test_only_a_new_violation_is_red_when_compared(
-    surveyed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    registry_on_two: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old = read_survey(f"{surveyed}/two.json")
     same = ["survey", f"{HERE}:registry", *QUICK, "-n", "1", "-q", "--compare"]
-    write_survey(f"{tmp_path}/old.json", old)
-    main(["survey", f"{HERE}:registry", *QUICK, "-n", "1", "-q", "--json", f"{tmp_path}/registry.json"])
+    shutil.copy(registry_on_two, f"{tmp_path}/registry.json")
     assert main([*same, f"{tmp_path}/registry.json"]) == 0
     assert f"compared with {tmp_path}/registry.json: 0 changes, 0 new violations\n" in capsys.readouterr().out
     data = json.loads(Path(f"{tmp_path}/registry.json").read_text())

@@ -75,16 +75,16 @@ def _moves_without_gradient(probe: Probe, plan: Plan) -> bool:
 def _starts_afresh(probe: Probe, plan: Plan, late: Late, waits: int, last: int) -> bool:
     """Say whether the third tensor, given its first gradient late, moves as in a fresh optimizer."""
     steps = probe.steps(waits + last)
-    fresh = probe.run(replace(plan, groups=((2,),)), probe.tensors(), steps[waits:])
+    fresh = probe.end(replace(plan, groups=((2,),)), probe.tensors(), steps[waits:])
     try:
-        return not differ(late(probe, plan, steps, waits)[2:], fresh[-1][2:])
+        return not differ(late(probe, plan, steps, waits)[2:], fresh[2:])
     except (SubjectCrash, Unsupported):
         return False
 
 
 def _late_gradient(probe: Probe, plan: Plan, steps: list[list[Array]], waits: int) -> list[Array]:
     there: list[Gradients] = [[*s[:2], s[2] if t >= waits else None] for t, s in enumerate(steps)]
-    return probe.run(plan, probe.tensors(), there)[-1]
+    return probe.end(plan, probe.tensors(), there)
 
 
 def _late_group(probe: Probe, plan: Plan, steps: list[list[Array]], waits: int) -> list[Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -26,6 +27,8 @@ LONG = 128
 PATIENCE = 12
 """The steps after which a refusal of a shape has shown: some rules wait for ten gradients before they move."""
 ALL = (0, 1, 2)
+_SHAPES = ((2, 3), (2, 3), (3, 2))
+_NUMBERS = np.linspace(-1.5, 2.0, 18)
 
 
 @final
@@ -53,13 +56,12 @@ class Probe:
 
     def tensors(self) -> list[Array]:
         """Return three tensors without zeros: two of equal shape and one of another shape."""
-        values = np.linspace(-1.5, 2.0, 18).astype(self.dtype)
+        values = _NUMBERS.astype(self.dtype)
         return [values[:6].reshape(2, 3), values[6:12].reshape(2, 3), values[12:].reshape(3, 2)]
 
     def gradients(self, step: int) -> list[Array]:
         """Return the gradients of one step; they differ from step to step, in sign too."""
-        waves = [np.cos(np.arange(6) * (k + 1.3) + step * 1.7 + k) + 0.3 for k in range(3)]
-        return [w.astype(self.dtype).reshape(t.shape) for w, t in zip(waves, self.tensors(), strict=True)]
+        return [wave.astype(self.dtype).reshape(s) for wave, s in zip(_waves(step), _SHAPES, strict=True)]
 
     def steps(self, count: int = STEPS) -> list[list[Array]]:
         """Return the gradients of the first ``count`` steps."""
@@ -73,6 +75,13 @@ class Probe:
             run.step(step)
             seen.append(run.weights())
         return seen
+
+    def end(self, plan: Plan, tensors: Sequence[Array], gradients: Sequence[Gradients]) -> list[Array]:
+        """Return the weights after the last step."""
+        run = self.subject.start(tensors, plan)
+        for step in gradients:
+            run.step(step)
+        return run.weights()
 
     def trajectory(self, plan: Plan | None = None) -> list[list[Array]]:
         """Return the weights after each of the probe's own four steps."""
@@ -100,6 +109,11 @@ class Probe:
         if self.rated is None:
             self.rated = self.subject.start(self.tensors(), Plan((ALL,))).rates()[0] is not None
         return self.rated
+
+
+@cache
+def _waves(step: int) -> tuple[Array, ...]:
+    return tuple(np.cos(np.arange(6) * (k + 1.3) + step * 1.7 + k) + 0.3 for k in range(3))
 
 
 def near(a: Sequence[Array], b: Sequence[Array], room: float) -> bool:

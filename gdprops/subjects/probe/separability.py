@@ -124,11 +124,12 @@ def couples_entries_with(probe: Probe, options: Mapping[str, float | bool]) -> b
 def _spread(probe: Probe, variant: Variant, options: Mapping[str, float | bool] | None = None) -> list[list[bool]]:
     """Return whether disturbing an entry of tensor i changes tensor j (on the diagonal: the other entries of i)."""
     plan = probe.plan(variant.rate, options=options)
-    base = probe.run(plan, probe.tensors(), variant.gradients(probe))[-1]
+    gradients = variant.gradients(probe)
+    base = probe.end(plan, probe.tensors(), gradients)
     found = [[False] * 3 for _ in ALL]
     for i in ALL:
         for factor in variant.factors:
-            other = _disturbed(probe, plan, i, factor, variant)
+            other = _disturbed(probe, plan, i, factor, variant, gradients)
             for j in ALL:
                 first = 1 if i == j else 0
                 found[i][j] |= (i != j or not variant.settles) and _other_numbers(
@@ -142,15 +143,15 @@ def _stays_in_group(probe: Probe) -> bool:
     split = probe.plan(groups=PAIR)
     grouped = grouped_weights(probe, split)
     return grouped is not None and not any(
-        _other_numbers(_alone(probe, split, variant), _disturbed(probe, split, 0, factor, variant)[2])
-        for variant in VARIANTS
-        if not variant.rare
-        for factor in variant.factors
+        _reaches_the_other_group(probe, split, variant) for variant in VARIANTS if not variant.rare
     )
 
 
-def _alone(probe: Probe, split: Plan, variant: Variant) -> Array:
-    return probe.run(split, probe.tensors(), variant.gradients(probe))[-1][2]
+def _reaches_the_other_group(probe: Probe, split: Plan, variant: Variant) -> bool:
+    gradients = variant.gradients(probe)
+    alone = probe.end(split, probe.tensors(), gradients)[2]
+    ends = (_disturbed(probe, split, 0, factor, variant, gradients)[2] for factor in variant.factors)
+    return any(_other_numbers(alone, end) for end in ends)
 
 
 def _other_numbers(a: Array, b: Array) -> bool:
@@ -159,14 +160,15 @@ def _other_numbers(a: Array, b: Array) -> bool:
     return bool((a[known] != b[known]).any())
 
 
-def _disturbed(probe: Probe, plan: Plan, tensor: int, factor: float, variant: Variant) -> list[Array]:
-    tensors, gradients = probe.tensors(), variant.gradients(probe)
-    gradients = [list(step) for step in gradients]
+def _disturbed(
+    probe: Probe, plan: Plan, tensor: int, factor: float, variant: Variant, gradients: list[list[Array]]
+) -> list[Array]:
+    tensors, gradients = probe.tensors(), [list(step) for step in gradients]
     if not variant.settles:
         tensors[tensor] = _scaled(tensors[tensor], factor or 0.5)
     for step in gradients[:: variant.every]:
         step[tensor] = np.full_like(step[tensor], factor) if variant.settles else _scaled(step[tensor], factor)
-    return probe.run(plan, tensors, gradients)[-1]
+    return probe.end(plan, tensors, gradients)
 
 
 def _scaled(values: Array, factor: float) -> Array:

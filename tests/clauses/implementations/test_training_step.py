@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from gdprops.subjects.training_step.subject import training_step
 from tests.explanations.training_step import invented
 from tests.samples import training_steps
 
+pytestmark = pytest.mark.xdist_group("training steps")
 PLAIN = {"lr": 0.1}
 CORRECT: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (training_steps.ordinary, {}),
@@ -55,6 +57,12 @@ FAULTY: list[tuple[Callable[..., Any], dict[str, Any], str, str]] = [
 
 
 def examined(build: Callable[..., Any], declared: dict[str, Any], *, examples: int = 30) -> Outcome:
+    return _examined(build, tuple(declared.items()), examples)
+
+
+@cache
+def _examined(build: Callable[..., Any], given: tuple[tuple[str, Any], ...], examples: int) -> Outcome:
+    declared = dict(given)
     subject = training_step(build, name=build.__name__, **declared)
     return check_subject(subject, clauses="step.*", settings=Settings(seed=0, examples=examples))
 

@@ -56,46 +56,46 @@ ALL, HIDDEN = "W1, b1, W2, b2", "W1, b1"
 
 
 @pytest.mark.parametrize(
-    ("subject", "explanation"),
+    ("flaw", "explanation"),
     [
-        (network(slope=lambda z, h, e: 1), f"{HIDDEN}: the derivative of the activation (sigmoid) is missing"),
+        ({"slope": lambda z, h, e: 1}, f"{HIDDEN}: the derivative of the activation (sigmoid) is missing"),
         (
-            network(slope=lambda z, h, e: d_sigmoid(h)),
+            {"slope": lambda z, h, e: d_sigmoid(h)},
             f"{HIDDEN}: the derivative of the activation (sigmoid) is taken at the activation h = f(z) instead of at z",
         ),
         (
-            network(slope=lambda z, h, e: z * (1 - z)),
+            {"slope": lambda z, h, e: z * (1 - z)},
             f"{HIDDEN}: the derivative of sigmoid is written as a formula in h = f(z), and is given z",
         ),
         (
-            network(slope=lambda z, h, e: d_sigmoid(z) ** 2),
+            {"slope": lambda z, h, e: d_sigmoid(z) ** 2},
             f"{HIDDEN}: the derivative of the activation (sigmoid) enters twice",
         ),
         (
-            network(np.tanh, lambda z, h, e: 1 - h),
+            {"act": np.tanh, "slope": lambda z, h, e: 1 - h},
             f"{HIDDEN}: 1 - h stands where the derivative of the activation h (tanh) should",
         ),
-        (network(np.tanh), f"{HIDDEN}: the derivative of sigmoid is used for that of tanh"),
+        ({"act": np.tanh}, f"{HIDDEN}: the derivative of sigmoid is used for that of tanh"),
         (
-            network(delta=lambda o, y: o - y),
+            {"delta": lambda o, y: o - y},
             f"{ALL}: the derivative of the output's activation is missing",
         ),
         (
-            network(delta=lambda o, y: (o - y) * (o * (1 - o)) ** 2),
+            {"delta": lambda o, y: (o - y) * (o * (1 - o)) ** 2},
             f"{ALL}: the derivative of the output's activation enters once too often",
         ),
         (
-            network(taken=lambda z, h: z),
+            {"taken": lambda z, h: z},
             "W2: the gradient is taken with the pre-activations z of the layer before, not with its activations",
         ),
         (
-            network(bias=lambda d: np.full(d.shape[1], d.sum())),
+            {"bias": lambda d: np.full(d.shape[1], d.sum())},
             "b1: every entry moved by the sum of all entries' gradients",
         ),
     ],
 )
-def test_a_flaw_is_named(subject: Any, explanation: str) -> None:
-    outcome = check_subject(subject, settings=Settings(seed=0, examples=40), clauses="step.plain")
+def test_a_flaw_is_named(flaw: dict[str, Any], explanation: str) -> None:
+    outcome = check_subject(network(**flaw), settings=Settings(seed=0, examples=40), clauses="step.plain")
     (verdict,) = outcome.verdicts
     assert verdict.status is Status.VIOLATED
     assert verdict.explanation == explanation

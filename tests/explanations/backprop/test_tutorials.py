@@ -37,7 +37,7 @@ def test_all_tutorials_are_here() -> None:
 
 
 @pytest.mark.parametrize("fault", TUTORIALS, ids=lambda fault: fault.name)
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.nightly)])
 def test_it_uses_the_updated_weights_of_the_next_layer(fault: Fault, seed: int) -> None:
     verdict = simultaneous(fault, seed)
     assert verdict.status is Status.VIOLATED

@@ -18,6 +18,7 @@ from gdprops.runner.settings import Settings
 from gdprops.subjects.training_step.subject import training_step
 from gdprops.subjects.user_code.isolation import isolated
 
+pytestmark = pytest.mark.xdist_group("slow rates")
 EXAMPLES = 60
 
 

@@ -30,6 +30,7 @@ from gdprops.runner.settings import Settings
 from gdprops.subjects.training_step.subject import training_step
 from tests.samples import own_models
 
+pytestmark = pytest.mark.xdist_group("own models")
 PAIRS: dict[str, Any] = {"models": own_models.Pair, "batches": own_models.pairs, "objective": own_models.pair_objective}
 DRAWN: dict[str, Any] = {
     "models": st.integers(0, 9).map(lambda k: own_models.Pair()),
