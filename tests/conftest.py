@@ -1,17 +1,31 @@
-"""Torch as the engine runs it: on one thread. Tests run on several processes, which would fight over the cores."""
+"""Torch as the engine runs it: on one thread. And how long tests take: recorded, and used by `tox -e quick`."""
 
 from __future__ import annotations
 
+import json
 import os
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
+DURATIONS = Path(__file__).with_name("durations.json")
+"""Seconds of each test that took more than `WORTH_NOTING` in a whole run, by node id."""
+WORTH_NOTING = 0.2
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the two options about durations."""
+    parser.addoption("--budget", type=float, help="run the cheapest tests only, up to so many recorded seconds")
+    parser.addoption("--record-durations", action="store_true", help=f"write {DURATIONS.name} after the run")
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Every library that counts threads, in this process and in those that tests start."""
+    """Every library that counts threads, in this process and in those that tests start, gets one."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    if config.getoption("--record-durations") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Stopwatch())
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,3 +34,37 @@ def _one_thread() -> None:
         import torch
 
         torch.set_num_threads(1)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what costs most, until the rest fits the budget."""
+    budget = config.getoption("--budget")
+    if budget is None:
+        return
+    recorded = json.loads(DURATIONS.read_text(encoding="utf-8"))
+    kept, spent = set[str](), 0.0
+    for item in sorted(items, key=lambda one: recorded.get(one.nodeid, 0.0)):
+        spent += recorded.get(item.nodeid, 0.0)
+        if spent > budget:
+            break
+        kept.add(item.nodeid)
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
+    items[:] = [item for item in items if item.nodeid in kept]
+
+
+class Stopwatch:
+    """Adds up the seconds of every test, its set-up included, and writes them down."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add one phase of a test."""
+        name = report.nodeid.partition("@")[0]  # xdist appends the group
+        self.seconds[name] = self.seconds.get(name, 0.0) + report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the tests that are worth noting."""
+        noted = {name: round(s, 1) for name, s in sorted(self.seconds.items()) if s > WORTH_NOTING}
+        DURATIONS.write_text(json.dumps(noted, indent=0) + "\n", encoding="utf-8")

@@ -55,6 +55,7 @@ def _clause(
     *faults: str,
     steps: str = "3 to 5 steps",
     on: tuple[str, ...] = ("weight_decay", "eps"),
+    since: int = 1,
 ) -> Clause:
     """Return the clause of one rule; ``on``: the hyperparameters that its cases switch on."""
     return Clause(
@@ -68,6 +69,7 @@ def _clause(
         cases=partial(_strategy, name),
         examine=partial(_examine),
         needs=Needs(traits=(("inputs", ("gradient",)), ("randomness", ("none",))), rule=name),
+        since=since,
     )
 
 

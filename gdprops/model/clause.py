@@ -169,6 +169,7 @@ def clause(
     level: Level = Level.REQUIRED,
     needs: Needs = Needs(),
     claim: bool = False,
+    since: int = 1,
 ) -> Callable[[Callable[[Any, Any], Evidence]], Clause]:
     """Return a decorator that turns a function ``(target, case) -> Evidence`` into a clause.
 
@@ -176,6 +177,6 @@ def clause(
     """
 
     def bind(examine: Callable[[Any, Any], Evidence]) -> Clause:
-        return Clause(id, statement, source, decision, level, view, refuted_by, cases, examine, needs, claim)
+        return Clause(id, statement, source, decision, level, view, refuted_by, cases, examine, needs, claim, since)
 
     return bind

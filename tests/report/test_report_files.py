@@ -67,7 +67,7 @@ def test_junit_counts_and_has_the_properties(tmp_path: Path) -> None:
         "subject": "mypkg:MySGD(lr=0.5)",
         "clause": "step.simultaneous",
         "about": "subject",
-        "specification": "1",
+        "specification": str(SPECIFICATION),
         "status": "held",
         "examples": "100",
         "decisive": "96",

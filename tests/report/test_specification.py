@@ -6,6 +6,7 @@ import pytest
 
 from gdprops.clauses import COMMON_DECISIONS, catalogue
 from gdprops.model.glossary import ENTRIES, used_in
+from gdprops.model.verdict import SPECIFICATION
 from gdprops.numerics.published.table import PUBLISHED
 from gdprops.report.consoles import to_text
 from gdprops.report.specification import markdown, markdown_table, print_clause, print_glossary, print_list
@@ -52,7 +53,7 @@ def test_a_recommendation_says_what_it_means() -> None:
 
 def test_markdown_has_everything() -> None:
     text = markdown(some_clauses())
-    assert text.startswith("# The specification of gradient descent, version 1\n")
+    assert text.startswith(f"# The specification of gradient descent, version {SPECIFICATION}\n")
     assert "## gradient: looking around from one point\n" in text
     assert "### `gradient.pure`\n\nLooking moves nothing" in text
     assert "- **Decided**: Bytes are compared.\n" in text
