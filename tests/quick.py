@@ -59,9 +59,11 @@ def main(named: list[str]) -> int:
         [*python, "mypy"],
         [*python, "pytest", "-q", "-n", "auto", "--budget", BUDGET, *tests],
     )
-    return next(
-        (code for command in commands if (code := subprocess.run(command, cwd=ROOT, check=False).returncode)), 0
-    )
+    for command in commands:
+        code = subprocess.run(command, cwd=ROOT, check=False).returncode
+        if code:
+            return code
+    return 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 
 from gdprops.errors import UsageError
 from gdprops.model.clause import Level
+from gdprops.model.verdict import SPECIFICATION
 from gdprops.report import report_files
 from gdprops.report.junit_file import write_junit
 from gdprops.report.markdown_file import markdown
