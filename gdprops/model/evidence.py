@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import final
 
+from gdprops.model.note import Note, distinct
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Evidence:
     numbers were compared. ``blame`` names every wrong parameter. ``elsewise`` says that the subject is wrong, but not
     in the way that the clause is about. ``silent`` names what changed nothing in this example: a violation where it
     does so in all examples of a run, and where ``acts_later``, asked of one name, says no. ``compared`` shows the
-    tensors of a violated comparison.
+    tensors of a violated comparison. ``notes``: what is told of the example beside its outcome.
     """
 
     violated: bool = False
@@ -64,6 +66,7 @@ class Evidence:
     silent: frozenset[str] | None = None
     acts_later: Callable[[str], bool] | None = field(default=None, compare=False, repr=False)
     compared: tuple[Compared, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def agreed(self) -> Evidence:
         """Return the same example as if everything compared had agreed (for the meta-test of the clauses)."""
@@ -109,11 +112,12 @@ def combine(parts: Iterable[Evidence]) -> Evidence:
     The whole is decisive where any part is.
     """
     found = list(parts)
+    notes = distinct(note for part in found for note in part.notes)
     broken = next((part for part in found if part.violated), None)
     if broken is not None:
-        return broken
+        return broken if notes == broken.notes else replace(broken, notes=notes)
     ratios = [part.ratio for part in found if part.ratio is not None]
     decisive = any(part.decisive for part in found)
     reason = "" if decisive else next((part.reason for part in found if part.reason), "nothing was compared")
     elsewise = any(part.elsewise for part in found)
-    return Evidence(decisive=decisive, ratio=max(ratios, default=None), reason=reason, elsewise=elsewise)
+    return Evidence(decisive=decisive, ratio=max(ratios, default=None), reason=reason, elsewise=elsewise, notes=notes)

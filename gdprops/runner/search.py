@@ -14,6 +14,7 @@ from hypothesis.errors import HypothesisException
 
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.evidence import Evidence, vacuous, violation
+from gdprops.model.note import Note
 from gdprops.numerics.decisions import whole_run_needed
 
 WITNESSES = 40
@@ -58,6 +59,7 @@ class Finding:
     last: Any = None
     acts_later: Callable[[str], bool] | None = None
     failing: list[Any] = field(default_factory=list)
+    notes: dict[Note, None] = field(default_factory=dict)
 
     def _hear(self, case: Any, evidence: Evidence) -> None:
         if evidence.silent is not None:
@@ -77,6 +79,7 @@ class Finding:
     def add(self, case: Any, evidence: Evidence) -> None:
         """Count a drawn example; once a violation was seen, only keep the smaller ones."""
         if self.evidence is None:
+            self.notes |= dict.fromkeys(evidence.notes)
             self.examples += 1
             self.decisive += evidence.decisive
             self.elsewise += evidence.elsewise

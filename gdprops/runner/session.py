@@ -243,6 +243,7 @@ def _on_case(item: Item, bound: Subject | None, case: Any, settings: Settings) -
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise UsageError(f"the saved case does not fit {item.clause.id} ({why})") from error
     finding = Finding(examples=1, decisive=int(evidence.decisive), worst_ratio=evidence.ratio)
+    finding.notes |= dict.fromkeys(evidence.notes)
     if evidence.violated:
         finding.case, finding.evidence = case, evidence
     elif evidence.silent:
