@@ -22,7 +22,8 @@ class Domain:
     """What generation must know of a subject.
 
     ``precisions``: 53 and/or 24 significant bits; ``dimensions``: accepted numbers of dimensions, None for any;
-    ``rate``: whether the learning rate can be set; ``groups``: whether several parameter groups are accepted;
+    ``rate``: whether the learning rate can be set; ``groups``: whether several parameter groups work,
+    ``groups_crash``: whether a step crashes on them;
     ``plain``: plain gradient descent, declared or probed; ``options``: further hyperparameters that the subject
     accepts, with the value that a case may switch on; ``empty``: whether tensors without entries are accepted;
     ``frozen``: whether parameters with requires_grad=False are; ``nonlinear``: those of the options with which the
@@ -33,13 +34,15 @@ class Domain:
     short; ``clip``: what gradients are clipped to; ``rule_options``: the same as ``options``, of the rule that the
     subject declares; ``rule_scales``: sizes of gradients that tell forms of that rule apart; ``kinds``: the
     architectures that a step can train; ``own``: the user's own models; ``without_objects``: why the subject has no
-    parameter objects, closures and autograd gradients, empty where it has them.
+    parameter objects, closures and autograd gradients, empty where it has them; ``missing``: whether gradients may be
+    None: a subject that raises there is judged for it by one clause, and not by all.
     """
 
     precisions: tuple[int, ...] = (53, 24)
     dimensions: frozenset[int] | None = None
     rate: bool = True
     groups: bool = True
+    groups_crash: bool = False
     plain: bool = False
     options: Mapping[str, float | bool] = field(default_factory=dict)
     empty: bool = True
@@ -58,3 +61,4 @@ class Domain:
     kinds: tuple[str, ...] = ()
     own: OwnSource | None = None
     without_objects: str = ""
+    missing: bool = True

@@ -14,6 +14,7 @@ from gdprops.kinds import kind_of
 from gdprops.model.clause import Clause, View
 from gdprops.model.domain import Domain
 from gdprops.model.evidence import violation
+from gdprops.model.note import Note
 from gdprops.model.traits import Traits
 from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.runner.conclude import conclude
@@ -22,6 +23,7 @@ from gdprops.runner.example_databases import database_at
 from gdprops.runner.explained_once import explained_once
 from gdprops.runner.items import REFERENCE, Item, cases_of, examiner, items_for
 from gdprops.runner.pooled_examples import examples_of
+from gdprops.runner.primary_violation import GENERAL
 from gdprops.runner.search import Finding, judged, search, witnesses
 from gdprops.runner.seeding import KeyedDatabase, item_seed
 from gdprops.runner.shards import share
@@ -42,6 +44,9 @@ class Measured(NamedTuple):
     subject: Subject
     domain: Domain
     hung: str | None = None
+    notes: tuple[Note, ...] = ()
+    barred: str = ""
+    is_fault: bool = False
 
     def unmet(self, clause: Clause) -> str | None:
         """Return why a clause does not apply, or None where it does."""
@@ -121,10 +126,11 @@ def measured_subject(subject: Subject, settings: Settings) -> Measured:
 def _measured(subject: Subject, settings: Settings) -> Measured:
     budgeted = subject.prepared(Traits(), Calls(TIMES_FOR_TRAITS * settings.timeout, "to show its traits"))
     try:
-        traits, domain = kind_of(subject).measure(budgeted)
+        found = kind_of(subject).measure(budgeted)
     except SubjectStopped as hang:
         return Measured(subject, Domain(), str(hang))
-    return Measured(subject.prepared(traits, Calls(settings.timeout)), domain)
+    prepared = subject.prepared(found.traits, Calls(settings.timeout))
+    return Measured(prepared, found.domain, None, found.notes, found.barred, found.is_fault)
 
 
 def _verdict(measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:
@@ -137,12 +143,15 @@ def _verdict(measured: Measured, item: Item, settings: Settings, watcher: Watche
     if entry is not None:
         return _accepted(entry, measured, item, settings, watcher)
     verdict = _about_subject(measured, item, settings, watcher)
+    verdict = replace(verdict, notes=(*measured.notes, *verdict.notes))
     return settings.terms.judged(item.clause, verdict, strict=settings.strict)
 
 
 def _about_subject(measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:
     if measured.hung is not None:
         return blank(item, Status.ABORTED, measured.hung)
+    if measured.barred:
+        return _barred(measured, item)
     subject = measured.subject
     unmet = measured.unmet(item.clause)
     if unmet is not None:
@@ -152,6 +161,12 @@ def _about_subject(measured: Measured, item: Item, settings: Settings, watcher: 
         return blank(item, Status.VACUOUS, miss)
     budgeted = subject.prepared(subject.traits, Calls(settings.timeout))
     return _searched(item, budgeted, measured.domain, settings, watcher)
+
+
+def _barred(measured: Measured, item: Item) -> Verdict:
+    """Return the verdict of a clause on a subject that nothing drives; a bug in any case is one red cell."""
+    status = Status.VIOLATED if measured.is_fault and item.clause.id == GENERAL else Status.NOT_APPLICABLE
+    return blank(item, status, measured.barred)
 
 
 def _accepted(entry: Accepted, measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:

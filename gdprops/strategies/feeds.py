@@ -73,7 +73,7 @@ def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
         numbers = decimals(2.0) if head.happens(3) else dyadics(2, 2.0)
         values = draw(decks())
         tensors = _tensors(values, numbers, shapes, precision, transposed=head.happens(6) and feed.transposed)
-        fed = _prolonged(_gradients(values, numbers, shapes, steps, head, feed, precision), head, feed)
+        fed = _prolonged(_gradients(values, numbers, shapes, steps, head, feed, domain, precision), head, feed)
         frozen = frozenset({head.choose(len(shapes))}) if feed.frozen else frozenset[int]()
         setup = plan(
             head, domain, len(shapes), groups=feed.groups, options=feed.options, own_rate=feed.own_rate, frozen=frozen
@@ -124,6 +124,7 @@ def _gradients(
     steps: int,
     deck: Deck,
     feed: Feed,
+    domain: Domain,
     precision: int,
 ) -> tuple[tuple[Array | None, ...], ...]:
     scale = _SCALES[deck.choose(len(_SCALES))]
@@ -134,7 +135,7 @@ def _gradients(
         step: list[Array | None] = [as_precision(values.numbers(numbers, s) * scale, precision) for s in shapes]
         if feed.zeros and dead:
             step[which % len(shapes)] = as_precision(np.zeros(shapes[which % len(shapes)]), precision)
-        if feed.missing and absent and (late + t) % 3 == 0:
+        if feed.missing and domain.missing and absent and (late + t) % 3 == 0:
             step[late % len(shapes)] = None
         fed.append(tuple(step))
     return _with_absent(fed, late, which) if feed.absent else tuple(fed)

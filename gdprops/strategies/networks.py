@@ -25,7 +25,7 @@ ROUNDED = ("tanh", "relu", "sigmoid", "leaky-relu", "identity")
 class Style:
     """What a blueprint may contain. The smallest depth and the extras are what a clause needs.
 
-    ``tie``: the second layer always shares the first one's weight.
+    ``tie``: the second layer always shares the first one's weight; ``unused``: a tensor that the loss does not reach.
     """
 
     activations: Sequence[str] = EXACT
@@ -42,6 +42,7 @@ class Style:
     dimensions: frozenset[int] | None = None
     freeze: bool | None = None
     tie: bool = False
+    unused: bool = True
 
     def accepts(self, dimensions: int) -> bool:
         """Say whether tensors of so many dimensions may occur."""
@@ -171,7 +172,7 @@ def _add_extras(plan: Blueprint, deck: Deck, style: Style) -> None:
     scaled, unused, frozen, which = deck.happens(6), deck.happens(6), deck.happens(4), deck.choose(251)
     if scaled and style.accepts(0):
         plan.scale = plan.add("scale", ())
-    if unused:
+    if unused and style.unused:
         plan.add("unused", (2,) if style.accepts(1) else (1, 2))
     if (frozen if style.freeze is None else style.freeze) and len(plan.network().used) > 1:  # one that trains is left
         plan.frozen.append(which % len(plan.shapes))

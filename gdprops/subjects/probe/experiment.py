@@ -31,12 +31,18 @@ ALL = (0, 1, 2)
 @final
 @dataclass(slots=True)
 class Probe:
-    """What was measured so far, in order."""
+    """What was measured so far, in order.
+
+    ``only_single``: how the first step crashed in float64, where it works in float32; ``undriven``: how it crashed
+    where nothing works.
+    """
 
     subject: FedSubject
     dtype: Any = np.float64
     found: dict[str, Measured] = field(default_factory=dict)
     rated: bool | None = None
+    only_single: SubjectCrash | None = None
+    undriven: SubjectCrash | None = None
 
     def note(self, key: str, value: str, evidence: str) -> None:
         """Record a measurement."""
