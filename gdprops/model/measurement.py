@@ -15,12 +15,12 @@ from gdprops.model.traits import Traits
 class Measurement:
     """Traits, what cases may contain, and what is told of the subject as a whole.
 
-    ``barred``: why no clause can examine the subject, empty where clauses can; ``is_fault``: whether that is a bug of
-    the subject whatever it is meant to be, such as a name that is not defined.
+    ``barred``: why no clause can examine the subject, empty where clauses can; ``judged_by``: the one clause that
+    examines it all the same, where that is a bug of the subject whatever it is meant to be.
     """
 
     traits: Traits = field(default_factory=Traits)
     domain: Domain = field(default_factory=Domain)
     notes: tuple[Note, ...] = ()
     barred: str = ""
-    is_fault: bool = False
+    judged_by: str = ""

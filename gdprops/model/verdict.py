@@ -11,7 +11,7 @@ from gdprops.model.clause import Clause, Level
 from gdprops.model.evidence import Compared, Location
 from gdprops.model.note import Note, distinct
 
-SPECIFICATION = 1
+SPECIFICATION = 2
 """The version of the specification; a new clause raises it."""
 
 SCHEMA = 1

@@ -274,6 +274,9 @@ DEFAULT_SCALES = ((1.0, 2.0**-10), (2.0**7, 1.0), (2.0**14, 2.0**-14), (2.0**14,
 # Where the first step is too long the same is tried at gentler slopes: a rate of 0.1 would decide half the time only.
 DEFAULT_SOFTER = (1.0, 2.0**-7, 2.0**-14)
 
+# Gradients of the sizes that training has: what is not finite after a step from such ones is no overflow.
+MODERATE_GRADIENTS = (2.0**-12, 2.0**12)
+
 # Closures that return these, whatever the gradient: a rule that looks at the value of the loss shows.
 OTHER_LOSSES = (0.0, -1000.0)
 

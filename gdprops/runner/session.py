@@ -23,7 +23,6 @@ from gdprops.runner.example_databases import database_at
 from gdprops.runner.explained_once import explained_once
 from gdprops.runner.items import REFERENCE, Item, cases_of, examiner, items_for
 from gdprops.runner.pooled_examples import examples_of
-from gdprops.runner.primary_violation import GENERAL
 from gdprops.runner.search import Finding, judged, search, witnesses
 from gdprops.runner.seeding import KeyedDatabase, item_seed
 from gdprops.runner.shards import share
@@ -46,7 +45,7 @@ class Measured(NamedTuple):
     hung: str | None = None
     notes: tuple[Note, ...] = ()
     barred: str = ""
-    is_fault: bool = False
+    judged_by: str = ""
 
     def unmet(self, clause: Clause) -> str | None:
         """Return why a clause does not apply, or None where it does."""
@@ -130,7 +129,7 @@ def _measured(subject: Subject, settings: Settings) -> Measured:
     except SubjectStopped as hang:
         return Measured(subject, Domain(), str(hang))
     prepared = subject.prepared(found.traits, Calls(settings.timeout))
-    return Measured(prepared, found.domain, None, found.notes, found.barred, found.is_fault)
+    return Measured(prepared, found.domain, None, found.notes, found.barred, found.judged_by)
 
 
 def _verdict(measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:
@@ -150,8 +149,8 @@ def _verdict(measured: Measured, item: Item, settings: Settings, watcher: Watche
 def _about_subject(measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:
     if measured.hung is not None:
         return blank(item, Status.ABORTED, measured.hung)
-    if measured.barred:
-        return _barred(measured, item)
+    if measured.barred and item.clause.id != measured.judged_by:
+        return blank(item, Status.NOT_APPLICABLE, measured.barred)
     subject = measured.subject
     unmet = measured.unmet(item.clause)
     if unmet is not None:
@@ -161,12 +160,6 @@ def _about_subject(measured: Measured, item: Item, settings: Settings, watcher: 
         return blank(item, Status.VACUOUS, miss)
     budgeted = subject.prepared(subject.traits, Calls(settings.timeout))
     return _searched(item, budgeted, measured.domain, settings, watcher)
-
-
-def _barred(measured: Measured, item: Item) -> Verdict:
-    """Return the verdict of a clause on a subject that nothing drives; a bug in any case is one red cell."""
-    status = Status.VIOLATED if measured.is_fault and item.clause.id == GENERAL else Status.NOT_APPLICABLE
-    return blank(item, status, measured.barred)
 
 
 def _accepted(entry: Accepted, measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:

@@ -37,7 +37,8 @@ class Feed:
     on; ``own_rate``: the user's own learning rate now and then; ``frozen``: one tensor with requires_grad=False;
     ``unusual``: empty tensors and those of 0 and 4 dimensions too; ``mixed``: every other tensor in float32, now and
     then or always, where the subject takes both dtypes; ``transposed``: some matrices not contiguous (one crash on them
-    would break every clause); ``longest``: some feeds are long, ever smaller or constant, up to so many steps.
+    would break every clause); ``longest``: some feeds are long, ever smaller or constant, up to so many steps;
+    ``often_long``: one in eight is as long as that.
     """
 
     least_steps: int = 2
@@ -54,6 +55,7 @@ class Feed:
     mixed_always: bool = False
     absent: bool = False
     longest: int = 0
+    often_long: bool = False
 
 
 def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
@@ -150,7 +152,7 @@ def _with_absent(fed: Sequence[tuple[Array | None, ...]], tensor: int, how: int)
 
 def _prolonged(fed: Fed, deck: Deck, feed: Feed) -> Fed:
     """Make some feeds long: the same gradients again, half as large, then as large as at first; or constant ones."""
-    long = long_run(deck, feed.longest)
+    long = long_run(deck, feed.longest, often=feed.often_long)
     if long == VERY_LONG:
         return repeated(fed[:1], long)
     return tuple(

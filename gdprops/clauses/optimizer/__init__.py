@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from gdprops.clauses.optimizer import (
     closures_and_maximize,
+    first_steps,
     hyperparameters,
     memory,
     missing_gradient,
@@ -23,4 +24,5 @@ CLAUSES = (
     *tensor_forms.CLAUSES,
     *memory.CLAUSES,
     *hyperparameters.CLAUSES,
+    *first_steps.CLAUSES,
 )

@@ -40,7 +40,9 @@ else:
     "bytes at every step (but for rounding, where a rule of whole tensors may batch the further one with others).",
     view=View.OPTIMIZER,
     refuted_by=("momentum-shared-by-shape", "adam-with-one-counter", "reads-its-updated-neighbour"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, mixed=True, longest=12)),
+    cases=lambda domain: workbench.feeds(
+        domain, workbench.Feed(missing=True, mixed=True, longest=100, often_long=True)
+    ),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
 )
 def locality(subject: FedSubject, case: UpdateCase) -> Evidence:

@@ -9,6 +9,7 @@ from gdprops.clauses.support.fed_subjects import FED, REPEATABLE
 from gdprops.clauses.support.lazy import lazy
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.clause import Level, Needs, View, clause
+from gdprops.model.optional_hyperparameters import FURTHER_OPTIONS, RATE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,8 +30,8 @@ else:
     source="mlx#440: SGD with momentum 0 ignores weight decay; a learning rate that is read at construction only.",
     decision="Once per run: weight_decay, momentum, eps, every one of the betas (also as beta, beta1, …), lr_decay, "
     "momentum_decay, amsgrad, centered and the rate, each changed in every example, the others as the user has them. "
-    "One that has changed neither weights nor state in any (of the switches amsgrad and centered: no weights) is a "
-    "violation, where at least half of the examples and ten could show it, and where 1200 steps with matrices of at "
+    "One that has changed no weight in any is a violation, where at least half of the examples and ten could show it, "
+    "and where 1200 steps with matrices of at "
     "least 48 by 48 entries do not show it either: some rules wait for that. Nor calls, after every step, of the "
     "optimizer's own further methods that read it (Sophia's update_hessian()); nor, of eps, momentum_decay and "
     "the switches, the same steps with a decay, with another switch turned or with 'none' for any word: they may "
@@ -42,6 +43,7 @@ else:
         "decay-rate-is-a-constant",
         "amsgrad-does-nothing",
         "amsgrad-keeps-a-maximum-of-zero",
+        "keeps-a-momentum-that-moves-nothing",
     ),
     cases=lambda domain: workbench.feeds(
         domain, workbench.Feed(least_steps=7, most_steps=8, zeros=False, groups=False, own_rate=False, options=False)
@@ -53,21 +55,58 @@ def hyperparameters_act(subject: FedSubject, case: UpdateCase) -> Evidence:
     if not workbench.differ(base[0][-1], case.tensors):
         return workbench.vacuous("nothing moves")
     plans = dict(_changed(subject, case))
-    silent = [label for label, plan in plans.items() if _alike(_played_if_taken(subject, case, plan), base, label)]
+    silent = [label for label, plan in plans.items() if _alike(_played_if_taken(subject, case, plan), base)]
     return workbench.unanswered(silent, lambda label: _acts_elsewhere(subject, case, label, plans[label]))
+
+
+@clause(
+    id="optimizer.options-act",
+    statement="Every numeric option has an effect.",
+    source="ReaLLM-Forge#479: the k and alpha of a Lookahead whose synchronization is unreachable.",
+    decision="Every numeric option that optimizer.hyperparameters-act does not know, at its half and its double in "
+    "turn: it must change the weights or the state in some example, or in 1200 steps with larger matrices, or after "
+    "calls of the optimizer's own methods, or with a switch turned. An option that is 0 may switch something off and "
+    "is not asked.",
+    level=Level.RECOMMENDED,
+    view=View.OPTIMIZER,
+    refuted_by=("lookahead-never-synchronizes",),
+    cases=lambda domain: workbench.feeds(
+        domain, workbench.Feed(least_steps=7, most_steps=8, zeros=False, groups=False, own_rate=False, options=False)
+    ),
+    needs=Needs(traits=(FED, REPEATABLE), feature=FURTHER_OPTIONS),
+    since=2,
+)
+def options_act(subject: FedSubject, case: UpdateCase) -> Evidence:
+    base = _played(subject, case, case.plan)
+    if not workbench.differ(base[0][-1], case.tensors):
+        return workbench.vacuous("nothing moves")
+    plans = dict(_unknown_options(subject, case))
+    played = {label: _played_if_taken(subject, case, plan) for label, plan in plans.items()}
+    silent = [label for label, found in played.items() if _alike(found, base, state=True)]
+    return workbench.unanswered(silent, lambda label: _acts_elsewhere(subject, case, label, plans[label], state=True))
+
+
+def _unknown_options(subject: FedSubject, case: UpdateCase) -> Iterator[tuple[str, Plan]]:
+    """Yield every numeric option of unpublished meaning with a plan in which it has another value."""
+    for name, value in subject.settings.items():
+        if name in workbench.decisions.ALTERNATIVES or name in RATE_NAMES:
+            continue
+        for label, others in workbench.alternatives(name, value).items():
+            yield label, _with(case.plan, **{name: others[case.order[0] % len(others)]})
 
 
 Played = tuple["list[Weights]", bytes]
 
 
-def _alike(changed: Played | None, base: Played, label: str) -> bool:
+def _alike(changed: Played | None, base: Played, *, state: bool = False) -> bool:
     """Say whether a run did what the other did; of one that was refused nothing is known.
 
-    A switch is there to change the weights: a maximum that is kept and never stored is state as well.
+    A published hyperparameter is there to change the weights: a momentum that is kept and never used is state as well.
+    ``state``: a change of the state alone counts too.
     """
     if changed is None or any(map(workbench.differ, changed[0], base[0])):
         return False
-    return label in workbench.decisions.SWITCHES or changed[1] == base[1]
+    return not state or changed[1] == base[1]
 
 
 def _changed(subject: FedSubject, case: UpdateCase) -> Iterator[tuple[str, Plan]]:
@@ -91,29 +130,27 @@ def _with(plan: Plan, **changed: Any) -> Plan:
     return replace(plan, options={**plan.options, **changed})
 
 
-def _acts_elsewhere(subject: FedSubject, case: UpdateCase, label: str, plan: Plan) -> bool:
+def _acts_elsewhere(subject: FedSubject, case: UpdateCase, label: str, plan: Plan, *, state: bool = False) -> bool:
     """Say whether what was silent acts in other circumstances, asked in the order of what they cost."""
     return (
-        (label in BELONGING and _acts_beside(subject, case, plan, label))
-        or _apart(*_both_played(subject, case, plan, calling=label.partition("[")[0]), label)
-        or _acts_later(subject, case, plan, label)
+        _acts_beside(subject, case, plan, label, state=state)
+        or _apart(*_both_played(subject, case, plan, calling=label.partition("[")[0]), state=state)
+        or _acts_later(subject, case, plan, state=state)
     )
 
 
-BELONGING = ("eps", "momentum_decay", "amsgrad", "centered")
-"""Hyperparameters that may belong to others."""
-
-
-def _acts_beside(subject: FedSubject, case: UpdateCase, plan: Plan, label: str) -> bool:
+def _acts_beside(subject: FedSubject, case: UpdateCase, plan: Plan, label: str, *, state: bool) -> bool:
     """Say whether a plan changes anything with a decay (LARS divides by norms only there), or a switch turned.
 
     AdaBelief keeps to no maximum where it rectifies. A word is a switch too: RangerVA adds its epsilon where its
     transformer is not 'softplus'.
     """
     others: dict[str, Any] = {"weight_decay": workbench.decisions.ALTERNATIVES["weight_decay"][0]}
+    if label.partition("[")[0] in others:
+        others.clear()
     others |= {name: not value for name, value in subject.settings.items() if isinstance(value, bool)}
     others |= {name: "none" for name, value in subject.settings.items() if isinstance(value, str)}
-    return any(_apart(*_both_played(subject, case, plan, {name: value}), label) for name, value in others.items())
+    return any(_apart(*_both_played(subject, case, plan, {name: value}), state=state) for name, value in others.items())
 
 
 def _both_played(
@@ -123,12 +160,12 @@ def _both_played(
     return one, other
 
 
-def _apart(one: Played | None, other: Played | None, label: str = "") -> bool:
+def _apart(one: Played | None, other: Played | None, *, state: bool = False) -> bool:
     """Say whether two runs that were both taken did not do the same."""
-    return one is not None and other is not None and not _alike(other, one, label)
+    return one is not None and other is not None and not _alike(other, one, state=state)
 
 
-def _acts_later(subject: FedSubject, case: UpdateCase, plan: Plan, label: str) -> bool:
+def _acts_later(subject: FedSubject, case: UpdateCase, plan: Plan, *, state: bool) -> bool:
     """Say whether a plan changes anything in a long run with larger matrices.
 
     Some rules wait for so many steps, or treat small matrices as vectors. Of a run that cannot be made nothing is
@@ -139,12 +176,12 @@ def _acts_later(subject: FedSubject, case: UpdateCase, plan: Plan, label: str) -
     gradients = workbench.each_gradient(longer, workbench.enlarged)
     plans = [replace(each, groups=longer.plan.groups) for each in (case.plan, plan)]
     try:
-        return _part_ways([subject.start(tensors, each) for each in plans], gradients, label)
+        return _part_ways([subject.start(tensors, each) for each in plans], gradients, state=state)
     except (SubjectCrash, Unsupported):
         return True
 
 
-def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]], label: str) -> bool:
+def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]], *, state: bool) -> bool:
     """Say whether two runs, fed the same gradients over and over, come to differ while their weights are finite."""
     for t in range(workbench.decisions.LATEST_STEP):
         for run in runs:
@@ -152,7 +189,11 @@ def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]], label: s
         one, other = (run.weights() for run in runs)
         if workbench.differ(one, other):
             return bool(workbench.are_finite([*one, *other]))
-    return label not in workbench.decisions.SWITCHES and runs[0].remembered() != runs[1].remembered()
+    if state and runs[0].remembered() != runs[1].remembered():
+        return True
+    for run in runs:
+        run.evaluate()  # averages are the weights of evaluation
+    return workbench.differ(*(run.weights() for run in runs))
 
 
 def _rate_acts(subject: FedSubject, case: UpdateCase) -> bool:
@@ -271,4 +312,4 @@ def traits_as_declared(subject: FedSubject, case: UpdateCase) -> Evidence:
     return workbench.require(not subject.traits.conflicts, "; ".join(subject.traits.conflicts))
 
 
-CLAUSES = (hyperparameters_act, rejects_invalid, descends_by_default, traits_as_declared)
+CLAUSES = (hyperparameters_act, options_act, rejects_invalid, descends_by_default, traits_as_declared)

@@ -11,9 +11,9 @@ import numpy as np
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import Plan
 from gdprops.model.domain import Domain
-from gdprops.model.optional_hyperparameters import OPTIONS, with_required
+from gdprops.model.optional_hyperparameters import FURTHER_OPTIONS, OPTIONS, RATE_NAMES, with_required
 from gdprops.model.traits import IMPLEMENTATIONS, rule_of
-from gdprops.numerics.decisions import DOUBLE, SINGLE
+from gdprops.numerics.decisions import ALTERNATIVES, DOUBLE, SINGLE
 from gdprops.numerics.published.rule import hyperparameters_of
 from gdprops.numerics.published.table import PUBLISHED
 from gdprops.subjects.probe.clock import counted_otherwise
@@ -130,9 +130,16 @@ def _features(probe: Probe, dtypes: list[str]) -> frozenset[str]:
         "float64 beside float32": {"float64", "float32"} <= set(dtypes),
         "implementations": any(flag in IMPLEMENTATIONS for flag in flags),
         "complex parameters": probe.value("complex") == "accepted",
+        FURTHER_OPTIONS: any(_is_further_option(name, value) for name, value in probe.subject.settings.items()),
         "closure": attempt(lambda: probe.subject.start(probe.tensors(), probe.plan()).takes_closure()) is None,
     }
     return frozenset(name for name, there in found.items() if there)
+
+
+def _is_further_option(name: str, value: Any) -> bool:
+    """Say whether a hyperparameter is a number other than 0 whose meaning no publication gives."""
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    return numeric and value != 0 and name not in ALTERNATIVES and name not in RATE_NAMES
 
 
 def _accepts(probe: Probe, key: str, *, rate: bool) -> bool:

@@ -18,8 +18,8 @@ from gdprops.model.note import Note
 from gdprops.model.subject import CALLED_BLINDLY, Delivery, step_with_closure
 from gdprops.model.traits import RULES, Measured, Traits, rule_of
 from gdprops.model.wording import on_one_line, plural
-from gdprops.numerics.comparison import differ
-from gdprops.numerics.decisions import DOUBLE, SINGLE
+from gdprops.numerics.comparison import are_finite, differ
+from gdprops.numerics.decisions import DOUBLE, MODERATE_GRADIENTS, SINGLE
 from gdprops.subjects.probe.accepted_forms import FORMS, dtypes
 from gdprops.subjects.probe.case_domain import domain_of, note_coupling_options
 from gdprops.subjects.probe.clock import clock
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 LOSSES = (0.0, 64.0)
 SKIPPED = 64.0
 """What gradients are divided by, so that none is large enough for a step to be skipped."""
+GENERAL, FINITE = "step.simultaneous", "optimizer.finite"
+"""The clauses that judge a subject which no other one can examine."""
 NEVER_MEANT = (NameError, ImportError)
 """Exceptions (UnboundLocalError is a NameError) that no form of feeding cures."""
 NO_PROCESSES = "process group has not been initialized"
@@ -50,6 +52,9 @@ def measurement(subject: FedSubject) -> Measurement:
     inputs(probe)
     if probe.undriven is not None:
         return undriven(probe.undriven)
+    infinite = _is_not_finite(probe) if probe.value("inputs") in ("gradient", "loss") else ""
+    if infinite:
+        return Measurement(barred=f"{infinite}: {FINITE} says where", judged_by=FINITE)
     traits, domain = _measured(probe)
     return Measurement(traits, domain, tuple(_notes(probe, domain)))
 
@@ -66,7 +71,17 @@ def undriven(crash: SubjectCrash) -> Measurement:
     at = "" if place is None else f" at {place}"
     said = f"{crash.doing} raised {type(error).__name__}{at}: {on_one_line(error)}"
     note = Note(f"cannot be driven by a plain gradient: {said}", *(place or ()))
-    return Measurement(notes=(note,), barred=said, is_fault=isinstance(error, NEVER_MEANT))
+    return Measurement(notes=(note,), barred=said, judged_by=GENERAL if isinstance(error, NEVER_MEANT) else "")
+
+
+def _is_not_finite(probe: Probe) -> str:
+    """Return what the first step gives where that is not finite, at the user's own hyperparameters."""
+    gradients = [np.sign(g) * np.clip(np.abs(g), *MODERATE_GRADIENTS) for g in probe.gradients(0)]
+    try:
+        seen = probe.run(Plan((ALL,)), probe.tensors(), [gradients])[-1]
+    except (SubjectCrash, Unsupported):
+        return ""
+    return "" if are_finite(seen) else "the first step gives weights that are not finite"
 
 
 def _notes(probe: Probe, domain: Domain) -> Iterator[Note]:
