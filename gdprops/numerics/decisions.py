@@ -299,6 +299,14 @@ def whole_run_needed(examples: int) -> int:
     return max(WHOLE_RUN_DECISIVE, math.ceil(WHOLE_RUN_SHARE * examples))
 
 
+def may_act(value: Any) -> bool:
+    """Say whether an option of unknown meaning must show an effect in a long run.
+
+    Zero may switch something off, and a number of more than `LATEST_STEP` may count steps that are never reached.
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < abs(value) <= LATEST_STEP
+
+
 def unit(precision: int) -> float:
     """Return the unit roundoff 2^-p."""
     return FORMATS[precision].unit

@@ -65,8 +65,8 @@ def hyperparameters_act(subject: FedSubject, case: UpdateCase) -> Evidence:
     source="ReaLLM-Forge#479: the k and alpha of a Lookahead whose synchronization is unreachable.",
     decision="Every numeric option that optimizer.hyperparameters-act does not know, at its half and its double in "
     "turn: it must change the weights or the state in some example, or in 1200 steps with larger matrices, or after "
-    "calls of the optimizer's own methods, or with a switch turned. An option that is 0 may switch something off and "
-    "is not asked.",
+    "calls of the optimizer's own methods, or with a switch turned. An option that is 0 may switch something off, "
+    "and one of more than 1200 may be a number of steps: neither is asked.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("lookahead-never-synchronizes",),
@@ -89,7 +89,7 @@ def options_act(subject: FedSubject, case: UpdateCase) -> Evidence:
 def _unknown_options(subject: FedSubject, case: UpdateCase) -> Iterator[tuple[str, Plan]]:
     """Yield every numeric option of unpublished meaning with a plan in which it has another value."""
     for name, value in subject.settings.items():
-        if name in workbench.decisions.ALTERNATIVES or name in RATE_NAMES:
+        if name in workbench.decisions.ALTERNATIVES or name in RATE_NAMES or not workbench.decisions.may_act(value):
             continue
         for label, others in workbench.alternatives(name, value).items():
             yield label, _with(case.plan, **{name: others[case.order[0] % len(others)]})

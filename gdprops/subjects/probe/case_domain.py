@@ -13,7 +13,7 @@ from gdprops.model.case import Plan
 from gdprops.model.domain import Domain
 from gdprops.model.optional_hyperparameters import FURTHER_OPTIONS, OPTIONS, RATE_NAMES, with_required
 from gdprops.model.traits import IMPLEMENTATIONS, rule_of
-from gdprops.numerics.decisions import ALTERNATIVES, DOUBLE, SINGLE
+from gdprops.numerics.decisions import ALTERNATIVES, DOUBLE, SINGLE, may_act
 from gdprops.numerics.published.rule import hyperparameters_of
 from gdprops.numerics.published.table import PUBLISHED
 from gdprops.subjects.probe.clock import counted_otherwise
@@ -137,9 +137,8 @@ def _features(probe: Probe, dtypes: list[str]) -> frozenset[str]:
 
 
 def _is_further_option(name: str, value: Any) -> bool:
-    """Say whether a hyperparameter is a number other than 0 whose meaning no publication gives."""
-    numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    return numeric and value != 0 and name not in ALTERNATIVES and name not in RATE_NAMES
+    """Say whether a hyperparameter is a number whose meaning no publication gives: `optimizer.options-act` asks of it."""
+    return name not in ALTERNATIVES and name not in RATE_NAMES and may_act(value)
 
 
 def _accepts(probe: Probe, key: str, *, rate: bool) -> bool:
