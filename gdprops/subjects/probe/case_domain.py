@@ -137,7 +137,7 @@ def _features(probe: Probe, dtypes: list[str]) -> frozenset[str]:
 
 
 def _is_further_option(name: str, value: Any) -> bool:
-    """Say whether a hyperparameter is a number whose meaning no publication gives: `optimizer.options-act` asks of it."""
+    """Say whether a hyperparameter is a number that no publication explains: `optimizer.options-act` asks of it."""
     return name not in ALTERNATIVES and name not in RATE_NAMES and may_act(value)
 
 
