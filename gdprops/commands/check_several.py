@@ -16,6 +16,7 @@ from gdprops.model.wording import on_one_line, plural
 from gdprops.report import consoles
 from gdprops.report.phrases import STYLES
 from gdprops.report.progress import progress
+from gdprops.report.summary import note_lines
 from gdprops.report.terminal import print_outcome
 from gdprops.runner.signals import INTERRUPTED, TERMINATED, terminable
 
@@ -90,6 +91,9 @@ def print_rows(console: Console, outcomes: Sequence[Outcome]) -> None:
         table.add_row(Text(outcome.subject), Text(status, style), Text(found(outcome)))
     console.print(table)
     console.print()
+    for outcome in outcomes:
+        for line in note_lines(outcome):
+            console.print(Text(f"{outcome.subject}: {line}"))
     console.print(Text(summary(outcomes), style="bold"))
 
 

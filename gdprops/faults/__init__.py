@@ -19,6 +19,7 @@ def bank() -> tuple[Fault, ...]:
     from gdprops.faults.backprop import backprop_faults
     from gdprops.faults.optimizers import (
         feeding_faults,
+        first_step_faults,
         foreach_faults,
         hyperparameter_faults,
         memory_faults,
@@ -41,6 +42,7 @@ def bank() -> tuple[Fault, ...]:
             memory_faults,
             foreach_faults,
             hyperparameter_faults,
+            first_step_faults,
         ),
         *(array_rule_faults, misread_rules, loop_faults, window_faults, hook_faults, late_read_faults, backprop_faults),
     )

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, final
 
 from gdprops.errors import UsageError
 from gdprops.kinds.kind import Asked, Kind
-from gdprops.model.traits import Traits
+from gdprops.model.measurement import Measurement
 from gdprops.model.wording import class_or_type
 from gdprops.subjects.backprop import NAME
 from gdprops.subjects.user_code.signatures import require_keywords
 
 if TYPE_CHECKING:
     from gdprops.explanations.explanation import Explanation
-    from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
     from gdprops.subjects.backprop.subject import Backprop
 
@@ -57,9 +56,9 @@ class BackpropKind(Kind["Backprop"]):
         """Return a subject that the user bound to a name, with that name as its subject string."""
         return replace(super().rebound(found, asked), spec=asked.spec)
 
-    def measure(self, subject: Backprop) -> tuple[Traits, Domain]:
-        """Return no traits, and the shapes for which the user's loss works."""
-        return Traits(), subject.domain
+    def measure(self, subject: Backprop) -> Measurement:
+        """Return no traits, and the shapes that the user's loss works on."""
+        return Measurement(domain=subject.domain)
 
     def script(self, subject: Backprop, case: Any, evidence: Evidence, arrays: str | None) -> str | None:
         """Return a plain script that repeats a case, with the values that were seen and expected."""

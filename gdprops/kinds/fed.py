@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from gdprops.explanations.explanation import Explanation
     from gdprops.model.evidence import Evidence
+    from gdprops.model.measurement import Measurement
     from gdprops.model.traits import Traits
 
 F = TypeVar("F", bound=FedSubject)
@@ -29,15 +30,15 @@ class FedKind(Kind[F]):
 
     takes_traits = True
 
-    def measure(self, subject: F) -> tuple[Traits, Domain]:
-        """Return the traits that the probe measures, and the domain of cases that the subject supports."""
-        from gdprops.subjects.probe.measure import measure
+    def measure(self, subject: F) -> Measurement:
+        """Return the traits that the probe measures, and what cases may contain."""
+        from gdprops.subjects.probe.measure import measurement
 
-        return measure(subject)
+        return measurement(subject)
 
     def traits(self, subject: F) -> Traits:
         """Return the traits of a subject, measured or declared."""
-        return self.measure(subject)[0]
+        return self.measure(subject).traits
 
     def applies(self, subject: F, clause: Clause) -> bool:
         """Say whether a clause applies.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gdprops.model.clause import Clause
     from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
+    from gdprops.model.measurement import Measurement
     from gdprops.model.traits import Traits
 
 S = TypeVar("S", bound=Subject)
@@ -116,8 +117,8 @@ class Kind(ABC, Generic[S]):
         return renamed
 
     @abstractmethod
-    def measure(self, subject: S) -> tuple[Traits, Domain]:
-        """Return the measured traits of a subject, and the domain of cases that it supports."""
+    def measure(self, subject: S) -> Measurement:
+        """Return what is measured of a subject, and what its cases may contain."""
 
     def traits(self, subject: S) -> Traits:
         """Return the traits of a subject. Raises `UsageError` for a kind without traits."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 from gdprops.errors import UsageError
 from gdprops.kinds.kind import Asked, Kind, WrittenOut
 from gdprops.model.case import OwnCase
-from gdprops.model.traits import Traits
+from gdprops.model.measurement import Measurement
 from gdprops.subjects.declared_rule import check_rule
 from gdprops.subjects.training_step import NAME
 from gdprops.subjects.user_code.importing import label_of
@@ -17,7 +17,6 @@ from gdprops.subjects.user_code.signatures import require_keywords
 
 if TYPE_CHECKING:
     from gdprops.explanations.explanation import Explanation
-    from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
     from gdprops.subjects.training_step.subject import TrainingStep
 
@@ -57,9 +56,9 @@ class TrainingStepKind(Kind["TrainingStep"]):
         """Return a copy of the subject with another name."""
         return replace(subject, declaration=replace(subject.declaration, name=name))
 
-    def measure(self, subject: TrainingStep) -> tuple[Traits, Domain]:
-        """Return no traits, and the domain that a trial run of the step has shown."""
-        return Traits(), subject.domain
+    def measure(self, subject: TrainingStep) -> Measurement:
+        """Return no traits, and what one trial of the step has shown."""
+        return Measurement(domain=subject.domain)
 
     def filled(self, subject: TrainingStep, case: Any) -> Any:
         """Return a saved case of the user's own model with its arrays put back; other cases unchanged."""

@@ -78,8 +78,10 @@ class Needs:
         return self._not_taken(domain) or self._wrong_rule(traits, rule)
 
     def _not_taken(self, domain: Domain) -> str | None:
-        if self.groups and not domain.groups:
+        if self.groups and not (domain.groups or domain.groups_crash):
             return "refuses several parameter groups"
+        if self.frozen and not domain.missing:
+            return "a step raises where a gradient is None: optimizer.missing-gradient is about that"
         if self.frozen and not domain.frozen:
             return "refuses parameters with requires_grad=False"
         if self.rate and not domain.rate:

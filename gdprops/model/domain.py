@@ -23,11 +23,12 @@ class Domain:
 
     ``precisions``: 53 and/or 24 significant bits (float64, float32). ``dimensions``: the accepted numbers of
     dimensions, None for any. ``rate``: whether the learning rate can be set. ``groups``: whether several parameter
-    groups are accepted. ``plain``: whether it is plain gradient descent, declared or measured. ``empty``: whether
-    tensors without entries are accepted. ``frozen``: whether parameters with requires_grad=False are accepted.
-    ``waits``: after how many steps the subject first moves anything. ``features``: what else it supports
-    (``"closure"``, ``"bfloat16"``, ``"implementations"``). ``without_objects``: why the subject has no parameter
-    objects, closures and autograd gradients; empty where it has them.
+    groups are accepted. ``groups_crash``: whether a step crashes on several groups. ``missing``: whether gradients may
+    be None; a subject that raises there is judged for it by one clause, and not by all. ``plain``: whether it is plain
+    gradient descent, declared or measured. ``empty``: whether tensors without entries are accepted. ``frozen``: whether
+    parameters with requires_grad=False are accepted. ``waits``: after how many steps the subject first moves anything.
+    ``features``: what else it supports (``"closure"``, ``"bfloat16"``, ``"implementations"``). ``without_objects``: why
+    the subject has no parameter objects, closures and autograd gradients; empty where it has them.
 
     ``options``: the further hyperparameters that the subject accepts, each with the value that a case may switch on.
     ``nonlinear``: the options with which a step is not linear in the learning rate. ``counted``: the options with which
@@ -44,6 +45,7 @@ class Domain:
     dimensions: frozenset[int] | None = None
     rate: bool = True
     groups: bool = True
+    groups_crash: bool = False
     plain: bool = False
     options: Mapping[str, float | bool] = field(default_factory=dict)
     empty: bool = True
@@ -62,3 +64,4 @@ class Domain:
     kinds: tuple[str, ...] = ()
     own: OwnSource | None = None
     without_objects: str = ""
+    missing: bool = True

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import final
 
+from gdprops.model.note import Note, distinct
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class Evidence:
     wrong in a way that another clause is about. ``compared`` shows the tensors of a violated comparison.
 
     ``silent`` names what had no effect in this example. A name that has no effect in any example of a run is a
-    violation, unless ``acts_later(name)`` says that it has one in a longer example.
+    violation, unless ``acts_later(name)`` says that it has one in a longer example. ``notes``: what is told of the
+    example beside its outcome.
     """
 
     violated: bool = False
@@ -65,6 +68,7 @@ class Evidence:
     silent: frozenset[str] | None = None
     acts_later: Callable[[str], bool] | None = field(default=None, compare=False, repr=False)
     compared: tuple[Compared, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def agreed(self) -> Evidence:
         """Return this evidence without its violation, as if everything had agreed (to test the clauses themselves)."""
@@ -111,11 +115,12 @@ def combine(parts: Iterable[Evidence]) -> Evidence:
     The joined evidence is decisive where any part is.
     """
     found = list(parts)
+    notes = distinct(note for part in found for note in part.notes)
     broken = next((part for part in found if part.violated), None)
     if broken is not None:
-        return broken
+        return broken if notes == broken.notes else replace(broken, notes=notes)
     ratios = [part.ratio for part in found if part.ratio is not None]
     decisive = any(part.decisive for part in found)
     reason = "" if decisive else next((part.reason for part in found if part.reason), "nothing was compared")
     elsewise = any(part.elsewise for part in found)
-    return Evidence(decisive=decisive, ratio=max(ratios, default=None), reason=reason, elsewise=elsewise)
+    return Evidence(decisive=decisive, ratio=max(ratios, default=None), reason=reason, elsewise=elsewise, notes=notes)

@@ -20,3 +20,9 @@ def with_required(names: Iterable[str]) -> list[str]:
     """Return these option names and the options that they require, sorted."""
     chosen = set(names)
     return sorted({*chosen, *(other for name in chosen for other in _REQUIRES.get(name, ()))})
+
+
+RATE_NAMES = ("lr", "learning_rate", "eta")
+"""What a learning rate is called among the hyperparameters."""
+FURTHER_OPTIONS = "further numeric option"
+"""The feature of a subject that has a numeric hyperparameter of unpublished meaning."""

@@ -9,8 +9,9 @@ from typing import Any, final
 
 from gdprops.model.clause import Clause, Level
 from gdprops.model.evidence import Compared, Location
+from gdprops.model.note import Note, distinct
 
-SPECIFICATION = 1
+SPECIFICATION = 2
 """The version of the specification; a new clause raises it."""
 
 SCHEMA = 1
@@ -87,6 +88,7 @@ class Verdict:
     stale: bool = False
     compared: tuple[Compared, ...] = ()
     explained_as: str = ""
+    notes: tuple[Note, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -130,6 +132,11 @@ class Outcome:
         return tuple(verdict for verdict in self.verdicts if verdict.about is about)
 
     @property
+    def notes(self) -> tuple[Note, ...]:
+        """What is told of the subject beside its verdicts, each once."""
+        return distinct(note for verdict in self.of(About.SUBJECT) for note in verdict.notes)
+
+    @property
     def held(self) -> int:
         """How many of the subject's clauses held."""
         return sum(verdict.status is Status.HELD for verdict in self.of(About.SUBJECT))
@@ -170,14 +177,15 @@ def to_dict(outcome: Outcome) -> dict[str, Any]:
         "ok": outcome.exit_code == 0,
         "exit_code": outcome.exit_code,
         "refused": outcome.refused,
+        "notes": [asdict(note) for note in outcome.notes],
         "verdicts": [_untimed(verdict) for verdict in outcome.verdicts],
         "timing": {**outcome.timing, "clauses": {verdict.clause: verdict.seconds for verdict in outcome.verdicts}},
     }
 
 
 def _untimed(verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict without its seconds, which differ from run to run: they stand under ``timing``."""
-    return {key: value for key, value in verdict_to_dict(verdict).items() if key != "seconds"}
+    """Return a verdict without what stands elsewhere: its seconds under ``timing``, its notes under ``notes``."""
+    return {key: value for key, value in verdict_to_dict(verdict).items() if key not in ("seconds", "notes")}
 
 
 def outcomes_to_dict(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -215,6 +223,7 @@ def verdict_from_dict(data: dict[str, Any]) -> Verdict:
         fields["location"] = Location(**{**location, "index": tuple(location["index"])})
     if example is not None:
         fields["counterexample"] = Counterexample(**example)
+    fields["notes"] = tuple(Note(**one) for one in fields["notes"])
     fields["compared"] = tuple(_compared_from(one) for one in fields["compared"])
     for key in ("blame", "also"):
         fields[key] = tuple(fields[key])

@@ -290,7 +290,10 @@ DEFAULT_SCALES = ((1.0, 2.0**-10), (2.0**7, 1.0), (2.0**14, 2.0**-14), (2.0**14,
 # half of the time.
 DEFAULT_SOFTER = (1.0, 2.0**-7, 2.0**-14)
 
-# Closures return these losses, whatever the gradient: a rule that looks at the value of the loss shows.
+# Gradients of the sizes that training has: what is not finite after a step from such ones is no overflow.
+MODERATE_GRADIENTS = (2.0**-12, 2.0**12)
+
+# Closures that return these, whatever the gradient: a rule that looks at the value of the loss shows.
 OTHER_LOSSES = (0.0, -1000.0)
 
 # Parallel to g up to this share: a near miss of plain gradient descent, printed with its factor.
@@ -310,6 +313,14 @@ def decisive_needed(examples: int) -> int:
 def whole_run_needed(examples: int) -> int:
     """Return how many of n examples must be decisive before a clause reports what no example of the run showed."""
     return max(WHOLE_RUN_DECISIVE, math.ceil(WHOLE_RUN_SHARE * examples))
+
+
+def may_act(value: Any) -> bool:
+    """Say whether an option of unknown meaning must show an effect in a long run.
+
+    Zero may switch something off, and a number of more than `LATEST_STEP` may count steps that are never reached.
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < abs(value) <= LATEST_STEP
 
 
 def unit(precision: int) -> float:

@@ -12,7 +12,7 @@ from gdprops.clauses import catalogue
 from gdprops.model.verdict import SPECIFICATION, About, Status
 from gdprops.report import figures
 from gdprops.report.phrases import decisive, number, ratio
-from gdprops.report.summary import advice, reference_line, summary_line
+from gdprops.report.summary import advice, note_lines, reference_line, summary_line
 from gdprops.report.terminal import in_full
 from gdprops.report.verdict_table import remark
 from gdprops.report.violation_text import facts
@@ -86,7 +86,7 @@ def _run(outcome: Outcome) -> dict[str, Any]:
         "ok": outcome.exit_code == 0,
         "complete": outcome.complete,
         "summary": summary_line(outcome),
-        "advice": advice(outcome),
+        "advice": [*note_lines(outcome), *advice(outcome)],
         "profile": outcome.profile,
         "seed": outcome.seed,
         "strict": outcome.strict,

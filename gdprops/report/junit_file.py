@@ -65,6 +65,7 @@ def _facts(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "profile", outcome.profile
     yield "seed", "" if outcome.seed is None else str(outcome.seed)
     yield "complete", str(outcome.complete).lower()
+    yield from (("note", note.sentence) for note in outcome.notes)
 
 
 def _case(verdict: Verdict, outcome: Outcome) -> ElementTree.Element:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gdprops.model.verdict import About, Status
 from gdprops.model.wording import on_one_line
 from gdprops.report.phrases import decisive, ratio
-from gdprops.report.summary import advice, reference_line, summary_line
+from gdprops.report.summary import advice, note_lines, reference_line, summary_line
 from gdprops.report.terminal import in_full
 from gdprops.report.verdict_table import remark
 from gdprops.report.violation_text import violation_text
@@ -47,7 +47,7 @@ def _run(outcome: Outcome) -> Iterator[str]:
         yield from _violation(verdict, outcome)
     yield from _table(outcome.of(About.SUBJECT))
     line = reference_line(outcome)
-    for sentence in [*([line] if line else []), *advice(outcome)]:
+    for sentence in [*([line] if line else []), *note_lines(outcome), *advice(outcome)]:
         yield from (_escape(sentence), "")
 
 

@@ -81,6 +81,11 @@ def advice(outcome: Outcome, *, searched: bool = True) -> list[str]:
     return lines
 
 
+def note_lines(outcome: Outcome) -> list[str]:
+    """Return one line for each note of the run."""
+    return [f"note: {note.sentence}" for note in outcome.notes]
+
+
 def red(outcome: Outcome) -> bool:
     """Say whether any clause failed; an accepted violation that is out of date does not count."""
     return any((v.failed_strictly if outcome.strict else v.failed) and not v.stale for v in outcome.verdicts)

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from gdprops.model.verdict import About, Status
 from gdprops.report.consoles import to_text
-from gdprops.report.summary import advice, reference_line, summary_line
+from gdprops.report.summary import advice, note_lines, reference_line, summary_line
 from gdprops.report.verdict_table import verdict_table
 from gdprops.report.violation_text import print_violation
 
@@ -44,7 +44,7 @@ def print_outcome(
     for verdict in in_full(outcome):
         print_violation(console, verdict, subject=outcome.subject, case=verbose or not followed(verdict, outcome))
     console.print(Text(summary_line(outcome), style="bold"))
-    for line in advice(outcome, searched=searched):
+    for line in [*note_lines(outcome), *advice(outcome, searched=searched)]:
         console.print(Text(line))
 
 

@@ -20,6 +20,7 @@ from hypothesis.errors import HypothesisException
 
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.evidence import Evidence, agreement, vacuous, violation
+from gdprops.model.note import Note
 from gdprops.numerics.decisions import whole_run_needed
 
 WITNESSES = 40
@@ -90,6 +91,7 @@ class Finding:
     last: Any = None
     acts_later: Callable[[str], bool] | None = None
     failing: list[Any] = field(default_factory=list)
+    notes: dict[Note, None] = field(default_factory=dict)
     _shown: _Shown = field(default_factory=_Shown)
 
     def shown(self, examine: Callable[[Any], Evidence], case: Any) -> Evidence:
@@ -131,6 +133,7 @@ class Finding:
     def add(self, case: Any, evidence: Evidence) -> None:
         """Count a drawn example; after the first violation, only keep further violations, which are smaller."""
         if self.evidence is None:
+            self.notes |= dict.fromkeys(evidence.notes)
             self.examples += 1
             self.decisive += evidence.decisive
             self.elsewise += evidence.elsewise

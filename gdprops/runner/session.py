@@ -19,6 +19,7 @@ from gdprops.kinds import kind_of
 from gdprops.model.clause import Clause, View
 from gdprops.model.domain import Domain
 from gdprops.model.evidence import violation
+from gdprops.model.note import Note
 from gdprops.model.traits import Traits
 from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.runner.conclude import conclude
@@ -47,6 +48,9 @@ class Measured(NamedTuple):
     subject: Subject
     domain: Domain
     hung: str | None = None
+    notes: tuple[Note, ...] = ()
+    barred: str = ""
+    judged_by: str = ""
 
     def unmet(self, clause: Clause) -> str | None:
         """Return why a clause does not apply to the subject, or None if it applies."""
@@ -126,10 +130,11 @@ def measured_subject(subject: Subject, settings: Settings) -> Measured:
 def _measured(subject: Subject, settings: Settings) -> Measured:
     budgeted = subject.prepared(Traits(), Calls(TIMES_FOR_TRAITS * settings.timeout, "to show its traits"))
     try:
-        traits, domain = kind_of(subject).measure(budgeted)
+        found = kind_of(subject).measure(budgeted)
     except SubjectStopped as hang:
         return Measured(subject, Domain(), str(hang))
-    return Measured(subject.prepared(traits, Calls(settings.timeout)), domain)
+    prepared = subject.prepared(found.traits, Calls(settings.timeout))
+    return Measured(prepared, found.domain, None, found.notes, found.barred, found.judged_by)
 
 
 def _verdict(measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:
@@ -142,12 +147,15 @@ def _verdict(measured: Measured, item: Item, settings: Settings, watcher: Watche
     if entry is not None:
         return _accepted(entry, measured, item, settings, watcher)
     verdict = _about_subject(measured, item, settings, watcher)
+    verdict = replace(verdict, notes=(*measured.notes, *verdict.notes))
     return settings.terms.judged(item.clause, verdict, strict=settings.strict)
 
 
 def _about_subject(measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:
     if measured.hung is not None:
         return blank(item, Status.ABORTED, measured.hung)
+    if measured.barred and item.clause.id != measured.judged_by:
+        return blank(item, Status.NOT_APPLICABLE, measured.barred)
     subject = measured.subject
     unmet = measured.unmet(item.clause)
     if unmet is not None:
@@ -254,6 +262,7 @@ def _on_case(item: Item, bound: Subject | None, case: Any, settings: Settings) -
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise UsageError(f"the saved case does not fit {item.clause.id} ({why})") from error
     finding = Finding(examples=1, decisive=int(evidence.decisive), worst_ratio=evidence.ratio)
+    finding.notes |= dict.fromkeys(evidence.notes)
     if evidence.violated:
         finding.case, finding.evidence = case, evidence
     elif evidence.silent:

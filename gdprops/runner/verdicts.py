@@ -32,6 +32,7 @@ def judge(item: Item, subject: Subject | None, finding: Finding, settings: Setti
         decisive=finding.decisive,
         worst_ratio=finding.worst_ratio,
         vacuous_reasons=dict(finding.reasons.most_common()),
+        notes=tuple(finding.notes),
     )
     if finding.bug is not None:
         return replace(counted, status=Status.ERROR, reason=finding.bug)

@@ -39,6 +39,7 @@ class Feed:
     ``mixed``: every other tensor is in float32, now and then or (``mixed_always``) always, where the subject takes both
     dtypes. ``transposed``: some matrices are not contiguous (a crash on these would break every clause, so most feeds
     have none). ``longest``: some feeds are long, up to so many steps, with repeated or constant gradients.
+    ``often_long``: one feed in eight is as long as that.
     """
 
     least_steps: int = 2
@@ -55,6 +56,7 @@ class Feed:
     mixed_always: bool = False
     absent: bool = False
     longest: int = 0
+    often_long: bool = False
 
 
 def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
@@ -74,7 +76,7 @@ def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
         numbers = decimals(2.0) if head.happens(3) else dyadics(2, 2.0)
         values = draw(decks())
         tensors = _tensors(values, numbers, shapes, precision, transposed=head.happens(6) and feed.transposed)
-        fed = _prolonged(_gradients(values, numbers, shapes, steps, head, feed, precision), head, feed)
+        fed = _prolonged(_gradients(values, numbers, shapes, steps, head, feed, domain, precision), head, feed)
         frozen = frozenset({head.choose(len(shapes))}) if feed.frozen else frozenset[int]()
         setup = plan(
             head, domain, len(shapes), groups=feed.groups, options=feed.options, own_rate=feed.own_rate, frozen=frozen
@@ -125,6 +127,7 @@ def _gradients(
     steps: int,
     deck: Deck,
     feed: Feed,
+    domain: Domain,
     precision: int,
 ) -> tuple[tuple[Array | None, ...], ...]:
     scale = _SCALES[deck.choose(len(_SCALES))]
@@ -135,7 +138,7 @@ def _gradients(
         step: list[Array | None] = [as_precision(values.numbers(numbers, s) * scale, precision) for s in shapes]
         if feed.zeros and dead:
             step[which % len(shapes)] = as_precision(np.zeros(shapes[which % len(shapes)]), precision)
-        if feed.missing and absent and (late + t) % 3 == 0:
+        if feed.missing and domain.missing and absent and (late + t) % 3 == 0:
             step[late % len(shapes)] = None
         fed.append(tuple(step))
     return _with_absent(fed, late, which) if feed.absent else tuple(fed)
@@ -150,7 +153,7 @@ def _with_absent(fed: Sequence[tuple[Array | None, ...]], tensor: int, how: int)
 
 def _prolonged(fed: Fed, deck: Deck, feed: Feed) -> Fed:
     """Make some feeds long: repeat all gradients at 1, 1/2 and 1/4 of their size, or only the first step's."""
-    long = long_run(deck, feed.longest)
+    long = long_run(deck, feed.longest, often=feed.often_long)
     if long == VERY_LONG:
         return repeated(fed[:1], long)
     return tuple(

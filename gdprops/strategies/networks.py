@@ -30,7 +30,7 @@ class Style:
 
     ``extras``: ties, residuals, a scale, unused and frozen tensors. ``kink_free``: no activation sits on its kink.
     ``towers``: two towers. ``freeze``: whether one tensor is frozen, None: now and then. ``tie``: the second layer
-    always shares the first one's weight.
+    always shares the first one's weight. ``unused``: a tensor that the loss does not reach may occur.
     """
 
     activations: Sequence[str] = EXACT
@@ -47,6 +47,7 @@ class Style:
     dimensions: frozenset[int] | None = None
     freeze: bool | None = None
     tie: bool = False
+    unused: bool = True
 
     def accepts(self, dimensions: int) -> bool:
         """Say whether tensors with this number of dimensions may occur."""
@@ -176,7 +177,7 @@ def _add_extras(plan: Blueprint, deck: Deck, style: Style) -> None:
     scaled, unused, frozen, which = deck.happens(6), deck.happens(6), deck.happens(4), deck.choose(251)
     if scaled and style.accepts(0):
         plan.scale = plan.add("scale", ())
-    if unused:
+    if unused and style.unused:
         plan.add("unused", (2,) if style.accepts(1) else (1, 2))
     if (frozen if style.freeze is None else style.freeze) and len(plan.network().used) > 1:  # one must stay trainable
         plan.frozen.append(which % len(plan.shapes))

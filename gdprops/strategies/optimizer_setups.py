@@ -22,11 +22,16 @@ SLOW = 2.0**-8
 LONG, VERY_LONG = 12, 100
 """The steps of a long and a very long run: known rules switch once at the sixth step, or at the hundredth."""
 _LONG_RUNS = (0,) * 20 + (LONG, LONG, LONG, VERY_LONG)
+_OFTEN_LONG = (0,) * 18 + (LONG, LONG, LONG, VERY_LONG, VERY_LONG, VERY_LONG)
 
 
-def long_run(deck: Deck, most: int) -> int:
-    """Return how many steps a long run has, 0 for a short one: one run in eight is long, one in 24 very long."""
-    return min(_LONG_RUNS[deck.last(2).choose(len(_LONG_RUNS))], most)
+def long_run(deck: Deck, most: int, *, often: bool = False) -> int:
+    """Return how many steps a long run has, 0 for a short one: one run in eight is long, one in 24 very long.
+
+    ``often``: one run in eight is very long.
+    """
+    runs = _OFTEN_LONG if often else _LONG_RUNS
+    return min(runs[deck.last(2).choose(len(runs))], most)
 
 
 def repeated(parts: Sequence[T], steps: int) -> tuple[T, ...]:

@@ -112,7 +112,8 @@ def _style(loop: Loop, domain: Domain, *, exact: bool) -> Style:
         most_depth=3,
         least_rows=_least_rows(loop, domain, 1),
         dimensions=domain.dimensions,
-        freeze=domain.frozen and loop.frozen,
+        freeze=domain.frozen and domain.missing and loop.frozen,
+        unused=domain.missing,
         tie=loop.tie,
         extras=loop.extras,
     )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gdprops.model.evidence import Compared, Location
+from gdprops.model.note import Note
 from gdprops.model.verdict import SCHEMA, Counterexample, Outcome, Status, Verdict, to_dict
 
 FILE = Path(__file__).parents[2] / "gdprops" / "report" / "schema.json"
@@ -18,10 +19,16 @@ DEFINED = json.loads(FILE.read_text(encoding="utf-8"))["$defs"]
 
 @pytest.mark.parametrize(
     ("name", "described"),
-    [("verdict", Verdict), ("compared", Compared), ("location", Location), ("counterexample", Counterexample)],
+    [
+        ("verdict", Verdict),
+        ("compared", Compared),
+        ("location", Location),
+        ("counterexample", Counterexample),
+        ("note", Note),
+    ],
 )
 def test_every_field_is_described(name: str, described: Any) -> None:
-    names = {field.name for field in fields(described)} - {"seconds"}  # which stand under `timing`
+    names = {field.name for field in fields(described)} - {"seconds", "notes"}  # which stand elsewhere
     assert set(DEFINED[name]["properties"]) == names
     assert set(DEFINED[name]["required"]) == names
 

@@ -110,6 +110,7 @@ def test_the_json_form_is_plain_and_complete() -> None:
         "ok",
         "exit_code",
         "refused",
+        "notes",
         "verdicts",
         "timing",
     ]

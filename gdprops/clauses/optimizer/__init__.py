@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from gdprops.clauses.optimizer import (
     closures_and_maximize,
+    first_steps,
     hyperparameters,
     memory,
     missing_gradient,
@@ -25,4 +26,5 @@ CLAUSES = (
     *tensor_forms.CLAUSES,
     *memory.CLAUSES,
     *hyperparameters.CLAUSES,
+    *first_steps.CLAUSES,
 )

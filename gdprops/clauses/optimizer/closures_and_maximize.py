@@ -47,7 +47,9 @@ else:
     "with others. An example is decisive when another tensor than the changed one moves.",
     view=View.OPTIMIZER,
     refuted_by=("momentum-shared-by-shape", "adam-with-one-counter", "reads-its-updated-neighbour"),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, mixed=True, longest=12)),
+    cases=lambda domain: workbench.feeds(
+        domain, workbench.Feed(missing=True, mixed=True, longest=100, often_long=True)
+    ),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
 )
 def locality(subject: FedSubject, case: UpdateCase) -> Evidence:

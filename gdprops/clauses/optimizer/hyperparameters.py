@@ -14,6 +14,7 @@ from gdprops.clauses.support.fed_subjects import FED, REPEATABLE
 from gdprops.clauses.support.lazy import lazy
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.clause import Level, Needs, View, clause
+from gdprops.model.optional_hyperparameters import FURTHER_OPTIONS, RATE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,12 +37,11 @@ else:
     decision="Decided once per run. In every example each of these hyperparameters is changed, the others staying "
     "as the user has them: weight_decay, momentum, eps, every one of the betas (also as beta, beta1, …), lr_decay, "
     "momentum_decay, amsgrad, centered and the learning rate. A hyperparameter is silent if the change alters "
-    "neither weights nor state (for the switches amsgrad and centered: no weights). One that is silent in all "
-    "decisive examples, which must be at least ten and half of all, is tried in further runs, because some rules "
-    "use a hyperparameter only there: 1200 steps with matrices of at least 48 by 48 entries; calls, after every "
-    "step, of the optimizer's own methods that read the hyperparameter (Sophia's update_hessian()); and, for eps, "
-    "momentum_decay and the switches, the same steps with weight decay, with another switch turned, or with 'none' "
-    "for a hyperparameter that is a word. It is a violation if the hyperparameter is silent in all of these too.",
+    "no weight. One that is silent in all decisive examples, which must be at least ten and half of all, is tried in "
+    "further runs, because some rules use a hyperparameter only there: 1200 steps with matrices of at least 48 by 48 "
+    "entries; calls, after every step, of the optimizer's own methods that read the hyperparameter (Sophia's "
+    "update_hessian()); and the same steps with weight decay, with another switch turned, or with 'none' for a "
+    "hyperparameter that is a word. It is a violation if the hyperparameter is silent in all of these too.",
     view=View.OPTIMIZER,
     refuted_by=(
         "weight-decay-ignored-without-momentum",
@@ -49,6 +49,7 @@ else:
         "decay-rate-is-a-constant",
         "amsgrad-does-nothing",
         "amsgrad-keeps-a-maximum-of-zero",
+        "keeps-a-momentum-that-moves-nothing",
     ),
     cases=lambda domain: workbench.feeds(
         domain, workbench.Feed(least_steps=7, most_steps=8, zeros=False, groups=False, own_rate=False, options=False)
@@ -60,22 +61,58 @@ def hyperparameters_act(subject: FedSubject, case: UpdateCase) -> Evidence:
     if not workbench.differ(base[0][-1], case.tensors):
         return workbench.vacuous("nothing moves")
     plans = dict(_changed(subject, case))
-    silent = [label for label, plan in plans.items() if _alike(_played_if_taken(subject, case, plan), base, label)]
+    silent = [label for label, plan in plans.items() if _alike(_played_if_taken(subject, case, plan), base)]
     return workbench.unanswered(silent, lambda label: _acts_elsewhere(subject, case, label, plans[label]))
+
+
+@clause(
+    id="optimizer.options-act",
+    statement="Every numeric option has an effect.",
+    source="ReaLLM-Forge#479: the k and alpha of a Lookahead whose synchronization is unreachable.",
+    decision="Every numeric option that optimizer.hyperparameters-act does not know, at its half and its double in "
+    "turn: it must change the weights or the state in some example, or in 1200 steps with larger matrices, or after "
+    "calls of the optimizer's own methods, or with a switch turned. An option that is 0 may switch something off, "
+    "and one of more than 1200 may be a number of steps: neither is asked.",
+    level=Level.RECOMMENDED,
+    view=View.OPTIMIZER,
+    refuted_by=("lookahead-never-synchronizes",),
+    cases=lambda domain: workbench.feeds(
+        domain, workbench.Feed(least_steps=7, most_steps=8, zeros=False, groups=False, own_rate=False, options=False)
+    ),
+    needs=Needs(traits=(FED, REPEATABLE), feature=FURTHER_OPTIONS),
+    since=2,
+)
+def options_act(subject: FedSubject, case: UpdateCase) -> Evidence:
+    base = _played(subject, case, case.plan)
+    if not workbench.differ(base[0][-1], case.tensors):
+        return workbench.vacuous("nothing moves")
+    plans = dict(_unknown_options(subject, case))
+    played = {label: _played_if_taken(subject, case, plan) for label, plan in plans.items()}
+    silent = [label for label, found in played.items() if _alike(found, base, state=True)]
+    return workbench.unanswered(silent, lambda label: _acts_elsewhere(subject, case, label, plans[label], state=True))
+
+
+def _unknown_options(subject: FedSubject, case: UpdateCase) -> Iterator[tuple[str, Plan]]:
+    """Yield every numeric option of unpublished meaning with a plan in which it has another value."""
+    for name, value in subject.settings.items():
+        if name in workbench.decisions.ALTERNATIVES or name in RATE_NAMES or not workbench.decisions.may_act(value):
+            continue
+        for label, others in workbench.alternatives(name, value).items():
+            yield label, _with(case.plan, **{name: others[case.order[0] % len(others)]})
 
 
 Played = tuple["list[Weights]", bytes]
 
 
-def _alike(changed: Played | None, base: Played, label: str) -> bool:
-    """Say whether a run with a changed hyperparameter ended like the unchanged one: then the change was silent.
+def _alike(changed: Played | None, base: Played, *, state: bool = False) -> bool:
+    """Say whether a run did what the other did; of one that was refused nothing is known.
 
-    A run that was refused counts as different. For a switch only the weights count: amsgrad may keep a maximum in the
-    state and never use it.
+    A published hyperparameter is there to change the weights: a momentum that is kept and never used is state as well.
+    ``state``: a change of the state alone counts too.
     """
     if changed is None or any(map(workbench.differ, changed[0], base[0])):
         return False
-    return label in workbench.decisions.SWITCHES or changed[1] == base[1]
+    return not state or changed[1] == base[1]
 
 
 def _changed(subject: FedSubject, case: UpdateCase) -> Iterator[tuple[str, Plan]]:
@@ -99,29 +136,27 @@ def _with(plan: Plan, **changed: Any) -> Plan:
     return replace(plan, options={**plan.options, **changed})
 
 
-def _acts_elsewhere(subject: FedSubject, case: UpdateCase, label: str, plan: Plan) -> bool:
-    """Say whether a silent hyperparameter acts in other circumstances; the cheapest are tried first."""
+def _acts_elsewhere(subject: FedSubject, case: UpdateCase, label: str, plan: Plan, *, state: bool = False) -> bool:
+    """Say whether what was silent acts in other circumstances, asked in the order of what they cost."""
     return (
-        (label in BELONGING and _acts_beside(subject, case, plan, label))
-        or _apart(*_both_played(subject, case, plan, calling=label.partition("[")[0]), label)
-        or _acts_later(subject, case, plan, label)
+        _acts_beside(subject, case, plan, label, state=state)
+        or _apart(*_both_played(subject, case, plan, calling=label.partition("[")[0]), state=state)
+        or _acts_later(subject, case, plan, state=state)
     )
 
 
-BELONGING = ("eps", "momentum_decay", "amsgrad", "centered")
-"""Hyperparameters that may act only together with another hyperparameter."""
-
-
-def _acts_beside(subject: FedSubject, case: UpdateCase, plan: Plan, label: str) -> bool:
-    """Say whether a hyperparameter acts once another one is changed: a weight decay added, or a switch turned.
+def _acts_beside(subject: FedSubject, case: UpdateCase, plan: Plan, label: str, *, state: bool) -> bool:
+    """Say whether a plan changes anything with a decay (LARS divides by norms only there), or a switch turned.
 
     LARS divides by norms only with weight decay. AdaBelief does not use its maximum while it rectifies. A
     hyperparameter that is a word is a switch too: RangerVA uses its epsilon only if its transformer is not 'softplus'.
     """
     others: dict[str, Any] = {"weight_decay": workbench.decisions.ALTERNATIVES["weight_decay"][0]}
+    if label.partition("[")[0] in others:
+        others.clear()
     others |= {name: not value for name, value in subject.settings.items() if isinstance(value, bool)}
     others |= {name: "none" for name, value in subject.settings.items() if isinstance(value, str)}
-    return any(_apart(*_both_played(subject, case, plan, {name: value}), label) for name, value in others.items())
+    return any(_apart(*_both_played(subject, case, plan, {name: value}), state=state) for name, value in others.items())
 
 
 def _both_played(
@@ -131,13 +166,13 @@ def _both_played(
     return one, other
 
 
-def _apart(one: Played | None, other: Played | None, label: str = "") -> bool:
-    """Say whether two runs ended differently; False if either was refused."""
-    return one is not None and other is not None and not _alike(other, one, label)
+def _apart(one: Played | None, other: Played | None, *, state: bool = False) -> bool:
+    """Say whether two runs that were both taken did not do the same."""
+    return one is not None and other is not None and not _alike(other, one, state=state)
 
 
-def _acts_later(subject: FedSubject, case: UpdateCase, plan: Plan, label: str) -> bool:
-    """Say whether a hyperparameter acts in a long run with larger matrices; True if such a run is not possible.
+def _acts_later(subject: FedSubject, case: UpdateCase, plan: Plan, *, state: bool) -> bool:
+    """Say whether a plan changes anything in a long run with larger matrices.
 
     Some rules wait for hundreds of steps, or treat small matrices as vectors.
     """
@@ -146,20 +181,24 @@ def _acts_later(subject: FedSubject, case: UpdateCase, plan: Plan, label: str) -
     gradients = workbench.each_gradient(longer, workbench.enlarged)
     plans = [replace(each, groups=longer.plan.groups) for each in (case.plan, plan)]
     try:
-        return _come_to_differ([subject.start(tensors, each) for each in plans], gradients, label)
+        return _part_ways([subject.start(tensors, each) for each in plans], gradients, state=state)
     except (SubjectCrash, Unsupported):
         return True
 
 
-def _come_to_differ(runs: Sequence[Run], gradients: Sequence[Sequence[Any]], label: str) -> bool:
-    """Feed two runs the same gradients again and again; say whether they differ while all weights are finite."""
+def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]], *, state: bool) -> bool:
+    """Say whether two runs, fed the same gradients over and over, come to differ while their weights are finite."""
     for t in range(workbench.decisions.LATEST_STEP):
         for run in runs:
             run.step(gradients[t % len(gradients)])
         one, other = (run.weights() for run in runs)
         if workbench.differ(one, other):
             return bool(workbench.are_finite([*one, *other]))
-    return label not in workbench.decisions.SWITCHES and runs[0].remembered() != runs[1].remembered()
+    if state and runs[0].remembered() != runs[1].remembered():
+        return True
+    for run in runs:
+        run.evaluate()  # averages are the weights of evaluation
+    return workbench.differ(*(run.weights() for run in runs))
 
 
 def _rate_acts(subject: FedSubject, case: UpdateCase) -> bool:
@@ -286,4 +325,4 @@ def traits_as_declared(subject: FedSubject, case: UpdateCase) -> Evidence:
     return workbench.require(not subject.traits.conflicts, "; ".join(subject.traits.conflicts))
 
 
-CLAUSES = (hyperparameters_act, rejects_invalid, descends_by_default, traits_as_declared)
+CLAUSES = (hyperparameters_act, options_act, rejects_invalid, descends_by_default, traits_as_declared)

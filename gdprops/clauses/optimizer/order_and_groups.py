@@ -56,8 +56,11 @@ else:
         "reads-its-updated-neighbour",
         "stops-at-a-missing-gradient",
         "rule-with-one-counter",
+        "switches-in-mid-loop",
     ),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, mixed=True, longest=100)),
+    cases=lambda domain: workbench.feeds(
+        domain, workbench.Feed(missing=True, mixed=True, longest=100, often_long=True)
+    ),
     needs=Needs(traits=(FED, REPEATABLE)),
 )
 def parameter_order(subject: FedSubject, case: UpdateCase) -> Evidence:
@@ -124,8 +127,11 @@ def _shown(groups: Sequence[Sequence[int]]) -> str:
         "every-group-moves-everything",
         "reads-its-defaults",
         "reads-the-first-groups-decay",
+        "switches-in-mid-loop",
     ),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(groups=False, mixed=True, longest=12)),
+    cases=lambda domain: workbench.feeds(
+        domain, workbench.Feed(groups=False, mixed=True, longest=100, often_long=True)
+    ),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE), torch=True, groups=True),
 )
 def group_split(subject: FedSubject, case: UpdateCase) -> Evidence:

@@ -15,7 +15,7 @@ import numpy as np
 from gdprops.clauses.support.optimizer_runs import effective_rates, names_of
 from gdprops.model.evidence import Evidence, combine, vacuous
 from gdprops.numerics import decisions
-from gdprops.numerics.comparison import compare, is_clearly_other
+from gdprops.numerics.comparison import are_finite, compare, is_clearly_other
 from gdprops.numerics.published.dialect_feed import Story, differ_in_principle
 from gdprops.numerics.published.rule_hyperparameters import Bound, bind
 from gdprops.numerics.published.rule_run import Bounded, Player
@@ -55,6 +55,20 @@ def story(subject: FedSubject, case: UpdateCase) -> Story | None:
         run.step(gradients)
         seen.append(run.weights())
     return Story(seen, case.gradients, settings)
+
+
+def overflows(subject: FedSubject, case: UpdateCase, steps: int) -> bool:
+    """Say whether the rule that a subject declares gives weights that are not finite within so many steps."""
+    if not subject.rule:
+        return False
+    rule, key = declared_rule(subject.rule)
+    run, player = subject.start(case.tensors, case.plan), Player(rule.form(key), len(case.tensors))
+    rates, bound = effective_rates(subject, case.plan, run), bound_of(subject, case, run.hyperparameters())
+    settings = [{**b.settings, "lr": rate} for b, rate in zip(bound, rates, strict=True)]
+    weights = list(case.tensors)
+    for gradients in case.gradients[:steps]:
+        weights = player.step(weights, gradients, settings)
+    return not are_finite(weights)
 
 
 def bound_of(subject: FedSubject, case: UpdateCase, shown: list[Any]) -> list[Bound]:

@@ -127,6 +127,11 @@ def paired(values: Array) -> Array:
     return np.ascontiguousarray(np.stack([values, turned], axis=-1), dtype=values.dtype)
 
 
+def clipped_in_size(g: Array, least: float, most: float) -> Array:
+    """Return an array whose entries other than 0 lie between two absolute values, with their signs."""
+    return np.asarray(np.sign(g) * np.clip(np.abs(g), least, most), dtype=g.dtype)
+
+
 def complex_of(pairs: Array) -> Array:
     """Return the complex numbers whose real and imaginary parts lie in the last dimension."""
     numbers: Array = pairs.view(f"c{2 * pairs.dtype.itemsize}")[..., 0]

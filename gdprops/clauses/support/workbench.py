@@ -28,6 +28,7 @@ from gdprops.clauses.support.rounding_allowance import allowances, rounded_alike
 from gdprops.clauses.support.tensor_variants import (
     any_entry,
     array,
+    clipped_in_size,
     complex_of,
     copy_of,
     each_gradient,

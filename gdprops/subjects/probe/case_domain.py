@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from gdprops.errors import SubjectCrash
+from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import Plan
 from gdprops.model.domain import Domain
-from gdprops.model.optional_hyperparameters import OPTIONS, with_required
+from gdprops.model.optional_hyperparameters import FURTHER_OPTIONS, OPTIONS, RATE_NAMES, with_required
 from gdprops.model.traits import IMPLEMENTATIONS, rule_of
-from gdprops.numerics.decisions import DOUBLE, SINGLE
+from gdprops.numerics.decisions import ALTERNATIVES, DOUBLE, SINGLE, may_act
 from gdprops.numerics.published.rule import hyperparameters_of
 from gdprops.numerics.published.table import PUBLISHED
 from gdprops.subjects.probe.clock import counted_otherwise
 from gdprops.subjects.probe.experiment import ALL, PATIENCE, RATE, Probe, attempt
 from gdprops.subjects.probe.rate_response import is_linear_with
-from gdprops.subjects.probe.separability import PAIR, couples_entries_with, grouped_weights, moves_vectors_otherwise
+from gdprops.subjects.probe.separability import PAIR, couples_entries_with, moves_vectors_otherwise
 from gdprops.subjects.user_code.calling import REFUSALS
 
 Options = Mapping[str, float | bool]
@@ -34,11 +34,13 @@ def domain_of(probe: Probe, plain: str) -> Domain:
     dtypes, shapes = probe.value("dtypes", "float64").split("+"), probe.value("shapes", "any")
     rate, linear = probe.value("lr_response") != "own-schedule", probe.value("lr_response") == "linear"
     options = _options(probe, rate=rate)
+    works, crashes = _refusal_of_groups(probe, Plan(PAIR, (RATE, RATE / 2) if rate else None))
     return Domain(
         precisions=tuple(PRECISIONS[dtype] for dtype in dtypes if dtype in PRECISIONS),
         dimensions=None if shapes == "any" else frozenset({2, *map(int, shapes.split("+"))}),
         rate=rate,
-        groups=grouped_weights(probe, Plan(PAIR, (RATE, RATE / 2) if rate else None)) is not None,
+        groups=works,
+        groups_crash=crashes,
         plain=probe.subject.rule == "sgd" or plain == "yes",
         options=options,
         nonlinear=_nonlinear(probe, options) if linear else frozenset(),
@@ -50,7 +52,18 @@ def domain_of(probe: Probe, plain: str) -> Domain:
         rule_options=_rule_options(probe, rate=rate),
         rule_scales=_rule_scales(probe),
         without_objects=probe.subject.without_objects,
+        missing=probe.value("gradient_none") != "rejects",
     )
+
+
+def _refusal_of_groups(probe: Probe, split: Plan) -> tuple[bool, bool]:
+    """Return whether several groups work, and whether a step crashes on them without having refused them.
+
+    What is refused aloud is no bug. A crash is one, of the clause about groups: the others are given a single group.
+    """
+    crash = attempt(lambda: probe.trajectory(split))
+    refused = isinstance(crash, SubjectCrash) and isinstance(crash.error, REFUSALS)
+    return crash is None, crash is not None and not (refused or isinstance(crash, Unsupported))
 
 
 def _options(probe: Probe, *, rate: bool) -> dict[str, float | bool]:
@@ -121,9 +134,15 @@ def _features(probe: Probe, dtypes: list[str]) -> frozenset[str]:
         "float64 beside float32": {"float64", "float32"} <= set(dtypes),
         "implementations": any(flag in IMPLEMENTATIONS for flag in flags),
         "complex parameters": probe.value("complex") == "accepted",
+        FURTHER_OPTIONS: any(_is_further_option(name, value) for name, value in probe.subject.settings.items()),
         "closure": attempt(lambda: probe.subject.start(probe.tensors(), probe.plan()).takes_closure()) is None,
     }
     return frozenset(name for name, there in found.items() if there)
+
+
+def _is_further_option(name: str, value: Any) -> bool:
+    """Say whether a hyperparameter is a number that no publication explains: `optimizer.options-act` asks of it."""
+    return name not in ALTERNATIVES and name not in RATE_NAMES and may_act(value)
 
 
 def _accepts(probe: Probe, key: str, *, rate: bool) -> bool:

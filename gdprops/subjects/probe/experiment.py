@@ -34,12 +34,18 @@ _NUMBERS = np.linspace(-1.5, 2.0, 18)
 @final
 @dataclass(slots=True)
 class Probe:
-    """The fixed experiment on one subject, and the traits measured so far, in order."""
+    """The fixed experiment on one subject, and the traits measured so far, in order.
+
+    ``only_single``: how the first step crashed in float64, where it works in float32; ``undriven``: how it crashed
+    where nothing works.
+    """
 
     subject: FedSubject
     dtype: Any = np.float64
     found: dict[str, Measured] = field(default_factory=dict)
     rated: bool | None = None
+    only_single: SubjectCrash | None = None
+    undriven: SubjectCrash | None = None
 
     def note(self, key: str, value: str, evidence: str) -> None:
         """Record the value of a trait, and the evidence for it."""

@@ -7,15 +7,21 @@ g".
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.case import Plan
 from gdprops.model.domain import Domain
-from gdprops.model.subject import Delivery, step_with_closure
+from gdprops.model.measurement import Measurement
+from gdprops.model.note import Note
+from gdprops.model.subject import CALLED_BLINDLY, Delivery, step_with_closure
 from gdprops.model.traits import RULES, Measured, Traits, rule_of
-from gdprops.numerics.comparison import differ
-from gdprops.numerics.decisions import DOUBLE
+from gdprops.model.wording import on_one_line, plural
+from gdprops.numerics.comparison import are_finite, differ
+from gdprops.numerics.decisions import DOUBLE, MODERATE_GRADIENTS, SINGLE
 from gdprops.subjects.probe.accepted_forms import FORMS, dtypes
 from gdprops.subjects.probe.case_domain import domain_of, note_coupling_options
 from gdprops.subjects.probe.clock import clock
@@ -25,6 +31,7 @@ from gdprops.subjects.probe.plain_descent import plainness
 from gdprops.subjects.probe.randomness import randomness
 from gdprops.subjects.probe.rate_response import rate_response
 from gdprops.subjects.probe.separability import PAIR, separability
+from gdprops.subjects.user_code.place import place_of
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -34,16 +41,70 @@ LOSSES = (0.0, 64.0)
 """The losses that two closures return with equal gradients."""
 SKIPPED = 64.0
 """The divisor that makes gradients so small that no step is skipped for their size."""
+GENERAL, FINITE = "step.simultaneous", "optimizer.finite"
+"""The clauses that judge a subject which no other one can examine."""
+NEVER_MEANT = (NameError, ImportError)
+"""Exceptions (UnboundLocalError is a NameError) that no form of feeding cures."""
 NO_PROCESSES = "process group has not been initialized"
 """The words in torch.distributed's error: such a step is not wrong, it only runs without other processes."""
 
 
-def measure(subject: FedSubject) -> tuple[Traits, Domain]:
-    """Return a subject's traits, and what its cases may contain."""
+def measurement(subject: FedSubject) -> Measurement:
+    """Return a subject's traits, what its cases may contain, and what is told of it as a whole."""
     probe = Probe(subject)
     inputs(probe)
+    if probe.undriven is not None:
+        return undriven(probe.undriven)
+    infinite = _is_not_finite(probe) if probe.value("inputs") in ("gradient", "loss") else ""
+    if infinite:
+        return Measurement(barred=f"{infinite}: {FINITE} says where", judged_by=FINITE)
+    traits, domain = _measured(probe)
+    return Measurement(traits, domain, tuple(_notes(probe, domain)))
+
+
+def measure(subject: FedSubject) -> tuple[Traits, Domain]:
+    """Return a subject's traits and what its cases may contain."""
+    found = measurement(subject)
+    return found.traits, found.domain
+
+
+def undriven(crash: SubjectCrash) -> Measurement:
+    """Return what is known of a subject whose first step raises, however it is fed."""
+    error, place = crash.error, place_of(crash.error)
+    at = "" if place is None else f" at {place}"
+    said = f"{crash.doing} raised {type(error).__name__}{at}: {on_one_line(error)}"
+    note = Note(f"cannot be driven by a plain gradient: {said}", *(place or ()))
+    return Measurement(notes=(note,), barred=said, judged_by=GENERAL if isinstance(error, NEVER_MEANT) else "")
+
+
+def _is_not_finite(probe: Probe) -> str:
+    """Return what the first step gives where that is not finite, at the user's own hyperparameters."""
+    gradients = [np.sign(g) * np.clip(np.abs(g), *MODERATE_GRADIENTS) for g in probe.gradients(0)]
+    try:
+        seen = probe.run(Plan((ALL,)), probe.tensors(), [gradients])[-1]
+    except (SubjectCrash, Unsupported):
+        return ""
+    return "" if are_finite(seen) else "the first step gives weights that are not finite"
+
+
+def _notes(probe: Probe, domain: Domain) -> Iterator[Note]:
+    """Yield what is worth knowing of a subject beside its traits."""
+    crash = probe.only_single
+    if crash is not None:
+        place = place_of(crash.error)
+        yield Note(
+            f"examined in float32 only: in float64 {crash.doing} raised {type(crash.error).__name__}: "
+            f"{on_one_line(crash.error)}",
+            *(place or ()),
+        )
+    if domain.waits:
+        yield Note(f"the first {plural(domain.waits, 'step')} moved nothing; it moves at step {domain.waits + 1}")
+
+
+def _measured(probe: Probe) -> tuple[Traits, Domain]:
+    subject = probe.subject
     if probe.value("inputs") == "closure":
-        probe = Probe(subject.prepared(Traits(probe.found), subject.calls), found=probe.found)
+        probe = Probe(subject.prepared(Traits(probe.found), subject.calls), probe.dtype, found=probe.found)
         attempt(lambda: randomness(probe))
     if probe.value("inputs") not in ("gradient", "loss"):
         return _conclude(probe, "no"), _other_domain(probe)
@@ -64,10 +125,11 @@ def _other_domain(probe: Probe) -> Domain:
     """Return the domain of the cases for a subject that does not take dense gradients."""
     groups = attempt(lambda: probe.subject.start(probe.tensors(), Plan(PAIR))) is None
     without = probe.subject.without_objects
+    precisions = (SINGLE if probe.dtype == np.float32 else DOUBLE,)
     if probe.value("inputs") != "closure":
-        return Domain(precisions=(DOUBLE,), groups=groups, without_objects=without)
+        return Domain(precisions=precisions, groups=groups, without_objects=without)
     closure = frozenset({"closure"})
-    return Domain(precisions=(DOUBLE,), groups=groups, features=closure, waits=probe.waits(), without_objects=without)
+    return Domain(precisions=precisions, groups=groups, features=closure, waits=probe.waits(), without_objects=without)
 
 
 def probe(subject: FedSubject) -> Traits:
@@ -115,7 +177,7 @@ def inputs(probe: Probe) -> None:
                 "call torch.distributed.init_process_group() where the optimizer is built, or check the variant of the "
                 "optimizer that needs no process group"
             ) from crash
-        probe.note("inputs", _wanted(probe, crash), str(crash))
+        _note_what_works(probe, crash)
     else:
         _note_the_loss(probe)
 
@@ -140,8 +202,24 @@ def _by_closures(probe: Probe, loss: float) -> list[Array]:
     return run.weights()
 
 
+def _note_what_works(probe: Probe, crash: SubjectCrash) -> None:
+    """Note by what a subject can be driven whose plain step raised: in float32, or by other inputs, in either dtype."""
+    single = Probe(probe.subject, np.dtype("float32"))
+    if attempt(lambda: single.run(Plan((ALL,)), single.tensors(), [single.gradients(0)])) is None:
+        probe.dtype, probe.only_single = single.dtype, crash
+        _note_the_loss(probe)
+        return
+    for trial in (probe, single):
+        wanted = _wanted(trial, crash)
+        if wanted:
+            probe.dtype, probe.only_single = trial.dtype, None if trial is probe else crash
+            probe.note("inputs", wanted, str(crash))
+            return
+    probe.undriven = crash
+
+
 def _wanted(probe: Probe, crash: SubjectCrash) -> str:
-    """Return what a step that raised needs instead; "gradient", with its crash reported, where no trial helps."""
+    """Return what a step that raised needs instead of a plain gradient; nothing where no trial helps."""
     if "sparse" in str(crash.error).lower():
         return "sparse"
     if attempt(lambda: _with_graph(probe)) is None:
@@ -149,8 +227,7 @@ def _wanted(probe: Probe, crash: SubjectCrash) -> str:
     if _takes_pairs(probe):
         return "pairs"
     refused = attempt(lambda: _with_closure(probe))
-    otherwise = isinstance(refused, SubjectCrash) and str(refused.error) != str(crash.error)
-    return "closure" if refused is None or otherwise else "gradient"
+    return "closure" if refused is None or CALLED_BLINDLY in str(refused) else ""
 
 
 def _takes_pairs(probe: Probe) -> bool:

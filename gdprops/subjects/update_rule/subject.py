@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from gdprops.errors import Unsupported, UsageError
+from gdprops.model.optional_hyperparameters import RATE_NAMES
 from gdprops.model.subject import Calling, Delivery, Gradients, Look, Stepped
 from gdprops.model.traits import Measured, Traits, declared
 from gdprops.subjects import script_lines
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from gdprops.model.case import Plan
 
 Rule = Callable[..., tuple[Mapping[str, Any], Any]]
-RATE_NAMES = ("lr", "learning_rate", "eta")
 
 
 @final

@@ -1,0 +1,39 @@
+"""Where in the user's code an exception was raised: the innermost frame that is neither gdprops' nor a library's."""
+
+from __future__ import annotations
+
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import NamedTuple
+
+PACKAGE = str(Path(__file__).parents[2])
+LIBRARIES = tuple({sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")})
+
+
+class Place(NamedTuple):
+    """A line of a file."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        """Return ``file:line``."""
+        return f"{self.file}:{self.line}"
+
+
+def place_of(error: BaseException) -> Place | None:
+    """Return the innermost frame of the user's own code, else the innermost one outside gdprops, if there is one."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(PACKAGE)]
+    own = [f for f in frames if not f.filename.startswith(LIBRARIES) and not f.filename.startswith("<")]
+    for frame in reversed(own or frames):
+        return Place(_shown(frame.filename), frame.lineno or 0)
+    return None
+
+
+def _shown(file: str) -> str:
+    """Return a path as a person typed it: below the working directory without the way to there."""
+    try:
+        return str(Path(file).relative_to(Path.cwd()))
+    except ValueError:
+        return file
