@@ -198,6 +198,12 @@ WATCHED_WEIGHTS = 1_000_000
 # Steps that split their batches into micro-batches of two rows or more see at least three, ragged ones.
 SPLIT_ROWS = 5
 
+# A loop that the user's code runs in starts at a loss of at most this, and ends before a larger one: what is logged of
+# it (exp(J), the square of a norm) overflows from 709 on. A loop that begins beyond it (targets that were doubled until
+# gradients are clipped, a loss of the user's that is a sum) ends at so many times where its batch began.
+MODERATE_LOSS = 100.0
+LOSS_GROWTH = 2.0
+
 # Gradients of at least so many times what they are clipped to, another in every step: the factor must change, or rules
 # that are invariant to scale show nothing.
 CLIPPED_NORMS = (2.0, 16.0, 4.0, 64.0)

@@ -12,7 +12,7 @@ class Loop:
     """What a training loop may contain.
 
     ``longest``: some loops go over their batches again, up to so many steps; ``regression``: only losses that grow
-    with the targets.
+    with the targets; ``moderate``: the loss starts where no loop of the user's overflows, at 100 or less.
     """
 
     least_steps: int = 2
@@ -29,6 +29,7 @@ class Loop:
     tie: bool = False
     regression: bool = False
     extras: bool = True
+    moderate: bool = False
 
     @property
     def plain(self) -> bool:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from hypothesis import strategies as st
 
 from gdprops.model.architecture import ArchitectureCase
 from gdprops.model.case import TrainCase
+from gdprops.model.network import Batch
+from gdprops.numerics.decisions import MODERATE_LOSS
 from gdprops.numerics.losses import LOSSES, MEANS, SQUARES
+from gdprops.numerics.network_pass import loss_at
 from gdprops.strategies import networks
 from gdprops.strategies.architecture_cases import architecture_case, drawn_architecture
 from gdprops.strategies.certified import Drawn
@@ -20,9 +24,12 @@ from gdprops.strategies.plans import long_run, plan, repeated
 from gdprops.strategies.values import Deck, decks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hypothesis.strategies import DrawFn
 
     from gdprops.model.domain import Domain
+    from gdprops.model.network import Point
 
 
 ARCHITECTURES_ONE_IN = 5
@@ -52,6 +59,8 @@ def loops(domain: Domain, loop: Loop = ANY_LOOP) -> st.SearchStrategy[Any]:
         point = drawn.point(style, filling, precision)
         steps = loop.least_steps + more
         batches = [point.batch] * steps if loop.same_batch else drawn.batches(point, steps, filling, precision)
+        if loop.moderate:
+            point, batches = _moderate(point, batches)
         long = long_run(deck, loop.longest)
         batches = list(repeated(batches, max(long, steps)))
         frozen = frozenset(i for i, trains in enumerate(point.network.trainable) if not trains)
@@ -69,6 +78,17 @@ def loops(domain: Domain, loop: Loop = ANY_LOOP) -> st.SearchStrategy[Any]:
         return TrainCase(point.network, point.tensors, tuple(batches), setup, precision, chunks)
 
     return build()
+
+
+def _moderate(point: Point, batches: Sequence[Batch]) -> tuple[Point, list[Batch]]:
+    """Return the point and its batches, weights and targets halved until every batch's loss is moderate."""
+    halved = list(batches)
+    with np.errstate(all="ignore"):
+        while not all(loss_at(point.on(batch)) <= MODERATE_LOSS for batch in halved):
+            point = replace(point, tensors=tuple(np.asarray(w / w.dtype.type(2)) for w in point.tensors))
+            if point.network.loss in SQUARES:
+                halved = [Batch(b.inputs, np.asarray(b.targets / b.targets.dtype.type(2))) for b in halved]
+    return point.on(halved[0]), halved
 
 
 def _other_network(deck: Deck, weights: Deck, data: Deck, domain: Domain, loop: Loop) -> ArchitectureCase:

@@ -154,7 +154,8 @@ def _pieces(step: Watched) -> list[slice]:
         "hooks-step-on-every-micro-batch",
     ),
     cases=lambda domain: workbench.loops(
-        domain, workbench.Loop(double=True, frozen=False, least_rows=workbench.decisions.SPLIT_ROWS)
+        domain,
+        workbench.Loop(double=True, frozen=False, least_rows=workbench.decisions.SPLIT_ROWS, moderate=True),
     ),
 )
 def accumulation(subject: TrainedSubject, case: TrainCase) -> Evidence:
