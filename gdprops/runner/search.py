@@ -5,14 +5,14 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis.errors import HypothesisException
 
-from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.errors import CannotFollow, SubjectCrash, Unsupported
 from gdprops.model.evidence import Evidence, vacuous, violation
 from gdprops.model.note import Note
 from gdprops.numerics.decisions import whole_run_needed
@@ -190,4 +190,5 @@ def judged(examine: Callable[[Any], Evidence], case: Any) -> Evidence:
     except SubjectCrash as crash:
         return violation(str(crash))
     except Unsupported as refusal:
-        return vacuous(str(refusal))
+        told = (Note(str(refusal)),) if isinstance(refusal, CannotFollow) else ()
+        return replace(vacuous(str(refusal)), notes=told)

@@ -206,7 +206,7 @@ def _sum(parts: Sequence[Array | None]) -> Array | None:
 
 
 def watch(subject: TrainedSubject, case: TrainCase | BackpropCase, *, to_the_end: bool = False) -> list[Watched]:
-    """Run the user's step on every batch, up to the first wrong step (or ``to_the_end``), while the loss is moderate."""
+    """Run the user's step on every batch, up to the first wrong step (or ``to_the_end``), until the loss diverges."""
     found = list[Watched]()
     for step in stream(subject, case, to_the_end=to_the_end):
         found.append(step.kept(found))

@@ -1,4 +1,4 @@
-"""How a run begins: a fresh model at the case's weights, the user's step built on it, and two models of our own."""
+"""How a run begins: a fresh model at the case's weights, the user's step built on it, and a model of our own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.architecture import ArchitectureCase
 from gdprops.model.case import OwnCase, TrainCase
 from gdprops.model.wording import type_of
+from gdprops.subjects.training_step.counterpart import Counterparts
 from gdprops.subjects.training_step.own.models import OwnModels, OwnTask
 from gdprops.subjects.training_step.run import Training
 from gdprops.subjects.training_step.tasks import DrawnTask
@@ -42,16 +43,16 @@ def begin(declared: Declaration, case: TrainedCase) -> Training:
     seed_random_numbers(case.plan.seed)
     task = task_of(declared, case)
     model = task.model()
-    siblings = task.siblings(model)
+    counterparts = Counterparts(declared, task, model)
     built = _built(declared, model, task.criterion())
-    _require_its_parameters(model, siblings[1])
     step, optimizer = built if isinstance(built, tuple) and len(built) == 2 else (built, None)
     if not callable(step) or not isinstance(optimizer, torch.optim.Optimizer | None):
         raise UsageError(
             f"{declared.name} returned {_describe(built)}; expected step(inputs, targets), or (step, optimizer) with "
             "one torch.optim.Optimizer; what several of them do is declared with rule="
         )
-    return Training(declared, task, model, siblings, step, optimizer)
+    ours = counterparts.counterpart(returned=optimizer is not None)
+    return Training(declared, task, model, ours, step, optimizer)
 
 
 def _built(declared: Declaration, model: nn.Module, criterion: Any) -> Any:
@@ -62,17 +63,6 @@ def _built(declared: Declaration, model: nn.Module, criterion: Any) -> Any:
         if not any(p.requires_grad for p in model.parameters()):  # of one parameter none is left
             raise Unsupported("every parameter is frozen") from crash
         raise
-
-
-def _require_its_parameters(model: nn.Module, sibling: nn.Module) -> None:
-    """Raise `Unsupported` where ``build`` has given the model other parameters, as ``weight_norm`` does."""
-    now, then = ({name: p.shape for name, p in one.named_parameters()} for one in (model, sibling))
-    if now != then:
-        other = next(name for name in (*now, *then) if now.get(name) != then.get(name))
-        raise Unsupported(
-            f"build gives the model other parameters than it is handed ({other} is one): what is expected is computed "
-            "on the model that is handed over; let models= return it with them"
-        )
 
 
 def _describe(built: object) -> str:

@@ -32,7 +32,8 @@ class Habits:
     ``splits``: looks at a batch in parts; ``in_backward``: moves weights before backward returns; ``precision``: the
     significant bits that it keeps, 24 where it raises on float64 or rounds to float32 on its way; ``told_last``: wants
     to be told which call is a window's last; ``freezes``: some parameters are not trained;
-    ``kinds``: the architectures that it can train without an exception.
+    ``kinds``: the architectures that it can train without an exception; ``copies``: a copy of the model that ``build``
+    leaves behind gave its loss and gradients.
     """
 
     splits: bool = False
@@ -41,6 +42,7 @@ class Habits:
     told_last: bool = False
     freezes: bool = False
     kinds: tuple[str, ...] = ()
+    copies: bool = False
 
 
 @final

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,13 +33,23 @@ def derivatives(loss: Tensor, wanted: Sequence[Tensor]) -> list[Tensor | None]:
 
 def _holds_functions(loss: Tensor) -> bool:
     """Say whether a graph has a node that was written in Python."""
+    return any(isinstance(node, BackwardCFunction) for node in _nodes(loss))
+
+
+def leaves_of(loss: Tensor) -> Iterator[Tensor]:
+    """Yield the tensors that a loss is differentiated with respect to in the end: the leaves of its graph."""
+    for node in _nodes(loss):
+        leaf = getattr(node, "variable", None)
+        if leaf is not None:
+            yield leaf
+
+
+def _nodes(loss: Tensor) -> Iterator[object]:
     seen, left = set[object](), [loss.grad_fn]
     while left:
         node = left.pop()
         if node is None or node in seen:
             continue
-        if isinstance(node, BackwardCFunction):
-            return True
+        yield node
         seen.add(node)
         left += [following for following, _ in node.next_functions]
-    return False

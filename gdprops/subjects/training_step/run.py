@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from gdprops.model.arrays import Array
+    from gdprops.subjects.training_step.counterpart import Counterpart
     from gdprops.subjects.training_step.declaration import Declaration, Step
     from gdprops.subjects.training_step.forward_state import ForwardState
     from gdprops.subjects.training_step.tasks import Task
@@ -48,7 +49,7 @@ class Training:
         declared: Declaration,
         task: Task,
         model: nn.Module,
-        siblings: tuple[nn.Module, nn.Module],
+        ours: Counterpart,
         step: Step,
         optimizer: torch.optim.Optimizer | None,
     ) -> None:
@@ -57,8 +58,9 @@ class Training:
         self._inputs: Any = None
         self._first = 0
         self.names, self.layers = tuple(self._parameters), layers_of(model)
-        self._expected = Expected(declared, task, returned=optimizer is not None, models=siblings)
+        self._expected = Expected(declared, task, ours)
         self._expected.mirror(model)
+        self.is_copied = ours.copied
         self.told_last = "last" in (parameters_of(step) or {})  # wants to know which call is the last of a window
         self._called = list[list[dict[str, Any]]]()
         self._passes, self._overflowed = Passes(model), False

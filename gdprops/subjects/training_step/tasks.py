@@ -33,8 +33,11 @@ class Task(Protocol):
     def model(self, *, ours: bool = False) -> nn.Module:
         """Return a fresh model at the case's weights; ``ours`` is for our own looks: nothing is recomputed in it."""
 
-    def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
-        """Return two more of a fresh model that `model` has returned: ours to look at, and one for U to move."""
+    def handed(self, model: nn.Module) -> nn.Module:
+        """Return one more of a fresh model that `model` has returned, for a second build."""
+
+    def fresh(self) -> nn.Module | None:
+        """Return a model of ours to look at where ``build`` changes nothing; None where a copy must be made."""
 
     def criterion(self) -> Any:
         """Return what ``build`` is given beside the model."""
@@ -70,9 +73,13 @@ class DrawnTask:
             return architecture_module(network, tensors, recomputed=not ours)
         return module_of(network, tensors, recomputed=not ours)
 
-    def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
-        """Return two more of them."""
-        return self.model(ours=True), self.model()
+    def handed(self, model: nn.Module) -> nn.Module:
+        """Return one more."""
+        return self.model()
+
+    def fresh(self) -> nn.Module:
+        """Return one of ours: nothing is recomputed in it."""
+        return self.model(ours=True)
 
     def criterion(self) -> nn.Module:
         """Return a fresh loss."""

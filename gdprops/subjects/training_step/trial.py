@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gdprops.errors import SubjectCrash, Unsupported, UsageError
+from gdprops.errors import CannotFollow, SubjectCrash, Unsupported, UsageError
 from gdprops.model.architecture import KINDS
 from gdprops.numerics.blocks import BLOCK
 from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE, SINGLE
 from gdprops.subjects.training_step.begin import begin, task_of
 from gdprops.subjects.training_step.declaration import Habits
-from gdprops.subjects.training_step.expected_update import EXPECTATION, Expected
+from gdprops.subjects.training_step.expected_update import EXPECTATION
 from gdprops.subjects.training_step.own.trial import own_trials, require_objective
 from gdprops.subjects.training_step.trial_cases import architecture_trial, trial_cases
 from gdprops.subjects.user_code.isolation import isolated
@@ -43,6 +43,8 @@ def tried(declared: Declaration) -> Habits:
                     return replace(habits, kinds=_kinds(declared, habits.precision))
                 except SubjectCrash as crash:
                     crashes.append(crash)
+                except CannotFollow:
+                    return Habits(precision=precision)
                 except Unsupported as refusal:
                     raise UsageError(f"{declared.name} cannot be used: {refusal}") from refusal
         first = crashes[0]
@@ -57,10 +59,10 @@ def trials_of(declared: Declaration, precision: int) -> list[Any]:
 
 
 def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
-    run = begin(declared, case)
-    _require_expectation(declared, run)
     if declared.own is not None:
         require_objective(declared.own, task_of(declared, case))
+    run = begin(declared, case)
+    _require_expectation(declared, run)
     weights = run.weights()
     gradients = run.gradients(weights, 0)
     watch = _BackwardWatch(run)
@@ -71,7 +73,7 @@ def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
     rows, looks = run.rows(0), run.noticed().looks
     splits = declared.accumulate == 1 and any(0 < look < rows for look in looks)
     kept = SINGLE if dtypes.lowered else precision
-    return Habits(splits, watch.moved, kept, run.told_last, not all(run.trainable))
+    return Habits(splits, watch.moved, kept, run.told_last, not all(run.trainable), copies=run.is_copied)
 
 
 def _kinds(declared: Declaration, precision: int) -> tuple[str, ...]:
@@ -160,10 +162,10 @@ def _require_agreement(
         _require_update(declared, run, weights, gradients)
         return
     bare = replace(declared, rule_factory=None, lr=None)
-    own = _two_updates(Expected(bare, task_of(declared, case), returned=True), weights, gradients)
+    own = _two_updates(begin(bare, case), weights, gradients)
     if all(np.array_equal(w, o) for w, o in zip(weights, own[-1], strict=True)):
         return
-    rule = _two_updates(Expected(declared, task_of(declared, case), returned=True), weights, gradients)
+    rule = _two_updates(begin(declared, case), weights, gradients)
     for number, (ours, theirs) in enumerate(zip(rule, own, strict=True), start=1):
         for name, held, w, a, b in zip(run.names, run.held, weights, ours, theirs, strict=True):
             if held and np.abs(a - b).max(initial=0.0) > PROBE_TOLERANCE * max(1.0, float(np.abs(w).max(initial=0.0))):
@@ -190,6 +192,6 @@ def _disagreement(declared: Declaration, name: str, number: int, ours: Array, th
     )
 
 
-def _two_updates(expected: Expected, weights: Sequence[Array], gradients: Sequence[Array | None]) -> list[list[Array]]:
-    first = expected.update(weights, gradients, None, None)
-    return [first, expected.update(first, gradients, None, None)]
+def _two_updates(run: Training, weights: Sequence[Array], gradients: Sequence[Array | None]) -> list[list[Array]]:
+    first = run.update(weights, gradients, None, None)
+    return [first, run.update(first, gradients, None, None)]

@@ -18,6 +18,7 @@ from gdprops.subjects.training_step.own.model_numbers import put_in
 from gdprops.subjects.training_step.own.redraw import model_like
 from gdprops.subjects.training_step.structures import copied, doubled, joined, rows_in, rows_of
 from gdprops.subjects.training_step.tasks import ALL, Data
+from gdprops.subjects.user_code.isolation import RandomState, seed_random_numbers
 from gdprops.subjects.user_code.signatures import can_take
 
 if TYPE_CHECKING:
@@ -96,12 +97,6 @@ def _copied(model: nn.Module) -> nn.Module:
         ) from error
 
 
-def _memory_of(model: nn.Module, copied: nn.Module) -> dict[int, Any]:
-    """Return what a further copy of a model takes over from one: the numbers of its plain parameters."""
-    pairs = zip(model.parameters(), copied.parameters(), strict=True)
-    return {id(p): nn.Parameter(c.data, c.requires_grad) for p, c in pairs if type(p) is nn.Parameter}
-
-
 def share_storage(a: nn.Module, b: nn.Module) -> bool:
     """Say whether two modules have a parameter or buffer in common."""
     held = {t.data_ptr() for t in (*a.parameters(), *a.buffers()) if t.numel()}
@@ -152,16 +147,19 @@ class OwnTask:
         model = self._own.model(self._case, self._calls)
         return model.double() if self._case.precision == DOUBLE else model
 
-    def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
-        """Return two copies with one storage: weights are placed before every use."""
+    def handed(self, model: nn.Module) -> nn.Module:
+        """Return a copy of a fresh model; what cannot be copied is made again, from the case's random numbers."""
         try:
-            ours = copy.deepcopy(model)
-            moved = copy.deepcopy(model, _memory_of(model, ours))
-        except Exception:  # what cannot be copied is built again
-            ours, moved = self.model(ours=True), self.model()
-        for p, same in zip(moved.parameters(), ours.parameters(), strict=True):
-            p.data = same.data
-        return ours, moved
+            return copy.deepcopy(model)
+        except Exception:  # whatever its parts raise
+            random = RandomState()
+            seed_random_numbers(self._case.plan.seed)
+            found = self.model()
+            random.put()
+            return found
+
+    def fresh(self) -> None:
+        """Return None: what a user's model holds beside its weights is seen in a copy only."""
 
     def criterion(self) -> Any:
         """Return the user's criterion; where the model owns its loss, the objective."""
