@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from gdprops.errors import CannotFollow, SubjectCrash
 from gdprops.numerics.decisions import LARGE_MODEL
-from gdprops.subjects.training_step.derivatives import derivatives, leaves_of
+from gdprops.subjects.training_step.derivatives import derivatives, holds_functions, leaves_of
 from gdprops.subjects.training_step.network_modules import Recomputed
 from gdprops.subjects.user_code.isolation import RandomState
 
@@ -81,18 +81,30 @@ class Counterparts:
         self._declared, self._task, self._model = declared, task, model
         self._handed = task.handed(model)
         self._before, self._random = _form_of(model), RandomState()
+        self._theirs, self._moved = list[nn.Parameter](), list[nn.Parameter]()
 
     def counterpart(self, *, returned: bool) -> Counterpart:
         """Return the counterpart of what ``build`` has left; ``returned``: an optimizer was.
 
         Raises `CannotFollow` where there is none.
         """
+        self._theirs = list(self._model.parameters())
         own_rule = self._declared.rule_factory is None and self._declared.lr is None and returned
+        try:
+            return self._beside(own_rule=own_rule)
+        except CannotFollow:  # a copy that was handed over may reach into the model that it is a copy of
+            anew = self._task.anew()
+            if anew is None:
+                raise
+            self._handed = anew
+            return self._beside(own_rule=own_rule)
+
+    def _beside(self, *, own_rule: bool) -> Counterpart:
         second = self._second() if own_rule else None
-        moved = list(self._handed.parameters())  # what its optimizer holds
         model = self._ours(second)
-        if second is None:
-            moved = [nn.Parameter(p.data, p.requires_grad) for p in model.parameters()]
+        moved = (
+            self._moved if second is not None else [nn.Parameter(p.data, p.requires_grad) for p in model.parameters()]
+        )
         return Counterpart(model, moved, second, model is not self._handed)
 
     def _second(self) -> Any:
@@ -109,6 +121,7 @@ class Counterparts:
             after.put()
         if _shapes(self._handed) != _shapes(self._model):
             raise CannotFollow("build gives the model other parameters when it is called once more with such a model")
+        self._moved = list(self._handed.parameters())
         return built[1] if isinstance(built, tuple) else None
 
     def _ours(self, second: torch.optim.Optimizer | None) -> nn.Module:
@@ -134,6 +147,8 @@ class Counterparts:
         held = _put_fresh_parameters(twin)
         if hooked:
             seen = self._look(twin)
+            if seen is None:
+                raise CannotFollow(UNLIKE)
             return copied if copied is not None and self._look(copied) == seen else twin
         if self._is_like(twin):
             return twin
@@ -174,32 +189,33 @@ class Counterparts:
         """
         large = sum(p.numel() for p in ours.parameters()) > LARGE_MODEL
         known = large and self._declared.habits.copies and ours is not self._handed
-        return known or self._look(ours) == self._look_at_original()
+        seen = b"" if known else self._look(ours)
+        return known or (seen is not None and seen == self._look_at_original())
 
-    def _look_at_original(self) -> bytes:
-        """Return what the user's model gives, which is left as it was: its own parameters are not touched."""
+    def _look_at_original(self) -> bytes | None:
+        """Return what the user's model gives; it is left as it was.
+
+        Its own parameters are looked at, and hooks on them run, only where the loss reaches them by another way.
+        """
         named = {name: nn.Parameter(p.detach(), p.requires_grad) for name, p in self._model.named_parameters()}
         buffers = {name: b.detach().clone() for name, b in self._model.named_buffers()}
-        whole = _Whole(self._model, self._task)
         places = {f"model.{name}": t for name, t in (*named.items(), *buffers.items())}
-        return self._seen(
-            self._model, list(named.values()), lambda data: torch.func.functional_call(whole, places, (data,))
+        seen: bytes | None = torch.func.functional_call(
+            _Holder(self._model), places, (lambda: self._digest(self._model, list(named.values())),)
         )
+        return self._look(self._model) if seen is None else seen
 
-    def _look(self, ours: nn.Module) -> bytes:
-        return self._seen(ours, list(ours.parameters()), lambda data: self._task.objective(ours, data))
+    def _look(self, model: nn.Module) -> bytes | None:
+        return self._digest(model, list(model.parameters()))
 
-    def _seen(self, model: nn.Module, parameters: list[nn.Parameter], objective: Callable[[Any], Tensor]) -> bytes:
-        """Return a digest of the loss and of every gradient, or what was raised.
-
-        What reaches into another model's parameters is like nothing.
-        """
+    def _digest(self, model: nn.Module, parameters: list[nn.Parameter]) -> bytes | None:
+        """Return a digest of the loss and of every gradient, or what was raised; None for what reaches elsewhere."""
         data, random, found = self._task.whole(0), RandomState(), hashlib.blake2b()
         with _as_it_was(model), torch.enable_grad():
             try:
-                loss = objective(data)
+                loss = self._task.objective(model, data)
                 if self._reaches_elsewhere(loss, parameters):
-                    return b"elsewhere"
+                    return None
                 grads = derivatives(loss, [p for p in parameters if p.requires_grad])
             except SubjectCrash as crash:
                 return type(crash.error).__name__.encode()
@@ -210,22 +226,26 @@ class Counterparts:
         return found.digest()
 
     def _reaches_elsewhere(self, loss: Tensor, parameters: Sequence[nn.Parameter]) -> bool:
-        own = set(map(id, parameters))
-        others = {id(p) for model in (self._model, self._handed) for p in model.parameters()} - own
-        return any(id(leaf) in others for leaf in leaves_of(loss))
+        """Say whether a loss depends on parameters of the original or of the second build that are none of these.
+
+        Where a part of the graph differentiates for itself it would move those of the original that have hooks.
+        """
+        own, theirs = set(map(id, parameters)), set(map(id, self._theirs))
+        others = (theirs | set(map(id, self._moved))) - own
+        return any(id(leaf) in others for leaf in leaves_of(loss)) or (own == theirs and holds_functions(loss))
 
 
 @final
-class _Whole(nn.Module):
-    """A model and its loss as one module, so that the model's parameters can be replaced for one look."""
+class _Holder(nn.Module):
+    """Holds a model whose parameters are replaced while something else is called."""
 
-    def __init__(self, model: nn.Module, task: Task) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model, self._task = model, task
+        self.model = model
 
-    def forward(self, data: Any) -> Tensor:
-        """Return the loss."""
-        return self._task.objective(self.model, data)
+    def forward(self, look: Callable[[], bytes | None]) -> bytes | None:
+        """Return what it returns."""
+        return look()
 
 
 def _shapes(model: nn.Module) -> list[tuple[str, tuple[int, ...]]]:

@@ -20,7 +20,7 @@ def derivatives(loss: Tensor, wanted: Sequence[Tensor]) -> list[Tensor | None]:
     """
     if not loss.requires_grad:
         return [None] * len(wanted)
-    if not _holds_functions(loss):
+    if not holds_functions(loss):
         return list(torch.autograd.grad(loss, wanted, allow_unused=True))
     for p in wanted:
         p.grad = None
@@ -31,7 +31,7 @@ def derivatives(loss: Tensor, wanted: Sequence[Tensor]) -> list[Tensor | None]:
     return found
 
 
-def _holds_functions(loss: Tensor) -> bool:
+def holds_functions(loss: Tensor) -> bool:
     """Say whether a graph has a node that was written in Python."""
     return any(isinstance(node, BackwardCFunction) for node in _nodes(loss))
 

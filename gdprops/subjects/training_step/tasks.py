@@ -36,6 +36,9 @@ class Task(Protocol):
     def handed(self, model: nn.Module) -> nn.Module:
         """Return one more of a fresh model that `model` has returned, for a second build."""
 
+    def anew(self) -> nn.Module | None:
+        """Return one more that shares nothing with any other; None where `handed` has returned such a one."""
+
     def fresh(self) -> nn.Module | None:
         """Return a model of ours to look at where ``build`` changes nothing; None where a copy must be made."""
 
@@ -76,6 +79,9 @@ class DrawnTask:
     def handed(self, model: nn.Module) -> nn.Module:
         """Return one more."""
         return self.model()
+
+    def anew(self) -> None:
+        """Return None: every one is made anew."""
 
     def fresh(self) -> nn.Module:
         """Return one of ours: nothing is recomputed in it."""

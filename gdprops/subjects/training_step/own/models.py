@@ -152,11 +152,15 @@ class OwnTask:
         try:
             return copy.deepcopy(model)
         except Exception:  # whatever its parts raise
-            random = RandomState()
-            seed_random_numbers(self._case.plan.seed)
-            found = self.model()
-            random.put()
-            return found
+            return self.anew()
+
+    def anew(self) -> nn.Module:
+        """Return a model that is made as the first one was, from the case's random numbers."""
+        random = RandomState()
+        seed_random_numbers(self._case.plan.seed)
+        found = self.model()
+        random.put()
+        return found
 
     def fresh(self) -> None:
         """Return None: what a user's model holds beside its weights is seen in a copy only."""
