@@ -32,8 +32,9 @@ class Domain:
     must be means; ``window``: how many micro-batches make a logical step, ``tells_last``: whether a last window may be
     short; ``clip``: what gradients are clipped to; ``rule_options``: the same as ``options``, of the rule that the
     subject declares; ``rule_scales``: sizes of gradients that tell forms of that rule apart; ``kinds``: the
-    architectures that a step can train; ``own``: the user's own models; ``without_objects``: why the subject has no
-    parameter objects, closures and autograd gradients, empty where it has them.
+    architectures that a step can train; ``own``: the user's own models; ``equal``: whether micro-batches all have one
+    size; ``without_objects``: why the subject has no parameter objects, closures and autograd gradients, empty where it
+    has them.
     """
 
     precisions: tuple[int, ...] = (53, 24)
@@ -52,6 +53,7 @@ class Domain:
     means: bool = False
     window: int = 1
     tells_last: bool = False
+    equal: bool = False
     clip: float | None = None
     rule_options: Mapping[str, float | bool] = field(default_factory=dict)
     rule_scales: tuple[float, ...] = (1.0,)

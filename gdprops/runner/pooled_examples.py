@@ -28,7 +28,7 @@ def examples_of(subject: Any, domain: Domain, shrunk: Any, own: Sequence[Any]) -
     A network of the user's own is not replaced by one of ours.
     """
     if isinstance(shrunk, TrainCase):
-        yield from distinguishing_cases(domain.window, means=domain.means)
+        yield from distinguishing_cases(domain.window, means=domain.means, equal=domain.equal)
     yield shrunk
     yield from own[:OWN]
     yield from _pooled(subject, domain)

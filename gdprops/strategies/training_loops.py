@@ -9,11 +9,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gdprops.model.architecture import ArchitectureCase
-from gdprops.model.case import TrainCase
+from gdprops.model.case import TrainCase, evened
 from gdprops.model.network import Batch
 from gdprops.numerics.decisions import MODERATE_LOSS
 from gdprops.numerics.losses import LOSSES, MEANS, SQUARES
-from gdprops.numerics.network_pass import loss_at
+from gdprops.numerics.network_pass import loss
 from gdprops.strategies import networks
 from gdprops.strategies.architecture_cases import architecture_case, drawn_architecture
 from gdprops.strategies.certified import Drawn
@@ -24,12 +24,10 @@ from gdprops.strategies.plans import long_run, plan, repeated
 from gdprops.strategies.values import Deck, decks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from hypothesis.strategies import DrawFn
 
+    from gdprops.model.arrays import Array
     from gdprops.model.domain import Domain
-    from gdprops.model.network import Point
 
 
 ARCHITECTURES_ONE_IN = 5
@@ -59,8 +57,6 @@ def loops(domain: Domain, loop: Loop = ANY_LOOP) -> st.SearchStrategy[Any]:
         point = drawn.point(style, filling, precision)
         steps = loop.least_steps + more
         batches = [point.batch] * steps if loop.same_batch else drawn.batches(point, steps, filling, precision)
-        if loop.moderate:
-            point, batches = _moderate(point, batches)
         long = long_run(deck, loop.longest)
         batches = list(repeated(batches, max(long, steps)))
         frozen = frozenset(i for i, trains in enumerate(point.network.trainable) if not trains)
@@ -75,20 +71,25 @@ def loops(domain: Domain, loop: Loop = ANY_LOOP) -> st.SearchStrategy[Any]:
             slow=long > 0,
         )
         chunks = windows(deck, domain, len(point.batch.inputs), len(batches)) if domain.window > 1 else ()
-        return TrainCase(point.network, point.tensors, tuple(batches), setup, precision, chunks)
+        case = TrainCase(point.network, point.tensors, tuple(batches), setup, precision, chunks)
+        parted: TrainCase = evened(case) if domain.equal else case
+        return _moderate(parted) if loop.moderate else parted
 
     return build()
 
 
-def _moderate(point: Point, batches: Sequence[Batch]) -> tuple[Point, list[Batch]]:
-    """Return the point and its batches, weights and targets halved until every batch's loss is moderate."""
-    halved = list(batches)
+def _moderate(case: TrainCase) -> TrainCase:
+    """Return the case with weights and targets halved until the loss of every batch is moderate at its start."""
     with np.errstate(all="ignore"):
-        while not all(loss_at(point.on(batch)) <= MODERATE_LOSS for batch in halved):
-            point = replace(point, tensors=tuple(np.asarray(w / w.dtype.type(2)) for w in point.tensors))
-            if point.network.loss in SQUARES:
-                halved = [Batch(b.inputs, np.asarray(b.targets / b.targets.dtype.type(2))) for b in halved]
-    return point.on(halved[0]), halved
+        while not all(loss(case.network, case.tensors, batch) <= MODERATE_LOSS for batch in case.batches):
+            case = replace(case, tensors=tuple(map(_halved, case.tensors)))
+            if case.network.loss in SQUARES:
+                case = replace(case, batches=tuple(Batch(b.inputs, _halved(b.targets)) for b in case.batches))
+    return case
+
+
+def _halved(values: Array) -> Array:
+    return np.asarray(values / values.dtype.type(2))
 
 
 def _other_network(deck: Deck, weights: Deck, data: Deck, domain: Domain, loop: Loop) -> ArchitectureCase:
@@ -98,10 +99,13 @@ def _other_network(deck: Deck, weights: Deck, data: Deck, domain: Domain, loop: 
     rows += MANY_ROWS * deck.happens(4)
     precision, same = domain.precisions[0], loop.same_batch
     case = architecture_case(network, weights, data, rows=rows, steps=steps, precision=precision, same_batch=same)
-    return replace(case, chunks=windows(deck, domain, rows, steps) if domain.window > 1 else ())
+    parted = replace(case, chunks=windows(deck, domain, rows, steps) if domain.window > 1 else ())
+    return evened(parted) if domain.equal else parted
 
 
 def _least_rows(loop: Loop, domain: Domain, otherwise: int) -> int:
+    if domain.equal:
+        return max(loop.least_rows, 2 * domain.window)
     return max(loop.least_rows, domain.window + 1 if domain.window > 1 else otherwise)
 
 

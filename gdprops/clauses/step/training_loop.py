@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from gdprops.clauses.implementations import training_step
 from gdprops.clauses.support.lazy import lazy
 from gdprops.model.case import TrainCase
 from gdprops.model.clause import Implementation, View, clause
+from gdprops.model.note import Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
     Named = tuple[str, Callable[[], Arrays]]
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
+
+
+MEAN_OF_MEANS = "the mean of the micro-batches' means"
+DECLARE_EQUAL = Note(
+    "the step takes the mean of the micro-batches' means, which is right where all micro-batches have one size "
+    '(drop_last); it was given ragged ones. If yours all have one size, declare micro="equal"'
+)
 
 
 def _unless_seen(steps: Sequence[Watched], rivals: Callable[[Watched], Sequence[Named]], wanted: int) -> Evidence:
@@ -158,10 +167,12 @@ def _pieces(step: Watched) -> list[slice]:
         workbench.Loop(double=True, frozen=False, least_rows=workbench.decisions.SPLIT_ROWS, moderate=True),
     ),
 )
-def accumulation(subject: TrainedSubject, case: TrainCase) -> Evidence:
+def accumulation(subject: Any, case: TrainCase) -> Evidence:
     steps = workbench.watch(subject, case)
     most = max((len(step.noticed.looks) for step in steps), default=0)
-    return _unless_seen(steps, lambda step: list(_otherwise_accumulated(step, most)), 1)
+    found = _unless_seen(steps, lambda step: list(_otherwise_accumulated(step, most)), 1)
+    told = found.reason == MEAN_OF_MEANS and subject.declaration.accumulate > 1 and subject.own is None
+    return replace(found, notes=(*found.notes, DECLARE_EQUAL)) if told else found
 
 
 def _otherwise_accumulated(step: Watched, most: int) -> Iterator[Named]:
@@ -173,7 +184,7 @@ def _otherwise_accumulated(step: Watched, most: int) -> Iterator[Named]:
     for g in grads:
         summed = _added(summed, g)
     if len({p.stop - p.start for p in pieces}) > 1:  # of equal micro-batches the mean of the means is right
-        yield "the mean of the micro-batches' means", lambda: _scaled(step, summed, 1 / len(pieces))
+        yield MEAN_OF_MEANS, lambda: _scaled(step, summed, 1 / len(pieces))
     yield "the sum of the micro-batches' means", lambda: _scaled(step, summed, 1.0)
     yield f"divided by {most} for {len(pieces)} micro-batches", lambda: _scaled(step, summed, 1 / most)
     share = len(pieces) / most

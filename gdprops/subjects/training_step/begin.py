@@ -13,6 +13,7 @@ from gdprops.model.case import OwnCase, TrainCase
 from gdprops.model.wording import type_of
 from gdprops.subjects.training_step.counterpart import Counterparts
 from gdprops.subjects.training_step.own.models import OwnModels, OwnTask
+from gdprops.subjects.training_step.refusals import NOTHING_LEFT, is_for_want_of_parameters
 from gdprops.subjects.training_step.run import Training
 from gdprops.subjects.training_step.tasks import DrawnTask
 from gdprops.subjects.user_code.isolation import seed_random_numbers
@@ -56,12 +57,15 @@ def begin(declared: Declaration, case: TrainedCase) -> Training:
 
 
 def _built(declared: Declaration, model: nn.Module, criterion: Any) -> Any:
+    trainable = [p.requires_grad for p in model.parameters()]
     try:
         with declared.calls.to(f"{declared.name}(model, loss_fn)"):
             return declared.build(model, criterion)
     except SubjectCrash as crash:
         if not any(p.requires_grad for p in model.parameters()):  # of one parameter none is left
             raise Unsupported("every parameter is frozen") from crash
+        if declared.own is None and is_for_want_of_parameters(crash, trainable):
+            raise Unsupported(NOTHING_LEFT) from crash
         raise
 
 

@@ -19,6 +19,8 @@ from gdprops.subjects.user_code.calling import Calls
 if TYPE_CHECKING:
     from gdprops.subjects.training_step.own.models import OwnModels
 
+EQUAL = "equal"
+"""What ``micro=`` says of micro-batches that all have one size."""
 Step = Callable[..., Any]
 Build = Callable[[nn.Module, nn.Module], Any]
 Factory = Callable[..., torch.optim.Optimizer]
@@ -52,6 +54,7 @@ class Declaration:
 
     ``rule_factory``: ``rule=``, an optimizer that makes the expected update; ``lr``: the rate of plain descent;
     ``clip_norm``, ``clip_value``: how gradients are clipped; ``accumulate``: how many calls make one logical step;
+    ``micro``: ``"equal"`` where all micro-batches have one size;
     ``own``: the user's models and batches; ``calls``: who calls the user's code, within a budget of time; ``spec``: the
     subject string under which ``build`` is found.
     """
@@ -67,3 +70,4 @@ class Declaration:
     habits: Habits = field(default_factory=Habits)
     calls: Calling = field(default_factory=Calls)
     spec: str = ""
+    micro: str | None = None

@@ -15,12 +15,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gdprops.errors import CannotFollow, SubjectCrash, Unsupported, UsageError
 from gdprops.model.architecture import KINDS
+from gdprops.model.case import evened
 from gdprops.numerics.blocks import BLOCK
 from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE, SINGLE
 from gdprops.subjects.training_step.begin import begin, task_of
-from gdprops.subjects.training_step.declaration import Habits
+from gdprops.subjects.training_step.declaration import EQUAL, Habits
 from gdprops.subjects.training_step.expected_update import EXPECTATION
-from gdprops.subjects.training_step.own.trial import own_trials, require_objective
+from gdprops.subjects.training_step.own.trial import own_trials, require_equal_parts, require_objective
 from gdprops.subjects.training_step.trial_cases import architecture_trial, trial_cases
 from gdprops.subjects.user_code.isolation import isolated
 
@@ -55,12 +56,16 @@ def trials_of(declared: Declaration, precision: int) -> list[Any]:
     """Return the cases on which a step is tried when it is made."""
     if declared.own is not None:
         return own_trials(declared.own, precision, declared.accumulate, declared.calls)
-    return list(trial_cases(precision, declared.accumulate))
+    cases = trial_cases(precision, declared.accumulate)
+    return [evened(case) for case in cases] if declared.micro == EQUAL else list(cases)
 
 
 def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
     if declared.own is not None:
-        require_objective(declared.own, task_of(declared, case))
+        task = task_of(declared, case)
+        require_objective(declared.own, task)
+        if declared.micro == EQUAL:
+            require_equal_parts(task)
     run = begin(declared, case)
     _require_expectation(declared, run)
     weights = run.weights()
@@ -80,7 +85,9 @@ def _kinds(declared: Declaration, precision: int) -> tuple[str, ...]:
     """Return the architectures that the step trains: one that flattens its inputs is not made for convolutions."""
     if declared.own is not None:
         return ()
-    return tuple(kind for kind in KINDS if _trains(declared, architecture_trial(kind, precision, declared.accumulate)))
+    even = evened if declared.micro == EQUAL else lambda case: case
+    cases = {kind: even(architecture_trial(kind, precision, declared.accumulate)) for kind in KINDS}
+    return tuple(kind for kind, case in cases.items() if _trains(declared, case))
 
 
 def _trains(declared: Declaration, case: Any) -> bool:
