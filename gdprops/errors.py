@@ -28,9 +28,13 @@ class SubjectCrash(GdpropsError):
         self.told = told
 
 
-@final
 class Unsupported(GdpropsError):
     """The subject does not support what a clause needs, for instance a closure."""
+
+
+@final
+class CannotFollow(Unsupported):
+    """What the subject does with its model cannot be computed beside it: nothing is decided, and a note says so."""
 
 
 @final

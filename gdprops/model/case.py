@@ -8,7 +8,7 @@ and `OwnCase` for training steps, and `BackpropCase` for hand-written backprop.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, final
 
@@ -103,6 +103,16 @@ class TrainCase:
     plan: Plan
     precision: int
     chunks: tuple[tuple[int, ...], ...] = ()
+
+
+def evened(case: Any) -> Any:
+    """Return a training case whose micro-batches all have as many rows; the rows that are left over are left out."""
+    if not case.chunks:
+        return case
+    size = min(len(b.inputs) // len(sizes) for b, sizes in zip(case.batches, case.chunks, strict=True))
+    chunks = tuple((size,) * len(sizes) for sizes in case.chunks)
+    batches = tuple(b.rows(slice(sum(sizes))) for b, sizes in zip(case.batches, chunks, strict=True))
+    return replace(case, batches=batches, chunks=chunks)
 
 
 @final

@@ -38,7 +38,7 @@ class Domain:
     ``layout``: the parameter shapes of hand-written backprop. ``means``: whether losses must be means. ``window``: how
     many micro-batches make a logical step. ``tells_last``: whether the last window may be shorter. ``clip``: the norm
     that gradients are clipped to. ``kinds``: the architectures that a training step can train. ``own``: where the
-    user's own models come from.
+    user's own models come from. ``equal``: whether all micro-batches have one size.
     """
 
     precisions: tuple[int, ...] = (53, 24)
@@ -58,6 +58,7 @@ class Domain:
     means: bool = False
     window: int = 1
     tells_last: bool = False
+    equal: bool = False
     clip: float | None = None
     rule_options: Mapping[str, float | bool] = field(default_factory=dict)
     rule_scales: tuple[float, ...] = (1.0,)

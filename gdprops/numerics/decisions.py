@@ -208,6 +208,12 @@ WATCHED_WEIGHTS = 1_000_000
 # ones.
 SPLIT_ROWS = 5
 
+# A loop that the user's code runs in starts at a loss of at most this, and ends before a larger one: what is logged of
+# it (exp(J), the square of a norm) overflows from 709 on. A loop that begins beyond it (targets that were doubled until
+# gradients are clipped, a loss of the user's that is a sum) ends at so many times where its batch began.
+MODERATE_LOSS = 100.0
+LOSS_GROWTH = 2.0
+
 # Gradients are at least so many times as large as the norm that they are clipped to, another number in every step: the
 # clipping factor must change, or rules that are invariant to scale would show nothing.
 CLIPPED_NORMS = (2.0, 16.0, 4.0, 64.0)

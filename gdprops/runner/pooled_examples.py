@@ -32,7 +32,7 @@ def examples_of(subject: Any, domain: Domain, shrunk: Any, own: Sequence[Any]) -
     clause, and cases of other clauses. The first are left out for a subject with the user's own model.
     """
     if isinstance(shrunk, TrainCase):
-        yield from distinguishing_cases(domain.window, means=domain.means)
+        yield from distinguishing_cases(domain.window, means=domain.means, equal=domain.equal)
     yield shrunk
     yield from own[:OWN]
     yield from _pooled(subject, domain)

@@ -9,7 +9,7 @@ import pickle
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, final
 
@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis.control import current_build_context
 from hypothesis.errors import HypothesisException
 
-from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.errors import CannotFollow, SubjectCrash, Unsupported
 from gdprops.model.evidence import Evidence, agreement, vacuous, violation
 from gdprops.model.note import Note
 from gdprops.numerics.decisions import whole_run_needed
@@ -266,4 +266,5 @@ def judged(examine: Callable[[Any], Evidence], case: Any) -> Evidence:
     except SubjectCrash as crash:
         return violation(str(crash))
     except Unsupported as refusal:
-        return vacuous(str(refusal))
+        told = (Note(str(refusal)),) if isinstance(refusal, CannotFollow) else ()
+        return replace(vacuous(str(refusal)), notes=told)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdprops.model.case import Plan, TrainCase
+from gdprops.model.case import Plan, TrainCase, evened
 from gdprops.model.network import Batch, Layer, Network
 from gdprops.numerics.decisions import DOUBLE
 
@@ -29,13 +29,15 @@ FORMS = (
 """For each case: the loss, the widths from the inputs to the outputs, and the rows of a batch."""
 
 
-def distinguishing_cases(window: int = 1, *, means: bool = False) -> tuple[TrainCase, ...]:
+def distinguishing_cases(window: int = 1, *, means: bool = False, equal: bool = False) -> tuple[TrainCase, ...]:
     """Return the cases, the most telling first.
 
     ``window`` is the number of calls in which a step is given its batch; ``means``: every loss is a mean over rows.
+    ``equal``: micro-batches have one size.
     """
     mean = {"half-sse": "mse"} if means else {}
-    return tuple(_case(k, window, mean.get(loss, loss), widths, rows) for k, (loss, widths, rows) in enumerate(FORMS))
+    cases = (_case(k, window, mean.get(loss, loss), widths, rows) for k, (loss, widths, rows) in enumerate(FORMS))
+    return tuple(evened(case) if equal else case for case in cases)
 
 
 def _case(seed: int, window: int, loss: str, widths: tuple[int, ...], rows: int) -> TrainCase:

@@ -17,6 +17,7 @@ class Loop:
     ``longest``: some loops repeat their batches, up to so many steps. ``regression``: only losses that grow with the
     targets. ``tie``: the second layer always shares the first one's weight. ``double``: only the widest dtype that the
     subject takes. ``extras``: ties, residuals, scales, unused and frozen tensors may occur.
+    ``moderate``: the loss starts at 100 or less, where no loop of the user's overflows.
     """
 
     least_steps: int = 2
@@ -33,6 +34,7 @@ class Loop:
     tie: bool = False
     regression: bool = False
     extras: bool = True
+    moderate: bool = False
 
     @property
     def plain(self) -> bool:

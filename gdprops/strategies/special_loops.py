@@ -30,7 +30,7 @@ def clipped_loops(domain: Domain) -> st.SearchStrategy[Any]:
 
     Shrinks as `loops` do; the targets are doubled until the norm is large enough.
     """
-    loop = Loop(double=True, frozen=False, regression=True)
+    loop = Loop(double=True, frozen=False, regression=True, moderate=True)
     return loops(domain, loop).map(lambda case: _enlarged(case, domain.clip or 1.0))
 
 
@@ -66,7 +66,8 @@ def recomputed_loops(domain: Domain) -> st.SearchStrategy[Any]:
     never trains such a model is not to blame for that. Where the step itself checkpoints re-entrantly, a shared weight
     is enough to show it. Shrinks towards a shared weight and nothing recomputed.
     """
-    loop = Loop(least_depth=3, double=True, frozen=False, least_rows=SPLIT_ROWS if domain.means else 1)
+    rows = SPLIT_ROWS if domain.means else 1
+    loop = Loop(least_depth=3, double=True, frozen=False, least_rows=rows, moderate=True)
     tied, free = loops(domain, replace(loop, tie=True)), loops(domain, replace(loop, extras=False))
     return choices(len(RECOMPUTED)).flatmap(
         lambda k: (free if RECOMPUTED[k] == "re-entrant" else tied).map(lambda case: _recomputed(case, RECOMPUTED[k]))

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from hypothesis import strategies as st
 
 from gdprops.model.architecture import ArchitectureCase
-from gdprops.model.case import TrainCase
+from gdprops.model.case import TrainCase, evened
+from gdprops.model.network import Batch
+from gdprops.numerics.decisions import MODERATE_LOSS
 from gdprops.numerics.losses import LOSSES, MEANS, SQUARES
+from gdprops.numerics.network_pass import loss
 from gdprops.strategies import networks
 from gdprops.strategies.architecture_cases import architecture_case, drawn_architecture
 from gdprops.strategies.certified import Drawn
@@ -22,6 +26,7 @@ from gdprops.strategies.values import Deck, decks
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
 
+    from gdprops.model.arrays import Array
     from gdprops.model.domain import Domain
 
 
@@ -66,9 +71,25 @@ def loops(domain: Domain, loop: Loop = ANY_LOOP) -> st.SearchStrategy[Any]:
             slow=long > 0,
         )
         chunks = windows(deck, domain, len(point.batch.inputs), len(batches)) if domain.window > 1 else ()
-        return TrainCase(point.network, point.tensors, tuple(batches), setup, precision, chunks)
+        case = TrainCase(point.network, point.tensors, tuple(batches), setup, precision, chunks)
+        parted: TrainCase = evened(case) if domain.equal else case
+        return _moderate(parted) if loop.moderate else parted
 
     return build()
+
+
+def _moderate(case: TrainCase) -> TrainCase:
+    """Return the case with weights and targets halved until the loss of every batch is moderate at its start."""
+    with np.errstate(all="ignore"):
+        while not all(loss(case.network, case.tensors, batch) <= MODERATE_LOSS for batch in case.batches):
+            case = replace(case, tensors=tuple(map(_halved, case.tensors)))
+            if case.network.loss in SQUARES:
+                case = replace(case, batches=tuple(Batch(b.inputs, _halved(b.targets)) for b in case.batches))
+    return case
+
+
+def _halved(values: Array) -> Array:
+    return np.asarray(values / values.dtype.type(2))
 
 
 def _other_network(deck: Deck, weights: Deck, data: Deck, domain: Domain, loop: Loop) -> ArchitectureCase:
@@ -78,10 +99,13 @@ def _other_network(deck: Deck, weights: Deck, data: Deck, domain: Domain, loop: 
     rows += MANY_ROWS * deck.happens(4)
     precision, same = domain.precisions[0], loop.same_batch
     case = architecture_case(network, weights, data, rows=rows, steps=steps, precision=precision, same_batch=same)
-    return replace(case, chunks=windows(deck, domain, rows, steps) if domain.window > 1 else ())
+    parted = replace(case, chunks=windows(deck, domain, rows, steps) if domain.window > 1 else ())
+    return evened(parted) if domain.equal else parted
 
 
 def _least_rows(loop: Loop, domain: Domain, otherwise: int) -> int:
+    if domain.equal:
+        return max(loop.least_rows, 2 * domain.window)
     return max(loop.least_rows, domain.window + 1 if domain.window > 1 else otherwise)
 
 

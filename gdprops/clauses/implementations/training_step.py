@@ -31,16 +31,17 @@ else:
 
 def loops_of(domain: Domain) -> SearchStrategy[TrainCase]:
     """Return networks of two layers and more with 2 to 4 batches, some trained for 12 steps, in float64."""
-    return workbench.loops(domain, workbench.Loop(double=True, frozen=False, longest=12))
+    return workbench.loops(domain, workbench.Loop(double=True, frozen=False, longest=12, moderate=True))
 
 
 def _frozen_loops(domain: Domain) -> SearchStrategy[TrainCase]:
-    return workbench.loops(domain, workbench.Loop(least_depth=3, double=True, frozen=True))
+    return workbench.loops(domain, workbench.Loop(least_depth=3, double=True, frozen=True, moderate=True))
 
 
 def _one_batch(domain: Domain) -> SearchStrategy[TrainCase]:
     return workbench.loops(
-        domain, workbench.Loop(least_steps=3, most_steps=5, same_batch=True, double=True, frozen=False)
+        domain,
+        workbench.Loop(least_steps=3, most_steps=5, same_batch=True, double=True, frozen=False, moderate=True),
     )
 
 

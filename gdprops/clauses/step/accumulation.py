@@ -5,6 +5,7 @@ What one window does to the weights is compared with wrong ways to accumulate (`
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from gdprops.clauses.implementations.rival_results import added, micro_batches, 
 from gdprops.clauses.support.lazy import lazy
 from gdprops.model.case import TrainCase
 from gdprops.model.clause import Implementation, View, clause
+from gdprops.model.note import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,9 +23,15 @@ if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Grads, Watched
     from gdprops.model.arrays import Array
     from gdprops.model.evidence import Evidence
-    from gdprops.model.training_run import TrainedSubject
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
+
+
+MEAN_OF_MEANS = "the mean of the micro-batches' means"
+DECLARE_EQUAL = Note(
+    "the step takes the mean of the micro-batches' means, which is right where all micro-batches have one size "
+    '(drop_last); it was given micro-batches of unequal sizes. If yours all have one size, declare micro="equal"'
+)
 
 
 @clause(
@@ -46,13 +54,16 @@ else:
         "hooks-step-on-every-micro-batch",
     ),
     cases=lambda domain: workbench.loops(
-        domain, workbench.Loop(double=True, frozen=False, least_rows=workbench.decisions.SPLIT_ROWS)
+        domain,
+        workbench.Loop(double=True, frozen=False, least_rows=workbench.decisions.SPLIT_ROWS, moderate=True),
     ),
 )
-def accumulation(subject: TrainedSubject, case: TrainCase) -> Evidence:
+def accumulation(subject: Any, case: TrainCase) -> Evidence:
     steps = workbench.watch(subject, case)
     most = max((len(step.noticed.looks) for step in steps), default=0)
-    return unless_a_rival(steps, lambda step: list(_accumulation_rivals(step, most)), 1)
+    found = unless_a_rival(steps, lambda step: list(_accumulation_rivals(step, most)), 1)
+    told = found.reason == MEAN_OF_MEANS and subject.declaration.accumulate > 1 and subject.own is None
+    return replace(found, notes=(*found.notes, DECLARE_EQUAL)) if told else found
 
 
 def _accumulation_rivals(step: Watched, most: int) -> Iterator[Named]:
@@ -64,7 +75,7 @@ def _accumulation_rivals(step: Watched, most: int) -> Iterator[Named]:
     for g in grads:
         summed = added(summed, g)
     if len({p.stop - p.start for p in pieces}) > 1:  # with equal sizes the mean of the means is the right result
-        yield "the mean of the micro-batches' means", lambda: _scaled(step, summed, 1 / len(pieces))
+        yield MEAN_OF_MEANS, lambda: _scaled(step, summed, 1 / len(pieces))
     yield "the sum of the micro-batches' means", lambda: _scaled(step, summed, 1.0)
     yield f"divided by {most} for {len(pieces)} micro-batches", lambda: _scaled(step, summed, 1 / most)
     share = len(pieces) / most

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from gdprops.clauses.support.noise_floor import noise_floors
+from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.training_run import Noticed
 from gdprops.numerics import decisions
 from gdprops.numerics.blocks import blocks
@@ -235,8 +236,11 @@ def stream(
     """
     run, earlier = subject.begin(case), list[Grads]()
     before = run.weights()
+    bound = _Moderate(run, before)
     for t in range(len(case.batches)):
-        step = _watched(run, t, before, tuple(earlier))
+        if t > 0 and not bound.holds(before, t):
+            break
+        step = _watched(run, t, before, tuple(earlier), bound)
         if step.is_out_of_reach:
             break
         yield step
@@ -259,10 +263,53 @@ def _overwrite(before: list[Array], after: Sequence[Array]) -> None:
             before[i] = now.copy()
 
 
-def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, ...]) -> Watched:
+@final
+class _Moderate:
+    """Says where a loop diverges by itself: what the user's code logs or guards there overflows through no fault of it.
+
+    J is to be at most 100; where a batch begins beyond that, at most twice where it began.
+    """
+
+    def __init__(self, run: Training, start: Sequence[Array]) -> None:
+        small = sum(w.size for w in start) <= decisions.LARGE_MODEL
+        self._run, self._start = run, [w.copy() for w in start] if small else None
+        self._first: float | None = None
+
+    def holds(self, weights: Arrays, t: int) -> bool:
+        """Say whether J of batch t is moderate at some weights."""
+        return self._is_moderate(self._run.loss(weights, t), t)
+
+    def is_left_by(self, before: list[Array], t: int, state: Any) -> bool:
+        """Say whether J, |g|² or U at the weights before step t is beyond what is moderate."""
+        loss, gradients = self._run.look(before, t)
+        if not (self._is_moderate(loss, t) and has_finite_norm(gradients)):
+            return True
+        moved = [w.copy() for w in self._run.passing_update(before, gradients, state, self._run.hyperparameters())]
+        return not (are_finite(moved) and self.holds(moved, t))
+
+    def met(self, loss: float) -> None:
+        """Remember where the loop began: of large models no weights are kept."""
+        self._first = loss if self._first is None else self._first
+
+    def _is_moderate(self, loss: float, t: int) -> bool:
+        return loss <= decisions.MODERATE_LOSS or loss <= decisions.LOSS_GROWTH * self._began_beyond(t)
+
+    def _began_beyond(self, t: int) -> float:
+        """Return J of batch t at the first weights where it is more than moderate, else 0."""
+        began = self._first or 0.0 if self._start is None else self._run.loss(self._start, t)
+        return began if decisions.MODERATE_LOSS < began < np.inf else 0.0
+
+
+def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, ...], bound: _Moderate) -> Watched:
     state = run.state()
-    run.step(t)
+    try:
+        run.step(t)
+    except SubjectCrash as crash:
+        if bound.is_left_by(before, t, state):
+            raise Unsupported(f"{crash}: the loss diverges by itself there") from crash
+        raise
     after, settings, noticed, (loss, gradients) = run.now(), run.hyperparameters(), run.noticed(), run.look(before, t)
+    bound.met(loss)
     skipped = noticed.overflowed and settings is None and _alike(after, before)
     expected = list(before) if skipped else _ends(run.passing_update(before, gradients, state, settings), after)
     clocks = () if skipped else run.clocks()

@@ -20,6 +20,8 @@ from gdprops.subjects.user_code.calling import Calls
 if TYPE_CHECKING:
     from gdprops.subjects.training_step.own.models import OwnModels
 
+EQUAL = "equal"
+"""What ``micro=`` says of micro-batches that all have one size."""
 Step = Callable[..., Any]
 Build = Callable[[nn.Module, nn.Module], Any]
 Factory = Callable[..., torch.optim.Optimizer]
@@ -33,7 +35,8 @@ class Habits:
     ``splits``: it evaluates a batch in parts. ``in_backward``: it moves weights before ``backward()`` returns.
     ``precision``: the significant bits that it keeps, 24 where it raises on float64 or rounds to float32 on its way.
     ``told_last``: it wants to be told which call is a window's last. ``freezes``: it does not train some parameters.
-    ``kinds``: the architectures that it can train without an exception.
+    ``kinds``: the architectures that it can train without an exception. ``copies``: a copy of the model that ``build``
+    leaves behind gave its loss and gradients.
     """
 
     splits: bool = False
@@ -42,6 +45,7 @@ class Habits:
     told_last: bool = False
     freezes: bool = False
     kinds: tuple[str, ...] = ()
+    copies: bool = False
 
 
 @final
@@ -51,7 +55,8 @@ class Declaration:
 
     ``rule_factory``: the user's ``rule=``, an optimizer that makes the expected update. ``lr``: the learning rate of
     plain gradient descent. ``clip_norm``, ``clip_value``: how gradients are clipped. ``accumulate``: how many calls
-    make one logical step. ``own``: the user's models and batches. ``calls``: runs the user's code within a budget of
+    make one logical step. ``micro``: ``"equal"`` where all micro-batches have one size. ``own``: the user's models and
+    batches. ``calls``: runs the user's code within a budget of
     time. ``spec``: the subject string under which ``build`` is found.
     """
 
@@ -66,3 +71,4 @@ class Declaration:
     habits: Habits = field(default_factory=Habits)
     calls: Calling = field(default_factory=Calls)
     spec: str = ""
+    micro: str | None = None

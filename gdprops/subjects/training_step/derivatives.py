@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,7 +21,7 @@ def derivatives(loss: Tensor, wanted: Sequence[Tensor]) -> list[Tensor | None]:
     """
     if not loss.requires_grad:
         return [None] * len(wanted)
-    if not _holds_functions(loss):
+    if not holds_functions(loss):
         return list(torch.autograd.grad(loss, wanted, allow_unused=True))
     for p in wanted:
         p.grad = None
@@ -32,15 +32,25 @@ def derivatives(loss: Tensor, wanted: Sequence[Tensor]) -> list[Tensor | None]:
     return found
 
 
-def _holds_functions(loss: Tensor) -> bool:
-    """Say whether the graph of a loss holds an autograd function written in Python."""
+def holds_functions(loss: Tensor) -> bool:
+    """Say whether a graph has a node that was written in Python."""
+    return any(isinstance(node, BackwardCFunction) for node in _nodes(loss))
+
+
+def leaves_of(loss: Tensor) -> Iterator[Tensor]:
+    """Yield the tensors that a loss is differentiated with respect to in the end: the leaves of its graph."""
+    for node in _nodes(loss):
+        leaf = getattr(node, "variable", None)
+        if leaf is not None:
+            yield leaf
+
+
+def _nodes(loss: Tensor) -> Iterator[object]:
     seen, left = set[object](), [loss.grad_fn]
     while left:
         node = left.pop()
         if node is None or node in seen:
             continue
-        if isinstance(node, BackwardCFunction):
-            return True
+        yield node
         seen.add(node)
         left += [following for following, _ in node.next_functions]
-    return False

@@ -25,7 +25,8 @@ from gdprops.subjects.training_step.tasks import ALL
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.subjects.training_step.declaration import Declaration
+    from gdprops.subjects.training_step.counterpart import Counterpart
+    from gdprops.subjects.training_step.declaration import Declaration, Factory
     from gdprops.subjects.training_step.tasks import Task
 
 EXPECTATION = "say what update is expected with rule=…, or lr=… for plain descent"
@@ -35,15 +36,11 @@ EXPECTATION = "say what update is expected with rule=…, or lr=… for plain de
 class Expected:
     """Gradients and losses at any weights, and the update of the declared rule or of a copy of the user's optimizer."""
 
-    def __init__(
-        self, declared: Declaration, task: Task, *, returned: bool, models: tuple[nn.Module, nn.Module] | None = None
-    ) -> None:
-        self._declared, self._task = declared, task
-        self._model, twin = models or task.siblings(task.model())
+    def __init__(self, declared: Declaration, task: Task, ours: Counterpart) -> None:
+        self._declared, self._task, self._model = declared, task, ours.model
         self._look_at = list(self._model.parameters())
-        plain = declared.rule_factory is None and (declared.lr is not None or not returned)
-        self._moved = list(twin.parameters())
-        self._rule = None if plain else self._optimizer(twin)
+        self._moved = list(ours.moved)
+        self._rule = ours.optimizer if declared.rule_factory is None else self._declared_rule(declared.rule_factory)
         self.is_declared = declared.rule_factory is not None
         self.by_closure = self._rule is not None and needs_closure(self._rule)
         self._looked_at = (0, ALL, False)
@@ -55,13 +52,8 @@ class Expected:
         self.adopted: Any = None
         self.adopt()
 
-    def _optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
-        declared = self._declared
-        if declared.rule_factory is not None:
-            return declared.rule_factory([p for p in model.parameters() if p.requires_grad])
-        with declared.calls.to(f"{declared.name}(model, loss_fn)"):
-            _, optimizer = declared.build(model, self._task.criterion())
-        return optimizer  # type: ignore[no-any-return] # begin() has checked it
+    def _declared_rule(self, factory: Factory) -> torch.optim.Optimizer:
+        return factory([p for p in self._moved if p.requires_grad])
 
     def mirror(self, model: nn.Module) -> None:
         """Freeze the parameters that ``build`` has frozen in the user's model: this is ordinary fine-tuning."""

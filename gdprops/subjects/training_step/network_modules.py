@@ -58,10 +58,13 @@ class Recomputed(nn.Module):
 
     def __init__(self, inner: nn.Module, *, reentrant: bool) -> None:
         super().__init__()
-        self.inner, self._reentrant = inner, reentrant
+        self.inner, self._reentrant, self.recomputes = inner, reentrant, True
 
     def forward(self, h: Tensor) -> Tensor:
-        """Return the inner module's output; a re-entrant segment needs an input that requires a gradient."""
+        """Return what the inner module makes of the input; a re-entrant segment needs one that has a gradient."""
+        if not self.recomputes:
+            plain: Tensor = self.inner(h)
+            return plain
         if self._reentrant and torch.is_grad_enabled() and not h.requires_grad:
             h = h.detach().requires_grad_()
         out: Tensor = checkpoint(self.inner, h, use_reentrant=self._reentrant)

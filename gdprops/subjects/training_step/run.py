@@ -19,6 +19,7 @@ from gdprops.subjects.torch_optimizer.state import clocks_of, fingerprint, held_
 from gdprops.subjects.training_step.expected_update import EXPECTATION, Expected
 from gdprops.subjects.training_step.forward_passes import Passes, weakly
 from gdprops.subjects.training_step.network_modules import layers_of
+from gdprops.subjects.training_step.refusals import NO_GRADIENT, unscaled
 from gdprops.subjects.training_step.structures import rows_in
 from gdprops.subjects.user_code.isolation import RandomState
 from gdprops.subjects.user_code.signatures import parameters_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from gdprops.model.arrays import Array
+    from gdprops.subjects.training_step.counterpart import Counterpart
     from gdprops.subjects.training_step.declaration import Declaration, Step
     from gdprops.subjects.training_step.forward_state import ForwardState
     from gdprops.subjects.training_step.tasks import Task
@@ -52,7 +54,7 @@ class Training:
         declared: Declaration,
         task: Task,
         model: nn.Module,
-        siblings: tuple[nn.Module, nn.Module],
+        ours: Counterpart,
         step: Step,
         optimizer: torch.optim.Optimizer | None,
     ) -> None:
@@ -61,8 +63,9 @@ class Training:
         self._inputs: Any = None
         self._first = 0
         self.names, self.layers = tuple(self._parameters), layers_of(model)
-        self._expected = Expected(declared, task, returned=optimizer is not None, models=siblings)
+        self._expected = Expected(declared, task, ours)
         self._expected.mirror(model)
+        self.is_copied = ours.copied
         self.told_last = "last" in (parameters_of(step) or {})  # wants to know which call is the last of a window
         self._called = list[list[dict[str, Any]]]()
         self._passes, self._overflowed = Passes(model), False
@@ -153,7 +156,7 @@ class Training:
         for number, data in enumerate(calls, start=1):
             told = {"last": number == len(calls)} if self.told_last else {}
             self._inputs, self._first = data.inputs, self._first + rows_in((self._inputs,))
-            returned = self._call(*data, **told)
+            returned = self._call(t, *data, **told)
         self._require_known_updates()
         met, after = self._forward_pass(before, t), RandomState(like=outside)
         draws, self._known_random = after.differs_outside_torch(outside), after
@@ -188,14 +191,24 @@ class Training:
             raise Unsupported("the model is differentiated in training and in evaluation mode, with different results")
         return met[0] if met else before
 
-    def _call(self, inputs: Any, targets: Any, **told: bool) -> Any:
+    def _call(self, t: int, inputs: Any, targets: Any, **told: bool) -> Any:
         try:
             with self._declared.calls.to("step(inputs, targets)"):
                 return self._step(inputs, targets, **told)
         except SubjectCrash as crash:
             if REENTRANT in str(crash.error):
                 raise Unsupported("re-entrant checkpoints allow no torch.autograd.grad") from crash
+            if self._has_no_gradient(unscaled(crash), t):
+                raise Unsupported(NO_GRADIENT) from crash
             raise
+
+    def _has_no_gradient(self, held: Sequence[Any] | None, t: int) -> bool:
+        """Say whether none of an optimizer's parameters has a gradient, on a network that is none of the user's."""
+        if not held or self._declared.own is not None:
+            return False
+        pairs = zip(self._parameters.values(), self.gradients(self._at, t), strict=True)
+        without = {id(p) for p, g in pairs if g is None}
+        return all(id(p) in without for p in held)
 
     def hyperparameters(self) -> Any:
         """Return each group's hyperparameters as they were when the optimizer was called, None if it was not."""

@@ -52,8 +52,13 @@ def copied(value: Any) -> Any:
 
 
 def doubled(value: Any) -> Any:
-    """Return the structure with its floating-point tensors in float64."""
-    return mapped(lambda t: t.double() if t.is_floating_point() else t, value)
+    """Return the same structure with its floating-point tensors in float64."""
+    return in_dtype(value, torch.float64)
+
+
+def in_dtype(value: Any, dtype: torch.dtype) -> Any:
+    """Return the same structure with its floating-point tensors in one dtype."""
+    return mapped(lambda t: t.to(dtype) if t.is_floating_point() else t, value)
 
 
 def joined(parts: Sequence[Any]) -> Any:

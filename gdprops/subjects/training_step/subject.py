@@ -19,7 +19,7 @@ from gdprops.model.subject import Calling
 from gdprops.model.traits import Measured, Traits
 from gdprops.subjects.training_step import NAME
 from gdprops.subjects.training_step.begin import TrainedCase, begin, own_models_of
-from gdprops.subjects.training_step.declaration import Build, Declaration, Factory, Habits
+from gdprops.subjects.training_step.declaration import EQUAL, Build, Declaration, Factory, Habits
 from gdprops.subjects.training_step.own.models import OwnModels, OwnTask, own_models
 from gdprops.subjects.training_step.own.saved_case import filled, written_out
 from gdprops.subjects.training_step.own.trial import with_sharing
@@ -94,6 +94,7 @@ class TrainingStep:
             means=means,
             window=stated.accumulate,
             tells_last=habits.told_last,
+            equal=stated.micro == EQUAL,
             clip=stated.clip_norm or stated.clip_value,
             kinds=tuple(k for k in habits.kinds if not (means and k in NOT_ADDITIVE)),
             own=None if stated.own is None else stated.own.source,
@@ -123,6 +124,7 @@ def training_step(
     clip_norm: float | None = None,
     clip_value: float | None = None,
     accumulate: int = 1,
+    micro: str | None = None,
     loss: Any = None,
     objective: Objective | None = None,
     models: Any = None,
@@ -143,6 +145,8 @@ def training_step(
             by the gradient of the loss over the whole window. Micro-batches are ragged, and ``loss_fn`` is a mean: the
             window is normalized once. A step that takes a keyword ``last`` is told which call is a window's last;
             the last window may then be short.
+        micro: ``"equal"`` where all micro-batches have one size, as a loader with ``drop_last`` gives them: then the
+            mean of the micro-batches' means is the mean of the window.
         loss: with ``models=``: the criterion ``(outputs, targets) -> scalar``, a mean over rows where steps accumulate.
             A dict of inputs is given to the model by keywords, a tuple by position, where its ``forward`` takes them.
         objective: with ``models=``, instead of ``loss=``: ``(model, inputs, targets) -> scalar`` where the model owns
@@ -158,7 +162,14 @@ def training_step(
             way.
     """
     given: dict[str, Any] = {"rule": rule, "lr": lr, "clip_norm": clip_norm, "clip_value": clip_value}
-    given |= {"accumulate": accumulate, "loss": loss, "objective": objective, "models": models, "batches": batches}
+    given |= {
+        "accumulate": accumulate,
+        "micro": micro,
+        "loss": loss,
+        "objective": objective,
+        "models": models,
+        "batches": batches,
+    }
     given["name"] = name
     if build is None:
         return partial(training_step, **given)
@@ -169,8 +180,12 @@ def training_step(
             raise UsageError(f"{key}={value!r}; expected a finite number of at least 0")
     if not (isinstance(accumulate, int) and accumulate >= 1):
         raise UsageError(f"accumulate={accumulate!r}; expected a number of micro-batches")
+    if micro not in (None, EQUAL):
+        raise UsageError(f"micro={micro!r}; expected {EQUAL!r}, or nothing where micro-batches may be ragged")
+    if micro is not None and accumulate == 1:
+        raise UsageError(f"micro={micro!r} without accumulate=, the number of micro-batches in a window")
     declaration = Declaration(
-        build, name or spec_of(build), rule, lr, clip_norm, clip_value, accumulate, spec=spec_of(build)
+        build, name or spec_of(build), rule, lr, clip_norm, clip_value, accumulate, spec=spec_of(build), micro=micro
     )
     own = with_sharing(own_models(models, batches, loss, objective), declaration.name, declaration.calls)
     declaration = replace(declaration, own=own)

@@ -33,8 +33,14 @@ class Task(Protocol):
     def model(self, *, ours: bool = False) -> nn.Module:
         """Return a fresh model at the case's weights; in ``ours``, for gdprops' own passes, nothing is recomputed."""
 
-    def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
-        """Return two more models like ``model``: gdprops evaluates gradients on the first, and U moves the second."""
+    def handed(self, model: nn.Module) -> nn.Module:
+        """Return one more of a fresh model that `model` has returned, for a second build."""
+
+    def anew(self) -> nn.Module | None:
+        """Return one more that shares nothing with any other; None where `handed` has returned such a one."""
+
+    def fresh(self) -> nn.Module | None:
+        """Return a model of ours to look at where ``build`` changes nothing; None where a copy must be made."""
 
     def criterion(self) -> Any:
         """Return what ``build`` is given beside the model: the loss or the objective."""
@@ -70,9 +76,16 @@ class DrawnTask:
             return architecture_module(network, tensors, recomputed=not ours)
         return module_of(network, tensors, recomputed=not ours)
 
-    def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
-        """Return two more models: one for gdprops' own gradients, and one for U to move."""
-        return self.model(ours=True), self.model()
+    def handed(self, model: nn.Module) -> nn.Module:
+        """Return one more."""
+        return self.model()
+
+    def anew(self) -> None:
+        """Return None: every one is made anew."""
+
+    def fresh(self) -> nn.Module:
+        """Return one of ours: nothing is recomputed in it."""
+        return self.model(ours=True)
 
     def criterion(self) -> nn.Module:
         """Return a fresh loss function."""

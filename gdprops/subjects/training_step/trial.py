@@ -17,14 +17,15 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gdprops.errors import SubjectCrash, Unsupported, UsageError
+from gdprops.errors import CannotFollow, SubjectCrash, Unsupported, UsageError
 from gdprops.model.architecture import KINDS
+from gdprops.model.case import evened
 from gdprops.numerics.blocks import BLOCK
 from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE, SINGLE
 from gdprops.subjects.training_step.begin import begin, task_of
-from gdprops.subjects.training_step.declaration import Habits
-from gdprops.subjects.training_step.expected_update import EXPECTATION, Expected
-from gdprops.subjects.training_step.own.trial import own_trials, require_objective
+from gdprops.subjects.training_step.declaration import EQUAL, Habits
+from gdprops.subjects.training_step.expected_update import EXPECTATION
+from gdprops.subjects.training_step.own.trial import own_trials, require_equal_parts, require_objective
 from gdprops.subjects.training_step.trial_cases import architecture_trial, trial_cases
 from gdprops.subjects.user_code.isolation import isolated
 
@@ -47,6 +48,8 @@ def tried(declared: Declaration) -> Habits:
                     return replace(habits, kinds=_kinds(declared, habits.precision))
                 except SubjectCrash as crash:
                     crashes.append(crash)
+                except CannotFollow:
+                    return Habits(precision=precision)
                 except Unsupported as refusal:
                     raise UsageError(f"{declared.name} cannot be used: {refusal}") from refusal
         first = crashes[0]
@@ -57,14 +60,18 @@ def trials_of(declared: Declaration, precision: int) -> list[Any]:
     """Return the cases on which a training step is tried when the subject is made."""
     if declared.own is not None:
         return own_trials(declared.own, precision, declared.accumulate, declared.calls)
-    return list(trial_cases(precision, declared.accumulate))
+    cases = trial_cases(precision, declared.accumulate)
+    return [evened(case) for case in cases] if declared.micro == EQUAL else list(cases)
 
 
 def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
+    if declared.own is not None:
+        task = task_of(declared, case)
+        require_objective(declared.own, task)
+        if declared.micro == EQUAL:
+            require_equal_parts(task)
     run = begin(declared, case)
     _require_expectation(declared, run)
-    if declared.own is not None:
-        require_objective(declared.own, task_of(declared, case))
     weights = run.weights()
     gradients = run.gradients(weights, 0)
     watch = _BackwardWatch(run)
@@ -75,14 +82,16 @@ def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
     rows, looks = run.rows(0), run.noticed().looks
     splits = declared.accumulate == 1 and any(0 < look < rows for look in looks)
     kept = SINGLE if dtypes.lowered else precision
-    return Habits(splits, watch.moved, kept, run.told_last, not all(run.trainable))
+    return Habits(splits, watch.moved, kept, run.told_last, not all(run.trainable), copies=run.is_copied)
 
 
 def _kinds(declared: Declaration, precision: int) -> tuple[str, ...]:
     """Return the architectures that the step trains: a step that flattens its inputs, say, trains no convolutions."""
     if declared.own is not None:
         return ()
-    return tuple(kind for kind in KINDS if _trains(declared, architecture_trial(kind, precision, declared.accumulate)))
+    even = evened if declared.micro == EQUAL else lambda case: case
+    cases = {kind: even(architecture_trial(kind, precision, declared.accumulate)) for kind in KINDS}
+    return tuple(kind for kind, case in cases.items() if _trains(declared, case))
 
 
 def _trains(declared: Declaration, case: Any) -> bool:
@@ -167,10 +176,10 @@ def _require_agreement(
         _require_update(declared, run, weights, gradients)
         return
     bare = replace(declared, rule_factory=None, lr=None)
-    own = _two_updates(Expected(bare, task_of(declared, case), returned=True), weights, gradients)
+    own = _two_updates(begin(bare, case), weights, gradients)
     if all(np.array_equal(w, o) for w, o in zip(weights, own[-1], strict=True)):
         return
-    rule = _two_updates(Expected(declared, task_of(declared, case), returned=True), weights, gradients)
+    rule = _two_updates(begin(declared, case), weights, gradients)
     for number, (ours, theirs) in enumerate(zip(rule, own, strict=True), start=1):
         for name, held, w, a, b in zip(run.names, run.held, weights, ours, theirs, strict=True):
             if held and np.abs(a - b).max(initial=0.0) > PROBE_TOLERANCE * max(1.0, float(np.abs(w).max(initial=0.0))):
@@ -197,6 +206,6 @@ def _disagreement(declared: Declaration, name: str, number: int, ours: Array, th
     )
 
 
-def _two_updates(expected: Expected, weights: Sequence[Array], gradients: Sequence[Array | None]) -> list[list[Array]]:
-    first = expected.update(weights, gradients, None, None)
-    return [first, expected.update(first, gradients, None, None)]
+def _two_updates(run: Training, weights: Sequence[Array], gradients: Sequence[Array | None]) -> list[list[Array]]:
+    first = run.update(weights, gradients, None, None)
+    return [first, run.update(first, gradients, None, None)]

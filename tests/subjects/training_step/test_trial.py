@@ -242,12 +242,6 @@ def never_calls_the_step_of_its_optimizer(model: nn.Module, loss_fn: nn.Module) 
 WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (yields, {}, r"mine: its step yields, so that calling it runs nothing; expected a function that trains when it is"),
     (awaits, {}, r"mine: its step is a coroutine, so that calling it runs nothing; expected a function that trains"),
-    (normalizes_weights, {}, r"build replaces parameters of the model \(.*original.* is one\), but gdprops"),
-    (
-        widens,
-        {},
-        r"parameters of the model \(more is one\), .*; let models= return the model with its final parameters",
-    ),
     (freezes_its_first_parameter, ONE_PARAMETER, r"mine cannot be used: every parameter is frozen$"),
     (
         lambda model, loss_fn: (print, []),
@@ -287,6 +281,11 @@ def test_what_cannot_be_used_is_said_in_one_line(build: Any, declared: dict[str,
     with pytest.raises(UsageError, match=message) as found:
         training_step(build, name="mine", **declared)
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize("build", [normalizes_weights, widens])
+def test_build_may_give_the_model_other_parameters(build: Any) -> None:
+    assert training_step(build, name="mine").habits.kinds
 
 
 def test_a_step_that_trains_may_return_what_it_likes() -> None:

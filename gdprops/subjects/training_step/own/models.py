@@ -14,10 +14,11 @@ from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.domain import OwnSource
 from gdprops.model.wording import type_of
 from gdprops.numerics.decisions import CONSTANT_SPREAD, DOUBLE, LARGE_MODEL
-from gdprops.subjects.training_step.own.model_numbers import put_in
+from gdprops.subjects.training_step.own.model_numbers import put_in, tensors_of
 from gdprops.subjects.training_step.own.redraw import model_like
-from gdprops.subjects.training_step.structures import copied, doubled, joined, rows_in, rows_of
+from gdprops.subjects.training_step.structures import copied, in_dtype, joined, rows_in, rows_of
 from gdprops.subjects.training_step.tasks import ALL, Data
+from gdprops.subjects.user_code.isolation import RandomState, seed_random_numbers
 from gdprops.subjects.user_code.signatures import can_take
 
 if TYPE_CHECKING:
@@ -97,12 +98,6 @@ def _copied(model: nn.Module) -> nn.Module:
         ) from error
 
 
-def _memory_of(model: nn.Module, copied: nn.Module) -> dict[int, Any]:
-    """Return the memo with which `copy.deepcopy` lets a further copy share the plain parameters of ``copied``."""
-    pairs = zip(model.parameters(), copied.parameters(), strict=True)
-    return {id(p): nn.Parameter(c.data, c.requires_grad) for p, c in pairs if type(p) is nn.Parameter}
-
-
 def share_storage(a: nn.Module, b: nn.Module) -> bool:
     """Say whether two modules share the memory of a parameter or buffer."""
     held = {t.data_ptr() for t in (*a.parameters(), *a.buffers()) if t.numel()}
@@ -147,22 +142,33 @@ class OwnTask:
     def __init__(self, own: OwnModels, case: OwnCase, calls: Calling) -> None:
         self._own, self._case, self._calls = own, case, calls
         self._fetched: dict[int, list[Data]] = {}
+        self._dtype: torch.dtype | None = torch.float64 if case.precision == DOUBLE else None
 
     def model(self, *, ours: bool = False) -> nn.Module:
-        """Return a fresh model, in float64 where the case asks for it."""
+        """Return a fresh model, in float64 where the case says so; batches are given in its dtype, if it has one."""
         model = self._own.model(self._case, self._calls)
-        return model.double() if self._case.precision == DOUBLE else model
+        if self._case.precision == DOUBLE:
+            return model.double()
+        self._dtype = dtype_of(model)
+        return model
 
-    def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
-        """Return two copies of a model that share one storage: weights are placed before every use."""
+    def handed(self, model: nn.Module) -> nn.Module:
+        """Return a copy of a fresh model; what cannot be copied is made again, from the case's random numbers."""
         try:
-            ours = copy.deepcopy(model)
-            moved = copy.deepcopy(model, _memory_of(model, ours))
-        except Exception:  # a model that cannot be copied is built again
-            ours, moved = self.model(ours=True), self.model()
-        for p, same in zip(moved.parameters(), ours.parameters(), strict=True):
-            p.data = same.data
-        return ours, moved
+            return copy.deepcopy(model)
+        except Exception:  # whatever its parts raise
+            return self.anew()
+
+    def anew(self) -> nn.Module:
+        """Return a model that is made as the first one was, from the case's random numbers."""
+        random = RandomState()
+        seed_random_numbers(self._case.plan.seed)
+        found = self.model()
+        random.put()
+        return found
+
+    def fresh(self) -> None:
+        """Return None: what a user's model holds beside its weights is seen in a copy only."""
 
     def criterion(self) -> Any:
         """Return what ``build`` is given beside the model: the user's loss or objective."""
@@ -198,9 +204,15 @@ class OwnTask:
     def _window(self, t: int) -> list[Data]:
         if t not in self._fetched:
             found = [self._own.batch(given, self._calls) for given in self._case.batches[t]]
-            doubles = self._case.precision == DOUBLE
-            self._fetched[t] = [Data(*doubled(tuple(data))) if doubles else data for data in found]
+            dtype = self._dtype
+            self._fetched[t] = found if dtype is None else [Data(*in_dtype(tuple(data), dtype)) for data in found]
         return self._fetched[t]
+
+
+def dtype_of(model: nn.Module) -> torch.dtype | None:
+    """Return the one dtype of a model's floating-point tensors where that is float32 or float64, None for others."""
+    found = {t.dtype for _, t in tensors_of(model) if t.is_floating_point()}
+    return found.pop() if found in ({torch.float32}, {torch.float64}) else None
 
 
 def outputs_of(model: nn.Module, inputs: Any) -> Any:

@@ -14,6 +14,7 @@ from gdprops.model.wording import type_of
 from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE, SINGLE_TOLERANCE
 from gdprops.subjects.training_step.own.models import OBJECTIVE, OwnModels, is_large, require_float, share_storage
 from gdprops.subjects.training_step.own.redraw import drawn
+from gdprops.subjects.training_step.structures import rows_in
 from gdprops.subjects.user_code.isolation import RandomState, isolated
 
 if TYPE_CHECKING:
@@ -73,6 +74,14 @@ def require_objective(own: OwnModels, task: Task) -> None:
             f"{what} is not deterministic: {values[0]:.10g} and {values[1]:.10g} from the same weights, batch and "
             "random numbers"
         )
+
+
+def require_equal_parts(task: Task) -> None:
+    """Require micro-batches of one size, as is declared."""
+    rows = [rows_in(tuple(data)) for data in task.calls(0)]
+    if len(set(rows)) > 1:
+        told = ", ".join(map(str, rows))
+        raise UsageError(f"micro='equal', but batches= gave micro-batches of {told} rows")
 
 
 def _value(task: Task, model: nn.Module, random: RandomState, what: str) -> float:

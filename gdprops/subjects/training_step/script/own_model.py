@@ -35,7 +35,7 @@ def _bound(module: Any, declared: Declaration) -> str | None:
 
 
 def _declares_the_same(found: Any, declared: Declaration) -> bool:
-    keys = ("build", "name", "rule_factory", "lr", "clip_norm", "clip_value", "accumulate", "own")
+    keys = ("build", "name", "rule_factory", "lr", "clip_norm", "clip_value", "accumulate", "micro", "own")
     other = declaration_of(found)
     return other is not None and all(getattr(other, key) is getattr(declared, key) for key in keys)
 
