@@ -167,8 +167,31 @@ class BackpropTraining(Training, Protocol):
         """Call what only looks: for each what it is, the names, and the arrays before and after."""
 
 
+class LogGuard(Protocol):
+    """A small constant in the argument of a loss's logarithm, and where it stands."""
+
+    @property
+    def constant(self) -> float:
+        """The constant."""
+
+    @property
+    def file(self) -> str:
+        """The file in which it is added."""
+
+    @property
+    def line(self) -> int:
+        """The line in which it is added."""
+
+
 class BackpropSubject(Protocol):
     """Hand-written backprop that is given parameters."""
+
+    @property
+    def guards(self) -> Sequence[LogGuard]:
+        """The constants that keep the loss's logarithms finite."""
+
+    def without_guards(self) -> BackpropSubject:
+        """Return the subject held to its loss without these constants."""
 
     @property
     def step(self) -> Callable[..., Any] | None:

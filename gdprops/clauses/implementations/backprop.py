@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gdprops.clauses.implementations import training_step
 from gdprops.clauses.support.lazy import lazy
 from gdprops.model.clause import Implementation
+from gdprops.model.note import Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from gdprops.model.case import BackpropCase
     from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
-    from gdprops.model.training_run import BackpropSubject
+    from gdprops.model.training_run import BackpropSubject, LogGuard
 
     Examine = Callable[[Any, Any], Evidence]
 else:
@@ -59,12 +60,22 @@ def _seen_again(examine: Examine) -> Examine:
     """Hold a violation to be one only if it is seen beside its point too, and is more than a guard in the loss makes.
 
     Kinks may meet at one point, not beside it; guards of logarithms (1e-8 in log(p + 1e-8)) matter where p is small.
+    Guards that are seen are left out of the loss, and told; others are allowed for.
     """
 
     def examined(subject: BackpropSubject, case: BackpropCase) -> Evidence:
+        found = judged(subject, case)
+        notes = [_note_on(guard) for guard in subject.guards]
+        return replace(found, notes=(*found.notes, *notes)) if notes else found
+
+    def judged(subject: BackpropSubject, case: BackpropCase) -> Evidence:
         found = examine(subject, case)
         if not found.violated:
             return found
+        if subject.guards:
+            without = examine(subject.without_guards(), case)
+            if not without.violated:
+                return without
         if not examine(subject, _beside(case)).violated:
             return workbench.vacuous("a kink is near")
         if not (_exceeds_guards(subject, case, found) or examine(subject, _gentle(case)).violated):
@@ -72,6 +83,11 @@ def _seen_again(examine: Examine) -> Examine:
         return found
 
     return examined
+
+
+def _note_on(guard: LogGuard) -> Note:
+    told = f"the loss guards a logarithm with {guard.constant:g}: gradients that leave this constant out are right too"
+    return Note(told, guard.file, guard.line)
 
 
 def _gentle(case: BackpropCase) -> BackpropCase:

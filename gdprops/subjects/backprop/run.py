@@ -17,8 +17,12 @@ from gdprops.numerics import decisions
 from gdprops.numerics.differences import cautious_gradient, roughness
 from gdprops.numerics.floor import perturbed
 from gdprops.subjects.backprop.forms import Container, RateAt, described
+from gdprops.subjects.backprop.guards import Guard, WithoutGuards, guards_in
 from gdprops.subjects.backprop.shapes import layers_by_shape
 from gdprops.subjects.backprop.stateless import Stateless
+from gdprops.subjects.backprop.traced_loss import TracedLoss
+from gdprops.subjects.user_code.helper_modules import NONE as NO_HELPERS
+from gdprops.subjects.user_code.helper_modules import HelperModules
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from gdprops.model.case import BackpropCase
     from gdprops.model.network import Batch
     from gdprops.model.subject import Calling
+    from gdprops.subjects.user_code.remembered_state import RememberedState
 
 STEP, GRADIENTS, LOSS = "step(params, X, y, lr)", "gradients(params, X, y)", "loss(params, X, y)"
 
@@ -33,7 +38,11 @@ STEP, GRADIENTS, LOSS = "step(params, X, y, lr)", "gradients(params, X, y)", "lo
 @final
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """What the user wrote, and how it is called."""
+    """What the user wrote, and how it is called.
+
+    ``helpers``: the modules that its file brought along; ``state``: what it remembered when it was loaded;
+    ``guards``: the constants that keep the loss's logarithms finite.
+    """
 
     loss: Callable[..., Any]
     step: Callable[..., Any] | None
@@ -41,6 +50,13 @@ class Functions:
     container: Container
     layout: Layout
     rate_at: RateAt
+    helpers: HelperModules = NO_HELPERS
+    state: RememberedState | None = None
+    guards: tuple[Guard, ...] = ()
+
+    def without_guards(self) -> Functions:
+        """Return the functions with the loss that they have without the guards in its logarithms."""
+        return replace(self, loss=WithoutGuards(self.loss, self.guards), guards=()) if self.guards else self
 
 
 def as_loss(value: Any) -> float:
@@ -57,6 +73,8 @@ class BackpropRun(Stateless):
 
     def __init__(self, functions: Functions, calls: Calling, case: BackpropCase) -> None:
         self._functions, self._calls, self.case = functions, calls, case
+        if functions.state is not None:
+            functions.state.restore()
         self._container = functions.container
         self.names = case.names
         numbered = functions.container.keys is not None and len({layer_of(name) for name in case.names}) > 1
@@ -70,7 +88,7 @@ class BackpropRun(Stateless):
     @contextmanager
     def _running(self, what: str) -> Iterator[None]:
         """Count the time of the user's code, catch its exceptions, and print nothing of what it prints."""
-        with self._calls.to(what), redirect_stdout(StringIO()):
+        with self._calls.to(what), redirect_stdout(StringIO()), self._functions.helpers.present():
             yield
 
     @property
@@ -186,6 +204,22 @@ class BackpropRun(Stateless):
         """Return the loss, on copies: whoever calls this counts its time and catches its exceptions."""
         params = self._container.of([np.array(w, dtype=np.float64) for w in weights])
         return as_loss(self._functions.loss(params, *self._data(batch)))
+
+    def traced_loss(self, weights: Sequence[Array], t: int) -> TracedLoss:
+        """Return the user's loss of batch t, recorded operation by operation at some weights."""
+
+        def evaluate(arrays: Sequence[Any]) -> Any:
+            return self._functions.loss(self._container.of(arrays), *self._data(self.case.batches[t]))
+
+        with self._running(LOSS):
+            return TracedLoss(evaluate, self.names, weights)
+
+    def guards(self) -> tuple[Guard, ...]:
+        """Return the guards in the loss's logarithms, none where the loss cannot be followed."""
+        try:
+            return guards_in(self.traced_loss(self.case.tensors, 0).operations)
+        except SubjectCrash:
+            return ()
 
     def most_row_loss(self) -> float:
         """Return the largest loss of any row alone times the number of outputs: the mean over outputs hides so much."""

@@ -22,10 +22,12 @@ from gdprops.subjects.backprop.shapes import guessed
 from gdprops.subjects.backprop.trial import Asked
 from gdprops.subjects.user_code.calling import Calls
 from gdprops.subjects.user_code.importing import spec_of
+from gdprops.subjects.user_code.remembered_state import RememberedState
 
 if TYPE_CHECKING:
     from gdprops.model.case import BackpropCase
     from gdprops.model.subject import Calling
+    from gdprops.subjects.backprop.guards import Guard
     from gdprops.subjects.backprop.shapes import Shapes
 
 Loss = Callable[..., Any]
@@ -65,6 +67,15 @@ class Backprop:
     def container(self) -> Container:
         """How parameters are held."""
         return self.functions.container
+
+    @property
+    def guards(self) -> tuple[Guard, ...]:
+        """The constants that keep the loss's logarithms finite."""
+        return self.functions.guards
+
+    def without_guards(self) -> Backprop:
+        """Return the subject held to its loss without these constants."""
+        return replace(self, functions=self.functions.without_guards())
 
     def prepared(self, traits: Traits, calls: Calling) -> Backprop:
         """Return the same subject with what was measured of it, and a budget of time."""
@@ -130,7 +141,8 @@ def backprop(
         raise UsageError(f"{called}: step takes no learning rate: expected step(params, X, y, lr), or say it with lr=")
     offered = guessed(loss) if shapes is None else [_shapes(shapes)]
     layout = Layout(lambda n_in, n_hidden, n_out: {}, rate=None if lr is None else float(lr))
-    functions = Functions(loss, step, gradients, Container(None), layout, at)
+    state = RememberedState(loss, step, gradients)
+    functions = Functions(loss, step, gradients, Container(None), layout, at, state=state)
     fixed = shapes is not None and not callable(shapes)
     asked = Asked(offered, fixed, inputs, outputs, samples, targets, guessed=shapes is None)
     return Backprop(trial.settled(functions, asked, called), called)

@@ -205,6 +205,7 @@ def _tried(functions: Functions) -> Tried:
             return Tried(functions, False, said=f"{LOSS} is not finite ({_form(run)})")
     except SubjectCrash as crash:
         return Tried(functions, False, said=f"{crash} ({_form(run)})", is_no_float=bool(crash.told))
+    functions = replace(functions, guards=run.guards())
     parts = ((functions.gradients, check_gradients), (functions.step, check_step))
     found = tuple(check(functions) for given, check in parts if given is not None)
     said = next((f"{one.said} ({_form(run)})" for one in found if not one.ran), "")
