@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 TARGETS = ("numbers", "vector", "one-hot", "labels", "binary", "binary-vector")
-SAMPLES = ("rows", "columns", "single", "single-column")
+SAMPLES = ("rows", "columns", "mixed", "single", "single-column")
 CLASSES = ("one-hot", "labels")
 """Targets of which there are at least two."""
 FLAT = ("vector", "labels", "binary-vector")
@@ -26,7 +26,7 @@ class Layout:
     ``inputs`` and ``outputs``: the numbers of features and outputs where the shapes fix them; ``rate``: the user's own
     learning rate, None where any will do; ``targets``: numbers of shape (rows, n_out) or, as a vector, (rows,); zeros
     and ones of either shape; one-hot rows; integer labels (rows,). ``samples``: X has a sample in every row or every
-    column, or there is a single one, of shape (n_in,) or (n_in, 1).
+    column, or X in every row and y in every column, or there is a single one, of shape (n_in,) or (n_in, 1).
     """
 
     shapes: Callable[[int, int, int], Mapping[str, Shape]]
@@ -41,6 +41,8 @@ class Layout:
         x, y = batch.inputs, batch.targets
         if self.samples == "rows":
             return x.copy(), y.copy()
+        if self.samples == "mixed":
+            return x.copy(), y.T.copy()
         return (x[0].copy(), y[0].copy()) if self.samples == "single" else (x.T.copy(), y.T.copy())
 
     @property

@@ -193,6 +193,9 @@ class BackpropSubject(Protocol):
     def without_guards(self) -> BackpropSubject:
         """Return the subject held to its loss without these constants."""
 
+    def trial(self) -> BackpropCase:
+        """Return the case on which the subject was tried: no two of its sizes are alike, and none is 1."""
+
     @property
     def step(self) -> Callable[..., Any] | None:
         """The user's step."""

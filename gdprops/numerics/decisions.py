@@ -166,8 +166,8 @@ GUARDED_SHARE = 1e-5
 GENTLE = 8.0
 MOST_GUARD = 1e-6
 # A guard that is seen in the loss is left out instead, and the gradient compared with what is then the derivative, at
-# no other tolerance. Constants that were met are 1e-15 to 1e-5; a loss in which log(1 + 1e-3) stands for log(1) is wrong
-# in the third digit, and a larger constant is no guard but another loss.
+# no other tolerance. Constants that were met are 1e-15 to 1e-5; a loss in which log(1 + 1e-3) stands for log(1) is
+# wrong in the third digit, and a larger constant is no guard but another loss.
 MOST_LOG_GUARD = 1e-3
 
 # A violation must be seen again with every weight moved by its own odd part of this: two kinks at one point can cancel

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gdprops.model.case import BackpropCase
     from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
-    from gdprops.model.training_run import BackpropSubject, LogGuard
+    from gdprops.model.training_run import BackpropSubject, BackpropTraining, LogGuard
 
     Examine = Callable[[Any, Any], Evidence]
 else:
@@ -131,8 +131,33 @@ def _is_blurred(step: Watched) -> bool:
 
 def complete(subject: BackpropSubject, case: BackpropCase) -> Evidence:
     """Every parameter has a gradient of its shape."""
-    found = subject.begin(case).stated_gradients(0)
-    return workbench.combine(_is_complete(*one) for one in zip(case.names, case.tensors, found, strict=True))
+    run = subject.begin(case)
+    found = run.stated_gradients(0)
+    told = workbench.combine(_is_complete(*one) for one in zip(case.names, case.tensors, found, strict=True))
+    if told.violated and not _differs(run, case) and _differs(subject.begin(large := subject.trial()), large):
+        return workbench.vacuous("a gradient of another shape has the right numbers here, and wrong ones elsewhere")
+    return told
+
+
+def _differs(run: BackpropTraining, case: BackpropCase) -> bool:
+    """Say whether a gradient is missing, or has other numbers than the derivative, whatever its shape."""
+    gradients = zip(case.tensors, run.stated_gradients(0), run.gradients(case.tensors, 0), strict=True)
+    pairs = [(_fitted(g, w), np.asarray(e)) for w, g, e in gradients]
+    rooms = run.errors(case.tensors, 0)
+    return any(
+        g is None or g.shape != e.shape or bool((np.abs(g - e) > room).any())
+        for (g, e), room in zip(pairs, rooms, strict=True)
+    )
+
+
+def _fitted(g: Array | None, w: Array) -> Array | None:
+    """Return a gradient in its parameter's shape, as ``w - lr * g`` takes it; as it is where that does not fit."""
+    if g is None or g.shape == w.shape:
+        return g
+    try:
+        return np.broadcast_to(g, w.shape)
+    except ValueError:
+        return g
 
 
 def _is_complete(name: str, w: Array, g: Array | None) -> Evidence:
@@ -147,7 +172,7 @@ def matches_loss(subject: BackpropSubject, case: BackpropCase) -> Evidence:
     run = subject.begin(case)
     seen, expected, room = run.stated_gradients(0), run.gradients(case.tensors, 0), run.errors(case.tensors, 0)
     zeros = [workbench.zeros_like(w) for w in case.tensors]
-    got: list[Any] = [z if g is None else g for z, g in zip(zeros, seen, strict=True)]
+    got: list[Any] = [z if g is None else _fitted(g, z) for z, g in zip(zeros, seen, strict=True)]
     return workbench.compare(got, expected, names=case.names, allowed=room, rivals=[zeros])
 
 

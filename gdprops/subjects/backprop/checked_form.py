@@ -13,6 +13,7 @@ from gdprops.model.backprop_layout import CLASSES, FLAT, Layout
 from gdprops.model.case import BackpropCase
 from gdprops.model.network import Batch
 from gdprops.numerics import decisions
+from gdprops.subjects.backprop.progress import NOWHERE, Reached, reached
 from gdprops.subjects.backprop.run import GRADIENTS, BackpropRun, Functions, wrong_form
 from gdprops.subjects.user_code.calling import Calls
 
@@ -42,6 +43,7 @@ class Checked:
     right: frozenset[str] = frozenset()
     said: str = ""
     by_outputs: bool = False
+    reached: Reached = NOWHERE
 
 
 def check_gradients(functions: Functions) -> Checked:
@@ -72,7 +74,8 @@ def _checked_once(functions: Functions, compared: Callable[[BackpropRun], Compar
             found = compared(run)
             right, scaled = right & found.near(), scaled & found.near_by_outputs(run.case)
     except SubjectCrash as crash:
-        return Checked(MISFORMED if crash.told else RAISED, said=str(crash))
+        got = reached(crash, functions.gradients, functions.step)
+        return Checked(MISFORMED if crash.told else RAISED, said=str(crash), reached=got)
     return Checked(RAN, right, by_outputs=scaled == names)
 
 
@@ -123,13 +126,24 @@ def trial_run(functions: Functions, more: int = 0) -> BackpropRun:
 
 def trial(layout: Layout, *, more: int = 0) -> BackpropCase:
     """Return a case with more rows than any size: what broadcasts by chance does not pass."""
+    sizes = trial_sizes(layout)
+    shapes = layout.shapes(*sizes)
+    most = max([1, sizes[0], sizes[2], *(n for shape in shapes.values() for n in shape)])
+    return case_of(layout, sizes, 1 if layout.has_one_sample else 2 + most + more, more=more)
+
+
+def trial_sizes(layout: Layout) -> tuple[int, int, int]:
+    """Return (n_in, n_hidden, n_out) of that case."""
     classes, flat = layout.targets in CLASSES, layout.targets in FLAT
-    n_in, n_out = layout.inputs or SIZES[0], layout.outputs or (CLASSES_TRIED if classes else 1 if flat else SIZES[2])
-    shapes = layout.shapes(n_in, SIZES[1], n_out)
-    most = max([1, n_in, n_out, *(n for shape in shapes.values() for n in shape)])
-    rows = 1 if layout.has_one_sample else 2 + most + more
+    n_out = layout.outputs or (CLASSES_TRIED if classes else 1 if flat else SIZES[2])
+    return layout.inputs or SIZES[0], SIZES[1], n_out
+
+
+def case_of(layout: Layout, sizes: tuple[int, int, int], rows: int, *, more: int = 0) -> BackpropCase:
+    """Return a case of given sizes (n_in, n_hidden, n_out)."""
+    shapes = layout.shapes(*sizes)
     tensors = tuple(_spread(shape, k + more) for k, shape in enumerate(shapes.values()))
-    batch = Batch(_spread((rows, n_in), 1 + more), _targets(layout.targets, rows, n_out, more))
+    batch = Batch(_spread((rows, sizes[0]), 1 + more), _targets(layout.targets, rows, sizes[2], more))
     return BackpropCase(tuple(shapes), tensors, (batch,), layout.rate or 0.5)
 
 

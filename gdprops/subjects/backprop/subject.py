@@ -14,7 +14,7 @@ from gdprops.model.domain import Domain
 from gdprops.model.nearest_name import nearest
 from gdprops.model.traits import Measured, Traits
 from gdprops.numerics.decisions import DOUBLE, MOST_BACKPROP_WEIGHTS
-from gdprops.subjects.backprop import NAME, trial
+from gdprops.subjects.backprop import NAME, checked_form, trial
 from gdprops.subjects.backprop.checked_form import SIZES
 from gdprops.subjects.backprop.forms import Container, RateAt, described, rate_at
 from gdprops.subjects.backprop.run import BackpropRun, Functions
@@ -77,6 +77,10 @@ class Backprop:
         """Return the subject held to its loss without these constants."""
         return replace(self, functions=self.functions.without_guards())
 
+    def trial(self) -> BackpropCase:
+        """Return the case on which the subject was tried: no two of its sizes are alike."""
+        return checked_form.trial(self.layout)
+
     def prepared(self, traits: Traits, calls: Calling) -> Backprop:
         """Return the same subject with what was measured of it, and a budget of time."""
         return replace(self, traits=traits, calls=calls)
@@ -117,8 +121,8 @@ def backprop(
             right with one only, with one (where that looks like a mistake, ``outputs=`` is asked for).
         inputs: the number of features, where fixed shapes leave it open.
         outputs: the number of outputs, likewise.
-        samples: whether X holds a sample in all its ``"rows"`` or ``"columns"``, or just one, ``"single"`` (n_in,) or
-            ``"single-column"`` (n_in, 1).
+        samples: whether X and y hold a sample in all their ``"rows"`` or ``"columns"``, ``"mixed"`` for X in its rows
+            and y in its columns, or just one, ``"single"`` (n_in,) or ``"single-column"`` (n_in, 1).
         targets: ``"numbers"`` (rows, n_out), ``"vector"`` (rows,), ``"one-hot"`` (rows, n_out), integer ``"labels"``
             (rows,), or zeros and ones: ``"binary"`` (rows, n_out), ``"binary-vector"`` (rows,).
             Where samples or targets is None, the first form is taken on which all functions run and are right.
