@@ -71,9 +71,13 @@ class BackpropKind(Kind["Backprop"]):
         self, subject: Backprop, failing: Sequence[Any], pool: Callable[[], Iterable[Any]]
     ) -> Explanation | None:
         """Return what the user's functions do instead."""
+        from gdprops.explanations.backprop.crashes import crashed
         from gdprops.explanations.backprop.explain import explain
         from gdprops.explanations.explanation import Explanation
 
+        raised = crashed(subject, list(failing))
+        if raised is not None:
+            return Explanation(raised, "gradient.matches-loss" if subject.step is None else "step.simultaneous")
         text = explain(subject, list(failing))
         return None if text is None else Explanation(text)
 

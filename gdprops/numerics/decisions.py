@@ -179,6 +179,9 @@ BESIDE = 0.02
 RECOGNIZED_SHARE = 1e-5
 # A factor that is fitted must hold in so many entries of the failing examples: in one entry any factor does.
 FEWEST_FITTED = 3
+# Two fitted numbers are related (a = 1 + k) where they are to this share: the derivative that they are fitted to is
+# known to 1e-5 of its largest entry.
+SCALED_SHARE = 1e-3
 
 # A loss cannot be differentiated where its differences are uncertain by more than this share of the largest, at three
 # points: one rounded to four digits is by a quarter, one in float32 by a thousandth.

@@ -8,28 +8,36 @@ and a factor, and, where the loss is recognized as that of a network, by a backw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gdprops.errors import GdpropsError
-from gdprops.explanations.backprop.accounts import told_of
+from gdprops.explanations.backprop.accounts import factors_of, told_beside, told_of
 from gdprops.explanations.backprop.delayed_writes import DelayedDict, DelayedList, settled
+from gdprops.explanations.backprop.mini_batches import of_parts
 from gdprops.explanations.backprop.places import place
 from gdprops.explanations.backprop.recognized_network import recognized
+from gdprops.explanations.backprop.traced_flaws import TracedFlaws
 from gdprops.explanations.training_step import explain as shared
 
 if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Watched
+    from gdprops.explanations.backprop.recognized_network import Net
     from gdprops.model.case import BackpropCase
     from gdprops.subjects.backprop.subject import Backprop
 
+ADVICE = re.compile(r" \(where that is meant, declare it: [^)]*\)")
 SCHEDULES = ("layer by layer", "tensor by tensor", "one update per row", "the step is not deterministic")
 """How the shared explanations begin that say in which order the gradients were taken."""
 MOST_TIES = 3
-BY_ROWS = "one update per row of the batch, each at the weights that the last one left"
+BY_ROW_WEIGHTS = "the rows of the batch weigh differently"
+"""How a shared explanation begins that fits a number to every row: with few weights it fits anything."""
+FITTED = "the gradient used is"
+"""How one begins that fits coefficients: what is known of backprop says more."""
 UNPROVED = "none of"
 AS_GRADIENTS = (
     ("wrong, first at step 1:", "wrong:"),
@@ -52,6 +60,12 @@ def explain(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
         return told
     told = _of_steps(_by_gradients(subject), cases)
     return None if told is None else _of_gradients(told)
+
+
+def _in_numpy(told: str) -> str:
+    """Return what a shared explanation says, without what arrays do not have: options, a hand-over, zero_grad."""
+    told = ADVICE.sub("", told)
+    return told.replace("handed over", "used").replace(" (no zero_grad)", " (nothing sets them to zero again)")
 
 
 def _of_gradients(told: str) -> str:
@@ -86,30 +100,15 @@ def _of_steps(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
     if not wrong:
         return None
     told = shared.explain(subject, [case for case, _ in wrong])
+    told = None if told is None else _in_numpy(told)
     if told is not None and told.startswith(SCHEDULES):
         return told
     steps = [step for _, step in wrong]
-    proved = None if told is None or told.startswith(UNPROVED) else told
-    if any(all(step.is_at(_by_rows(step, share)) for step in steps) for share in (_one, _part)):
-        return BY_ROWS
+    proved = None if told is None or told.startswith((UNPROVED, BY_ROW_WEIGHTS)) else told
+    parts = of_parts(steps)
+    if parts is not None:
+        return parts
     return _late_reads(subject, wrong) or _accounted(subject, steps, proved) or proved or _facts(steps)
-
-
-def _one(step: Watched) -> float:
-    return 1.0
-
-
-def _part(step: Watched) -> float:
-    return 1 / step.run.rows(step.batch)
-
-
-def _by_rows(step: Watched, share: Callable[[Watched], float]) -> list[Any]:
-    """Return the weights after one update per row, with the row's whole gradient or its part of a mean."""
-    v = list(step.before)
-    for row in range(step.run.rows(step.batch)):
-        g = step.run.gradients(v, step.batch, rows=slice(row, row + 1))
-        v = step.run.update(v, [share(step) * np.asarray(x) for x in g], step.state, step.settings)
-    return v
 
 
 def _accounted(subject: Backprop, wrong: Sequence[Watched], proved: str | None) -> str | None:
@@ -118,7 +117,7 @@ def _accounted(subject: Backprop, wrong: Sequence[Watched], proved: str | None) 
     if not own:
         return None
     of_all = len(own) == 1 and set(wrong[0].names) == set(next(iter(own.values())))
-    return proved if of_all and proved else _joined(own)
+    return proved if of_all and proved and not proved.startswith(FITTED) else _joined(own)
 
 
 def _facts(wrong: Sequence[Watched]) -> str:
@@ -142,14 +141,29 @@ def _joined(told: Mapping[str, Sequence[str]]) -> str:
 def _accounts(subject: Backprop, wrong: Sequence[Watched]) -> dict[str, list[str]]:
     """Account for every wrong parameter by itself, the largest examples first; empty where one is not accounted for."""
     largest = sorted(wrong, key=lambda step: -sum(w.size for w in step.before))
-    net = recognized(largest, subject.layout.shapes)
+    net, traced = recognized(largest, subject.layout.shapes), TracedFlaws()
     names = largest[0].names
-    found = {i: told_of(largest, i, net) for i in range(len(names)) if any(step.wrong_at(i) for step in largest)}
+    found = {
+        i: told_of(largest, i, net, traced) for i in range(len(names)) if any(step.wrong_at(i) for step in largest)
+    }
+    _divide_out(largest, net, found)
     common = [text for text in next(iter(found.values())) if all(text in texts for texts in found.values())]
     told: dict[str, list[str]] = {}
     for i, texts in found.items():
         told.setdefault(" or, which gives the same weights, ".join((common or texts)[:MOST_TIES]), []).append(names[i])
     return {} if "" in told else told
+
+
+def _divide_out(wrong: Sequence[Watched], net: Net | None, found: dict[int, list[str]]) -> None:
+    """Two faults at once: account for the rest beside a factor that the other parameters have in common."""
+    rest, known = [i for i, texts in found.items() if not texts], [i for i, texts in found.items() if texts]
+    for factor in factors_of(wrong, known[0]) if rest and known else ():
+        if not all(factor.text(wrong[0], i) in found[i] for i in known):
+            continue
+        beside = {i: told_beside(wrong, i, net, factor) for i in rest}
+        if all(beside.values()):
+            found.update(beside)
+            return
 
 
 def _late_reads(subject: Backprop, wrong: Sequence[tuple[BackpropCase, Watched]]) -> str | None:
