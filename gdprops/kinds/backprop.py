@@ -28,6 +28,7 @@ class BackpropKind(Kind["Backprop"]):
     option = f"--as {NAME}"
     only_bound = True
     checks_reference = False
+    pools_examples = True
 
     def claims(self, spec: str, *, chosen: bool) -> bool:
         """Say whether a whole file is meant."""
@@ -78,7 +79,7 @@ class BackpropKind(Kind["Backprop"]):
         raised = crashed(subject, list(failing))
         if raised is not None:
             return Explanation(raised, "gradient.matches-loss" if subject.step is None else "step.simultaneous")
-        text = explain(subject, list(failing))
+        text = explain(subject, pool())
         return None if text is None else Explanation(text)
 
 

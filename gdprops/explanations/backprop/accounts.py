@@ -210,7 +210,7 @@ def _traced(traced: TracedFlaws, mistake: Mistake) -> Account:
 
 
 def _penalized(wrong: Sequence[Watched], i: int) -> Iterator[Account]:
-    """Yield "a times the gradient less k times the weights": a penalty that is missing, and a gradient that is scaled."""
+    """Yield "a times the gradient less k times the weights": a penalty is missing, and the gradient is scaled."""
     for share, divided in ((_one, ""), (_share, " divided by the number of rows")):
         fitted = _two_fitted(wrong, i, share)
         if fitted is None:

@@ -9,8 +9,9 @@ and a factor, and, where the loss is recognized as that of a network, by a backw
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,8 +54,19 @@ AS_GRADIENTS = (
 )
 
 
-def explain(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
-    """Return what the step or the gradients do instead, or what was seen without being proved; None if all is right."""
+def explain(subject: Backprop, cases: Iterable[BackpropCase]) -> str | None:
+    """Return what the step or the gradients do instead, or what was seen without being proved; None if all is right.
+
+    Where the loss guards a logarithm, the gradients may be those of the loss without that, and wrong beside it.
+    """
+    kept = list(cases)
+    told = _explained(subject, kept)
+    if subject.guards and (told is None or told.startswith(UNPROVED)):
+        return _explained(subject.without_guards(), kept) or told
+    return told
+
+
+def _explained(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
     told = _of_steps(subject, cases)
     if told is not None or subject.gradients is None:
         return told
@@ -95,8 +107,8 @@ def _by_gradients(subject: Backprop) -> Backprop:
 def _of_steps(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
     if subject.step is None:
         return None
-    found = [(case, shared.first_wrong(subject, case)) for case in cases[: shared.MOST_EXAMPLES]]
-    wrong = [(case, step) for case, step in found if step is not None]
+    found = ((case, shared.first_wrong(subject, case)) for case in cases)
+    wrong = list(islice(((case, step) for case, step in found if step is not None), shared.MOST_EXAMPLES))
     if not wrong:
         return None
     told = shared.explain(subject, [case for case, _ in wrong])

@@ -20,7 +20,9 @@ Error = Callable[["Ending", "Array", "Array"], "Array | None"]
 
 
 def _without_slope(ending: Ending, z: Array, y: Array) -> Array | None:
-    return None if ending.without_slope is None else ending.without_slope(z, y)
+    if ending.without_slope is None or ending.is_softmax:
+        return None
+    return ending.without_slope(z, y)
 
 
 def _with_slope(ending: Ending, z: Array, y: Array) -> Array | None:
@@ -28,7 +30,9 @@ def _with_slope(ending: Ending, z: Array, y: Array) -> Array | None:
 
 
 def _as_of_cross_entropy(ending: Ending, z: Array, y: Array) -> Array | None:
-    return _without_slope(ending, z, y) if ending.is_softmax else None
+    if ending.without_slope is None or not ending.is_softmax:
+        return None
+    return ending.without_slope(z, y)
 
 
 def _diagonal(ending: Ending, z: Array, y: Array) -> Array | None:
@@ -46,7 +50,7 @@ def _in_all_columns(ending: Ending, z: Array, y: Array) -> Array | None:
     """Return what ``probs[:, y] -= 1`` leaves: every row loses 1 in the column of every label of the batch."""
     if not _are_classes(ending, y):
         return None
-    return ending.delta(z, np.zeros_like(y)) + _probabilities(z) - (y.sum(axis=0) > 0)
+    return np.asarray(_probabilities(z) - (y.sum(axis=0) > 0))
 
 
 def _in_rows_of_labels(ending: Ending, z: Array, y: Array) -> Array | None:

@@ -134,10 +134,9 @@ def _is_square(w: Any) -> bool:
 
 def _in_ties(one: Operation) -> Iterator[Mistake]:
     if one.place.name in ("max", "min"):
-        told = f"where entries tie, {one.place.name} ({_at([one.place])}) hands the error to every one of them"
-        yield Mistake(
-            f"right but where entries tie: {told.partition(', ')[2]}, and not to one", {one.place: _to_all_ties}
-        )
+        what = f"{one.place.name} ({_at([one.place])})"
+        told = f"wrong only where entries tie: {what} hands the error to each of them, not to one"
+        yield Mistake(told, {one.place: _to_all_ties})
 
 
 def _to_all_ties(recorded: Operation, inputs: Sequence[Any], result: Any) -> Any:

@@ -93,10 +93,14 @@ class WithoutGuards:
     loss: Callable[..., Any]
     guards: tuple[Guard, ...]
 
+    @property
+    def changes(self) -> dict[Place, Change]:
+        """What the operations at the guards' places give instead."""
+        return {guard.place: _unguarded for guard in self.guards}
+
     def __call__(self, params: Any, x: Any, y: Any) -> Any:
         """Return the loss."""
-        changes: dict[Place, Change] = {guard.place: _unguarded for guard in self.guards}
-        trace = Trace(changes)
+        trace = Trace(self.changes, {})
         with followed(trace):
             found = self.loss(_handed_over(params, trace), x, y)
         return np.asarray(found) if isinstance(found, np.ndarray) else found

@@ -207,12 +207,15 @@ class BackpropRun(Stateless):
 
     def traced_loss(self, weights: Sequence[Array], t: int) -> TracedLoss:
         """Return the user's loss of batch t, recorded operation by operation at some weights."""
+        loss = self._functions.loss
+        bare = loss.loss if isinstance(loss, WithoutGuards) else loss
 
         def evaluate(arrays: Sequence[Any]) -> Any:
-            return self._functions.loss(self._container.of(arrays), *self._data(self.case.batches[t]))
+            return bare(self._container.of(arrays), *self._data(self.case.batches[t]))
 
         with self._running(LOSS):
-            return TracedLoss(evaluate, self.names, weights)
+            changes = loss.changes if isinstance(loss, WithoutGuards) else {}
+            return TracedLoss(evaluate, self.names, weights, changes)
 
     def guards(self) -> tuple[Guard, ...]:
         """Return the guards in the loss's logarithms, none where the loss cannot be followed."""

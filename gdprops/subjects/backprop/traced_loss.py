@@ -72,14 +72,14 @@ class Operation(NamedTuple):
 class Trace:
     """The operations of one evaluation; with ``changes``, those at some places give something else than they would.
 
-    ``base`` holds what is known of the k-th call at a place from a recording.
+    ``base`` holds what is known of the k-th call at a place from a recording; without it this is one.
     """
 
     def __init__(
         self, changes: Mapping[Place, Change] | None = None, base: Mapping[tuple[Place, int], Operation] | None = None
     ) -> None:
         self.operations: list[Operation] = []
-        self._changes, self._base = changes, base or {}
+        self._changes, self._base = changes or {}, base
         self._calls: Counter[Place] = Counter()
 
     def known(self) -> dict[tuple[Place, int], Operation]:
@@ -98,23 +98,26 @@ class Trace:
     def note(self, name: str, inputs: Sequence[Any], options: Mapping[str, Any], result: Any) -> Any:
         """Note an operation on plain inputs; return its result, or what it is changed to."""
         place = _place(NAMES.get(name, name))
-        if self._changes is None:
+        change = self._changes.get(place)
+        if change is not None:
+            result = change(self._recorded(place, options, result), tuple(map(_plain, inputs)), result)
+        if self._base is None:
             plain = tuple(_array(x) if isinstance(x, np.ndarray) else _plain(x) for x in inputs)
             kept = _array(result) if isinstance(result, np.ndarray) else result
             self.operations.append(Operation(place, plain, options, kept, tuple(map(_origin, inputs))))
-            return result
-        change = self._changes.get(place)
-        if change is None:
-            return result
-        recorded = self._base.get((place, self._calls[place]))
+        return result
+
+    def _recorded(self, place: Place, options: Mapping[str, Any], result: Any) -> Operation:
+        """Return the recording of the call that is made at a place, and of what is made now where there is none."""
+        number = self._calls[place]
         self._calls[place] += 1
-        asked = Operation(place, (), options, result, ()) if recorded is None else recorded
-        return change(asked, tuple(map(_plain, inputs)), result)
+        recorded = None if self._base is None else self._base.get((place, number))
+        return Operation(place, (), options, result, ()) if recorded is None else recorded
 
     @property
     def latest(self) -> int | None:
         """The number of the last operation, None where nothing is recorded."""
-        return len(self.operations) - 1 if self._changes is None else None
+        return len(self.operations) - 1 if self._base is None else None
 
 
 class Traced(np.ndarray[Any, np.dtype[Any]]):
@@ -205,7 +208,7 @@ def _trace_of(values: Any) -> Trace:
                 return _trace_of(inside)
         elif isinstance(value, Traced) and value.follower is not None:
             return value.follower
-    return Trace({})
+    return Trace(base={})
 
 
 def _place(name: str) -> Place:
@@ -255,11 +258,18 @@ STEP = 2.0**-16
 
 
 class TracedLoss:
-    """A loss recorded at some weights."""
+    """A loss recorded at some weights; ``always``: what some of its operations give instead in every evaluation."""
 
-    def __init__(self, evaluate: Evaluate, names: Sequence[str], weights: Sequence[Array]) -> None:
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        names: Sequence[str],
+        weights: Sequence[Array],
+        always: Mapping[Place, Change] | None = None,
+    ) -> None:
         self._evaluate, self._names, self._weights = evaluate, names, weights
-        trace = Trace()
+        self._always = always or {}
+        trace = Trace(self._always)
         self.value = self._evaluated(trace, weights)
         self.operations = trace.operations
         self._base = trace.known()
@@ -271,7 +281,7 @@ class TracedLoss:
 
     def derivative(self, changes: Mapping[Place, Change]) -> list[Array]:
         """Return the differences of the loss whose operations answer otherwise at some places."""
-        found = []
+        found, changes = [], {**self._always, **changes}
         for i, w in enumerate(self._weights):
             slopes = np.zeros(w.size)
             for k in range(w.size):
