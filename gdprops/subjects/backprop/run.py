@@ -96,6 +96,18 @@ class BackpropRun(Stateless):
         """All parameters are trained."""
         return (True,) * len(self.names)
 
+    def again(self) -> BackpropRun:
+        """Return a new run of the same functions on the same case."""
+        return BackpropRun(self._functions, self._calls, self.case)
+
+    def told(self, value: Any) -> str:
+        """Return what came back from the user's functions, as nested lists, in the words of `told_of`; else nothing."""
+        arrays = {k: np.asarray(v) for k, v in value.items()} if isinstance(value, dict) else [*map(np.asarray, value)]
+        taken = self._container.taken(arrays, self._shapes, gradients=True)
+        if taken is None:
+            return ""
+        return told_of(self.names, [self._container.found(taken.params, n, k) for k, n in enumerate(self.names)])
+
     def weights(self) -> list[Array]:
         """Return copies of all parameters as they are now."""
         return [np.array(w) for w in self._arrays(self._params, STEP)]
@@ -335,6 +347,12 @@ def _holds_arrays(value: Any) -> bool:
     if isinstance(value, Mapping):
         value = tuple(value.values())
     return isinstance(value, list | tuple) and any(np.ndim(v) > 0 or isinstance(v, Mapping) for v in value)
+
+
+def told_of(names: Sequence[str], arrays: Sequence[Array | None]) -> str:
+    """Return arrays to nine digits: what differences are good for."""
+    rounded = [None if a is None else [float(f"{v:.9g}") for v in np.ravel(a)] for a in arrays]
+    return ", ".join(f"{name} {values}" for name, values in zip(names, rounded, strict=True))
 
 
 def wrong_form(told: str) -> SubjectCrash:

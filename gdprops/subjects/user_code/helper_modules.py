@@ -46,6 +46,12 @@ class HelperModules:
         self._path: list[str] = [] if folder is None else [str(folder)]
         self._modules: dict[str, ModuleType] = {}
 
+    @property
+    def folder(self) -> str | None:
+        """The file's own folder, where helper modules were found beside it; None where nothing is needed from there."""
+        beside = any(str(_file_of(m)).startswith(entry) for m in self._modules.values() for entry in self._path[:1])
+        return self._path[0] if beside else None
+
     @contextmanager
     def present(self) -> Iterator[None]:
         """Let the file's code run: its helpers can be imported, and what it imports is kept for its next run."""
