@@ -19,7 +19,7 @@ import numpy as np
 from gdprops.errors import GdpropsError
 from gdprops.explanations.backprop.accounts import factors_of, told_beside, told_of
 from gdprops.explanations.backprop.delayed_writes import DelayedDict, DelayedList, settled
-from gdprops.explanations.backprop.mini_batches import of_parts
+from gdprops.explanations.backprop.mini_batches import sums_of_parts, updates_by_parts
 from gdprops.explanations.backprop.places import place
 from gdprops.explanations.backprop.recognized_network import recognized
 from gdprops.explanations.backprop.traced_flaws import TracedFlaws
@@ -117,10 +117,14 @@ def _of_steps(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
         return told
     steps = [step for _, step in wrong]
     proved = None if told is None or told.startswith((UNPROVED, BY_ROW_WEIGHTS)) else told
-    parts = of_parts(steps)
-    if parts is not None:
-        return parts
-    return _late_reads(subject, wrong) or _accounted(subject, steps, proved) or proved or _facts(steps)
+    return (
+        updates_by_parts(steps)
+        or _late_reads(subject, wrong)
+        or _accounted(subject, steps, proved)
+        or proved
+        or sums_of_parts(steps)
+        or _facts(steps)
+    )
 
 
 def _accounted(subject: Backprop, wrong: Sequence[Watched], proved: str | None) -> str | None:

@@ -33,24 +33,26 @@ def _backwards(parts: Parts) -> Parts:
     return lambda rows: parts(rows)[::-1]
 
 
-def _schedules() -> Iterator[tuple[str, Parts, bool]]:
-    """Yield what is told, the parts, and whether the weights move after each."""
-    each = "each at the weights that the last one left: several steps, not one"
-    yield BY_ROWS, _chunks(1), True
-    yield f"{BY_ROWS}, the last row first", _backwards(_chunks(1)), True
+EACH = "each at the weights that the last one left: several steps, not one"
+
+
+def _updates() -> Iterator[tuple[str, Parts]]:
+    """Yield what is told of updates after every part, and the parts."""
+    yield BY_ROWS, _chunks(1)
+    yield f"{BY_ROWS}, the last row first", _backwards(_chunks(1))
     for size in range(2, MOST_ROWS):
         told = f"one update per mini-batch of {size} rows"
-        yield f"{told}, {each}", _chunks(size), True
-        yield f"{told}, the last one first, {each}", _backwards(_chunks(size)), True
-        yield f"{told}, {each}; the rows that are left over are not used", _chunks(size, ragged=False), True
-    yield f"one update per half of the batch, {each}", _halves, True
-    for size in range(1, MOST_ROWS):
-        added = "a row" if size == 1 else f"a mini-batch of {size} rows"
-        yield (
-            f"the gradients of {added} at a time are added up, and not divided by how many there are",
-            _chunks(size),
-            False,
-        )
+        yield f"{told}, {EACH}", _chunks(size)
+        yield f"{told}, the last one first, {EACH}", _backwards(_chunks(size))
+        yield f"{told}, {EACH}; the rows that are left over are not used", _chunks(size, ragged=False)
+    yield f"one update per half of the batch, {EACH}", _halves
+
+
+def _sums() -> Iterator[tuple[str, Parts]]:
+    """Yield what is told of gradients that are added up, and of which parts they are."""
+    for size in range(2, MOST_ROWS):
+        told = f"the gradients of a mini-batch of {size} rows at a time are added up"
+        yield f"{told}, and not divided by how many there are", _chunks(size)
 
 
 def _whole(rows: int, part: int) -> float:
@@ -65,9 +67,18 @@ def _row(rows: int, part: int) -> float:
     return 1 / rows
 
 
-def of_parts(steps: Sequence[Watched]) -> str | None:
-    """Return over which parts of the batch every wrong step went, None where it did not."""
-    for text, parts, moving in _schedules():
+def updates_by_parts(steps: Sequence[Watched]) -> str | None:
+    """Return after which parts of the batch every wrong step moved, None where it did not."""
+    return _first(steps, _updates(), moving=True)
+
+
+def sums_of_parts(steps: Sequence[Watched]) -> str | None:
+    """Return of which parts of the batch every wrong step added the gradients up, None where it did not."""
+    return _first(steps, _sums(), moving=False)
+
+
+def _first(steps: Sequence[Watched], offers: Iterator[tuple[str, Parts]], *, moving: bool) -> str | None:
+    for text, parts in offers:
         for share in (_whole, _share, _row):
             ends = (_ends(step, parts, share, moving=moving) for step in steps)
             if _reproduces(steps, ends):
