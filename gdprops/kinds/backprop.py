@@ -27,6 +27,7 @@ class BackpropKind(Kind["Backprop"]):
     option = f"--as {NAME}"
     only_bound = True
     checks_reference = False
+    pools_examples = True
 
     def claims(self, spec: str, *, chosen: bool) -> bool:
         """Say whether a subject string is a whole file that ``--as backprop`` names."""
@@ -69,11 +70,15 @@ class BackpropKind(Kind["Backprop"]):
     def explain(
         self, subject: Backprop, failing: Sequence[Any], pool: Callable[[], Iterable[Any]]
     ) -> Explanation | None:
-        """Return the explanation of what the user's functions do instead."""
+        """Return what the user's functions do instead."""
+        from gdprops.explanations.backprop.crashes import crashed
         from gdprops.explanations.backprop.explain import explain
         from gdprops.explanations.explanation import Explanation
 
-        text = explain(subject, list(failing))
+        raised = crashed(subject, list(failing))
+        if raised is not None:
+            return Explanation(raised, "gradient.matches-loss" if subject.step is None else "step.simultaneous")
+        text = explain(subject, pool())
         return None if text is None else Explanation(text)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 TARGETS = ("numbers", "vector", "one-hot", "labels", "binary", "binary-vector")
-SAMPLES = ("rows", "columns", "single", "single-column")
+SAMPLES = ("rows", "columns", "mixed", "single", "single-column")
 CLASSES = ("one-hot", "labels")
 """The targets that name classes: with them a network has at least two outputs."""
 FLAT = ("vector", "labels", "binary-vector")
@@ -29,7 +29,8 @@ class Layout:
 
     ``targets``: "numbers" have shape (rows, n_out), a "vector" has shape (rows,); "binary" and "binary-vector" are
     zeros and ones of these two shapes; "one-hot" has one row of n_out entries for every sample; "labels" are integers
-    of shape (rows,). ``samples``: X holds one sample in every row ("rows") or in every column ("columns"), or it is one
+    of shape (rows,). ``samples``: X holds one sample in every row ("rows") or in every column ("columns"), X in
+    every row and y in every column ("mixed"), or it is one
     sample of shape (n_in,) ("single") or (n_in, 1) ("single-column").
     """
 
@@ -48,6 +49,8 @@ class Layout:
         x, y = batch.inputs, batch.targets
         if self.samples == "rows":
             return x.copy(), y.copy()
+        if self.samples == "mixed":
+            return x.copy(), y.T.copy()
         return (x[0].copy(), y[0].copy()) if self.samples == "single" else (x.T.copy(), y.T.copy())
 
     @property

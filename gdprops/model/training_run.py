@@ -178,8 +178,34 @@ class BackpropTraining(Training, Protocol):
         """
 
 
+class LogGuard(Protocol):
+    """A small constant in the argument of a loss's logarithm, and where it stands."""
+
+    @property
+    def constant(self) -> float:
+        """The constant."""
+
+    @property
+    def file(self) -> str:
+        """The file in which it is added."""
+
+    @property
+    def line(self) -> int:
+        """The line in which it is added."""
+
+
 class BackpropSubject(Protocol):
     """Hand-written backprop as a subject."""
+
+    @property
+    def guards(self) -> Sequence[LogGuard]:
+        """The constants that keep the loss's logarithms finite."""
+
+    def without_guards(self) -> BackpropSubject:
+        """Return the subject held to its loss without these constants."""
+
+    def trial(self) -> BackpropCase:
+        """Return the case on which the subject was tried: no two of its sizes are alike, and none is 1."""
 
     @property
     def step(self) -> Callable[..., Any] | None:

@@ -173,6 +173,10 @@ ROUGH_MARGIN = 3.0
 GUARDED_SHARE = 1e-5
 GENTLE = 8.0
 MOST_GUARD = 1e-6
+# A guard that is seen in the loss is left out instead, and the gradient compared with what is then the derivative, at
+# no other tolerance. Constants that were met are 1e-15 to 1e-5; a loss in which log(1 + 1e-3) stands for log(1) is
+# wrong in the third digit, and a larger constant is no guard but another loss.
+MOST_LOG_GUARD = 1e-3
 
 # A violation must be seen again with every weight moved by its own odd part of this: two kinks at one point can cancel
 # in all differences, but they do not cancel beside that point. It is ten times the step of the differences.
@@ -183,6 +187,9 @@ BESIDE = 0.02
 RECOGNIZED_SHARE = 1e-5
 # A fitted factor must hold in at least this many entries of the failing examples: in one entry any factor does.
 FEWEST_FITTED = 3
+# Two fitted numbers are related (a = 1 + k) where they are to this share: the derivative that they are fitted to is
+# known to 1e-5 of its largest entry.
+SCALED_SHARE = 1e-3
 
 # A loss cannot be differentiated where its differences are uncertain by more than this share of the largest one, at
 # three points: for a loss rounded to four digits it is a quarter, for one in float32 a thousandth.

@@ -20,8 +20,14 @@ from gdprops.strategies.distinguishing_networks import distinguishing_cases
 if TYPE_CHECKING:
     from gdprops.model.domain import Domain
 
-POOL = ("step.simultaneous", "step.frozen-untouched", "step.accumulation", "step.clipping")
-"""The clauses whose cases are drawn. Their cases differ: with frozen parameters, over micro-batches, with clipping."""
+POOL = (
+    "step.simultaneous",
+    "step.frozen-untouched",
+    "step.accumulation",
+    "step.clipping",
+    "gradient.matches-loss",
+)
+"""Clauses with cases of other kinds; what holds in these holds in all."""
 DRAWN, OWN = 20, 3
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gdprops.clauses.implementations import training_step
 from gdprops.clauses.support.lazy import lazy
 from gdprops.model.clause import Implementation
+from gdprops.model.note import Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from gdprops.model.case import BackpropCase
     from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
-    from gdprops.model.training_run import BackpropSubject
+    from gdprops.model.training_run import BackpropSubject, BackpropTraining, LogGuard
 
     Examine = Callable[[Any, Any], Evidence]
 else:
@@ -60,15 +61,23 @@ def _without_gradients(subject: BackpropSubject) -> str | None:
 def _seen_again(examine: Examine) -> Examine:
     """Return the check with two further conditions on a violation.
 
-    It must be seen again at weights beside those of the case, because kinks may cancel at one point, but not beside it.
-    And it must be larger than a guard in a logarithm explains, or be seen again at small weights: the guard 1e-8 in
-    log(p + 1e-8) matters only where p is small.
+    Kinks may meet at one point, not beside it; guards of logarithms (1e-8 in log(p + 1e-8)) matter where p is small.
+    Guards that are seen are left out of the loss, and told; others are allowed for.
     """
 
     def examined(subject: BackpropSubject, case: BackpropCase) -> Evidence:
+        found = judged(subject, case)
+        notes = [_note_on(guard) for guard in subject.guards]
+        return replace(found, notes=(*found.notes, *notes)) if notes else found
+
+    def judged(subject: BackpropSubject, case: BackpropCase) -> Evidence:
         found = examine(subject, case)
         if not found.violated:
             return found
+        if subject.guards:
+            without = examine(subject.without_guards(), case)
+            if not without.violated:
+                return without
         if not examine(subject, _beside(case)).violated:
             return workbench.vacuous("a kink is near")
         if not (_exceeds_guards(subject, case, found) or examine(subject, _gentle(case)).violated):
@@ -76,6 +85,11 @@ def _seen_again(examine: Examine) -> Examine:
         return found
 
     return examined
+
+
+def _note_on(guard: LogGuard) -> Note:
+    told = f"the loss guards a logarithm with {guard.constant:g}: gradients that leave this constant out are right too"
+    return Note(told, guard.file, guard.line)
 
 
 def _gentle(case: BackpropCase) -> BackpropCase:
@@ -121,9 +135,34 @@ def _is_blurred(step: Watched) -> bool:
 
 
 def complete(subject: BackpropSubject, case: BackpropCase) -> Evidence:
-    """Decide gradient.complete: every parameter has a gradient of its shape and dtype."""
-    found = subject.begin(case).stated_gradients(0)
-    return workbench.combine(_is_complete(*one) for one in zip(case.names, case.tensors, found, strict=True))
+    """Every parameter has a gradient of its shape."""
+    run = subject.begin(case)
+    found = run.stated_gradients(0)
+    told = workbench.combine(_is_complete(*one) for one in zip(case.names, case.tensors, found, strict=True))
+    if told.violated and not _differs(run, case) and _differs(subject.begin(large := subject.trial()), large):
+        return workbench.vacuous("a gradient of another shape has the right numbers here, and wrong ones elsewhere")
+    return told
+
+
+def _differs(run: BackpropTraining, case: BackpropCase) -> bool:
+    """Say whether a gradient is missing, or has other numbers than the derivative, whatever its shape."""
+    gradients = zip(case.tensors, run.stated_gradients(0), run.gradients(case.tensors, 0), strict=True)
+    pairs = [(_fitted(g, w), np.asarray(e)) for w, g, e in gradients]
+    rooms = run.errors(case.tensors, 0)
+    return any(
+        g is None or g.shape != e.shape or bool((np.abs(g - e) > room).any())
+        for (g, e), room in zip(pairs, rooms, strict=True)
+    )
+
+
+def _fitted(g: Array | None, w: Array) -> Array | None:
+    """Return a gradient in its parameter's shape, as ``w - lr * g`` takes it; as it is where that does not fit."""
+    if g is None or g.shape == w.shape:
+        return g
+    try:
+        return np.broadcast_to(g, w.shape)
+    except ValueError:
+        return g
 
 
 def _is_complete(name: str, w: Array, g: Array | None) -> Evidence:
@@ -138,7 +177,7 @@ def matches_loss(subject: BackpropSubject, case: BackpropCase) -> Evidence:
     run = subject.begin(case)
     seen, expected, room = run.stated_gradients(0), run.gradients(case.tensors, 0), run.errors(case.tensors, 0)
     zeros = [workbench.zeros_like(w) for w in case.tensors]
-    got: list[Any] = [z if g is None else g for z, g in zip(zeros, seen, strict=True)]
+    got: list[Any] = [z if g is None else _fitted(g, z) for z, g in zip(zeros, seen, strict=True)]
     return workbench.compare(got, expected, names=case.names, allowed=room, rivals=[zeros])
 
 

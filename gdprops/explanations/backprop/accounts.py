@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gdprops.explanations.backprop.flaws import OTHERS, Flaw, flaws, gradients
+from gdprops.explanations.backprop.traced_flaws import Mistake, TracedFlaws
 from gdprops.numerics import decisions
 
 if TYPE_CHECKING:
@@ -84,6 +85,18 @@ FACTORS: tuple[Account, ...] = tuple(
             "moved less far by the number of rows times that of outputs (the gradient is divided by it)",
             lambda step: 1 / (_rows(step) * _outputs(step)),
         ),
+        (
+            "moved farther by half the number of rows (the gradient is neither divided by them nor doubled)",
+            lambda step: _rows(step) / 2,
+        ),
+        (
+            "moved farther by half the number of rows times that of outputs (the gradient is neither divided by it nor "
+            "doubled)",
+            lambda step: _rows(step) * _outputs(step) / 2,
+        ),
+        ("moved farther by twice the number of rows", lambda step: 2 * _rows(step)),
+        ("moved less far by twice the number of rows", lambda step: 1 / (2 * _rows(step))),
+        ("moved less far by half the number of rows", lambda step: 2 / _rows(step)),
         ("moved less far by the learning rate (it enters twice)", _rate),
         ("moved without the learning rate", lambda step: 1 / _rate(step)),
     )
@@ -137,31 +150,105 @@ PLAIN: tuple[Account, ...] = (
 )
 
 
-def told_of(wrong: Sequence[Watched], i: int, net: Net | None) -> list[str]:
-    """Return the sentences that hold for parameter i in every failing example; several are a tie.
+def told_of(wrong: Sequence[Watched], i: int, net: Net | None, traced: TracedFlaws) -> list[str]:
+    """Return what became of parameter i in every failing example, all ties; empty where no account holds."""
+    return _first_that_holds(wrong, i, _by_cost(wrong, i, net, traced))
 
-    Only the cheapest accounts that hold are returned. The list is empty if no account holds.
-    """
-    for some in _by_cost(wrong, i, net):
+
+def told_beside(wrong: Sequence[Watched], i: int, net: Net | None, factor: Account) -> list[str]:
+    """Return the same of a parameter whose gradient has a factor beside that, as others have."""
+    flawed = [] if net is None else [_flawed(net, flaw, factor) for flaw in flaws(net)]
+    return _first_that_holds(wrong, i, iter([[_times_factor(account, factor) for account in PLAIN], flawed]))
+
+
+def factors_of(wrong: Sequence[Watched], i: int) -> list[Account]:
+    """Return the factors by which parameter i's displacement is off in every failing example."""
+    return [account for account in _meant(FACTORS[1:], wrong) if matches(wrong, i, account)]
+
+
+def _first_that_holds(wrong: Sequence[Watched], i: int, offers: Iterator[list[Account]]) -> list[str]:
+    for some in offers:
         matching = dict.fromkeys(a.text(wrong[0], i) for a in some if matches(wrong, i, a))
         if matching:
             return list(matching)
     return []
 
 
-def _by_cost(wrong: Sequence[Watched], i: int, net: Net | None) -> Iterator[list[Account]]:
-    """Yield the accounts of parameter i in groups, the simplest group first."""
-    yield [*PLAIN]
+def _times_factor(account: Account, factor: Account) -> Account:
+    def gradient(step: Watched, i: int) -> Array | None:
+        g = account.gradient(step, i)
+        scaled = None if g is None else factor.gradient(_with(step, i, g), i)
+        return None if scaled is None else np.asarray(scaled)
+
+    return Account(lambda step, i: f"{factor.text(step, i)}; beside that {account.text(step, i)}", gradient)
+
+
+def _meant(accounts: Sequence[Account], wrong: Sequence[Watched]) -> list[Account]:
+    """Leave out the number of outputs where it is 1 everywhere: it is no number of anything then."""
+    single = all(_outputs(step) == 1 for step in wrong)
+    return [a for a in accounts if not (single and "outputs" in a.text(wrong[0], 0))]
+
+
+def _by_cost(wrong: Sequence[Watched], i: int, net: Net | None, traced: TracedFlaws) -> Iterator[list[Account]]:
+    """Yield what may have become of parameter i, the simplest first."""
+    yield _meant(PLAIN, wrong)
     yield [*_borrowed(wrong[0], i)]
     if net is not None:
         yield [_flawed(net, flaw, None) for flaw in flaws(net)]
         yield [_flawed(net, flaw, None) for flaw in OTHERS]
-        for factor in FACTORS[1:]:
+    for mistakes in traced.mistakes(wrong[-1]):
+        yield [_traced(traced, mistake) for mistake in mistakes]
+    if net is not None:
+        for factor in _meant(FACTORS[1:], wrong):
             yield [_flawed(net, flaw, factor) for flaw in flaws(net)]
     k = _fitted(wrong, i)
     if k is not None:
         yield [Account(_says(f"moved {k:.6g} times as far"), _times(lambda step: k))]
     yield list(_decaying(wrong, i))
+    yield list(_penalized(wrong, i))
+
+
+def _traced(traced: TracedFlaws, mistake: Mistake) -> Account:
+    return Account(_says(mistake.text), lambda step, i: traced.gradient(step, i, mistake))
+
+
+def _penalized(wrong: Sequence[Watched], i: int) -> Iterator[Account]:
+    """Yield "a times the gradient less k times the weights": a penalty is missing, and the gradient is scaled."""
+    for share, divided in ((_one, ""), (_share, " divided by the number of rows")):
+        fitted = _two_fitted(wrong, i, share)
+        if fitted is None:
+            continue
+        a, k = fitted
+        if abs(a - 1 - k) <= decisions.SCALED_SHARE * abs(a):
+            text = (
+                f"{k:.6g} times the gradient stands where {k:.6g} times the weights{divided} belong "
+                "(the derivative of a penalty is taken of the gradient)"
+            )
+        elif k > 0:
+            text = (
+                f"the gradient lacks {k:.6g} times the weights themselves{divided} (a penalty on the weights that the "
+                f"loss has), and moved {a:.6g} times as far"
+            )
+        else:
+            text = (
+                f"the gradient has {-k:.6g} times the weights themselves{divided} added (a decay of the weights that "
+                f"the loss does not have), and moved {a:.6g} times as far"
+            )
+        yield Account(
+            _says(text),
+            lambda s, j, a=a, k=k, share=share: a * (_g(s, j) - k * share(s) * s.before[j]),  # type: ignore[misc] # bound now
+        )
+
+
+def _two_fitted(wrong: Sequence[Watched], i: int, share: Callable[[Watched], float]) -> tuple[float, float] | None:
+    """Return a and k where all displacements together are lr a (g - k w), None where they cannot be told apart."""
+    seen = np.concatenate([((s.before[i] - s.after[i]) / _rate(s)).ravel() for s in wrong])
+    own = np.concatenate([_g(s, i).ravel() for s in wrong])
+    weights = np.concatenate([(share(s) * s.before[i]).ravel() for s in wrong])
+    if seen.size < 2 * decisions.FEWEST_FITTED:
+        return None
+    (a, b), _, rank, _ = np.linalg.lstsq(np.stack([own, weights], axis=1), seen, rcond=None)
+    return None if rank < 2 or a == 0 else (float(a), float(-b / a))
 
 
 def _decaying(wrong: Sequence[Watched], i: int) -> Iterator[Account]:

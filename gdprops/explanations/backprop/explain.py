@@ -9,28 +9,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gdprops.errors import GdpropsError
-from gdprops.explanations.backprop.accounts import told_of
+from gdprops.explanations.backprop.accounts import factors_of, told_beside, told_of
 from gdprops.explanations.backprop.delayed_writes import DelayedDict, DelayedList, settled
+from gdprops.explanations.backprop.mini_batches import sums_of_parts, updates_by_parts
 from gdprops.explanations.backprop.places import place
 from gdprops.explanations.backprop.recognized_network import recognized
+from gdprops.explanations.backprop.traced_flaws import TracedFlaws
 from gdprops.explanations.training_step import explain as shared
 
 if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Watched
+    from gdprops.explanations.backprop.recognized_network import Net
     from gdprops.model.case import BackpropCase
     from gdprops.subjects.backprop.subject import Backprop
 
+ADVICE = re.compile(r" \(where that is meant, declare it: [^)]*\)")
 SCHEDULES = ("layer by layer", "tensor by tensor", "one update per row", "the step is not deterministic")
 """How those explanations of training steps begin that need no further proof for hand-written backprop."""
 MOST_TIES = 3
-BY_ROWS = "one update per row of the batch, each at the weights that the last one left"
+BY_ROW_WEIGHTS = "the rows of the batch weigh differently"
+"""How a shared explanation begins that fits a number to every row: with few weights it fits anything."""
+FITTED = "the gradient used is"
+"""How one begins that fits coefficients: what is known of backprop says more."""
 UNPROVED = "none of"
 AS_GRADIENTS = (
     ("wrong, first at step 1:", "wrong:"),
@@ -46,13 +55,30 @@ AS_GRADIENTS = (
 )
 
 
-def explain(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
-    """Return the sentence that says what the step, or else the gradients, do instead; None if all is right."""
+def explain(subject: Backprop, cases: Iterable[BackpropCase]) -> str | None:
+    """Return what the step or the gradients do instead, or what was seen without being proved; None if all is right.
+
+    Where the loss guards a logarithm, the gradients may be those of the loss without that, and wrong beside it.
+    """
+    kept = list(cases)
+    told = _explained(subject, kept)
+    if subject.guards and (told is None or told.startswith(UNPROVED)):
+        return _explained(subject.without_guards(), kept) or told
+    return told
+
+
+def _explained(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
     told = _of_steps(subject, cases)
     if told is not None or subject.gradients is None:
         return told
     told = _of_steps(_by_gradients(subject), cases)
     return None if told is None else _of_gradients(told)
+
+
+def _in_numpy(told: str) -> str:
+    """Return what a shared explanation says, without what arrays do not have: options, a hand-over, zero_grad."""
+    told = ADVICE.sub("", told)
+    return told.replace("handed over", "used").replace(" (no zero_grad)", " (nothing sets them to zero again)")
 
 
 def _of_gradients(told: str) -> str:
@@ -82,35 +108,24 @@ def _by_gradients(subject: Backprop) -> Backprop:
 def _of_steps(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
     if subject.step is None:
         return None
-    found = [(case, shared.first_wrong(subject, case)) for case in cases[: shared.MOST_EXAMPLES]]
-    wrong = [(case, step) for case, step in found if step is not None]
+    found = ((case, shared.first_wrong(subject, case)) for case in cases)
+    wrong = list(islice(((case, step) for case, step in found if step is not None), shared.MOST_EXAMPLES))
     if not wrong:
         return None
     told = shared.explain(subject, [case for case, _ in wrong])
+    told = None if told is None else _in_numpy(told)
     if told is not None and told.startswith(SCHEDULES):
         return told
     steps = [step for _, step in wrong]
-    proved = None if told is None or told.startswith(UNPROVED) else told
-    if any(all(step.is_at(_by_rows(step, share)) for step in steps) for share in (_one, _part)):
-        return BY_ROWS
-    return _late_reads(subject, wrong) or _accounted(subject, steps, proved) or proved or _facts(steps)
-
-
-def _one(step: Watched) -> float:
-    return 1.0
-
-
-def _part(step: Watched) -> float:
-    return 1 / step.run.rows(step.batch)
-
-
-def _by_rows(step: Watched, share: Callable[[Watched], float]) -> list[Any]:
-    """Return the weights after one update per row; ``share`` is the factor of each row's gradient."""
-    v = list(step.before)
-    for row in range(step.run.rows(step.batch)):
-        g = step.run.gradients(v, step.batch, rows=slice(row, row + 1))
-        v = step.run.update(v, [share(step) * np.asarray(x) for x in g], step.state, step.settings)
-    return v
+    proved = None if told is None or told.startswith((UNPROVED, BY_ROW_WEIGHTS)) else told
+    return (
+        updates_by_parts(steps)
+        or _late_reads(subject, wrong)
+        or _accounted(subject, steps, proved)
+        or proved
+        or sums_of_parts(steps)
+        or _facts(steps)
+    )
 
 
 def _accounted(subject: Backprop, wrong: Sequence[Watched], proved: str | None) -> str | None:
@@ -122,7 +137,7 @@ def _accounted(subject: Backprop, wrong: Sequence[Watched], proved: str | None) 
     if not own:
         return None
     of_all = len(own) == 1 and set(wrong[0].names) == set(next(iter(own.values())))
-    return proved if of_all and proved else _joined(own)
+    return proved if of_all and proved and not proved.startswith(FITTED) else _joined(own)
 
 
 def _facts(wrong: Sequence[Watched]) -> str:
@@ -149,14 +164,29 @@ def _joined(told: Mapping[str, Sequence[str]]) -> str:
 def _accounts(subject: Backprop, wrong: Sequence[Watched]) -> dict[str, list[str]]:
     """Return each sentence with the wrong parameters that it explains; empty if one of them is not explained."""
     largest = sorted(wrong, key=lambda step: -sum(w.size for w in step.before))
-    net = recognized(largest, subject.layout.shapes)
+    net, traced = recognized(largest, subject.layout.shapes), TracedFlaws()
     names = largest[0].names
-    found = {i: told_of(largest, i, net) for i in range(len(names)) if any(step.wrong_at(i) for step in largest)}
+    found = {
+        i: told_of(largest, i, net, traced) for i in range(len(names)) if any(step.wrong_at(i) for step in largest)
+    }
+    _divide_out(largest, net, found)
     common = [text for text in next(iter(found.values())) if all(text in texts for texts in found.values())]
     told: dict[str, list[str]] = {}
     for i, texts in found.items():
         told.setdefault(" or, which gives the same weights, ".join((common or texts)[:MOST_TIES]), []).append(names[i])
     return {} if "" in told else told
+
+
+def _divide_out(wrong: Sequence[Watched], net: Net | None, found: dict[int, list[str]]) -> None:
+    """Two faults at once: account for the rest beside a factor that the other parameters have in common."""
+    rest, known = [i for i, texts in found.items() if not texts], [i for i, texts in found.items() if texts]
+    for factor in factors_of(wrong, known[0]) if rest and known else ():
+        if not all(factor.text(wrong[0], i) in found[i] for i in known):
+            continue
+        beside = {i: told_beside(wrong, i, net, factor) for i in rest}
+        if all(beside.values()):
+            found.update(beside)
+            return
 
 
 def _late_reads(subject: Backprop, wrong: Sequence[tuple[BackpropCase, Watched]]) -> str | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
+from gdprops.explanations.backprop.output_errors import ERRORS
 from gdprops.explanations.backprop.recognized_network import ACTIVATIONS, Net, forward, inputs_of, targets_of
 
 if TYPE_CHECKING:
@@ -68,8 +69,7 @@ FLAWS = (
     Flaw("the activation itself ({act}) stands where its derivative should", slope=lambda act, z, h, e: h),
     Flaw("1 - h stands where the derivative of the activation h ({act}) should", slope=lambda act, z, h, e: 1 - h),
     Flaw(OF_ERROR, slope=lambda act, z, h, e: act.slope(e)),
-    Flaw("the derivative of the output's activation is missing", end="without slope"),
-    Flaw("the derivative of the output's activation enters once too often", end="with slope"),
+    *(Flaw(text, end=text) for text in ERRORS),
     Flaw("the error goes back through {next} instead of its transpose", through="straight"),
     Flaw("the error goes back through the layer's own weights instead of {next}", through="own"),
     Flaw("the error goes back without being multiplied with {next}", through="summed"),
@@ -121,13 +121,8 @@ def gradients(net: Net, step: Watched, flaw: Flaw) -> list[Array | None]:
 
 
 def _delta(net: Net, z: Array, y: Array, flaw: Flaw) -> Array | None:
-    scale, ending = net.scale(y), net.ending
-    if flaw.end == "without slope":
-        return None if ending.without_slope is None else scale * ending.without_slope(z, y)
-    delta = scale * ending.delta(z, y)
-    if flaw.end == "with slope":
-        return None if ending.slope is None else delta * ending.slope(z)
-    return delta
+    error = net.ending.delta(z, y) if flaw.end == "right" else ERRORS[flaw.end](net.ending, z, y)
+    return None if error is None else net.scale(y) * error
 
 
 def _sent_back(net: Net, weights: Sequence[Array], k: int, delta: Array, flaw: Flaw) -> Array | None:

@@ -67,6 +67,7 @@ class Ending(NamedTuple):
     delta: Callable[[Array, Array], Array]
     without_slope: Callable[[Array, Array], Array] | None
     slope: Callable[[Array], Array] | None
+    is_softmax: bool = False
 
 
 def _squares(act: Activation) -> Ending:
@@ -84,6 +85,12 @@ def _softmax(z: Array) -> Array:
     return np.asarray(e / e.sum(axis=1, keepdims=True))
 
 
+def _through_softmax(z: Array, error: Array) -> Array:
+    """Return the error before softmax."""
+    a = _softmax(z)
+    return np.asarray(a * (error - (error * a).sum(axis=1, keepdims=True)))
+
+
 def _binary(z: Array, y: Array) -> float:
     return float(-(y * np.log(_sigmoid(z)) + (1 - y) * np.log(1 - _sigmoid(z))).sum())
 
@@ -96,6 +103,15 @@ ENDINGS = (
         lambda z, y: _softmax(z) * y.sum(axis=1, keepdims=True) - y,
         None,
         lambda z: _softmax(z) * (1 - _softmax(z)),
+        is_softmax=True,
+    ),
+    Ending(
+        "the sum of squares of softmax",
+        lambda z, y: float(((_softmax(z) - y) ** 2).sum()),
+        lambda z, y: _through_softmax(z, 2 * (_softmax(z) - y)),
+        lambda z, y: 2 * (_softmax(z) - y),
+        lambda z: _softmax(z) * (1 - _softmax(z)),
+        is_softmax=True,
     ),
     Ending(
         "the binary cross-entropy of sigmoid",

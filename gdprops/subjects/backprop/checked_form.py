@@ -17,6 +17,7 @@ from gdprops.model.backprop_layout import CLASSES, FLAT, Layout
 from gdprops.model.case import BackpropCase
 from gdprops.model.network import Batch
 from gdprops.numerics import decisions
+from gdprops.subjects.backprop.progress import NOWHERE, Reached, reached
 from gdprops.subjects.backprop.run import GRADIENTS, BackpropRun, Functions, wrong_form
 from gdprops.subjects.user_code.calling import Calls
 
@@ -49,6 +50,7 @@ class Checked:
     right: frozenset[str] = frozenset()
     said: str = ""
     by_outputs: bool = False
+    reached: Reached = NOWHERE
 
 
 def check_gradients(functions: Functions) -> Checked:
@@ -62,7 +64,15 @@ def check_step(functions: Functions) -> Checked:
 
 
 def _checked(functions: Functions, compared: Callable[[BackpropRun], Compared]) -> Checked:
-    """Run twice, with different rows and numbers; a parameter is right only if it is right both times."""
+    """Return how far the functions get, held to their loss, or to their loss without its guards if that fits better."""
+    found = _checked_once(functions, compared)
+    if not functions.guards or len(found.right) == len(functions.layout.shapes(*SIZES)):
+        return found
+    return max(found, _checked_once(functions.without_guards(), compared), key=lambda one: (one.ran, len(one.right)))
+
+
+def _checked_once(functions: Functions, compared: Callable[[BackpropRun], Compared]) -> Checked:
+    """Run twice, with other rows and numbers: what is right is right both times."""
     names = frozenset(functions.layout.shapes(*SIZES))
     right = scaled = names
     try:
@@ -71,7 +81,8 @@ def _checked(functions: Functions, compared: Callable[[BackpropRun], Compared]) 
             found = compared(run)
             right, scaled = right & found.near(), scaled & found.near_by_outputs(run.case)
     except SubjectCrash as crash:
-        return Checked(MISFORMED if crash.told else RAISED, said=str(crash))
+        got = reached(crash, functions.gradients, functions.step)
+        return Checked(MISFORMED if crash.told else RAISED, said=str(crash), reached=got)
     return Checked(RAN, right, by_outputs=scaled == names)
 
 
@@ -127,14 +138,25 @@ def trial_run(functions: Functions, more: int = 0) -> BackpropRun:
 
 
 def trial(layout: Layout, *, more: int = 0) -> BackpropCase:
-    """Return a trial case; it has more rows than any other size, so that nothing broadcasts by chance."""
+    """Return a case with more rows than any size: what broadcasts by chance does not pass."""
+    sizes = trial_sizes(layout)
+    shapes = layout.shapes(*sizes)
+    most = max([1, sizes[0], sizes[2], *(n for shape in shapes.values() for n in shape)])
+    return case_of(layout, sizes, 1 if layout.has_one_sample else 2 + most + more, more=more)
+
+
+def trial_sizes(layout: Layout) -> tuple[int, int, int]:
+    """Return (n_in, n_hidden, n_out) of that case."""
     classes, flat = layout.targets in CLASSES, layout.targets in FLAT
-    n_in, n_out = layout.inputs or SIZES[0], layout.outputs or (CLASSES_TRIED if classes else 1 if flat else SIZES[2])
-    shapes = layout.shapes(n_in, SIZES[1], n_out)
-    most = max([1, n_in, n_out, *(n for shape in shapes.values() for n in shape)])
-    rows = 1 if layout.has_one_sample else 2 + most + more
+    n_out = layout.outputs or (CLASSES_TRIED if classes else 1 if flat else SIZES[2])
+    return layout.inputs or SIZES[0], SIZES[1], n_out
+
+
+def case_of(layout: Layout, sizes: tuple[int, int, int], rows: int, *, more: int = 0) -> BackpropCase:
+    """Return a case of given sizes (n_in, n_hidden, n_out)."""
+    shapes = layout.shapes(*sizes)
     tensors = tuple(_spread(shape, k + more) for k, shape in enumerate(shapes.values()))
-    batch = Batch(_spread((rows, n_in), 1 + more), _targets(layout.targets, rows, n_out, more))
+    batch = Batch(_spread((rows, sizes[0]), 1 + more), _targets(layout.targets, rows, sizes[2], more))
     return BackpropCase(tuple(shapes), tensors, (batch,), layout.rate or 0.5)
 
 

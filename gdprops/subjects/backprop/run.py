@@ -21,8 +21,12 @@ from gdprops.numerics import decisions
 from gdprops.numerics.differences import cautious_gradient, roughness
 from gdprops.numerics.floor import perturbed
 from gdprops.subjects.backprop.forms import Container, RateAt, described
+from gdprops.subjects.backprop.guards import Guard, WithoutGuards, guards_in
 from gdprops.subjects.backprop.shapes import layers_by_shape
 from gdprops.subjects.backprop.stateless import Stateless
+from gdprops.subjects.backprop.traced_loss import TracedLoss
+from gdprops.subjects.user_code.helper_modules import NONE as NO_HELPERS
+from gdprops.subjects.user_code.helper_modules import HelperModules
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from gdprops.model.case import BackpropCase
     from gdprops.model.network import Batch
     from gdprops.model.subject import Calling
+    from gdprops.subjects.user_code.remembered_state import RememberedState
 
 STEP, GRADIENTS, LOSS = "step(params, X, y, lr)", "gradients(params, X, y)", "loss(params, X, y)"
 
@@ -37,7 +42,11 @@ STEP, GRADIENTS, LOSS = "step(params, X, y, lr)", "gradients(params, X, y)", "lo
 @final
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """The user's functions, and how they are called."""
+    """What the user wrote, and how it is called.
+
+    ``helpers``: the modules that its file brought along; ``state``: what it remembered when it was loaded;
+    ``guards``: the constants that keep the loss's logarithms finite.
+    """
 
     loss: Callable[..., Any]
     step: Callable[..., Any] | None
@@ -45,6 +54,13 @@ class Functions:
     container: Container
     layout: Layout
     rate_at: RateAt
+    helpers: HelperModules = NO_HELPERS
+    state: RememberedState | None = None
+    guards: tuple[Guard, ...] = ()
+
+    def without_guards(self) -> Functions:
+        """Return the functions with the loss that they have without the guards in its logarithms."""
+        return replace(self, loss=WithoutGuards(self.loss, self.guards), guards=()) if self.guards else self
 
 
 def as_loss(value: Any) -> float:
@@ -64,6 +80,8 @@ class BackpropRun(Stateless):
 
     def __init__(self, functions: Functions, calls: Calling, case: BackpropCase) -> None:
         self._functions, self._calls, self.case = functions, calls, case
+        if functions.state is not None:
+            functions.state.restore()
         self._container = functions.container
         self.names = case.names
         numbered = functions.container.keys is not None and len({layer_of(name) for name in case.names}) > 1
@@ -77,14 +95,26 @@ class BackpropRun(Stateless):
 
     @contextmanager
     def _running(self, what: str) -> Iterator[None]:
-        """Count the time of the user's code, catch its exceptions, and discard its output."""
-        with self._calls.to(what), redirect_stdout(StringIO()):
+        """Count the time of the user's code, catch its exceptions, and print nothing of what it prints."""
+        with self._calls.to(what), redirect_stdout(StringIO()), self._functions.helpers.present():
             yield
 
     @property
     def trainable(self) -> tuple[bool, ...]:
         """Every parameter counts as trained."""
         return (True,) * len(self.names)
+
+    def again(self) -> BackpropRun:
+        """Return a new run of the same functions on the same case."""
+        return BackpropRun(self._functions, self._calls, self.case)
+
+    def told(self, value: Any) -> str:
+        """Return what came back from the user's functions, as nested lists, in the words of `told_of`; else nothing."""
+        arrays = {k: np.asarray(v) for k, v in value.items()} if isinstance(value, dict) else [*map(np.asarray, value)]
+        taken = self._container.taken(arrays, self._shapes, gradients=True)
+        if taken is None:
+            return ""
+        return told_of(self.names, [self._container.found(taken.params, n, k) for k, n in enumerate(self.names)])
 
     def weights(self) -> list[Array]:
         """Return copies of all parameters as they are now."""
@@ -198,6 +228,25 @@ class BackpropRun(Stateless):
         params = self._container.of([np.array(w, dtype=np.float64) for w in weights])
         return as_loss(self._functions.loss(params, *self._data(batch)))
 
+    def traced_loss(self, weights: Sequence[Array], t: int) -> TracedLoss:
+        """Return the user's loss of batch t, recorded operation by operation at some weights."""
+        loss = self._functions.loss
+        bare = loss.loss if isinstance(loss, WithoutGuards) else loss
+
+        def evaluate(arrays: Sequence[Any]) -> Any:
+            return bare(self._container.of(arrays), *self._data(self.case.batches[t]))
+
+        with self._running(LOSS):
+            changes = loss.changes if isinstance(loss, WithoutGuards) else {}
+            return TracedLoss(evaluate, self.names, weights, changes)
+
+    def guards(self) -> tuple[Guard, ...]:
+        """Return the guards in the loss's logarithms, none where the loss cannot be followed."""
+        try:
+            return guards_in(self.traced_loss(self.case.tensors, 0).operations)
+        except SubjectCrash:
+            return ()
+
     def most_row_loss(self) -> float:
         """Return the largest loss of a single row times the number of outputs, by which a mean is smaller."""
         batch = self.case.batches[0]
@@ -309,6 +358,12 @@ def _holds_arrays(value: Any) -> bool:
     if isinstance(value, Mapping):
         value = tuple(value.values())
     return isinstance(value, list | tuple) and any(np.ndim(v) > 0 or isinstance(v, Mapping) for v in value)
+
+
+def told_of(names: Sequence[str], arrays: Sequence[Array | None]) -> str:
+    """Return arrays to nine digits: what differences are good for."""
+    rounded = [None if a is None else [float(f"{v:.9g}") for v in np.ravel(a)] for a in arrays]
+    return ", ".join(f"{name} {values}" for name, values in zip(names, rounded, strict=True))
 
 
 def wrong_form(told: str) -> SubjectCrash:

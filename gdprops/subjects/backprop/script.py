@@ -13,6 +13,8 @@ import numpy as np
 from gdprops.errors import SubjectCrash
 from gdprops.model.wording import on_one_line
 from gdprops.subjects import script_lines
+from gdprops.subjects.backprop.fresh_interpreter import printed
+from gdprops.subjects.backprop.run import told_of
 from gdprops.subjects.user_code.importing import LOADED
 
 if TYPE_CHECKING:
@@ -27,8 +29,42 @@ def backprop_script(functions: Functions, spec: str, run: BackpropRun) -> str:
     params = f"params = {functions.container.literal(run.case.names, run.case.tensors)}"
     asked = "gradients" if functions.step is None else "step"
     name = _name_of(used, spec, asked)
-    done = _looks(run, name) if functions.step is None else _steps(run, name, functions.rate_at)
-    return "\n".join(["import numpy as np", *_import_of(used, spec, asked), "", params, *done]) + "\n"
+    made = [params, *_done(functions, run, name)]
+    if [params, *_done(functions, run.again(), name)] != made:
+        made.append(UNSTEADY)
+    lines = ["import numpy as np", *_path_of(functions), *_import_of(used, spec, asked), "", *made]
+    return "\n".join(_as_in_a_fresh_interpreter(lines, run, spec)) + "\n"
+
+
+SEEN = "# seen:     "
+UNSTEADY = "# a second run of these lines gives other numbers: the code is not deterministic"
+REMEMBERS = (
+    "# after many other calls the same lines gave other numbers: the code keeps something from one call to the next"
+)
+
+
+def _done(functions: Functions, run: BackpropRun, name: str) -> list[str]:
+    return _looks(run, name) if functions.step is None else _steps(run, name, functions.rate_at)
+
+
+def _path_of(functions: Functions) -> list[str]:
+    """Return the lines without which a file's helper modules are not found."""
+    found = functions.helpers.folder
+    return [] if found is None else ["import sys", f"sys.path.insert(0, {found!r})"]
+
+
+def _as_in_a_fresh_interpreter(lines: list[str], run: BackpropRun, spec: str) -> list[str]:
+    """Return the lines with what is seen by somebody who runs them: numbers that the process remembers are replaced."""
+    shown = printed("\n".join(lines)) if ".py" in spec else None
+    at = [k for k, line in enumerate(lines) if line.startswith(SEEN)]
+    if shown is None or len(shown) != len(at):
+        return lines
+    fresh = [SEEN + told if (told := run.told(value)) else lines[k] for k, value in zip(at, shown, strict=True)]
+    if fresh == [lines[k] for k in at]:
+        return lines
+    for k, line in zip(at, fresh, strict=True):
+        lines[k] = line
+    return [*lines, REMEMBERS]
 
 
 def _looks(run: BackpropRun, name: str) -> list[str]:
@@ -37,8 +73,8 @@ def _looks(run: BackpropRun, name: str) -> list[str]:
     for t in range(len(run.case.batches)):
         lines.append(f"print({name}({', '.join(['params', *map(_array, run.data(t))])}))")
         try:
-            lines.append(f"# seen:     {_told(run, run.stated_gradients(t))}")
-            lines.append(f"# expected: {_told(run, run.gradients(run.weights(), t))}")
+            lines.append(f"{SEEN}{told_of(run.names, run.stated_gradients(t))}")
+            lines.append(f"# expected: {told_of(run.names, run.gradients(run.weights(), t))}")
         except SubjectCrash as crash:
             return [*lines, f"# {on_one_line(crash)}"]
     return lines
@@ -56,7 +92,7 @@ def _steps(run: BackpropRun, name: str, rate_at: RateAt) -> list[str]:
         except SubjectCrash as crash:
             return [*lines, call, f"# {on_one_line(crash)}"]
         lines += [call if run.expression is None else f"params = {run.expression.format(call)}", "print(params)"]
-        lines += [f"# seen:     {_told(run, run.weights())}", f"# expected: {_told(run, expected)}"]
+        lines += [f"{SEEN}{told_of(run.names, run.weights())}", f"# expected: {told_of(run.names, expected)}"]
         if _is_wrong(run, before, expected, t):
             break
     return lines
@@ -65,12 +101,6 @@ def _steps(run: BackpropRun, name: str, rate_at: RateAt) -> list[str]:
 def _is_wrong(run: BackpropRun, before: Sequence[Array], expected: Sequence[Array], t: int) -> bool:
     bounds = zip(run.weights(), expected, run.allowed(before, t), strict=True)
     return not all((np.abs(seen - wanted) <= bound).all() for seen, wanted, bound in bounds)
-
-
-def _told(run: BackpropRun, arrays: Sequence[Array | None]) -> str:
-    """Return arrays as text, rounded to nine digits: a numerical derivative is not more exact."""
-    rounded = [None if a is None else [float(f"{v:.9g}") for v in np.ravel(a)] for a in arrays]
-    return ", ".join(f"{name} {values}" for name, values in zip(run.names, rounded, strict=True))
 
 
 def _array(values: Any) -> str:

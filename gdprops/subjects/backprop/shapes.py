@@ -28,6 +28,8 @@ LENGTHS = (4, 2, 6, 1, 3, 8)
 """The numbers of parameters that are tried for a list, the most usual ones first."""
 BIAS = re.compile(r"b(_.*|\d.*|ias.*|[a-z])?$|.*[bB]ias.*|.*intercept.*|.*_b\d*$")
 ONE = np.ones((1, 1))
+WEIGHTS = (ONE, np.ones((2, 1)), np.ones((1, 2)))
+"""Weights of sizes of 1: alone, or with the biases as one more row or column."""
 DATA: tuple[tuple[Any, Any], ...] = (
     (ONE, ONE),
     (ONE, np.zeros(1, dtype=np.int64)),
@@ -84,15 +86,15 @@ def _number(layer: str) -> int:
 
 
 def _asked_names(loss: Callable[..., Any]) -> list[str]:
-    """Return the keys that a loss looks up in its params, in the order in which it asks for them."""
-    tried = (_missed(loss, x, y, bias) for x, y in DATA for bias in (ONE, ONE[0]))
+    """Return the keys that a loss misses in its params, in the order in which it asks."""
+    tried = (_missed(loss, x, y, w, bias) for w in WEIGHTS for x, y in DATA for bias in (ONE, ONE[0]))
     return max(tried, key=len)
 
 
-def _missed(loss: Callable[..., Any], x: Any, y: Any, bias: Any) -> list[str]:
+def _missed(loss: Callable[..., Any], x: Any, y: Any, weight: Any, bias: Any) -> list[str]:
     names = list[str]()
     while len(names) < MOST_PARAMETERS:
-        params = {name: (bias if BIAS.match(name) else ONE).copy() for name in names}
+        params = {name: (bias if BIAS.match(name) else weight).copy() for name in names}
         try:
             with redirect_stdout(StringIO()):
                 loss(params, x.copy(), y.copy())
@@ -111,8 +113,8 @@ def _missed(loss: Callable[..., Any], x: Any, y: Any, bias: Any) -> list[str]:
 def _accepts(loss: Callable[..., Any], n: int) -> bool:
     """Say whether a loss takes a list of n parameters: matrices only, or matrices with vectors between them."""
     for x, y in DATA:
-        for every_other in (ONE, ONE[0]):
-            params = [(every_other if k % 2 else ONE).copy() for k in range(n)]
+        for weight, every_other in ((ONE, ONE), (ONE, ONE[0]), *((w, w) for w in WEIGHTS[1:])):
+            params = [(every_other if k % 2 else weight).copy() for k in range(n)]
             try:
                 with redirect_stdout(StringIO()):
                     float(np.asarray(loss(params, x.copy(), y.copy())).reshape(()))
@@ -144,6 +146,9 @@ def _forms(is_bias: Sequence[bool]) -> Iterator[Form]:
     if not any(is_bias):
         yield _chain(is_bias, depth, lambda i, o: (o, i + 1), lambda o: (o,))
         yield _chain(is_bias, depth, lambda i, o: (i + 1, o), lambda o: (o,))
+        if depth > 1:
+            yield _bias_at_the_start(depth, lambda i, o: (i, o))
+            yield _bias_at_the_start(depth, lambda i, o: (o, i))
 
 
 def _chain(
@@ -154,6 +159,15 @@ def _chain(
         weights = iter([weight(i, o) for i, o in pairwise(widths)])
         biases = iter([bias(o) for o in widths[1:]] * len(is_bias))
         return [next(biases) if b else next(weights) for b in is_bias]
+
+    return form
+
+
+def _bias_at_the_start(depth: int, weight: Callable[[int, int], Shape]) -> Form:
+    """Return shapes for a column of ones that is appended to X, and to nothing else."""
+
+    def form(n_in: int, n_hidden: int, n_out: int) -> list[Shape]:
+        return [weight(i, o) for i, o in pairwise([n_in + 1, *[n_hidden] * (depth - 1), n_out])]
 
     return form
 

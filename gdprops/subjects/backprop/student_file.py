@@ -15,7 +15,8 @@ from gdprops.errors import SubjectCrash, SubjectTimeout, UsageError
 from gdprops.model.nearest_name import nearest
 from gdprops.subjects.backprop.subject import Backprop, backprop
 from gdprops.subjects.user_code.calling import Calls
-from gdprops.subjects.user_code.importing import LOADED, import_file
+from gdprops.subjects.user_code.helper_modules import HelperModules, helpers_of
+from gdprops.subjects.user_code.importing import import_file
 
 DECLARED = ("shapes", "inputs", "outputs", "targets", "samples", "lr")
 """The names under which a file may declare more than its functions."""
@@ -33,7 +34,8 @@ def file_subject(path: str, given: Mapping[str, Any]) -> Backprop:
     Raises:
         UsageError: in one line, for a file that cannot be imported, lacks a function, or cannot be used.
     """
-    module = imported(path)
+    helpers = helpers_of(Path(path))
+    module = imported(path, helpers)
     bound = [value for value in vars(module).values() if isinstance(value, Backprop)]
     if len(bound) == 1 and not given:
         return replace(bound[0], name=path, spec=path)
@@ -45,10 +47,12 @@ def file_subject(path: str, given: Mapping[str, Any]) -> Backprop:
         )
     declared = {name: vars(module)[name] for name in DECLARED if _is_declaration(vars(module).get(name))}
     try:
-        made: Backprop = backprop(loss, step, gradients, **{**declared, **given, "name": path})
+        with helpers.present():
+            made: Backprop = backprop(loss, step, gradients, **{**declared, **given, "name": path})
     except SubjectTimeout as hang:
         raise UsageError(f"{path}: {hang}") from hang
-    return replace(made, spec=path, hyperparameters=dict(given))
+    functions = replace(made.functions, helpers=helpers)
+    return replace(made, functions=functions, spec=path, hyperparameters=dict(given))
 
 
 def _is_declaration(value: Any) -> bool:
@@ -69,14 +73,10 @@ def _near(module: ModuleType, name: str) -> str:
     return nearest(name, own) or (f" (its functions: {', '.join(own)})" if own else "")
 
 
-def imported(path: str) -> ModuleType:
-    """Import a file silently and within a time limit.
-
-    Modules that it imports from its own folder are forgotten afterwards: the next file may have others of these names.
-    """
-    known = set(sys.modules)
+def imported(path: str, helpers: HelperModules) -> ModuleType:
+    """Import a file quietly, within its time; its helpers are taken away again, for the next file's are others."""
     try:
-        with _quiet(), Calls(IMPORT_SECONDS).to("importing it"):
+        with helpers.present(), _quiet(), Calls(IMPORT_SECONDS).to("importing it"):
             return import_file(Path(path))
     except SubjectTimeout as hang:
         raise UsageError(
@@ -84,15 +84,6 @@ def imported(path: str) -> ModuleType:
         ) from hang
     except SubjectCrash as crash:
         raise UsageError(f"{path} cannot be imported: {crash}") from crash
-    finally:
-        _forget_helpers(set(sys.modules) - known, Path(path).resolve().parent)
-
-
-def _forget_helpers(names: set[str], folder: Path) -> None:
-    for name in names:
-        where = getattr(sys.modules[name], "__file__", None)
-        if where is not None and not name.startswith(LOADED) and Path(where).resolve().is_relative_to(folder):
-            del sys.modules[name]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from gdprops.model.domain import Domain
 from gdprops.model.nearest_name import nearest
 from gdprops.model.traits import Measured, Traits
 from gdprops.numerics.decisions import DOUBLE, MOST_BACKPROP_WEIGHTS
-from gdprops.subjects.backprop import NAME, trial
+from gdprops.subjects.backprop import NAME, checked_form, trial
 from gdprops.subjects.backprop.checked_form import SIZES
 from gdprops.subjects.backprop.forms import Container, RateAt, described, rate_at
 from gdprops.subjects.backprop.run import BackpropRun, Functions
@@ -22,10 +22,12 @@ from gdprops.subjects.backprop.shapes import guessed
 from gdprops.subjects.backprop.trial import Asked
 from gdprops.subjects.user_code.calling import Calls
 from gdprops.subjects.user_code.importing import spec_of
+from gdprops.subjects.user_code.remembered_state import RememberedState
 
 if TYPE_CHECKING:
     from gdprops.model.case import BackpropCase
     from gdprops.model.subject import Calling
+    from gdprops.subjects.backprop.guards import Guard
     from gdprops.subjects.backprop.shapes import Shapes
 
 Loss = Callable[..., Any]
@@ -65,6 +67,19 @@ class Backprop:
     def container(self) -> Container:
         """How parameters are held: in a dict or in a list."""
         return self.functions.container
+
+    @property
+    def guards(self) -> tuple[Guard, ...]:
+        """The constants that keep the loss's logarithms finite."""
+        return self.functions.guards
+
+    def without_guards(self) -> Backprop:
+        """Return the subject held to its loss without these constants."""
+        return replace(self, functions=self.functions.without_guards())
+
+    def trial(self) -> BackpropCase:
+        """Return the case on which the subject was tried: no two of its sizes are alike."""
+        return checked_form.trial(self.layout)
 
     def prepared(self, traits: Traits, calls: Calling) -> Backprop:
         """Return this subject with its traits, and with a budget of time for its code."""
@@ -106,8 +121,8 @@ def backprop(
             right with one only, with one (where that looks like a mistake, ``outputs=`` is asked for).
         inputs: the number of features, where fixed shapes leave it open.
         outputs: the number of outputs, likewise.
-        samples: whether X holds a sample in all its ``"rows"`` or ``"columns"``, or just one, ``"single"`` (n_in,) or
-            ``"single-column"`` (n_in, 1).
+        samples: whether X and y hold a sample in all their ``"rows"`` or ``"columns"``, ``"mixed"`` for X in its rows
+            and y in its columns, or just one, ``"single"`` (n_in,) or ``"single-column"`` (n_in, 1).
         targets: ``"numbers"`` (rows, n_out), ``"vector"`` (rows,), ``"one-hot"`` (rows, n_out), integer ``"labels"``
             (rows,), or zeros and ones: ``"binary"`` (rows, n_out), ``"binary-vector"`` (rows,).
             Where samples or targets is None, the first form is taken on which all functions run and are right.
@@ -130,7 +145,8 @@ def backprop(
         raise UsageError(f"{called}: step takes no learning rate: expected step(params, X, y, lr), or say it with lr=")
     offered = guessed(loss) if shapes is None else [_shapes(shapes)]
     layout = Layout(lambda n_in, n_hidden, n_out: {}, rate=None if lr is None else float(lr))
-    functions = Functions(loss, step, gradients, Container(None), layout, at)
+    state = RememberedState(loss, step, gradients)
+    functions = Functions(loss, step, gradients, Container(None), layout, at, state=state)
     fixed = shapes is not None and not callable(shapes)
     asked = Asked(offered, fixed, inputs, outputs, samples, targets, guessed=shapes is None)
     return Backprop(trial.settled(functions, asked, called), called)

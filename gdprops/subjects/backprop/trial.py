@@ -27,6 +27,7 @@ from gdprops.subjects.backprop.checked_form import (
     largest,
     trial_run,
 )
+from gdprops.subjects.backprop.progress import NOWHERE, Reached, reached
 from gdprops.subjects.backprop.run import LOSS, BackpropRun, Functions, as_loss
 from gdprops.subjects.user_code.isolation import isolated
 
@@ -60,6 +61,7 @@ class Tried:
     found: tuple[Checked, ...] = ()
     said: str = ""
     is_no_float: bool = False
+    reached: Reached = NOWHERE
 
     @property
     def ran(self) -> int:
@@ -114,10 +116,14 @@ def _chosen(functions: Functions, asked: Asked, name: str) -> Functions:
     if not best.ran and arrays:
         raise UsageError(f"{name}: {arrays[0].said}")
     if not best.ran and best.said:
+        best = max(accepted, key=lambda one: one.reached)
+        if best.reached.is_of_the_code:
+            raise UsageError(f"{name}: {best.said}")
         raise UsageError(f"{name}: {best.said}, whatever the form of X and y that loss takes; {REMEDY}")
     _require_sizes(best, accepted, asked, name)
     if best.is_right:
         _require_outputs(best.functions.layout, accepted, name)
+        _require_one_output(best.functions, asked, name)
     return best.functions
 
 
@@ -127,8 +133,11 @@ def _refusal(seen: Sequence[Tried]) -> str:
             "no shapes are declared, and what loss asks its params for does not tell them: "
             'say shapes = {"W1": (2, 3), "b1": (3,), …}'
         )
+    farthest = max(seen, key=lambda one: one.reached)
+    if farthest.reached.is_of_the_code:
+        return farthest.said
     array = next((one for one in seen if one.is_no_float), None)
-    return f"{seen[0].said}; {REMEDY}" if array is None else array.said
+    return f"{farthest.said}; {REMEDY}" if array is None else array.said
 
 
 def _candidates(functions: Functions, asked: Asked) -> Iterator[Functions]:
@@ -159,7 +168,7 @@ def _is_a_form(samples: str, targets: str, n_out: int | None) -> bool:
     """
     if targets in CLASSES:
         return n_out is None or n_out > 1
-    return targets not in FLAT or (samples != "single-column" and n_out in (None, 1))
+    return targets not in FLAT or (samples not in ("single-column", "mixed") and n_out in (None, 1))
 
 
 def _sizes(shapes: Shapes, asked: Asked) -> list[tuple[int | None, int | None]]:
@@ -206,6 +215,28 @@ def _require_outputs(layout: Layout, accepted: Sequence[Tried], name: str) -> No
             )
 
 
+def _require_one_output(functions: Functions, asked: Asked, name: str) -> None:
+    """A vector of targets may be a mistake for a matrix with a sample in every column, beside X with one in every row.
+
+    ``y.shape[0]`` is the number of samples in the one and the number of outputs in the other: where both run and only
+    the vector is right, it is asked what is meant.
+    """
+    layout = functions.layout
+    open_to_many = (
+        asked.outputs is None and asked.targets is None and asked.samples is None and layout.samples == "rows"
+    )
+    if layout.targets not in ("vector", "binary-vector") or not open_to_many:
+        return
+    targets = "binary" if layout.targets == "binary-vector" else "numbers"
+    several = _tried(replace(functions, layout=replace(layout, samples="mixed", targets=targets, outputs=SIZES[2])))
+    if several.accepted and several.wrong and all(check.ran == RAN for check in several.found):
+        raise UsageError(
+            f"{name}: right for y of shape (rows,), wrong for y of shape ({SIZES[2]}, rows) "
+            f"({', '.join(several.wrong)}): "
+            'say targets="vector" if one output is meant, samples="mixed" if not'
+        )
+
+
 def _tried(functions: Functions) -> Tried:
     """Run all functions on one form, and compare them with the derivative of the loss."""
     run = trial_run(functions)
@@ -213,11 +244,13 @@ def _tried(functions: Functions) -> Tried:
         if not np.isfinite(run.stated_loss()):
             return Tried(functions, False, said=f"{LOSS} is not finite ({_form(run)})")
     except SubjectCrash as crash:
-        return Tried(functions, False, said=f"{crash} ({_form(run)})", is_no_float=bool(crash.told))
+        return Tried(functions, False, (), f"{crash} ({_form(run)})", bool(crash.told), reached(crash, functions.loss))
+    functions = replace(functions, guards=run.guards())
     parts = ((functions.gradients, check_gradients), (functions.step, check_step))
     found = tuple(check(functions) for given, check in parts if given is not None)
-    said = next((f"{one.said} ({_form(run)})" for one in found if not one.ran), "")
-    return Tried(functions, True, found, said)
+    first = next((one for one in found if not one.ran), None)
+    said = "" if first is None else f"{first.said} ({_form(run)})"
+    return Tried(functions, True, found, said, reached=NOWHERE if first is None else first.reached)
 
 
 def _form(run: BackpropRun) -> str:

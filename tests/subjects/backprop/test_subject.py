@@ -65,7 +65,8 @@ def drifting() -> Any:
         ),
         (
             {"loss": LOSS, "step": STEP, "shapes": SHAPES, "samples": "cols"},
-            "samples='cols'; expected one of rows, columns, single, single-column; did you mean 'columns' or 'rows'?",
+            "samples='cols'; expected one of rows, columns, mixed, single, single-column; did you mean 'columns' or "
+            "'rows'?",
         ),
         (
             {"loss": LOSS, "step": STEP, "shapes": SHAPES, "inputs": 0},

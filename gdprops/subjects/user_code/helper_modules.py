@@ -1,0 +1,92 @@
+"""The helper modules of one file of the user's: they are there while its code runs, and only then.
+
+Two students may each have a ``lib/activation.py``. What a file imports from outside the installed packages, and what it
+puts on ``sys.path``, is taken away again after each call into it, and put back for the next: so the second student's
+``import activation`` finds the second student's module, whatever was checked before.
+"""
+
+from __future__ import annotations
+
+import site
+import sys
+import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import final
+
+from gdprops.subjects.user_code.importing import LOADED
+
+_INSTALLED = tuple(
+    {
+        Path(where).resolve()
+        for where in (
+            *(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")),
+            site.getusersitepackages(),
+            str(Path(__file__).resolve().parents[2]),  # gdprops itself
+        )
+    }
+)
+
+
+def is_installed(where: str | None) -> bool:
+    """Say whether a file belongs to Python, to an installed package or to gdprops, and not to the user's own code."""
+    if where is None:
+        return True
+    path = Path(where).resolve()
+    return any(path.is_relative_to(root) for root in _INSTALLED)
+
+
+@final
+class HelperModules:
+    """The modules and the entries of ``sys.path`` that one file brought along."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._path: list[str] = [] if folder is None else [str(folder)]
+        self._modules: dict[str, ModuleType] = {}
+
+    @property
+    def folder(self) -> str | None:
+        """The file's own folder, where helper modules were found beside it; None where nothing is needed from there."""
+        beside = any(str(_file_of(m)).startswith(entry) for m in self._modules.values() for entry in self._path[:1])
+        return self._path[0] if beside else None
+
+    @contextmanager
+    def present(self) -> Iterator[None]:
+        """Let the file's code run: its helpers can be imported, and what it imports is kept for its next run."""
+        path, count = list(sys.path), len(sys.modules)
+        hidden = {name: sys.modules[name] for name in self._modules if name in sys.modules}
+        sys.path[:0] = [entry for entry in self._path if entry not in path]
+        sys.modules.update(self._modules)
+        try:
+            yield
+        finally:
+            if len(sys.modules) > count:
+                self._keep(list(sys.modules)[count:])
+            self._path += [entry for entry in sys.path if entry not in path and entry not in self._path]
+            sys.path[:] = path
+            for name in self._modules:
+                sys.modules.pop(name, None)
+            sys.modules.update(hidden)
+
+    def _keep(self, names: list[str]) -> None:
+        for name in names:
+            module = sys.modules[name]
+            if not name.startswith(LOADED) and not is_installed(_file_of(module)):
+                self._modules[name] = module
+
+
+def _file_of(module: ModuleType) -> str | None:
+    found = getattr(module, "__file__", None)
+    return found if found is not None else next(iter(getattr(module, "__path__", ())), None)
+
+
+NONE = HelperModules()
+"""Of functions that were not loaded from a file of their own."""
+_BROUGHT: dict[Path, HelperModules] = {}
+
+
+def helpers_of(path: Path) -> HelperModules:
+    """Return the helper modules of a file; a file is imported once, and so are they."""
+    return _BROUGHT.setdefault(path.resolve(), HelperModules(path.resolve().parent))

@@ -1,0 +1,1 @@
+"""Small inputs, one of each kind, and what must be said of each."""
