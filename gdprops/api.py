@@ -1,4 +1,4 @@
-"""`gdprops.check`: the engine behind one function call."""
+"""`gdprops.check`: check a subject from Python, with one function call."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ def check(
     """Check a subject against the specification.
 
     Args:
-        subject: What one of gdprops' functions made, a string such as ``"torch.optim:SGD"``, or a name from
+        subject: A subject made by one of gdprops' functions, a string such as ``"torch.optim:SGD"``, or a name from
             ``[tool.gdprops.subjects]`` of the project's pyproject.toml.
         clauses: Shell-style pattern(s) of clause ids.
-        examples: Examples per clause; None for the profile's (100 in ``dev``).
-        seed: A number gives the same examples in every run; None draws afresh.
-        profile: ``dev``, ``ci`` or ``nightly``; None for ``ci`` where the environment has ``CI`` set, else ``dev``.
+        examples: Examples per clause; None for the number of the profile (100 in ``dev``).
+        seed: A number gives the same examples in every run; with None they differ.
+        profile: ``dev``, ``ci`` or ``nightly``; None for ``ci`` if the environment variable ``CI`` is set, else
+            ``dev``.
         timeout: Seconds of the subject's own time per clause.
         strict: Whether vacuous verdicts and violated recommendations fail too.
         fail_fast: Whether to stop at the first violation.
-        accepted: Reasons by clause, for violations that are known and accepted (or a function that returns them for
-            the subject); one that is there no more is red. What ``gdprops accept`` wrote is accepted too.
+        accepted: The reasons for known and accepted violations by clause, or a function that returns them for the
+            subject. If the violation is gone, the verdict is red. Violations that ``gdprops accept`` wrote are
+            accepted too.
 
     Raises:
-        UsageError: The subject cannot be found or built, or an argument cannot mean anything.
+        UsageError: The subject cannot be found or built, or an argument has a wrong value.
     """
     from gdprops.runner.named_subjects import accepting, in_terms, named, ready
     from gdprops.runner.session import check_subject

@@ -1,4 +1,7 @@
-"""The ``gdprops`` command. What it prints is made in `gdprops.report`; heavy imports wait inside the commands."""
+"""The ``gdprops`` command: its sub-commands, its error messages and its exit codes.
+
+`gdprops.report` makes what the commands print. Heavy imports wait inside the commands, so that ``--help`` is fast.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +31,13 @@ USAGE, INTERNAL, INTERRUPTED, NO_READER = 2, 3, 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code: whatever was asked for wrongly is one line and 2."""
+    """Run one command and return the exit code. A usage error prints one line and returns 2."""
     _tolerate_any_encoding()
     if arguments is None:
         from gdprops.runner.hypothesis_cache import caches_elsewhere
 
-        with contextlib.suppress(RuntimeError, ValueError, OSError):  # where stderr is closed
-            faulthandler.enable()  # of a subject that crashes the process it says in which line
+        with contextlib.suppress(RuntimeError, ValueError, OSError):  # these are raised if stderr is closed
+            faulthandler.enable()  # if a subject crashes the process, it prints in which line
         with caches_elsewhere():
             return main(sys.argv[1:])
     try:
@@ -46,7 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answer(error: BaseException) -> int:
-    """Say what stopped the command; whatever nobody foresaw is a bug of ours and must not look like a verdict."""
+    """Print what stopped the command, and return the exit code.
+
+    An unforeseen exception is a bug of gdprops: it has an exit code of its own and does not look like a violation.
+    """
     if isinstance(error, click.ClickException):
         return _complain(error.format_message(), USAGE)
     if isinstance(error, UsageError):
@@ -64,7 +70,7 @@ def _answer(error: BaseException) -> int:
 
 
 def _invoke(arguments: list[str]) -> int:
-    """Run one command without click's own handling of Ctrl-C, lost pipes and exit codes."""
+    """Run one command without click's own handling of Ctrl-C, closed pipes and exit codes."""
     with cli.make_context("gdprops", arguments or ["--help"]) as context:
         return int(cli.invoke(context) or 0)
 
@@ -77,11 +83,11 @@ def _complain(message: str, code: int) -> int:
 def _tolerate_any_encoding() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a captured stream has none
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a captured stream has no reconfigure
 
 
 def _lost_reader() -> int:
-    """Nobody reads the output any more (``| head``): flush the rest of it into nothing."""
+    """Handle a closed pipe (``gdprops … | head``): discard the rest of the output, and return the exit code."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return NO_READER
 

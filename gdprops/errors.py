@@ -1,4 +1,4 @@
-"""The errors that gdprops raises on purpose; everything else that escapes is a bug of gdprops."""
+"""The exceptions that gdprops raises on purpose; any other exception that escapes from gdprops is a bug of gdprops."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import final
 
 
 class GdpropsError(Exception):
-    """Base of every error that gdprops raises on purpose."""
+    """The base class of the errors that gdprops raises on purpose."""
 
 
 @final
 class UsageError(GdpropsError):
-    """The request cannot mean anything: a wrong name, argument or file. Exit code 2, one line."""
+    """The request is wrong: a name, an argument or a file. The command prints one line and exits with code 2."""
 
 
 @final
 class SubjectCrash(GdpropsError):
-    """The subject raised on a legitimate case: a violation, shown with the subject's own message.
+    """The subject raised an exception on a legitimate case. It counts as a violation and shows the exception's message.
 
-    ``told`` says what came back instead, where nothing was raised.
+    ``told`` is the message for a subject that raised nothing but returned something unusable.
     """
 
     def __init__(self, doing: str, error: BaseException, *, told: str = "") -> None:
@@ -30,31 +30,31 @@ class SubjectCrash(GdpropsError):
 
 @final
 class Unsupported(GdpropsError):
-    """The subject does not offer what a clause asked of it, for instance a closure."""
+    """The subject does not support what a clause needs, for instance a closure."""
 
 
 @final
 class Uncertified(GdpropsError):
-    """A case cannot be proved exact at the precision asked for."""
+    """A case cannot be proved to be computed exactly at the requested precision."""
 
 
 class SubjectStopped(BaseException):
-    """The subject used up what it may use, or spoilt it.
+    """The subject had to be stopped: it used up its time or memory, or changed the state of the process.
 
-    Not an ``Exception``: a subject's own ``except`` must not swallow it.
+    It is not an ``Exception``, so that the subject's own ``except Exception`` does not catch it.
     """
 
 
 @final
 class SubjectTimeout(SubjectStopped):
-    """The subject used up its time."""
+    """The subject used up the time that it may take."""
 
 
 @final
 class SubjectPoisons(SubjectStopped):
-    """The subject has changed what the whole process computes with: what comes after it would mean nothing."""
+    """The subject has changed a state on which all computations of the process depend; further results mean nothing."""
 
 
 @final
 class SubjectOutOfMemory(SubjectStopped):
-    """The subject asked for more memory than there is, or than it may use."""
+    """The subject asked for more memory than there is, or for more than it may use."""

@@ -1,8 +1,9 @@
-"""What printed scripts import from gdprops. These names stay: a script that was printed once keeps running.
+"""The names that printed scripts import from gdprops. They never change, so that an old script still runs.
 
-A counterexample on a model that torch alone cannot build, on batches that a check has converted to double precision,
-or of an optimizer that owns its variables, needs a few lines of gdprops. Everything else in a printed script is plain
-torch or NumPy. Each name is loaded on first use, so that a script of one framework does not import another.
+A few counterexamples need a few lines of gdprops: those with a model that torch alone cannot build, those with batches
+that a check has converted to double precision, and those of an optimizer that owns its variables. Everything else in a
+printed script is plain torch or NumPy. Each name is loaded on first use, so that a script of one framework does not
+import another one.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Load a name from its home on first use (PEP 562)."""
+    """Load a name from the module that defines it on first use (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

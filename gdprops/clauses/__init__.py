@@ -1,7 +1,8 @@
 """The specification: one chapter per file or folder.
 
-Beside the chapters stand `implementations`, how clauses are decided on subjects that are not fed gradients, and
-`support`, what checks share. `catalogue()` puts them together; nothing is registered by importing it.
+A chapter declares its clauses as data, each with a check. `implementations` holds other checks of the same clauses,
+for kinds of subjects that are not fed gradients (training steps, hand-written backprop). `support` holds the code that
+several checks share. `catalogue()` puts all of this together: importing a chapter registers nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ IMPLEMENTATIONS = {
     TRAINING_STEP: {**training_step.IMPLEMENTATIONS, **step.IMPLEMENTATIONS},
     BACKPROP: backprop.IMPLEMENTATIONS,
 }
-"""By kind of subject and clause id."""
+"""By kind of subject and clause id, how a clause is decided on subjects that are not fed gradients."""
+COMMON_DECISIONS = {"published": published.COMMON_DECISION}
+"""By chapter, how all of its clauses are decided. The decision of each clause adds what is special to it."""
 
 
 def catalogue() -> Catalogue:

@@ -1,4 +1,10 @@
-"""Chapter gradient: looking around from one point."""
+"""Chapter gradient: the gradient at one point, evaluated in several ways while nothing moves.
+
+A `System` (gdprops' own reference, or a framework) is asked for the gradients at one point: all at once, block by
+block, in forward mode, over other partitions of the weights, and from micro-batches. All answers must be the same
+numbers: equal in exact cases, within the running bound in others. Example: J = ½ (w x - y)² at w = x = 1 and y = 0 has
+the gradient 1, whichever way it is computed.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +31,12 @@ else:
 @clause(
     id="gradient.complete",
     statement="Every trainable parameter that the loss depends on has exactly one gradient, of its shape and dtype; "
-    "an unused one has none or zeros, a frozen one has none.",
-    source="One partial derivative per coordinate: g = (∂J/∂w_1, …, ∂J/∂w_B).",
-    decision="By the structure of the network, not by value: a dead unit has zeros, not nothing.",
+    "an unused parameter has no gradient or zeros, and a frozen parameter has none.",
+    source="There is one partial derivative per coordinate: g = (∂J/∂w_1, …, ∂J/∂w_B).",
+    decision="Which parameters must have a gradient is known from the structure of the network, not from values: "
+    "the gradient of a dead unit is zeros, not missing. Of every parameter it is compared whether there is a "
+    "gradient, and its shape and dtype. Of hand-written backprop: every parameter must have a gradient of its shape "
+    "and dtype.",
     view=View.SYSTEM,
     refuted_by=("first-layer-forgotten", "gradient-flattened", "frozen-has-gradient"),
     cases=lambda domain: workbench.looks(domain),
@@ -60,9 +69,13 @@ def _what_is_wrong(w: Array, g: Array | None, *, trains: bool, used: bool) -> st
 @clause(
     id="gradient.matches-loss",
     statement="The gradient is the derivative of the loss: g_i = ∂J/∂w_i.",
-    source="The definition of the gradient; TransformerEngine#3552 assigned where it had to add.",
-    decision="Exact cases: == to reverse mode in fractions. Others: within the running bound of our NumPy reverse "
-    "mode, and within the error of central differences with Richardson extrapolation. Kink-free points.",
+    source="The definition of the gradient. NVIDIA/TransformerEngine#3552 assigned a weight gradient where it had "
+    "to add it.",
+    decision="Exact cases: the gradient must equal (==) reverse mode in fractions. Other cases: it must lie within "
+    "the running bound of gdprops' own reverse mode in NumPy, and in float64, where no activation has a kink, also "
+    "within the error of central differences with Richardson extrapolation. All points are kink-free. An example is "
+    "decisive when a gradient of zeros can be told from the expected one. Of hand-written backprop: the gradients "
+    "are compared with numerical derivatives of the user's own loss, within their error.",
     view=View.SYSTEM,
     refuted_by=("gradient-of-tied-weights-overwritten", "gradient-scaled", "weights-written-before-backward"),
     cases=lambda domain: workbench.looks(domain, style=workbench.KINK_FREE),
@@ -78,7 +91,10 @@ def matches_loss(system: System, case: LookCase) -> Evidence:
 
 
 def _compare_gradients(case: LookCase, seen: Sequence[Any], expected: Sequence[Any]) -> Evidence:
-    """Compare the gradients that were expected, entry by entry; a missing one counts as zeros."""
+    """Compare the gradients of all tensors that should have one, entry by entry.
+
+    A missing gradient counts as zeros, and zeros are the rival: the example is decisive where they differ clearly.
+    """
     try:
         bounds = workbench.bounds_of(case)
     except Uncertified as reason:
@@ -91,7 +107,10 @@ def _compare_gradients(case: LookCase, seen: Sequence[Any], expected: Sequence[A
 
 
 def _differences(case: LookCase, found: Sequence[Any]) -> list[Evidence]:
-    """Compare with central differences too, where float64 leaves them enough digits and no kink is near."""
+    """Compare with central differences too.
+
+    Only in float64, where differences have enough correct digits, and only where no activation has a kink.
+    """
     point = case.point
     if case.precision < workbench.decisions.DOUBLE or workbench.has_kinks(point.network):
         return []
@@ -108,10 +127,13 @@ def _differences(case: LookCase, found: Sequence[Any]) -> list[Evidence]:
 
 @clause(
     id="gradient.order-independent",
-    statement="While the weights are frozen, gradients taken block by block, in any order, with a fresh forward pass "
-    "each or from one retained graph, equal all gradients taken at once.",
+    statement="While the weights stay the same, gradients computed block by block equal the gradients computed all "
+    "at once: in any order of the blocks, with a fresh forward pass for each block or from one retained graph.",
     source="Each ∂J/∂w_b is a function of w alone; no order appears in it.",
-    decision="Exact cases: ==. Others: within the running bound.",
+    decision="The gradients of the tensors are computed one after the other: in a drawn order and in its reverse, "
+    "from fresh forward passes and from one retained graph. Each result is compared with the gradients computed all "
+    "at once. Exact cases: ==. Other cases: within the running bound. An example is decisive when at least two "
+    "tensors have a gradient that is not zero.",
     view=View.SYSTEM,
     refuted_by=(
         "looking-moves-the-weights",
@@ -127,7 +149,7 @@ def order_independent(system: System, case: LookCase) -> Evidence:
     at_once = system.gradient(case.point)
     nonzero = sum(g is not None and bool(g.any()) for g in at_once)
     if nonzero < 2:
-        return workbench.vacuous("fewer than two blocks have a gradient")
+        return workbench.vacuous("fewer than two blocks have a gradient that is not zero")
     return workbench.combine(
         _compare_gradients(case, system.block_by_block(case.point, visited, retained=retained), at_once)
         for visited in (order, order[::-1])
@@ -138,8 +160,10 @@ def order_independent(system: System, case: LookCase) -> Evidence:
 @clause(
     id="gradient.direction-independent",
     statement="Forward mode (front to back, nothing reused) gives the same derivatives as reverse mode.",
-    source="dJ(w + t v)/dt = g · v: two ways to evaluate one number.",
-    decision="Forward mode along up to four basis vectors. Exact cases: ==. Others: within the running bound.",
+    source="dJ(w + t v)/dt = g · v: these are two ways to evaluate one number.",
+    decision="Derivatives along up to four basis vectors are computed in forward mode and compared with the same "
+    "entries of the gradient. Exact cases: ==. Other cases: within the running bound. An example is decisive when "
+    "one of these entries can be told from zero.",
     view=View.SYSTEM,
     refuted_by=("forward-mode-skips-the-bias", "gradient-scaled"),
     cases=lambda domain: workbench.looks(domain),
@@ -154,7 +178,7 @@ def direction_independent(system: System, case: LookCase) -> Evidence:
         return workbench.vacuous(str(reason))
     chosen = sorted({k % w.size for k in case.coordinates[:4]}) if w.size else []
     if not g[chosen].any():
-        return workbench.vacuous("no derivative along the chosen directions")
+        return workbench.vacuous("every derivative along the chosen directions is zero")
     forward = [system.directional(point, workbench.spread(point, _basis(w, k))) for k in chosen]
     names = [f"direction {k}" for k in chosen]
     expected = list(g[chosen])
@@ -175,8 +199,10 @@ def _basis(w: Array, k: int) -> Array:
     id="gradient.layer-free",
     statement="Regrouping the weights (one flat vector, one weight per block, a random partition across tensors) "
     "changes no partial derivative: layers do not matter to the mathematics.",
-    source="∂J/∂w_i does not mention what w_i is grouped with.",
-    decision="Exact cases: ==. Others: within the running bound.",
+    source="The definition of ∂J/∂w_i does not mention the other weights that w_i is grouped with.",
+    decision="The gradient is computed again with respect to the blocks of other partitions and compared with the "
+    "gradient of all tensors at once. Exact cases: ==. Other cases: within the running bound. An example is "
+    "decisive when there are at least two weights and a partial derivative that is not zero.",
     view=View.SYSTEM,
     refuted_by=("gradient-normalized-per-block", "gradient-clipped-per-block"),
     cases=lambda domain: workbench.looks(domain),
@@ -186,7 +212,7 @@ def layer_free(system: System, case: LookCase) -> Evidence:
     point = case.point
     g = workbench.flat_gradient(point, system.gradient(point))
     if g.size < 2 or not g.any():
-        return workbench.vacuous("one weight only, or no gradient")
+        return workbench.vacuous("there is only one weight, or every partial derivative is zero")
     try:
         bounds = workbench.flat(_broadcast(point, workbench.bounds_of(case)), point.network.moving)
     except Uncertified as reason:
@@ -200,10 +226,13 @@ def layer_free(system: System, case: LookCase) -> Evidence:
 
 @clause(
     id="gradient.pure",
-    statement="Looking moves nothing: weights, inputs and targets are byte for byte what they were, also against "
-    "writes that the framework does not see.",
-    source="pytorch#39141: a step between a forward pass and its backward; writes through .data.",
-    decision="Bytes, before and after all gradients at once, block by block, and in forward mode.",
+    statement="Computing gradients changes nothing: weights, inputs and targets stay the same byte for byte, even "
+    "where the framework does not see the write.",
+    source="pytorch/pytorch#39141: a step between a forward pass and its backward pass. Writes through .data.",
+    decision="The bytes of weights, inputs and targets are compared before and after the gradients are computed: "
+    "all at once, block by block, and in forward mode. An example is decisive when a gradient is not zero. Of "
+    "hand-written backprop: loss and gradients must leave params, X and y as they were, and step must leave X and y "
+    "as they were.",
     view=View.SYSTEM,
     refuted_by=("looking-moves-the-weights", "weights-written-before-backward", "looking-centers-the-inputs"),
     cases=lambda domain: workbench.looks(domain),
@@ -216,8 +245,8 @@ def pure(system: System, case: LookCase) -> Evidence:
     system.directional(point, workbench.spread(point, workbench.flat_weights(point) * 0 + 1))
     names = [*point.network.names, "inputs", "targets"]
     if not any(g is not None and g.any() for g in found):
-        return workbench.vacuous("no gradient that could have moved anything")
-    return workbench.same_bytes(_everything(point), before, names=names, what="looking has moved it")
+        return workbench.vacuous("every gradient is zero, so nothing could have moved")
+    return workbench.same_bytes(_everything(point), before, names=names, what="computing gradients has changed it")
 
 
 def _everything(point: Point) -> list[Array]:
@@ -228,7 +257,8 @@ def _everything(point: Point) -> list[Array]:
     id="gradient.downhill",
     statement="Where a partial derivative is not zero, a small enough step against it alone lowers the loss.",
     source="J(w - t g_i e_i) = J(w) - t g_i² + O(t²).",
-    decision="In fractions: some t = 2^-k with k <= 60 lowers J strictly. Kink-free points.",
+    decision="In fractions, at kink-free points, for up to two partial derivatives that are not zero: J is "
+    "evaluated at w - t g_i e_i for t = 1, 1/2, 1/4, …, 2^-60. Some of these t must lower J strictly.",
     view=View.SYSTEM,
     refuted_by=("gradient-sign-flipped",),
     cases=lambda domain: workbench.looks(domain, style=workbench.KINK_FREE, regimes=(workbench.Regime.EXACT,)),
@@ -263,9 +293,12 @@ def _falls(point: Point, k: int, slope: Fraction) -> bool:
     id="gradient.additive",
     statement="The gradient of a batch is the weighted sum of its micro-batches' gradients, with the weights that "
     "make the losses add up.",
-    source="Differentiation is linear; transformers#34191 took the mean of means over ragged micro-batches.",
-    decision="Weights: 1 for a sum, the share of the rows for a mean. Exact cases: ==. Others: within the running "
-    "bound.",
+    source="Differentiation is linear. huggingface/transformers#34191 took the mean of the means over micro-batches "
+    "of unequal sizes.",
+    decision="The weights are 1 where the loss is a sum, and the micro-batch's share of the rows where it is a "
+    "mean. The weighted sum of the micro-batches' gradients is compared with the gradient of the whole batch. Exact "
+    "cases: ==. Other cases: within the running bound. An example is decisive when its micro-batches have different "
+    "sizes and the gradient can be told from zeros.",
     view=View.SYSTEM,
     refuted_by=("mean-of-means", "sum-of-means", "last-window-divided-by-the-full-count"),
     cases=lambda domain: workbench.looks(domain, style=workbench.RAGGED),
@@ -276,7 +309,7 @@ def additive(system: System, case: LookCase) -> Evidence:
         parts.append(batch.rows(slice(start, start + size)))
         start += size
     if len(parts) < 2 or len(set(case.chunks)) < 2:
-        return workbench.vacuous("one micro-batch, or micro-batches of equal size")
+        return workbench.vacuous("there is one micro-batch, or all have the same size")
     return _compare_gradients(case, system.additive(case.point, parts), system.gradient(case.point))
 
 

@@ -1,4 +1,9 @@
-"""Chapter sequential: one dimension or layer after the other."""
+"""Chapter sequential: a sweep moves one block after the other, and ends elsewhere than the simultaneous step.
+
+The step computes w' = w - η g(w) with every gradient at w. A sweep computes v_b ← v_b - η g_b(v) for one block b after
+the other, with every gradient at weights that earlier blocks have already moved. Both differ by η² lower(H) g + O(η³).
+Example: J = ½ (w1 w2)² at w = (1, 1) with η = ½: the step ends at (½, ½), the sweep over w1 and then w2 at (½, ⅞).
+"""
 
 from __future__ import annotations
 
@@ -26,35 +31,38 @@ else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
 PLAIN = Needs(plain=True, rate=True)
-_IN_FRACTIONS = "The reference system in fractions at eta = 2^-60; "
+_TWO_RATES = (
+    "gdprops' reference runs in fractions at η = 2^-60. A subject that is plain gradient descent runs at its own "
+    "dyadic learning rate. "
+)
 
 
 def _blocks(case: LookCase) -> tuple[Block, ...]:
-    """Return the case's blocks in the order in which they are visited."""
+    """Return the blocks of a case's only partition, in the order in which a sweep visits them."""
     (blocks,) = case.partitions.values()
     return tuple(workbench.ordered(blocks, case.order))
 
 
 def _law_point(system: System, case: LookCase) -> tuple[Point, Any]:
-    """Return the point and rate at which a law is decided: fractions and 2^-60 where the system can."""
+    """Return the point in fractions and the rate 2^-60 if the system computes in fractions, else the case's own."""
     if system.rational:
         return workbench.rational_point(case.point), workbench.decisions.LAW_RATE
     return case.point, case.rate
 
 
 def _apart(system: System, case: LookCase, blocks: Sequence[Block]) -> Array:
-    """Return sweep - step as the system makes them."""
+    """Return v - w': where the system's sweep ends, minus where its simultaneous step ends."""
     point, rate = _law_point(system, case)
     return system.sweep(point, blocks, rate) - system.step(point, rate)
 
 
 def _law(case: LookCase, blocks: Sequence[Block]) -> Array:
-    """Return lower(H) g in fractions, from dual numbers: no sweep is made."""
+    """Return c = lower(H) g in fractions, computed with dual numbers and without a sweep."""
     return workbench.lower_hessian_times_gradient(workbench.rational_point(case.point), blocks)
 
 
 def _differs_exactly(system: System, case: LookCase, blocks: Sequence[Block]) -> bool:
-    """Say whether the exact sweep differs from the exact step at the rate that the system runs at."""
+    """Say whether sweep and step, both in fractions, differ at the rate at which the system runs."""
     rate = workbench.decisions.LAW_RATE if system.rational else Fraction(case.rate)
     step, sweep = workbench.rational_displacement(case.point, blocks, rate)
     return bool((step != sweep).any())
@@ -64,7 +72,9 @@ def _differs_exactly(system: System, case: LookCase, blocks: Sequence[Block]) ->
     id="sequential.first-block",
     statement="The first block of a sequential sweep moves exactly as in the simultaneous update.",
     source="At that moment no other block has moved: v = w, hence g_b(v) = g_b(w).",
-    decision="Exact cases: ==.",
+    decision="All cases are exact. A sweep and a simultaneous step start from the same weights. The first block of "
+    "the sweep must end exactly (==) where the step puts it. An example is decisive when there are at least two "
+    "blocks and the first one moves.",
     view=View.SYSTEM,
     refuted_by=("sweep-looks-after-stepping", "sgd-clips-the-norm"),
     cases=lambda domain: workbench.sweeps(domain),
@@ -76,7 +86,7 @@ def first_block(system: System, case: LookCase) -> Evidence:
     swept, stepped = system.sweep(case.point, blocks, case.rate), system.step(case.point, case.rate)
     first = list(blocks[0])
     if len(blocks) < 2:
-        return workbench.vacuous("a single block")
+        return workbench.vacuous("there is only one block")
     return workbench.compare(
         [swept[first]], [stepped[first]], names=["the first block"], start=[w[first]], rivals=[[w[first]]]
     )
@@ -86,8 +96,9 @@ def first_block(system: System, case: LookCase) -> Evidence:
     id="sequential.diverges",
     statement="Where c = lower(H) g is not zero, the sweep differs from the simultaneous update.",
     source="v_b - w'_b = -η [g_b(v) - g_b(w)] = η² Σ_{a before b} H_ba g_a + O(η³).",
-    decision=_IN_FRACTIONS
-    + "a subject at its own dyadic rate, where the exact sweep differs too. c comes from dual numbers.",
+    decision=_TWO_RATES
+    + "The sweep must end elsewhere than the step. An example is decisive when c is not zero and the sweep in "
+    "fractions differs from the step at the same rate. c is computed with dual numbers, without any sweep.",
     view=View.SYSTEM,
     refuted_by=("sweep-never-looks-again",),
     cases=lambda domain: workbench.sweeps(domain),
@@ -99,16 +110,19 @@ def diverges(system: System, case: LookCase) -> Evidence:
     if not _law(case, blocks).any() or not _differs_exactly(system, case, blocks):
         return workbench.vacuous("lower(H) g is zero")
     apart = _apart(system, case, blocks)
-    return workbench.require(bool((apart != 0).any()), "the sweep equals the simultaneous update, and must not")
+    return workbench.require(bool((apart != 0).any()), "the sweep equals the simultaneous update, but must not")
 
 
 @clause(
     id="sequential.second-order",
     statement="The sweep differs from the simultaneous update by η² lower(H) g + O(η³): log-log slope 2, residual "
     "slope 3.",
-    source="Taylor's theorem on g_b(v) - g_b(w); measured slope 1.999, residual slope 2.998.",
-    decision="In fractions: R(η) = (v - w')/η² - c falls at least 2^-19-fold from 2^-60 to 2^-80. Smooth networks: a "
-    "ladder of rates. A system in floating point, exact cases: the difference == the rational one.",
+    source="Taylor's theorem on g_b(v) - g_b(w). Measured: slope 1.999, residual slope 2.998.",
+    decision="In fractions: the remainder R(η) = (v - w')/η² - c must shrink at least 2^19-fold from η = 2^-60 to "
+    "2^-80. Smooth networks: over four learning rates the slope of |v - w'| must lie between 1.9 and 2.1, and the "
+    "slope of the remainder must be at least 2.8, unless the remainder is below rounding. A system in floating "
+    "point: on exact cases v - w' must equal (==) the difference in fractions. An example is decisive when c is not "
+    "zero.",
     view=View.SYSTEM,
     refuted_by=("sweep-with-half-the-rate", "sweep-stops-early"),
     cases=lambda domain: _laws(domain),
@@ -134,7 +148,7 @@ def second_order(system: System, case: LookCase) -> Evidence:
 
 
 def _laws(domain: Domain) -> SearchStrategy[LookCase]:
-    """Exact sweeps; for the reference, smooth networks too."""
+    """Return a strategy for exact sweeps and, unless the subject is plain gradient descent, for smooth networks."""
     exact = workbench.sweeps(domain, kinds=("layer", "tensor", "random"))
     return exact if domain.plain else exact | workbench.smooth_sweeps(domain)
 
@@ -148,22 +162,24 @@ def _remainder(system: System, case: LookCase, blocks: Sequence[Block], c: Array
 def _exact_difference(system: System, case: LookCase, blocks: Sequence[Block]) -> Evidence:
     step, sweep = workbench.rational_displacement(case.point, blocks, Fraction(case.rate))
     if not (sweep != step).any():
-        return workbench.vacuous("the exact sweep does not differ at this rate")
+        return workbench.vacuous("the sweep in fractions does not differ from the step at this rate")
     seen, expected = _apart(system, case, blocks), workbench.floats(sweep - step)
     return workbench.compare([seen], [expected], names=["sweep - step"], rivals=[[expected * 0]])
 
 
 def _ladder(system: System, case: LookCase) -> Evidence:
-    """Fit the slope of |v - w'| and of its residual over a ladder of rates relative to the curvature."""
+    """Compare the slopes of |v - w'| and of its remainder over four learning rates, scaled to the curvature."""
     return workbench.law_on_a_ladder(system.look(case.point), case.point, _blocks(case))
 
 
 @clause(
     id="sequential.decoupled",
-    statement="Structurally decoupled blocks, a single block, and any blocks at a stationary point move as in the "
-    "simultaneous update.",
-    source="H_ba = 0 along the whole way, or nothing moves.",
-    decision="Exact cases: ==. Decoupling is known from the structure (parallel towers under half-SSE).",
+    statement="Structurally decoupled blocks, a single block, and any blocks at a stationary point move in a sweep "
+    "exactly as in the simultaneous update.",
+    source="H_ba = 0 at all weights of the sweep, or there is no second block, or nothing moves.",
+    decision="All cases are exact: the sweep must end exactly (==) where the simultaneous step ends. That blocks "
+    "are decoupled is known from the structure of the network (parallel towers under half the sum of squared "
+    "errors), not measured. An example is decisive when the weights move; at a stationary point always.",
     view=View.SYSTEM,
     refuted_by=("sweep-looks-after-stepping", "sweep-stops-early"),
     cases=lambda domain: workbench.decoupled(domain),
@@ -180,7 +196,9 @@ def is_decoupled(system: System, case: LookCase) -> Evidence:
     id="sequential.order-matters",
     statement="Where (lower_π - lower_π')(H) g is not zero, sweeping in the orders π and π' ends at different weights.",
     source="Reversing π exchanges the strictly lower for the strictly upper triangle of H.",
-    decision=_IN_FRACTIONS + "a subject at its own rate, where the exact sweeps differ too.",
+    decision=_TWO_RATES
+    + "The sweeps in an order and in its reverse must end at different weights. An example is decisive when "
+    "(lower_π - lower_π')(H) g is not zero and the two sweeps in fractions differ at the same rate.",
     view=View.SYSTEM,
     refuted_by=("sweep-ignores-the-order",),
     cases=lambda domain: workbench.sweeps(domain),
@@ -196,14 +214,15 @@ def order_matters(system: System, case: LookCase) -> Evidence:
         return workbench.vacuous("both orders end at the same weights")
     point, eta = _law_point(system, case)
     apart = system.sweep(point, there, eta) - system.sweep(point, back, eta)
-    return workbench.require(bool((apart != 0).any()), "both orders end at the same weights, and must not")
+    return workbench.require(bool((apart != 0).any()), "both orders end at the same weights, but must not")
 
 
 @clause(
     id="sequential.cost",
     statement="A sweep over B blocks costs B gradient evaluations; the simultaneous update costs one.",
     source="Each block needs a forward pass and a gradient at weights that earlier blocks have moved.",
-    decision="Gradient evaluations are counted.",
+    decision="The gradient evaluations of one step and of one sweep are counted: one, and as many as there are "
+    "blocks. An example is decisive when there are at least two blocks.",
     view=View.SYSTEM,
     refuted_by=("sweep-never-looks-again", "sweep-goes-twice", "step-looks-once-per-weight"),
     cases=lambda domain: workbench.sweeps(domain),
@@ -217,17 +236,19 @@ def cost(system: System, case: LookCase) -> Evidence:
     system.sweep(case.point, blocks, case.rate)
     sweeping = system.looks() - before - stepping
     if len(blocks) < 2:
-        return workbench.vacuous("a single block")
-    found = f"{plural(sweeping, 'look')} for {len(blocks)} blocks, {stepping} for the step"
+        return workbench.vacuous("there is only one block")
+    found = f"{plural(sweeping, 'gradient evaluation')} for {len(blocks)} blocks, {stepping} for the step"
     return workbench.require((stepping, sweeping) == (1, len(blocks)), found)
 
 
 @clause(
     id="sequential.granularity",
-    statement="Weight by weight, tensor by tensor or layer by layer: each sweep with at least two blocks and c ≠ 0 "
-    "differs from the simultaneous update.",
+    statement="Sweeps weight by weight, tensor by tensor and layer by layer all differ from the simultaneous "
+    "update, wherever there are at least two blocks and c = lower(H) g is not zero.",
     source="The law of divergence holds for any partition; one block per weight is coordinate descent.",
-    decision=_IN_FRACTIONS + "a subject at its own rate, where the exact sweep differs too.",
+    decision=_TWO_RATES
+    + "The sweep over each partition must end elsewhere than the step. An example is decisive when at least two "
+    "partitions differ, and for one of them c is not zero and the sweep in fractions differs from the step.",
     view=View.SYSTEM,
     refuted_by=("sweep-never-looks-again",),
     cases=lambda domain: workbench.granular_sweeps(domain),
@@ -237,7 +258,7 @@ def cost(system: System, case: LookCase) -> Evidence:
 def granularity(system: System, case: LookCase) -> Evidence:
     distinct = {kind: blocks for kind, blocks in case.partitions.items() if len(blocks) > 1}
     if len(set(distinct.values())) < 2:
-        return workbench.vacuous("fewer than two distinct partitions")
+        return workbench.vacuous("fewer than two partitions differ")
     return workbench.combine(_diverges_over(system, case, kind, blocks) for kind, blocks in distinct.items())
 
 
@@ -253,8 +274,11 @@ def _diverges_over(system: System, case: LookCase, kind: str, blocks: tuple[Bloc
     id="sequential.gauss-seidel",
     statement="On a quadratic loss, one weight per block and rate 1/H_bb, the sweep is the Gauss-Seidel iteration and "
     "the simultaneous update the Jacobi iteration.",
-    source="Golub and Van Loan, Matrix Computations, section 11.2: splittings of H w = b.",
-    decision="Inputs of ±1 make every H_bb the number of rows, a power of two: exact, against fractions.",
+    source="Golub and Van Loan, Matrix Computations, 4th edition, ISBN 978-1-4214-0794-4, section 11.2: splittings "
+    "of H w = b.",
+    decision="Inputs of ±1 make every H_bb equal to the number of rows, a power of two, so every case is exact. The "
+    "step is compared (==) with the Jacobi iteration in fractions, and the sweep with the Gauss-Seidel iteration. "
+    "An example is decisive when the two iterations end at different weights.",
     view=View.SYSTEM,
     refuted_by=(
         "sweep-never-looks-again",
@@ -274,7 +298,7 @@ def gauss_seidel(system: System, case: LookCase) -> Evidence:
     for i in order:
         seidel[i] = (b[i] - sum(H[i, j] * seidel[j] for j in order if j != i)) / H[i, i]
     if jacobi == seidel:
-        return workbench.vacuous("H is diagonal, or w solves the equations")
+        return workbench.vacuous("both iterations end at the same weights (H is diagonal, or w solves H w = b)")
     seen = [system.step(case.point, case.rate), system.sweep(case.point, _blocks(case), case.rate)]
     expected = [workbench.floats_of(jacobi), workbench.floats_of(seidel)]
     names = ["the step (Jacobi)", "the sweep (Gauss-Seidel)"]
@@ -289,11 +313,13 @@ def _normal_equations(point: Point) -> tuple[Array, Array, Array]:
 
 @clause(
     id="sequential.layerwise-rate",
-    statement="A rate of its own for every layer (LARS, LAMB), and training one unfrozen layer, are still simultaneous "
-    "updates: w'_b = w_b - η_b g_b with every η_b and g at the frozen weights.",
-    source="You, Gitman, Ginsburg, Large Batch Training of Convolutional Networks, 2017: η_b = η |w_b| / |g_b|.",
-    decision="Trust ratios of 6 bits, or where they are equal a rate halved from layer to layer. "
-    "Exact where the update is; else one ulp of each term.",
+    statement="Giving every layer a learning rate of its own (LARS, LAMB), and training one unfrozen layer, are "
+    "still simultaneous updates: w'_b = w_b - η_b g_b with every η_b and g at the frozen weights.",
+    source="You, Gitman and Ginsburg 2017, arXiv:1708.03888: η_b = η |w_b| / |g_b|.",
+    decision="The rates are η |w_b| / |g_b|, rounded to 6 bits; where these are all equal, the rate is halved from "
+    "layer to layer instead. The step must end at w_b - η_b g_b, within one ulp of w_b and two ulps of the "
+    "displacement. An example is decisive when a sweep with these rates, and a step with one rate for all layers, "
+    "both end elsewhere.",
     view=View.SYSTEM,
     refuted_by=("layerwise-rates-swept", "step-is-a-sweep", "layerwise-rates-averaged"),
     cases=lambda domain: workbench.sweeps(domain, kinds=("layer",)),
@@ -304,7 +330,7 @@ def layerwise_rate(system: System, case: LookCase) -> Evidence:
     point, blocks = case.point, _blocks(case)
     w, g = workbench.flat_weights(point), workbench.flat_gradient(point, workbench.gradient_at(point))
     if len(blocks) < 2:
-        return workbench.vacuous("one layer")
+        return workbench.vacuous("there is only one layer")
     rates = workbench.trust_ratios(w, g, blocks, case.rate)
     if len(set(rates.tolist())) < 2:
         rates = workbench.rates_by_depth(w.size, blocks, case.rate)

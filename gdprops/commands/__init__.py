@@ -1,4 +1,4 @@
-"""The commands of `gdprops`, one file each, and their options.
+"""The sub-commands of `gdprops`, one file each, and their options.
 
-A command asks the runner and prints what `report` renders; it computes nothing itself.
+A command calls the runner and prints what `gdprops.report` renders; it computes nothing itself.
 """

@@ -1,4 +1,4 @@
-"""``gdprops accept``: what fails now is known, and only what is new fails from now on."""
+"""``gdprops accept``: accept the present violations of a subject, so that only new ones fail from now on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from gdprops.commands.options import (
 @click.argument("subject")
 @subject_options
 @click.option("--reason", required=True, metavar="TEXT", help="Why the violations are accepted.")
-@click.option("--clauses", "patterns", multiple=True, metavar="PATTERN", help="Only these, e.g. 'step.*'. Repeatable.")
+@click.option(
+    "--clauses", "patterns", multiple=True, metavar="PATTERN", help="Only these clauses, e.g. 'step.*'. Repeatable."
+)
 @together(examples_option, seed_option, profile_option, timeout_option, strict_option)
 @click.option("-n", "workers", metavar="N|auto", help="Run on N processes, or one per core.")
 def accept(
@@ -33,9 +35,9 @@ def accept(
     workers: str | None,
     **chosen: object,
 ) -> int:
-    """Accept what fails now: later runs replay it, and only new violations fail.
+    """Accept the present violations: later runs replay them, and only new violations fail.
 
-    Writes gdprops-accepted.json. An accepted violation that is there no more is red, until it is removed.
+    Writes gdprops-accepted.json. If an accepted violation is gone, the run fails until its entry is removed.
 
     \b
     Example: gdprops accept mypkg.optim:MySGD -p lr=0.1 --reason 'momentum is applied twice, see #12'

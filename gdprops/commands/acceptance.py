@@ -1,4 +1,4 @@
-"""``gdprops accept``: what fails now is written down, each with its reason and its pinned counterexample."""
+"""``gdprops accept``: write the present violations, with reason and counterexample, to gdprops-accepted.json."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
 
 class Acceptance(NamedTuple):
-    """What was written where: clauses now accepted, those that are not accepted any more, and what cannot be."""
+    """The result of ``gdprops accept``.
+
+    Attributes:
+        path: The file that was written.
+        subject: The subject's name.
+        accepted: The clauses whose violations are accepted now.
+        dropped: The clauses whose entries were removed, because they do not fail any more.
+        refused: The clauses that fail but cannot be accepted.
+    """
 
     path: Path
     subject: str
@@ -33,9 +41,10 @@ class Acceptance(NamedTuple):
 
 
 def accept(request: RunRequest, reason: str, *, workers: str | None = None) -> Acceptance:
-    """Run a request and accept what fails. Raises `UsageError` for an empty reason or a file that cannot be written.
+    """Run a request and accept the clauses that fail.
 
-    Entries of the subject that were run and fail no more are dropped.
+    Entries of the subject whose clauses were run and do not fail any more are dropped. Raises `UsageError` for an empty
+    reason or a file that cannot be written.
     """
     from gdprops.runner.workers.run import run
 
@@ -66,13 +75,16 @@ def _afresh(request: RunRequest) -> Settings:
 
 
 def _path(folder: Path) -> Path:
-    """Return the file that is there, else one beside the project's pyproject.toml, else one here."""
+    """Return the nearest existing file of accepted violations, or the path of a new one.
+
+    A new file is put beside the project's pyproject.toml, or into this folder if there is none.
+    """
     project = find_configuration(folder)
     return accepted.find(folder) or (project.folder if project else folder) / accepted.FILE
 
 
 def _entry(verdict: Verdict, subject: Subject, reason: str, request: RunRequest) -> Accepted | None:
-    """Return an entry, None where there is no case that shows the violation again."""
+    """Return the entry for a red verdict, None if no saved case reproduces the violation."""
     from gdprops.clauses import catalogue
     from gdprops.runner.counterexamples.encoding import decode
     from gdprops.runner.items import Item
@@ -84,7 +96,7 @@ def _entry(verdict: Verdict, subject: Subject, reason: str, request: RunRequest)
     case = example.case["case"]
     try:
         again = run_case(subject, Item(clause, About.SUBJECT), decode(case), request.settings)
-    except UsageError:  # what a strategy of somebody's own has drawn has no form in a file
+    except UsageError:  # the case contains objects from the user's own strategy, which no file can hold
         return None
     if again.status is not Status.VIOLATED:
         return None
@@ -92,12 +104,12 @@ def _entry(verdict: Verdict, subject: Subject, reason: str, request: RunRequest)
 
 
 def told(result: Acceptance) -> Iterable[str]:
-    """Yield what was done, line by line."""
+    """Yield sentences that say what was accepted, dropped and refused."""
     if result.accepted:
         yield f"{result.path.name}: accepted of {result.subject}: {', '.join(result.accepted)}."
     if result.dropped:
-        yield f"{result.path.name}: not accepted any more, for it fails no more: {', '.join(result.dropped)}."
+        yield f"{result.path.name}: removed, because they do not fail any more: {', '.join(result.dropped)}."
     if result.refused:
-        yield f"cannot be accepted, for no case shows it again: {', '.join(result.refused)}."
+        yield f"cannot be accepted, because no saved case reproduces the violation: {', '.join(result.refused)}."
     if not (result.accepted or result.dropped or result.refused):
         yield f"{result.subject}: nothing fails, hence there is nothing to accept."

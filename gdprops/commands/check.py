@@ -1,4 +1,4 @@
-"""``gdprops check``: one subject or several, in this process or on several."""
+"""``gdprops check``: check one subject or several, in this process or on several processes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("subjects", nargs=-1, required=True, metavar="SUBJECT…")
 @subject_options
-@click.option("--clauses", "patterns", multiple=True, metavar="PATTERN", help="Only these, e.g. 'step.*'. Repeatable.")
+@click.option(
+    "--clauses", "patterns", multiple=True, metavar="PATTERN", help="Only these clauses, e.g. 'step.*'. Repeatable."
+)
 @together(examples_option, seed_option, profile_option, timeout_option, strict_option)
 @click.option(
     "-n",
@@ -56,9 +58,9 @@ def check(
 ) -> int:
     """Check each SUBJECT against the specification.
 
-    SUBJECT is package.module:Name, path/to/file.py:name, or a name from [tool.gdprops.subjects] in pyproject.toml; with
-    --as backprop also a file with the functions loss and step or gradients. Of several such files each gets one row
-    (-v: a report each).
+    SUBJECT is package.module:Name, path/to/file.py:name, or a name from [tool.gdprops.subjects] in pyproject.toml. With
+    --as backprop it may also be a file with the functions loss and step or gradients; several files get one row each
+    (with -v also a report each).
 
     \b
     Example: gdprops check torch.optim:SGD -p lr=0.1 --rule sgd -n auto

@@ -1,4 +1,4 @@
-"""A run on the command line: progress while it lasts, then the report, and the files that were asked for."""
+"""Run one subject for the command line: show progress, then print the report and write the files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def report_run(
     verbose: bool = False,
     searched: bool = True,
 ) -> int:
-    """Run, print and write what was found (after Ctrl-C or SIGTERM: so far), and return the exit code."""
+    """Run a subject, print and write the report, and return the exit code.
+
+    After Ctrl-C or SIGTERM, the report contains what was found so far. ``searched=False`` is the replay of one case.
+    """
     files.require()
     with terminable() as terminated, progress(consoles.console(stderr=True), quiet=quiet) as seen:
         outcome = run(seen)

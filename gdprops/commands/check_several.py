@@ -1,4 +1,4 @@
-"""Several subjects in one run: a report on each, or one row for each, and the worst exit code."""
+"""Run several subjects for the command line: print a report or a row for each, and return the worst exit code."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def report_several(
 ) -> int:
     """Run one subject after the other, print and write what was found, and return the worst exit code.
 
-    ``briefly``: without the reports on each, unless ``verbose``; ``quiet`` is without them too.
+    ``briefly``: print only the rows, unless ``verbose`` is given; ``quiet``: print only the rows.
     """
     files.require()
     outcomes = list[Outcome]()
@@ -59,7 +59,7 @@ def report_several(
 
 
 def _outcome(name: str, run: Run, *, quiet: bool) -> Outcome:
-    """Run one subject; whatever is wrong with naming or building it is its outcome."""
+    """Run one subject; if it cannot be found or built, the outcome says so."""
     with progress(consoles.console(stderr=True), quiet=quiet) as seen:
         try:
             return run(seen)
@@ -81,7 +81,7 @@ def _show_report(outcome: Outcome, *, verbose: bool) -> None:
 
 
 def print_rows(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """Print one row for each subject, and a sentence about all of them."""
+    """Print a table with one row for each subject, and a sentence that counts them."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, width=console.width)
     table.add_column("subject", overflow="fold", max_width=max(16, console.width * 3 // 10))
     table.add_column("status", no_wrap=True)
@@ -105,14 +105,14 @@ def _status(outcome: Outcome) -> tuple[str, str]:
 
 
 def _red(outcome: Outcome) -> Verdict:
-    """Return the verdict that a row shows: the primary violation, which names the others, else the first red one."""
+    """Return the verdict that a row shows: the primary violation, else the first red verdict."""
     subject = outcome.of(About.SUBJECT)
     red = [v for v in subject if (v.failed_strictly if outcome.strict else v.failed)]
     return min(red or subject, key=lambda v: (v.status is not Status.VIOLATED, not v.also))
 
 
 def found(outcome: Outcome) -> str:
-    """Return what was found in one line: the primary clause, and what the subject does instead."""
+    """Return in one line what was found: the primary violated clause, and what the subject does instead."""
     if outcome.refused:
         return outcome.refused
     if outcome.exit_code == 1:
@@ -124,13 +124,13 @@ def found(outcome: Outcome) -> str:
 
 
 def _told(verdict: Verdict) -> str:
-    """Return the explanation, else what went wrong, else which parameters are wrong."""
+    """Return the explanation of a violation, else its reason, else the names of the wrong parameters."""
     said = verdict.explanation or verdict.reason or f"wrong: {', '.join(verdict.blame)}"
     return on_one_line(said)
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """Return one sentence: how many subjects ended how."""
+    """Return one sentence: how many subjects there are, and how many of each status."""
     counts = dict[str, int]()
     for outcome in outcomes:
         status = _status(outcome)[0]

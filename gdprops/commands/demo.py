@@ -1,4 +1,4 @@
-"""``gdprops demo``: the question that the project began with, answered by running it."""
+"""``gdprops demo``: run the experiment with which the project began: does gradient descent train layer by layer?"""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import click
 
 @click.command()
 def demo() -> int:
-    """Answer the question by running it: does gradient descent train layer by layer?
+    """Answer the question by an experiment: does gradient descent train layer by layer?
 
-    Three programs on one small network, in NumPy, torch and (where it is installed) TensorFlow.
+    Runs three programs on one small network, in NumPy, torch and (if it is installed) TensorFlow.
 
     \b
     Example: gdprops demo

@@ -1,4 +1,4 @@
-"""``gdprops faults``: every deliberately wrong subject, and the clause that catches it."""
+"""``gdprops faults``: show for every deliberately wrong subject which clause catches it."""
 
 from __future__ import annotations
 

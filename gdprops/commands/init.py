@@ -1,4 +1,4 @@
-"""``gdprops init``: what holds a project to the specification, written into it."""
+"""``gdprops init``: write the configuration and the test file with which a project checks a subject."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of the ``gdprops`` command, and what they mean."""
+"""The options of the ``gdprops`` commands, and the settings and files that they ask for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Command = Callable[..., int]
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Join several options into one decorator, shown in this order."""
+    """Join several options into one decorator; ``--help`` shows them in this order."""
 
     def decorate(command: Command) -> Command:
         for option in reversed(options):
@@ -28,9 +28,9 @@ def together(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 
 examples_option = click.option(
-    "--examples", type=int, metavar="N", help="Examples per clause (default: the profile's)."
+    "--examples", type=int, metavar="N", help="Examples per clause (default: set by the profile)."
 )
-seed_option = click.option("--seed", type=int, metavar="N", help="The same examples in every run.")
+seed_option = click.option("--seed", type=int, metavar="N", help="Draw the same examples in every run.")
 profile_option = click.option(
     "--profile", metavar="NAME", help="dev, ci or nightly (default: ci where CI is set, else dev)."
 )
@@ -38,7 +38,7 @@ timeout_option = click.option(
     "--timeout",
     type=float,
     metavar="SECONDS",
-    help="Time of the subject per clause, a third of its time for traits (default: 60).",
+    help="Time of the subject per clause; measuring its traits may take three times as long (default: 60).",
 )
 shard_option = click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the clauses, for CI matrices.")
 share_option = click.option("--share", metavar="URL", help="A Redis server that shares failing examples.")
@@ -49,13 +49,15 @@ quiet_option = click.option("-q", "--quiet", is_flag=True, help="Only violations
 verbose_option = click.option("-v", "--verbose", is_flag=True, help="List the reference's clauses too.")
 files_options = together(
     click.option("--json", metavar="FILE", help="Write the verdicts to a file as well."),
-    click.option("--junit", metavar="FILE", help="The same as JUnit XML."),
-    click.option("--markdown", metavar="FILE", help="The same as Markdown (always for a GitHub step summary)."),
-    click.option("--html", metavar="FILE", help="The same as one page with pictures (needs gdprops[report])."),
-    click.option("--figures", metavar="FOLDER", help="The pictures alone (needs gdprops[report])."),
+    click.option("--junit", metavar="FILE", help="Write the verdicts as JUnit XML."),
+    click.option(
+        "--markdown", metavar="FILE", help="Write the verdicts as Markdown (a GitHub step summary always gets them)."
+    ),
+    click.option("--html", metavar="FILE", help="Write one page with pictures (needs gdprops[report])."),
+    click.option("--figures", metavar="FOLDER", help="Write the pictures alone (needs gdprops[report])."),
 )
 subject_options = together(
-    click.option("--rule", metavar="NAME", help="The published rule that the subject declares to be, e.g. sgd."),
+    click.option("--rule", metavar="NAME", help="The published rule that the subject implements, e.g. sgd."),
     click.option("--as", "kind", metavar="KIND", help=f"What the subject is: {', '.join(NAMES[:-1])} or {NAMES[-1]}."),
     click.option(
         "-p",
@@ -67,9 +69,17 @@ subject_options = together(
 )
 
 survey_options = together(
-    click.option("-p", "parameters", multiple=True, metavar="NAME=VALUE", help="A hyperparameter, where it is taken."),
+    click.option(
+        "-p",
+        "parameters",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A hyperparameter, for the optimizers that have it.",
+    ),
     click.option("--examples", type=int, default=50, show_default=True, metavar="N", help="Examples per clause."),
-    click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="The same seed, the same matrix."),
+    click.option(
+        "--seed", type=int, default=0, show_default=True, metavar="N", help="The same seed gives the same matrix."
+    ),
     click.option("--time", type=float, metavar="SECONDS", help="Wall time of one optimizer (default: 600)."),
     click.option("--memory", type=float, metavar="GB", help="Memory of one optimizer (default: 4)."),
     click.option("-n", "workers", metavar="N|auto", default="auto", show_default=True, help="Processes at once."),
@@ -83,14 +93,14 @@ survey_options = together(
         metavar="[ADDRESS]",
         is_flag=False,
         flag_value="local",
-        help="Examine on a Ray cluster; without ADDRESS on one that is started here (needs gdprops[ray]).",
+        help="Examine on a Ray cluster; without ADDRESS a local cluster is started (needs gdprops[ray]).",
     ),
     click.option("--compare", "old", metavar="OLD.json", help="Print what changed; exit 1 only on a new violation."),
 )
 
 
 def files_from(chosen: dict[str, Any]) -> Files:
-    """Take the options of `files_options` out of a command's options."""
+    """Return the files that a command's options ask for, and remove these options from ``chosen``."""
     from gdprops.report.report_files import Files
 
     return Files(*(chosen.pop(form) for form in ("json", "junit", "markdown", "html", "figures")))
@@ -109,7 +119,7 @@ def settings_from(chosen: dict[str, Any]) -> Settings:
 
 
 def settings_on(subject: str, clauses: Sequence[str], chosen: dict[str, Any]) -> Settings:
-    """Return the same with what the project says of a subject."""
+    """Return the settings that a command's options ask for, combined with the project's configuration of a subject."""
     from gdprops.runner.named_subjects import in_terms
 
     return in_terms(settings_from(chosen), subject, examples=chosen.get("examples"), clauses=clauses)

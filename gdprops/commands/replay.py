@@ -1,4 +1,4 @@
-"""``gdprops replay``: one saved counterexample again."""
+"""``gdprops replay``: run one saved counterexample again."""
 
 from __future__ import annotations
 

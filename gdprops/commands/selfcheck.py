@@ -1,4 +1,4 @@
-"""``gdprops selfcheck``: the reference itself, held to the clauses that it can be held to."""
+"""``gdprops selfcheck``: check the reference itself, with the clauses that apply to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gdprops.commands.options import (
 @click.command()
 @together(examples_option, seed_option, profile_option, quiet_option, files_options)
 def selfcheck(quiet: bool, **chosen: object) -> int:
-    """Check the system that gdprops itself stands on: autograd, NumPy and rational arithmetic.
+    """Check the reference on which gdprops relies: autograd, NumPy and rational arithmetic.
 
     \b
     Example: gdprops selfcheck

@@ -11,17 +11,21 @@ import click
 def show(clause: str | None, markdown: bool) -> int:
     """List the clauses, those of one chapter, or explain one.
 
-    `show published --markdown` also measures who implements which dialect of each rule.
+    `show glossary` defines the words and symbols. `show published --markdown` also measures who implements which
+    dialect of each rule.
 
     \b
     Example: gdprops show
              gdprops show step.simultaneous
+             gdprops show glossary
              gdprops show --markdown > SPECIFICATION.md
              gdprops show published --markdown
     """
     from gdprops.clauses import catalogue
     from gdprops.report import consoles, specification
 
+    if clause == "glossary":
+        return _show_glossary(markdown=markdown)
     known = catalogue()
     chapter = [c for c in known if c.chapter == clause]
     chosen = chapter or ([known[clause]] if clause else list(known))
@@ -36,7 +40,18 @@ def show(clause: str | None, markdown: bool) -> int:
     return 0
 
 
+def _show_glossary(*, markdown: bool) -> int:
+    from gdprops.report import consoles, specification
+
+    if markdown:
+        click.echo(specification.markdown_glossary())
+    else:
+        consoles.show(specification.print_glossary)
+    return 0
+
+
 def _measured_dialects() -> str:
+    """Return a table of the optimizers of installed frameworks, with the dialect that each was measured to follow."""
     from gdprops.report.dialect_table import dialect_table
     from gdprops.runner.dialect_measurements import measured_dialects
 

@@ -1,4 +1,4 @@
-"""``gdprops survey``: every optimizer of some modules."""
+"""``gdprops survey``: examine every optimizer of some modules."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from gdprops.commands.options import (
 @survey_options
 @together(timeout_option, strict_option, quiet_option)
 def survey(modules: tuple[str, ...], parameters: tuple[str, ...], **chosen: object) -> int:
-    """Examine every optimizer of some MODULEs, each in a process of its own.
+    """Examine every optimizer of some MODULEs, each in its own process.
 
     MODULE is package.module, path/to/file.py, or a registry package.module:function. An interrupted survey with
-    --json goes on where it stopped.
+    --json continues where it stopped.
 
     \b
     Example: gdprops survey torch.optim -p lr=0.01 --json torch.json

@@ -1,4 +1,4 @@
-"""``gdprops traits``: what kind of rule a subject is, as measured."""
+"""``gdprops traits``: measure the traits of a subject, such as its response to the learning rate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gdprops.commands.options import (
 @subject_options
 @click.option("--toml", "as_toml", is_flag=True, help="Print the declaration for pyproject.toml.")
 def traits(subject: str, kind: str | None, rule: str | None, parameters: tuple[str, ...], *, as_toml: bool) -> int:
-    """Measure what SUBJECT is: separability, response to the learning rate, inputs and more.
+    """Measure the traits of SUBJECT: separability, response to the learning rate, inputs and more.
 
     \b
     Example: gdprops traits torch.optim:Adam -p lr=0.001

@@ -1,4 +1,4 @@
-"""The frameworks that `gdprops demo` runs in: NumPy and torch, and TensorFlow where it is installed."""
+"""The frameworks with which `gdprops demo` runs: NumPy, torch, and TensorFlow if it is installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gdprops.demo.question_network import Framework
 
 
 def frameworks() -> list[Framework]:
-    """Return NumPy and torch, and TensorFlow where it is installed."""
+    """Return NumPy, torch, and TensorFlow if it is installed."""
     found: list[Framework] = [InNumpy(), InTorch()]
     if find_spec("tensorflow") is not None:
         from gdprops.demo.in_tensorflow import InTensorflow

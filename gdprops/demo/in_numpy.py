@@ -1,4 +1,4 @@
-"""The network in NumPy, differentiated by hand."""
+"""The demo's network in NumPy, with hand-written backprop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gdprops.model.arrays import Array
 
 @final
 class InNumpy:
-    """Backprop written out, w <- w - eta g written out."""
+    """Hand-written backprop and the update w <- w - eta g."""
 
     name = "NumPy, by hand"
 
@@ -29,10 +29,10 @@ class InNumpy:
         return loss, [inputs.T @ d1, d1.sum(0), hidden.T @ d2, d2.sum(0)]
 
     def rate_in_force(self, rate: float) -> float:
-        """Return the rate as it is."""
+        """Return the learning rate unchanged: NumPy computes with it in float64."""
         return rate
 
     def step(self, weights: Sequence[Array], rate: float) -> list[Array]:
-        """Return w - eta g for every tensor, all gradients taken before anything moves."""
+        """Return w - eta g for every tensor; all gradients are computed before any tensor moves."""
         _, gradients = self.evaluate(weights)
         return [w - rate * g for w, g in zip(weights, gradients, strict=True)]

@@ -1,4 +1,4 @@
-"""The network in TensorFlow: one GradientTape, one GradientDescentOptimizer.apply_gradients()."""
+"""The demo's network in TensorFlow: one GradientTape, one GradientDescentOptimizer.apply_gradients()."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gdprops.model.arrays import Array
 
 @final
 class InTensorflow:
-    """The optimizer of the question: tf.compat.v1.train.GradientDescentOptimizer."""
+    """TensorFlow with the optimizer that the question is about: tf.compat.v1.train.GradientDescentOptimizer."""
 
     name = "TensorFlow"
 
@@ -23,7 +23,7 @@ class InTensorflow:
         return float(loss), [np.asarray(g) for g in gradients]
 
     def rate_in_force(self, rate: float) -> float:
-        """Return the rate as the optimizer stores it, in float32."""
+        """Return the learning rate as the optimizer stores it, in float32."""
         return float(np.float32(rate))
 
     def step(self, weights: Sequence[Array], rate: float) -> list[Array]:

@@ -1,4 +1,4 @@
-"""The network in torch: one backward(), one torch.optim.SGD.step()."""
+"""The demo's network in torch: one backward(), one torch.optim.SGD.step()."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gdprops.model.arrays import Array
 
 @final
 class InTorch:
-    """Autograd and torch.optim.SGD."""
+    """torch with autograd and torch.optim.SGD."""
 
     name = "torch"
 
@@ -23,7 +23,7 @@ class InTorch:
         return loss, [_gradient(p) for p in parameters]
 
     def rate_in_force(self, rate: float) -> float:
-        """Return the rate as it is."""
+        """Return the learning rate unchanged: torch keeps it in float64."""
         return rate
 
     def step(self, weights: Sequence[Array], rate: float) -> list[Array]:

@@ -1,4 +1,4 @@
-"""What `gdprops demo` prints: each program, its numbers, and its answer in a sentence."""
+"""Print what `gdprops demo` found: each of the three programs, its numbers, and its answer in a sentence."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ def print_demo(console: Console, frameworks: Sequence[Framework]) -> None:
     console.print(
         Text(
             f"A network {INPUTS} → {HIDDEN} ReLU → 1 sigmoid, binary cross-entropy, {ROWS} rows, float64. "
-            "A layer-by-layer trainer moves one layer, looks again, and moves the next."
+            "A layer-by-layer trainer moves one layer, computes the gradient again, and moves the next layer."
         )
     )
     finals = []
     for framework in frameworks:
         console.print(Text(f"\n{framework.name}", style="bold underline"))
         if (held := framework.rate_in_force(RATE)) != RATE:
-            console.print(Text(f"It stores rates in float32: {RATE} is {held!r} there, and is compared as that."))
+            console.print(
+                Text(f"It stores learning rates in float32: {RATE} becomes {held!r}, which the comparisons use.")
+            )
         finals.append(_print_steps(console, framework))
         _print_gradients(console, framework)
         _print_rates(console, framework)
@@ -47,7 +49,7 @@ def print_demo(console: Console, frameworks: Sequence[Framework]) -> None:
 
 
 def _print_sweep(console: Console) -> None:
-    """Print what one step costs and what a sweep over 20,000 weights costs, and how far apart they end."""
+    """Print the cost of one step and of a sweep over 20,000 weights, and how far apart their results are."""
     weights = wide_weights()
     began = time.perf_counter()
     stepped = InNumpy().step(weights, RATE)
@@ -92,8 +94,8 @@ def _print_gradients(console: Console, framework: Framework) -> None:
     _answer(
         console,
         f"No: after one backward pass the gradients of all {len(found)} trainable tensors exist, all of them at the "
-        "same weights. A layer-by-layer trainer takes those of layer 2 from another pass, after layer 1 has moved: "
-        "other numbers.",
+        "same weights. A layer-by-layer trainer takes those of layer 2 from another pass, after layer 1 has moved, and "
+        "gets other numbers.",
     )
 
 
@@ -107,11 +109,13 @@ def _print_rates(console: Console, framework: Framework) -> None:
         _answer(
             console,
             "No: every tensor of both layers moves a hundred times as far in one step (the ratio of the rates, to "
-            f"{seen.ratio_off:.0e} of the way; at the dyadic rates 1 and 1/64 it ends at exactly w − ηg). A large rate "
-            "does not turn one step into several. A layer-by-layer trainer moves layer 2 by another multiple.",
+            f"{seen.ratio_off:.0e} of the displacement; at the dyadic rates 1 and 1/64 it ends at exactly w − ηg). A "
+            "large rate does not turn one step into several. A layer-by-layer trainer moves layer 2 by another factor.",
         )
     else:
-        _answer(console, f"Yes: displacements miss being 100 times each other by {seen.ratio_off:.0e} of the way.")
+        _answer(
+            console, f"Yes: the displacements miss the ratio of the rates by {seen.ratio_off:.0e} of the displacement."
+        )
 
 
 def _norm(g: Array) -> float:

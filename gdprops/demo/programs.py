@@ -1,4 +1,8 @@
-"""The three programs of the question, beside what a layer-by-layer trainer does on the same numbers."""
+"""The three experiments of the demo, each compared with a layer-by-layer trainer that starts from the same weights.
+
+1. `ten_steps`: does every step move all tensors by -eta g? 2. `all_gradients`: do all gradients exist after one
+backward pass? 3. `large_rate`: does a large learning rate still make one step?
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ DYADIC = (1.0, 1 / 64)
 
 
 def layer_by_layer(framework: Framework, weights: Sequence[Array], rate: float) -> list[Array]:
-    """Return the weights after a sweep: each layer moves, and the next one looks again."""
+    """Return the weights after a sweep: one layer moves, the gradient is computed again, and the next layer moves."""
     moved = list(weights)
     for layer in LAYERS:
         _, gradients = framework.evaluate(moved)
@@ -28,11 +32,15 @@ def layer_by_layer(framework: Framework, weights: Sequence[Array], rate: float) 
 @final
 @dataclass(frozen=True, slots=True)
 class TenSteps:
-    """Ten steps at 0.01.
+    """The result of ten steps at the learning rate 0.01.
 
-    ``losses``: before each step and after the last one; ``moved``: how many tensors each step moved; ``off``: the
-    largest difference between a step and w - eta g at its frozen weights; ``swept_losses``, ``apart``: the losses of
-    the layer-by-layer trainer, and how far its weights end from these.
+    Attributes:
+        weights: The weights after the last step.
+        losses: The loss before each step and after the last one.
+        moved: How many tensors each step moved.
+        off: The largest difference between the weights after a step and w - eta g at the weights before the step.
+        swept_losses: The losses of the layer-by-layer trainer.
+        apart: The largest difference between the final weights and those of the layer-by-layer trainer.
     """
 
     weights: list[Array]
@@ -50,7 +58,7 @@ class TenSteps:
 
 
 def ten_steps(framework: Framework) -> TenSteps:
-    """Take ten steps, each compared with w - eta g, and ten sweeps beside them."""
+    """Take ten steps, compare each of them with w - eta g, and take ten sweeps for comparison."""
     weights, swept = first_weights(), first_weights()
     losses, swept_losses, moved, off = [framework.evaluate(weights)[0]], [framework.evaluate(swept)[0]], [], 0.0
     for _ in range(STEPS):
@@ -71,7 +79,10 @@ def all_gradients(framework: Framework) -> list[Array]:
 
 
 def gradients_of_a_sweep(framework: Framework) -> list[Array]:
-    """Return the gradients that a layer-by-layer trainer uses at a rate of 1: the second layer's are other ones."""
+    """Return the gradients that a layer-by-layer trainer uses at a learning rate of 1.
+
+    Those of the second layer are taken after the first layer has moved.
+    """
     weights = first_weights()
     _, first = framework.evaluate(weights)
     moved = [w - g if i in LAYERS[0] else w for i, (w, g) in enumerate(zip(weights, first, strict=True))]
@@ -82,11 +93,14 @@ def gradients_of_a_sweep(framework: Framework) -> list[Array]:
 @final
 @dataclass(frozen=True, slots=True)
 class LargeRate:
-    """One step at 1.0 and one at 0.01 from the same weights.
+    """The result of one step at the learning rate 1.0 and one at 0.01, from the same weights.
 
-    ``sizes``: the norm of each tensor's displacement at either rate; ``ratio_off``: by how much, as a share of the
-    displacement, they miss the ratio of the rates in force; ``exact``: whether the steps at dyadic rates end at
-    exactly w - eta g; ``swept``: the same norms for the layer-by-layer trainer.
+    Attributes:
+        large: The weights after the step at 1.0.
+        sizes: The norms of each tensor's displacement at the two rates, the small rate first.
+        ratio_off: By which share of the displacement the displacements miss the ratio of the rates.
+        exact: Whether steps at dyadic rates end at exactly w - eta g.
+        swept: The norms of each tensor's displacement for the layer-by-layer trainer.
     """
 
     large: list[Array]
@@ -97,7 +111,7 @@ class LargeRate:
 
     @property
     def proportional(self) -> bool:
-        """Whether a hundred times the rate moved everything a hundred times as far."""
+        """Whether a learning rate that is a hundred times as large moved every tensor a hundred times as far."""
         return self.ratio_off < PRINCIPLE and self.exact
 
 
@@ -126,5 +140,5 @@ def _sizes(weights: Sequence[Array], small: Sequence[Array], large: Sequence[Arr
 
 
 def furthest(a: Sequence[Array], b: Sequence[Array]) -> float:
-    """Return the largest difference of any entry."""
+    """Return the largest absolute difference between corresponding entries."""
     return float(max(np.abs(x - y).max() for x, y in zip(a, b, strict=True)))

@@ -1,4 +1,4 @@
-"""The network of the question: 5 inputs, 10 ReLU units, 1 sigmoid, binary cross-entropy, a batch of 32."""
+"""The demo's network: 5 inputs, 10 ReLU units, 1 sigmoid, binary cross-entropy, a batch of 32 rows."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Framework(Protocol):
 
     @property
     def name(self) -> str:
-        """What it calls itself."""
+        """The framework's name."""
 
     def evaluate(self, weights: Sequence[Array]) -> tuple[float, list[Array]]:
         """Return the loss and every gradient after one forward and one backward pass."""
 
     def rate_in_force(self, rate: float) -> float:
-        """Return what the framework makes of a learning rate: some store it in float32."""
+        """Return the learning rate with which the framework computes: some frameworks store it in float32."""
 
     def step(self, weights: Sequence[Array], rate: float) -> list[Array]:
         """Return the weights after one backward pass and one step of the framework's own gradient descent."""

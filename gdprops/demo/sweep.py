@@ -1,4 +1,4 @@
-"""The same network made wide, 20,000 weights, and a sweep that visits them one by one: 20,000 gradient evaluations."""
+"""The demo's network with 20,000 weights, and a sweep that moves them one by one, with 20,000 gradient evaluations."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gdprops.demo.question_network import INPUTS, batch
 from gdprops.model.arrays import Array
 
 WIDE = 2857
-"""So many hidden units make 7 · 2857 + 1 = 20,000 weights."""
+"""The number of hidden units: 7 · 2857 + 1 = 20,000 weights."""
 
 
 def wide_weights(hidden: int = WIDE) -> list[Array]:
@@ -22,10 +22,10 @@ def wide_weights(hidden: int = WIDE) -> list[Array]:
 
 
 def weight_by_weight(weights: Sequence[Array], rate: float) -> tuple[list[Array], int]:
-    """Return the weights after a sweep in their order, and how many partial derivatives it took.
+    """Return the weights after a sweep over single weights, and the number of partial derivatives that it took.
 
-    Each is taken at the weights that the ones before it have moved. The activations are kept, and only what one weight
-    changes is computed again: its unit's row of numbers, and the outputs.
+    Each partial derivative is taken after all weights before it have moved. The activations are kept: after a weight
+    has moved, only the row of numbers of its unit and the outputs are computed again.
     """
     inputs, labels = batch()
     w1, b1, w2, b2 = (w.copy() for w in weights)

@@ -1,4 +1,4 @@
-"""What a violation is explained by: one sentence, and what it rests on."""
+"""The explanation of a violation: one sentence, the clause that it belongs to and its number of fitted constants."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 
 class Explanation(NamedTuple):
-    """What is told, the clause that it is a violation of, and how many constants are fitted in it.
+    """One sentence that says what a wrong subject does instead.
 
-    Where no cause is proved, the clause is empty and the constants are None.
+    Attributes:
+        text: The sentence.
+        clause: The id of the clause that the described behavior violates; empty where no cause is proved.
+        constants: How many constants of the sentence were fitted to the data; None where no cause is proved.
     """
 
     text: str

@@ -1,8 +1,8 @@
-"""The kinds of subjects, one file each, and `KINDS`, the one list of them.
+"""The kinds of subjects (optimizer, training step, backprop, update rule), one file each, and `KINDS`, their list.
 
-A `Kind` joins what lies on three floors below: how a subject is recognized and made (`gdprops.subjects`), how a
-clause is decided on it (`gdprops.clauses`), and how a violation is explained (`gdprops.explanations`). The runner asks
-the kind and knows no kind by name. No computation lives here.
+A `Kind` connects three packages: how a subject is recognized and made (`gdprops.subjects`), how a clause is decided on
+it (`gdprops.clauses`), and how a violation is explained (`gdprops.explanations`). The runner asks the kind of a subject
+and contains no name of a kind. No computation lives here.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from gdprops.model.subject import Subject
 
 KINDS: tuple[Kind[Any], ...] = (FRAMEWORK, OPTIMIZER, TRAINING_STEP, BACKPROP, UPDATE_RULE)
-"""Every kind, in the order in which they are asked whether a subject is theirs."""
+"""Every kind, in the order in which the kinds are asked whether a subject belongs to them."""
 NAMES = tuple(kind.name for kind in KINDS if kind.is_offered)
-"""What ``--as`` takes."""
+"""The names that ``--as`` accepts."""
 
 
 def kind_of(subject: Subject) -> Kind[Any]:
-    """Return the kind of a subject."""
+    """Return the kind to which a subject belongs."""
     return next(kind for kind in KINDS if kind.owns(subject))

@@ -1,4 +1,4 @@
-"""Hand-written backprop: ``gdprops.backprop(loss, step, …)``, or a file with the functions ``loss`` and ``step``."""
+"""The kind of hand-written backprop: ``gdprops.backprop(loss, step, …)``, or a file with such functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @final
 class BackpropKind(Kind["Backprop"]):
-    """Functions over NumPy arrays; what is right follows from the user's own loss, and no reference is needed."""
+    """Functions over NumPy arrays. The right gradients follow from the user's own loss, without a reference model."""
 
     name = NAME
     option = f"--as {NAME}"
@@ -30,7 +30,7 @@ class BackpropKind(Kind["Backprop"]):
     checks_reference = False
 
     def claims(self, spec: str, *, chosen: bool) -> bool:
-        """Say whether a whole file is meant."""
+        """Say whether a subject string is a whole file that ``--as backprop`` names."""
         return chosen and spec.endswith(".py")
 
     def from_name(self, asked: Asked, as_kind: Kind[Any] | None) -> Backprop:
@@ -42,7 +42,7 @@ class BackpropKind(Kind["Backprop"]):
         return super().rebound(file_subject(asked.spec, asked.given), replace(asked, given={}))
 
     def make(self, found: Any, asked: Asked) -> Backprop:
-        """Return what is bound to a name. Raises `UsageError` for anything but a subject."""
+        """Return an imported object, which must already be a subject. Raises `UsageError` for any other object."""
         from gdprops.subjects.backprop.subject import Backprop
 
         if isinstance(found, Backprop):
@@ -54,15 +54,15 @@ class BackpropKind(Kind["Backprop"]):
         )
 
     def rebound(self, found: Backprop, asked: Asked) -> Backprop:
-        """Return a subject that somebody bound to a name, found under that name."""
+        """Return a subject that the user bound to a name, with that name as its subject string."""
         return replace(super().rebound(found, asked), spec=asked.spec)
 
     def measure(self, subject: Backprop) -> tuple[Traits, Domain]:
-        """Return no traits, and the shapes that the user's loss works on."""
+        """Return no traits, and the shapes for which the user's loss works."""
         return Traits(), subject.domain
 
     def script(self, subject: Backprop, case: Any, evidence: Evidence, arrays: str | None) -> str | None:
-        """Return a plain script that does with a case what gdprops did, with what was seen and expected."""
+        """Return a plain script that repeats a case, with the values that were seen and expected."""
         from gdprops.subjects.backprop.script import backprop_script
 
         return backprop_script(subject.functions, subject.spec, subject.begin(case))
@@ -70,7 +70,7 @@ class BackpropKind(Kind["Backprop"]):
     def explain(
         self, subject: Backprop, failing: Sequence[Any], pool: Callable[[], Iterable[Any]]
     ) -> Explanation | None:
-        """Return what the user's functions do instead."""
+        """Return the explanation of what the user's functions do instead."""
         from gdprops.explanations.backprop.explain import explain
         from gdprops.explanations.explanation import Explanation
 

@@ -1,4 +1,7 @@
-"""What the kinds that gdprops feeds gradients share: traits, sweeps through the subject, and the published rules."""
+"""The common part of the kinds whose subjects are fed gradients: optimizers, update rules and framework optimizers.
+
+Their traits can be measured, their steps can be used in a sweep, and they can declare a published rule.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,12 @@ F = TypeVar("F", bound=FedSubject)
 
 
 class FedKind(Kind[F]):
-    """A kind whose subjects are fed gradients."""
+    """A kind whose subjects are fed gradients by gdprops, instead of computing gradients themselves."""
 
     takes_traits = True
 
     def measure(self, subject: F) -> tuple[Traits, Domain]:
-        """Return the traits that the probe measures, and what cases may contain."""
+        """Return the traits that the probe measures, and the domain of cases that the subject supports."""
         from gdprops.subjects.probe.measure import measure
 
         return measure(subject)
@@ -37,9 +40,11 @@ class FedKind(Kind[F]):
         return self.measure(subject)[0]
 
     def applies(self, subject: F, clause: Clause) -> bool:
-        """Say whether a run has an item for a clause: sweeps are mathematics of plain descent, declared as such.
+        """Say whether a clause applies.
 
-        Gradients are looked at where a subject has a framework of its own. Of the published rules, the declared one.
+        Clauses about sweeps apply to a subject that is declared to be plain gradient descent. Clauses about gradients
+        apply to a subject with a framework of its own. Of the clauses about published rules, that of the declared rule
+        applies.
         """
         if clause.needs.rule is not None and subject.rule:
             return clause.needs.rule == rule_of(subject.rule)
@@ -49,7 +54,7 @@ class FedKind(Kind[F]):
         return clause.view is View.SYSTEM and (swept or (bool(subject.framework) and _only_looks(clause)))
 
     def examiner(self, subject: F, clause: Clause) -> Callable[[Any], Evidence]:
-        """Return the check of a clause on the subject, or on the system that it makes of gradients."""
+        """Return the check of a clause, bound to the subject; some clauses need a system built on the subject."""
         from gdprops.subjects.subject_system import SubjectSystem
 
         if clause.view is View.SYSTEM:
@@ -57,15 +62,18 @@ class FedKind(Kind[F]):
         return lambda case: clause.examine(subject, case)
 
     def cases(self, clause: Clause, domain: Domain) -> SearchStrategy[Any]:
-        """Return the strategy that draws the cases of a clause; what only looks is no matter of the optimizer."""
+        """Return the strategy that draws the cases of a clause.
+
+        For clauses about gradients, the domain of the optimizer does not matter.
+        """
         return clause.cases(Domain() if _only_looks(clause) else domain)
 
     def explains(self, clause: Clause) -> bool:
-        """Say whether the clause is about a published rule: its other forms are known."""
+        """Say whether the clause is about a published rule: only then can a violation be explained by another form."""
         return clause.needs.rule is not None
 
     def explain(self, subject: F, failing: Sequence[Any], pool: Callable[[], Iterable[Any]]) -> Explanation | None:
-        """Return which other form of the declared rule does what was seen."""
+        """Return the explanation that names another form of the declared rule which gives the observed weights."""
         from gdprops.clauses.support.published_forms import what_instead
         from gdprops.explanations.explanation import Explanation
 

@@ -1,7 +1,7 @@
-"""Optimizers of other frameworks: ``optax:adam``, ``keras.optimizers:SGD``, ``tensorflow.compat.v1.train:…``.
+"""The kind of optimizers of other frameworks: ``optax:adam``, ``keras.optimizers:SGD``, ``tensorflow.compat.v1…``.
 
-They are adapted to update rules. What makes them a kind of their own is that a subject string alone names them, and
-that their framework's gradients are looked at too.
+They are adapted to update rules. They are a kind of their own for two reasons: their subject string is enough to
+recognize them, and the gradients of their framework are checked too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @final
 class FrameworkKind(FedKind["FedSubject"]):
-    """Update rules that stand for a framework's optimizer."""
+    """Update rules that wrap an optimizer of another framework."""
 
     name = NAME
     option = f"--as {NAME}"
@@ -34,7 +34,10 @@ class FrameworkKind(FedKind["FedSubject"]):
         return subject.kind == self.name and bool(getattr(subject, "framework", ""))
 
     def claims(self, spec: str, *, chosen: bool) -> bool:
-        """Say whether a subject string names something of a framework. Raises `UsageError` where it is missing."""
+        """Say whether a subject string names an object of a framework.
+
+        Raises `UsageError` if that framework is not installed.
+        """
         return framework_of(spec) is not None
 
     def from_name(self, asked: Asked, as_kind: Kind[Any] | None) -> FedSubject:
@@ -57,7 +60,7 @@ FRAMEWORK = FrameworkKind()
 
 
 def is_foreign(found: object) -> bool:
-    """Say whether something is an optimizer class of a framework that somebody has imported."""
+    """Say whether an object is an optimizer class of a framework that is already imported."""
     if "keras" not in sys.modules and "tensorflow" not in sys.modules:
         return False
     from gdprops.subjects.frameworks.registry import is_foreign as is_known

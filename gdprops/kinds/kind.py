@@ -1,8 +1,8 @@
-"""What the runner asks of a kind of subject.
+"""The interface of a kind of subject, through which the runner handles all kinds alike.
 
-A subject passes its kind four times: a name is turned into a subject (`make`), what its cases may contain is measured
-(`measure`), a clause is bound to it (`applies`, `examiner`, `cases`), and a violation is told (`script`, `explain`). A
-kind answers for all subjects of its own and keeps nothing.
+The runner asks the kind four times: to make a subject from a name (`make`), to measure which cases the subject supports
+(`measure`), to bind a clause to it (`applies`, `examiner`, `cases`), and to present a violation (`script`, `explain`).
+There is one object per kind, and it keeps no state.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ S = TypeVar("S", bound=Subject)
 @final
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody typed: a subject string, hyperparameters, a published rule and traits that are declared."""
+    """What the user asked for: a subject string, hyperparameters, a published rule and declared traits."""
 
     spec: str
     given: Mapping[str, Any]
@@ -42,7 +42,11 @@ class Asked:
 
 
 class WrittenOut(NamedTuple):
-    """A case whose numbers stand in a file beside it, the arrays of that file, and the case as it is without one."""
+    """A case with the user's own model, prepared for saving.
+
+    ``case``: the case without its numbers; ``arrays``: the numbers, for a file beside it; ``alone``: the case as it is
+    saved if there is no such file.
+    """
 
     case: Any
     arrays: Mapping[str, Array]
@@ -52,10 +56,14 @@ class WrittenOut(NamedTuple):
 class Kind(ABC, Generic[S]):
     """One kind of subject.
 
-    ``name``: what ``--as`` and messages call it; ``option``: what a printed command says of the kind, empty where
-    nothing need be said; ``takes_traits``: whether traits can be declared of it; ``only_bound``: whether ``--as`` wants
-    a subject that one of gdprops' functions made; ``checks_reference``: whether the reference's own clauses run beside
-    it; ``pools_examples``: whether an explanation must hold in examples of the whole run, and not of one clause only.
+    Attributes:
+        name: The name of the kind for ``--as`` and in messages.
+        option: The option that a printed command needs for this kind, such as ``--as backprop``; may be empty.
+        is_offered: Whether ``--as`` accepts the name.
+        takes_traits: Whether traits can be declared for subjects of this kind.
+        only_bound: Whether ``--as`` expects a subject that one of gdprops' functions has made.
+        checks_reference: Whether the clauses about the reference run together with those about the subject.
+        pools_examples: Whether an explanation must hold in examples of several clauses.
     """
 
     name: ClassVar[str]
@@ -67,11 +75,14 @@ class Kind(ABC, Generic[S]):
     pools_examples: ClassVar[bool] = False
 
     def owns(self, subject: Subject) -> bool:
-        """Say whether a subject is of this kind."""
+        """Say whether a subject belongs to this kind."""
         return subject.kind == self.name
 
     def claims(self, spec: str, *, chosen: bool) -> bool:
-        """Say whether a subject string is this kind's before anything is imported; ``chosen``: ``--as`` names it."""
+        """Say whether a subject string belongs to this kind, before anything is imported.
+
+        ``chosen``: ``--as`` names this kind.
+        """
         return False
 
     def recognizes(self, found: object) -> bool:
@@ -83,13 +94,13 @@ class Kind(ABC, Generic[S]):
         """Return an imported object as a subject. Raises `UsageError` in one line."""
 
     def from_name(self, asked: Asked, as_kind: Kind[Any] | None) -> S:
-        """Return what a claimed subject string names, which ``--as`` may have named a kind for."""
+        """Return the subject that a claimed subject string names; ``as_kind`` is the kind that ``--as`` names."""
         raise NotImplementedError
 
     def rebound(self, found: S, asked: Asked) -> S:
-        """Return a subject that somebody bound to a name, under that name.
+        """Return a subject that the user bound to a name, renamed to that name.
 
-        Raises `UsageError` where hyperparameters or a rule are given again.
+        Raises `UsageError` if hyperparameters or a rule are given in addition.
         """
         if asked.given:
             raise UsageError(f"{asked.spec} is a subject with its own hyperparameters; -p does not apply to it")
@@ -100,24 +111,24 @@ class Kind(ABC, Generic[S]):
         return self.named(found, asked.spec) if found.name.startswith(LOADED) else found
 
     def named(self, subject: S, name: str) -> S:
-        """Return the same subject under another name."""
+        """Return a copy of the subject with another name."""
         renamed: S = replace(subject, name=name)  # type: ignore[type-var] # each subject is a dataclass
         return renamed
 
     @abstractmethod
     def measure(self, subject: S) -> tuple[Traits, Domain]:
-        """Return what is measured of a subject, and what its cases may contain."""
+        """Return the measured traits of a subject, and the domain of cases that it supports."""
 
     def traits(self, subject: S) -> Traits:
-        """Return the traits of a subject. Raises `UsageError` for a kind that has none."""
+        """Return the traits of a subject. Raises `UsageError` for a kind without traits."""
         raise UsageError(f"{subject.name} is a {self.name}; traits are measured on optimizer and update-rule subjects")
 
     def applies(self, subject: S, clause: Clause) -> bool:
-        """Say whether a run of the subject has an item for a clause."""
+        """Say whether a clause is about subjects like this one, so that a run contains it."""
         return self.name in clause.implementations
 
     def unmet(self, subject: S, domain: Domain, clause: Clause) -> str | None:
-        """Return why a clause does not apply to a measured subject, or None where it does."""
+        """Return why a clause does not apply to a measured subject, or None if it applies."""
         own = clause.implementations.get(self.name)
         if own is not None and (reason := own.unmet(subject)) is not None:
             return reason
@@ -133,28 +144,28 @@ class Kind(ABC, Generic[S]):
         return clause.implementations[self.name].cases(domain)
 
     def filled(self, subject: S, case: Any) -> Any:
-        """Return a saved case with the arrays that were kept beside it in their places."""
+        """Return a saved case with the arrays from the file beside it put back into it."""
         return case
 
     def written_out(self, subject: S, case: Any) -> WrittenOut | None:
-        """Return a case with its numbers apart, None where they all stand in the case itself."""
+        """Return a case separated from its numbers, None if the case itself contains all numbers."""
         return None
 
     def script(self, subject: S, case: Any, evidence: Evidence, arrays: str | None) -> str | None:
-        """Return a case as a plain script; ``arrays``: the file of a written-out case's numbers.
+        """Return a case as a plain script; ``arrays`` is the path of the file with its numbers, if there is one.
 
-        None where the runner is to run the case once more and write down what it did.
+        None means that the runner must write the script, by running the case again and recording it.
         """
         return None
 
     def spec(self, subject: S) -> str:
-        """Return the subject string by which a printed command finds the subject."""
+        """Return the subject string with which a printed command finds the subject."""
         return subject.spec
 
     def explains(self, clause: Clause) -> bool:
-        """Say whether what a violation of a clause does instead can be found out."""
+        """Say whether a violation of a clause can be explained."""
         return True
 
     @abstractmethod
     def explain(self, subject: S, failing: Sequence[Any], pool: Callable[[], Iterable[Any]]) -> Explanation | None:
-        """Return what a wrong subject does instead in its failing cases; ``pool`` draws examples of the whole run."""
+        """Return what a wrong subject does instead; ``pool`` returns the examples in which this must hold."""

@@ -1,4 +1,4 @@
-"""Optimizers: a class or factory ``(params, **hyperparameters) -> torch.optim.Optimizer``."""
+"""The kind of torch optimizers: a class or factory ``(params, **hyperparameters) -> torch.optim.Optimizer``."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 @final
 class OptimizerKind(FedKind[FedSubject]):
-    """Torch optimizers; a class of a framework that is imported already is adapted as that framework's."""
+    """Torch optimizers; an optimizer class of another imported framework is handed on to `FrameworkKind`."""
 
     name = NAME
 
     def recognizes(self, found: object) -> bool:
-        """Say whether something is an optimizer class, of torch or of a framework that is imported."""
+        """Say whether an object is an optimizer class of torch or of another imported framework."""
         from gdprops.subjects.torch_optimizer.subject import is_optimizer_class
 
         return is_optimizer_class(found) or is_foreign(found)
 
     def make(self, found: Any, asked: Asked) -> FedSubject:
-        """Return a factory as a subject, after building it once."""
+        """Return a factory as a subject; one optimizer is built to see that the hyperparameters fit."""
         if is_foreign(found):
             return FRAMEWORK.make(found, asked)
         from gdprops.subjects.torch_optimizer.subject import build_optimizer

@@ -1,4 +1,8 @@
-"""From a name to a subject: the kinds are asked, first of the name alone, then of what it names."""
+"""Make a subject from a subject string, such as ``torch.optim:SGD`` or ``path/to/file.py:name``.
+
+Every kind is first asked whether the string alone belongs to it (``claims``), then whether it recognizes the imported
+object (``recognizes``). ``--as`` chooses the kind instead.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from gdprops.model.subject import Subject
 
 SUBJECTS = "gdprops.subjects."
-"""Where the classes of all subjects are defined."""
+"""The package in which the classes of all subjects are defined."""
 
 
 def resolve(
@@ -30,9 +34,9 @@ def resolve(
 ) -> Subject:
     """Return the subject that ``package.module:Name`` or ``path/to/file.py:name`` names.
 
-    ``traits`` are declared of an optimizer class or an update rule; other subjects have none, or their own.
+    ``traits`` can be declared for an optimizer class or an update rule only.
 
-    Raises `UsageError` in one line for whatever is wrong with the name, the kind or the hyperparameters.
+    Raises `UsageError`, in one line, if anything is wrong with the name, the kind or the hyperparameters.
     """
     chosen = None if kind is None else kind_named(kind)
     asked = Asked(spec, dict(hyperparameters or {}), rule, declared(traits))
@@ -54,13 +58,13 @@ def resolve(
 
 
 def kind_named(name: str) -> Kind[Any]:
-    """Return the kind that ``--as`` names. Raises `UsageError` with the nearest name."""
+    """Return the kind that ``--as`` names. Raises `UsageError` for an unknown name, and suggests the nearest one."""
     if name not in NAMES:
         raise UsageError(f"as={name!r}; expected one of {', '.join(NAMES)}{nearest(name, NAMES)}")
     return next(kind for kind in KINDS if kind.name == name and kind.is_offered)
 
 
 def _as_subject(made: Any) -> Subject:
-    """Return what a kind made; which class it is of is the kind's business."""
+    """Return what a kind made, typed as a subject."""
     subject: Subject = made
     return subject

@@ -1,4 +1,4 @@
-"""Training steps: ``build(model, loss_fn)`` returns ``step`` or ``(step, optimizer)``."""
+"""The kind of training steps: ``build(model, loss_fn)`` returns ``step`` or ``(step, optimizer)``."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ if TYPE_CHECKING:
 
 @final
 class TrainingStepKind(Kind["TrainingStep"]):
-    """Steps that are given a model; the expected update is computed on a model of our own."""
+    """Steps that train a model which gdprops gives them; the expected update is computed on a model of gdprops' own."""
 
     name = NAME
     option = f"--as {NAME}"
     pools_examples = True
 
     def make(self, found: Any, asked: Asked) -> TrainingStep:
-        """Bind ``-p lr=… clip_norm=…`` as declarations; ``--rule sgd`` wants the rate of plain descent."""
+        """Return a training step for a ``build`` function, with ``-p lr=… clip_norm=…`` as its declarations.
+
+        ``--rule sgd`` requires the learning rate of plain descent.
+        """
         from gdprops.subjects.training_step.subject import training_step
 
         require_keywords(training_step, asked.given, f"--as {NAME} {asked.spec}")
@@ -47,23 +50,23 @@ class TrainingStepKind(Kind["TrainingStep"]):
         return replace(_found_under(made, asked.spec), hyperparameters=asked.given)
 
     def rebound(self, found: TrainingStep, asked: Asked) -> TrainingStep:
-        """Return a subject that somebody bound to a name, found under that name."""
+        """Return a subject that the user bound to a name, with that name as its subject string."""
         return _found_under(super().rebound(found, asked), asked.spec)
 
     def named(self, subject: TrainingStep, name: str) -> TrainingStep:
-        """Return the same subject under another name."""
+        """Return a copy of the subject with another name."""
         return replace(subject, declaration=replace(subject.declaration, name=name))
 
     def measure(self, subject: TrainingStep) -> tuple[Traits, Domain]:
-        """Return no traits, and what one trial of the step has shown."""
+        """Return no traits, and the domain that a trial run of the step has shown."""
         return Traits(), subject.domain
 
     def filled(self, subject: TrainingStep, case: Any) -> Any:
-        """Return a saved case of the user's own model with its arrays in their places."""
+        """Return a saved case of the user's own model with its arrays put back; other cases unchanged."""
         return subject.filled(case, case.arrays) if isinstance(case, OwnCase) and case.arrays else case
 
     def written_out(self, subject: TrainingStep, case: Any) -> WrittenOut | None:
-        """Return a case of the user's own model with its numbers apart."""
+        """Return a case of the user's own model separated from its numbers, None for other cases."""
         if not isinstance(case, OwnCase):
             return None
         from gdprops.subjects.training_step.own.saved_case import alone
@@ -82,7 +85,10 @@ class TrainingStepKind(Kind["TrainingStep"]):
         return drawn_script(subject.declaration, case) + seen_and_expected(evidence)
 
     def spec(self, subject: TrainingStep) -> str:
-        """Return the subject string under which a step is found: a bound subject's before its ``build``'s."""
+        """Return the subject string with which a printed command finds the step.
+
+        The name to which the subject is bound is preferred to the name of its ``build`` function.
+        """
         from gdprops.subjects.training_step.script.own_model import whereabouts
 
         return whereabouts(subject.declaration)
@@ -90,7 +96,7 @@ class TrainingStepKind(Kind["TrainingStep"]):
     def explain(
         self, subject: TrainingStep, failing: Sequence[Any], pool: Callable[[], Iterable[Any]]
     ) -> Explanation | None:
-        """Return what the step does instead, in examples of the whole run."""
+        """Return what the step does instead, tested in examples of several clauses."""
         from gdprops.explanations.training_step.explain import explained
 
         return explained(subject, pool())

@@ -1,4 +1,4 @@
-"""Update rules: a pure function ``(params, grads, state) -> (params, state)`` over NumPy arrays."""
+"""The kind of update rules: a pure function ``(params, grads, state) -> (params, state)`` over NumPy arrays."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @final
 class UpdateRuleKind(FedKind["UpdateRule"]):
-    """Plain functions over arrays: no parameter objects, no groups, no closures."""
+    """Plain functions over arrays, without parameter objects, parameter groups or closures."""
 
     name = NAME
     option = f"--as {NAME}"
 
     def make(self, found: Any, asked: Asked) -> UpdateRule:
-        """Return a function as a subject."""
+        """Return a function as a subject. Raises `UsageError` for an object that cannot be called."""
         from gdprops.subjects.update_rule.subject import update_rule
 
         if not callable(found):

@@ -1,1 +1,4 @@
-"""Plain data: what a clause, a case, a subject and a verdict are. Imports no numpy, torch or hypothesis."""
+"""The plain data that all other folders share: clauses, cases, subjects, evidence, verdicts.
+
+Nothing here imports torch or hypothesis at run time, and nothing here runs the user's code.
+"""

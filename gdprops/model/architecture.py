@@ -1,4 +1,8 @@
-"""Networks of other kinds than stacks of linear layers, as data: blocks one after the other."""
+"""Networks that are not stacks of linear layers (convolution, attention, batch normalization, …), as plain data.
+
+An `Architecture` lists the modules of a network in order, with their sizes and the shapes of their parameters. The
+training-step adapter builds torch modules from it; nothing here imports torch.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +25,16 @@ KINDS = (
     "attention",
     "checkpointed",
 )
-"""What an architecture is there for."""
+"""The kinds of architecture, each named for the module that it has beside linear layers."""
 NOT_ADDITIVE = ("batch-norm", "dropout")
-"""A batch's gradient is not the sum of its micro-batches': the mean runs over the batch, or masks are drawn anew."""
+"""The kinds in which a batch's gradient is not the sum of its micro-batches' gradients: batch normalization takes its
+mean over the whole batch, and dropout draws new masks at every forward pass."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One module: its name, the sizes that it is made with, and the tensors of its own in their order."""
+    """One module of an architecture: its kind, its constructor's sizes, and the shapes of its parameters in order."""
 
     kind: str
     sizes: tuple[int, ...] = ()
@@ -39,7 +44,11 @@ class Block:
 @final
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """Blocks one after the other; ``trains`` False: in evaluation mode. ``tokens``: inputs are so many integers."""
+    """A network as a chain of blocks.
+
+    ``form`` is the shape of one row of inputs. ``tokens`` is the number of different integers that the inputs may hold,
+    0 where the inputs are real numbers. ``trains`` False puts the network in evaluation mode.
+    """
 
     kind: str
     blocks: tuple[Block, ...]
@@ -50,14 +59,14 @@ class Architecture:
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """The shapes of all tensors."""
+        """The shapes of all parameters, block by block."""
         return tuple(shape for block in self.blocks for shape in block.shapes)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class ArchitectureCase:
-    """An architecture at certain weights and the batches of a short training loop, as in `TrainCase`."""
+    """An architecture with its weights, and the batches of a short training loop; the counterpart of `TrainCase`."""
 
     network: Architecture
     tensors: tuple[Array, ...]

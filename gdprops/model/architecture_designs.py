@@ -1,4 +1,8 @@
-"""One small design for every kind of architecture, from three numbers between 0 and 2 that say how large it is."""
+"""One small network for every kind of architecture.
+
+Each design takes three numbers from 0 to 2 that say how large the network is, and the number of outputs. For example,
+dropout with (1, 0, 0) is: linear(2, 2), tanh, dropout, linear(2, outputs).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from gdprops.model.architecture import Architecture, Block
 
 Form = tuple[int, ...]
 Design = tuple[tuple[Block, ...], Form, int]
-"""The blocks, the form of one row of the inputs, and the number of integers where it is of integers."""
+"""The blocks of a network, the shape of one row of inputs, and the number of tokens (0: inputs are real numbers)."""
 TANH, FLATTEN, MEAN = Block("tanh"), Block("flatten"), Block("mean")
 
 
@@ -80,7 +84,7 @@ _DESIGNS: dict[str, Callable[[int, int, int, int], Design]] = {
 
 
 def architecture(kind: str, sizes: tuple[int, int, int], outputs: int, loss: str) -> Architecture:
-    """Return an architecture of a kind; cross-entropy has two outputs at least."""
+    """Return the architecture of a kind and size; with cross-entropy it has at least two outputs."""
     most = max(outputs, 2) if loss == "cross-entropy" else outputs
     blocks, form, tokens = _DESIGNS[kind](*sizes, most)
     return Architecture(kind, blocks, form, loss, tokens, kind != "batch-norm-evaluated")

@@ -1,4 +1,4 @@
-"""What generation must know of a hand-written network: the shapes of its parameters and the form of its data."""
+"""The layout of hand-written backprop, which the strategies draw from: parameter shapes, and the form of X and y."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ Shape = tuple[int, ...]
 TARGETS = ("numbers", "vector", "one-hot", "labels", "binary", "binary-vector")
 SAMPLES = ("rows", "columns", "single", "single-column")
 CLASSES = ("one-hot", "labels")
-"""Targets of which there are at least two."""
+"""The targets that name classes: with them a network has at least two outputs."""
 FLAT = ("vector", "labels", "binary-vector")
-"""Targets of shape (rows,)."""
+"""The targets of shape (rows,)."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Shapes by name for drawn sizes (n_in, n_hidden, n_out).
+    """The shapes of the parameters by name, and the form in which the user's functions take X and y.
 
-    ``inputs`` and ``outputs``: the numbers of features and outputs where the shapes fix them; ``rate``: the user's own
-    learning rate, None where any will do; ``targets``: numbers of shape (rows, n_out) or, as a vector, (rows,); zeros
-    and ones of either shape; one-hot rows; integer labels (rows,). ``samples``: X has a sample in every row or every
-    column, or there is a single one, of shape (n_in,) or (n_in, 1).
+    ``shapes(n_in, n_hidden, n_out)`` returns the shape of every parameter. ``inputs`` and ``outputs`` are the numbers
+    of features and outputs where the shapes fix them, else None. ``rate`` is the user's own learning rate, None where
+    any learning rate may be drawn.
+
+    ``targets``: "numbers" have shape (rows, n_out), a "vector" has shape (rows,); "binary" and "binary-vector" are
+    zeros and ones of these two shapes; "one-hot" has one row of n_out entries for every sample; "labels" are integers
+    of shape (rows,). ``samples``: X holds one sample in every row ("rows") or in every column ("columns"), or it is one
+    sample of shape (n_in,) ("single") or (n_in, 1) ("single-column").
     """
 
     shapes: Callable[[int, int, int], Mapping[str, Shape]]
@@ -37,7 +41,10 @@ class Layout:
     samples: str = "rows"
 
     def data(self, batch: Batch) -> tuple[Any, Any]:
-        """Return fresh X and y in the form that the user's functions take; a batch holds a sample in every row."""
+        """Return copies of a batch as X and y in the form that the user's functions take.
+
+        A batch always holds one sample in every row.
+        """
         x, y = batch.inputs, batch.targets
         if self.samples == "rows":
             return x.copy(), y.copy()
@@ -45,5 +52,5 @@ class Layout:
 
     @property
     def has_one_sample(self) -> bool:
-        """Whether every batch is one sample."""
+        """Whether every batch consists of one sample."""
         return self.samples.startswith("single")

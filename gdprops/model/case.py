@@ -1,4 +1,9 @@
-"""Cases: what Hypothesis draws, as data that can be saved and replayed."""
+"""Cases: everything that one example needs, as data that can be shrunk, saved and replayed.
+
+Hypothesis draws a case, and a clause examines the subject on it. There is one class for every way to examine:
+`LookCase` for the gradients of a network at one point, `UpdateCase` for an optimizer that is fed gradients, `TrainCase`
+and `OwnCase` for training steps, and `BackpropCase` for hand-written backprop.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,11 @@ if TYPE_CHECKING:
 
 
 class Regime(StrEnum):
-    """How equality is decided; known before the subject runs."""
+    """How a comparison decides whether two results are equal; a case fixes it before the subject runs.
+
+    ``EXACT``: no operation of the case rounds, so results must be equal. ``ROUNDED``: differences of rounding are
+    allowed. No strategy draws the other two.
+    """
 
     EXACT = "exact"
     IDENTICAL = "identical"
@@ -22,21 +31,22 @@ class Regime(StrEnum):
 
 
 TRANSPOSED, STRIDED, CHANNELS_LAST = "transposed", "strided", "channels last"
+"""Layouts in memory other than the contiguous one."""
 IMAGES = 4
-"""Dimensions of a batch of images, and of the weights that it is convolved with."""
-"""Layouts in memory beside the contiguous one."""
+"""The dimensions of a batch of images, and of the weights that it is convolved with; only they can be channels last."""
 
 Block = tuple[int, ...]
-"""Indices into the flat vector of all trainable weights."""
+"""A block: indices into the flat vector of all trainable weights."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class LookCase:
-    """One point, ways to divide its weights into blocks, and an order to visit them in.
+    """A network at one point, partitions of its weights into blocks, and the order in which a sweep visits the blocks.
 
-    ``partitions`` maps a name (weight, tensor, layer, random) to blocks; ``order`` is a sequence of random keys:
-    block b is visited in the order of ``order[b % len(order)]``. ``chunks`` are sizes of micro-batches.
+    ``partitions`` maps a name (weight, tensor, layer, random) to blocks. ``order`` holds random sort keys: blocks are
+    visited by ascending ``order[b % len(order)]``. ``chunks`` are the sizes of micro-batches. ``coordinates`` choose
+    the weights that a clause examines one by one. ``claim`` names the claim about sweeps that the case is drawn for.
     """
 
     point: Point
@@ -53,13 +63,14 @@ class LookCase:
 @final
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How an optimizer is set up: its groups of tensor indices in order, a rate per group, further hyperparameters.
+    """How a run sets up an optimizer: its parameter groups, a learning rate per group, and further hyperparameters.
 
-    ``rates`` None leaves the user's own learning rate untouched. Tensors in no group are not handed over; those in
-    ``frozen`` are, with ``requires_grad`` False. ``seed`` is where the global random numbers start. ``layout`` is how
-    the parameters lie in memory; ``of_groups``: options that stand in each group, not in the constructor's call;
-    ``wide`` makes float64 the default dtype of what the step computes beside the tensors;
-    ``dtype`` keeps the parameters in a dtype of torch that is not the arrays' own.
+    ``groups`` lists the indices of the tensors in each group. ``rates`` None leaves the user's own learning rate
+    untouched. A tensor in no group is not handed to the optimizer; a tensor in ``frozen`` is handed over with
+    ``requires_grad=False``. ``options`` are hyperparameters for the constructor's call, ``of_groups`` are
+    hyperparameters that stand in each parameter group instead. ``seed`` seeds the global random numbers. ``layout``
+    says how the parameters lie in memory. ``wide`` makes float64 torch's default dtype while a step runs. ``dtype``
+    names a torch dtype for the parameters that differs from the dtype of the arrays.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -74,14 +85,17 @@ class Plan:
 
     @property
     def indices(self) -> tuple[int, ...]:
-        """Every tensor handed over, in the order of the groups."""
+        """The indices of all tensors that are handed over, in the order of the groups."""
         return tuple(i for group in self.groups for i in group)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class TrainCase:
-    """A network and the batches of a short training loop; ``chunks``: for each, the rows of its micro-batches."""
+    """A network with its weights, and the batches of a short training loop.
+
+    ``chunks`` holds, for each batch, the numbers of rows of its micro-batches.
+    """
 
     network: Network
     tensors: tuple[Array, ...]
@@ -94,12 +108,12 @@ class TrainCase:
 @final
 @dataclass(frozen=True, slots=True)
 class OwnCase:
-    """The user's own model: the cards that its weights are drawn from, and what its step is given.
+    """The user's own model: the random bytes that its weights are drawn from, and what its training step is given.
 
-    ``batches``: for each logical step the micro-batches of its window, each an index for ``batches=`` or a pair;
-    ``model``: the module that a strategy has drawn, None where ``models=`` is called. Of a saved case also ``arrays``,
-    the model's parameters and buffers by name, which are not drawn again, and ``form``, how a module that a strategy
-    has drawn prints itself.
+    ``cards`` are these random bytes. ``batches`` holds, for each logical step, its micro-batches: each is an index for
+    ``batches=``, or a pair (inputs, targets). ``model`` is the module that the user's strategy has drawn, None where
+    ``models=`` is a function. Only a saved case has ``arrays``, the model's parameters and buffers by name, which are
+    then not drawn again, and ``form``, the printed form of a module that a strategy has drawn.
     """
 
     cards: bytes
@@ -114,7 +128,7 @@ class OwnCase:
 @final
 @dataclass(frozen=True, slots=True)
 class UpdateCase:
-    """Tensors and the gradients that are fed to the optimizer, step by step; None is a missing gradient."""
+    """Tensors, and the gradients that an optimizer is fed, step by step; None stands for a missing gradient."""
 
     tensors: tuple[Array, ...]
     gradients: tuple[tuple[Array | None, ...], ...]
@@ -127,7 +141,7 @@ class UpdateCase:
 @final
 @dataclass(frozen=True, slots=True)
 class BackpropCase:
-    """The parameters of a hand-written network by name, its batches, and the learning rate."""
+    """The parameters of hand-written backprop by name, the batches, and the learning rate."""
 
     names: tuple[str, ...]
     tensors: tuple[Array, ...]

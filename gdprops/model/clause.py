@@ -1,4 +1,8 @@
-"""A clause: one sentence of the specification, its decision, and a pure check."""
+"""A clause: one sentence of the specification, how it is decided, and a pure function that examines one case.
+
+A file of clauses writes ``@clause(id="step.simultaneous", statement=…, cases=…)`` above a function ``(target, case) ->
+Evidence`` and lists the clause in its tuple ``CLAUSES``. Nothing is registered by importing a file.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class Level(StrEnum):
-    """Whether a violation is always a bug, or fails only with ``--strict``."""
+    """``REQUIRED``: a violation always fails the run. ``RECOMMENDED``: it fails the run only with ``--strict``."""
 
     REQUIRED = "required"
     RECOMMENDED = "recommended"
 
 
 class View(StrEnum):
-    """The face of a subject that a clause looks at: an optimizer that is fed, a system that looks, a training step."""
+    """What a clause examines: an optimizer that is fed gradients, a system that computes them, or a training step."""
 
     OPTIMIZER = "optimizer"
     SYSTEM = "system"
@@ -34,14 +38,15 @@ class View(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a subject must be for a clause to apply.
+    """What a subject must be or have for a clause to apply.
 
-    ``traits``: allowed values by key; ``plain`` True: plain gradient descent, declared or probed, False: any other
-    rule; ``unless_declared``: traits that switch the clause off when their owner declares them, and only then;
-    ``torch``: parameter objects, closures and autograd; ``groups``: several parameter groups; ``frozen``: parameters
-    with requires_grad=False; ``rate``: a learning rate that can be set; ``option``: a hyperparameter that the subject
-    takes; ``feature``: something else that it takes; ``declared``: a trait or rule that its owner has declared;
-    ``reference_only``: no subject can break the clause; ``rule``: the published rule that must be declared.
+    ``traits``: the allowed values of each trait. ``unless_declared``: trait values that switch the clause off where the
+    user declares them, but not where they are only measured. ``plain``: True demands plain gradient descent (declared
+    or measured), False any other rule. ``torch``: parameter objects, closures and autograd. ``groups``: several
+    parameter groups. ``frozen``: parameters with requires_grad=False. ``rate``: a learning rate that can be set.
+    ``option``: a hyperparameter that the subject accepts. ``feature``: one of `Domain.features`. ``declared``: at least
+    one declared trait or rule. ``reference_only``: no subject can break the clause. ``rule``: the published rule that
+    the subject must declare.
     """
 
     traits: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -58,7 +63,7 @@ class Needs:
     rule: str | None = None
 
     def unmet(self, traits: Traits, domain: Domain, *, rule: str | None) -> str | None:
-        """Return why a clause does not apply, or None where it does."""
+        """Return why the clause does not apply to a subject, or None where it applies."""
         for key, allowed in self.traits:
             held = traits[key]
             if held != "unknown" and not set(held.split("+")) & set(allowed):
@@ -69,7 +74,7 @@ class Needs:
         if self.torch and domain.without_objects:
             return domain.without_objects
         if self.declared and not any(trait.declared for _, trait in traits):
-            return "declares no trait"
+            return "the user declares no trait"
         return self._not_taken(domain) or self._wrong_rule(traits, rule)
 
     def _not_taken(self, domain: Domain) -> str | None:
@@ -78,14 +83,14 @@ class Needs:
         if self.frozen and not domain.frozen:
             return "refuses parameters with requires_grad=False"
         if self.rate and not domain.rate:
-            return "shows no learning rate that could be set"
+            return "has no learning rate that can be set"
         if self.option and self.option not in domain.options:
-            return f"takes no {self.option}"
-        return f"takes no {self.feature}" if self.feature and self.feature not in domain.features else None
+            return f"does not accept {self.option}"
+        return f"does not support {self.feature}" if self.feature and self.feature not in domain.features else None
 
     def _wrong_rule(self, traits: Traits, rule: str | None) -> str | None:
         if self.rule is not None and rule_of(rule) != self.rule:
-            return "it declares no such published rule (--rule NAME declares one)"
+            return "the subject does not declare this published rule (--rule NAME declares one)"
         is_plain = rule == "sgd" or traits.plain == "yes"
         if self.plain is True and not is_plain and traits.plain == "no":
             return "not plain gradient descent (if it is meant to be, declare it: --rule sgd)"
@@ -94,18 +99,24 @@ class Needs:
         return None
 
     def near_miss(self, traits: Traits, *, rule: str | None) -> str | None:
-        """Return how an undeclared subject misses being plain, where a clause about plain descent cannot decide."""
+        """Return how a subject narrowly fails to be plain gradient descent, if it does and declares no rule.
+
+        A clause about plain gradient descent cannot decide then: only a declaration says that the subject should be
+        plain.
+        """
         if self.plain is True and rule != "sgd" and traits.plain.startswith("nearly"):
-            return f"{traits.plain}; declare --rule sgd to hold it to that"
+            return f"{traits.plain}; declare --rule sgd to check it as plain gradient descent"
         return None
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Implementation:
-    """How a clause is decided on another kind of subject: its cases, the check, and why it may not apply.
+    """How a clause is examined on a kind of subject that is not fed gradients (a training step, hand-written backprop).
 
-    ``refuted_by`` names faults of that kind.
+    ``cases(domain)`` returns the strategy that draws its cases, ``examine(subject, case)`` runs one case, and
+    ``unmet(subject)`` returns why the clause does not apply, or None. ``refuted_by`` names deliberate faults of that
+    kind.
     """
 
     cases: Callable[[Domain], SearchStrategy[Any]]
@@ -119,9 +130,10 @@ class Implementation:
 class Clause:
     """One clause of the specification.
 
-    ``cases(domain)`` returns the strategy that draws its cases; ``examine(target, case)`` runs one and says what it
-    showed. ``claim`` marks a claim of the project's source documents. ``implementations``: by kind of subject, how it
-    is decided on those that are not fed gradients.
+    ``cases(domain)`` returns the strategy that draws its cases; ``examine(target, case)`` runs one case and returns
+    what it showed. ``refuted_by`` names deliberate faults that violate the clause. ``claim`` marks a claim of the
+    project's source documents. ``implementations`` holds, by kind of subject, how the clause is examined on subjects
+    that are not fed gradients.
     """
 
     id: str
@@ -141,7 +153,7 @@ class Clause:
 
     @property
     def chapter(self) -> str:
-        """The part of the id before the dot."""
+        """The part of the id before the first dot."""
         return self.id.partition(".")[0]
 
 
@@ -158,7 +170,10 @@ def clause(
     needs: Needs = Needs(),
     claim: bool = False,
 ) -> Callable[[Callable[[Any, Any], Evidence]], Clause]:
-    """Turn the check below it into a clause. Nothing is registered: chapters export their clauses as a tuple."""
+    """Return a decorator that turns a function ``(target, case) -> Evidence`` into a clause.
+
+    Nothing is registered: each chapter exports its clauses as a tuple.
+    """
 
     def bind(examine: Callable[[Any, Any], Evidence]) -> Clause:
         return Clause(id, statement, source, decision, level, view, refuted_by, cases, examine, needs, claim)

@@ -1,4 +1,4 @@
-"""What the cases of a subject may contain."""
+"""The domain of a subject: what the strategies may put into its cases (dtypes, shapes, hyperparameters, …)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gdprops.model.backprop_layout import Layout
 
 
 class OwnSource(NamedTuple):
-    """Strategies for the user's own models and batches; None where a function is called instead."""
+    """The user's strategies for own models and batches; None where the user gave a function instead."""
 
     models: Any
     batches: Any
@@ -19,21 +19,25 @@ class OwnSource(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """What generation must know of a subject.
+    """What the strategies must know of a subject to draw its cases.
 
-    ``precisions``: 53 and/or 24 significant bits; ``dimensions``: accepted numbers of dimensions, None for any;
-    ``rate``: whether the learning rate can be set; ``groups``: whether several parameter groups are accepted;
-    ``plain``: plain gradient descent, declared or probed; ``options``: further hyperparameters that the subject
-    accepts, with the value that a case may switch on; ``empty``: whether tensors without entries are accepted;
-    ``frozen``: whether parameters with requires_grad=False are; ``nonlinear``: those of the options with which the
-    answer to the learning rate is not linear; ``counted``: those with which the steps are not counted by tensor;
-    ``waits``: after how many steps it first moves anything; ``features``: what else it takes (``"closure"``,
-    ``"bfloat16"``, ``"implementations"``); ``layout``: the shapes of a hand-written network; ``means``: whether losses
-    must be means; ``window``: how many micro-batches make a logical step, ``tells_last``: whether a last window may be
-    short; ``clip``: what gradients are clipped to; ``rule_options``: the same as ``options``, of the rule that the
-    subject declares; ``rule_scales``: sizes of gradients that tell forms of that rule apart; ``kinds``: the
-    architectures that a step can train; ``own``: the user's own models; ``without_objects``: why the subject has no
-    parameter objects, closures and autograd gradients, empty where it has them.
+    ``precisions``: 53 and/or 24 significant bits (float64, float32). ``dimensions``: the accepted numbers of
+    dimensions, None for any. ``rate``: whether the learning rate can be set. ``groups``: whether several parameter
+    groups are accepted. ``plain``: whether it is plain gradient descent, declared or measured. ``empty``: whether
+    tensors without entries are accepted. ``frozen``: whether parameters with requires_grad=False are accepted.
+    ``waits``: after how many steps the subject first moves anything. ``features``: what else it supports
+    (``"closure"``, ``"bfloat16"``, ``"implementations"``). ``without_objects``: why the subject has no parameter
+    objects, closures and autograd gradients; empty where it has them.
+
+    ``options``: the further hyperparameters that the subject accepts, each with the value that a case may switch on.
+    ``nonlinear``: the options with which a step is not linear in the learning rate. ``counted``: the options with which
+    steps are not counted per tensor. ``rule_options``: the options that the declared rule has. ``rule_scales``: the
+    sizes of gradients at which forms of the declared rule differ.
+
+    ``layout``: the parameter shapes of hand-written backprop. ``means``: whether losses must be means. ``window``: how
+    many micro-batches make a logical step. ``tells_last``: whether the last window may be shorter. ``clip``: the norm
+    that gradients are clipped to. ``kinds``: the architectures that a training step can train. ``own``: where the
+    user's own models come from.
     """
 
     precisions: tuple[int, ...] = (53, 24)

@@ -27,7 +27,7 @@ class Location:
 @final
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One tensor of a violated comparison, for pictures.
+    """One tensor of a violated comparison, kept for the pictures in reports.
 
     ``moved_seen`` and ``moved_expected`` are the lengths of its displacements, None where no start was known.
     ``start``, ``seen`` and ``expected`` are its entries in order, None where it has too many to be read.
@@ -46,14 +46,16 @@ class Compared:
 @final
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One example's outcome.
+    """What one example showed about one clause.
 
-    ``decisive`` says that the example could have refuted the clause. ``ratio`` is the worst seen / allowed, None
-    where the comparison was exact. ``reason`` says why an example is not decisive, or what went wrong where no
-    numbers were compared. ``blame`` names every wrong parameter. ``elsewise`` says that the subject is wrong, but not
-    in the way that the clause is about. ``silent`` names what changed nothing in this example: a violation where it
-    does so in all examples of a run, and where ``acts_later``, asked of one name, says no. ``compared`` shows the
-    tensors of a violated comparison. ``notes``: what is told of the example beside its outcome.
+    ``decisive`` says that the example could have refuted the clause. ``ratio`` is the worst difference divided by the
+    allowed one, None where the comparison was exact. ``reason`` says why the example is not decisive, or what went
+    wrong where no numbers were compared. ``blame`` names every wrong parameter. ``elsewise`` says that the subject is
+    wrong in a way that another clause is about. ``compared`` shows the tensors of a violated comparison.
+
+    ``silent`` names what had no effect in this example. A name that has no effect in any example of a run is a
+    violation, unless ``acts_later(name)`` says that it has one in a longer example. ``notes``: what is told of the
+    example beside its outcome.
     """
 
     violated: bool = False
@@ -69,47 +71,48 @@ class Evidence:
     notes: tuple[Note, ...] = ()
 
     def agreed(self) -> Evidence:
-        """Return the same example as if everything compared had agreed (for the meta-test of the clauses)."""
+        """Return this evidence without its violation, as if everything had agreed (to test the clauses themselves)."""
         return replace(self, violated=False, location=None, blame=(), silent=None, compared=())
 
 
 def agreement() -> Evidence:
-    """Return a decisive example that agrees."""
+    """Return decisive evidence that agrees with the clause."""
     return Evidence()
 
 
 def vacuous(reason: str) -> Evidence:
-    """Return an example that could not have refuted its clause."""
+    """Return evidence of an example that could not have refuted its clause."""
     return Evidence(decisive=False, reason=reason)
 
 
 def wrong_elsewise(reason: str) -> Evidence:
-    """Return a wrong result that another clause is about."""
+    """Return evidence that the subject is wrong in a way that another clause is about."""
     return Evidence(decisive=False, reason=reason, elsewise=True)
 
 
 def violation(reason: str, *, blame: tuple[str, ...] = ()) -> Evidence:
-    """Return a violation that is a fact and not a difference of numbers."""
+    """Return a violation that is a fact (an exception, a replaced object), not a difference of numbers."""
     return Evidence(violated=True, reason=reason, blame=blame)
 
 
 def unanswered(names: Iterable[str], acts_later: Callable[[str], bool] | None = None) -> Evidence:
-    """Return a decisive example in which these changed nothing: only the whole run can say that nothing ever does.
+    """Return decisive evidence in which these names had no effect.
 
-    ``acts_later`` is asked of those that are left at its end: whether they change a longer example.
+    Whether a name never has an effect, only the whole run can say. At its end ``acts_later`` is called for every name
+    that never had one: it says whether the name has an effect in a longer example.
     """
     return Evidence(silent=frozenset(names), acts_later=acts_later)
 
 
 def require(holds: bool, otherwise: str) -> Evidence:
-    """Return a decisive agreement, or a violation that says what was found instead."""
+    """Return agreement where ``holds`` is true, else a violation with the reason ``otherwise``."""
     return Evidence() if holds else violation(otherwise)
 
 
 def combine(parts: Iterable[Evidence]) -> Evidence:
-    """Join several comparisons of one example: the first violation wins, else the worst ratio of all.
+    """Join several comparisons of one example: the first violation, or else the worst ratio of all.
 
-    The whole is decisive where any part is.
+    The joined evidence is decisive where any part is.
     """
     found = list(parts)
     notes = distinct(note for part in found for note in part.notes)

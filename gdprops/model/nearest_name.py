@@ -13,13 +13,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def layer_of(name: str) -> str:
-    """Return the layer that a parameter's name tells: ``"2"`` for ``2.weight``, ``W2`` and ``b2``, else nothing."""
+    """Return the layer named in a parameter's name: ``"2"`` for ``2.weight``, ``W2`` and ``b2``; empty for none."""
     module, dot, _ = name.rpartition(".")
     return module if dot else name[len(name.rstrip("0123456789")) :]
 
 
 def layers_of(names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """Return the parameters' positions layer by layer; each alone where the names tell no layers apart."""
+    """Return the parameters' positions grouped by layer; each alone where the names do not tell layers apart."""
     found: dict[str, list[int]] = {}
     for i, name in enumerate(names):
         found.setdefault(layer_of(name), []).append(i)

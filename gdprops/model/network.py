@@ -24,11 +24,11 @@ class Layer:
 @final
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Towers of layers on one input; with several, each predicts its own columns of the targets.
+    """Towers of layers over the same inputs; with several towers, each predicts its own columns of the targets.
 
-    Two layers that name one tensor are tied. ``scale`` is the index of a 0-d tensor that multiplies the output.
-    A tensor that nothing names is unused; one whose ``trainable`` is False is frozen. ``recomputed``: every layer is a
-    checkpointed segment, ``"re-entrant"`` or ``"not re-entrant"``.
+    Two layers with the same tensor index are tied. ``scale`` is the index of a 0-d tensor that multiplies the output. A
+    tensor that no layer names is unused; a tensor whose ``trainable`` is False is frozen. ``recomputed`` makes every
+    layer a checkpointed segment, ``"re-entrant"`` or ``"not re-entrant"``.
     """
 
     towers: tuple[tuple[Layer, ...], ...]
@@ -40,7 +40,7 @@ class Network:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Every layer, tower after tower, front to back."""
+        """All layers, tower after tower, front to back."""
         return tuple(layer for tower in self.towers for layer in tower)
 
     @property
@@ -65,23 +65,23 @@ class Batch:
     targets: Array
 
     def rows(self, chosen: slice) -> Batch:
-        """Return some rows as a batch of their own."""
+        """Return some rows as another batch."""
         return Batch(self.inputs[chosen], self.targets[chosen])
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A place to look around from: a network at certain weights, on a certain batch."""
+    """A network at certain weights, on a certain batch: where a gradient is evaluated."""
 
     network: Network
     tensors: tuple[Array, ...]
     batch: Batch
 
     def at(self, tensors: Sequence[Array]) -> Point:
-        """Return the same network and batch at other weights."""
+        """Return this point at other weights."""
         return Point(self.network, tuple(tensors), self.batch)
 
     def on(self, batch: Batch) -> Point:
-        """Return the same network and weights on another batch."""
+        """Return this point on another batch."""
         return Point(self.network, self.tensors, batch)

@@ -1,4 +1,4 @@
-"""Further hyperparameters that cases may switch on where a subject takes them, each with a value."""
+"""Optional hyperparameters that cases may switch on where a subject accepts them, each with the value used."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ OPTIONS: dict[str, float | bool] = {
     "centered": True,
 }
 _REQUIRES = {"nesterov": ("momentum",)}
-"""Options that a rule takes only together with others."""
+"""Options that a rule accepts only together with others."""
 
 
 def with_required(names: Iterable[str]) -> list[str]:
-    """Return option names and those that they are taken only together with."""
+    """Return these option names and the options that they require, sorted."""
     chosen = set(names)
     return sorted({*chosen, *(other for name in chosen for other in _REQUIRES.get(name, ()))})

@@ -1,4 +1,9 @@
-"""What gdprops can examine, as protocols: a subject, one that is fed gradients, its runs, and systems that look."""
+"""The interfaces between gdprops and what it examines, as protocols.
+
+A `Subject` is user code that claims to do gradient descent. A `FedSubject` is one that gdprops feeds gradients; `start`
+builds one of its optimizers, and a `Run` is that optimizer at work. A `System` computes gradients of networks and moves
+weights along them.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +24,13 @@ if TYPE_CHECKING:
 
 Gradients = Sequence["Array | None"]
 Look = Callable[[Sequence["Array"]], tuple[float, Gradients]]
-"""A closure over arrays: the weights in, the loss and the gradients out."""
+"""A closure over arrays: it takes the weights and returns the loss and the gradients."""
 CALLED_BLINDLY = "the closure is called with gradients disabled: its backward() cannot run"
-"""How a step fails that calls its closure without ``torch.enable_grad()``."""
+"""The error where a step calls its closure without ``torch.enable_grad()``."""
 
 
 def linear(gradients: Gradients) -> Look:
-    """Return a look at J = Σ ⟨g, w⟩, whose gradients are the same everywhere."""
+    """Return a closure with the loss J = Σ ⟨g, w⟩, whose gradients are these at all weights."""
 
     def look(weights: Sequence[Array]) -> tuple[float, Gradients]:
         pairs = zip(weights, gradients, strict=True)
@@ -48,33 +53,33 @@ class Delivery(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """What a step with a closure did: how often it called it, and the number that it returned, if any."""
+    """What a step with a closure did: how often it called the closure, and the number that it returned, if any."""
 
     looks: int
     returned: float | None
 
 
 class Calling(Protocol):
-    """Who runs the user's code: turns its exceptions into `SubjectCrash` and counts its time."""
+    """Runs the user's code: turns its exceptions into `SubjectCrash` and counts its time."""
 
     def to(self, doing: str) -> AbstractContextManager[None]:
         """Run the subject's code inside this context."""
 
 
 class Run(Protocol):
-    """One optimizer over its own copies of the tensors."""
+    """One optimizer over its own copies of the tensors, and everything that a clause can ask of it."""
 
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
-        """Take one step with these gradients; None is a missing one."""
+        """Take one step with these gradients; None stands for a missing gradient."""
 
     def draws_privately(self, gradients: Gradients) -> bool:
-        """Take one step; say whether it was seen to draw from a random generator of its own."""
+        """Take one step; say whether the step was seen to draw from a random generator of its own."""
 
     def hand_over(self, gradients: Gradients) -> None:
-        """Let gradients stand there before a step with a closure: SAM goes along them to where its closure looks."""
+        """Put gradients where the step finds them, before a step with a closure: SAM first moves along these."""
 
     def step_closure(self, look: Look) -> Stepped:
-        """Take one step with a closure that looks at the current weights.
+        """Take one step with a closure that evaluates ``look`` at the current weights.
 
         Raises `Unsupported` where the subject's step takes no closure.
         """
@@ -83,37 +88,37 @@ class Run(Protocol):
         """Raise `Unsupported` where a step takes no closure."""
 
     def call_readers(self, hyperparameter: str) -> None:
-        """Call the subject's own further methods that need no argument and read a hyperparameter, if it has any."""
+        """Call the subject's own public methods that need no argument and read this hyperparameter, if it has any."""
 
     def weights(self) -> list[Array]:
         """Return copies of all tensors as they are now."""
 
     def place(self, weights: Sequence[Array]) -> None:
-        """Overwrite all tensors."""
+        """Overwrite all tensors with these weights."""
 
     def rates(self) -> list[float | None]:
         """Return the learning rate in force for each tensor; None where the subject shows none."""
 
     def hyperparameters(self) -> list[Mapping[str, Any]]:
-        """Return what the subject shows of the hyperparameters in force for each tensor."""
+        """Return, for each tensor, the hyperparameters in force, as far as the subject shows them."""
 
     def scale_rate(self, factor: float) -> None:
         """Multiply the learning rate of every group, as a scheduler does."""
 
     def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> Run:
-        """Return a fresh run on copies of the weights that has loaded this one's saved state.
+        """Return a new run on copies of the weights, after it has loaded this run's saved state.
 
-        ``plan`` may switch implementation flags; ``through_file`` saves to a file that is read with weights_only.
+        ``plan`` may change implementation flags; ``through_file`` saves to a file that is read with weights_only=True.
         """
 
     def cast_on_loading(self) -> str:
-        """Return which number that is kept of a tensor loading casts, from which dtype to which; else nothing."""
+        """Return which number of a tensor's state changes its dtype on loading, from which to which; empty for none."""
 
     def add_group(self, indices: Sequence[int], rate: float | None) -> None:
         """Hand over further tensors in a group of their own, as ``add_param_group`` does."""
 
     def gradients(self) -> list[Array | None]:
-        """Return what stands where the last step's gradients were handed over."""
+        """Return the gradients that the tensors hold now, after the step (``.grad`` in torch)."""
 
     def spoil_gradients(self) -> None:
         """Overwrite the memory of the last step's gradients with NaN."""
@@ -122,13 +127,13 @@ class Run(Protocol):
         """Return which parts of the state share memory with a gradient, a parameter or each other."""
 
     def remembered(self) -> bytes:
-        """Return a digest of the state."""
+        """Return a digest of the optimizer's state."""
 
     def evaluate(self) -> bool:
-        """Switch to evaluation mode; say whether there is such a mode."""
+        """Switch to evaluation mode; say whether the optimizer has such a mode."""
 
     def replaced(self) -> str:
-        """Return which parameters are no longer the same objects, of the same form; nothing where all are."""
+        """Return which parameters became other objects, or changed dtype, shape or device; empty where none did."""
 
     def addresses(self) -> list[int]:
         """Return where each parameter's numbers lie in memory."""
@@ -138,42 +143,42 @@ class Run(Protocol):
 
 
 class Subject(Protocol):
-    """Something that claims to do gradient descent, of any kind: its name, what is declared of it, and who calls it."""
+    """User code that claims to do gradient descent, of any kind."""
 
     @property
     def name(self) -> str:
-        """What reports call it."""
+        """The subject's name in reports."""
 
     @property
     def kind(self) -> str:
-        """The name of its kind, as ``--as`` takes it."""
+        """The name of the subject's kind, as ``--as`` takes it."""
 
     @property
     def spec(self) -> str:
-        """The subject string that names it, empty where there is none."""
+        """The subject string, such as ``package.module:Name``; empty where there is none."""
 
     @property
     def rule(self) -> str | None:
-        """The published rule that it declares to be."""
+        """The published rule that the subject declares, or None."""
 
     @property
     def declared(self) -> Mapping[str, Measured]:
-        """The traits that its owner declared."""
+        """The traits that the user declared."""
 
     @property
     def hyperparameters(self) -> Mapping[str, Any]:
-        """What the user gave it."""
+        """What the user gave: hyperparameters, or what a training step declares."""
 
     @property
     def traits(self) -> Traits:
-        """What was measured of it; empty before the probe."""
+        """The traits of the subject, measured or declared; empty before the probe has run."""
 
     @property
     def calls(self) -> Calling:
-        """Who runs its code, within a budget of time."""
+        """What runs the subject's code, within a budget of time."""
 
     def prepared(self, traits: Traits, calls: Calling) -> Self:
-        """Return the same subject with what was measured of it, and a budget of time."""
+        """Return this subject with its measured traits, and with a budget of time for its code."""
 
 
 class FedSubject(Subject, Protocol):
@@ -181,18 +186,18 @@ class FedSubject(Subject, Protocol):
 
     @property
     def framework(self) -> str:
-        """The framework whose gradients it is used with, empty where they are the reference's own."""
+        """The framework that computes the gradients for this subject; empty where gdprops computes them itself."""
 
     @property
     def without_objects(self) -> str:
-        """Why it has no parameter objects, closures and autograd gradients; empty where it has them."""
+        """Why the subject has no parameter objects, closures and autograd gradients; empty where it has them."""
 
     @property
     def own_rate(self) -> float | None:
-        """The learning rate that the user gave."""
+        """The learning rate that the user gave, None where the subject shows none."""
 
     def start(self, tensors: Sequence[Array], plan: Plan) -> Run:
-        """Build the subject afresh over copies of the tensors."""
+        """Build the subject's optimizer anew, over copies of the tensors."""
 
     def accepts(self, option: str) -> bool:
         """Say whether the subject takes a hyperparameter that the user has not set."""
@@ -202,64 +207,67 @@ class FedSubject(Subject, Protocol):
         """Every hyperparameter by name, as the user gave it or by default."""
 
     def script_head(self) -> str:
-        """Return the imports of a plain script that runs it."""
+        """Return the imports of a plain script that runs the subject."""
 
     def script_start(self, tensors: Sequence[Array], plan: Plan) -> list[str]:
-        """Return the lines of a plain script that start it."""
+        """Return the lines of a plain script that build the subject's optimizer."""
 
     def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
         """Return the lines of a plain script that take one step."""
 
     def script_gradients(self, gradients: Gradients) -> list[str]:
-        """Return the lines that let gradients stand there."""
+        """Return the lines of a plain script that put gradients where a step with a closure finds them."""
 
     def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
-        """Return the lines that take one step with a closure which answers so, call after call."""
+        """Return the lines of a plain script that step with a closure; it returns these answers, call by call."""
 
 
 def step_with_closure(run: Run, gradients: Gradients) -> Stepped:
-    """Take one step with a closure that gives these gradients, which stand there before it too."""
+    """Take one step with a closure that returns these gradients; they are also put in place before the step."""
     run.hand_over(gradients)
     return run.step_closure(linear(gradients))
 
 
 class System(Protocol):
-    """A source of gradients, and the two ways to move along them."""
+    """Computes gradients of networks, and moves weights along them: in one step, or block by block in a sweep."""
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """The system's name in messages."""
 
     @property
     def rational(self) -> bool:
-        """Whether it computes on `fractions.Fraction` too."""
+        """Whether the system also computes with `fractions.Fraction`."""
 
     def loss(self, point: Point) -> float:
-        """Return J at the point."""
+        """Return the loss J at the point."""
 
     def gradient(self, point: Point) -> list[Array | None]:
-        """Return every tensor's gradient at once; None for a frozen or unused tensor."""
+        """Return the gradients of all tensors at once; None for a frozen or unused tensor."""
 
     def block_by_block(self, point: Point, order: Sequence[int], *, retained: bool) -> list[Array | None]:
-        """Return the gradients one tensor after the other, from fresh forward passes or a retained graph."""
+        """Return the gradients, computed one tensor after the other.
+
+        ``retained``: all come from one retained graph; otherwise each comes from a fresh forward pass.
+        """
 
     def directional(self, point: Point, direction: Sequence[Array]) -> float:
         """Return the derivative of J along a direction, in forward mode."""
 
     def regrouped(self, point: Point, partition: Sequence[Block]) -> Array:
-        """Return the flat gradient, differentiated with respect to the blocks of another partition."""
+        """Return the flat gradient, computed with respect to the blocks of another partition."""
 
     def step(self, point: Point, rate: float | Fraction | Array) -> Array:
         """Return the flat trainable weights after one simultaneous step; the rate may differ from weight to weight."""
 
     def sweep(self, point: Point, blocks: Sequence[Block], rate: float | Fraction | Array) -> Array:
-        """Return the flat trainable weights after visiting the blocks in this order, moving each at once."""
+        """Return the flat trainable weights after a sweep: the blocks move one after the other, in this order."""
 
     def additive(self, point: Point, parts: Sequence[Batch]) -> list[Array | None]:
         """Return the weighted sum of the micro-batches' gradients."""
 
     def look(self, point: Point) -> Callable[[Array], Array]:
-        """Return the flat gradient as a function of the flat weights; each call is one look."""
+        """Return the flat gradient as a function of the flat weights; every call is one gradient evaluation."""
 
     def looks(self) -> int:
-        """Return how many gradient evaluations were made so far."""
+        """Return how many gradients were evaluated so far."""

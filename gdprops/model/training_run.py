@@ -1,4 +1,8 @@
-"""Training as gdprops sees it: a model that a user's step trains, and the simultaneous update beside it."""
+"""A training step at work: the user's step trains a model, and gdprops computes the update that it should make.
+
+U(w, g, s) stands for that update: the weights after one simultaneous update from the weights w, with the gradients g
+and the optimizer's state s. For plain gradient descent it is w - lr g.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Live(NamedTuple):
-    """The user's own module, its parameters in the order of the run's names, and what the running call was given.
+    """The user's own module, its parameters in the order of the run's names, and what the current call was given.
 
-    ``first`` is how many rows earlier calls of the same logical step were given.
+    ``first`` is the number of rows that earlier calls of the same logical step were given.
     """
 
     model: Any
@@ -27,10 +31,10 @@ class Live(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True)
 class Noticed:
-    """What was seen of one logical step beside the weights.
+    """What was seen of one logical step apart from the weights.
 
-    ``overflowed``: a gradient was not finite, so that a gradient scaler may have skipped the step; ``looks``: how many
-    rows each differentiated forward pass of the model saw.
+    ``overflowed``: a gradient was not finite, so a gradient scaler may have skipped the step. ``looks``: the number of
+    rows of each differentiated forward pass of the model.
     """
 
     overflowed: bool = False
@@ -38,7 +42,7 @@ class Noticed:
 
 
 class Training(Protocol):
-    """A model that a user's step trains, and U(w, g, s) beside it."""
+    """A model that the user's step trains, and beside it the expected update U(w, g, s) of the same model."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -46,39 +50,39 @@ class Training(Protocol):
 
     @property
     def layers(self) -> tuple[tuple[int, ...], ...]:
-        """Their indices layer by layer; a shared parameter stands in every layer that uses it."""
+        """The indices of the parameters, layer by layer; a shared parameter stands in every layer that uses it."""
 
     @property
     def trainable(self) -> tuple[bool, ...]:
-        """Which of them require gradients."""
+        """Which parameters require gradients."""
 
     @property
     def held(self) -> tuple[bool, ...]:
-        """Which parameters the user's optimizer holds; all of them where there is none."""
+        """Which parameters the user's optimizer holds; all of them where there is no optimizer."""
 
     def weights(self) -> list[Array]:
         """Return copies of all parameters as they are now."""
 
     def now(self) -> list[Array]:
-        """Return all parameters where they lie: the user's next step moves them."""
+        """Return all parameters without copying them: the user's next step changes these arrays."""
 
     def state(self) -> Any:
-        """Return a copy of the state that U starts from."""
+        """Return a copy of the optimizer state from which U starts."""
 
     def step(self, t: int) -> Any:
         """Let the user's step train on batch t."""
 
     def hyperparameters(self) -> Any:
-        """Return the hyperparameters in force when the optimizer was called."""
+        """Return the hyperparameters that were in force when the user's step called the optimizer."""
 
     def noticed(self) -> Noticed:
-        """Return what was seen of the last step beside the weights."""
+        """Return what was seen of the last step apart from the weights."""
 
     def clocks(self) -> tuple[tuple[str, float, float], ...]:
-        """Return the parameters whose clock in the user's optimizer is not that of the update just computed."""
+        """Return the parameters whose step counter in the user's optimizer differs from the counter that U has."""
 
     def dialect(self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any) -> list[Array] | None:
-        """Return the update as another legitimate dialect of what is declared has it, None where there is one only."""
+        """Return the update by another legitimate form (dialect) of the declared rule, None where there is one only."""
 
     def gradients(
         self,
@@ -89,35 +93,38 @@ class Training(Protocol):
         shaken: bool = False,
         clipped: bool = True,
     ) -> list[Array | None]:
-        """Return our own gradients of (some rows of) batch t; ``shaken`` moves the inputs by an ulp."""
+        """Return the gradients that gdprops computes for batch t, or for some of its rows.
+
+        ``shaken`` moves the inputs by one ulp; ``clipped`` clips the gradients where the training step declares it.
+        """
 
     def look(self, weights: Sequence[Array], t: int) -> tuple[float, list[Array | None]]:
-        """Return J of batch t and our own gradients of it."""
+        """Return the loss of batch t and the gradients that gdprops computes for it."""
 
     def rows(self, t: int) -> int:
         """Return how many rows batch t has."""
 
     def loss(self, weights: Iterable[Array], t: int) -> float:
-        """Return J of batch t."""
+        """Return the loss of batch t at these weights."""
 
     def allowed(self, weights: Sequence[Array], t: int) -> list[Array] | None:
-        """Return how far each entry may be off after the step, None where noise floors must be measured."""
+        """Return how far each entry may be off after step t, None where noise floors must be measured instead."""
 
     def update(self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any) -> list[Array]:
-        """Return U(w, g, s)."""
+        """Return the weights after the expected update, U(w, g, s)."""
 
     def passing_update(self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any) -> list[Array]:
-        """Return U(w, g, s) where it was computed: the next look or update overwrites it."""
+        """Return U(w, g, s) without copying it: the next gradient evaluation or update overwrites these arrays."""
 
     def clip(self, gradients: Gradients) -> list[Array | None]:
-        """Return gradients clipped as is declared."""
+        """Return the gradients, clipped as the training step declares."""
 
     def adopt(self) -> None:
-        """Keep the state that the last update left."""
+        """Keep the optimizer state that the last update left."""
 
     @property
     def clip_norm(self) -> float | None:
-        """The global norm that gradients are declared to be clipped to."""
+        """The global norm that the training step declares to clip gradients to, or None."""
 
     @property
     def batches(self) -> int:
@@ -125,58 +132,62 @@ class Training(Protocol):
 
     @property
     def window(self) -> int:
-        """How many micro-batches a whole window is declared to have."""
+        """The declared number of micro-batches in a whole window."""
 
     def torn(self, weights: Sequence[Array], later: Sequence[Array], t: int) -> Gradients:
-        """Return the gradients of a forward pass at some weights whose backward meets later ones."""
+        """Return gradients whose forward pass saw ``weights`` and whose backward pass saw the ``later`` weights."""
 
     @property
     def live(self) -> Live | None:
-        """What can be watched while the user's step runs; None for plain arrays."""
+        """The user's module, which can be watched while the step runs; None where there are only arrays."""
 
     @property
     def is_anchored(self) -> bool:
-        """Whether U starts every step from what the user's step left, and not from a state that only U went through."""
+        """Whether U starts each step from the state that the user's step left, not from one that only U updated."""
 
     def advance(
         self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any
     ) -> tuple[list[Array], Any]:
-        """Return U(w, g, s) and the state after it."""
+        """Return U(w, g, s) and the optimizer state after it."""
 
 
 class TrainedSubject(Protocol):
-    """A training step that is given a model."""
+    """A subject that trains a model: a training step."""
 
     def begin(self, case: Any) -> Training:
-        """Build a fresh model and the user's step on it."""
+        """Build a fresh model, and the user's training step for it."""
 
 
 class BackpropTraining(Training, Protocol):
-    """Hand-written backprop at work: what it says of its own gradients, and how sure the differences are."""
+    """A run of hand-written backprop: it also shows the user's own gradients, and how exact the numerical ones are."""
 
     def stated_gradients(self, t: int) -> list[Array | None]:
-        """Return the user's gradients of batch t, None for a missing one."""
+        """Return the gradients of batch t that the user's function returns, None for a missing one."""
 
     def errors(self, weights: Sequence[Array], t: int) -> list[Array]:
-        """Return how far each of our partial derivatives may be off."""
+        """Return how far each numerical partial derivative of batch t may be off."""
 
     def most_row_loss(self) -> float:
-        """Return the largest loss of any row alone, times the number of outputs."""
+        """Return the largest loss of a single row, times the number of outputs."""
 
     def looked_at(self) -> list[tuple[str, list[str], list[Array], list[Array]]]:
-        """Call what only looks: for each what it is, the names, and the arrays before and after."""
+        """Call every function once, and return what it must not change.
+
+        Returns:
+            For each function its name, the names of these arguments, and their values before and after the call.
+        """
 
 
 class BackpropSubject(Protocol):
-    """Hand-written backprop that is given parameters."""
+    """Hand-written backprop as a subject."""
 
     @property
     def step(self) -> Callable[..., Any] | None:
-        """The user's step."""
+        """The user's ``step`` function, or None."""
 
     @property
     def gradients(self) -> Callable[..., Any] | None:
-        """The user's gradients."""
+        """The user's ``gradients`` function, or None."""
 
     def begin(self, case: BackpropCase) -> BackpropTraining:
-        """Hand fresh parameters to the user's functions."""
+        """Start a run: give fresh parameters to the user's functions."""

@@ -1,4 +1,8 @@
-"""The traits of a subject: one table for declarations, measurements, `gdprops traits` and generation."""
+"""The traits of a subject: one table for declarations, measurements, `gdprops traits` and the strategies.
+
+A trait says one thing about a subject's rule, such as "separability: element" (an entry's update depends on that entry
+alone). Traits decide which clauses apply to the subject and what its cases may contain.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,11 @@ TRAITS: tuple[Trait, ...] = (
         ("element", "tensor", "group", "all"),
         "what one entry's update may depend on: itself, its tensor, its parameter group, every parameter",
     ),
-    Trait("clock", ("tensor", "group", "optimizer"), "what counts the steps"),
+    Trait(
+        "clock",
+        ("tensor", "group", "optimizer"),
+        "what keeps the step count: each tensor, its parameter group, the whole optimizer",
+    ),
     Trait(
         "lr_response",
         ("linear", "nonlinear", "ignored", "own-schedule"),
@@ -59,7 +67,7 @@ TRAITS: tuple[Trait, ...] = (
 )
 
 IMPLEMENTATIONS = ("foreach", "fused", "differentiable", "capturable")
-"""Flags that choose how a rule is computed, not which."""
+"""The flags that choose how an update is computed, not which update."""
 
 _BY_KEY = {trait.key: trait for trait in TRAITS}
 _LISTS = ("shapes", "dtypes", "flags")
@@ -88,10 +96,11 @@ RULES: dict[str, dict[str, str]] = {
     "adafactor": _TENSOR,
     "muon": _TENSOR,
 }
-"""The published rules that a subject can declare, and what each says about traits that switch clauses off.
+"""The published rules that a subject can declare, and the trait values that each rule implies.
 
-A measurement would make such a clause unfalsifiable: a rate that is squared would not be a violation of linearity but
-a response that is not linear. Momentum answers linearly where the rate stands outside the velocity: that is measured.
+Only traits that switch clauses off are listed. If such a trait were only measured, the clause could never fail: a rule
+that wrongly squares its learning rate would not violate linearity, but measure as nonlinear. Momentum is linear in the
+learning rate only where the rate stands outside the velocity; for momentum that trait is measured.
 """
 
 
@@ -103,7 +112,7 @@ def rule_of(declared: str | None) -> str:
 @final
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A trait's value on one subject: where it comes from and what was seen."""
+    """A trait's value for one subject, the evidence for it, and whether the user declared it."""
 
     value: str
     evidence: str
@@ -130,15 +139,16 @@ class Traits:
         return iter(self.known.items())
 
     def accepts(self, key: str, value: str) -> bool:
-        """Say whether a trait that lists accepted values (joined by '+') contains one."""
+        """Say whether a trait that lists accepted values (joined by '+') contains this value."""
         held = self[key]
         return held in ("any", "unknown") or value in held.split("+")
 
 
 def declared(traits: Mapping[str, str] | None) -> dict[str, Measured]:
-    """Check a declaration against the table.
+    """Check the user's declaration of traits against the table.
 
-    Raises `UsageError` for a key or value that the table does not have, with the nearest one.
+    Raises `UsageError` for a trait that the table does not have, with the nearest one, and for a value that the trait
+    cannot take, with the values that it can take.
     """
     checked = {}
     for key, value in (traits or {}).items():

@@ -19,7 +19,13 @@ SCHEMA = 1
 
 
 class Status(StrEnum):
-    """What became of a clause."""
+    """The outcome of one clause for one subject.
+
+    ``held``: enough decisive examples, and none violated the clause. ``violated``: an example refuted it. ``aborted``:
+    the subject ran out of time or memory, or ended its process. ``vacuous``: too few examples were decisive.
+    ``not-applicable``: the clause does not apply to the subject. ``accepted``: violated, as the user has accepted.
+    ``error``: gdprops itself failed.
+    """
 
     HELD = "held"
     VIOLATED = "violated"
@@ -31,13 +37,13 @@ class Status(StrEnum):
 
 
 RED = (Status.VIOLATED, Status.ABORTED)
-"""What a fault of the subject looks like."""
+"""The statuses that show a fault of the subject."""
 ALARMING = (*RED, Status.ERROR)
-"""The same, or a bug of gdprops."""
+"""The statuses that show a fault of the subject or a bug of gdprops."""
 
 
 class About(StrEnum):
-    """Whose verdict it is: the user's code's, or that of the system that gdprops itself stands on."""
+    """What a verdict is about: the user's subject, or the reference system that gdprops itself relies on."""
 
     SUBJECT = "subject"
     REFERENCE = "reference"
@@ -59,7 +65,7 @@ class Counterexample:
 class Verdict:
     """The outcome of one clause. ``statement`` and ``level`` repeat the clause's, so that reports need no catalogue.
 
-    ``stale``: a violation was accepted that is there no more; ``explained_as``: the clause that the explanation names.
+    ``stale``: a violation was accepted that no longer occurs. ``explained_as``: the clause that the explanation names.
     """
 
     clause: str
@@ -86,18 +92,18 @@ class Verdict:
 
     @property
     def failed(self) -> bool:
-        """Whether the verdict is red whatever the strictness."""
+        """Whether the verdict fails the run, with and without ``--strict``."""
         red = self.status in RED
         return self.stale or (red and self.level is Level.REQUIRED)
 
     @property
     def failed_strictly(self) -> bool:
-        """Whether the verdict is red with ``--strict``."""
+        """Whether the verdict fails the run with ``--strict``."""
         return self.stale or self.status in (*RED, Status.VACUOUS)
 
 
 def unexamined(clause: Clause, about: About, status: Status, reason: str) -> Verdict:
-    """Return the verdict of a clause that was not examined, or not to its end."""
+    """Return the verdict of a clause that was not examined, or whose examination did not finish."""
     return Verdict(clause.id, about, clause.level, status, clause.statement, reason=reason)
 
 
@@ -106,8 +112,8 @@ def unexamined(clause: Clause, about: About, status: Status, reason: str) -> Ver
 class Outcome:
     """Everything that one run found out about one subject.
 
-    ``min_clauses``: fewer held clauses of the subject are red; ``complete``: False where the run was interrupted;
-    ``refused``: why the subject could not be used, where it is one of several.
+    ``min_clauses``: the run fails where fewer of the subject's clauses held. ``complete``: False where the run was
+    interrupted. ``refused``: why the subject could not be used, where it is one of several.
     """
 
     subject: str
@@ -137,9 +143,11 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 nothing violated; 1 violated, aborted or too few held; 2 unusable; 3 an error of gdprops; 5 none held.
+        """The exit code of the run.
 
-        What is counted is the subject's verdicts; a self-check counts the reference's, and wants every one held.
+        0: nothing was violated; 1: a clause was violated or aborted, or too few clauses held; 2: the subject could not
+        be used; 3: gdprops itself failed; 5: no clause held. Only the subject's verdicts count for 0, 1 and 5. A
+        self-check counts the reference's verdicts instead, and gives 5 unless all of them held.
         """
         if self.refused:
             return 2
@@ -193,10 +201,10 @@ def outcomes_to_dict(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def worst_exit_code(outcomes: Sequence[Outcome]) -> int:
-    """Return the exit code of several runs.
+    """Return the exit code of several runs together.
 
-    An error of gdprops goes before a violation, that before a subject that could not be used, and that before nothing
-    held.
+    An error of gdprops (3) comes before a violation (1), a violation before a subject that could not be used (2), and
+    that before a run in which no clause held (5).
     """
     codes = {outcome.exit_code for outcome in outcomes}
     return next((code for code in (3, 1, 2, 5) if code in codes), 0)
@@ -208,7 +216,7 @@ def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
 
 
 def verdict_from_dict(data: dict[str, Any]) -> Verdict:
-    """Return the verdict that `verdict_to_dict` wrote (it travels so between processes)."""
+    """Return the verdict that `verdict_to_dict` wrote; verdicts travel between processes in that form."""
     fields = dict(data)
     location, example = fields["location"], fields["counterexample"]
     if location is not None:

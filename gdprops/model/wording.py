@@ -1,15 +1,15 @@
-"""How counts, kinds of things and errors read in a sentence."""
+"""How counts, types and errors read in a sentence."""
 
 from __future__ import annotations
 
 
 def plural(count: int, noun: str, nouns: str = "") -> str:
-    """Return ``"1 clause"`` or ``"2 clauses"``; ``nouns`` where the plural is no s."""
+    """Return ``"1 clause"`` or ``"2 clauses"``; ``nouns`` is the plural where it is not the noun with an s."""
     return f"{count} {noun if count == 1 else nouns or f'{noun}s'}"
 
 
 def type_of(value: object) -> str:
-    """Return what kind of thing a value is: ``"an int"``, ``"a NoneType"``."""
+    """Return a value's type with its article: ``"an int"``, ``"a NoneType"``."""
     name = type(value).__name__
     return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
 
@@ -20,5 +20,5 @@ def class_or_type(found: object) -> str:
 
 
 def on_one_line(told: object) -> str:
-    """Return what an error or a text says, without its line breaks."""
+    """Return the text of an error or another value on one line."""
     return " ".join(str(told).split())

@@ -1,1 +1,4 @@
-"""Exact arithmetic, running bounds, comparison, oracles, and the two ways to move."""
+"""The numerics: exact arithmetic, error bounds, comparison, gradients of networks, the simultaneous step and the sweep.
+
+Every threshold stands in `decisions.py`. Nothing here knows a subject or runs the user's code.
+"""

@@ -1,4 +1,4 @@
-"""Activations as the mathematics has them: value, slope and curvature."""
+"""Activations as formulas: value, slope and curvature."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gdprops.model.network import Network
 
 LEAK = 0.25
-"""The slope of leaky_relu below zero: dyadic, so that exact cases stay exact."""
+"""The slope of leaky ReLU below zero: dyadic, so that exact cases stay exact."""
 
 Elementwise = Callable[["Array"], "Array"]
 

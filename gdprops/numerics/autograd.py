@@ -1,4 +1,4 @@
-"""The same networks in torch, on detached leaves: the second oracle, independent of our own passes."""
+"""Our networks in torch, over detached leaves: a second source of gradients, independent of our NumPy passes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def torch_loss(network: Network, tensors: Sequence[Tensor], inputs: Tensor, targets: Array) -> Tensor:
-    """Return J as a scalar tensor, differentiable in the tensors."""
+    """Return the loss J as a scalar tensor, differentiable in the tensors."""
     total = inputs.new_zeros(())
     for k, tower in enumerate(network.towers):
         out = _outputs(tower, tensors, inputs)
@@ -60,7 +60,7 @@ def leaves(point: Point) -> list[Tensor]:
 
 
 def loss_of(point: Point, tensors: Sequence[Tensor]) -> Tensor:
-    """Return J on the point's batch as a function of other tensors."""
+    """Return the loss J on the point's batch as a function of other tensors."""
     inputs = torch.from_numpy(point.batch.inputs)
     return torch_loss(point.network, tensors, inputs, point.batch.targets)
 

@@ -1,4 +1,4 @@
-"""Large arrays in pieces: fresh memory as large as a tensor costs more time than the arithmetic in it."""
+"""Cuts large arrays into pieces: allocating memory as large as a tensor takes longer than the arithmetic on it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 BLOCK = 1 << 16
-"""Entries of a piece: a few of them fit into a processor's cache."""
+"""The number of entries in a piece: a few pieces fit into a processor's cache."""
 
 
 def blocks(first: Array, *others: Array) -> Iterator[tuple[Array, ...]]:
-    """Yield the same entries of arrays of one shape, cut along the first dimension, in order; small ones as they are.
+    """Yield pieces of arrays of one shape, cut along the first dimension, in order; small arrays come whole.
 
-    What has no dimensions, a bound for all entries, stands in every piece.
+    An array without dimensions, such as one bound for all entries, is part of every piece.
     """
     arrays = (first, *others)
     if first.size <= BLOCK:

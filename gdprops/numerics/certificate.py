@@ -1,4 +1,8 @@
-"""Exact certificates: proofs, made before the subject runs, that a case loses no bit at a given precision."""
+"""Exact certificates: proofs, made before the subject runs, that no operation of a case rounds at a given precision.
+
+The passes of `network_pass` run on `Granular` numbers, which raise `Uncertified` where a result might not fit. In a
+certified case every correct computation gives the same numbers, so a clause may demand equality.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +25,9 @@ if TYPE_CHECKING:
 
 
 def certify_look(point: Point, precision: int, *, value: bool = True) -> list[Granular | None]:
-    """Prove forward, gradient and (``value``) loss exact at ``precision`` bits; return the gradient's bounds.
+    """Prove the forward pass, the gradient and (with ``value``) the loss exact; return the gradient's bounds.
 
-    Raises `Uncertified`.
+    ``precision`` is the number of significant bits. Raises `Uncertified`.
     """
     if point.network.loss not in EXACT_LOSSES:
         raise Uncertified(f"the loss {point.network.loss} is not exact")
@@ -34,14 +38,14 @@ def certify_look(point: Point, precision: int, *, value: bool = True) -> list[Gr
 
 
 def _granular(batch: Batch, precision: int) -> Batch:
-    """Return the batch as granular numbers; one that is made of them already, as it is."""
+    """Return the batch as granular numbers; a batch that already consists of these, as it is."""
     if isinstance(batch.inputs, Granular):
         return batch
     return Batch(Granular.of(batch.inputs, precision), Granular.of(batch.targets, precision))  # type: ignore[arg-type] # numbers of another kind
 
 
 def certify_update(w: Array, g: Array | Granular, rate: float, precision: int) -> None:
-    """Prove w - eta g exact. Raises `Uncertified`."""
+    """Prove that w - eta g is exact. Raises `Uncertified`."""
     bound = g if isinstance(g, Granular) else Granular.of(g, precision)
     Granular.of(w, precision) - Granular.of(rate, precision) * bound
 
@@ -56,7 +60,7 @@ def is_exact_update(w: Array, g: Array, rate: float, precision: int) -> bool:
 
 
 def certify_move(point: Point, block: Sequence[int], rate: float, precision: int) -> Array:
-    """Prove a look and the move of one block along it exact; return the flat weights after it."""
+    """Prove a gradient evaluation and the move of one block exact; return the flat weights after the move."""
     bounds = certify_look(point, precision, value=False)
     w, g = flat_weights(point), flat_gradient(point, [None if b is None else b.value for b in bounds])
     reach = flat_gradient(point, [None if b is None else b.bound for b in bounds])
@@ -69,7 +73,7 @@ def certify_move(point: Point, block: Sequence[int], rate: float, precision: int
 
 
 def certify_sweep(point: Point, blocks: Sequence[Block], rate: float, precision: int) -> None:
-    """Prove every look of a sweep, at the weights it is made at, and every move exact. Raises `Uncertified`."""
+    """Prove every move of a sweep exact, and every gradient at the weights where it is taken. Raises `Uncertified`."""
     point = point.on(_granular(point.batch, precision))
     for block in blocks:
         point = unflat(point, certify_move(point, block, rate, precision))
@@ -87,7 +91,7 @@ def gradient_bounds(point: Point, precision: int) -> list[Any]:
 
 
 def loss_bound(point: Point, precision: int) -> float:
-    """Return how far two correct computations of J may lie apart."""
+    """Return how far two correct computations of the loss J may lie apart."""
     tensors = [Rounded.of(w, precision) for w in point.tensors]
     if point.network.loss in ("half-sse", "mse"):
         batch = Batch(Rounded.of(point.batch.inputs, precision), point.batch.targets)  # type: ignore[arg-type] # numbers of another kind
@@ -97,7 +101,10 @@ def loss_bound(point: Point, precision: int) -> float:
 
 
 def _logistic_loss_bound(point: Point, tensors: list[Rounded], precision: int) -> float:
-    """Mean logistic losses are 1-Lipschitz in each logit, up to a factor 2 for softmax, plus a few roundings."""
+    """Return the bound of a mean logistic loss.
+
+    It is 1-Lipschitz in each logit, up to a factor 2 for softmax; a few roundings are added.
+    """
     from gdprops.numerics.network_pass import outputs
 
     (logits,) = outputs(point.network, tensors, Rounded.of(point.batch.inputs, precision))
@@ -111,5 +118,5 @@ def _logistic_loss_bound(point: Point, tensors: list[Rounded], precision: int) -
 
 
 def update_allowance(w: Array, displacement: Array, precision: int) -> Array:
-    """Return what a correct w - eta g may be off by, given the same g: an ulp of w, two of the displacement."""
+    """Return how far a correct w - eta g may be off, given the same g: an ulp of w, two ulps of the displacement."""
     return ULP * unit(precision) * (abs(w) + DISPLACEMENT_ULPS * abs(displacement))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Arrays = Sequence[Any]
 Allowed = Sequence[Any] | float
+BLURRED = "the wrong results that would refute the clause differ too little from the right one"
 
 
 def compare(
@@ -47,13 +48,13 @@ def compare(
         location = _locate(seen, expected, bounds, wrong, names, start, step)
         return Evidence(True, True, ratio, location, blame, what, compared=shown(seen, expected, names, blame, start))
     blurred = any(not _distinguishable(rival, expected, bounds) for rival in rivals)
-    return Evidence(decisive=not blurred, ratio=ratio, reason="no rival differs enough" if blurred else "")
+    return Evidence(decisive=not blurred, ratio=ratio, reason=BLURRED if blurred else "")
 
 
 def same_bytes(
     seen: Sequence[Array], expected: Sequence[Array], *, names: Sequence[str], what: str, step: int | None = None
 ) -> Evidence:
-    """Compare as bytes: NaN, -0.0, shape and dtype count."""
+    """Compare arrays byte by byte: NaN, -0.0, shape and dtype count."""
     differing = [
         i
         for i, (s, e) in enumerate(zip(seen, expected, strict=True))
@@ -78,7 +79,7 @@ def is_clearly_other(rival: Arrays, expected: Arrays, allowed: Sequence[Any]) ->
 
 
 def alike(a: Array, b: Array) -> bool:
-    """Say whether two arrays are equal entry by entry: the usual case, and cheap for large models."""
+    """Say whether two arrays are equal entry by entry: a cheap check, and usually enough."""
     return a is b or np.array_equal(a, b)
 
 
@@ -129,7 +130,7 @@ def _wrong(seen: Any, expected: Any, allowed: Any) -> Array:
 
 
 def _worst_ratio(seen: Arrays, expected: Arrays, bounds: Sequence[Any]) -> float | None:
-    """Return the largest seen / allowed over the entries with a bound, or None where everything was exact."""
+    """Return the largest difference / allowed difference over the entries with a bound, None where all was exact."""
     found: list[float] = []
     for s, e, a in zip(seen, expected, bounds, strict=True):
         if np.shape(s) != np.shape(e) or not np.any(a):
@@ -149,7 +150,7 @@ def _distinguishable(rival: Arrays, expected: Arrays, bounds: Sequence[Any]) -> 
 
 
 def _apart(rival: Any, expected: Any, bound: Any) -> bool:
-    """Say whether any entry differs by at least twice what is allowed."""
+    """Say whether any entry differs by at least twice what is allowed for it."""
     for r, e, a in blocks(np.asarray(rival), np.asarray(expected), np.asarray(bound)):
         distance = _difference(r, e)
         if ((distance > 0) & (a <= RIVAL_SHARE * distance)).any():

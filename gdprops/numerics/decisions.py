@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class Format(NamedTuple):
-    """A binary floating-point format: exponent of its smallest subnormal, largest exponent, unit roundoff."""
+    """A binary floating-point format: the exponent of its smallest subnormal, its largest exponent, its roundoff."""
 
     smallest: int
     largest: int
@@ -23,227 +23,240 @@ DOUBLE_BYTES = 8
 """The size of a float64."""
 
 FORMATS = {53: Format(-1074, 1023, 2.0**-53), 24: Format(-149, 127, 2.0**-24)}
-"""By the number of significant bits."""
+"""The formats by their number of significant bits."""
 
-# The magnitudes of a certificate are themselves computed in float64: 2^-40 covers the rounding of sums of up to
-# thousands of terms and costs nothing that matters (98.5% of the truly exact cases are certified).
+# The certificate computes its magnitudes in float64 itself: 2^-40 covers the rounding of sums of thousands of terms,
+# and costs next to nothing (98.5% of the truly exact cases are certified).
 MAGNITUDE_SLACK = 1 - 2.0**-40
 
-# What no example of a whole run showed counts only where at least ten, and half of them, could have shown it.
+# What no example of a whole run showed (a hyperparameter that never acted) counts only where at least ten examples, and
+# half of all, could have shown it.
 WHOLE_RUN_DECISIVE = 10
 WHOLE_RUN_SHARE = 0.5
 
-# Of n examples at least max(min(5, n), ceil(n / 4)) must be decisive, or a clause is not held but vacuous.
+# Of n examples at least max(min(5, n), ceil(n / 4)) must be decisive; otherwise a clause is vacuous, not held.
 FEWEST_DECISIVE = 5
 DECISIVE_SHARE = 0.25
 
-# A case is decisive when what is allowed is at most half the distance to the nearest rival: then seen = rival would
-# be refuted with as much room again.
+# An example is decisive when the allowed difference is at most half the distance to the nearest rival, the nearest
+# wrong result: then seen = rival would be refuted with a margin of the same size.
 RIVAL_SHARE = 0.5
 
-# Two correct computations differ by at most 2u times the running bound (each by u times it). Largest seen over 30,000
-# networks: 0.39 between two orders of evaluation, 0.63 between NumPy and torch (whose tanh differ by two ulp).
+# Two correct computations differ by at most 2u times the running bound (each is off by at most u times it). The largest
+# seen over 30,000 networks: 0.39 between two orders of evaluation, 0.63 between NumPy and torch (whose tanh differ by
+# two ulps).
 TWO_COMPUTATIONS = 2.0
 
-# An update w - eta g rounds the stored rate (float32 codes), the product and the sum: at most two ulps of the
-# displacement and one of w. One ulp is 2u relative to the larger power of two: 2u|x| never falls short of it.
+# An update w - eta g rounds the stored learning rate (float32 codes), the product and the sum: at most two ulps of the
+# displacement and one ulp of w. One ulp is at most 2u|x|.
 ULP = 2.0
 DISPLACEMENT_ULPS = 2.0
 
-# In units of u, relative: what a library's tanh or sigmoid may be off by. Worst measured: 6.9 (vectorized tanh of
+# How far a library's tanh or sigmoid may be off, relative, in units of u. The worst measured: 6.9 (vectorized tanh of
 # TensorFlow and of XLA, float64), 6.1 (sigmoid of TensorFlow, float32); 1.8 in NumPy and torch in float64.
 ELEMENTARY = 8.0
 
-# Rules that find their own rate run away on a gradient that never turns round: Prodigy overflows float32 after some
-# eighty steps. What couples parameters is compared before that.
+# Rules that find their own learning rate run away on a gradient that never changes its sign: Prodigy overflows float32
+# after some eighty steps. Rules that couple parameters are compared before that.
 COUPLED_STEPS = 12
-# By which factors a gradient is replaced to see whether the step answers to it. The sign of an average over a thousand
-# steps turns only where the new term outweighs the old ones; a rule that leaves out such a spike answers to the first.
+# The factors by which a gradient is replaced to see whether the step answers to it. The sign of an average over a
+# thousand steps changes only where the new term outweighs the old ones; a rule that leaves out such a spike answers to
+# the first factor.
 OTHER_GRADIENTS = (-8.0, -(2.0**20))
 
-# What an implementation is known to write into .grad (pytorch#12218, pytorch#92706).
+# Hyperparameters with which known implementations write into .grad (pytorch#12218, pytorch#92706).
 WRITTEN_INTO_GRADIENTS = ("weight_decay", "maximize")
 
-# In units of ulp: an entry whose expected displacement is smaller may or may not move.
+# In units of ulp: an entry whose expected displacement is smaller than this may or may not move.
 UNDECIDED_MOVE = 4.0
 
-# The displacement w' - w of a step carries the rounding of w' (one ulp of w) and of the rule's own few operations.
-# Adam does about eight after the learning rate enters; sixteen leaves a factor of two.
+# The displacement w' - w of a step carries the rounding of w' (one ulp of w) and of the rule's own few operations. Adam
+# does about eight operations after the learning rate enters; sixteen leaves a factor of two.
 RULE_ROUNDING = 16.0
 
-# Floors (black boxes): worst seen 1.46 of one floor per tensor in 9,800 correct examples; 16 leaves tenfold room.
+# Noise floors (for black boxes): the worst seen was 1.46 of one floor per tensor in 9,800 correct examples; 16 leaves a
+# tenfold margin.
 FLOORS_PER_TENSOR = 16.0
-# The floor of a tensor holds one ulp of the largest of |w|, before and after, and this share of |g| beside the measured
-# change.
+# The noise floor of a tensor is the measured change, plus one ulp of the largest of |w| before, |w| after and this
+# share of |g|.
 GRADIENT_SHARE = 0.1
-# A wrong step may end far away, where its own rounding exceeds the floors of the right one: a hypothesis must reproduce
-# it to this share of its way. The nearest wrong hypotheses were 1e7 floors off.
+# A wrong step may end far away, where its own rounding exceeds the noise floors of the right step. So a hypothesis must
+# reproduce the wrong step up to this share of its displacement. The nearest wrong hypotheses were 1e7 floors off.
 REPRODUCED_SHARE = 1e-9
-# Numbers fitted to what was seen: a simple fraction p/q with q up to 64 is meant where it lies so near.
+# A number fitted to what was seen counts as the simple fraction p/q, with q up to 64, where it lies so near to it.
 LARGEST_DENOMINATOR = 64
 SIMPLE_SHARE = 1e-8
-# A regression is believed where it leaves no more than this share of the largest entry, with twice as many equations as
-# unknowns, whose columns differ by more than this share.
+# A regression is believed where its residual is at most this share of the largest entry, with twice as many equations
+# as unknowns, and with columns that differ by more than this share.
 REGRESSION_RESIDUAL = 1e-9
 REGRESSION_RANK = 1e-8
 EQUATIONS_PER_UNKNOWN = 2
-# More equations than that would say the same again, and cost memory.
+# More equations than this would add nothing and cost memory.
 MOST_EQUATIONS = 10_000
-# In the maximum norm over 8 perturbations the true error was at most 1.0 of the floor in 8,000 networks.
+# In the maximum norm over 8 perturbations, the true error was at most 1.0 of the noise floor in 8,000 networks.
 PERTURBATIONS = 8
 FLOORS_IN_MAXIMUM_NORM = 4.0
 
-# A published rule, each of its operations shaken by one ulp, eight times over: entry by entry, torch's own classes were
-# never further off than the largest change (1.0 of it in 15 classes, float64 and float32); four leaves room for other
-# orders of operation.
+# A published rule is run eight times with each of its operations moved by one ulp. Entry by entry, torch's own classes
+# were never further off than the largest change (1.0 of it in 15 classes, float64 and float32); four leaves a margin
+# for other orders of operation.
 SHAKEN_FLOORS = 4.0
-# One in so many roundings to bfloat16 falls the other way while a rule is shaken: between two matrix products it is
-# fewer than one in a thousand, and each is seen in the whole matrix.
+# One in so many roundings to bfloat16 goes the other way while a rule is shaken. Between two matrix products it is
+# fewer than one in a thousand, and each of these changes the whole matrix.
 FLIPPED_ROUNDINGS = 8
-# Two forms of a rule that differ by less than this share of a step are one and the same at these hyperparameters.
+# Two forms of a rule that differ by less than this share of a step count as one form at these hyperparameters.
 PRINCIPLE = 1e-9
 
-# The law of divergence, decided in rationals: at 2^-60 the cubic remainder cannot hide a nonzero quadratic term.
+# The law of divergence, decided in rationals: at a rate of 2^-60 the cubic remainder cannot hide a quadratic term that
+# is not zero.
 LAW_RATE = Fraction(1, 2**60)
 SMALLER_LAW_RATE = Fraction(1, 2**80)
-# |R(2^-80)| <= 2 * 2^-20 * |R(2^-60)|: R is O(eta); the worst over 215 networks was 1.000004 of 2^-20.
+# |R(2^-80)| <= 2 * 2^-20 * |R(2^-60)|, because R is O(eta); the worst over 215 networks was 1.000004 of 2^-20.
 LAW_REMAINDER = 2 * Fraction(1, 2**20)
 
-# The law in floating point: a ladder of rates relative to the curvature. Slope 1.999 and residual slope 2.998 were
-# measured; cancellation can only make the residual steeper, hence the one-sided bound.
+# The law in floating point: a ladder of learning rates relative to the curvature. Slope 1.999 and residual slope 2.998
+# were measured. Cancellation can only make the residual steeper, hence the one-sided bound.
 LADDER = (2.0**-6, 2.0**-8, 2.0**-10, 2.0**-12)
 SLOPE = (1.9, 2.1)
 RESIDUAL_SLOPE = 2.8
-# The difference itself shows slope 2 where its cubic term is below this share of the quadratic one (else 1.5 to 2.1).
+# The difference itself shows slope 2 where its cubic term is below this share of the quadratic one (otherwise 1.5 to
+# 2.1 were seen).
 SLOPE_SHARE = 1 / 20
 # A residual below this many units of |eta H w| + |eta g| is rounding of the gradients, not a cubic term.
 LADDER_NOISE = 2.0**-44
-# Below this share of |H||g| the predicted difference is a cancellation and the slope says nothing.
+# Where the predicted difference is below this share of |H||g|, it is a cancellation and its slope says nothing.
 LAW_RESOLUTION = 1e-3
 
-# Downhill: some t = 2^-k with k <= 60 lowers J along a partial derivative (rational: the first decrease decides).
+# Downhill: some t = 2^-k with k <= 60 lowers J along a partial derivative (in rationals: the first decrease decides).
 DOWNHILL_HALVINGS = 60
-# Armijo: J falls by at least half of what the slope promises; and by four roundings of J, or nothing was measured.
+# Armijo: J must fall by at least half of what the slope promises, and by four roundings of J, or nothing was measured.
 ARMIJO = 0.5
 DESCENT_ROUNDING = 4.0
 DESCENT_HALVINGS = 40
-# A share of the rate at which no sum overflows: what is not finite there is so at every rate.
+# A share of the learning rate at which no sum overflows: a result that is not finite there is so at every rate.
 VANISHING_RATE = 2.0**-DESCENT_HALVINGS
-# For other rules than plain descent the loop runs at this share of the largest rate whose first step descends:
-# momentum 0.9 multiplies the rate by 10 in the long run.
+# For rules other than plain gradient descent, the loop runs at this share of the largest rate whose first step
+# descends: in the long run momentum 0.9 multiplies the rate by 10.
 LOOP_SHARE = 1 / 16
 
-# Richardson: differences at h and h/2, error h^4; h balances that against the rounding 2u|J|/h.
+# Richardson extrapolation: differences at h and h/2 give an error of h^4; h balances this error against the rounding
+# 2u|J|/h.
 RICHARDSON_STEP = 2.0**-9
-# |R2 - R1| estimates the error of R1, not of the extrapolated value, which is smaller; twice covers both.
+# |R2 - R1| estimates the error of R1, and the extrapolated value has a smaller error; twice the estimate covers both.
 RICHARDSON_MARGIN = 2.0
 # R2 combines D(h/4) and D(h/2): (4 * 4 + 2) / 3 = 6 errors of one evaluation, over h.
 RICHARDSON_ROUNDING = 6.0
-# One-sided slopes of a smooth function differ by f'' h: four times less at h/4. Half as much marks a kink, where it
-# exceeds the rounding of a second difference at h/4: 16 errors of one evaluation, over h.
+# One-sided slopes of a smooth function differ by f'' h, which is four times less at h/4. Where the slopes at h/4 still
+# differ by half as much, the function has a kink, provided that this exceeds the rounding of a second difference at
+# h/4: 16 errors of one evaluation, over h.
 KINK_SHARE = 0.5
 KINK_ROUNDING = 16.0
 
-# The rounding of a loss of unknown precision is seen where seven values over such a distance are no cubic: what is left
-# of a smooth function is 1e-24 and 2e-15 there, float32 rounds at 1e-7 of the values, and a loss rounded to four digits
-# crosses several of them over the longer distance. The largest residual of a fit with four coefficients falls short of
-# the largest error; three times covers it.
+# The rounding of a loss of unknown precision is seen where seven values over such a distance are not on a cubic. A
+# smooth function leaves a residual of 1e-24 and 2e-15 there; float32 rounds at 1e-7 of the values, and a loss rounded
+# to four digits crosses several of its roundings over the longer distance. The largest residual of a fit with four
+# coefficients is smaller than the largest error; three times the residual covers it.
 ROUGH_STEPS = (2.0**-20, 2.0**-11)
 ROUGH_PLACES = (-1.0, -0.61, -0.27, 0.13, 0.47, 0.83, 1.0)
 ROUGH_DIRECTIONS = 2
 ROUGH_MARGIN = 3.0
 
 # Hand-written losses guard logarithms with a constant e that hand-written gradients leave out: log(p + e) has a slope
-# off by the share e / p. Measured on correct softmax and sigmoid networks of zero and one hidden layer (8 kinds, 150
-# drawn cases each; probabilities that are clipped instead were never off): with e = 1e-8, 1e-7 and 1e-6 a gradient is
-# off by up to 8e-6, 8e-5 and 8e-4 of its largest entry without a rectifier, and by 4e-3 to 0.4 in one case in a hundred
-# with one, where p falls to 1e-6. No share covers that without hiding faults. So a violation must be seen again with
-# all weights divided by GENTLE, where p is moderate, or be larger than a guard of MOST_GUARD could make it: p is at
-# least exp(-n_out J) for the loss J of any row alone. With that, none of 7,200 such cases was held against them; with
-# the share 1e-6 alone up to 11% of a kind were at e = 1e-8, and 34% at 1e-7. The share is of the largest entry of all
-# gradients: rows that cancel in one of them do not cancel their guards.
+# that is off by the share e / p. This was measured on correct softmax and sigmoid networks of zero and one hidden layer
+# (8 kinds, 150 drawn cases each; probabilities that are clipped instead were never off). With e = 1e-8, 1e-7 and 1e-6 a
+# gradient is off by up to 8e-6, 8e-5 and 8e-4 of its largest entry without a rectifier, and by 4e-3 to 0.4 in one case
+# in a hundred with one, where p falls to 1e-6. No share covers that without hiding faults. So a violation must be seen
+# again with all weights divided by GENTLE, where p is moderate, or be larger than a guard of MOST_GUARD could make it:
+# p is at least exp(-n_out J) for the loss J of any single row. With both rules, none of 7,200 such cases was reported
+# as a violation; with the share 1e-6 alone up to 11% of a kind were at e = 1e-8, and 34% at 1e-7. The share is of the
+# largest entry of all gradients, because rows that cancel in one gradient do not cancel their guards.
 GUARDED_SHARE = 1e-5
 GENTLE = 8.0
 MOST_GUARD = 1e-6
 
 # A violation must be seen again with every weight moved by its own odd part of this: two kinks at one point can cancel
-# in all differences, but not beside it. Ten times the step of the differences.
+# in all differences, but they do not cancel beside that point. It is ten times the step of the differences.
 BESIDE = 0.02
 
-# A network is the user's if its loss is, to this share: guards in logarithms change the seventh digit, another network
-# the first.
+# A network is taken for the user's if its loss is equal up to this share: guards in logarithms change the seventh
+# digit, another network changes the first.
 RECOGNIZED_SHARE = 1e-5
-# A factor that is fitted must hold in so many entries of the failing examples: in one entry any factor does.
+# A fitted factor must hold in at least this many entries of the failing examples: in one entry any factor does.
 FEWEST_FITTED = 3
 
-# A loss cannot be differentiated where its differences are uncertain by more than this share of the largest, at three
-# points: one rounded to four digits is by a quarter, one in float32 by a thousandth.
+# A loss cannot be differentiated where its differences are uncertain by more than this share of the largest one, at
+# three points: for a loss rounded to four digits it is a quarter, for one in float32 a thousandth.
 JUMPY_SHARE = 0.1
 
-# Near a kink the expected weights are uncertain by more than this share of the displacement: no word on the loss.
+# Near a kink the expected weights are uncertain by more than this share of the displacement: then the loss says
+# nothing.
 BLURRED_SHARE = 1e-3
 
-# Every weight of a hand-written network costs seven evaluations of its loss: at 20 microseconds each, a step of so many
-# weights takes 70 ms.
+# Every weight of hand-written backprop costs seven evaluations of its loss: at 20 microseconds each, a step of this
+# many weights takes 70 ms.
 MOST_BACKPROP_WEIGHTS = 500
 
-# Trust ratios |w| / |g| keep 6 significant bits, at most 4 of them: layer-wise rates stay dyadic, and differ where the
-# ratios do, however small they are.
+# Trust ratios |w| / |g| are rounded to 6 significant bits and are at most 4: so layer-wise rates stay dyadic, and still
+# differ where the ratios differ, however small they are.
 TRUST_BITS = 6
 TRUST_MOST = 4.0
 
-# Hooks that look at every gradient cost a pass over it: models of more weights are watched without.
+# Hooks that look at every gradient cost a pass over it: models with more weights are run without these hooks.
 WATCHED_WEIGHTS = 1_000_000
 
-# Steps that split their batches into micro-batches of two rows or more see at least three, ragged ones.
+# Steps that split their batches into micro-batches of two rows or more then have at least three micro-batches, ragged
+# ones.
 SPLIT_ROWS = 5
 
-# Gradients of at least so many times what they are clipped to, another in every step: the factor must change, or rules
-# that are invariant to scale show nothing.
+# Gradients are at least so many times as large as the norm that they are clipped to, another number in every step: the
+# clipping factor must change, or rules that are invariant to scale would show nothing.
 CLIPPED_NORMS = (2.0, 16.0, 4.0, 64.0)
-# Targets are doubled at most so often: a network whose gradient is zero stays as it is.
+# How often targets are doubled at most: a network whose gradient is zero stays as it is.
 DOUBLINGS = 40
 
-# The user's own model: up to so many weights are drawn one by one, in float64; larger ones keep their dtype and take a
-# seed.
+# The user's own model: up to this number of weights they are drawn one by one, in float64; a larger model keeps its
+# dtype, and its weights are drawn from a seed.
 LARGE_MODEL = 20_000
-# A parameter whose entries are all equal (a bias of zeros, a scale of ones) is re-drawn within a tenth about them.
+# A parameter whose entries are all equal (a bias of zeros, a scale of ones) is drawn anew with this spread about its
+# value.
 CONSTANT_SPREAD = 0.1
 
-# torch divides by the norm plus this.
+# torch divides by the norm plus this guard when it clips.
 CLIP_GUARD = 1e-6
 
-# torch keeps clocks and bias corrections in its default dtype: in float32 1 - 0.999 is off by 6e-5, and 1 - 0.9999 by
-# 6e-4. (Cases in float64 are run with that as the default dtype, and nothing is allowed for it.)
+# torch keeps step counters and bias corrections in its default dtype: in float32 1 - 0.999 is off by 6e-5, and 1 -
+# 0.9999 by 6e-4. (Cases in float64 are run with float64 as the default dtype, and nothing is allowed for it.)
 SINGLE_SCALARS = 2.0**-10
-# Muon and others compute in bfloat16, whatever their parameters are: one ulp of its eight bits (half an ulp is rounded
-# away again).
+# Muon and others compute in bfloat16, whatever dtype their parameters have: one ulp of its eight bits (half an ulp
+# would be rounded away again).
 BFLOAT16_ULP = 2.0**-8
-# An iteration that normalizes a matrix forgets such a change, but not its own roundings: 1.1 of such ulps between a
-# product and a batch of products, one matrix of equal entries.
+# An iteration that normalizes a matrix forgets such a change, but not its own roundings: 1.1 of such ulps were seen
+# between a product and a batch of products, for one matrix of equal entries.
 BFLOAT16_SHARE = 2 * BFLOAT16_ULP
-# Vectorized kernels take blocks of up to 64 entries, four at a time; grain sizes of threads begin at 2^15.
+# Vectorized kernels take blocks of up to 64 entries, four at a time; the grain sizes of threads begin at 2^15.
 LARGE_TENSOR = 4096
-# Imaginary parts are another number's real part times the second of these, plus the first: dyadic, and not zero where
-# that is.
+# Imaginary parts are the real part of another number times the second of these, plus the first: dyadic, and not zero
+# where that real part is zero.
 IMAGINARY = (0.25, -0.5)
-# A turn of the complex plane, as real and imaginary part: repeated, it never comes back, so that no power hides it.
+# A turn of the complex plane, as real and imaginary part: repeated, it never comes back to its start, so no power hides
+# it.
 TURN = (0.6, 0.8)
-# Rules that decompose matrices take minutes for thousands of rows.
+# Rules that decompose matrices take minutes for thousands of rows: they are given this size instead.
 LARGE_MATRIX = 128
-# Any number that no small fraction is near: the waves do not repeat.
+# Any number that is not near a small fraction: waves with this frequency do not repeat.
 WAVE = 1.7
-# A group is added after so many steps: one step is where clocks that start together still agree.
+# A group is added after this many steps: after one step, clocks that started together still agree.
 LATE_STEP = 2
-# A rule that divides by what it remembers of others may leave a late tensor a thousandth of its way: with so many ulps
-# of the weights some of it is left.
+# A rule that divides by what it remembers of other tensors may leave a late tensor a thousandth of its way: where that
+# way is this many ulps of the weights long, some of it is left.
 FAR_ULPS = 2.0**10
-# Released rules warm up for 100 steps, or decompose their statistics every 1000: what acts only then acts.
+# Released rules warm up for 100 steps, or decompose their statistics every 1000 steps: what acts only then has acted by
+# this step.
 LATEST_STEP = 1200
-# And some treat matrices of up to 512 entries as vectors.
+# Some rules treat matrices of up to 512 entries as vectors: the side of a matrix that has more.
 SIDE_OF_A_MATRIX = 48
 
-# Hyperparameters by their published names, each with values to change it to: another one must change a step.
+# Hyperparameters by their published names, each with values to change it to: another value must change a step.
 ALTERNATIVES: dict[str, tuple[float, ...]] = {
     "weight_decay": (0.25, 0.5),
     "momentum": (0.5, 0.25),
@@ -252,13 +265,13 @@ ALTERNATIVES: dict[str, tuple[float, ...]] = {
     **dict.fromkeys(("betas", "beta", "beta1", "beta2", "beta3"), (0.5, 0.25)),
     "eps": (0.25, 2.0),
 }
-# Switches whose meaning is published, and that need no other one.
+# Switches whose meaning is published, and that need no other hyperparameter.
 SWITCHES = ("amsgrad", "centered")
-# Any other number times these.
+# Any other numeric hyperparameter is multiplied by these.
 FACTORS = (0.5, 2.0)
-# A rate that may be read at construction only.
+# Learning rates for rules that read the rate only when they are constructed.
 RATES_AT_CONSTRUCTION = (0.5, 0.125)
-# Values outside the range that every publication gives: each must be refused.
+# Values outside the range that every publication gives: a constructor must refuse each.
 INVALID: dict[str, tuple[Any, ...]] = {
     "lr": (-1.0,),
     "weight_decay": (-1.0,),
@@ -266,23 +279,26 @@ INVALID: dict[str, tuple[Any, ...]] = {
     "eps": (-1.0,),
     "betas": ((1.5, 0.5), (0.5, 1.5)),
 }
-# Defaults: ten steps from weights a hundred times the first step cannot reach the minimum, whatever warms up.
+# Defaults: from weights this many times as large as the first step, ten steps cannot reach the minimum, whatever warms
+# up.
 DEFAULT_STEPS = 10
 DEFAULT_DISTANCE = 100.0
-# Of the weights, and the curvature c: a rate of 0.1 is a small step only where the gradient is smaller than w.
+# Pairs of the weights' size and the curvature c: a rate of 0.1 is a small step only where the gradient is smaller than
+# w.
 DEFAULT_SCALES = ((1.0, 2.0**-10), (2.0**7, 1.0), (2.0**14, 2.0**-14), (2.0**14, 1.0))
-# Where the first step is too long the same is tried at gentler slopes: a rate of 0.1 would decide half the time only.
+# Where the first step is too long, the clause tries these gentler slopes: otherwise a rate of 0.1 would decide only
+# half of the time.
 DEFAULT_SOFTER = (1.0, 2.0**-7, 2.0**-14)
 
-# Closures that return these, whatever the gradient: a rule that looks at the value of the loss shows.
+# Closures return these losses, whatever the gradient: a rule that looks at the value of the loss shows.
 OTHER_LOSSES = (0.0, -1000.0)
 
-# Parallel to g within this share: a near miss of plain gradient descent, printed with its factor.
+# Parallel to g up to this share: a near miss of plain gradient descent, printed with its factor.
 NEARLY_PARALLEL = 1e-6
-# The probe's own resolution: twice the rounding of a displacement, generously.
+# The probe's own resolution: generously, twice the rounding of a displacement.
 PROBE_TOLERANCE = 1e-9
 SINGLE_TOLERANCE = 1e-4
-# float32 stores of a learning rate (TensorFlow, Keras) differ from the declared one by half an ulp of float32.
+# Learning rates stored in float32 (TensorFlow, Keras) differ from the declared rate by half an ulp of float32.
 STORED_RATE = 2.0**-23
 
 
@@ -292,10 +308,10 @@ def decisive_needed(examples: int) -> int:
 
 
 def whole_run_needed(examples: int) -> int:
-    """Return how many of n examples must be decisive before one says what no example showed."""
+    """Return how many of n examples must be decisive before a clause reports what no example of the run showed."""
     return max(WHOLE_RUN_DECISIVE, math.ceil(WHOLE_RUN_SHARE * examples))
 
 
 def unit(precision: int) -> float:
-    """Return the unit roundoff 2^-p."""
+    """Return the unit roundoff 2^-p of a precision of p bits."""
     return FORMATS[precision].unit

@@ -1,4 +1,8 @@
-"""Central differences with Richardson extrapolation: the derivative of any function of arrays, with its own error."""
+"""Central differences with Richardson extrapolation: the derivative of any function of arrays, with its error.
+
+`richardson` differentiates a function whose rounding is known; `cautious_gradient` a black box, the loss of
+hand-written backprop, that may have a kink nearby.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +43,7 @@ def richardson(f: Function, w: Array, position: int, *, noise: float | None = No
     """Return df/dw at one position of a flat float64 vector.
 
     D(h) = (f(w+h) - f(w-h)) / 2h has the error h^2 f'''/6; R = (4 D(h/2) - D(h)) / 3 removes it. ``noise`` is the
-    rounding error of one evaluation of f; None takes two units of the largest value, for black boxes.
+    rounding error of one evaluation of f; None takes two unit roundoffs of the largest value, for black boxes.
     """
     h = RICHARDSON_STEP * max(1.0, abs(float(w[position])))
     values = {k: f(_moved(w, position, k * h)) for k in (-1.0, -0.5, -0.25, 0.25, 0.5, 1.0)}
@@ -51,7 +55,7 @@ def richardson(f: Function, w: Array, position: int, *, noise: float | None = No
 
 
 def numerical_gradient(f: Function, w: Array, *, noise: float | None = None) -> list[Derivative]:
-    """Return `richardson` at every position."""
+    """Return the derivatives by `richardson` at every position."""
     return [richardson(f, w, k, noise=noise) for k in range(w.size)]
 
 
@@ -62,17 +66,17 @@ def _moved(w: Array, position: int, by: float) -> Array:
 
 
 def _kinked(at: float, values: dict[float, float], h: float, noise: float) -> bool:
-    """Say whether the one-sided slopes disagree as much at h/4 as at h: a smooth function's do so four times less."""
+    """Say whether the one-sided slopes disagree at h/4 as at h: smooth functions' slopes disagree four times less."""
     wide = (values[1.0] - 2 * at + values[-1.0]) / h
     near = (values[0.25] - 2 * at + values[-0.25]) / (0.25 * h)
     return abs(near) > noise and abs(near) > KINK_SHARE * abs(wide)
 
 
 def cautious_gradient(f: Function, w: Array, *, noise: float) -> list[Derivative]:
-    """Return `richardson` at every position for a black box that may have kinks nearby, which its errors then cover.
+    """Return the derivatives of a black box at every position; their errors cover kinks nearby.
 
-    N(h) = f(w+h) - 2 f(w) + f(w-h) is f'' h^2 + O(h^4) where f is smooth: 4 N(h/2) - N(h) vanishes but for O(h^4). A
-    slope that jumps by s anywhere within h leaves up to s h of it, and Richardson is off by at most s/2.
+    N(h) = f(w+h) - 2 f(w) + f(w-h) is f'' h^2 + O(h^4) where f is smooth: 4 N(h/2) - N(h) is then O(h^4). A slope that
+    jumps by s anywhere within h leaves up to s h in it, and Richardson is off by at most s/2.
     """
     at = f(w)
     return [_cautious(f, w, k, at, noise) for k in range(w.size)]
@@ -90,10 +94,10 @@ def _cautious(f: Function, w: Array, position: int, at: float, noise: float) -> 
 
 
 def roughness(f: Function, w: Array) -> float:
-    """Return the rounding error of one evaluation of f, seen as what no cubic explains over a small distance.
+    """Return the rounding error of one evaluation of f, measured over a small distance.
 
-    Along a direction f is a cubic but for O(d^4); whatever else seven unevenly spaced values show is rounding. A loss
-    that computes in float32 shows so, or one that is rounded to some digits, whatever type it returns.
+    Along a direction f is a cubic up to O(d^4); whatever else seven unevenly spaced values show is rounding. So a loss
+    that computes in float32, or is rounded to some digits, is noticed, whatever type it returns.
     """
     rng, worst = np.random.default_rng(0), 0.0
     powers = np.vander(ROUGH_PLACES, 4)

@@ -1,4 +1,8 @@
-"""Dual numbers a + b eps with eps^2 = 0: forward mode, and over the backward pass exact Hessian-vector products."""
+"""Dual numbers a + b eps with eps^2 = 0: forward mode, and exact Hessian-vector products from the backward pass.
+
+A pass over w + v eps computes J and, in the factor of eps, dJ along v. The backward pass over dual numbers gives the
+gradient, and in the factor of eps H v.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +67,7 @@ def along(point: Point, direction: Sequence[Array]) -> list[Dual]:
 
 
 def directional_derivative(point: Point, direction: Sequence[Array]) -> Any:
-    """Return dJ(w + t v)/dt at 0, front to back: no gradient is formed and nothing is reused."""
+    """Return dJ(w + t v)/dt at 0 by a forward pass: no gradient is formed and nothing is reused."""
     batch, network = point.batch, point.network
     predicted = outputs(network, along(point, direction), batch.inputs)
     slopes = [
@@ -75,7 +79,7 @@ def directional_derivative(point: Point, direction: Sequence[Array]) -> Any:
 def hessian_vector(point: Point, direction: Sequence[Array]) -> list[Array]:
     """Return H v tensor by tensor, as the tangent of the gradient (half-SSE and MSE only).
 
-    A tensor that does not enter the loss, or is frozen, has zeros.
+    A tensor that the loss does not depend on, or that is frozen, has zeros.
     """
     found = gradient(point.network, along(point, direction), point.batch)
     return [

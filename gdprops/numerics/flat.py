@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def zeros_like(w: Array) -> Array:
-    """Return zeros of the same shape and kind of number; also of a single fraction."""
+    """Return zeros of the shape and the kind of number of ``w``, which may be a single fraction."""
     zeros = np.empty_like(w)
     zeros[...] = w * 0
     return zeros
@@ -27,7 +27,7 @@ def flat(arrays: Sequence[Any], chosen: Sequence[int]) -> Array:
 
 
 def flat_weights(point: Point) -> Array:
-    """Return the trainable weights."""
+    """Return the trainable weights as one vector."""
     return flat(point.tensors, point.network.moving)
 
 
@@ -38,7 +38,7 @@ def flat_gradient(point: Point, gradient: Sequence[Any]) -> Array:
 
 
 def unflat(point: Point, vector: Array) -> Point:
-    """Return the point whose trainable weights are the vector's."""
+    """Return the point whose trainable weights are those of the vector."""
     tensors, start = list(point.tensors), 0
     for i in point.network.moving:
         size = tensors[i].size
@@ -48,7 +48,7 @@ def unflat(point: Point, vector: Array) -> Point:
 
 
 def spread(point: Point, vector: Array) -> list[Array]:
-    """Return a vector over the trainable weights tensor by tensor, zeros for frozen ones."""
+    """Return a vector over the trainable weights tensor by tensor; frozen tensors have zeros."""
     zeros = point.at([zeros_like(w) for w in point.tensors])
     return list(unflat(zeros, vector).tensors)
 

@@ -1,7 +1,7 @@
-"""The perturbation floor: how much an oracle's answer moves when its inputs move by one unit in the last place.
+"""The noise floor: how much a correct computation's result moves when its inputs move by one ulp.
 
-For black boxes whose operations cannot be followed. Measured on the oracle, in the subject's dtype, never on the
-subject: a faulty noisy subject would excuse itself.
+It is used for black boxes whose operations cannot be followed. It is measured on gdprops' own computation, in the
+subject's dtype, and never on the subject: a faulty noisy subject would excuse itself.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def perturbed(arrays: Sequence[Array], rng: np.random.Generator) -> list[Array]:
-    """Move every float entry up or down by one ulp of max(|x|, mean|x|): one ulp of a zero moves nothing."""
+    """Move every float entry up or down by one ulp of max(|x|, mean|x|), because one ulp of a zero moves nothing."""
     return list(perturbed_one_by_one(arrays, rng))
 
 
 def perturbed_one_by_one(arrays: Sequence[Array], rng: np.random.Generator) -> Iterator[Array]:
-    """Yield the same: large models need not be held once more."""
+    """Yield the arrays that `perturbed` returns, one by one, so that a large model is not held once more."""
     return (_jitter(x, rng) if x.dtype.kind == "f" else x for x in arrays)
 
 
@@ -38,6 +38,6 @@ def _jitter(x: Array, rng: np.random.Generator) -> Array:
 
 
 def _signs(x: Array, rng: np.random.Generator) -> Array:
-    """Return 1 or -1 for every entry: a bit each."""
+    """Return 1 or -1 for every entry, one random bit each."""
     bits = np.frombuffer(rng.bytes(-(-x.size // 8)), np.uint8)
     return np.asarray(np.unpackbits(bits, count=x.size).reshape(x.shape).astype(x.dtype) * 2 - 1)

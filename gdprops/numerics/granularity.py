@@ -1,8 +1,8 @@
-"""The exact certificate's numbers: values that are multiples of 2^e with no partial sum above M.
+"""The exact certificate's numbers: values that are multiples of 2^e, with no partial sum above M in magnitude.
 
-If M / 2^e stays below 2^p everywhere, every correct computation is exact at p bits, whatever its order, with or
-without fused multiply-add. Backward magnitudes are sums over paths of absolute values, never the cancelled values, so
-that forward mode is covered too.
+If M / 2^e stays below 2^p everywhere, every correct computation is exact at p bits, whatever its order, with or without
+fused multiply-add. Backward magnitudes are sums over paths of absolute values, never the cancelled values, so that
+forward mode is covered too. For example, 0.75 and 1.5 are multiples of 2^-2 with M = 2.25: their sum needs 4 bits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SLOPE_EXPONENT = {"identity": 0, "relu": 0, "leaky-relu": int(np.log2(LEAK))}
 _NOTHING = 1 << 20
-"""The granularity of an array of zeros: a multiple of everything."""
+"""The granularity of an array of zeros, which are multiples of everything."""
 
 
 def granularity(values: Array | float) -> int:
@@ -42,7 +42,7 @@ def granularity(values: Array | float) -> int:
 
 @final
 class Granular(Tracked):
-    """An array of exact values with the magnitude bound of its partial sums and its granularity.
+    """An array of exact values, with the magnitude bound of its partial sums and with its granularity.
 
     Raises `Uncertified` from any operation whose result might not be exact at ``precision`` bits.
     """
@@ -56,7 +56,7 @@ class Granular(Tracked):
 
     def _require_fit(self) -> None:
         largest = float(self.bound.max(initial=0.0))
-        if largest == 0.0 and self.exponent >= FORMATS[DOUBLE].smallest:  # else it is zero by underflow
+        if largest == 0.0 and self.exponent >= FORMATS[DOUBLE].smallest:  # a finer granularity means zero by underflow
             return
         form = FORMATS[self.precision]
         fits = largest <= 2.0 ** min(self.precision + self.exponent, 1023) * MAGNITUDE_SLACK
@@ -65,7 +65,7 @@ class Granular(Tracked):
 
     @classmethod
     def of(cls, value: Array | float, precision: int) -> Granular:
-        """Return an array's entries as exact inputs."""
+        """Return an array's entries as exact inputs of a computation."""
         array = np.asarray(value, dtype=np.float64)
         return cls(array, np.abs(array), granularity(array), precision)
 

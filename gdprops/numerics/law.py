@@ -1,4 +1,8 @@
-"""The law of divergence: sweep - step = eta^2 lower(H) g + O(eta^3), with H from dual numbers, not from sweeps."""
+"""The law of divergence: sweep - step = eta^2 lower(H) g + O(eta^3), with H from dual numbers, not from sweeps.
+
+At a block b, a sweep uses the gradient after the earlier blocks have moved by -eta g_a. To first order this changes g_b
+by -eta times the sum of H_ba g_a over the earlier blocks a: this is what lower(H) g collects.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ def times_hessian(point: Point, vector: Array) -> Array:
 
 
 def lower_hessian_times_gradient(point: Point, blocks: Sequence[Block]) -> Array:
-    """Return c with c_b = sum of H_ba g_a over the blocks a visited before b."""
+    """Return c, where c_b is the sum of H_ba g_a over the blocks a that are visited before b."""
     g = flat_gradient(point, gradient_at(point))
     visited, c = g * 0, g * 0
     for b in map(list, blocks):
@@ -54,9 +58,10 @@ def curvature(point: Point) -> float:
 
 
 def law_on_a_ladder(look: Gradient, point: Point, blocks: Sequence[Block]) -> Evidence:
-    """Decide the law in floating point: slope at least 3 of the residual of |v - w'|, and slope 2 of itself.
+    """Decide the law in floating point: the residual of |v - w'| has slope at least 3, the difference itself slope 2.
 
-    The differences are accumulated as -eta [g_b(v) - g_b(w)]. Vacuous where c = lower(H) g is a cancellation.
+    The differences are accumulated as -eta [g_b(v) - g_b(w)]. The example is vacuous where c = lower(H) g is a
+    cancellation.
     """
     w, c = flat_weights(point), lower_hessian_times_gradient(point, blocks)
     size, g = curvature(point), float(np.linalg.norm(flat_gradient(point, gradient_at(point))))
@@ -72,13 +77,13 @@ def law_on_a_ladder(look: Gradient, point: Point, blocks: Sequence[Block]) -> Ev
 
 
 def _slopes(rates: Sequence[float], sizes: Sequence[float]) -> list[float]:
-    """Return the log-log slope between neighbouring rungs; a size of zero has none."""
+    """Return the log-log slopes between neighboring rates; a size of zero has none."""
     pairs = zip(zip(rates, sizes, strict=True), zip(rates[1:], sizes[1:], strict=True), strict=False)
     return [np.log(a / b) / np.log(r / s) if a and b else np.nan for (r, a), (s, b) in pairs]
 
 
 def _judge(slope: float | None, residual: Sequence[float], rest: Sequence[float], noise: Sequence[float]) -> Evidence:
-    """Judge the residual's slope, and the difference's own where the cubic term leaves it visible (else None)."""
+    """Judge the residual's slope, and the slope of the difference itself unless its cubic term hides it (None)."""
     low, high = decisions.SLOPE
     above = [k for k in range(len(residual)) if rest[k + 1] > noise[k + 1]]
     steep = max((residual[k] for k in above), default=decisions.RESIDUAL_SLOPE)

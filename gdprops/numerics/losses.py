@@ -1,4 +1,4 @@
-"""Losses: J of the outputs and its slope dJ/d(output), over any kind of number where the formula allows it."""
+"""Losses: J of the outputs and its slope dJ/d(output), for any kind of number that the formula allows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SQUARES = ("half-sse", "mse")
 
 
 def inverse(count: int, like: Any) -> Any:
-    """Return 1/count in the arithmetic of ``like``: a fraction stays one."""
+    """Return 1/count in the arithmetic of ``like``; a fraction for fractions."""
     values = like.value if isinstance(like, Tracked) else like
     if values.dtype == object:
         from fractions import Fraction

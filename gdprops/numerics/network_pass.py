@@ -1,6 +1,6 @@
-"""The forward and the backward pass of a network, written once and as plainly as the textbook has them.
+"""The forward and the backward pass of a network, written once and as plainly as in a textbook.
 
-The numbers may be float arrays (the NumPy oracle), arrays of fractions (the rational reference), or `Tracked`
+The numbers may be float arrays (the NumPy reference), arrays of fractions (the rational reference), or `Tracked`
 arrays: granularities (the exact certificate), error bounds (the running bound), dual numbers (Hessian products).
 """
 
@@ -35,7 +35,7 @@ def activate(name: str, z: Any) -> tuple[Any, Any]:
 
 
 def forward(tower: Sequence[Layer], tensors: Sequence[Any], inputs: Any) -> tuple[Any, list[Remembered]]:
-    """Return a tower's output and what every layer remembers."""
+    """Return a tower's output, and what the backward pass needs of every layer."""
     h, tape = inputs, []
     for layer in tower:
         z = h @ tensors[layer.weight].T
@@ -59,25 +59,25 @@ def backward(tape: Sequence[Remembered], tensors: Sequence[Any], u: Any, found: 
 
 
 def _add(found: list[Any], index: int, gradient: Any) -> None:
-    """A tied tensor's gradient is the sum over its uses."""
+    """Add a gradient to a tensor's: the gradient of a tied tensor is the sum over its uses."""
     found[index] = gradient if found[index] is None else found[index] + gradient
 
 
 def outputs(network: Network, tensors: Sequence[Any], inputs: Any) -> list[Any]:
-    """Return the towers' outputs, scaled."""
+    """Return the outputs of all towers, scaled where the network has a scale."""
     found = [forward(tower, tensors, inputs)[0] for tower in network.towers]
     return [settle(h * tensors[network.scale]) for h in found] if network.scale is not None else found
 
 
 def loss(network: Network, tensors: Sequence[Any], batch: Batch) -> Any:
-    """Return J."""
+    """Return the loss J."""
     predicted = outputs(network, tensors, batch.inputs)
     parts = [losses.value(network.loss, out, columns(network, batch.targets, k)) for k, out in enumerate(predicted)]
     return sum(parts[1:], parts[0])
 
 
 def gradient(network: Network, tensors: Sequence[Any], batch: Batch) -> list[Any]:
-    """Return dJ/d(tensor) for every tensor at once; None for a frozen or unused one."""
+    """Return dJ/d(tensor) for every tensor at once; None for a frozen or unused tensor."""
     found: list[Any] = [None] * len(tensors)
     for k, tower in enumerate(network.towers):
         h, tape = forward(tower, tensors, batch.inputs)
@@ -91,17 +91,17 @@ def gradient(network: Network, tensors: Sequence[Any], batch: Batch) -> list[Any
 
 
 def gradient_at(point: Point) -> list[Any]:
-    """Return `gradient` at a point."""
+    """Return the `gradient` of the loss at a point."""
     return gradient(point.network, point.tensors, point.batch)
 
 
 def loss_at(point: Point) -> Any:
-    """Return `loss` at a point."""
+    """Return the `loss` at a point."""
     return loss(point.network, point.tensors, point.batch)
 
 
 def columns(network: Network, targets: Array, tower: int) -> Array:
-    """Return the target columns that a tower predicts: towers share them evenly."""
+    """Return the columns of the targets that a tower predicts: all towers predict equally many."""
     if len(network.towers) == 1:
         return targets
     width = targets.shape[1] // len(network.towers)

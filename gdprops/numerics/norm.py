@@ -1,4 +1,4 @@
-"""The global norm of a gradient: what clipping divides by."""
+"""The global norm of a gradient, by which clipping divides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The NumPy reference as a system: our own passes, over floats or fractions."""
+"""The NumPy reference as a system: gdprops' own passes, over floats or fractions."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class Looking:
-    """What every system shares: counted looks, and the two ways to move along a gradient.
+    """What all systems share: counted gradient evaluations, the simultaneous step, and the sweep.
 
-    Faulty systems in the bank override one method each.
+    Each deliberately faulty system overrides one of these methods.
     """
 
     name = "a system"
@@ -37,11 +37,11 @@ class Looking:
         return self._looks
 
     def gradient(self, point: Point) -> list[Array | None]:
-        """Return every tensor's gradient at once."""
+        """Return the gradients of all tensors at once."""
         raise NotImplementedError
 
     def look(self, point: Point) -> updates.Gradient:
-        """Return the flat gradient as a function of the flat weights; each call is one look."""
+        """Return the flat gradient as a function of the flat weights; every call is one gradient evaluation."""
 
         def gradient(w: Array) -> Array:
             self._looks += 1
@@ -59,7 +59,7 @@ class Looking:
         return updates.sweep(self.look(point), flat_weights(point), blocks, rate)
 
     def additive(self, point: Point, parts: Sequence[Batch]) -> list[Array | None]:
-        """Return the weighted sum of the micro-batches' gradients: the weights are 1, or shares of the rows."""
+        """Return the weighted sum of the micro-batches' gradients; the weights are 1, or shares of the rows."""
         rows = sum(len(part.inputs) for part in parts)
         total: list[Any] = [None] * len(point.tensors)
         for part in parts:
@@ -77,26 +77,26 @@ class NumpySystem(Looking):
     rational = True
 
     def loss(self, point: Point) -> Any:
-        """Return J at the point."""
+        """Return the loss J at the point."""
         return loss_at(point)
 
     def gradient(self, point: Point) -> list[Array | None]:
-        """Return every tensor's gradient at once; None for a frozen or unused tensor."""
+        """Return the gradients of all tensors at once; None for a frozen or unused tensor."""
         return gradient_at(point)
 
     def block_by_block(self, point: Point, order: Sequence[int], *, retained: bool) -> list[Array | None]:
-        """Return the same gradients, one tensor after the other; ``retained`` makes no difference here."""
+        """Return the gradients, computed one tensor after the other; ``retained`` makes no difference here."""
         found: list[Array | None] = [None] * len(point.tensors)
         for i in order:
             found[i] = gradient_at(_only(point, i))[i]
         return found
 
     def directional(self, point: Point, direction: Sequence[Array]) -> Any:
-        """Return the derivative of J along a direction, front to back."""
+        """Return the derivative of J along a direction, in forward mode."""
         return directional_derivative(point, direction)
 
     def regrouped(self, point: Point, partition: Sequence[Block]) -> Array:
-        """Return the flat gradient, one block of the partition after the other."""
+        """Return the flat gradient, computed one block of the partition after the other."""
         found = flat_weights(point) * 0
         for block in map(list, partition):
             found[block] = self.look(point)(flat_weights(point))[block]

@@ -1,4 +1,4 @@
-"""Exact arithmetic: the same networks over `fractions.Fraction`."""
+"""Exact arithmetic: arrays and points over `fractions.Fraction`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def rational(values: Array) -> Array:
 
 
 def rational_point(point: Point) -> Point:
-    """Return a point with fractions for weights, inputs and targets. Labels stay integers."""
+    """Return a point with fractions for weights, inputs and targets; labels become whole fractions."""
     batch = Batch(rational(point.batch.inputs), rational(point.batch.targets))
     return Point(point.network, tuple(rational(t) for t in point.tensors), batch)
 
 
 def floats(values: Array) -> Array:
-    """Return fractions rounded once to float64."""
+    """Return an array of fractions, each rounded once to float64."""
     array = np.asarray(values)
     return np.array([float(v) for v in array.ravel()], dtype=np.float64).reshape(array.shape)
 

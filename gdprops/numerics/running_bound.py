@@ -1,7 +1,7 @@
 """The running bound's numbers: values with a bound on the rounding error of any correct computation of them.
 
-Errors are in units of the unit roundoff u; two correct computations differ by at most 2u times the bound. Products
-carry the second order too (a residual may be all rounding), and what underflow may take from them.
+Errors are in units of the unit roundoff u; two correct computations differ by at most 2u times the bound. Products also
+carry the second-order term (a residual may consist of rounding only), and what underflow may take from them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @final
 class Rounded(Tracked):
-    """An array of computed values and the running bound of their error in units of u."""
+    """An array of computed values, and the running bound of their error in units of u."""
 
     __slots__ = ("error", "precision")
 
@@ -53,7 +53,7 @@ class Rounded(Tracked):
 
     @property
     def _tiny(self) -> float:
-        """The smallest normal number, in units of u: what a product may lose to underflow, gradual or not."""
+        """The smallest normal number, in units of u: what a product may lose to gradual or abrupt underflow."""
         return math.ldexp(1.0, FORMATS[self.precision].smallest + 2 * self.precision - 1)
 
     def matmul(self, other: Rounded) -> Rounded:
@@ -87,11 +87,11 @@ class Rounded(Tracked):
         e_h = np.abs(slope) * self.error + second + 2 * np.abs(h) + self._tiny
         if activation.kinked or name == "identity":
             return self._new(h, e_h), self._new(slope, np.zeros_like(slope))
-        own = 0.0 if activation.exact else ELEMENTARY * np.abs(h)  # 1 - h² and h (1 - h) make at most twice that of it
+        own = 0.0 if activation.exact else ELEMENTARY * np.abs(h)  # 1 - h² and h (1 - h) at most double this error
         return self._new(h, e_h + own), self._new(slope, curvature * self.error + 4 * np.abs(slope) + 2 + 2 * own)
 
     def logistic_slope(self, loss: str, targets: Array) -> Rounded:
-        """Return dJ/d(logit) of a mean logistic loss: (p - y) / n, with p's error from the logits' and exp's."""
+        """Return dJ/d(logit) of a mean logistic loss, (p - y) / n, with p's error from the logits' and from exp's."""
         z, logits = self.value, self.error
         if loss == "bce":
             p = losses.sigmoid(z)

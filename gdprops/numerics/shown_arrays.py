@@ -1,4 +1,4 @@
-"""A violated comparison as numbers to look at: tensor by tensor, what was there, what came, what should have come."""
+"""Turns a violated comparison into numbers for reports: each tensor's start, what was seen, what was expected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from gdprops.model.evidence import Compared
 
 MOST = 16
-"""Entries of a tensor that are still read one by one."""
+"""The largest number of entries of a tensor that a reader still reads one by one."""
 
 
 def shown(
@@ -20,7 +20,7 @@ def shown(
     blame: Sequence[str],
     start: Sequence[Any] | None,
 ) -> tuple[Compared, ...]:
-    """Return the tensors of a comparison; without ``start`` there are no displacements."""
+    """Return the compared tensors for a report; without ``start`` they have no displacements."""
     before = [None] * len(seen) if start is None else list(start)
     return tuple(_one(*parts, blame) for parts in zip(names, seen, expected, before, strict=True))
 

@@ -1,4 +1,4 @@
-"""torch autograd as a system: the reference that most subjects stand on."""
+"""torch autograd as a system: the reference that most subjects rely on."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class TorchSystem(Looking):
     name = "torch autograd"
 
     def loss(self, point: Point) -> float:
-        """Return J at the point."""
+        """Return the loss J at the point."""
         with torch.no_grad():
             return loss_of(point, leaves(point)).item()
 
     def gradient(self, point: Point) -> list[Array | None]:
-        """Return every tensor's gradient at once; None for a frozen or unused tensor."""
+        """Return the gradients of all tensors at once; None for a frozen or unused tensor."""
         tensors, moving = leaves(point), point.network.moving
         found: list[Array | None] = [None] * len(tensors)
         grads = gradients_of(loss_of(point, tensors), [tensors[i] for i in moving])
@@ -39,7 +39,7 @@ class TorchSystem(Looking):
         return found
 
     def block_by_block(self, point: Point, order: Sequence[int], *, retained: bool) -> list[Array | None]:
-        """Return the same gradients one tensor after the other, from one graph or from fresh forward passes."""
+        """Return the gradients one tensor after the other, from one graph (``retained``) or from fresh passes."""
         tensors = leaves(point)
         kept = loss_of(point, tensors)
         found: list[Array | None] = [None] * len(tensors)
@@ -59,7 +59,7 @@ class TorchSystem(Looking):
             return 0.0 if tangent is None else tangent.item()
 
     def regrouped(self, point: Point, partition: Sequence[Block]) -> Array:
-        """Return the flat gradient with respect to one leaf per block."""
+        """Return the flat gradient, computed with respect to one leaf for each block."""
         w = flat_weights(point)
         blocks = [torch.from_numpy(w[list(block)]).requires_grad_() for block in partition]
         place = np.argsort(np.concatenate([np.asarray(block) for block in partition]))
@@ -72,7 +72,7 @@ class TorchSystem(Looking):
 
 
 def _views(point: Point, whole: torch.Tensor) -> list[torch.Tensor]:
-    """Return the point's tensors with the trainable ones cut out of one flat tensor."""
+    """Return the point's tensors; the trainable ones are cut out of one flat tensor."""
     tensors, start = [torch.from_numpy(w) for w in point.tensors], 0
     for i in point.network.moving:
         size = tensors[i].numel()

@@ -1,8 +1,8 @@
-"""Numbers that carry something along: the interface of the propagators (certificate, running bound, dual numbers).
+"""Numbers that carry a proof along: the interface of granularities, running bounds and dual numbers.
 
-The network's forward and backward pass (`network_pass`) is written once, over anything that adds and multiplies
-like an array. Plain arrays of floats or fractions run it as it is; a `Tracked` array carries a proof along with the
-values.
+The network's forward and backward pass (`network_pass`) is written once, over anything that adds and multiplies like an
+array. Plain arrays of floats or fractions run it as they are; a `Tracked` array carries more than values: a
+certificate, an error bound, or a tangent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Tracked(ABC):
-    """An array-like number. ``value`` holds what a plain array would."""
+    """An array-like number. ``value`` holds what a plain array would hold."""
 
     __slots__ = ("value",)
     __array_ufunc__ = None  # plain_array * tracked must reach our own __rmul__
@@ -25,7 +25,7 @@ class Tracked(ABC):
 
     @abstractmethod
     def lift(self, other: Any) -> Self:
-        """Return a constant as a number of this kind."""
+        """Return a constant as a number of this type."""
 
     @property
     @abstractmethod
@@ -65,7 +65,7 @@ class Tracked(ABC):
         return self.part(key)
 
     def settled(self) -> Self:
-        """Return the number as a stored intermediate value, whose sums are done."""
+        """Return the number as a stored intermediate value, whose sums are finished."""
         return self
 
     def _other(self, other: Any) -> Self:
@@ -98,5 +98,5 @@ class Tracked(ABC):
 
 
 def settle(number: Any) -> Any:
-    """Return a tracked number as stored; a plain array as it is."""
+    """Return a tracked number as a stored value; a plain array as it is."""
     return number.settled() if isinstance(number, Tracked) else number

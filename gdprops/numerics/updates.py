@@ -1,4 +1,8 @@
-"""The two ways to move: one simultaneous step, or a sequential sweep. Over floats or fractions alike."""
+"""The simultaneous step and the sequential sweep, over floats or fractions alike.
+
+The step takes every partial derivative at the same weights w; the sweep takes each at the weights v that the earlier
+blocks have already moved.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
     from gdprops.model.case import Block
 
 Gradient = Callable[["Array"], "Array"]
-"""The flat gradient as a function of the flat weights: one call is one look."""
+"""The flat gradient as a function of the flat weights; every call is one gradient evaluation."""
 
 
 def simultaneous_step(gradient: Gradient, w: Array, rate: Any) -> Array:
@@ -34,7 +38,7 @@ def sweep(gradient: Gradient, w: Array, blocks: Sequence[Block], rate: Any) -> A
 def sweep_displacements(gradient: Gradient, w: Array, blocks: Sequence[Block], rate: Any) -> Array:
     """Return -eta [g_b(v) - g_b(w)] for every weight: how far the sweep ends from the simultaneous step.
 
-    Never computed as v - w', whose digits cancel.
+    It is never computed as v - w', whose digits cancel.
     """
     v, at_start, apart = w.copy(), gradient(w), np.zeros_like(w)
     for b in map(list, blocks):

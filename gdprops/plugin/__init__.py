@@ -1,6 +1,7 @@
-"""The pytest plugin: its options, and the settings that reach every clause of `gdprops.parametrize`.
+"""The pytest plugin: its options, and the settings for every clause of `gdprops.parametrize`.
 
-Loaded in every pytest run of an environment that has gdprops: it imports nothing else before it is needed.
+Every pytest run in an environment with gdprops loads this file. It therefore imports other modules only when they are
+needed.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ import pytest
 
 FORMS = {
     "json": "write the verdicts to a file",
-    "junit": "the same as JUnit XML, one test suite per subject",
-    "markdown": "the same as Markdown (always for a GitHub step summary)",
-    "html": "the same as one page with pictures (needs gdprops[report])",
-    "figures": "the folder for the pictures alone (needs gdprops[report])",
+    "junit": "write the verdicts as JUnit XML, one test suite per subject",
+    "markdown": "write the verdicts as Markdown (a GitHub step summary always gets them)",
+    "html": "write the verdicts as one page with pictures (needs gdprops[report])",
+    "figures": "write the pictures alone into this folder (needs gdprops[report])",
 }
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--gdprops`` and the options that begin so."""
+    """Add the option ``--gdprops`` and all options that begin with ``--gdprops-``."""
     group = parser.getgroup("gdprops", "the specification of gradient descent")
     group.addoption(
         "--gdprops", action="store_true", default=False, help="check the subjects of [tool.gdprops] in pyproject.toml"
@@ -31,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--gdprops-profile", metavar="NAME", help="dev, ci or nightly (default: ci where CI is set, else dev)"
     )
     group.addoption("--gdprops-examples", type=int, metavar="N", help="examples per clause")
-    group.addoption("--gdprops-seed", type=int, metavar="N", help="the same examples in every run")
+    group.addoption("--gdprops-seed", type=int, metavar="N", help="draw the same examples in every run")
     group.addoption(
         "--gdprops-strict",
         action="store_true",
@@ -45,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse options that cannot mean anything before any test runs."""
+    """Refuse wrong options before any test runs, and register what the options ask for."""
     names = ("profile", "examples", "seed", "shard", "share")
     if any(config.getoption(f"gdprops_{name}") is not None for name in names):
         from gdprops.plugin.pytest_items import settings_of
@@ -62,13 +63,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _reports(config: pytest.Config) -> bool:
-    """Say whether anybody wants to know what all tests together found."""
+    """Say whether a report on all tests together is wanted."""
     asked = config.getoption("gdprops") or os.environ.get("GITHUB_STEP_SUMMARY")
     return bool(asked or any(config.getoption(f"gdprops_{form}") for form in FORMS))
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collect the project's pyproject.toml: with ``--gdprops`` its subjects are tests."""
+    """Collect the project's pyproject.toml, whose subjects are tests with ``--gdprops``."""
     if file_path.name != "pyproject.toml" or not parent.config.getoption("gdprops"):
         return None
     from gdprops.plugin.configured import collected
@@ -77,7 +78,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the other shards' clauses out; tests of other things run in every shard."""
+    """Deselect the clauses of other shards. Tests that do not check a clause run in every shard."""
     shard = config.getoption("gdprops_shard")
     if shard is None:
         return
@@ -91,7 +92,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Give an item that checks a clause its settings and a place for the verdict."""
+    """Run a test; a test that checks a clause gets its settings and a place for its verdict."""
     if not _checks_a_clause(item):
         return (yield)
     from gdprops.plugin.pytest_items import inside

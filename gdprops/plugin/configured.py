@@ -1,4 +1,7 @@
-"""``pytest --gdprops``: the subjects of ``[tool.gdprops]`` as tests, without any test file."""
+"""``pytest --gdprops``: check the subjects of ``[tool.gdprops]`` as tests, without a test file.
+
+The pyproject.toml is collected like a test file: it has one collector per subject, and each has one test per clause.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ CONFIGURATION = pytest.StashKey[Configuration]()
 
 
 def prepare(config: pytest.Config) -> None:
-    """Read the table and have its file collected. Raises `pytest.UsageError` where there is nothing to run."""
+    """Read the table and let pytest collect its file. Raises `pytest.UsageError` if there is nothing to run."""
     try:
         found = find(config.rootpath)
         near(config.rootpath)
@@ -39,14 +42,14 @@ def prepare(config: pytest.Config) -> None:
 
 
 def collected(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Return the collector of the project's own pyproject.toml, None for any other."""
+    """Return the collector of the pyproject.toml that contains the table, None for other files of this name."""
     found = parent.config.stash[CONFIGURATION]
     return Table.from_parent(parent, path=file_path) if file_path.parent == found.folder else None
 
 
 @final
 class Table(pytest.File):
-    """The table: one collector per subject."""
+    """The table ``[tool.gdprops]`` of a pyproject.toml, with one collector per subject."""
 
     def collect(self) -> Iterator[pytest.Collector]:
         """Yield the subjects by name."""
@@ -56,7 +59,7 @@ class Table(pytest.File):
 
 @final
 class SubjectCollector(pytest.Collector):
-    """One subject: a test per clause that is about its kind."""
+    """One subject, with one test per clause that is about subjects of its kind."""
 
     def __init__(self, *, entry: Configured, **keywords: Any) -> None:
         super().__init__(**keywords)
@@ -93,5 +96,5 @@ class ClauseItem(pytest.Item):
         BoundClause(self.clause).check(self.entry.name)
 
     def reportinfo(self) -> tuple[Path, None, str]:
-        """Return what pytest's reports call the test."""
+        """Return the file and the name of the test for pytest's reports."""
         return self.path, None, f"{self.entry.name}: {self.clause.id}"

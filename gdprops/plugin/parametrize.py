@@ -1,4 +1,7 @@
-"""``@gdprops.parametrize``: one pytest test per subject and clause."""
+"""``@gdprops.parametrize``: turn a test function into one pytest test per subject and clause.
+
+A verdict becomes a result of pytest: held passes, violated fails, vacuous and not applicable skip, accepted xfails.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +27,17 @@ if TYPE_CHECKING:
     from gdprops.runner.settings import Settings
 
 WIDTH = 100
-"""Columns of a violation in pytest's output."""
+"""How many columns the text of a violation has in pytest's output."""
 
 
 class GdpropsWarning(UserWarning):
-    """A recommended clause is violated: reported, but red only with ``--gdprops-strict``."""
+    """Warns that a recommended clause is violated; with ``--gdprops-strict`` the test fails instead."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class BoundClause:
-    """A clause as the tests of `parametrize` receive it."""
+    """The argument ``clause`` of a test that `parametrize` decorates."""
 
     clause: Clause
     accepted: Reasons | None = None
@@ -45,10 +48,11 @@ class BoundClause:
         return self.clause.id
 
     def check(self, subject: str | Subject) -> Verdict:
-        """Check the clause on a subject and return the verdict where it held.
+        """Check the clause on a subject, and return the verdict if the test passes.
 
-        A violation, an abortion and an error fail the test; a vacuous clause (unless strict) and one that does not
-        apply skip it with the reason; a violated recommendation warns with `GdpropsWarning` (unless strict).
+        The test fails if the verdict is violated, aborted or an error. It is skipped with the reason if the verdict is
+        vacuous (unless strict) or the clause does not apply. A violated recommendation only warns with `GdpropsWarning`
+        (unless strict).
         """
         around = surroundings()
         try:
@@ -71,10 +75,10 @@ def parametrize(
 
     Args:
         subjects: Subjects, strings such as ``"torch.optim:SGD"``, or names from ``[tool.gdprops.subjects]`` of the
-            project's pyproject.toml (resolved when the test runs).
+            project's pyproject.toml. Strings and names are resolved when the test runs.
         clauses: Shell-style pattern(s) of clause ids.
-        accepted: Reasons by clause for violations that are known (or a function that returns them for a subject):
-            they are expected failures, and red where they are there no more.
+        accepted: The reasons for known violations by clause, or a function that returns them for a subject. A known
+            violation is an expected failure; if it is gone, the test fails.
 
     Raises:
         UsageError: A pattern matches no clause, or a subject is a bare class or function.
@@ -103,7 +107,7 @@ def _subject(text: str, folder: Path | None) -> Subject:
 
 
 def verdict_on(subject: Subject, clause: Clause, settings: Settings) -> Verdict:
-    """Return the verdict of a clause: about the subject, or the reference where it is not about subjects."""
+    """Return the verdict of a clause about the subject, or about the reference if the clause is not about subjects."""
     from gdprops.runner.items import items_for
     from gdprops.runner.session import run_item
 
@@ -116,7 +120,7 @@ def verdict_on(subject: Subject, clause: Clause, settings: Settings) -> Verdict:
 
 
 def judge(verdict: Verdict, *, subject: str, strict: bool) -> Verdict:
-    """Turn a verdict into pytest's terms: return it where the test passes."""
+    """Fail, skip or xfail the test as the verdict demands; return the verdict if the test passes."""
     if verdict.status in ALARMING:
         _red(verdict, subject, strict)
     elif verdict.stale:

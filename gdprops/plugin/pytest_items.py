@@ -1,4 +1,7 @@
-"""What a bound clause finds around it in a pytest item: settings from the command line, a place for its verdict."""
+"""Connect a clause that a test checks with the pytest run: settings from the command line, a place for the verdict.
+
+The clause is called inside a test function, which has no pytest arguments. A context variable holds the surroundings.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,13 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The settings of the run, what is done with a verdict, and where the search for pyproject.toml begins.
+    """What a clause needs to know about the pytest run.
 
-    ``examples`` is what was asked for by hand, if anything.
+    Attributes:
+        settings: The settings of the run.
+        record: Is called with each verdict, its settings and the subject's name.
+        folder: Where the search for pyproject.toml begins; None is the working directory.
+        examples: The number of examples that the command line asks for, if it does.
     """
 
     settings: Settings
@@ -37,7 +44,7 @@ class Surroundings:
     examples: int | None = None
 
     def settings_for(self, subject: str | Subject) -> Settings:
-        """Return the settings with what the project says of a subject."""
+        """Return the settings combined with what the project's configuration says about a subject."""
         return in_terms(self.settings, subject, folder=self.folder, examples=self.examples)
 
 
@@ -45,12 +52,12 @@ _CURRENT: ContextVar[Surroundings | None] = ContextVar("gdprops", default=None)
 
 
 def surroundings() -> Surroundings:
-    """Return those of the item that runs now; outside of any (or with ``-p no:gdprops``) the defaults."""
+    """Return the surroundings of the running test; outside of a test (or with ``-p no:gdprops``), the defaults."""
     return _CURRENT.get() or Surroundings(chosen(), lambda verdict, settings, subject: None)
 
 
 def settings_of(config: pytest.Config) -> Settings:
-    """Return the settings that pytest's options ask for."""
+    """Return the settings that pytest's options ask for. Raises `pytest.UsageError` for a wrong option."""
     names = ("examples", "seed", "strict", "share")
     try:
         numbers(config.getoption("gdprops_shard") or "1/1")
@@ -68,7 +75,7 @@ def settings_of(config: pytest.Config) -> Settings:
 
 @contextmanager
 def inside(item: pytest.Item) -> Iterator[None]:
-    """Make an item's surroundings those that its clause finds."""
+    """Provide the surroundings of a test to the clause that is checked inside the context."""
 
     def record(verdict: Verdict, settings: Settings, subject: str) -> None:
         from gdprops.plugin.recorder import run_properties

@@ -1,4 +1,8 @@
-"""What the tests of a pytest run found out, put together on the controlling process."""
+"""Collect the verdicts of all tests of a pytest run, and write the reports at its end.
+
+Tests may run in worker processes of pytest-xdist. Each test's report carries its verdict as text, and the main process
+puts the verdicts together.
+"""
 
 from __future__ import annotations
 
@@ -27,24 +31,24 @@ FORMS = ("json", "junit", "markdown", "html", "figures")
 
 
 def run_properties(verdict: Verdict, settings: Settings, subject: str, clauses: int) -> Iterator[tuple[str, str]]:
-    """Yield the properties of a test: first for people, then what the controlling process puts together again."""
+    """Yield the properties of a test: first those for readers, then the data from which reports are made."""
     yield from properties(verdict, subject)
-    terms = replace(settings.terms, accepted=())  # what is accepted was decided already
-    plain = replace(settings, terms=terms, database=None, counterexamples=None, share=None)  # no places, no passwords
+    terms = replace(settings.terms, accepted=())  # the verdict already says whether its violation is accepted
+    plain = replace(settings, terms=terms, database=None, counterexamples=None, share=None)  # no paths, no passwords
     yield RUN, json.dumps({"subject": subject, "clauses": clauses, "settings": asdict(plain)})
 
 
 @final
 @dataclass(slots=True)
 class Subject:
-    """The verdicts on one subject; ``clauses`` is how many a whole run has, 0 where nobody said so."""
+    """The verdicts about one subject; ``clauses`` is the number of clauses of a whole run, 0 if that is unknown."""
 
     settings: Settings
     clauses: int
     verdicts: dict[str, Verdict] = field(default_factory=dict)
 
     def outcome(self, name: str, *, complete: bool) -> Outcome:
-        """Return what is known of it; how many must hold is asked of whole runs only."""
+        """Return the outcome of the subject; a minimum of held clauses is required of whole runs only."""
         whole = complete and 0 < self.clauses <= len(self.verdicts)
         verdicts = list(self.verdicts.values())
         timing = {"seconds": sum(verdict.seconds for verdict in verdicts)}
@@ -53,7 +57,7 @@ class Subject:
 
 @final
 class Recorder:
-    """Collects verdicts from the reports of tests, wherever these ran."""
+    """Collects verdicts from the reports of tests, in whichever process these ran."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
@@ -63,7 +67,7 @@ class Recorder:
         self._unmatched: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the verdict that a report carries."""
+        """Keep the verdict that a test's report carries."""
         if report.when == "call" and any(name == RUN for name, _ in report.user_properties):
             self._keep(dict(report.user_properties))
 
@@ -81,12 +85,12 @@ class Recorder:
         subject.verdicts[f"{verdict.clause} {verdict.about}"] = verdict
 
     def pytest_keyboard_interrupt(self) -> None:
-        """Note that what was found is not all."""
+        """Note that the run was interrupted and is not complete."""
         self._interrupted = True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the reports; too few held clauses turn a green run red."""
+        """Write the reports; the run fails if too few clauses held or an accepted violation matches no test."""
         complete = not (self._interrupted or session.shouldstop or session.shouldfail)
         self._outcomes = [s.outcome(name, complete=complete) for name, s in sorted(self._subjects.items())]
         self._files.write(self._outcomes)
@@ -98,7 +102,7 @@ class Recorder:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say of every subject how many clauses held, and what was too little."""
+        """Print for every subject how many clauses held, and whether that is too few."""
         from gdprops.report.summary import summary_line, too_few
 
         if self._outcomes:
@@ -112,7 +116,7 @@ class Recorder:
 
 
 def _is_whole(config: pytest.Config) -> bool:
-    """Say whether every configured subject and every test of the project was to be run."""
+    """Say whether the command line asks for every configured subject and every test of the project."""
     chosen = ("keyword", "markexpr", "deselect", "lf", "gdprops_shard")
     some = any(config.getoption(name, None) for name in chosen)
     return bool(config.getoption("gdprops")) and not some and config.args_source != pytest.Config.ArgsSource.ARGS
@@ -129,7 +133,7 @@ def files_of(config: pytest.Config) -> Files:
 
 
 def record(config: pytest.Config) -> None:
-    """Put a recorder into a run's controlling process, and let SIGTERM interrupt it as Ctrl-C does."""
+    """Register a recorder in the main process of a run, and let SIGTERM interrupt the run as Ctrl-C does."""
     config.pluginmanager.register(Recorder(files_of(config)), "gdprops-recorder")
     inside = ExitStack()
     inside.enter_context(terminable())

@@ -1,1 +1,1 @@
-"""What people and programs read: one format per file, made from plain verdict data."""
+"""Render verdicts for readers and programs: one output format per file, made from the plain data of verdicts."""

@@ -1,4 +1,4 @@
-"""Where text goes: a terminal of any width, a pipe, or a string."""
+"""Make consoles for printed text: a terminal of any width, a pipe, or a string."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rich.console import Console
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console on standard output or error; plain text where that is no terminal or ``NO_COLOR`` is set."""
+    """Return a console on standard output or error; it prints plain text in a pipe or if ``NO_COLOR`` is set."""
     return Console(stderr=stderr, highlight=False, emoji=False, markup=False)
 
 
 def show(draw: Callable[[Console], object]) -> None:
-    """Print what ``draw`` draws on standard output; in a pipe without the spaces that fill a line up."""
+    """Print what ``draw`` draws on standard output; in a pipe, lines end without trailing spaces."""
     page = console()
     if page.is_terminal:
         draw(page)
@@ -24,7 +24,7 @@ def show(draw: Callable[[Console], object]) -> None:
 
 
 def to_text(draw: Callable[[Console], object], *, width: int = 100) -> str:
-    """Return what ``draw`` prints, as plain text of this width."""
+    """Return what ``draw`` draws, as plain text of this width."""
     page = StringIO()
     draw(Console(file=page, width=width, highlight=False, emoji=False, markup=False, color_system=None))
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())

@@ -1,4 +1,4 @@
-"""The table of dialects, as Markdown: who implements which form of a published rule, from measurements."""
+"""Render as Markdown which framework implements which dialect of each published rule, as measured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def dialect_table(found: Sequence[Found]) -> str:
-    """Return the measured table and what its words mean."""
+    """Return the table of measured dialects with a legend."""
     frameworks = list(dict.fromkeys(f.framework for f in found))
     lines = [
         "## Who implements which dialect\n",
@@ -26,7 +26,7 @@ def dialect_table(found: Sequence[Found]) -> str:
 
 
 def _legend(found: Sequence[Found]) -> list[str]:
-    """Return what each dialect that occurs does otherwise, and who publishes it."""
+    """Return the lines of the legend: how each dialect in the table differs from the rule, and its source."""
     from gdprops.numerics.published.table import PUBLISHED
 
     seen = {(f.rule, form) for f in found for form in f.forms}

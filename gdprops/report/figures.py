@@ -1,4 +1,7 @@
-"""The pictures of a report. Text and axes take the colour of the page around them; data has colours for both modes."""
+"""Draw the pictures of a report as SVG, with matplotlib.
+
+Text and axes take the text color of the page; the colors of the data are visible on light and dark pages.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from gdprops.model.verdict import Outcome, Verdict
 
 INK = "#010203"
-"""Stands for the colour of the page's text."""
+"""A placeholder color, which `_drawn` replaces by the text color of the page (``currentColor``)."""
 STEP, FIRST, LAST, RIGHT, WRONG = "#2f8fdd", "#e08a1e", "#b05fd0", "#3a9e5f", "#d9534f"
 STYLE = {
     "svg.fonttype": "path",
@@ -35,11 +38,11 @@ STYLE = {
     "axes.spines.right": False,
 }
 LARGEST, SMALLEST = 1e3, 1e-6
-"""Ratios beyond are drawn at the edge."""
+"""The range of the axis of ratios; ratios outside of it are drawn at its edge."""
 
 
 class Picture(NamedTuple):
-    """A picture: the name of its file, what it shows in words, and the SVG."""
+    """A picture: the name of its file, its title and caption, and the SVG."""
 
     name: str
     title: str
@@ -48,14 +51,14 @@ class Picture(NamedTuple):
 
 
 def write_figures(path: str, outcomes: Sequence[Outcome]) -> None:
-    """Write every picture of some runs into a folder."""
+    """Write every picture of these runs into a folder, as SVG files."""
     for picture in [*lessons(), *(p for outcome in outcomes for p in pictures_of(outcome))]:
         text = picture.svg.replace("currentColor", "black")
         (Path(path) / f"{picture.name}.svg").write_text(text, encoding="utf-8")
 
 
 def pictures_of(outcome: Outcome) -> Iterator[Picture]:
-    """Yield the pictures of one run: its worst ratios, and each violation's displacements."""
+    """Yield the pictures of one run: its worst ratios, and the displacements of each violation."""
     name = re.sub(r"[^A-Za-z0-9.]+", "-", outcome.subject).strip("-.")[:60]
     found = worst_ratios(outcome)
     if found is not None:
@@ -72,7 +75,7 @@ def lessons() -> list[Picture]:
 
 
 def _drawn(draw: Callable[[Any], None], width: float, height: float) -> str:
-    """Return what is drawn on one pair of axes as SVG, without any of pyplot's global state."""
+    """Return as SVG what ``draw`` draws on one pair of axes; pyplot's global state is not used."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -83,11 +86,11 @@ def _drawn(draw: Callable[[Any], None], width: float, height: float) -> str:
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     inside = text.getvalue()
     picture = inside[inside.index("<svg") :].replace(INK, "currentColor")
-    return picture.replace("<svg ", '<svg role="img" aria-hidden="true" ', 1)  # the caption says it in words
+    return picture.replace("<svg ", '<svg role="img" aria-hidden="true" ', 1)  # screen readers read the caption
 
 
 def cost_surface() -> Picture:
-    """Return the cost of a two-weight network with one simultaneous step and both sweeps on it."""
+    """Return the picture of a two-weight network's cost, with one simultaneous step and two sweeps drawn on it."""
     from gdprops.report.two_weights import BACKWARD, FORWARD, RATE, TwoWeights
 
     small = TwoWeights()
@@ -107,8 +110,8 @@ def cost_surface() -> Picture:
     caption = (
         "The cost J(w₁, w₂) = ½ Σ (w₂ tanh(w₁x) − y)² of a network with two weights, from dark (low) to light. "
         f"From one start and at one learning rate ({RATE}), the simultaneous step and the two sweeps end at three "
-        "different places: a sweep takes its second gradient where its first move has led. The first weight that a "
-        "sweep moves agrees with the step."
+        "different places: a sweep takes its second gradient at the place to which its first move has led. The first "
+        "weight that a sweep moves agrees with the step."
     )
     return Picture("cost-surface", title, caption, _drawn(draw, 6.4, 5.6))
 
@@ -128,7 +131,7 @@ def _path(axes: Any, corners: Sequence[Any], color: str, label: str) -> None:
 
 
 def divergence() -> Picture:
-    """Return how far sweeps end from the step against the learning rate, beside the law."""
+    """Return the picture of the distance between sweeps and the step over the learning rate, with the law."""
     from gdprops.report.two_weights import BACKWARD, FORWARD, RATES, TwoWeights
 
     small = TwoWeights()
@@ -150,7 +153,7 @@ def divergence() -> Picture:
 
 
 def worst_ratios(outcome: Outcome) -> Picture | None:
-    """Return how much of what rounding may explain was used, clause by clause; None where all was exact."""
+    """Return the picture of each clause's worst ratio (difference seen / allowed); None if all clauses were exact."""
     found = [v for v in outcome.of(About.SUBJECT) if v.worst_ratio is not None and v.examples]
     if not found:
         return None
@@ -165,7 +168,7 @@ def worst_ratios(outcome: Outcome) -> Picture | None:
 
     caption = (
         "The largest difference of all examples as a share of what rounding can explain, clause by clause. Left of the "
-        "dashed line is agreement. Clauses decided exactly have no bar: there nothing but equality is allowed."
+        "dashed line is agreement. Clauses that are decided exactly have no bar: they allow nothing but equality."
     )
     return Picture("ratios", "Worst ratios", caption, _drawn(draw, 7.2, 0.8 + 0.3 * len(found)))
 
@@ -175,7 +178,7 @@ def _clipped(ratio: float) -> float:
 
 
 def displacements(verdict: Verdict) -> Picture | None:
-    """Return how far each parameter moved and should have moved, None where a verdict does not tell."""
+    """Return the picture of how far each parameter moved and should have moved; None if a verdict does not say so."""
     told = [c for c in verdict.compared if c.moved_seen is not None and c.moved_expected is not None]
     if not told or not all(math.isfinite(c.moved_seen or 0.0) for c in told):
         return None
@@ -192,7 +195,8 @@ def displacements(verdict: Verdict) -> Picture | None:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.32 / max(1, len(told) / 3)), ncols=2, frameon=False)
 
     caption = (
-        "How far each parameter moved in the step that broke the clause (lower bar; red where it is wrong), beside how "
-        "far it should have moved (upper bar, blue). Equal lengths may still point elsewhere: the weights are below."
+        "How far each parameter moved in the step that violated the clause (lower bar; red if it is wrong), and how "
+        "far it should have moved (upper bar, blue). Displacements of equal length may point in different directions: "
+        "the weights are below."
     )
     return Picture("displacement", "Displacement per parameter", caption, _drawn(draw, 6.8, 1.6 + 0.6 * len(told)))

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: the verdicts, each clause's statement and source, and the pictures."""
+"""Write one self-contained HTML page: the verdicts, the statement and source of each clause, and the pictures."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).with_name("page")
 WORDS = {
     Status.HELD: "no example violated the clause, and enough of them could have",
-    Status.VIOLATED: "an example breaks the clause; the smallest one found is shown",
+    Status.VIOLATED: "an example violates the clause; the smallest example found is shown",
     Status.ABORTED: "the code ran out of time or memory, or ended its process",
     Status.VACUOUS: "too few examples could have shown a violation: nothing is known",
     Status.NOT_APPLICABLE: "the clause is not about this kind of code; the reason is given",
@@ -46,16 +46,16 @@ ORDER = {
         )
     )
 }
-"""What comes first where a table is sorted by status."""
+"""The position of each status if a table is sorted by status."""
 
 
 def write_html(path: str, outcomes: Sequence[Outcome]) -> None:
-    """Write the runs to a file."""
+    """Write the page of these runs to a file."""
     Path(path).write_text(page(outcomes), encoding="utf-8")
 
 
 def page(outcomes: Sequence[Outcome]) -> str:
-    """Return the page as text. Needs jinja2 and matplotlib."""
+    """Return the page of these runs as text. Needs jinja2 and matplotlib."""
     import jinja2
 
     loader = jinja2.FileSystemLoader(PAGE)
@@ -74,7 +74,7 @@ def page(outcomes: Sequence[Outcome]) -> str:
 
 
 def in_notebook(outcomes: Sequence[Outcome]) -> str:
-    """Return the page in a frame of its own, so that neither it nor the notebook changes the other's style."""
+    """Return the page inside an iframe, so that the styles of the page and of the notebook do not mix."""
     inside = escape(page(outcomes), quote=True)
     return f'<iframe srcdoc="{inside}" title="gdprops" style="width: 100%; height: 44rem; border: 0"></iframe>'
 
@@ -138,7 +138,7 @@ def _traceback(verdict: Verdict) -> Iterator[tuple[str, str]]:
 
 
 def _weights(compared: Compared) -> Iterator[dict[str, Any]]:
-    """Yield a row for each entry of a tensor that is small enough to be read."""
+    """Yield a row for each entry of a tensor, if the tensor is small enough to be shown."""
     if compared.seen is None or compared.expected is None:
         return
     for k, (seen, expected) in enumerate(zip(compared.seen, compared.expected, strict=True)):

@@ -1,4 +1,4 @@
-"""The JSON form of a run: valid JSON whatever the numbers."""
+"""Write a run as JSON. NaN and infinities become strings, so that the file is always valid JSON."""
 
 from __future__ import annotations
 

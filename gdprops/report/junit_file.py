@@ -1,4 +1,4 @@
-"""JUnit XML of a run, for what reads test results: one test suite per subject, one test case per clause."""
+"""Write runs as JUnit XML, for tools that read test results: one test suite per subject, one test case per clause."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from gdprops.model.verdict import Outcome, Verdict
 
 FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 cannot hold."""
+"""Matches the characters that XML 1.0 cannot contain."""
 SKIPPED = (Status.VACUOUS, Status.NOT_APPLICABLE, Status.ACCEPTED)
 
 
 def properties(verdict: Verdict, subject: str) -> Iterator[tuple[str, str]]:
-    """Yield what a test case says of its verdict, the same from every door."""
+    """Yield the properties of a verdict's test case; the command and the pytest plugin write the same ones."""
     yield "subject", subject
     yield "clause", verdict.clause
     yield "about", verdict.about.value
@@ -34,7 +34,7 @@ def properties(verdict: Verdict, subject: str) -> Iterator[tuple[str, str]]:
 
 
 def write_junit(path: str, outcomes: Sequence[Outcome]) -> None:
-    """Write the runs to a file."""
+    """Write the runs to a JUnit XML file."""
     root = ElementTree.Element("testsuites", name="gdprops")
     for outcome in outcomes:
         root.append(_suite(outcome))
@@ -79,7 +79,7 @@ def _case(verdict: Verdict, outcome: Outcome) -> ElementTree.Element:
 
 
 def _refusal(outcome: Outcome) -> ElementTree.Element:
-    """Return the test case of a subject that could not be used."""
+    """Return the test case, an error, of a subject that could not be used."""
     case = ElementTree.Element("testcase", classname=_plain(outcome.subject), name="subject", time="0.000")
     ElementTree.SubElement(case, "error", message=_plain(outcome.refused))
     return case
@@ -92,7 +92,7 @@ def _add_properties(element: ElementTree.Element, pairs: Iterator[tuple[str, str
 
 
 def _result(verdict: Verdict, outcome: Outcome) -> ElementTree.Element | None:
-    """Return why a test case did not pass, None where it did."""
+    """Return the element that says why a test case did not pass, None if it passed."""
     red = verdict.failed_strictly if outcome.strict else verdict.failed
     if verdict.status is Status.ERROR:
         return _told("error", verdict, outcome)

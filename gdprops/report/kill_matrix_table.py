@@ -1,4 +1,4 @@
-"""The kill matrix: which clause caught which fault, after how many examples."""
+"""Print the kill matrix: which clause caught which fault, after how many examples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Row(Protocol):
-    """One cell of the matrix at every seed; None where the fault survived."""
+    """A fault under a clause at every seed; a row of the printed table."""
 
     @property
     def fault(self) -> str:
@@ -27,11 +27,11 @@ class Row(Protocol):
 
     @property
     def clause(self) -> str:
-        """The clause that is there to catch it."""
+        """The clause that should catch the fault."""
 
     @property
     def killed_after(self) -> Sequence[int | None]:
-        """After how many examples it was caught, seed by seed."""
+        """After how many examples the fault was caught, per seed; None where it survived."""
 
 
 def survived(rows: Sequence[Row]) -> list[Row]:
@@ -40,7 +40,7 @@ def survived(rows: Sequence[Row]) -> list[Row]:
 
 
 def matrix_table(rows: Sequence[Row], *, width: int) -> Table:
-    """Return the table of faults, clauses and numbers of examples."""
+    """Return the table of faults, clauses and numbers of examples, for a terminal of this width."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, width=min(width, 120))
     table.add_column("fault", overflow="fold", ratio=1)
     table.add_column("caught by", overflow="fold", ratio=1)
@@ -56,7 +56,7 @@ def _counts(row: Row) -> Text:
 
 
 def print_matrix(console: Console, rows: Sequence[Row]) -> None:
-    """Print the table and its summary."""
+    """Print the table of the kill matrix and its summary."""
     console.print(matrix_table(rows, width=console.width))
     console.print()
     console.print(Text(matrix_summary(rows), style="bold"))
@@ -64,7 +64,7 @@ def print_matrix(console: Console, rows: Sequence[Row]) -> None:
 
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[Callable[[Row], None]]:
-    """Show how many rows are done, on standard error."""
+    """Show on standard error how many rows are done; yield the function to call with each finished row."""
     done: list[Row] = []
     with displaying(consoles.console(stderr=True), quiet=quiet) as display:
 

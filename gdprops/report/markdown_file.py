@@ -1,4 +1,4 @@
-"""Markdown of a run: for the summary of a CI step, or a comment."""
+"""Write runs as Markdown, for the summary of a CI step or for a comment."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ MARKS = {
 
 
 def write_markdown(path: str, outcomes: Sequence[Outcome]) -> None:
-    """Write the runs to a file."""
+    """Write the runs to a Markdown file."""
     Path(path).write_text(markdown(outcomes), encoding="utf-8")
 
 
 def markdown(outcomes: Sequence[Outcome]) -> str:
-    """Return the runs, subject by subject."""
+    """Return the runs as Markdown, subject by subject."""
     return "\n".join(line for outcome in outcomes for line in _run(outcome)) + "\n"
 
 
@@ -60,7 +60,7 @@ def _violation(verdict: Verdict, outcome: Outcome) -> Iterator[str]:
 
 
 def _longest_run(text: str) -> int:
-    """Return the length of the longest run of backticks: a fence has to be longer."""
+    """Return the length of the longest sequence of backticks: the fence of a code block must be longer."""
     longest, run = 0, 0
     for character in text:
         run = run + 1 if character == "`" else 0
@@ -82,7 +82,7 @@ def _table(verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 
 def _escape(text: str) -> str:
-    """Return text that Markdown shows as it is, also inside a table."""
+    """Return a text escaped so that Markdown shows it unchanged, also inside a table."""
     plain = _html(on_one_line(text))
     for character in "\\`*_[]|~$":
         plain = plain.replace(character, f"\\{character}")

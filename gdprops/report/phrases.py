@@ -1,4 +1,4 @@
-"""Small phrases that every text report shares: counts, ratios and places."""
+"""Small pieces of text that all reports use: counts, ratios and locations."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ STYLES = {
 
 
 def number(value: float) -> str:
-    """Return a number short enough for a table and a sentence."""
+    """Return a number with three significant digits."""
     if not math.isfinite(value):
         return str(value)
     return f"{value:.3g}"
 
 
 def ran(verdict: Verdict) -> bool:
-    """Say whether any example was tried."""
+    """Say whether any example of a verdict was examined."""
     return verdict.examples > 0
 
 
 def ratio(verdict: Verdict) -> str:
-    """Return the worst seen / allowed; ``exact`` where nothing but equality was allowed."""
+    """Return a verdict's worst ratio (difference seen / allowed); ``exact`` if only equality is allowed."""
     if not ran(verdict):
         return ""
     return "exact" if verdict.worst_ratio is None else number(verdict.worst_ratio)
 
 
 def decisive(verdict: Verdict) -> str:
-    """Return decisive / tried examples."""
+    """Return the numbers of a verdict's decisive and examined examples, as ``97/100``."""
     return f"{verdict.decisive}/{verdict.examples}" if ran(verdict) else ""
 
 
@@ -60,7 +60,7 @@ def place(location: Location) -> str:
 
 
 def tally(reasons: Iterable[str]) -> str:
-    """Return the different reasons, the most frequent first, with how often each was given where they differ."""
+    """Return the different reasons, the most frequent first, with counts if there are several."""
     counted = Counter(reason or "no reason given" for reason in reasons).most_common()
     if len(counted) == 1:
         return counted[0][0]

@@ -1,4 +1,4 @@
-"""How far a run is, and what it has found so far."""
+"""Show the progress of a run, and keep the verdicts found so far."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @final
 class Progress:
-    """Watches a run, tells a display about it, and keeps the verdicts.
+    """A watcher that shows the progress of a run on a display and keeps the verdicts.
 
-    Where the run is interrupted, ``verdicts`` holds what was found so far.
+    If the run is interrupted, ``verdicts`` contains what was found so far.
     """
 
     def __init__(self, display: Display) -> None:
@@ -34,17 +34,17 @@ class Progress:
         self.interrupted = False
 
     def started(self, item: Item, index: int, total: int) -> None:
-        """Note which clause runs now."""
+        """Show which clause runs now."""
         self._total = total
         self._current = item.clause.id
         self._tell()
 
     def example(self, count: int) -> None:
-        """Note how many examples of it were tried."""
+        """Show how many examples of the running clause were examined."""
         self._tell(f", {plural(count, 'example')}")
 
     def finished(self, verdict: Verdict) -> None:
-        """Keep a verdict."""
+        """Keep the verdict of a clause that has finished."""
         self.verdicts.append(verdict)
         self._tell()
 
@@ -59,11 +59,11 @@ class Progress:
 
 @contextmanager
 def progress(console: Console, *, quiet: bool = False) -> Iterator[Progress]:
-    """Watch a run on this console."""
+    """Yield a watcher that shows the progress of a run on this console."""
     with displaying(console, quiet=quiet) as display:
         yield Progress(display)
 
 
 def as_keeper(watching: Progress) -> Keeper:
-    """Return the same object under the engine's name for it (so that mypy holds it to that protocol)."""
+    """Return the watcher typed as `Keeper`, so that mypy checks that it implements the engine's protocol."""
     return watching

@@ -1,4 +1,4 @@
-"""Where a line of progress goes: the bottom of a terminal, a log, or nowhere; and how often."""
+"""Display a line of progress: often at the bottom of a terminal, rarely in a log, or not at all."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 LIVE_INTERVAL = 0.1
-"""Seconds between two redrawings in a terminal: enough to be seen moving, too few to cost anything."""
+"""Seconds between two updates of the line in a terminal: short enough to look alive, long enough to cost nothing."""
 
 PLAIN_INTERVAL = 10.0
-"""Seconds between two lines elsewhere: a log of a long run stays short, a short run prints none."""
+"""Seconds between two lines in a log: a long run prints few lines, and a short run prints none."""
 
 Clock = Callable[[], float]
 Show = Callable[[str], None]
@@ -26,7 +26,7 @@ Show = Callable[[str], None]
 
 @final
 class Display:
-    """Shows a line at most once per ``interval`` seconds, the first after ``delay``."""
+    """Shows a line at most once per ``interval`` seconds, and the first line after ``delay`` seconds."""
 
     def __init__(self, show: Show, *, interval: float, delay: float = 0.0, clock: Clock = time.monotonic) -> None:
         self._show = show
@@ -36,7 +36,7 @@ class Display:
         self._due = self._began + delay
 
     def tell(self, line: str) -> None:
-        """Show the line with the seconds since the beginning, or drop it where the last one is too recent."""
+        """Show a line with the seconds since the beginning, or drop it if the last line is too recent."""
         now = self._clock()
         if now < self._due:
             return
@@ -46,7 +46,7 @@ class Display:
 
 @contextmanager
 def displaying(console: Console, *, quiet: bool = False) -> Iterator[Display]:
-    """Yield the display that suits a console; the line in a terminal is gone afterwards."""
+    """Yield the display that suits a console; in a terminal, the line is removed at the end."""
     if quiet:
         yield Display(lambda line: None, interval=math.inf)
     elif not (console.is_terminal and console.is_interactive):

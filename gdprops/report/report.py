@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 @final
 class Report:
-    """Everything that one check found out; ``print(report)`` shows it as the command line does.
+    """The result of one check; ``print(report)`` shows it as the command line does.
 
-    ``report["step.simultaneous"]`` is one clause's verdict; iterating yields all, in the specification's order.
+    ``report["step.simultaneous"]`` is the verdict of one clause. Iterating yields all verdicts in the order of the
+    specification.
     """
 
     def __init__(self, outcome: Outcome) -> None:
@@ -25,7 +26,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was violated and something held."""
+        """Whether no clause was violated and at least one clause held."""
         return self.exit_code == 0
 
     @property
@@ -44,9 +45,9 @@ class Report:
         return tuple(verdict for verdict in self.outcome.of(About.SUBJECT) if verdict.status in RED)
 
     def __getitem__(self, clause: str) -> Verdict:
-        """Return a clause's verdict about the subject, or about the reference where there is no other.
+        """Return a clause's verdict about the subject or, if there is none, its verdict about the reference.
 
-        Raises `KeyError` for a clause that was not run, with the nearest that were.
+        Raises `KeyError` for a clause that was not run, and suggests the nearest name.
         """
         for about in About:
             for verdict in self.outcome.of(about):
@@ -70,7 +71,7 @@ class Report:
         return outcome_text(self.outcome)
 
     def _repr_html_(self) -> str:
-        """Return the report for a notebook: the page of ``--html``, or the text where its packages are missing."""
+        """Return the report for a notebook: the page of ``--html``, or plain text if its packages are missing."""
         from html import escape
         from importlib.util import find_spec
 

@@ -1,4 +1,8 @@
-"""The files that a run is asked to write: found writable before it, written after it, also where it was interrupted."""
+"""Write the report files that a run is asked for.
+
+Before the run, `Files.require` checks that all of them can be written. They are written after it, even if the run was
+interrupted.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +30,14 @@ WRITERS = {
     "figures": "gdprops.report.figures:write_figures",
 }
 NEEDED = {"html": ("jinja2", "matplotlib"), "figures": ("matplotlib",)}
-"""Packages of the extra ``report``."""
+"""The packages that a form of the report needs; the extra ``report`` installs them."""
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where each form of the report goes; None is not asked for. ``figures`` is a folder."""
+    """The path of each form of the report, None for a form that is not wanted. ``figures`` is a folder."""
 
     json: str | None = None
     junit: str | None = None
@@ -59,9 +63,9 @@ class Files:
             (ensure_folder if form == "figures" else ensure_writable)(path, f"{prefix}{form}")
 
     def write(self, outcomes: Sequence[Outcome], *, summary: str | None = None) -> None:
-        """Write every file that was asked for, and the summary of a step where GitHub's runner wants one.
+        """Write every file that was asked for; in a GitHub workflow, also append to the summary of the step.
 
-        ``summary`` is its Markdown where that of the runs would be too long.
+        ``summary`` is the Markdown for the step, if that of the runs would be too long.
         """
         for form, path in self._asked():
             module, _, name = WRITERS[form].partition(":")
@@ -75,7 +79,7 @@ class Files:
 
 
 def _append(path: str, text: str) -> None:
-    """Append to the summary of the step; where that fails the run still means what it meant."""
+    """Append a text to the summary of a GitHub step. If that fails, print a warning: the result of the run is valid."""
     try:
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(text)
@@ -84,7 +88,7 @@ def _append(path: str, text: str) -> None:
 
 
 def ensure_writable(path: str, option: str = "--json") -> None:
-    """Raise `UsageError` where the file cannot be written: to be called before a run, not after it."""
+    """Raise `UsageError` if the file cannot be written. It is called before a run, so that no result is lost."""
     target = Path(path)
     existed = target.exists()
     try:
@@ -96,7 +100,7 @@ def ensure_writable(path: str, option: str = "--json") -> None:
 
 
 def ensure_folder(path: str, option: str) -> None:
-    """Make a folder. Raises `UsageError` where it cannot be made or written to."""
+    """Create a folder. Raises `UsageError` if it cannot be created or written to."""
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The closing lines: how many clauses held, were violated, were vacuous or did not apply, and why."""
+"""Write the closing lines of a report: how many clauses held, were violated, vacuous or did not apply, and why."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ REASONED = (Status.ABORTED, Status.VACUOUS, Status.NOT_APPLICABLE)
 
 
 def with_status(verdicts: Sequence[Verdict], status: Status) -> tuple[Verdict, ...]:
-    """Return the verdicts that have a status."""
+    """Return the verdicts that have this status."""
     return tuple(verdict for verdict in verdicts if verdict.status is status)
 
 
 def summary_line(outcome: Outcome) -> str:
-    """Return one sentence about the subject's clauses (where there are none, about the reference's)."""
+    """Return one sentence that counts the subject's verdicts or, if there are none, those of the reference."""
     if outcome.refused:
         return f"{outcome.subject}: could not be used: {outcome.refused}"
     verdicts = outcome.of(About.SUBJECT) or outcome.verdicts
@@ -50,7 +50,7 @@ def _part(verdicts: Sequence[Verdict], status: Status) -> str:
 
 
 def reference_line(outcome: Outcome) -> str | None:
-    """Return one line about the system that gdprops itself stands on, or None where it was not examined."""
+    """Return one line that counts the verdicts about the reference, or None if there are none."""
     verdicts = outcome.of(About.REFERENCE)
     if not verdicts:
         return None
@@ -61,7 +61,11 @@ def reference_line(outcome: Outcome) -> str | None:
 
 
 def advice(outcome: Outcome, *, searched: bool = True) -> list[str]:
-    """Return what to do next: how to reproduce a failure, what an exit code means that is neither 0 nor 1."""
+    """Return lines that say what to do next.
+
+    They say how to reproduce a failure, which accepted violations are out of date, and what exit codes 3 and 5 mean.
+    ``searched=False`` is the replay of one case, which is reproduced anyway.
+    """
     lines = []
     if outcome.exit_code == 3:
         lines.append("This is a bug of gdprops, not of the subject: please report it with the text above.")
@@ -83,12 +87,12 @@ def note_lines(outcome: Outcome) -> list[str]:
 
 
 def red(outcome: Outcome) -> bool:
-    """Say whether any clause failed of itself."""
+    """Say whether any clause failed; an accepted violation that is out of date does not count."""
     return any((v.failed_strictly if outcome.strict else v.failed) and not v.stale for v in outcome.verdicts)
 
 
 def too_few(outcome: Outcome) -> list[str]:
-    """Return that fewer clauses held than the project asks for, or nothing."""
+    """Return a line if fewer clauses held than the project requires, else nothing."""
     if outcome.held >= outcome.min_clauses:
         return []
     return [f"min-clauses = {outcome.min_clauses}, but only {plural(outcome.held, 'clause')} held."]

@@ -1,4 +1,4 @@
-"""The report of one run as text: table, reference, violations, summary."""
+"""Print the report of one run: the table of verdicts, a line on the reference, the violations and the summary."""
 
 from __future__ import annotations
 
@@ -28,11 +28,15 @@ def print_outcome(
     verbose: bool = False,
     searched: bool = True,
 ) -> None:
-    """Print a run.
+    """Print the report of a run.
 
-    ``quiet``: only violations and the summary; ``verbose``: the reference clause by clause, and the shrunk cases of
-    violations that likely follow from the primary one; ``searched`` False: the one case of a replay, which needs no
-    advice on how to find it again.
+    Args:
+        console: Where to print.
+        outcome: The run.
+        quiet: Print only the violations and the summary.
+        verbose: Also print the clauses about the reference one by one, and the shrunk cases of those violations that
+            are likely caused by the primary one.
+        searched: Whether the run searched for violations; a replay needs no advice on how to reproduce a failure.
     """
     if not quiet:
         console.print(Text(title(outcome), style="bold"))
@@ -45,25 +49,25 @@ def print_outcome(
 
 
 def outcome_text(outcome: Outcome, *, width: int = 100) -> str:
-    """Return the same as plain text."""
+    """Return the report of a run as plain text."""
     return to_text(lambda console: print_outcome(console, outcome), width=width)
 
 
 def title(outcome: Outcome) -> str:
-    """Return the line that says what was run."""
+    """Return the first line of a report: the subject, the profile and the seed."""
     seed = "no seed" if outcome.seed is None else f"seed {outcome.seed}"
     strict = ", strict" if outcome.strict else ""
     return f"{outcome.subject} (profile {outcome.profile}, {seed}{strict})\n"
 
 
 def in_full(outcome: Outcome) -> list[Verdict]:
-    """Return the verdicts to print in full, the primary one (which names the others) first."""
+    """Return the verdicts to print in full: violations and errors, the primary violation first."""
     shown = [verdict for verdict in outcome.verdicts if verdict.status in SHOWN]
     return sorted(shown, key=lambda verdict: not verdict.also)
 
 
 def followed(verdict: Verdict, outcome: Outcome) -> bool:
-    """Say whether another violation of the run names this one as likely of the same fault."""
+    """Say whether the primary violation of the run lists this verdict as likely caused by the same fault."""
     return verdict.about is About.SUBJECT and any(verdict.clause in other.also for other in outcome.verdicts)
 
 

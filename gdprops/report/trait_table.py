@@ -1,4 +1,4 @@
-"""What is known of a subject, as a table: `gdprops traits`."""
+"""Print the traits of a subject as a table (`gdprops traits`), or as a declaration in TOML."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def print_traits(console: Console, traits: Traits, *, subject: str, rule: str | None) -> None:
-    """Print every trait of the table, what was seen of it, and whether the subject is plain gradient descent."""
+    """Print every trait with its evidence, and whether the subject is plain gradient descent."""
     console.print(Text(subject, style="bold"))
     console.print(_table(traits, width=console.width))
     unknown = [trait.key for trait in TRAITS if traits[trait.key] == "unknown"]
@@ -31,7 +31,7 @@ def print_traits(console: Console, traits: Traits, *, subject: str, rule: str | 
 
 
 def toml(traits: Traits, *, subject: str) -> str:
-    """Return the declaration of everything that is known of a subject, as a table of pyproject.toml."""
+    """Return the declaration of all known traits of a subject, as a table for pyproject.toml."""
     known = dict(traits)
     lines = [f'{trait.key} = "{known[trait.key].value}"' for trait in TRAITS if trait.key in known]
     return "\n".join([f"[tool.gdprops.traits.{json.dumps(subject)}]", *lines])

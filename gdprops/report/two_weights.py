@@ -1,4 +1,7 @@
-"""The smallest network that shows what gdprops is about: two weights, one after the other, on one batch."""
+"""The smallest network on which a simultaneous step and a sweep differ: two layers with one weight each.
+
+The pictures of a report show it: J(w1, w2) = ½ Σ (w2 tanh(w1 x) − y)², one step, and the sweeps in both orders.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +29,13 @@ RATES = tuple(2.0**-k for k in range(1, 13))
 @final
 @dataclass(frozen=True)
 class TwoWeights:
-    """J(w1, w2) = ½ Σ (w2 tanh(w1 x) − y)²; where one step and the two sweeps lead from one start."""
+    """The cost J(w1, w2) = ½ Σ (w2 tanh(w1 x) − y)², and the ends of one step and of two sweeps from one start."""
 
     start: tuple[float, float] = (0.7, 1.7)
 
     @cached_property
     def point(self) -> Point:
-        """The network at its start, on three samples."""
+        """The network with its starting weights, on three samples."""
         layers = (Layer(0, None, "tanh"), Layer(1, None, "identity"))
         network = Network((layers,), ("w1", "w2"), (True, True), "half-sse")
         inputs = np.array([[-1.0], [0.5], [1.0]])
@@ -40,25 +43,25 @@ class TwoWeights:
         return Point(network, tensors, Batch(inputs, 0.6 * inputs))
 
     def cost(self, first: Array, second: Array) -> Array:
-        """Return J over a grid."""
+        """Return J for every pair of weights of a grid."""
         value = [loss_at(unflat(self.point, np.array([a, b]))) for a, b in zip(first.flat, second.flat, strict=True)]
         return np.array(value, dtype=float).reshape(first.shape)
 
     def stepped(self, rate: float = RATE) -> Array:
-        """Return where the simultaneous step ends."""
+        """Return the weights after the simultaneous step."""
         return NumpySystem().step(self.point, rate)
 
     def swept(self, order: Any, rate: float = RATE) -> list[Array]:
-        """Return the corners of a sweep: the start, and the weights after every block."""
+        """Return the path of a sweep: the starting weights, and the weights after every block."""
         w = flat_weights(self.point)
         return [w, *(NumpySystem().sweep(self.point, order[: k + 1], rate) for k in range(len(order)))]
 
     def apart(self, order: Any, rates: Any = RATES) -> list[float]:
-        """Return how far a sweep ends from the simultaneous step, for each learning rate."""
+        """Return the distance between the ends of a sweep and of the simultaneous step, for each learning rate."""
         look, w = NumpySystem().look(self.point), flat_weights(self.point)
         return [float(np.linalg.norm(sweep_displacements(look, w, order, rate))) for rate in rates]
 
     def law(self, order: Any, rates: Any = RATES) -> list[float]:
-        """Return what the law of divergence says of the same: η² |lower(H) g|."""
+        """Return the distance that the law of divergence predicts for each learning rate: η² |lower(H) g|."""
         size = float(np.linalg.norm(lower_hessian_times_gradient(self.point, order)))
         return [rate**2 * size for rate in rates]

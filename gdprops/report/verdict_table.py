@@ -1,4 +1,4 @@
-"""The table of verdicts: clause and statement, status, decisive examples, worst ratio, and why where it matters."""
+"""Make the table of verdicts: clause and statement, status, decisive examples, worst ratio, and a remark."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from gdprops.model.verdict import Verdict
 
 WIDE = 110
-"""From this many columns on, the statement stands beside the clause's id; below, under it."""
+"""If the terminal has at least this many columns, the statement is beside the clause's id, else below it."""
 
 
 def verdict_table(verdicts: Iterable[Verdict], *, width: int) -> Table:
-    """Return the table for a terminal of this width."""
+    """Return the table of verdicts for a terminal of this width."""
     wide = width >= WIDE
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, width=width)
     for heading in ("clause", "statement") if wide else ("clause and statement",):
@@ -50,7 +50,7 @@ def _row(verdict: Verdict, *, wide: bool) -> list[RenderableType]:
 
 
 def remark(verdict: Verdict) -> str:
-    """Return why a verdict is what it is, where its status alone does not say so."""
+    """Return the reason of a verdict that is neither held nor violated; a violated recommendation gets a note."""
     if verdict.status is Status.VIOLATED:
         return "recommended: fails only with --strict" if verdict.level is Level.RECOMMENDED else ""
     if verdict.status is Status.HELD:
@@ -60,10 +60,8 @@ def remark(verdict: Verdict) -> str:
 
 def _short(verdict: Verdict) -> str:
     reason = verdict.reason or tally(verdict.vacuous_reasons)
-    return reason.strip().splitlines()[-1] if reason.strip() else reason  # of a traceback, what was raised
+    return reason.strip().splitlines()[-1] if reason.strip() else reason  # the last line of a traceback
 
 
 def _opening(status: Status) -> str:
-    return {Status.VACUOUS: "too few decisive examples", Status.NOT_APPLICABLE: "does not apply"}.get(
-        status, status.value
-    )
+    return {Status.VACUOUS: "not decided", Status.NOT_APPLICABLE: "does not apply"}.get(status, status.value)

@@ -1,4 +1,4 @@
-"""One violation in full: what was promised, where it broke, by how much, and how to see it again."""
+"""Print one violation in full: the clause, where and by how much it was violated, and how to reproduce it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def print_violation(console: Console, verdict: Verdict, *, subject: str, case: bool = True) -> None:
-    """Print a violated, aborted or erroneous verdict in full; ``case`` False: without the shrunk case itself."""
+    """Print a violated, aborted or erroneous verdict in full; ``case=False`` leaves out the shrunk case."""
     console.print(_title(verdict))
     console.print(Text(verdict.statement))
     console.print(_facts(verdict, subject))
@@ -35,7 +35,7 @@ def print_violation(console: Console, verdict: Verdict, *, subject: str, case: b
 
 
 def violation_text(verdict: Verdict, *, subject: str, width: int = 100) -> str:
-    """Return the same as plain text, for pytest."""
+    """Return a violated, aborted or erroneous verdict in full as plain text."""
     return to_text(lambda console: print_violation(console, verdict, subject=subject), width=width)
 
 
@@ -66,7 +66,7 @@ def _facts(verdict: Verdict, subject: str) -> Table:
 
 
 def facts(verdict: Verdict, subject: str) -> Iterator[tuple[str, str]]:
-    """Yield what is known of a violation, as pairs of a label and its text."""
+    """Yield the facts about a violation, as pairs of a label and a text."""
     yield ("subject", subject) if verdict.about is About.SUBJECT else ("about", "the reference")
     if verdict.location is not None:
         yield from _numbers(verdict.location)

@@ -1,4 +1,4 @@
-"""From the verdicts of a run to its outcome."""
+"""Collect the verdicts of a run into its outcome, in the order of the specification."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 def conclude(
     subject: str, settings: Settings, verdicts: Sequence[Verdict], timing: dict[str, float], *, complete: bool = True
 ) -> Outcome:
-    """Return the outcome: verdicts in the order of the specification, the subject's first.
+    """Return the outcome: the subject's verdicts, then the reference's, each in the order of the specification.
 
-    ``complete`` False is a run that was interrupted: nothing is said of the clauses that are missing.
+    ``complete=False`` is an interrupted run: no minimum number of held clauses is required of it.
     """
     position = {clause.id: k for k, clause in enumerate(catalogue())}
     ordered = sorted(verdicts, key=lambda v: (v.about is About.REFERENCE, position.get(v.clause, 0)))

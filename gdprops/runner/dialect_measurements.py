@@ -1,4 +1,8 @@
-"""Who implements which dialect of a published rule: measured on one rich feed, where a framework is installed."""
+"""Measure which dialect of each published rule every installed framework implements.
+
+Each optimizer is fed gradients for which the dialects of its rule give different weights; the published form that
+reproduces all its steps is its dialect.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +90,7 @@ IMPLEMENTATIONS: dict[str, dict[str, Implementation]] = {
         "adam": (f"{V1}AdamOptimizer", _EPSILON),
     },
 }
-"""For each framework the classes by the name of their rule, with hyperparameters at which dialects show."""
+"""For each framework and rule: the optimizer class, and hyperparameters for which dialects give different weights."""
 
 OWN, NONE, ABSENT, MISSING = "own form", "none known", "–", "not installed"
 
@@ -94,7 +98,7 @@ OWN, NONE, ABSENT, MISSING = "own form", "none known", "–", "not installed"
 @final
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one framework does under the name of a rule, in words for a table, and the class that was looked at."""
+    """The dialects of a rule that a framework implements, in words for a table, and the class that was measured."""
 
     rule: str
     framework: str
@@ -103,7 +107,7 @@ class Found:
 
 
 def measured_dialects() -> tuple[Found, ...]:
-    """Return what every framework implements, rule by rule."""
+    """Return the dialects that every framework implements, rule by rule."""
     with isolated():
         return tuple(_found(framework, rule) for rule in PUBLISHED for framework in IMPLEMENTATIONS)
 
@@ -132,7 +136,7 @@ def dialects_of(spec: str, rule: str, given: Mapping[str, Any]) -> tuple[str, ..
         try:
             told = story(subject, case)
         except (SubjectCrash, Unsupported):
-            continue  # it takes no float64
+            continue  # the optimizer does not accept float64: try float32
         if told is None:
             return ()
         matching = [d for d in forms_of(PUBLISHED[rule]) if d.source and reproduces(d, told)]

@@ -1,4 +1,4 @@
-"""Where failing examples are kept: a folder, and a Redis server that several machines share."""
+"""The databases of failing examples: a folder, and optionally a Redis server that several machines share."""
 
 from __future__ import annotations
 
@@ -14,18 +14,21 @@ from gdprops.errors import UsageError
 
 SCHEMES = ("redis://", "rediss://", "unix://")
 SECONDS = 2.0
-"""A server that does not answer within this time is down."""
+"""A server that does not answer within this time counts as down."""
 
 
 @cache
 def database_at(folder: str, server: str | None = None) -> ExampleDatabase:
-    """Return the database in a folder, joined to a server where one is named. Made once per process."""
+    """Return the database in a folder, combined with a Redis server if one is named.
+
+    Each combination is created once per process.
+    """
     local = DirectoryBasedExampleDatabase(folder)
     return local if server is None else Shared(local, server)
 
 
 def require_server(server: str) -> None:
-    """Raise `UsageError` for what is no address of a Redis server, or where the package ``redis`` is missing."""
+    """Raise `UsageError` if this is not the address of a Redis server, or if the package ``redis`` is missing."""
     from importlib.util import find_spec
 
     if not server.startswith(SCHEMES):
@@ -42,7 +45,10 @@ def _public(server: str) -> str:
 
 @final
 class Shared(ExampleDatabase):
-    """A folder and a server: both are written and read. A server that is down is said once, and then left alone."""
+    """A database in a folder and on a server: both are written and read.
+
+    If the server is down, one warning is printed, and the server is not used again.
+    """
 
     def __init__(self, local: ExampleDatabase, server: str) -> None:
         super().__init__()
@@ -52,16 +58,16 @@ class Shared(ExampleDatabase):
             self._remote = _connected(server)
 
     def fetch(self, key: bytes) -> Iterable[bytes]:
-        """Return the values that either holds."""
+        """Return the values of a key that the folder or the server holds."""
         return {*self._local.fetch(key), *self._asked(lambda remote: set(remote.fetch(key)))}
 
     def save(self, key: bytes, value: bytes) -> None:
-        """Save in both."""
+        """Save a value under a key in the folder and on the server."""
         self._local.save(key, value)
         self._asked(lambda remote: remote.save(key, value))
 
     def delete(self, key: bytes, value: bytes) -> None:
-        """Delete from both."""
+        """Delete a value of a key from the folder and from the server."""
         self._local.delete(key, value)
         self._asked(lambda remote: remote.delete(key, value))
 

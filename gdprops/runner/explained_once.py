@@ -1,4 +1,4 @@
-"""Several clauses often fail in the same examples: what a training step does instead is found out once for them."""
+"""Remember explanations: several clauses often fail in the same examples, which need to be explained only once."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ if TYPE_CHECKING:
     from gdprops.explanations.explanation import Explanation
 
 NOBODY = Calls()
-"""Who calls the user's code is no part of what a subject is: two are compared with the same caller."""
+"""Subjects are compared with this object in the place of their time budget, which is no part of what a subject is."""
 KEPT = 8
-"""So many explanations are remembered: the clauses of one subject are judged one after the other."""
+"""How many explanations are remembered; the clauses of one subject are judged one after the other."""
 _TOLD: list[tuple[Any, str, Explanation | None]] = []
 
 
 def explained_once(
     subject: Any, failing: Sequence[Any], find_out: Callable[[], Explanation | None]
 ) -> Explanation | None:
-    """Return what was found out for the same subject and the same failing examples, else find it out.
+    """Return the explanation that was found for an equal subject and equal failing examples, else call ``find_out``.
 
-    All other examples that an explanation must hold in follow from the subject.
+    Only the first few failing examples are compared: all others in which an explanation must hold depend on the
+    subject alone.
     """
     same, examples = subject.prepared(subject.traits, NOBODY), json.dumps([encode(case) for case in failing[: 1 + OWN]])
-    if '"foreign"' in examples:  # modules that a strategy has drawn are not told apart
+    if '"foreign"' in examples:  # the encoding of modules drawn by a strategy does not distinguish them
         return find_out()
     for known, others, told in _TOLD:
         if known == same and others == examples:

@@ -1,4 +1,4 @@
-"""Where Hypothesis keeps what it caches, in a process of our own."""
+"""Keep Hypothesis from leaving a ``.hypothesis`` folder behind when the gdprops command runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ STORAGE = "HYPOTHESIS_STORAGE_DIRECTORY"
 
 @contextmanager
 def caches_elsewhere() -> Iterator[None]:
-    """Let Hypothesis cache in a folder that is removed in the end: it would leave ``.hypothesis`` in the current one.
+    """Let Hypothesis cache in a temporary folder instead of ``.hypothesis`` in the working directory.
 
-    It decides once per process, hence this is only for the command; what the user has set in the environment stays.
+    Hypothesis chooses its folder once per process, so that only the command uses this context. A folder that the user
+    has set in the environment is kept.
     """
     if STORAGE in os.environ:
         yield

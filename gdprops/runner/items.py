@@ -1,4 +1,7 @@
-"""The items of a run: which clauses a subject is held to, what each of them looks at, and what it draws."""
+"""The items of a run: the clauses that apply to a subject, the check of each of them, and the cases that it draws.
+
+Everything that depends on the kind of the subject is asked of its `Kind`.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,14 @@ REFERENCE = "the gdprops reference"
 @final
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One verdict to come: a clause, and whose it is."""
+    """One clause, and whether it is about the subject or about the reference. Each item gives one verdict."""
 
     clause: Clause
     about: About
 
 
 def items_for(subject: Subject, clauses: Sequence[Clause]) -> tuple[Item, ...]:
-    """Return the subject's items, then the reference's, in the order of the specification."""
+    """Return the items about the subject, then those about the reference, in the order of the specification."""
     kind = kind_of(subject)
     chosen = [clause for clause in clauses if kind.applies(subject, clause)]
     reference = [clause for clause in clauses if clause.view is View.SYSTEM and kind.checks_reference]
@@ -39,7 +42,7 @@ def items_for(subject: Subject, clauses: Sequence[Clause]) -> tuple[Item, ...]:
 
 
 def examiner(item: Item, subject: Subject | None) -> Callable[[Any], Evidence]:
-    """Return the clause's check bound to what it looks at: the subject, or without one both references."""
+    """Return the clause's check of the subject; without a subject, its check of both reference systems."""
     if subject is not None:
         return kind_of(subject).examiner(subject, item.clause)
     from gdprops.numerics.torch_system import TorchSystem

@@ -1,4 +1,7 @@
-"""The kill matrix: which clause refutes which fault, after how many examples; and what is said of correct twins."""
+"""The kill matrix, which tests the specification itself: which clause refutes which fault, after how many examples.
+
+The faults are faulty implementations in `gdprops.faults`. Each of them has correct twins, which no clause may accuse.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,13 @@ if TYPE_CHECKING:
 SEEDS = (0, 1, 2, 3, 4)
 EXAMPLES = 100
 UNHURRIED = Settings(timeout=3600.0)
-"""One budget for all clauses of a suspect: nothing in the bank hangs."""
+"""A generous time limit: a fault of the bank never hangs, and one budget counts for all clauses."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One cell of the matrix at every seed: after how many examples the fault fell, None where it survived."""
+    """A fault under a clause: after how many examples the clause refuted it, per seed; None where it did not."""
 
     fault: str
     clause: str
@@ -48,27 +51,30 @@ class Row:
 @final
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A fault or a twin, measured once: a subject, or a system that the reference's clauses look at."""
+    """A fault or a correct twin, measured once.
+
+    It is either a subject or a system that the clauses about the reference examine.
+    """
 
     name: str
     measured: Measured | None
     system: Callable[[], Any] | None
 
     def excused(self, clause: Clause) -> str | None:
-        """Return why a clause cannot judge it, or None where it does."""
+        """Return why a clause cannot judge this suspect, or None if it can."""
         if self.measured is None:
             return None
         return self.measured.hung or self.measured.unmet(clause) or self.measured.near_miss(clause)
 
     def judges(self) -> tuple[Clause, ...]:
-        """Return every clause that can judge it."""
+        """Return every clause that can judge this suspect."""
         if self.measured is None:
             return tuple(clause for clause in catalogue() if clause.view is View.SYSTEM)
         items = items_for(self.measured.subject, tuple(catalogue()))
         return tuple(i.clause for i in items if i.about is About.SUBJECT and self.excused(i.clause) is None)
 
     def searched(self, clause: Clause, seed: int, examples: int) -> Finding:
-        """Return what a clause finds out about it, without shrinking."""
+        """Return what a search with one clause finds about this suspect, without shrinking."""
         examine, cases = self._bound(clause)
         drawn = item_seed(seed, self.name, clause.id)
         return search(examine, cases, examples=examples, seed=drawn, shrink=False)
@@ -88,7 +94,10 @@ def suspect(given: Fault | Twin) -> Suspect:
 
 
 def killed_after(accused: Suspect, clause: Clause, seed: int, examples: int = EXAMPLES) -> int | None:
-    """Return after how many examples the clause refutes a suspect; a clause that does not apply never does."""
+    """Return after how many examples a clause refutes a suspect, None if it does not or cannot judge it.
+
+    Raises `RuntimeError` if the clause itself fails.
+    """
     if accused.excused(clause) is not None:
         return None
     finding = accused.searched(clause, seed, examples)
@@ -105,9 +114,9 @@ def kill_matrix(
     """Return the matrix: every fault under every clause that must refute it.
 
     Args:
-        seeds: the seeds to try, each with examples of its own.
-        examples: after how many examples a fault counts as having survived.
-        on_row: is told of every row as it is done.
+        seeds: the seeds to try; each draws other examples.
+        examples: the number of examples after which a fault counts as having survived.
+        on_row: is called with every row as soon as it is done.
     """
     specification, rows = catalogue(), list[Row]()
     with isolated():
@@ -123,7 +132,7 @@ def kill_matrix(
 @final
 @dataclass(frozen=True, slots=True)
 class Accusation:
-    """What a clause says against a correct twin: a violation, or a failure of the clause itself."""
+    """A false alarm: a clause reports a violation of a correct twin, or fails on it."""
 
     twin: str
     clause: str
@@ -131,7 +140,7 @@ class Accusation:
 
 
 def accusations(twin: Fault | Twin, *, seed: int = 0, examples: int = EXAMPLES) -> tuple[Accusation, ...]:
-    """Return what the clauses that apply say against a suspect: of a correct twin nothing, or they are wrong."""
+    """Return what the clauses that apply say against a suspect; against a correct twin, all of it is false alarms."""
     with isolated():
         accused = suspect(twin)
         return tuple(

@@ -1,4 +1,7 @@
-"""From what a person typed to a subject: a name of ``[tool.gdprops.subjects]``, or a subject string."""
+"""Find the subject that a user typed: a name from ``[tool.gdprops.subjects]``, or a subject string.
+
+It also combines the settings of a run with what the project's pyproject.toml says about that subject.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def configured(text: str, folder: Path | None = None) -> tuple[Configuration, Configured] | None:
-    """Return the configured subject that a text stands for, None where it is a subject string of its own.
+    """Return the configured subject that a text names, None if the text is a subject string that is not configured.
 
     ``folder`` is where the search for pyproject.toml begins; None is the working directory. Raises `UsageError` for a
-    name that nothing is called.
+    name that is not in the table.
     """
     found = find(folder or Path.cwd())
     entry = found.get(text) if found else None
@@ -43,9 +46,9 @@ def named(
     hyperparameters: Mapping[str, Any] | None = None,
     folder: Path | None = None,
 ) -> Subject:
-    """Return the subject that a text stands for; what is given here goes before what is configured.
+    """Return the subject that a text names; arguments given here override the project's configuration.
 
-    Raises `UsageError` where it cannot be found or built.
+    Raises `UsageError` where the subject cannot be found or built.
     """
     from gdprops.kinds.resolve import resolve
 
@@ -63,7 +66,7 @@ def named(
 
 
 def ready(subject: Any) -> Subject:
-    """Return a subject that somebody hands over. Raises `UsageError` for a bare class or function."""
+    """Return a subject that was passed as an object. Raises `UsageError` for a bare class or function."""
     if isinstance(subject, type) or inspect.isfunction(subject):
         made = "optimizer" if isinstance(subject, type) else "training_step"
         name = subject.__name__
@@ -76,7 +79,10 @@ def ready(subject: Any) -> Subject:
 
 
 def _reachable(spec: str, folder: Path) -> str:
-    """Return a subject string whose file is found from the working directory: the table's paths start at its own."""
+    """Return a subject string with its file path relative to the working directory.
+
+    In the table, file paths are relative to the folder of pyproject.toml.
+    """
     where, _, attribute = spec.rpartition(":")
     if not where.endswith(".py") or Path(where).is_absolute() or folder == Path.cwd():
         return spec
@@ -91,10 +97,11 @@ def in_terms(
     examples: int | None = None,
     clauses: str | Sequence[str] = "*",
 ) -> Settings:
-    """Return the settings with what the project says of a subject.
+    """Return the settings combined with what the project's configuration says about a subject.
 
-    ``examples`` is what was asked for by hand, which goes first; the nightly profile keeps its own number. How many
-    clauses must hold is asked of whole runs only: not of some ``clauses``, a shard, or up to the first violation.
+    ``examples`` is the number that the user asked for; it overrides the configured number, and so does the number of
+    the nightly profile. The minimum number of held clauses applies to whole runs only: not to a selection of
+    ``clauses``, not to a shard, and not to a run that stops at the first violation.
     """
     accepted = near(folder or Path.cwd())
     found = configured(subject, folder) if isinstance(subject, str) else None
@@ -110,7 +117,7 @@ def in_terms(
 
 
 def accepting(settings: Settings, subject: Subject, accepted: Reasons | None) -> Settings:
-    """Return the settings with ``accepted={clause: reason}`` before what a file accepts."""
+    """Return the settings with the entries of ``accepted={clause: reason}`` before those of a file."""
     if accepted is None:
         return settings
     entries = (*from_reasons(subject, accepted), *settings.terms.accepted)

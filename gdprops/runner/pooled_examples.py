@@ -1,4 +1,7 @@
-"""The examples that an explanation must hold in: of the whole run, and not of one clause only."""
+"""Collect the examples in which an explanation of a training step must hold.
+
+They come from several clauses: an explanation that holds only in the cases of one clause may be a coincidence.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,15 @@ if TYPE_CHECKING:
     from gdprops.model.domain import Domain
 
 POOL = ("step.simultaneous", "step.frozen-untouched", "step.accumulation", "step.clipping")
-"""Clauses with cases of other kinds; what holds in these holds in all."""
+"""The clauses whose cases are drawn. Their cases differ: with frozen parameters, over micro-batches, with clipping."""
 DRAWN, OWN = 20, 3
 
 
 def examples_of(subject: Any, domain: Domain, shrunk: Any, own: Sequence[Any]) -> Iterator[Any]:
-    """Yield examples in the order of what they tell: ours, the shrunk one, the clause's largest, the other clauses'.
+    """Yield examples, the most informative first.
 
-    A network of the user's own is not replaced by one of ours.
+    These are networks made to distinguish hypotheses, the shrunk counterexample, the largest failing examples of the
+    clause, and cases of other clauses. The first are left out for a subject with the user's own model.
     """
     if isinstance(shrunk, TrainCase):
         yield from distinguishing_cases(domain.window, means=domain.means)
@@ -35,7 +39,7 @@ def examples_of(subject: Any, domain: Domain, shrunk: Any, own: Sequence[Any]) -
 
 
 def _pooled(subject: Any, domain: Domain) -> Iterator[Any]:
-    """Yield cases of every kind by turns, the largest first."""
+    """Yield cases of the clauses in `POOL` in turn, the largest of each clause first."""
     kinds = [_drawn(subject, domain, clause) for clause in POOL if _applies(subject, domain, clause)]
     for k in range(DRAWN):
         yield from (cases[k] for cases in kinds if k < len(cases))

@@ -1,4 +1,8 @@
-"""One fault often breaks several clauses: which violation a report puts first."""
+"""Choose the violation that a report puts first: one fault often violates several clauses.
+
+`ORDER` lists the clauses from the most specific to the most general. Example: a step that clips by tensor violates
+step.clipping and step.simultaneous; step.clipping is the primary violation and lists the other one under "also".
+"""
 
 from __future__ import annotations
 
@@ -36,16 +40,17 @@ GENERAL = "step.simultaneous"
 
 
 def rank(clause: str) -> int:
-    """Return a clause's place in the order, most specific first."""
+    """Return a clause's place in `ORDER`, in which the most specific clause comes first."""
     chapter = f"{clause.partition('.')[0]}.*"
     return ORDER.index(clause) if clause in ORDER else ORDER.index(chapter) if chapter in ORDER else len(ORDER)
 
 
 def with_also(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """Return the verdicts; the primary violation of the subject lists the others.
+    """Return the verdicts; among the violations of the subject, the primary one lists the others.
 
-    It is the clause that an explanation names, else the most specific one. What breaks all of them for one reason, an
-    exception say, is about none in particular: there the most general one comes first.
+    The primary violation is that of the clause which an explanation names, else that of the most specific clause. If
+    all violations have the same reason (an exception, for example), no specific clause says more than the others, and
+    the most general one is primary.
     """
     broken = [v for v in verdicts if v.status is Status.VIOLATED and v.about is About.SUBJECT]
     if len(broken) < 2:

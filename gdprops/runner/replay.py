@@ -1,4 +1,4 @@
-"""`gdprops replay`: one saved case is run again, without a search."""
+"""`gdprops replay`: run one saved counterexample again, without a search."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def replay(path: str, subject: Subject, settings: Settings) -> Outcome:
     """Run exactly the saved case again on a subject.
 
-    Raises `UsageError` where the file is not ours, or is about another subject or a clause that has changed.
+    Raises `UsageError` if gdprops did not write the file, if it is about another subject, or if the clause has changed.
     """
     data = load(path)
     if data["subject"] != subject.name:
@@ -45,10 +45,10 @@ def replay(path: str, subject: Subject, settings: Settings) -> Outcome:
 
 
 def _case(path: str, data: dict[str, Any]) -> Any:
-    """Return the saved case, with the arrays that are beside it."""
+    """Return the saved case, with the arrays from the ``.npz`` file beside it."""
     case = decode(data["case"])
     if "arrays" not in data:
         return case
     if not isinstance(case, OwnCase):
-        raise UsageError(f"{path} is damaged: only models of somebody's own have arrays beside them")
+        raise UsageError(f"{path} is damaged: only cases with the user's own model have arrays beside them")
     return replace(case, arrays=arrays_file.read(arrays_file.beside(Path(path)), data["arrays"]))

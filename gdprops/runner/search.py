@@ -1,4 +1,7 @@
-"""The engine: Hypothesis draws cases, a clause examines them, and what was found is counted."""
+"""Search for a violation: Hypothesis draws cases, a clause examines each of them, and a failing case is shrunk.
+
+`search` returns a `Finding`: how many examples were drawn, how many were decisive, and the smallest failing case.
+"""
 
 from __future__ import annotations
 
@@ -18,32 +21,49 @@ from gdprops.model.note import Note
 from gdprops.numerics.decisions import whole_run_needed
 
 WITNESSES = 40
-"""Examples that are looked at once a training step is known to be wrong."""
+"""How many further examples are drawn to explain a training step that is known to be wrong."""
 KEPT_FAILING = 20
-"""Failing cases that are kept, the first and largest ones: an explanation must hold in all of them."""
+"""How many of the failing cases among these are kept; they are sorted, the largest first."""
 
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
     from hypothesis.strategies import SearchStrategy
 
 SHRINK_RUNS = 1500
-"""How many smaller cases are tried before the smallest so far is taken: bounded by a count, so that a seed repeats."""
+"""How many cases are tried while shrinking. The limit is a count and not a time, so that a seed repeats the result."""
 
 
 @final
 class _Refuted(Exception):
-    """A violation, as Hypothesis wants to hear of it."""
+    """Raised to tell Hypothesis that a case is a violation."""
 
 
 @final
 class _Stop(BaseException):
-    """Leave Hypothesis at once: enough was shrunk, or gdprops itself failed."""
+    """Raised to leave Hypothesis at once: the limit of shrinking is reached, or gdprops itself failed."""
 
 
 @final
 @dataclass(slots=True)
 class Finding:
-    """What a search found: counts of the drawn examples, and the smallest failing case."""
+    """What a search found: counts of the drawn examples, and the smallest failing case.
+
+    Attributes:
+        examples: How many examples were drawn, up to the first violation.
+        decisive: How many of them could have refuted the clause.
+        worst_ratio: The largest difference seen in them, divided by what is allowed.
+        reasons: Why examples were not decisive, with counts.
+        case: The smallest failing case.
+        evidence: What that case shows; None if nothing failed.
+        unsteady: Whether a failing case did not fail again.
+        bug: The traceback of a failure of gdprops itself.
+        shrinking: How many cases were tried while shrinking.
+        elsewise: In how many examples the subject is wrong in a way that another clause is about.
+        silent: The hyperparameters that changed nothing in any example; None if the clause does not ask this.
+        last: The last example in which hyperparameters were changed.
+        acts_later: Says whether a hyperparameter changes a longer example.
+        failing: Further failing cases, as `witnesses` returns them.
+    """
 
     examples: int = 0
     decisive: int = 0
@@ -67,7 +87,7 @@ class Finding:
             self.last, self.acts_later = case, evidence.acts_later
 
     def conclude(self) -> None:
-        """Judge what only the whole run can show: names that changed nothing in any of enough examples."""
+        """Report a violation that only the whole run can show: a hyperparameter changed nothing in any example."""
         if not self.silent or self.evidence is not None or self.decisive < whole_run_needed(self.examples):
             return
         names = [name for name in sorted(self.silent) if self.acts_later is None or not self.acts_later(name)]
@@ -77,7 +97,7 @@ class Finding:
             self.evidence = violation(told)
 
     def add(self, case: Any, evidence: Evidence) -> None:
-        """Count a drawn example; once a violation was seen, only keep the smaller ones."""
+        """Count a drawn example; after the first violation, only keep further violations, which are smaller."""
         if self.evidence is None:
             self.notes |= dict.fromkeys(evidence.notes)
             self.examples += 1
@@ -102,9 +122,10 @@ def search(
     shrink: bool = True,
     on_example: Callable[[int], None] = lambda count: None,
 ) -> Finding:
-    """Draw cases until one violates, then shrink it.
+    """Draw cases until one of them is a violation, then shrink that case.
 
-    ``seed`` None draws afresh and replays what the database holds; a seed uses no database.
+    With a seed, the database is not used. Without one, the examples are new in every run, and the failing examples in
+    the database are tried first.
     """
     finding = Finding()
     phases = [Phase.generate] + [Phase.shrink] * shrink + [Phase.reuse] * (database is not None)
@@ -129,7 +150,11 @@ def search(
 
 
 def witnesses(examine: Callable[[Any], Evidence], cases: SearchStrategy[Any]) -> Finding:
-    """Return further failing cases, unshrunk, and how many wrong ones are so in another way."""
+    """Draw further cases without shrinking.
+
+    The result contains the failing cases (``failing``) and the number of those that another clause is about
+    (``elsewise``).
+    """
     failing: list[Any] = []
 
     def seen(case: Any) -> Evidence:
@@ -144,7 +169,7 @@ def witnesses(examine: Callable[[Any], Evidence], cases: SearchStrategy[Any]) ->
 
 
 def size(case: Any) -> int:
-    """Return how large a case is: large networks tell hypotheses apart."""
+    """Return the size of a case, by which cases are sorted: large networks distinguish hypotheses better."""
     return len(repr(case))
 
 
@@ -184,7 +209,7 @@ def _examine_one(
 
 
 def judged(examine: Callable[[Any], Evidence], case: Any) -> Evidence:
-    """Return what a case shows; a crash of the subject is a violation, a refusal is not decisive."""
+    """Examine a case. A crash of the subject is a violation; a refusal by the subject is not decisive."""
     try:
         return examine(case)
     except SubjectCrash as crash:

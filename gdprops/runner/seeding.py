@@ -1,4 +1,4 @@
-"""Which examples an item draws: the same from every door, in any process."""
+"""Seeds and database keys per clause: with a seed, the command line, pytest and any worker draw the same examples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis.database import ExampleDatabase
 
 
 def item_seed(seed: int, subject: str, clause: str) -> int:
-    """Return SHA-256(seed, subject, clause) as a number."""
+    """Return the seed of one clause: the first 8 bytes of SHA-256(seed, subject, clause) as a number."""
     digest = hashlib.sha256("\0".join((str(seed), subject, clause)).encode()).digest()
     return int.from_bytes(digest[:8], "big")
 
@@ -19,8 +19,8 @@ def item_seed(seed: int, subject: str, clause: str) -> int:
 class KeyedDatabase(ExampleDatabase):
     """A database whose keys are prefixed with subject and clause.
 
-    Every item runs the same inner function, hence shares one key of Hypothesis'; without the prefix a passing item
-    deletes a failing one's examples.
+    Hypothesis derives its key from the test function, which is the same function for every clause. Without the prefix,
+    a clause that passes would delete the examples of a clause that fails.
     """
 
     def __init__(self, inner: ExampleDatabase, subject: str, clause: str) -> None:

@@ -1,4 +1,9 @@
-"""One run: which items a subject has, what each of them showed, and what that adds up to."""
+"""Run a subject's clauses and return the outcome.
+
+An item is one clause about the subject or about the reference. For each item the session decides whether the clause
+applies, searches for a violation, and turns the result into a verdict. A violation of a training step is explained
+with further failing examples. `check_subject` runs all items in this process; `run_item` runs one of them.
+"""
 
 from __future__ import annotations
 
@@ -37,23 +42,23 @@ if TYPE_CHECKING:
 
 
 class Measured(NamedTuple):
-    """A subject with what the probe found, or why it found nothing."""
+    """A subject with its measured traits and domain; ``hung`` says why they could not be measured, if so."""
 
     subject: Subject
     domain: Domain
     hung: str | None = None
 
     def unmet(self, clause: Clause) -> str | None:
-        """Return why a clause does not apply, or None where it does."""
+        """Return why a clause does not apply to the subject, or None if it applies."""
         return kind_of(self.subject).unmet(self.subject, self.domain, clause)
 
     def near_miss(self, clause: Clause) -> str | None:
-        """Return how the subject misses what the clause is about, where the clause cannot decide."""
+        """Return why a clause cannot decide although it applies: the subject almost has the trait that it needs."""
         return clause.needs.near_miss(self.subject.traits, rule=self.subject.rule)
 
 
 def run_item(subject: Subject, item: Item, settings: Settings, watcher: Watcher = SILENT) -> Verdict:
-    """Return the verdict of one item. Leaves all process-wide state as it was."""
+    """Return the verdict of one item. Process-wide state (random generators, default dtype, ...) is restored."""
     with isolated():
         measured = measured_subject(subject, settings) if item.about is About.SUBJECT else Measured(subject, Domain())
         return _verdict(measured, item, settings, watcher)
@@ -88,7 +93,7 @@ def check_items(
 
 
 def self_check(settings: Settings, watcher: Watcher = SILENT) -> Outcome:
-    """Return the outcome of the reference on every clause that it can be held to, at the full number of examples."""
+    """Return the outcome of the reference on every clause that applies to it, with the full number of examples."""
     items = [Item(c, About.REFERENCE) for c in catalogue() if c.view is View.SYSTEM]
     full, verdicts = replace(settings, reference_examples=settings.examples), []
     began = time.perf_counter()
@@ -103,13 +108,13 @@ def self_check(settings: Settings, watcher: Watcher = SILENT) -> Outcome:
 
 _MEASURED: list[tuple[Subject, float | None, Measured]] = []
 TIMES_FOR_TRAITS = 3
-"""Traits are measured once for all clauses: in the time of so many of them."""
+"""Traits are measured once for all clauses, and may take the time of this many clauses."""
 KEPT_MEASURED = 8
-"""Subjects whose measurement is remembered: every item of a test run is about one of a few subjects."""
+"""How many measured subjects are remembered: the items of a test run are about a few subjects."""
 
 
 def measured_subject(subject: Subject, settings: Settings) -> Measured:
-    """Probe a subject once, within the time of three clauses; the same object is not probed again."""
+    """Measure the traits and the domain of a subject; the same object is measured only once."""
     for known, timeout, found in _MEASURED:
         if known is subject and timeout == settings.timeout:
             return found
@@ -155,7 +160,7 @@ def _about_subject(measured: Measured, item: Item, settings: Settings, watcher: 
 
 
 def _accepted(entry: Accepted, measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:
-    """Run the pinned case again instead of a search; without one, search."""
+    """Return the verdict of an accepted violation: run its pinned case again, or search if no case was pinned."""
     outdated = entry.outdated(item.clause)
     if outdated is not None:
         return replace(blank(item, Status.ACCEPTED, outdated), stale=True)
@@ -195,11 +200,14 @@ def _searched(item: Item, subject: Subject | None, domain: Domain, settings: Set
 
 
 def _explained(verdict: Verdict, item: Item, subject: Subject, domain: Domain, finding: Finding) -> Verdict:
-    """Look at more failing examples: is it what the clause is about, and what does the step do instead?"""
+    """Draw more examples of a violation, and add an explanation to its verdict.
+
+    If some wrong examples are of a kind that another clause is about, the verdict becomes vacuous instead.
+    """
     try:
         more = witnesses(examiner(item, subject), cases_of(item, subject, domain))
         if more.elsewise or finding.elsewise:
-            reason = "some wrong steps look like this, others do not: another clause says what is wrong"
+            reason = "this clause explains some failing examples and not others, so that another clause names the fault"
             return replace(blank(item, Status.VACUOUS, reason), examples=finding.examples, decisive=finding.decisive)
         told = _instead(subject, domain, [finding.case, *more.failing])
     except SubjectCrash:
@@ -210,7 +218,7 @@ def _explained(verdict: Verdict, item: Item, subject: Subject, domain: Domain, f
 
 
 def _instead(subject: Subject, domain: Domain, failing: Sequence[Any]) -> Explanation | None:
-    """Return what a subject does instead, found out once for the same subject and failing examples."""
+    """Explain what a subject does instead; for equal subjects and failing examples the explanation is computed once."""
     kind = kind_of(subject)
 
     def find_out() -> Explanation | None:
@@ -226,7 +234,7 @@ def _database(settings: Settings, name: str, item: Item) -> KeyedDatabase | None
 
 
 def run_case(subject: Subject, item: Item, case: Any, settings: Settings) -> Verdict:
-    """Return the verdict of exactly one case, without a search."""
+    """Return the verdict that exactly one case gives, without a search."""
     with isolated():
         measured = measured_subject(subject, settings)
         bound = measured.subject if item.about is About.SUBJECT else None
@@ -234,7 +242,10 @@ def run_case(subject: Subject, item: Item, case: Any, settings: Settings) -> Ver
 
 
 def _on_case(item: Item, bound: Subject | None, case: Any, settings: Settings) -> Verdict:
-    """Run a case that comes from a file: what cannot be examined was not written by gdprops."""
+    """Return the verdict that a saved case gives.
+
+    Raises `UsageError` if the clause cannot examine the case: gdprops did not write such a file.
+    """
     try:
         if bound is not None:
             case = kind_of(bound).filled(bound, case)

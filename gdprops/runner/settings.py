@@ -1,4 +1,4 @@
-"""How a run is made: how many examples, from which seed, for how long."""
+"""The settings of a run: number of examples, seed, time limit and so on, and the profiles that preset them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,20 @@ from gdprops.runner.shards import numbers
 class Settings:
     """Everything that one run depends on besides its subject.
 
-    ``examples`` per clause about the subject, ``reference_examples`` per clause about the reference; ``seed`` None
-    draws afresh and replays what failed before from ``database`` (a folder; None: no database); ``timeout`` in
-    seconds of the subject's own time per clause (three times that for its traits); ``terms``: what the project holds
-    the subject to; ``shard``: the part of the clauses that is run, such as ``"2/3"``; ``share``: a Redis server for
-    the examples.
+    Attributes:
+        examples: The number of examples per clause about the subject.
+        reference_examples: The number of examples per clause about the reference.
+        seed: A seed for the examples; with None they are new in every run, and failing ones from the database are
+            tried first.
+        profile: The name of the profile.
+        timeout: Seconds of the subject's own time per clause; measuring its traits may take three times as long.
+        strict: Whether vacuous verdicts fail too.
+        fail_fast: Whether the run stops at the first red verdict.
+        database: The folder of failing examples, or None.
+        counterexamples: The folder in which counterexamples are saved, or None.
+        terms: What the project requires of the subject.
+        shard: The part of the clauses to run, such as ``"2/3"``, or None for all.
+        share: The address of a Redis server that shares failing examples, or None.
     """
 
     examples: int = 100
@@ -61,16 +70,16 @@ PROFILES: dict[str, Settings] = {
 
 
 def profile(name: str) -> Settings:
-    """Return a profile's settings. Raises `UsageError` for an unknown name, with the nearest."""
+    """Return a profile's settings. Raises `UsageError` for an unknown name, and suggests the nearest one."""
     if name not in PROFILES:
         raise UsageError(f"profile={name!r}; expected one of {', '.join(PROFILES)}{nearest(name, PROFILES)}")
     return PROFILES[name]
 
 
 def chosen(name: str | None = None, /, **overrides: object) -> Settings:
-    """Return a profile's settings with every override that is not None put in its place.
+    """Return a profile's settings, changed by every override that is not None.
 
-    Without a name the profile is ``ci`` where the environment has ``CI`` set, else ``dev``.
+    Without a name the profile is ``ci`` if the environment variable ``CI`` is set, else ``dev``.
     """
     base = profile(name if name is not None else "ci" if os.environ.get("CI") else "dev")
     given: dict[str, Any] = {key: value for key, value in overrides.items() if value is not None}

@@ -1,4 +1,4 @@
-"""A share of a run, for a matrix of machines: every item falls into exactly one of the shards."""
+"""Split a run into shards, for several CI machines: every item belongs to exactly one shard."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 
 def numbers(shard: str) -> tuple[int, int]:
-    """Return which shard of how many ``"2/3"`` is. Raises `UsageError` for anything else."""
+    """Return the numbers of a shard: (2, 3) for ``"2/3"``. Raises `UsageError` for any other form."""
     found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", shard)
     which, of = (int(found[1]), int(found[2])) if found else (0, 0)
     if not 1 <= which <= of:
@@ -21,7 +21,7 @@ def numbers(shard: str) -> tuple[int, int]:
 
 
 def share(items: Sequence[Item], shard: str | None) -> tuple[Item, ...]:
-    """Return the items of a shard: every n-th one, so that long and short ones are mixed; None is all of them."""
+    """Return the items of a shard i/n: every n-th item, so that slow and fast ones are mixed. None returns all."""
     if shard is None:
         return tuple(items)
     which, of = numbers(shard)

@@ -1,4 +1,4 @@
-"""SIGTERM ends a run as Ctrl-C does: what was found so far is kept and written."""
+"""Let SIGTERM end a run as Ctrl-C does: the verdicts found so far are kept and written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INTERRUPTED, TERMINATED = 130, 143
 
 @contextmanager
 def terminable() -> Iterator[list[int]]:
-    """Let SIGTERM interrupt what runs inside as Ctrl-C does; the list that is yielded then is not empty."""
+    """Let SIGTERM raise `KeyboardInterrupt` inside the context; the yielded list then contains the signal's number."""
     received: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -23,7 +23,7 @@ def terminable() -> Iterator[list[int]]:
 
     ours = threading.current_thread() is threading.main_thread()
     if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield received  # the program around us has its own way to end
+        yield received  # the surrounding program handles SIGTERM itself, or this is not the main thread
         return
     signal.signal(signal.SIGTERM, interrupt)
     try:

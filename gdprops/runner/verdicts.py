@@ -1,4 +1,4 @@
-"""From what a search found to a verdict."""
+"""Turn what a search found into a verdict: held, violated, vacuous or error."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from gdprops.model.wording import plural
 from gdprops.numerics.decisions import decisive_needed
 from gdprops.runner.counterexamples.build import counterexample_of
 from gdprops.runner.items import Item, examiner
+from gdprops.runner.primary_violation import GENERAL
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def blank(item: Item, status: Status, reason: str) -> Verdict:
-    """Return a verdict without examples."""
+    """Return the verdict of an item for which no example was examined."""
     return unexamined(item.clause, item.about, status, reason)
 
 
 def judge(item: Item, subject: Subject | None, finding: Finding, settings: Settings) -> Verdict:
-    """Turn what was found into a verdict."""
+    """Return the verdict that follows from what a search found."""
     counted = replace(
         blank(item, Status.HELD, ""),
         examples=finding.examples,
@@ -39,10 +40,22 @@ def judge(item: Item, subject: Subject | None, finding: Finding, settings: Setti
         return _violated(counted, item, subject, finding, settings)
     needed = decisive_needed(finding.examples)
     if finding.decisive < needed or not finding.examples:
-        most = finding.reasons.most_common(1)
-        reason = f"{finding.decisive} of {plural(finding.examples, 'example')} decisive, {needed} needed"
-        return replace(counted, status=Status.VACUOUS, reason=f"{reason}: {most[0][0]}" if most else reason)
+        return replace(counted, status=Status.VACUOUS, reason=_undecided(finding, needed))
     return counted
+
+
+def _undecided(finding: Finding, needed: int) -> str:
+    """Return why too few examples were decisive.
+
+    In an example that counts as ``elsewise``, a step does not end at the simultaneous update. If no example is decisive
+    for this reason, the reader needs to know that step.simultaneous is violated, and not how many examples there were.
+    """
+    if not finding.decisive and finding.elsewise >= max(needed, 1):
+        could = "" if finding.elsewise == finding.examples else " that could decide"
+        return f"every example{could} already fails {GENERAL}"
+    reason = f"{finding.decisive} of {plural(finding.examples, 'example')} decisive, {needed} needed"
+    most = finding.reasons.most_common(1)
+    return f"{reason}: {most[0][0]}" if most else reason
 
 
 def _violated(counted: Verdict, item: Item, subject: Subject | None, finding: Finding, settings: Settings) -> Verdict:

@@ -1,4 +1,4 @@
-"""Who wants to see a run's progress."""
+"""The interface through which a run reports its progress, and a watcher that ignores it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
 
 
 class Watcher(Protocol):
-    """Who wants to see a run's progress."""
+    """Receives the progress of a run."""
 
     def started(self, item: Item, index: int, total: int) -> None:
-        """An item begins."""
+        """Note that an item begins: number ``index``, from 0, of ``total``."""
 
     def example(self, count: int) -> None:
-        """An example was examined."""
+        """Note that ``count`` examples of the current item have been examined."""
 
     def finished(self, verdict: Verdict) -> None:
-        """An item has its verdict."""
+        """Note the verdict of an item."""
 
 
 class Keeper(Watcher, Protocol):
-    """A watcher that keeps the verdicts, so that an interrupted run has what was found so far."""
+    """A watcher that keeps the verdicts, so that an interrupted run can report what was found so far."""
 
     verdicts: list[Verdict]
     interrupted: bool

@@ -1,4 +1,4 @@
-"""Small networks of other kinds: convolutions, embeddings, norms, dropout, attention, checkpointed segments."""
+"""Small networks that are not stacks of linear layers: convolutions, embeddings, norms, dropout, attention."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def drawn_architecture(deck: Deck, kinds: Sequence[str]) -> Architecture:
 def architecture_case(
     network: Architecture, weights: Deck, data: Deck, *, rows: int, steps: int, precision: int, same_batch: bool = False
 ) -> ArchitectureCase:
-    """Return a case with weights and batches filled from decks: short decimals and small integers."""
+    """Return a case whose weights are short decimals and whose batches are small numbers, filled from decks."""
     tensors = tuple(as_precision(weights.numbers(decimals(1.0), shape), precision) for shape in network.shapes)
     batches = [_batch(network, data, rows, precision) for _ in range(1 if same_batch else steps)]
     everything = tuple(batches * steps if same_batch else batches)

@@ -1,4 +1,4 @@
-"""Cases for hand-written networks: sizes, parameters of the user's own shapes, batches and a learning rate."""
+"""Cases for hand-written backprop: sizes, parameters of the user's own shapes, batches and a learning rate."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 RATES = (0.5, 0.25, 0.125, 1.0)
 """Dyadic learning rates, none below 1/8."""
 LARGEST = 3
-"""Each of n_in, n_hidden and n_out goes from 1 to 3; there are at least two classes."""
+"""The largest value of n_in, n_hidden and n_out; where targets are classes, there are at least two of them."""
 ROWS = (1, 2, 3, 2, 3, 1, 5, 8)
-"""Mostly few rows, for pencil and paper; now and then more of them than of anything else."""
+"""The numbers of rows: mostly few, for pencil and paper; now and then more rows than of anything else."""
 MAGNITUDE = 1.5
-"""Beyond it a sigmoid of three inputs saturates: all gradients vanish."""
+"""The largest magnitude: beyond it a sigmoid of three inputs saturates and all gradients vanish."""
 
 
 def backprop_cases(
     layout: Layout | None, *, least_steps: int = 2, most_steps: int = 4, same_batch: bool = False
 ) -> st.SearchStrategy[BackpropCase]:
-    """Return a strategy for cases of a hand-written network.
+    """Return a strategy for cases of hand-written backprop.
 
     All numbers are short decimals; no weight and no input is zero. Shrinks towards sizes of 1, one row, weights and
     inputs of 1, targets of 0, eta = ½.
     """
-    assert layout is not None, "only a hand-written subject has a layout"
+    assert layout is not None, "only hand-written backprop has a layout"
 
     @st.composite
     def build(draw: DrawFn) -> BackpropCase:
@@ -60,7 +60,7 @@ def _batch(deck: Deck, form: tuple[int, int, int], targets: str) -> Batch:
 
 
 def _outputs(drawn: int, targets: str) -> int:
-    """Return how many outputs there are: a vector of targets has one, classes are at least two."""
+    """Return how many outputs there are: one for a vector of targets, at least two for classes."""
     if targets in CLASSES:
         return drawn + 1
     return 1 if targets in FLAT else drawn
@@ -75,7 +75,7 @@ def _targets(deck: Deck, rows: int, n_out: int, targets: str) -> Array:
 
 
 def _nonzero() -> Array:
-    """Return decimals up to 2 without zero: zeros put rectifiers on their kinks."""
+    """Return decimals up to 1.5 in magnitude, without zero: zeros put rectifiers on their kinks."""
     table = decimals(MAGNITUDE)
     return np.asarray(table[table != 0])
 

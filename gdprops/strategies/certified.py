@@ -1,4 +1,8 @@
-"""Made smaller, not rejected: a case that cannot be certified is refilled more simply until it can."""
+"""Draws exact cases by making them simpler, not by rejecting them.
+
+A case is exact where a certificate proves that none of its operations rounds. A drawn case that cannot be certified is
+filled with simpler numbers, and then built more simply, until it can: so Hypothesis never has to discard a case.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +26,18 @@ if TYPE_CHECKING:
 Certify = Callable[[Point, int], object]
 
 FILLINGS = (Filling(2, 2.0), Filling(1, 2.0), Filling(0, 2.0), Filling(0, 1.0))
-"""One bit less each, then half the magnitude."""
+"""The numbers that a point is filled with, from rich to simple: one bit less each, then half the magnitude."""
 
 
 class Drawn:
-    """The cards of one point: its structure can be rebuilt and refilled from them at will."""
+    """The random bytes of one point: its structure can be built and filled from them as often as needed."""
 
     def __init__(self, draw: DrawFn, style: Style) -> None:
         self.style = style
         self.structure, self.weights, self.data = (draw(decks()) for _ in range(3))
 
     def point(self, style: Style, filling: Filling, precision: int, *, squares: bool = True) -> Point:
-        """Return the point that the cards make in this style, with these numbers."""
+        """Return the point that the bytes make in this style, filled with these numbers."""
         plan = blueprint(self.structure.again(), style)
         if not squares:
             plan.without_squares()
@@ -41,7 +45,7 @@ class Drawn:
         return liven(Point(plan.network(), tensors, fill_batch(plan, self.data.again(), filling, precision)))
 
     def batches(self, point: Point, count: int, filling: Filling, precision: int) -> list[Batch]:
-        """Return the point's batch and further ones of the same form, lively each."""
+        """Return the point's batch and further batches of the same form, each changed by `liven`."""
         plan, deck = blueprint(self.structure.again(), self.style), self.data.again()
         drawn = [fill_batch(plan, deck, filling, precision) for _ in range(count)]
         return [point.batch, *(liven(point.on(batch)).batch for batch in drawn[1:])]
@@ -50,7 +54,7 @@ class Drawn:
 def simpler(style: Style) -> Iterator[tuple[Style, bool, Filling]]:
     """Yield ever simpler ways to make a point: fewer bits, then no squares, then one layer less.
 
-    What has failed with few bits is not tried again with more.
+    A way that has failed with few bits is not tried again with more bits.
     """
     fillings: tuple[Filling, ...] = FILLINGS
     for depth in range(style.most_depth, style.least_depth - 1, -1):
@@ -64,7 +68,8 @@ def simpler(style: Style) -> Iterator[tuple[Style, bool, Filling]]:
 def _bare(style: Style) -> Style:
     """Return the style of the simplest point: all its numbers are 0 or ±1, and every sweep over it certifies.
 
-    Two inputs, two layers of one neuron and no biases, tried exhaustively: with biases a sweep of five looks does not.
+    It has two inputs, two layers of one neuron and no biases; all its cases were tried. With biases, a sweep of five
+    gradient evaluations does not certify.
     """
     return replace(
         style,
@@ -81,7 +86,8 @@ def _bare(style: Style) -> Style:
 def certified(drawn: Drawn, precision: int, certify: Certify, start: int = 0, *, widest: int = 53) -> tuple[Point, int]:
     """Return the first point, from rich to simple, that certifies, and the precision at which it does.
 
-    What cannot be made exact at 24 bits is made exact at the ``widest``. Raises `Uncertified` if nothing can.
+    A point that cannot be made exact at ``precision`` bits is made exact at ``widest`` bits. Raises `Uncertified` where
+    that fails too.
     """
     reason = Uncertified("nothing was tried")
     for bits in dict.fromkeys((precision, widest)):
@@ -97,9 +103,9 @@ def certified(drawn: Drawn, precision: int, certify: Certify, start: int = 0, *,
 
 
 def liven(point: Point) -> Point:
-    """Return the point, or one beside it whose gradients are not all zero.
+    """Return the point, changed where that gives gradients that are not zero.
 
-    A residual of zero gets other targets; a dead rectifier gets a leak. Most examples are decisive that way.
+    Where an output equals its target, the targets change; a dead rectifier gets a leak. So most examples are decisive.
     """
     if is_lively(point):
         return point

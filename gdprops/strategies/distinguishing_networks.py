@@ -1,8 +1,8 @@
-"""Networks that tell hypotheses apart: what an explanation must hold on beside the examples that failed.
+"""Networks that tell hypotheses apart: an explanation must hold on them, as well as on the examples that failed.
 
-Three layers (one hides sweeps), some tensors of equal shape (or sharing by shape is invisible), three different batches
-(stale and added gradients need two), and rows that no small number divides (means of means need ragged micro-batches).
-They are fixed: the same for every subject.
+They have three layers (one layer hides sweeps), some tensors of equal shape (else sharing by shape is invisible), three
+different batches (stale and added gradients need two), and numbers of rows that no small number divides (means of means
+need ragged micro-batches). The networks are fixed: every subject is explained on the same ones.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ FORMS = (
     ("cross-entropy", (2, 4, 4, 3), 11),
     ("mse", (2, 5, 3, 1), 12),
 )
-"""The loss, the widths from the inputs to the outputs, and the rows of a batch."""
+"""For each case: the loss, the widths from the inputs to the outputs, and the rows of a batch."""
 
 
 def distinguishing_cases(window: int = 1, *, means: bool = False) -> tuple[TrainCase, ...]:
     """Return the cases, the most telling first.
 
-    ``window`` is in how many calls a step is given its batch; ``means``: every loss is a mean over rows.
+    ``window`` is the number of calls in which a step is given its batch; ``means``: every loss is a mean over rows.
     """
     mean = {"half-sse": "mse"} if means else {}
     return tuple(_case(k, window, mean.get(loss, loss), widths, rows) for k, (loss, widths, rows) in enumerate(FORMS))
@@ -53,7 +53,7 @@ def _case(seed: int, window: int, loss: str, widths: tuple[int, ...], rows: int)
 
 
 def _ragged(rows: int, window: int) -> tuple[int, ...]:
-    """Return the sizes of micro-batches: all of two rows but the first, which has the rest."""
+    """Return the sizes of micro-batches: two rows each, but for the first, which has the rest."""
     return (rows - 2 * (window - 1), *(2,) * (window - 1))
 
 

@@ -32,12 +32,13 @@ MOST_TENSORS = 5
 class Feed:
     """What a feed may contain.
 
-    ``missing``: gradients that are None at some step; ``absent``: in every case some are: at first, in between, at
-    all steps, or all at one step; ``zeros``: dead entries and tensors; ``options``: further hyperparameters switched
-    on; ``own_rate``: the user's own learning rate now and then; ``frozen``: one tensor with requires_grad=False;
-    ``unusual``: empty tensors and those of 0 and 4 dimensions too; ``mixed``: every other tensor in float32, now and
-    then or always, where the subject takes both dtypes; ``transposed``: some matrices not contiguous (one crash on them
-    would break every clause); ``longest``: some feeds are long, ever smaller or constant, up to so many steps.
+    ``missing``: some gradients are None at some step. ``absent``: in every case some gradients are missing, at the
+    first step, at the second, at all steps, or all of one step. ``zeros``: dead entries and tensors. ``options``:
+    further hyperparameters are switched on. ``own_rate``: now and then the user's own learning rate stays. ``frozen``:
+    one tensor has requires_grad=False. ``unusual``: empty tensors, and tensors of 0 and 4 dimensions, occur too.
+    ``mixed``: every other tensor is in float32, now and then or (``mixed_always``) always, where the subject takes both
+    dtypes. ``transposed``: some matrices are not contiguous (a crash on these would break every clause, so most feeds
+    have none). ``longest``: some feeds are long, up to so many steps, with repeated or constant gradients.
     """
 
     least_steps: int = 2
@@ -88,7 +89,7 @@ def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
 
 
 def _mixed(case: UpdateCase) -> UpdateCase:
-    """Return the case with every other tensor, and its gradients, in float32 and the rest in float64."""
+    """Return the case with every other tensor, and its gradients, in float32, and the others in float64."""
     precisions = [24 if i % 2 else 53 for i in range(len(case.tensors))]
     tensors = tuple(as_precision(w, p) for w, p in zip(case.tensors, precisions, strict=True))
     fed = tuple(
@@ -141,14 +142,14 @@ def _gradients(
 
 
 def _with_absent(fed: Sequence[tuple[Array | None, ...]], tensor: int, how: int) -> Fed:
-    """Take gradients away: of one tensor at the first step, at the second or at all of them, or all of one step."""
+    """Remove gradients: of one tensor at the first, the second or all steps, or all gradients of the second step."""
     i, manner = tensor % len(fed[0]), how % 4
     gone = {0: {(0, i)}, 1: {(1, i)}, 2: {(t, i) for t in range(len(fed))}, 3: {(1, k) for k in range(len(fed[0]))}}
     return tuple(tuple(None if (t, k) in gone[manner] else g for k, g in enumerate(step)) for t, step in enumerate(fed))
 
 
 def _prolonged(fed: Fed, deck: Deck, feed: Feed) -> Fed:
-    """Make some feeds long: the same gradients again, half as large, then as large as at first; or constant ones."""
+    """Make some feeds long: repeat all gradients at 1, 1/2 and 1/4 of their size, or only the first step's."""
     long = long_run(deck, feed.longest)
     if long == VERY_LONG:
         return repeated(fed[:1], long)

@@ -1,4 +1,4 @@
-"""Cases of the gradient and sequential chapters: a point to look around from, blocks, and orders to visit them in."""
+"""Cases of the chapters about gradients and sweeps: a point to evaluate gradients at, blocks, and orders of blocks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SWEEPING = Style(networks.EXACT, least_depth=2, most_depth=3, width=2, rows=2, k
 
 
 def _precision(head: Deck, domain: Domain) -> int:
-    """Mostly float64, one in three float32. Shrinks towards float64."""
+    """Return float64 mostly, and float32 in one of three cases. Shrinks towards float64."""
     first, *others = domain.precisions
     return others[0] if head.happens(3) and others else first
 
@@ -52,7 +52,7 @@ def looks(
     style: Style = LOOKING,
     regimes: Sequence[Regime] = (Regime.EXACT, Regime.ROUNDED),
 ) -> st.SearchStrategy[LookCase]:
-    """Return a strategy for points to look from, half of them exact.
+    """Return a strategy for points at which gradients are evaluated; half of the points are exact.
 
     Shrinks towards one layer of one weight 1 on the input 1 and the target 0: J = ½ (wx - y)².
     """
@@ -79,7 +79,7 @@ def _look_case(head: Deck, point: Point, regime: Regime, precision: int) -> Look
 
 
 def _chunks(rows: int, labels: bytes) -> tuple[int, ...]:
-    """Cut the rows into ragged micro-batches: a first of one row, the rest in one or two."""
+    """Cut the rows into ragged micro-batches: the first has one row, the rest is one or two micro-batches."""
     if rows < 4 or labels[0] % 2 == 0:
         return (1, rows - 1) if rows > 1 else (1,)
     return (1, 1, rows - 2)
@@ -88,7 +88,7 @@ def _chunks(rows: int, labels: bytes) -> tuple[int, ...]:
 def sweeps(
     domain: Domain, *, style: Style = SWEEPING, kinds: Sequence[str] = ("layer", "tensor", "random", "weight")
 ) -> st.SearchStrategy[LookCase]:
-    """Return a strategy for exact sweeps: every look at the weights it is made at, forwards, is certified.
+    """Return a strategy for exact sweeps: every gradient evaluation is certified, in both directions of the order.
 
     Shrinks towards two layers of one weight 1, x = 1, y = 0, eta = ½, swept front to back.
     """
@@ -115,7 +115,7 @@ def sweeps(
 
 
 def _rate(point: Point, drawn: int) -> float:
-    """Return the drawn rate, or ½ for a network of scalars: a rate of 2^-k costs k bits at every look."""
+    """Return the drawn rate, or ½ for a network of scalars: a rate of 2^-k costs k bits at every gradient."""
     bare = all(w.size == 1 for w in point.tensors)
     return RATES[0] if bare else RATES[drawn]
 
@@ -151,9 +151,10 @@ def _at_its_widest(drawn: Drawn, domain: Domain, certify: Certify, start: int) -
 
 
 def decoupled(domain: Domain) -> st.SearchStrategy[LookCase]:
-    """Return a strategy for blocks that cannot meet: two towers, a single block, or a stationary point.
+    """Return a strategy for blocks that cannot influence each other.
 
-    ``claim`` says which. Shrinks towards two towers of one weight each.
+    ``claim`` says why: two towers, a single block, or a stationary point. Shrinks towards two towers of one weight
+    each.
     """
 
     @st.composite
@@ -181,7 +182,7 @@ def decoupled(domain: Domain) -> st.SearchStrategy[LookCase]:
 
 
 def _by_tower(point: Point) -> tuple[Block, ...]:
-    """Return the first tower's weights and the second's."""
+    """Return two blocks: the weights of the first tower, and those of the second."""
     first = {i for layer in point.network.towers[0] for i in (layer.weight, layer.bias)}
     flags = [i in first for i in point.network.moving for _ in range(point.tensors[i].size)]
     split = tuple(tuple(k for k, f in enumerate(flags) if f is side) for side in (True, False))
@@ -189,7 +190,7 @@ def _by_tower(point: Point) -> tuple[Block, ...]:
 
 
 def _fitted(point: Point) -> Point:
-    """Return the point with y := f(w, X): the gradient is exactly zero."""
+    """Return the point with its own outputs as targets: the gradient there is exactly zero."""
     targets = np.concatenate(outputs(point.network, point.tensors, point.batch.inputs), axis=1)
     return point.on(Batch(point.batch.inputs, targets))
 
@@ -206,7 +207,7 @@ def linear_regressions(domain: Domain) -> st.SearchStrategy[LookCase]:
         head, deck = draw(decks()), draw(decks())
         rows, width, order = (2, 4)[head.choose(2)], 2 + head.choose(2), tuple(head.take(6))
         X = deck.numbers(np.array([1.0, -1.0]), (rows, width))
-        if X[:, 0] @ X[:, 1] == 0:  # H is not to be diagonal
+        if X[:, 0] @ X[:, 1] == 0:  # H must not be diagonal
             X[0, 1] = -X[0, 1]
         y, w = deck.numbers(centered_dyadics(1), (rows, 1)), deck.numbers(dyadics(1), (1, width))
         network = Network(((Layer(0, None, "identity"),),), ("W1",), (True,), "half-sse")

@@ -1,4 +1,7 @@
-"""What a training loop may contain: how many steps and rows, which losses, which networks."""
+"""What a training loop may contain: how many steps and rows, which losses, which networks.
+
+A clause states its needs as a `Loop`; `training_loops.py` draws cases accordingly.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from typing import final
 class Loop:
     """What a training loop may contain.
 
-    ``longest``: some loops go over their batches again, up to so many steps; ``regression``: only losses that grow
-    with the targets.
+    ``longest``: some loops repeat their batches, up to so many steps. ``regression``: only losses that grow with the
+    targets. ``tie``: the second layer always shares the first one's weight. ``double``: only the widest dtype that the
+    subject takes. ``extras``: ties, residuals, scales, unused and frozen tensors may occur.
     """
 
     least_steps: int = 2
@@ -32,5 +36,5 @@ class Loop:
 
     @property
     def plain(self) -> bool:
-        """Whether networks of any kind will do."""
+        """Whether networks of any architecture will do, not only deep, tied or frozen stacks of linear layers."""
         return self.least_depth <= 2 and not (self.tie or self.regression or self.frozen)

@@ -1,4 +1,7 @@
-"""Networks: what is built is drawn apart from what it is filled with, so that a case can be refilled more simply."""
+"""Draws networks in two parts, the structure and the numbers, so that a case can be filled with simpler numbers.
+
+A `Blueprint` is the structure with all shapes; a `Filling` says which numbers go into it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,9 @@ ROUNDED = ("tanh", "relu", "sigmoid", "leaky-relu", "identity")
 class Style:
     """What a blueprint may contain. The smallest depth and the extras are what a clause needs.
 
-    ``tie``: the second layer always shares the first one's weight.
+    ``extras``: ties, residuals, a scale, unused and frozen tensors. ``kink_free``: no activation sits on its kink.
+    ``towers``: two towers. ``freeze``: whether one tensor is frozen, None: now and then. ``tie``: the second layer
+    always shares the first one's weight.
     """
 
     activations: Sequence[str] = EXACT
@@ -44,14 +49,14 @@ class Style:
     tie: bool = False
 
     def accepts(self, dimensions: int) -> bool:
-        """Say whether tensors of so many dimensions may occur."""
+        """Say whether tensors with this number of dimensions may occur."""
         return self.dimensions is None or dimensions in self.dimensions
 
 
 @final
 @dataclass(slots=True)
 class Blueprint:
-    """A network's structure and shapes, without a number in it."""
+    """A network's structure and shapes, without any weights."""
 
     towers: list[list[Layer]] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -76,7 +81,7 @@ class Blueprint:
         return Network(towers, tuple(self.names), trainable, self.loss, self.scale)
 
     def without_squares(self) -> None:
-        """Make every square an identity: squares double the bits that a certificate needs."""
+        """Replace every square by the identity: squares double the bits that a certificate needs."""
         self.towers = [[_identity(layer) for layer in tower] for tower in self.towers]
 
 
@@ -120,7 +125,7 @@ def _build_tower(plan: Blueprint, deck: Deck, style: Style, prefix: str, *, even
 
 
 def _even_columns(plan: Blueprint, width: int, prefix: str) -> int:
-    """Towers predict the same number of columns each: the second's last layer is cut or widened to the first's."""
+    """Return the columns of all towers together; the second tower's last layer gets as many columns as the first's."""
     if prefix == "A":
         return width
     last, columns = plan.towers[1][-1], plan.shapes[plan.towers[0][-1].weight][0]
@@ -154,7 +159,7 @@ def _build_layer(
 
 
 def _widen_last(plan: Blueprint) -> None:
-    """Cross-entropy needs two classes: the last layer gets a second row unless it shares its weight."""
+    """Give the last layer two rows, since cross-entropy needs two classes; a shared weight is replaced by a new one."""
     last = plan.towers[-1][-1]
     rows, columns = plan.shapes[last.weight]
     shared = sum(layer.weight == last.weight for layer in plan.towers[-1]) > 1
@@ -173,14 +178,14 @@ def _add_extras(plan: Blueprint, deck: Deck, style: Style) -> None:
         plan.scale = plan.add("scale", ())
     if unused:
         plan.add("unused", (2,) if style.accepts(1) else (1, 2))
-    if (frozen if style.freeze is None else style.freeze) and len(plan.network().used) > 1:  # one that trains is left
+    if (frozen if style.freeze is None else style.freeze) and len(plan.network().used) > 1:  # one must stay trainable
         plan.frozen.append(which % len(plan.shapes))
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """Which numbers go into a blueprint: dyadic with so many bits and such a magnitude, or decimals."""
+    """Which numbers fill a blueprint: dyadic numbers with so many fractional bits up to a magnitude, or decimals."""
 
     bits: int = 2
     magnitude: float = 2.0
@@ -188,12 +193,12 @@ class Filling:
 
     @property
     def weights(self) -> Array:
-        """The table for weights and inputs."""
+        """The table of numbers for weights and inputs."""
         return decimals(self.magnitude) if self.decimal else dyadics(self.bits, self.magnitude)
 
     @property
     def targets(self) -> Array:
-        """The table for targets."""
+        """The table of numbers for targets."""
         return centered_dyadics(self.bits, self.magnitude)
 
 
@@ -209,7 +214,7 @@ def fill_tensors(plan: Blueprint, deck: Deck, filling: Filling, style: Style, pr
 
 
 def _move_off_kinks(plan: Blueprint, tensors: list[Array], bits: int) -> None:
-    """Make every kinked layer's biases odd multiples of half the granularity of its products: no sum can vanish."""
+    """Make the biases of kinked layers odd multiples of half the granularity of their products: no sum can be zero."""
     for tower in plan.towers:
         e_h = -bits
         for layer in tower:

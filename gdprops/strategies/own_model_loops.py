@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from gdprops.strategies.loop import Loop
 
 FIRST = 4
+"""The first batch has one of the indices 0 to 3."""
 
 
 def own_loops(domain: Domain, source: OwnSource, loop: Loop) -> st.SearchStrategy[OwnCase]:
-    """Return a strategy for weights and batches of the user's own model; a loop's style says nothing here.
+    """Return a strategy for weights and batches of the user's own model; what ``loop`` says of networks is ignored.
 
-    Shrinks towards the batches from index 0 on, and weights that lie one spread above their mean.
+    Shrinks towards the batches from index 0 on, and weights that lie a tenth of their spread above their mean.
     """
 
     @st.composite
@@ -42,6 +43,6 @@ def own_loops(domain: Domain, source: OwnSource, loop: Loop) -> st.SearchStrateg
 
 
 def _windows(domain: Domain, deck: Deck, steps: int) -> list[range]:
-    """Return the indices of every window's micro-batches; where steps are told so, the last one is short."""
+    """Return the indices of every window's micro-batches; the last window may be short where steps are told of it."""
     sizes = [domain.window] * (steps - 1) + [domain.window - (domain.tells_last and deck.choose(2))]
     return [range(sum(sizes[:t]), sum(sizes[: t + 1])) for t in range(steps)]

@@ -15,7 +15,7 @@ KINDS = ("tensor", "layer", "weight", "random")
 
 
 def partition(point: Point, kind: str, labels: bytes = b"") -> tuple[Block, ...]:
-    """Return the blocks of one kind, none of them empty. ``labels`` decide the random one (shrinks to one block)."""
+    """Return the blocks of one kind, none of them empty. ``labels`` decide random blocks (shrinks to one block)."""
     positions = members(point.network, [w.shape for w in point.tensors])
     every = [k for block in positions.values() for k in block]
     if kind == "weight":
@@ -29,7 +29,7 @@ def partition(point: Point, kind: str, labels: bytes = b"") -> tuple[Block, ...]
 
 
 def by_layer(network: Network, positions: dict[int, Block]) -> tuple[Block, ...]:
-    """Return one block per layer (weight and bias); a tied or shared tensor belongs to the first that uses it."""
+    """Return one block per layer (weight and bias); a tied tensor belongs to the first layer that uses it."""
     taken: set[int] = set()
     found = []
     for layer in network.layers:

@@ -1,4 +1,4 @@
-"""How an optimizer is set up: one or two parameter groups, learning rates, further hyperparameters."""
+"""Draws how an optimizer is set up: one or two parameter groups, learning rates, further hyperparameters."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ RATES = (0.5, 0.25, 0.125, 1.0, 0.75, 0.375)
 """Dyadic learning rates up to 1, none below 1/8; the most readable first."""
 
 SLOW = 2.0**-8
-"""Long loops run at this share of a rate, or they diverge before anything late can happen."""
+"""The factor on learning rates in long loops, which would otherwise diverge before anything late can happen."""
 LONG, VERY_LONG = 12, 100
-"""Steps of a long run: rules that switch once did so at the sixth step, and at the hundredth."""
+"""The steps of a long and a very long run: known rules switch once at the sixth step, or at the hundredth."""
 _LONG_RUNS = (0,) * 20 + (LONG, LONG, LONG, VERY_LONG)
 
 
 def long_run(deck: Deck, most: int) -> int:
-    """Return how many steps a run shall have instead of a few: one in eight is long, one in 24 very long; 0 is few."""
+    """Return how many steps a long run has, 0 for a short one: one run in eight is long, one in 24 very long."""
     return min(_LONG_RUNS[deck.last(2).choose(len(_LONG_RUNS))], most)
 
 
 def repeated(parts: Sequence[T], steps: int) -> tuple[T, ...]:
-    """Return the parts over and over again, as many as there are steps."""
+    """Return the parts over and over again, one for each step."""
     return tuple(parts[t % len(parts)] for t in range(steps))
 
 
@@ -45,9 +45,9 @@ def plan(
     frozen: frozenset[int] = frozenset(),
     slow: bool = False,
 ) -> Plan:
-    """Return a plan for so many tensors, decided by a deck.
+    """Return a plan for this number of tensors, decided by a deck.
 
-    One in five leaves the user's own learning rate untouched, and so do all where there is no access to it. Shrinks
+    One plan in five leaves the user's own learning rate untouched, and so do all where it cannot be set. Shrinks
     towards one group at eta = ½ with nothing else switched on.
     """
     untouched, split, at = deck.happens(5), deck.happens(3), deck.choose(251)

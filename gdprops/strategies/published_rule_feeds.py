@@ -1,4 +1,4 @@
-"""Cases of the published chapter: gradients around 1, around ε and falling steeply, the rule's own options on."""
+"""Cases of the published chapter: gradients around 1, around ε and falling steeply, with the rule's options on."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 _MATRICES = ((3, 2), (2, 3))
 _TALL = (3, 1)
 _FALLS = (1.0, 1.0, 2.0**-8)
-"""By how much a tensor's gradient changes from the first step to the second: a kept maximum shows where it falls."""
+"""The factors by which a gradient changes from the first step to the second: a kept maximum shows where it falls."""
 _SIZES = (1.0, 1.0, 2.0**-6, 2.0**6)
 
 
 def rule_feeds(domain: Domain, steps: tuple[int, int]) -> st.SearchStrategy[UpdateCase]:
-    """Return a strategy for three or four tensors and the gradients of so many steps.
+    """Return a strategy for three or four tensors and their gradients; ``steps`` are the fewest and the most steps.
 
-    The rule's options are on in four of five cases; in the others the user's own hyperparameters stand as they are,
-    and gradients have sizes at which those show. Shrinks towards vectors of ones.
+    The rule's options are on in four of five cases. In the others the user's own hyperparameters stay as they are, and
+    the gradients have sizes at which these matter. Shrinks towards vectors of ones.
     """
 
     @st.composite
@@ -50,7 +50,7 @@ def rule_feeds(domain: Domain, steps: tuple[int, int]) -> st.SearchStrategy[Upda
 
 
 def _shapes(deck: Deck, domain: Domain) -> tuple[tuple[int, ...], ...]:
-    """Return three or four shapes, a matrix among them; of matrices alone, one is much taller than wide."""
+    """Return three or four shapes, one a matrix; where not all dimensions are accepted, one is a tall matrix."""
     allowed = [s for s in SHAPES if (domain.dimensions is None or len(s) in domain.dimensions) and 0 not in s]
     chosen = [allowed[deck.choose(len(allowed))] for _ in range(2 + deck.choose(2))]
     matrix = _MATRICES[deck.choose(2)]

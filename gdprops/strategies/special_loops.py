@@ -35,7 +35,7 @@ def clipped_loops(domain: Domain) -> st.SearchStrategy[Any]:
 
 
 def _enlarged(case: Any, most: float) -> Any:
-    """Return the case with larger targets; those of the user's own models are not ours to change."""
+    """Return the case with larger targets; a case of the user's own model stays as it is."""
     if not isinstance(case, TrainCase):
         return case
     batches = (
@@ -46,7 +46,7 @@ def _enlarged(case: Any, most: float) -> Any:
 
 
 def _larger(point: Point, least: float) -> Batch:
-    """Return the point's batch with its targets moved away until the gradient's norm is at least so large."""
+    """Return the point's batch, its targets enlarged until the gradient's norm is at least ``least``."""
     batch = point.batch
     for _ in range(DOUBLINGS):
         if global_norm(gradient_at(point.on(batch))) >= least:
@@ -62,9 +62,9 @@ def _further(targets: Array) -> Array:
 def recomputed_loops(domain: Domain) -> st.SearchStrategy[Any]:
     """Return loops over three layers and more: with a shared weight, with checkpointed segments, or both.
 
-    Re-entrant segments share no weight: there every hook on a parameter fires once per use, whatever it does, and a
-    step that meets no such model is not to blame. Where the step itself recomputes so, a shared weight is enough.
-    Shrinks towards a shared weight and nothing recomputed.
+    Re-entrant segments share no weight: there torch calls every hook on a parameter once for each use, and a step that
+    never trains such a model is not to blame for that. Where the step itself checkpoints re-entrantly, a shared weight
+    is enough to show it. Shrinks towards a shared weight and nothing recomputed.
     """
     loop = Loop(least_depth=3, double=True, frozen=False, least_rows=SPLIT_ROWS if domain.means else 1)
     tied, free = loops(domain, replace(loop, tie=True)), loops(domain, replace(loop, extras=False))

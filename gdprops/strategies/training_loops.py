@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 
 ARCHITECTURES_ONE_IN = 5
-"""One example in so many trains a network of another kind than a stack of linear layers."""
+"""One example in this many trains another architecture than a stack of linear layers."""
 ANY_LOOP = Loop()
 MANY_ROWS = 5
-"""So many more rows now and then: a step may go wrong with large batches alone."""
+"""How many more rows some batches have: a step may go wrong with large batches only."""
 
 
 def loops(domain: Domain, loop: Loop = ANY_LOOP) -> st.SearchStrategy[Any]:
-    """Return a strategy for networks with 2 to 4 batches; for the user's own models where there are such.
+    """Return a strategy for networks with 2 to 4 batches, or for the user's own models where the user declares them.
 
     Shrinks towards two layers of one weight 1, x = 1, y = 0, eta = ½.
     """
@@ -72,7 +72,7 @@ def loops(domain: Domain, loop: Loop = ANY_LOOP) -> st.SearchStrategy[Any]:
 
 
 def _other_network(deck: Deck, weights: Deck, data: Deck, domain: Domain, loop: Loop) -> ArchitectureCase:
-    """Return a network of another kind; the means of a batch norm need two rows, and some batches have many."""
+    """Return a case with another architecture: a batch norm's means need two rows, and some batches have many."""
     network = drawn_architecture(deck, domain.kinds)
     steps, rows = loop.least_steps + deck.choose(_more(loop)), _least_rows(loop, domain, 2) + deck.choose(3)
     rows += MANY_ROWS * deck.happens(4)
@@ -86,9 +86,9 @@ def _least_rows(loop: Loop, domain: Domain, otherwise: int) -> int:
 
 
 def windows(deck: Deck, domain: Domain, rows: int, steps: int) -> tuple[tuple[int, ...], ...]:
-    """Return the sizes of every step's micro-batches, ragged each; where steps are told so, the last window is short.
+    """Return the sizes of every step's micro-batches, ragged; the last window may be short where steps are told of it.
 
-    Shrinks towards sizes of 1 with the other rows in the first.
+    Shrinks towards sizes of 1, with the other rows in the first micro-batch.
     """
     counts = [domain.window] * (steps - 1) + [domain.window - (domain.tells_last and deck.choose(2))]
     return tuple(_ragged(deck, rows, count) for count in counts)

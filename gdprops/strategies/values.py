@@ -1,7 +1,8 @@
 """Values: small dyadic numbers and short decimals, one byte each.
 
-A whole tensor is one draw of bytes: Hypothesis makes and shrinks it about fifty times faster than a float per entry,
-and still shrinks it entry by entry.
+Every choice is made from a deck, a draw of 64 random bytes (the cards): one card for each choice, and one for each
+entry of a tensor. Hypothesis makes and shrinks such a draw about fifty times faster than a float per entry, and still
+shrinks it entry by entry.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 _FAR = 10**30
 """Choices are drawn this far from zero.
 
-Hypothesis mixes constants that it finds in local source files into small integers; which files are local depends on
-what is imported. Out here it finds none: the same seed gives the same cases from every door.
+Hypothesis mixes constants that it finds in local source files into small integers, and which files are local depends on
+what is imported. At this distance it finds no constants: one seed gives the same cases from the command line, from
+Python and from pytest.
 """
 
 
@@ -30,17 +32,18 @@ def choices(alternatives: int) -> st.SearchStrategy[int]:
 
 
 CARDS = 64
-"""Every deck has as many cards: Hypothesis replaces draws by one another, and one of another size by zeros."""
+"""The number of cards in every deck. All decks have the same size because Hypothesis replaces draws by one another, and
+a draw of another size by zeros."""
 
 
 def decks() -> st.SearchStrategy[Deck]:
-    """Return a strategy for a deck to decide from. Shrinks every card towards 0, the first alternative."""
+    """Return a strategy for decks. Shrinks every card towards 0, the first alternative."""
     return st.binary(min_size=CARDS, max_size=CARDS).map(Deck)
 
 
 @final
 class Deck:
-    """Bytes, taken from the front, again and again: each decides one thing."""
+    """Random bytes (the cards), taken from the front one by one, again and again: each decides one thing."""
 
     def __init__(self, cards: bytes) -> None:
         self._cards, self._next = cards, 0
@@ -53,34 +56,34 @@ class Deck:
         return taken
 
     def again(self) -> Deck:
-        """Return the whole deck, to be taken from the front again."""
+        """Return the whole deck, to be taken from the front once more."""
         return Deck(self._cards)
 
     def last(self, place: int = 1) -> Deck:
         """Return a card counted from the end as a deck of its own.
 
-        It decides the same thing however many were taken, and shrinks alone.
+        This card decides the same thing however many cards were taken before, and shrinks alone.
         """
         return Deck(self._cards[len(self._cards) - place : len(self._cards) - place + 1])
 
     def choose(self, alternatives: int) -> int:
-        """Return one of 0 … alternatives - 1."""
+        """Return one of 0 … alternatives - 1, decided by the next card."""
         (card,) = self.take(1)
         return card % alternatives
 
     def happens(self, one_in: int) -> bool:
-        """Return True once in ``one_in`` times. Shrinks towards False."""
+        """Return True for one card in ``one_in``. Shrinks towards False."""
         (card,) = self.take(1)
         return card % one_in == one_in - 1
 
     def numbers(self, table: Array, shape: tuple[int, ...]) -> Array:
-        """Return an array of numbers from a table, one card each."""
+        """Return an array of numbers from a table, one card for each entry."""
         cards = np.frombuffer(self.take(int(np.prod(shape, dtype=np.int64))), dtype=np.uint8)
         return np.asarray(table[cards % len(table)].reshape(shape))
 
 
 _RARE = 15
-"""A zero among this many other numbers: weights of zero switch a network off."""
+"""How many other numbers stand beside one zero: weights of zero switch a network off."""
 
 
 def _with_rare_zero(numbers: list[float]) -> Array:
@@ -98,7 +101,7 @@ def dyadics(bits: int = 2, magnitude: float = 2.0) -> Array:
 
 @cache
 def centered_dyadics(bits: int = 2, magnitude: float = 2.0) -> Array:
-    """Return the same numbers with zero first: shrinks towards 0, then 1 and integers. For targets."""
+    """Return the numbers of `dyadics` with zero first: shrinks towards 0, then 1 and integers. For targets."""
     return np.concatenate([[0.0], dyadics(bits, magnitude)[:-1]])
 
 

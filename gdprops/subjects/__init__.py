@@ -1,1 +1,4 @@
-"""Subjects: each file turns one kind of user code into what the clauses see."""
+"""Subjects: the user's code in the form that the clauses examine; one sub-package for every kind of subject.
+
+No clause, no fault and no report lives here.
+"""

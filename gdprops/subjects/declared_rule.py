@@ -8,7 +8,10 @@ from gdprops.model.traits import RULES
 
 
 def check_rule(rule: str | None) -> str | None:
-    """Return a known rule's name, or ``rule:dialect``. Raises `UsageError` with the nearest name."""
+    """Return the rule, once it is known to be a rule's name or ``rule:dialect``.
+
+    Raises `UsageError` with the nearest name.
+    """
     if rule is None:
         return rule
     name, colon, key = rule.partition(":")

@@ -1,4 +1,4 @@
-"""Plain Python lines that do with a subject what a run of gdprops did."""
+"""Parts of the plain Python scripts that reports print: imports, arrays, hyperparameters and comments as text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def import_lines(spec: str) -> list[str]:
-    """Return the lines that import what a subject string names."""
+    """Return the lines that import the object that a subject string names."""
     where, _, attribute = spec.rpartition(":")
     if where.endswith(".py"):
         return ["import runpy", f"{attribute} = runpy.run_path({where!r})[{attribute!r}]"]
@@ -24,7 +24,7 @@ def import_lines(spec: str) -> list[str]:
 
 
 def literal(values: Array | None) -> str:
-    """Return an array as a nested list that Python reads: NaN and infinity have no names of their own."""
+    """Return an array as a nested list in Python; NaN and infinity are written ``float('nan')``, ``float('inf')``."""
     return "None" if values is None else _NAMELESS.sub(r"float('\1')", str(np.asarray(values).tolist()))
 
 
@@ -34,17 +34,17 @@ def literals(arrays: Sequence[Array | None]) -> str:
 
 
 def keywords(hyperparameters: Mapping[str, Any]) -> str:
-    """Return ``, key=value`` for every hyperparameter."""
+    """Return ``, key=value`` for every hyperparameter, as the rest of a call's arguments."""
     return "".join(f", {key}={value!r}" for key, value in hyperparameters.items())
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return ``[a, b]``."""
+    """Return names as the text of a list: ``[a, b]``."""
     return f"[{', '.join(names)}]"
 
 
 def seen_and_expected(evidence: Evidence) -> str:
-    """Return what the script gives and what it should give, as comments, where that is small enough to be read."""
+    """Return comments with what the script gives and what it should give, where that is small enough to be read."""
     shown = [one for one in evidence.compared if one.seen is not None and one.expected is not None]
     if not shown:
         return ""
@@ -54,6 +54,6 @@ def seen_and_expected(evidence: Evidence) -> str:
 
 
 def _rounded(shown: Sequence[Compared], side: str) -> str:
-    """Return arrays to nine digits: what differences are good for."""
+    """Return one side of a comparison as text, rounded to nine digits."""
     rounded = ((one.parameter, [float(f"{v:.9g}") for v in getattr(one, side)]) for one in shown)
     return ", ".join(f"{name} {values}" for name, values in rounded)

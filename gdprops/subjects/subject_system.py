@@ -1,4 +1,7 @@
-"""A subject as a system: its framework looks (gdprops itself where it has none), and it moves."""
+"""A fed subject as a system: its framework computes the gradients, and the subject's own step moves the weights.
+
+Where the subject names no framework, gdprops computes the gradients itself with NumPy.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class SubjectSystem(Looking):
-    """The step is the subject's step on all tensors; a sweep is the subject's step on one block after the other."""
+    """A system whose step is the subject's step on all tensors, and whose sweep steps on one block after the other."""
 
     def __init__(self, subject: FedSubject) -> None:
         super().__init__()
@@ -28,15 +31,15 @@ class SubjectSystem(Looking):
         self.name = subject.name
 
     def loss(self, point: Point) -> float:
-        """Return J at the point, as the framework has it."""
+        """Return the loss J at the point, computed by the framework."""
         return self._framework.loss(point)
 
     def gradient(self, point: Point) -> list[Array | None]:
-        """Return every tensor's gradient at once, by the framework."""
+        """Return the gradients of all tensors at once, computed by the framework."""
         return self._framework.gradient(point)
 
     def block_by_block(self, point: Point, order: Sequence[int], *, retained: bool) -> list[Array | None]:
-        """Return the framework's gradients one tensor after the other."""
+        """Return the framework's gradients, computed one tensor after the other."""
         return self._framework.block_by_block(point, order, retained=retained)
 
     def directional(self, point: Point, direction: Sequence[Array]) -> float:
@@ -44,7 +47,7 @@ class SubjectSystem(Looking):
         return self._framework.directional(point, direction)
 
     def regrouped(self, point: Point, partition: Sequence[Block]) -> Array:
-        """Return the framework's flat gradient with respect to the blocks of another partition."""
+        """Return the framework's flat gradient, computed with respect to the blocks of another partition."""
         return self._framework.regrouped(point, partition)
 
     def step(self, point: Point, rate: Any) -> Array:

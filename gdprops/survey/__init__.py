@@ -1,4 +1,5 @@
-"""`gdprops survey`: every optimizer of some modules, each examined in a process of its own, as one matrix.
+"""`gdprops survey`: examine every optimizer of some modules, each in its own process, and show the results as a matrix.
 
-Discovery, processes, data and renderings of a survey live here. What one examination finds comes from the runner.
+This package finds the optimizers, starts the processes, and holds and renders the data of a survey. The runner decides
+the verdicts.
 """

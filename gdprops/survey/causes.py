@@ -1,4 +1,4 @@
-"""What is red about one optimizer: a line for each cause."""
+"""Summarize the red verdicts of one optimizer: one line for each cause."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gdprops.report.violation_text import one_line
 
 
 def causes(verdicts: Iterable[Verdict]) -> Iterator[str]:
-    """Yield one line for all red verdicts of one reason: a subject that crashes does so in many clauses."""
+    """Yield one line per cause; verdicts with equal reasons share a line, because a crash occurs in many clauses."""
     found: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         if verdict.status in ALARMING:
@@ -19,7 +19,7 @@ def causes(verdicts: Iterable[Verdict]) -> Iterator[str]:
 
 
 def _reason(verdict: Verdict) -> str:
-    """Return what tells it from others: numbers that were seen speak of their own clause."""
+    """Return the key by which red verdicts are grouped: the reason, or the clause if numbers were compared."""
     return verdict.clause if verdict.location is not None else verdict.reason or verdict.clause
 
 

@@ -1,4 +1,4 @@
-"""A survey on the command line: what was asked for, progress while it lasts, the table and the files."""
+"""Run a survey for the command line: check the options, show progress, print the table and write the files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def report_survey(
     old: str | None,
     quiet: bool,
 ) -> int:
-    """Examine every optimizer of some modules, print the survey, write the files, return the exit code."""
+    """Examine every optimizer of some modules, print the survey, write the files and return the exit code."""
     from gdprops.runner.settings import chosen
     from gdprops.survey.ray_cluster import require_ray
 
@@ -79,7 +79,10 @@ def report_survey(
 
 
 def _conclude(survey: Survey, before: Survey | None, old: str) -> int:
-    """Return the exit code: compared with an older survey, only a new violation is red."""
+    """Print what changed since an older survey, if there is one, and return the exit code.
+
+    Compared with an older survey, only a new violation gives exit code 1.
+    """
     if not survey.complete:
         return INTERRUPTED
     if before is None or survey.exit_code == 3:
@@ -109,7 +112,7 @@ def _processes(text: str) -> int:
 
 @final
 class Surveying:
-    """One survey under way: the jobs, what is done, and the file that keeps it."""
+    """A running survey: its jobs, the finished entries, and the file in which they are saved."""
 
     def __init__(
         self,
@@ -126,9 +129,10 @@ class Surveying:
         self._entries = {entry.key: entry for entry in unfinished(path, self._asked)}
 
     def run(self, workers: int, limits: Limits, ray: str | None = None) -> Survey:
-        """Return the survey; on Ctrl-C what was finished so far, marked as not complete.
+        """Return the survey; after Ctrl-C it contains the finished entries and is marked as not complete.
 
-        ``ray`` is the address of a cluster, ``"local"`` for one that is started here, None for processes of our own.
+        ``ray`` is the address of a Ray cluster, or ``"local"`` for a cluster that is started on this machine. With None
+        the survey runs on local processes, without Ray.
         """
         from gdprops.survey.processes import examine_all
         from gdprops.survey.ray_cluster import examine_on_ray
@@ -137,7 +141,7 @@ class Surveying:
         waiting = [job for job in self._jobs if job.key not in self._entries]
         if self._entries:
             done = f"{len(self._entries)} of {plural(len(self._jobs), 'optimizer')} are taken from {self._path}"
-            click.echo(f"gdprops: {done}, which was interrupted; remove it to examine them again", err=True)
+            click.echo(f"gdprops: {done}, which was interrupted; remove that file to examine them again", err=True)
         try:
             for entry in everywhere(waiting, self._settings, workers=workers, limits=limits, seen=self._tell):
                 self._keep(entry)
@@ -173,7 +177,7 @@ def _jobs(modules: Sequence[str], given: Mapping[str, Any]) -> list[Job]:
 
 
 def asked(modules: Sequence[str], given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """Return what a survey depends on, as plain data."""
+    """Return as plain data everything on which the result of a survey depends."""
     held = asdict(settings)
     names = ("examples", "seed", "timeout", "strict")
     return {

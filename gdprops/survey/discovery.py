@@ -1,4 +1,4 @@
-"""The optimizers of a module, or of a registry function: what a survey examines."""
+"""Find the optimizers that a survey examines: the public classes of a module, or those that a function returns."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from gdprops.subjects.user_code.importing import import_module, import_name, lab
 from gdprops.subjects.user_code.signatures import parameters_of
 
 DEFAULT_RATE = 1e-3
-"""The learning rate of an optimizer that has no default for it, where the user names none either."""
+"""The learning rate for an optimizer that has no default for it, if the user gives none."""
 
 
 def optimizers_in(where: str) -> dict[str, Callable[..., Any]]:
     """Return the optimizers of ``package.module``, ``file.py`` or a registry ``module:function``, by name.
 
     A registry function takes no arguments and returns classes, a mapping from names to factories, or names in its
-    own module. What has two names is returned once. Raises `UsageError` in one line where there is nothing to examine.
+    own module. An optimizer with two names is returned once. Raises `UsageError`, in one line, if there is nothing to
+    examine.
     """
     found = _registered(where) if ":" in where else _defined(import_module(where))
     if not found:
@@ -32,14 +33,14 @@ def optimizers_in(where: str) -> dict[str, Callable[..., Any]]:
 
 
 def _once(found: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
-    """Return every class or function once, by the name that it calls itself by where that is one of its names."""
+    """Return every class or function once; its ``__name__`` is preferred if it is one of its names."""
     named = {id(factory): name for name, factory in reversed(list(found.items()))}
     named |= {id(factory): name for name, factory in found.items() if getattr(factory, "__name__", "") == name}
     return {name: found[name] for name in named.values()}
 
 
 def _defined(module: ModuleType) -> dict[str, Callable[..., Any]]:
-    """Return a module's public optimizers; what it only imports for its own use is another package's."""
+    """Return a module's public optimizers; those that the module only imports from another package are left out."""
     found = {name: value for name, value in vars(module).items() if not name.startswith("_") and _is_optimizer(value)}
     exported, package = getattr(module, "__all__", ()), _package(module.__name__)
     own = {name: c for name, c in found.items() if name in exported or _package(c.__module__) == package}
@@ -85,7 +86,10 @@ def _named(entry: object, module: ModuleType, where: str) -> tuple[str, Callable
 
 
 def accepted(factory: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of the given hyperparameters an optimizer takes; its rate too where it has no default for it."""
+    """Return those of the given hyperparameters that an optimizer accepts.
+
+    The learning rate is added if the optimizer has no default for it.
+    """
     taken = parameters_of(factory)
     if taken is None:
         return dict(given)
@@ -95,7 +99,7 @@ def accepted(factory: Callable[..., Any], given: Mapping[str, Any]) -> dict[str,
 
 
 def surveyed(where: str, name: str, given: Mapping[str, Any]) -> Subject:
-    """Return one optimizer of a module or registry as a subject. Raises `UsageError` where it cannot be built."""
+    """Return one optimizer of a module or registry as a subject. Raises `UsageError` if it cannot be built."""
     factory = optimizers_in(where)[name]
     chosen = accepted(factory, given)
     spec = f"{where}:{name}"

@@ -1,4 +1,7 @@
-"""One optimizer of a survey, examined in a process of its own that may hang, run out of memory or die."""
+"""Examine one optimizer of a survey in its own process, which may hang, run out of memory or die.
+
+The process sends every result to the main process at once, so that nothing is lost if it ends early.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 @final
 class Telling:
-    """Tells the controlling process everything as it happens, so that an early end loses nothing."""
+    """A watcher that sends everything to the main process as it happens."""
 
     def __init__(self, channel: Connection) -> None:
         self._channel = channel
@@ -33,11 +36,11 @@ class Telling:
         self._channel.send((what, value))
 
     def started(self, item: Item, index: int, total: int) -> None:
-        """Say which clause begins."""
+        """Send the clause that begins."""
         self.tell("started", item.clause.id)
 
     def example(self, count: int) -> None:
-        """Nothing: an optimizer is one line of a survey."""
+        """Send nothing: a survey does not show single examples."""
 
     def finished(self, verdict: Verdict) -> None:
         """Send a verdict."""
@@ -45,7 +48,7 @@ class Telling:
 
 
 def examine(job: Job, settings: Settings, memory: float, channel: Connection) -> None:
-    """Examine one optimizer and tell the channel: its name, its traits, every verdict, the CPU seconds."""
+    """Examine one optimizer, and send its name, its traits, every verdict and the CPU seconds through the channel."""
     _silence()
     limit_memory(memory)
     telling, began = Telling(channel), time.process_time()
@@ -65,7 +68,7 @@ def examine(job: Job, settings: Settings, memory: float, channel: Connection) ->
 
 
 def _silence() -> None:
-    """Let an optimizer print into nothing: many greet, and a survey has one line for each."""
+    """Discard everything that the optimizer prints: a survey shows one line for each optimizer."""
     sink = os.open(os.devnull, os.O_WRONLY)
     for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
         stream.flush()
@@ -73,10 +76,10 @@ def _silence() -> None:
 
 
 def limit_memory(gigabytes: float) -> None:
-    """Let this process allocate so much and no more, where the platform has such a limit."""
+    """Limit the memory that this process may allocate, on platforms that have such a limit."""
     try:
         import resource
-    except ImportError:  # Windows has none
+    except ImportError:  # Windows has no such module
         return
     size = int(gigabytes * 2**30)
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)

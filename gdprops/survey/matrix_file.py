@@ -1,4 +1,7 @@
-"""The file of a survey: written after every optimizer, so that an interrupted survey goes on where it stopped."""
+"""Write and read the JSON file of a survey.
+
+It is written after every optimizer, so that an interrupted survey can continue where it stopped.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from gdprops.survey.survey_data import Entry, Survey, survey_from_dict, survey_t
 
 
 def write_survey(path: str, survey: Survey) -> None:
-    """Write a survey; whoever reads meanwhile, or is interrupted, finds the last whole one."""
+    """Write a survey. The file is replaced in one step: it is never half written, even after an interruption."""
     text = json.dumps(jsonable(survey_to_dict(survey)), indent=1, ensure_ascii=False, allow_nan=False)
     beside = Path(f"{path}.part")
     beside.write_text(text + "\n", encoding="utf-8")
@@ -22,7 +25,7 @@ def write_survey(path: str, survey: Survey) -> None:
 
 
 def read_survey(path: str) -> Survey:
-    """Return the survey in a file. Raises `UsageError` in one line where there is none."""
+    """Return the survey in a file. Raises `UsageError`, in one line, if the file is missing or is not a survey."""
     try:
         return survey_from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
@@ -32,7 +35,7 @@ def read_survey(path: str) -> Survey:
 
 
 def unfinished(path: str | None, asked: Mapping[str, Any]) -> list[Entry]:
-    """Return the entries of an interrupted survey of the same request, so that it can go on; else none."""
+    """Return the entries of an interrupted survey in this file if it was asked for the same; else an empty list."""
     if path is None or not Path(path).is_file():
         return []
     try:

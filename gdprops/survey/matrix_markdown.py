@@ -1,4 +1,4 @@
-"""A survey as Markdown: the matrix of optimizers and clauses, traits as columns, and the messages."""
+"""Render a survey as Markdown: the matrix of optimizers and clauses, the table of traits, and the messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SYMBOLS = {
 
 
 def survey_markdown(survey: Survey) -> str:
-    """Return the survey as Markdown."""
+    """Return the survey as a Markdown document."""
     clauses = _clauses(survey)
     traits = sorted({key for entry in survey.entries for key in entry.traits})
     lines = [f"# Survey: {', '.join(survey.asked.get('modules', ()))}", "", summary(survey), ""]

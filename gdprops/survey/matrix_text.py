@@ -1,4 +1,4 @@
-"""A survey on the terminal: a line per optimizer, what is red below it, and what changed."""
+"""Print a survey on the terminal: a row per optimizer, then the causes of red verdicts, then the changes."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 HEADINGS = ("held", "red", "vacuous", "n/a")
 KNOWN = {"separability": "separability", "rate": "lr_response"}
-"""The traits that have a column of their own."""
+"""The traits that have a column in the table: the heading and the key of the trait."""
 NARROW = 72
-"""A terminal of fewer columns shows the names, what held and what is red."""
+"""In a terminal with fewer columns, the table has only the names and the counts of held and red clauses."""
 
 
 def print_survey(console: Console, survey: Survey) -> None:
-    """Print the table, every red clause with what was seen, and the summary."""
+    """Print the table, a line for each cause of red verdicts, and the summary."""
     console.print(_table(survey, width=console.width))
     for entry in survey.entries:
         _print_red(console, entry)
@@ -78,12 +78,12 @@ def summary(survey: Survey) -> str:
     red = sum(entry.failed for entry in examined) - aborted
     rest = len(survey.entries) - len(examined)
     unusable = (f", {aborted} aborted" if aborted else "") + (f", {rest} could not be examined" if rest else "")
-    unfinished = "" if survey.complete else " (interrupted: the same command goes on from its --json file)"
-    return f"{plural(len(examined), 'optimizer')} examined, {red} with a required clause red{unusable}.{unfinished}"
+    unfinished = "" if survey.complete else " (interrupted: the same command continues from its --json file)"
+    return f"{plural(len(examined), 'optimizer')} examined, {red} with a failed required clause{unusable}.{unfinished}"
 
 
 def print_changes(console: Console, changed: Sequence[Change], old: str) -> None:
-    """Print what differs from an older survey, what is newly red first."""
+    """Print what differs from an older survey, new violations first."""
     new = sum(change.is_new_violation for change in changed)
     told = f"compared with {old}: {plural(len(changed), 'change')}, {plural(new, 'new violation')}"
     console.print(Text(told, style="bold"), soft_wrap=True)

@@ -1,4 +1,7 @@
-"""Many optimizers, each in a process of its own, some of them at once."""
+"""Examine many optimizers, each in its own process, several processes at a time.
+
+A process that takes too long is killed; one that dies leaves an entry with the verdicts found so far and the cause.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,10 @@ if TYPE_CHECKING:
     from gdprops.runner.settings import Settings
 
 PATIENCE = 0.5
-"""Seconds between two looks at the clock."""
+"""How many seconds pass at most until the time limits are checked again."""
 
 Seen = Callable[[str, str], None]
-"""Who is told which optimizer has begun which clause."""
+"""A function that is called with the key of an optimizer and the clause that begins on it."""
 
 
 @final
@@ -40,7 +43,7 @@ class Limits:
 @final
 @dataclass(slots=True)
 class Examination:
-    """A running process and what it has told so far."""
+    """A running process and what it has sent so far."""
 
     job: Job
     process: BaseProcess
@@ -51,7 +54,7 @@ class Examination:
     current: str = ""
 
     def listen(self, seen: Seen) -> bool:
-        """Take in one message; return False where the process has said its last."""
+        """Receive one message; return False if the process has closed its channel."""
         try:
             what, value = self.channel.recv()
         except (EOFError, OSError):
@@ -67,7 +70,7 @@ class Examination:
         return True
 
     def entry(self, settings: Settings, stopped: str = "") -> Entry:
-        """Return what became of the optimizer; ``stopped`` says why it was ended."""
+        """Return the entry of the optimizer after its process has ended; ``stopped`` says why it was killed."""
         self.process.join()
         aborted = stopped or self._death()
         if aborted and self.current:
@@ -107,7 +110,10 @@ def _aborted(clause_id: str, reason: str) -> Verdict:
 def examine_all(
     jobs: Sequence[Job], settings: Settings, *, workers: int, limits: Limits, seen: Seen
 ) -> Iterator[Entry]:
-    """Yield an entry for every job, as they finish; at most ``workers`` processes at once, all ended at the end."""
+    """Yield an entry for every job as soon as it finishes.
+
+    At most ``workers`` processes run at a time. If the generator is closed early, the running processes are killed.
+    """
     context, waiting, running = _context(), deque(jobs), dict[Connection, Examination]()
     try:
         while waiting or running:
@@ -134,7 +140,7 @@ def _finished(
 
 
 def _context() -> Any:
-    """Return a way to start processes: from a server that has torch loaded already, where the platform has one."""
+    """Return the context that starts processes: a fork server with torch already loaded, if the platform has one."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -1,4 +1,7 @@
-"""A survey on a Ray cluster: one task per optimizer, with Ray's retries; in its task each still has its own process."""
+"""Run a survey on a Ray cluster: one task per optimizer, which Ray retries if its worker is killed.
+
+Inside its task, each optimizer still runs in its own process, as on one machine.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,16 @@ if TYPE_CHECKING:
     from gdprops.survey.survey_data import Entry, Job
 
 LOCAL = "local"
-"""Start a cluster on this machine, for as long as the survey lasts."""
+"""The address that stands for a cluster which is started on this machine for the duration of the survey."""
 RETRIES = 3
-"""How often Ray begins an optimizer again whose worker was killed."""
+"""How often Ray retries an optimizer whose worker was killed."""
 SECONDS = 5.0
-"""A cluster that does not answer within this time is down."""
+"""A cluster that does not answer within this many seconds counts as down."""
 VARIABLES = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def require_ray() -> None:
-    """Raise `UsageError` where the package ``ray`` is missing."""
+    """Raise `UsageError` if the package ``ray`` is missing."""
     from importlib.util import find_spec
 
     if find_spec("ray") is None:
@@ -37,7 +40,10 @@ def require_ray() -> None:
 def examine_on_ray(
     jobs: Sequence[Job], settings: Settings, *, address: str, workers: int, limits: Limits, seen: Seen
 ) -> Iterator[Entry]:
-    """Yield an entry for every job, as they finish; what the cluster cannot do is done on this machine."""
+    """Yield an entry for every job as soon as it finishes.
+
+    If the cluster cannot be used or cannot examine an optimizer, this machine examines it.
+    """
     import ray
 
     if not _connected(address, workers):
@@ -54,7 +60,7 @@ def examine_on_ray(
 
 
 def _examined(job: Job, settings: Settings, limits: Limits, folder: str) -> Entry:
-    """Run on a worker: examine one optimizer as a survey on one machine does."""
+    """Examine one optimizer on a worker of the cluster, in the same way as on one machine."""
     if os.path.isdir(folder):
         os.chdir(folder)
     (entry,) = examine_all([job], settings, workers=1, limits=limits, seen=lambda key, clause: None)
@@ -74,7 +80,7 @@ def _entry(reference: Any, job: Job, settings: Settings, limits: Limits, seen: S
 
 
 def _connected(address: str, workers: int) -> bool:
-    """Start or join a cluster; say so where that fails."""
+    """Start or join a cluster. Print a warning and return False if that fails."""
     import logging
 
     import ray
@@ -95,7 +101,7 @@ def _connected(address: str, workers: int) -> bool:
 
 
 def _require_answer(address: str) -> None:
-    """Raise `OSError` where nobody answers at an address: Ray itself would try for minutes."""
+    """Raise `OSError` if no server answers at an address: Ray itself would try for minutes."""
     host, colon, port = address.rpartition("://")[2].rpartition(":")
     if colon and port.isdecimal():
         socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()

@@ -1,4 +1,4 @@
-"""A survey: what was found out about many optimizers, as plain data."""
+"""The data of a survey: jobs, entries, the survey itself, its JSON form, and changes between two surveys."""
 
 from __future__ import annotations
 
@@ -30,16 +30,21 @@ class Job:
 
     @property
     def key(self) -> str:
-        """What surveys call it."""
+        """The optimizer's name in surveys, such as ``torch.optim:SGD``."""
         return f"{self.where}:{self.name}"
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What became of one optimizer.
+    """The result of one optimizer.
 
-    ``unusable`` says why there are no verdicts; ``aborted`` why they end early. ``traits`` by key.
+    Attributes:
+        key: The optimizer's name in surveys.
+        outcome: Its verdicts.
+        traits: The values of its traits by key.
+        unusable: Why there are no verdicts; empty if there are.
+        aborted: Why its process ended early; empty if it did not.
     """
 
     key: str
@@ -50,19 +55,22 @@ class Entry:
 
     @property
     def failed(self) -> bool:
-        """Whether a required clause is red, or the process was ended."""
+        """Whether a required clause is red, or the process ended early."""
         return bool(self.aborted) or self.outcome.exit_code == 1
 
     @property
     def red(self) -> tuple[str, ...]:
-        """The clauses that are violated or aborted, recommended ones too."""
+        """The clauses that are violated or aborted, including recommended ones."""
         return tuple(v.clause for v in self.outcome.verdicts if v.status in RED)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Many entries in the order of their keys. ``asked`` is what they depend on: the same request, the same survey."""
+    """The entries of many optimizers in the order of their keys.
+
+    ``asked`` is everything on which they depend: two surveys with an equal ``asked`` have equal results.
+    """
 
     asked: Mapping[str, Any]
     entries: Sequence[Entry]
@@ -81,7 +89,10 @@ class Survey:
 
 
 def survey_to_dict(survey: Survey) -> dict[str, Any]:
-    """Return the JSON form: a report per optimizer as a check writes it, with its key, traits and what stopped it."""
+    """Return the JSON form of a survey: for each optimizer the report of a check, with its key and traits.
+
+    ``unusable`` and ``aborted`` say what stopped it.
+    """
     return {
         "schema": SCHEMA,
         "specification": SPECIFICATION,
@@ -99,7 +110,7 @@ def _entry_to_dict(entry: Entry) -> dict[str, Any]:
 
 
 def survey_from_dict(data: Mapping[str, Any]) -> Survey:
-    """Return the survey that `survey_to_dict` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    """Return the survey that `survey_to_dict` wrote. Raises KeyError, TypeError or ValueError for other data."""
     if data["schema"] != SCHEMA:
         raise ValueError(f"schema {data['schema']!r}; this version reads {SCHEMA}")
     entries = tuple(_entry_from_dict(report) for report in data["reports"])
@@ -115,7 +126,7 @@ def _entry_from_dict(data: Mapping[str, Any]) -> Entry:
 
 
 def _with_numbers(verdict: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a verdict whose infinite ratio is a number again: JSON holds it as text."""
+    """Return a verdict with an infinite ratio as a number again: JSON contains it as text."""
     ratio = verdict["worst_ratio"]
     return {**verdict, "worst_ratio": float(ratio) if isinstance(ratio, str) else ratio}
 
@@ -123,7 +134,7 @@ def _with_numbers(verdict: Mapping[str, Any]) -> dict[str, Any]:
 @final
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One cell that differs between two surveys; None where there was no verdict."""
+    """A clause whose status on an optimizer differs between two surveys; None means that there was no verdict."""
 
     key: str
     clause: str
@@ -132,12 +143,12 @@ class Change:
 
     @property
     def is_new_violation(self) -> bool:
-        """Whether it is red now and was not before."""
+        """Whether the status is red now and was not red before."""
         return self.after in ALARMING and self.before not in ALARMING
 
 
 def changes(old: Survey, new: Survey) -> list[Change]:
-    """Return every cell that differs, optimizer by optimizer."""
+    """Return every change between two surveys, sorted by optimizer and clause."""
     before, after = _cells(old), _cells(new)
     keys = sorted(before.keys() | after.keys())
     return [Change(*key, before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)]

@@ -165,4 +165,4 @@ def test_only_the_declared_rule_is_looked_at_and_undeclared_says_how() -> None:
     assert published(torch_subject("adam")) == ["published.adam"]
     report = gdprops.check(optimizer(torch.optim.Adam, lr=0.1), clauses="published.adam", examples=5, seed=0)
     assert report.verdicts[0].status == "not-applicable"
-    assert report.verdicts[0].reason == "it declares no such published rule (--rule NAME declares one)"
+    assert report.verdicts[0].reason == "the subject does not declare this published rule (--rule NAME declares one)"

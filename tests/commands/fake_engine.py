@@ -142,7 +142,7 @@ def kill_matrix(*, seeds: Sequence[int], examples: int, on_row: Any) -> tuple[Fa
 
 
 MODULES: dict[str, dict[str, object]] = {
-    "gdprops.clauses": {"catalogue": catalogue},
+    "gdprops.clauses": {"catalogue": catalogue, "COMMON_DECISIONS": {}},
     "gdprops.kinds.resolve": {"resolve": resolve},
     "gdprops.subjects.probe.measure": {"measure": lambda subject: (probe(subject), None)},
     "gdprops.runner.items": {"items_for": items_for, "REFERENCE": "the gdprops reference"},

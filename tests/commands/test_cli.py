@@ -195,6 +195,11 @@ def test_show_markdown_is_the_whole_specification_or_one_clause(run: Run) -> Non
     assert run("show", "step.cost", "--markdown")[1].count("### `") == 1
 
 
+def test_show_glossary_defines_the_words_and_symbols(run: Run) -> None:
+    assert run("show", "glossary")[1].startswith("Symbols\n  J\n      The loss on one batch")
+    assert run("show", "glossary", "--markdown")[1].startswith("## Words and symbols\n\n- **J**: The loss on one batch")
+
+
 def test_traits_are_measured(run: Run) -> None:
     code, out, _ = run("traits", "a:B", "-p", "lr=0.1")
     assert code == 0

@@ -151,13 +151,13 @@ def test_a_violation_names_who_is_wrong_when_and_by_how_much(said: Said) -> None
 @pytest.mark.parametrize(
     ("fault", "clause", "reason"),
     [
-        ("looks-again-for-each-tensor", "step.cost", "2, 2 looks in 2 steps over 2 layers"),
-        ("looks-at-its-first-closure-only", "step.cost", "1, 0 looks in 2 steps over 2 layers"),
+        ("looks-again-for-each-tensor", "step.cost", "2, 2 gradient evaluations in 2 steps over 2 layers"),
+        ("looks-at-its-first-closure-only", "step.cost", "1, 0 gradient evaluations in 2 steps over 2 layers"),
         ("sgd-sign-flipped", "step.descends", "at η = 0.25 the loss goes 0.5 → 1.220703125"),
         (
             "adam-with-stale-gradients",
             "step.fresh-gradient",
-            "the second step ends at the same weights when its gradient is another",
+            "the second step ends at the same weights when it is given another gradient",
         ),
     ],
 )
@@ -170,16 +170,16 @@ def test_a_violation_that_is_a_fact_says_it(fault: str, clause: str, reason: str
     ("fault", "clause", "reason", "blame"),
     [
         ("first-layer-forgotten", "gradient.complete", "W1 has no gradient", ("W1",)),
-        ("looking-moves-the-weights", "gradient.pure", "looking has moved it", ("W1",)),
-        ("looking-centers-the-inputs", "gradient.pure", "looking has moved it", ("inputs",)),
+        ("looking-moves-the-weights", "gradient.pure", "computing gradients has changed it", ("W1",)),
+        ("looking-centers-the-inputs", "gradient.pure", "computing gradients has changed it", ("inputs",)),
         ("gradient-sign-flipped", "gradient.downhill", "no step against partial derivative 0 lowers the loss", ()),
-        ("sweep-never-looks-again", "sequential.cost", "1 look for 2 blocks, 1 for the step", ()),
-        ("sweep-goes-twice", "sequential.cost", "4 looks for 2 blocks, 1 for the step", ()),
-        ("step-looks-once-per-weight", "sequential.cost", "2 looks for 2 blocks, 2 for the step", ()),
+        ("sweep-never-looks-again", "sequential.cost", "1 gradient evaluation for 2 blocks, 1 for the step", ()),
+        ("sweep-goes-twice", "sequential.cost", "4 gradient evaluations for 2 blocks, 1 for the step", ()),
+        ("step-looks-once-per-weight", "sequential.cost", "2 gradient evaluations for 2 blocks, 2 for the step", ()),
         (
             "sweep-ignores-the-order",
             "sequential.order-matters",
-            "both orders end at the same weights, and must not",
+            "both orders end at the same weights, but must not",
             (),
         ),
         ("step-is-a-sweep", "sequential.gauss-seidel", "", ("the step (Jacobi)",)),
@@ -208,7 +208,9 @@ def test_an_undeclared_near_miss_is_vacuous_with_its_factor() -> None:
         optimizer(DoublesTheStep, lr=0.5), Item(catalogue()["step.plain"], About.SUBJECT), Settings(seed=0)
     )
     assert verdict.status is Status.VACUOUS
-    assert verdict.reason == ("nearly: every displacement is 2 times -eta g; declare --rule sgd to hold it to that")
+    assert verdict.reason == (
+        "nearly: every displacement is 2 times -eta g; declare --rule sgd to check it as plain gradient descent"
+    )
 
 
 def test_a_violation_comes_with_a_script_that_anyone_can_run() -> None:

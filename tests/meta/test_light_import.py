@@ -29,7 +29,18 @@ def heavy_after(code: str, names: tuple[str, ...], cwd: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["check", "--help"], ["--version"], ["show"], ["show", "--markdown"]]
+    "arguments",
+    [
+        ["--help"],
+        ["check", "--help"],
+        ["--version"],
+        ["show"],
+        ["show", "step.once"],
+        ["show", "published.adam"],
+        ["show", "glossary"],
+        ["show", "glossary", "--markdown"],
+        ["show", "--markdown"],
+    ],
 )
 def test_commands_that_show_are_light(arguments: list[str], tmp_path: Path) -> None:
     code = f"from gdprops.cli import main\nassert main({arguments!r}) == 0"

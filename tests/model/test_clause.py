@@ -68,13 +68,13 @@ def test_some_traits_switch_off_only_where_their_owner_declares_them() -> None:
         (Needs(groups=True), Domain(), None),
         (Needs(frozen=True), Domain(frozen=False), "refuses parameters with requires_grad=False"),
         (Needs(frozen=True), Domain(), None),
-        (Needs(rate=True), Domain(rate=False), "shows no learning rate that could be set"),
+        (Needs(rate=True), Domain(rate=False), "has no learning rate that can be set"),
         (Needs(rate=True), Domain(), None),
-        (Needs(option="maximize"), Domain(), "takes no maximize"),
+        (Needs(option="maximize"), Domain(), "does not accept maximize"),
         (Needs(option="maximize"), Domain(options={"maximize": True}), None),
-        (Needs(feature="closure"), Domain(), "takes no closure"),
+        (Needs(feature="closure"), Domain(), "does not support closure"),
         (Needs(feature="closure"), Domain(features=frozenset({"closure"})), None),
-        (Needs(declared=True), Domain(), "declares no trait"),
+        (Needs(declared=True), Domain(), "the user declares no trait"),
     ],
 )
 def test_what_a_subject_is_not(needs: Needs, domain: Domain, reason: str | None) -> None:
@@ -108,7 +108,7 @@ def test_a_near_miss_is_never_a_bare_not_applicable() -> None:
     """An SGD that moves by -2ηg must not become "not applicable"."""
     seen = traits("nearly: every displacement is 2 times -eta g")
     needs = Needs(plain=True)
-    assert needs.near_miss(seen, rule=None) == f"{seen.plain}; declare --rule sgd to hold it to that"
+    assert needs.near_miss(seen, rule=None) == f"{seen.plain}; declare --rule sgd to check it as plain gradient descent"
     assert needs.near_miss(seen, rule="sgd") is None
     assert needs.near_miss(traits("yes"), rule=None) is None
     assert Needs().near_miss(seen, rule=None) is None

@@ -143,7 +143,9 @@ def test_an_example_is_decisive_when_twice_what_is_allowed_leaves_the_rival_out(
 ) -> None:
     evidence = compare(pair([0.0]), pair([0.0]), names=["w"], allowed=allowed, rivals=[pair([rival])])
     assert evidence.decisive is decisive
-    assert evidence.reason == ("" if decisive else "no rival differs enough")
+    assert evidence.reason == (
+        "" if decisive else "the wrong results that would refute the clause differ too little from the right one"
+    )
 
 
 def test_every_rival_must_be_distinguishable_each_by_some_entry() -> None:

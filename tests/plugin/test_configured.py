@@ -204,7 +204,7 @@ def test_an_acceptance_of_what_is_not_run_is_red(project: pytest.Pytester) -> No
     result.assert_outcomes(passed=4, skipped=2)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(
-        ["gdprops-accepted.json: nothing that was run is step.plain of gone:Away: remove the entry"]
+        ["gdprops-accepted.json: the run did not contain step.plain of gone:Away: remove the entry"]
     )
     assert run(project, "--gdprops", "-k", "mine").ret == 0
 

@@ -80,7 +80,7 @@ def test_the_page_says_what_is_wrong_and_shows_it() -> None:
         '<th scope="row">layer1.weight[0, 1]</th><td>2</td><td>2</td><td>2</td>',
         "gdprops replay .gdprops/case.json mypkg:MySGD",
         "import gdprops\n\nw = [[0.5, -1.0]]",
-        "too few decisive examples: the loss was not finite in 97 examples",
+        "not decided: the loss was not finite in 97 examples",
         "reference: 1 of 1 held",
         "No seed was given.",
     ):

@@ -79,7 +79,7 @@ def test_markdown_has_a_table_the_violations_and_what_to_do_next() -> None:
     text = markdown([EVERYTHING])
     assert text.startswith("## ❌ gdprops: `mypkg:MySGD(lr=0.5)`\n\nmypkg:MySGD(lr=0.5): of 7 clauses, 1 held")
     assert "| ✅ | `step.simultaneous` | One step equals U(w, g(w), s) with every gradient" in text
-    assert "<br>*too few decisive examples: the loss was not finite in 97 examples*" in text
+    assert "<br>*not decided: the loss was not finite in 97 examples*" in text
     assert "<summary>VIOLATED <code>step.plain</code>: A layer-by-layer update, last layer first," in text
     assert "**Incomplete:**" not in text
     assert "**Incomplete:** not every clause was run." in markdown([verdicts.outcome(verdicts.held(), complete=False)])

@@ -15,10 +15,11 @@ import hashlib, sys
 {before}
 import numpy as np
 from gdprops.model.domain import Domain
-from gdprops.runner.encoding import encode
+from gdprops.runner.counterexamples.encoding import encode
 from gdprops.strategies.feeds import Feed, feeds
 from gdprops.strategies.looks import decoupled, granular_sweeps, linear_regressions, looks, smooth_sweeps, sweeps
-from gdprops.strategies.training import Loop, loops
+from gdprops.strategies.loop import Loop
+from gdprops.strategies.training_loops import loops
 from tests.quality.drawing import drawn
 
 domain = Domain(options={{"momentum": 0.5, "maximize": True}})

@@ -36,7 +36,7 @@ def test_each_optimizer_gets_what_it_deserves(surveyed: Path) -> None:
     assert "optimizer.parameter-order" in entries["Wrong"].red
     assert entries["Dies"].aborted == "its process ended early: SIGABRT"
     assert "missing 1 required positional argument: 'base'" in entries["Needs"].unusable
-    assert "wants torch.distributed, and no process group is there" in entries["Gathers"].unusable
+    assert "needs torch.distributed, and there is no process group" in entries["Gathers"].unusable
     hung, greedy = (entries[name].outcome.verdicts for name in ("Hangs", "Greedy"))
     assert {v.status for v in hung} == {Status.ABORTED}
     assert hung[0].reason == "the subject used more than its 6 s to show its traits (--timeout raises the limit)"
@@ -93,10 +93,10 @@ def test_an_interrupted_survey_goes_on(surveyed: Path, tmp_path: Path, capsys: p
     ]  # fmt: skip
     assert found.timing["seconds"] < 60
     said = capsys.readouterr()
-    assert "6 optimizers examined, 4 with a required clause red, 1 aborted, 2 could not be examined." in " ".join(
+    assert "6 optimizers examined, 4 with a failed required clause, 1 aborted, 2 could not be examined." in " ".join(
         said.out.split()
     )
-    taken = f"gdprops: 7 of 8 optimizers are taken from {path}, which was interrupted; remove it to examine them again"
+    taken = f"gdprops: 7 of 8 optimizers are taken from {path}, which was interrupted; remove that file to examine them"
     assert taken in said.err
 
 

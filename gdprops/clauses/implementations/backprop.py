@@ -1,7 +1,9 @@
-"""The chapters gradient and step on hand-written backprop: the derivative of the user's own loss says what is right.
+"""The chapters gradient and step on hand-written backprop, which is judged by the derivative of the user's own loss.
 
-The checks of the steps are those of training steps; only the cases are other ones. A partial derivative may be off by
-the error of the differences, which grows at a kink: what cannot be decided there does not count.
+Expected gradients are numerical derivatives of ``loss(params, X, y)``, and expected weights are params - lr times them.
+Allowed is the error of these derivatives, which grows near a kink; such examples do not count. The checks of steps are
+those of training steps, with other cases. Example: a step that computes the hidden gradient with output weights that it
+has already updated ends elsewhere than params - lr g, and fails step.simultaneous.
 """
 
 from __future__ import annotations
@@ -56,9 +58,11 @@ def _without_gradients(subject: BackpropSubject) -> str | None:
 
 
 def _seen_again(examine: Examine) -> Examine:
-    """Hold a violation to be one only if it is seen beside its point too, and is more than a guard in the loss makes.
+    """Return the check with two further conditions on a violation.
 
-    Kinks may meet at one point, not beside it; guards of logarithms (1e-8 in log(p + 1e-8)) matter where p is small.
+    It must be seen again at weights beside those of the case, because kinks may cancel at one point, but not beside it.
+    And it must be larger than a guard in a logarithm explains, or be seen again at small weights: the guard 1e-8 in
+    log(p + 1e-8) matters only where p is small.
     """
 
     def examined(subject: BackpropSubject, case: BackpropCase) -> Evidence:
@@ -75,12 +79,12 @@ def _seen_again(examine: Examine) -> Examine:
 
 
 def _gentle(case: BackpropCase) -> BackpropCase:
-    """Return the case with small weights: no probability is near zero."""
+    """Return the case with all weights divided by 8, so that no probability is near zero."""
     return replace(case, tensors=tuple(w / workbench.decisions.GENTLE for w in case.tensors))
 
 
 def _exceeds_guards(subject: BackpropSubject, case: BackpropCase, found: Evidence) -> bool:
-    """Say whether a difference at the case's own weights is larger than a guard in a logarithm could make it."""
+    """Say whether the difference, seen at step 1, is larger than a guard in a logarithm could make it."""
     late = found.location is not None and (found.location.step or 1) > 1
     if found.ratio is None or late:
         return False
@@ -90,31 +94,34 @@ def _exceeds_guards(subject: BackpropSubject, case: BackpropCase, found: Evidenc
 
 
 def _beside(case: BackpropCase) -> BackpropCase:
-    """Return the case with its weights moved by fractions of the golden ratio's multiples: no sum of them vanishes."""
+    """Return the case with every weight moved by a small amount of its own; no sum of such amounts vanishes.
+
+    The amounts are the fractional parts of multiples of the golden ratio, times 0.02.
+    """
     count = np.cumsum([0, *(w.size for w in case.tensors)])
     parts = [(np.arange(a, b) + 1) * GOLDEN % 1 * workbench.decisions.BESIDE for a, b in pairwise(count)]
     return replace(case, tensors=tuple(w + p.reshape(w.shape) for w, p in zip(case.tensors, parts, strict=True)))
 
 
 def plain(subject: BackpropSubject, case: BackpropCase) -> Evidence:
-    """Every step ends at w - lr g; staying where it is must be distinguishable."""
+    """Decide step.plain: every step ends at w - lr g. The rival is a step that stays at w."""
     return workbench.combine(training_step.agrees(step, [step.before]) for step in workbench.watch(subject, case))
 
 
 def trains(subject: BackpropSubject, case: BackpropCase) -> Evidence:
-    """Where w - lr g lowers the loss clearly, the step lowers it too; no kink may be near."""
+    """Decide step.trains: wherever w - lr g lowers the loss clearly, the step lowers it too; not near a kink."""
     steps = [step for step in workbench.watch(subject, case) if not _is_blurred(step)]
     return training_step.all_fall(steps) if steps else workbench.vacuous("a kink is near")
 
 
 def _is_blurred(step: Watched) -> bool:
-    """Say whether the expected weights are not known well enough to say what the loss becomes."""
+    """Say whether the expected weights are too uncertain to say what the loss becomes: near a kink they are."""
     reach = max(float(np.abs(e - b).max()) for e, b in zip(step.expected, step.before, strict=True))
     return any(float(np.max(room)) > workbench.decisions.BLURRED_SHARE * reach for room in step.allowed)
 
 
 def complete(subject: BackpropSubject, case: BackpropCase) -> Evidence:
-    """Every parameter has a gradient of its shape."""
+    """Decide gradient.complete: every parameter has a gradient of its shape and dtype."""
     found = subject.begin(case).stated_gradients(0)
     return workbench.combine(_is_complete(*one) for one in zip(case.names, case.tensors, found, strict=True))
 
@@ -127,7 +134,7 @@ def _is_complete(name: str, w: Array, g: Array | None) -> Evidence:
 
 
 def matches_loss(subject: BackpropSubject, case: BackpropCase) -> Evidence:
-    """The gradients are the derivatives of the loss; zeros must be distinguishable."""
+    """Decide gradient.matches-loss: the gradients are the derivatives of the loss. The rival is zeros."""
     run = subject.begin(case)
     seen, expected, room = run.stated_gradients(0), run.gradients(case.tensors, 0), run.errors(case.tensors, 0)
     zeros = [workbench.zeros_like(w) for w in case.tensors]
@@ -136,7 +143,7 @@ def matches_loss(subject: BackpropSubject, case: BackpropCase) -> Evidence:
 
 
 def pure(subject: BackpropSubject, case: BackpropCase) -> Evidence:
-    """Both loss and gradients leave params, X and y byte for byte as they were, and a step leaves X and y so."""
+    """Decide gradient.pure: loss and gradients keep the bytes of params, X and y; step keeps those of X and y."""
     run = subject.begin(case)
     return workbench.combine(
         workbench.same_bytes(after, before, names=names, what=f"{what} writes into what it is given")
@@ -152,7 +159,7 @@ EARLY = (
     "backprop-corrects-columns-first",
     "backprop-inner-weights-see-outer-ones-moved",
 )
-"""Faults that use weights which they have updated already."""
+"""Faults that compute a gradient with weights that they have already updated."""
 
 
 def _steps(examine: Examine, *refuted_by: str, cases: Callable[[Domain], Any] = _loops) -> Implementation:

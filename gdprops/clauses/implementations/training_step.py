@@ -1,7 +1,9 @@
-"""The step chapter on training steps: what the user's step did to a model, compared with U(w, g(w), s).
+"""The chapter step on training steps: the user's step trains a model, and each step is compared with U(w, g(w), s).
 
-The sentences are those of chapter step; here stands how each is decided where the user owns the loop. Every step is
-compared from the weights seen before it, within sixteen noise floors of our own computation.
+The statements are those of the chapter; here is how each is decided where the user's code owns the loop. Every step is
+compared by itself: U starts from the weights that were seen before the step, so an early error is not counted again.
+Allowed are 16 noise floors, measured on gdprops' own computation. A check then asks in which way a wrong step is wrong:
+if a rival (U applied twice, the stale gradient, …) reproduces it, the clause about that rival is violated.
 """
 
 from __future__ import annotations
@@ -43,9 +45,12 @@ def _one_batch(domain: Domain) -> SearchStrategy[TrainCase]:
 
 
 def agrees(step: Watched, rivals: Iterable[Arrays], what: str = "") -> Evidence:
-    """Compare a step with U(w, g(w), s); the rivals, asked for one by one, must be distinguishable."""
+    """Compare a step with U(w, g(w), s); the example is decisive if every rival can be told from the expected weights.
+
+    The rivals are computed one by one, and none after the first that cannot be told.
+    """
     if step.skipped:
-        return workbench.vacuous("the gradients are not finite, and the step is skipped")
+        return workbench.vacuous("a gradient scaler skipped the step because the gradients are not finite")
     return workbench.compare(
         step.after,
         step.expected,
@@ -59,19 +64,22 @@ def agrees(step: Watched, rivals: Iterable[Arrays], what: str = "") -> Evidence:
 
 
 def wrong_otherwise(step: Watched) -> Evidence:
-    """Return that a step is wrong in a way that another clause is about; what overflows shows no way at all."""
+    """Return evidence that a step is wrong, but in a way that another clause is about.
+
+    Where the weights overflowed, it cannot be seen in which way the step is wrong.
+    """
     if not step.is_finite:
-        return workbench.vacuous("the weights overflow: how the step is wrong cannot be seen")
-    return workbench.wrong_elsewise("a step is wrong, but not in this way")
+        return workbench.vacuous("the weights overflow, so it cannot be seen in which way the step is wrong")
+    return workbench.wrong_elsewise("a step already fails step.simultaneous, but not in this way")
 
 
 def simultaneous(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    """Every step equals U(w, g(w), s); a sweep that moves the last layer first must be distinguishable."""
+    """Decide step.simultaneous: every step equals U(w, g(w), s). The rival is a sweep, the last layer first."""
     return agrees_everywhere(workbench.stream(subject, case))
 
 
 def agrees_everywhere(steps: Iterable[Watched], what: str = "") -> Evidence:
-    """Compare every step; a sweep that moves the last layer first must be distinguishable."""
+    """Compare every step with U(w, g(w), s). The rival is a sweep that moves the last layer first."""
     return _compared(steps, lambda step: (step.last_layer_first(),), what=what)
 
 
@@ -83,9 +91,10 @@ def _compared(
     first: int = 1,
     what: str = "",
 ) -> Evidence:
-    """Compare the steps from the first on, up to one of which ``judge`` knows better.
+    """Compare the steps, from number ``first`` on, with U(w, g(w), s).
 
-    Once one could be told from its rivals, those after it are compared without them.
+    ``judge`` may return evidence about a step; the comparison then ends with this evidence. Rivals are costly: once a
+    step was decisive, the following steps are compared without rivals.
     """
     parts, told = list[Evidence](), False
     for step in steps:
@@ -99,7 +108,7 @@ def _compared(
 
 
 def moves_all(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    """What U moves clearly at some step is seen moving at some step, and what has no gradient stays where it is."""
+    """Decide step.moves-all: what U clearly moves in some step moves in some step, and what has no gradient stays."""
     tally = _Tally()
     for step in workbench.stream(subject, case, to_the_end=True):
         if not any(step.held):
@@ -111,14 +120,14 @@ def moves_all(subject: TrainedSubject, case: TrainCase) -> Evidence:
     if told is not None:
         return told
     if not any(tally.should):
-        return workbench.vacuous("U moves nothing here")
+        return workbench.vacuous("U moves nothing in this example")
     if tally.wrong:
-        return workbench.wrong_elsewise("a step is wrong, but everything moves that should")
+        return workbench.wrong_elsewise("a step already fails step.simultaneous, but everything moves that should")
     return workbench.agreement()
 
 
 class _Tally:
-    """Who should have moved at some step, who did, and who had no reason to in any."""
+    """Over all steps: which parameters U moves, which were seen to move, and which never had a reason to move."""
 
     def __init__(self) -> None:
         self.names: tuple[str, ...] = ()
@@ -126,7 +135,7 @@ class _Tally:
         self.steps, self.wrong, self.pulled = 0, False, False
 
     def told(self) -> Evidence | None:
-        """Return what should have moved and did not, or the other way round; None where all is well."""
+        """Return a violation if a parameter never moves but should, or moves without a gradient; else None."""
         rows = zip(self.names, self.should, self.did, self.absent, strict=True)
         told = {
             name: f"{name} never moves" if moves and not moved else f"{name} moves without a gradient"
@@ -137,7 +146,7 @@ class _Tally:
         return workbench.violation(found, blame=tuple(told)) if told else None
 
     def add(self, step: Watched) -> None:
-        """Count one step."""
+        """Add one step to the record."""
         count = len(step.names)
         self.names, self.steps = step.names, self.steps + 1
         should, did = step.moved_by_u(), step.moved()
@@ -148,7 +157,7 @@ class _Tally:
 
 
 def _should_have_moved(step: Watched) -> bool:
-    """Say whether the optimizer holds what has a gradient that at its rate is more than rounding of the weights."""
+    """Say whether the optimizer holds a parameter whose gradient times the rate exceeds the rounding of its weights."""
     rates = (group.get("lr") for group in step.settings or [{}])
     rate = max(1.0 if r is None else abs(float(r)) for r in rates)
     pulled = (held and step.is_pulled(i, rate) for i, held in enumerate(step.held))
@@ -156,24 +165,24 @@ def _should_have_moved(step: Watched) -> bool:
 
 
 def frozen_untouched(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    """A parameter with requires_grad=False is byte for byte what it was."""
+    """Decide step.frozen-untouched: a parameter with requires_grad=False keeps its bytes."""
     return workbench.combine(frozen_alike(step) for step in workbench.stream(subject, case))
 
 
 def frozen_alike(step: Watched) -> Evidence:
-    """Compare what is frozen before and after one step."""
+    """Compare the bytes of the frozen parameters before and after one step."""
     frozen = [i for i, trains in enumerate(step.trainable) if not trains]
     if not frozen:
-        return workbench.vacuous("nothing is frozen")
+        return workbench.vacuous("no parameter is frozen")
     if not workbench.are_finite(step.expected):
-        return workbench.vacuous("U itself ends at weights that are not finite")
+        return workbench.vacuous("the expected weights are not finite")
     names = [step.names[i] for i in frozen]
     now, then = [step.after[i] for i in frozen], [step.before[i] for i in frozen]
     return workbench.same_bytes(now, then, names=names, what="a frozen parameter moved", step=step.number)
 
 
 def fresh_gradient(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    """Where step 1 is right and a later one is not: is it what the last gradient, both, or none would give?"""
+    """Decide step.fresh-gradient: a wrong step after step 1 is not what a stale, a summed or no gradient would give."""
     return _compared(
         workbench.stream(subject, case, remembers=True),
         lambda step: (rival for rival, _ in step.gradient_rivals()),
@@ -183,9 +192,13 @@ def fresh_gradient(subject: TrainedSubject, case: TrainCase) -> Evidence:
 
 
 def _of_another_gradient(step: Watched, subject: TrainedSubject, case: TrainCase) -> Evidence:
-    """Watch the run once more, and keep the gradients of all its steps: large models have no room for them before."""
+    """Judge a wrong step: a violation if a stale gradient, a sum of gradients or no gradient reproduces it.
+
+    The run is repeated to keep the gradients of all its steps. The first run does not keep them, because large models
+    would need too much memory.
+    """
     if step.number == 1:
-        return workbench.wrong_elsewise("step 1 is wrong already")
+        return workbench.wrong_elsewise("step 1 already fails step.simultaneous")
     wrong = workbench.watch(subject, case)[-1]
     used = next((what for rival, what in wrong.gradient_rivals() if wrong.equals(rival)), None)
     if used is None:
@@ -194,7 +207,7 @@ def _of_another_gradient(step: Watched, subject: TrainedSubject, case: TrainCase
 
 
 def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    """One call gives one update: applied twice must be distinguishable, and must not be what is seen."""
+    """Decide step.once: one call applies one update. The rival is the same update applied twice."""
     return _compared(workbench.stream(subject, case), lambda step: (step.applied_twice(),), _more_than_once)
 
 
@@ -210,12 +223,15 @@ def _more_than_once(step: Watched) -> Evidence | None:
 
 
 def trains(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    """Where U(w, g(w), s) lowers the loss clearly, the step lowers it too."""
+    """Decide step.trains and step.loss-falls: where U(w, g(w), s) lowers the loss clearly, the step lowers it too."""
     return all_fall(workbench.stream(subject, case))
 
 
 def all_fall(steps: Iterable[Watched]) -> Evidence:
-    """Once a step was to lower the loss clearly, it is not asked how clearly those after it do that lower it, too."""
+    """Compare the losses of all steps.
+
+    After the first decisive step, a step that lowers the loss agrees: how far U would lower it is not computed.
+    """
     parts, told = list[Evidence](), False
     for step in steps:
         seen = step.loss(step.after)
@@ -233,7 +249,7 @@ def _falls(step: Watched, seen: float) -> Evidence:
 
 
 def _nothing_frozen(subject: Any) -> str | None:
-    """Say that the user's own model, where there is one, freezes nothing: that is not ours to do."""
+    """Return why the clause does not apply, or None: gdprops freezes no parameters of a user's own model by itself."""
     return None if subject.own is None or subject.habits.freezes else "the user's own model has no frozen parameter"
 
 

@@ -1,6 +1,8 @@
-"""Chapter optimizer: what an optimizer object promises, whatever its rule is. One file for each promise's subject.
+"""Chapter optimizer: what an optimizer object promises, whatever its update rule is.
 
-The order of this tuple is the order of the specification.
+Most clauses run the same optimizer twice, on inputs that may not make a difference (another order of the parameters, an
+interruption, a strided tensor), and compare the weights after every step. There is one file for each topic. CLAUSES has
+the order of the specification.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Chapter optimizer, continued: gradients of others, negated, asked for by a closure, or zeroed."""
+"""Chapter optimizer, continued: unrelated parameters, maximize, closures and zero_grad().
+
+Example for maximize: an optimizer with maximize=True that is fed g = 2 must move as one without it that is fed -2, the
+weight decay included. A known mistake turns the sign of the decay as well.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +38,13 @@ else:
 
 @clause(
     id="optimizer.locality",
-    statement="A parameter's trajectory does not depend on what other, unrelated parameters are and do.",
-    source="DeepSpeed#8471: one step counter for all tensors; scratch buffers that are shared by shape.",
-    decision="Another tensor's weights and gradients changed, and a further tensor added to its group: the rest, "
-    "bytes at every step (but for rounding, where a rule of whole tensors may batch the further one with others).",
+    statement="A parameter's trajectory does not depend on unrelated parameters: neither on their number nor on "
+    "their weights and gradients.",
+    source="deepspeedai/DeepSpeed#8471: one step counter for all tensors. Scratch buffers that are shared by shape.",
+    decision="Two changes are made: another tensor gets other weights and gradients, and one more tensor is added "
+    "to the first group. All remaining tensors must keep the same bytes at every step. After the second change a "
+    "rule that works on whole tensors may differ by rounding, because it may compute the new tensor in one batch "
+    "with others. An example is decisive when another tensor than the changed one moves.",
     view=View.OPTIMIZER,
     refuted_by=("momentum-shared-by-shape", "adam-with-one-counter", "reads-its-updated-neighbour"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, mixed=True, longest=12)),
@@ -64,7 +71,7 @@ def _unmoved_by_one_more(subject: FedSubject, case: UpdateCase, expected: list[W
 
 
 def _with_other_numbers(case: UpdateCase, changed: int) -> UpdateCase:
-    """Return the case with one tensor three times as large, and its gradients turned round."""
+    """Return the case with one tensor three times as large and with other gradients for it, 1 - 3 g."""
     tensors = tuple(workbench.array(3 * w, like=w) if i == changed else w for i, w in enumerate(case.tensors))
     fed = tuple(tuple(_turned(g) if i == changed else g for i, g in enumerate(step)) for step in case.gradients)
     return replace(case, tensors=tensors, gradients=fed)
@@ -77,8 +84,9 @@ def _turned(g: Array | None) -> Array | None:
 @clause(
     id="optimizer.maximize",
     statement="Maximizing J is minimizing -J, weight decay included.",
-    source="pytorch#92706 and optimizers that forget to negate a stored previous gradient.",
-    decision="maximize=True fed with g, against maximize=False fed with -g: bytes at every step.",
+    source="pytorch/pytorch#92706, and optimizers that forget to negate a stored previous gradient.",
+    decision="One optimizer with maximize=True is fed g, another with maximize=False is fed -g. The bytes of the "
+    "weights must be equal after every step. An example is decisive when something moves.",
     view=View.OPTIMIZER,
     refuted_by=("maximize-turns-the-decay", "maximize-only-at-first"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, longest=12)),
@@ -94,10 +102,15 @@ def maximize(subject: FedSubject, case: UpdateCase) -> Evidence:
 
 @clause(
     id="optimizer.closure",
-    statement="step(closure) evaluates the closure with gradients enabled; where a gradient is all that a step needs, "
-    "exactly once, before it moves anything, it moves as the step fed with that gradient and returns the loss.",
-    source="torch.optim documentation of step(closure); optimizers that never call it, or under no_grad.",
-    decision="What the closure saw and gave, and what step returned; the step fed with the same gradient: bytes.",
+    statement="step(closure) calls the closure with gradients enabled. Where a step needs nothing but a gradient, "
+    "it calls the closure exactly once, before it moves anything; it moves as the step fed with that gradient, and "
+    "returns the loss.",
+    source="torch.optim documentation, section optimizer.step(closure). Optimizers that never call the closure, or "
+    "call it under no_grad.",
+    decision="The calls of the closure are recorded: how many, at which weights, and which loss step returned. An "
+    "optimizer that needs nothing but gradients must also have, after every step, the same bytes as the optimizer "
+    "that is fed these gradients. One that needs its closure (SAM, LBFGS) must call it at least once, and may "
+    "return nothing.",
     view=View.OPTIMIZER,
     refuted_by=("closure-never-called", "closure-called-twice", "returns-no-loss", "closure-after-the-move"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(zeros=False)),
@@ -128,9 +141,9 @@ def _called(run: Run, before: Weights, gradients: Gradients, *, loss: float, onc
     stepped = run.step_closure(look)
     if not found or (once and len(found) > 1):
         return workbench.violation(f"step {step}: the closure is called {len(found)} times")
-    if once and any(a.tobytes() != b.tobytes() for a, b in zip(found[0], before, strict=True)):  # NaN is no move
+    if once and any(a.tobytes() != b.tobytes() for a, b in zip(found[0], before, strict=True)):  # NaN may stay
         return workbench.violation(f"step {step}: weights have moved before the closure is called")
-    if stepped.returned is None and not once:  # SAM's last loss is not the one at its weights
+    if stepped.returned is None and not once:  # SAM returns none: its last loss is from other weights
         return workbench.agreement()
     returned = f"step {step}: the closure's loss is {loss:g}, step(closure) returns {stepped.returned}"
     return workbench.require(stepped.returned == loss, returned)
@@ -139,8 +152,9 @@ def _called(run: Run, before: Weights, gradients: Gradients, *, loss: float, onc
 @clause(
     id="optimizer.zero-grad",
     statement="zero_grad() leaves None or exact zeros on every parameter that the optimizer holds.",
-    source="torch.optim.Optimizer.zero_grad; wrappers that forward it to some groups only.",
-    decision="What stands in .grad after zero_grad(), with set_to_none True and False.",
+    source="torch.optim.Optimizer.zero_grad. Wrappers that forward it to some groups only.",
+    decision="After every step zero_grad() is called, with set_to_none=True or False. Then the .grad of every "
+    "parameter must be None or zeros.",
     view=View.OPTIMIZER,
     refuted_by=("zeroes-the-first-group-only",),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=2, zeros=False)),

@@ -1,4 +1,9 @@
-"""Chapter optimizer, continued: what hyperparameters and declarations promise."""
+"""Chapter optimizer, continued: every hyperparameter acts, invalid ones are rejected, and declarations are true.
+
+`optimizer.hyperparameters-act` is decided over a whole run, not by an example: a hyperparameter that changes nothing in
+one example may be silent there for a good reason (betas act from step 2 on), but not in all of them. Before that is
+called a violation, the hyperparameter is tried under more costly circumstances (`_acts_elsewhere`).
+"""
 
 from __future__ import annotations
 
@@ -24,17 +29,19 @@ else:
 
 @clause(
     id="optimizer.hyperparameters-act",
-    statement="Every hyperparameter whose meaning is published changes something; a learning rate that acts when it "
+    statement="Every hyperparameter whose meaning is published changes something. A learning rate that acts when it "
     "is given to the constructor also acts when it is changed in param_groups.",
-    source="mlx#440: SGD with momentum 0 ignores weight decay; a learning rate that is read at construction only.",
-    decision="Once per run: weight_decay, momentum, eps, every one of the betas (also as beta, beta1, …), lr_decay, "
-    "momentum_decay, amsgrad, centered and the rate, each changed in every example, the others as the user has them. "
-    "One that has changed neither weights nor state in any (of the switches amsgrad and centered: no weights) is a "
-    "violation, where at least half of the examples and ten could show it, and where 1200 steps with matrices of at "
-    "least 48 by 48 entries do not show it either: some rules wait for that. Nor calls, after every step, of the "
-    "optimizer's own further methods that read it (Sophia's update_hessian()); nor, of eps, momentum_decay and "
-    "the switches, the same steps with a decay, with another switch turned or with 'none' for any word: they may "
-    "belong to it.",
+    source="ml-explore/mlx#440: SGD with momentum 0 ignores weight decay. A learning rate that is read only by the "
+    "constructor.",
+    decision="Decided once per run. In every example each of these hyperparameters is changed, the others staying "
+    "as the user has them: weight_decay, momentum, eps, every one of the betas (also as beta, beta1, …), lr_decay, "
+    "momentum_decay, amsgrad, centered and the learning rate. A hyperparameter is silent if the change alters "
+    "neither weights nor state (for the switches amsgrad and centered: no weights). One that is silent in all "
+    "decisive examples, which must be at least ten and half of all, is tried in further runs, because some rules "
+    "use a hyperparameter only there: 1200 steps with matrices of at least 48 by 48 entries; calls, after every "
+    "step, of the optimizer's own methods that read the hyperparameter (Sophia's update_hessian()); and, for eps, "
+    "momentum_decay and the switches, the same steps with weight decay, with another switch turned, or with 'none' "
+    "for a hyperparameter that is a word. It is a violation if the hyperparameter is silent in all of these too.",
     view=View.OPTIMIZER,
     refuted_by=(
         "weight-decay-ignored-without-momentum",
@@ -61,9 +68,10 @@ Played = tuple["list[Weights]", bytes]
 
 
 def _alike(changed: Played | None, base: Played, label: str) -> bool:
-    """Say whether a run did what the other did; of one that was refused nothing is known.
+    """Say whether a run with a changed hyperparameter ended like the unchanged one: then the change was silent.
 
-    A switch is there to change the weights: a maximum that is kept and never stored is state as well.
+    A run that was refused counts as different. For a switch only the weights count: amsgrad may keep a maximum in the
+    state and never use it.
     """
     if changed is None or any(map(workbench.differ, changed[0], base[0])):
         return False
@@ -71,9 +79,9 @@ def _alike(changed: Played | None, base: Played, label: str) -> bool:
 
 
 def _changed(subject: FedSubject, case: UpdateCase) -> Iterator[tuple[str, Plan]]:
-    """Yield every published hyperparameter with a plan in which it has another value.
+    """Yield a label and a plan for every published hyperparameter: in the plan it has another value.
 
-    Of several epsilons the first one guards a division; what the others do depends on the rule.
+    Of several epsilons only the first is changed. It guards a division; the meaning of the others depends on the rule.
     """
     for name, value in subject.settings.items():
         if name in workbench.decisions.ALTERNATIVES:
@@ -92,7 +100,7 @@ def _with(plan: Plan, **changed: Any) -> Plan:
 
 
 def _acts_elsewhere(subject: FedSubject, case: UpdateCase, label: str, plan: Plan) -> bool:
-    """Say whether what was silent acts in other circumstances, asked in the order of what they cost."""
+    """Say whether a silent hyperparameter acts in other circumstances; the cheapest are tried first."""
     return (
         (label in BELONGING and _acts_beside(subject, case, plan, label))
         or _apart(*_both_played(subject, case, plan, calling=label.partition("[")[0]), label)
@@ -101,14 +109,14 @@ def _acts_elsewhere(subject: FedSubject, case: UpdateCase, label: str, plan: Pla
 
 
 BELONGING = ("eps", "momentum_decay", "amsgrad", "centered")
-"""Hyperparameters that may belong to others."""
+"""Hyperparameters that may act only together with another hyperparameter."""
 
 
 def _acts_beside(subject: FedSubject, case: UpdateCase, plan: Plan, label: str) -> bool:
-    """Say whether a plan changes anything with a decay (LARS divides by norms only there), or a switch turned.
+    """Say whether a hyperparameter acts once another one is changed: a weight decay added, or a switch turned.
 
-    AdaBelief keeps to no maximum where it rectifies. A word is a switch too: RangerVA adds its epsilon where its
-    transformer is not 'softplus'.
+    LARS divides by norms only with weight decay. AdaBelief does not use its maximum while it rectifies. A
+    hyperparameter that is a word is a switch too: RangerVA uses its epsilon only if its transformer is not 'softplus'.
     """
     others: dict[str, Any] = {"weight_decay": workbench.decisions.ALTERNATIVES["weight_decay"][0]}
     others |= {name: not value for name, value in subject.settings.items() if isinstance(value, bool)}
@@ -124,28 +132,27 @@ def _both_played(
 
 
 def _apart(one: Played | None, other: Played | None, label: str = "") -> bool:
-    """Say whether two runs that were both taken did not do the same."""
+    """Say whether two runs ended differently; False if either was refused."""
     return one is not None and other is not None and not _alike(other, one, label)
 
 
 def _acts_later(subject: FedSubject, case: UpdateCase, plan: Plan, label: str) -> bool:
-    """Say whether a plan changes anything in a long run with larger matrices.
+    """Say whether a hyperparameter acts in a long run with larger matrices; True if such a run is not possible.
 
-    Some rules wait for so many steps, or treat small matrices as vectors. Of a run that cannot be made nothing is
-    known.
+    Some rules wait for hundreds of steps, or treat small matrices as vectors.
     """
     longer = workbench.with_a_matrix(case)
     tensors = [workbench.enlarged(w) for w in longer.tensors]
     gradients = workbench.each_gradient(longer, workbench.enlarged)
     plans = [replace(each, groups=longer.plan.groups) for each in (case.plan, plan)]
     try:
-        return _part_ways([subject.start(tensors, each) for each in plans], gradients, label)
+        return _come_to_differ([subject.start(tensors, each) for each in plans], gradients, label)
     except (SubjectCrash, Unsupported):
         return True
 
 
-def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]], label: str) -> bool:
-    """Say whether two runs, fed the same gradients over and over, come to differ while their weights are finite."""
+def _come_to_differ(runs: Sequence[Run], gradients: Sequence[Sequence[Any]], label: str) -> bool:
+    """Feed two runs the same gradients again and again; say whether they differ while all weights are finite."""
     for t in range(workbench.decisions.LATEST_STEP):
         for run in runs:
             run.step(gradients[t % len(gradients)])
@@ -156,7 +163,7 @@ def _part_ways(runs: Sequence[Run], gradients: Sequence[Sequence[Any]], label: s
 
 
 def _rate_acts(subject: FedSubject, case: UpdateCase) -> bool:
-    """Say whether the constructor's learning rate acts: some rules have a schedule of their own instead."""
+    """Say whether the learning rate of the constructor acts; some rules use a schedule of their own instead."""
     left, rates = replace(case.plan, rates=None), workbench.decisions.RATES_AT_CONSTRUCTION
     one, other = (_played_if_taken(subject, case, _with(left, lr=rate)) for rate in rates)
     return _apart(one, other)
@@ -170,7 +177,10 @@ def _played_if_taken(subject: FedSubject, case: UpdateCase, plan: Plan, calling:
 
 
 def _played(subject: FedSubject, case: UpdateCase, plan: Plan, calling: str = "") -> Played:
-    """Return the weights at every step and what the state is at the end; ``calling``: see `Run.call_readers`."""
+    """Return the weights at every step, and a digest of the state at the end.
+
+    ``calling``: a hyperparameter; after every step the subject's own methods that read it are called.
+    """
     run = subject.start(case.tensors, plan)
     seen = [run.weights()]
     for step in case.gradients:
@@ -183,9 +193,11 @@ def _played(subject: FedSubject, case: UpdateCase, plan: Plan, calling: str = ""
 
 @clause(
     id="optimizer.rejects-invalid",
-    statement="A hyperparameter outside its range raises before anything moves.",
-    source="torch.optim: a negative rate, decay, momentum or epsilon, or a beta of 1 or more, raises ValueError.",
-    decision="Each of them in turn: the constructor or the first step raises, or no weight moves.",
+    statement="A hyperparameter outside its range raises an exception before anything moves.",
+    source="torch.optim: a negative learning rate, decay, momentum or epsilon, or a beta of 1 or more, raises "
+    "ValueError.",
+    decision="Each invalid value is tried by itself. The constructor or the first step must raise, or no weight may "
+    "move.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("takes-any-rate",),
@@ -195,10 +207,10 @@ def _played(subject: FedSubject, case: UpdateCase, plan: Plan, calling: str = ""
 def rejects_invalid(subject: FedSubject, case: UpdateCase) -> Evidence:
     tried = workbench.invalid(subject.settings)
     if not tried:
-        return workbench.vacuous("its signature names no hyperparameter with a known range")
+        return workbench.vacuous("its signature has no hyperparameter with a known range")
     taken = [(name, value) for name, value in tried if _moves_with(subject, case, name, value)]
     said = ", ".join(f"{name}={value!r}" for name, value in taken)
-    return workbench.require(not taken, f"taken, and the weights move: {said}")
+    return workbench.require(not taken, f"accepted, and the weights move: {said}")
 
 
 def _moves_with(subject: FedSubject, case: UpdateCase, name: str, value: Any) -> bool:
@@ -213,8 +225,10 @@ def _moves_with(subject: FedSubject, case: UpdateCase, name: str, value: Any) ->
 @clause(
     id="optimizer.descends-by-default",
     statement="With its default hyperparameters an optimizer does not climb |w|².",
-    source="Default arguments of released optimizers that climb for their first steps.",
-    decision="Ten steps on the gradient of ½c|w|², where |w| is at least 100 times the first step: |w|² does not grow.",
+    source="Released optimizers whose default arguments climb |w|² in their first steps.",
+    decision="Ten steps are taken on the gradient of ½ c |w|², from weights that are at least 100 times as long as "
+    "the first step. |w|² must not be larger at the end than at the start. An example is decisive when something "
+    "moves.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("sgd-sign-flipped", "climbs-while-it-warms-up"),
@@ -225,21 +239,21 @@ def _moves_with(subject: FedSubject, case: UpdateCase, name: str, value: Any) ->
 )
 def descends_by_default(subject: FedSubject, case: UpdateCase) -> Evidence:
     if subject.settings.get("maximize"):
-        return workbench.vacuous("it maximizes")
+        return workbench.vacuous("maximize is set")
     scale, curvature = workbench.decisions.DEFAULT_SCALES[case.order[0] % len(workbench.decisions.DEFAULT_SCALES)]
     for softer in workbench.decisions.DEFAULT_SOFTER:
         sizes = _sizes_along(subject, case, scale, curvature * softer)
         if sizes:
             break
     else:
-        return workbench.vacuous("a first step is longer than a hundredth of the weights")
+        return workbench.vacuous("the first step is longer than a hundredth of the weights")
     if sizes[-1] == sizes[0]:
         return workbench.vacuous("nothing moved")
     return workbench.require(sizes[-1] < sizes[0], f"|w|² goes {sizes[0]:.9g} → {sizes[1]:.9g} → … → {sizes[-1]:.9g}")
 
 
 def _sizes_along(subject: FedSubject, case: UpdateCase, scale: float, curvature: float) -> list[float]:
-    """Return |w|² before every step and at the end; nothing where the first step is too long to say anything."""
+    """Return |w|² before every step and at the end; an empty list if the first step is not small beside w."""
     start = [workbench.array(w * scale, like=w) for w in case.tensors]
     run, sizes = subject.start(start, replace(case.plan, rates=None)), list[float]()
     for t in range(workbench.decisions.DEFAULT_STEPS):
@@ -258,10 +272,11 @@ def _is_small(after: Weights, before: Weights) -> bool:
 
 @clause(
     id="optimizer.traits-as-declared",
-    statement="What its owner declares of a subject is what the probe measures.",
-    source="A declaration switches clauses off: a wrong one would hide a bug.",
-    decision="Every declared trait (also those that a declared rule implies) against the measurement on the probe's "
-    "own tensors and gradients; whether it holds on others, the clauses decide that it switches on.",
+    statement="The traits that the owner of a subject declares are those that the probe measures.",
+    source="A declaration switches clauses off, so a wrong one would hide a bug.",
+    decision="Every declared trait, also one that a declared rule implies, is compared with the measurement on the "
+    "probe's own tensors and gradients. Whether a trait holds on other tensors is decided by the clauses that it "
+    "switches on.",
     view=View.OPTIMIZER,
     refuted_by=("declares-what-it-is-not",),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=2, options=False)),

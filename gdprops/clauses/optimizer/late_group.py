@@ -1,4 +1,9 @@
-"""Chapter optimizer, continued: a parameter group that is added after some steps."""
+"""Chapter optimizer, continued: a parameter group that is added after some steps.
+
+Layers are unfrozen while a model trains, so `add_param_group` is called in the middle of a run. An optimizer that
+copied its list of parameters when it was built never moves the new ones. An optimizer that keeps a single clock gives
+them the bias correction of a later step.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +29,13 @@ else:
 
 @clause(
     id="optimizer.late-group",
-    statement="A parameter group that is added after some steps moves, and as in a fresh optimizer.",
-    source="torch.optim documentation of add_param_group: layers are unfrozen as training progresses.",
-    decision="The last tensors added after two steps. Separable rules with clocks per tensor or group: bytes of a "
-    "fresh optimizer on them; otherwise each moves that would in a fresh one. Separable rules: the others move as if "
-    "nothing had been added.",
+    statement="A parameter group that is added after some steps moves, and moves as it would in a fresh optimizer.",
+    source="torch.optim.Optimizer.add_param_group documentation: layers are unfrozen as training progresses.",
+    decision="The last tensors are added as a group after two steps. Where the rule works on entries or tensors "
+    "separately and its clocks belong to tensors or groups, the added tensors must have the same bytes after every "
+    "step as in a fresh optimizer. Under other rules every added tensor must move if it moves far in a fresh "
+    "optimizer. Where the rule works on entries or tensors separately, the first tensors must move as if nothing "
+    "had been added. An example is decisive when the added tensors move in a fresh optimizer.",
     view=View.OPTIMIZER,
     refuted_by=("late-groups-never-move", "late-groups-start-old"),
     cases=lambda domain: workbench.feeds(
@@ -60,7 +67,10 @@ def late_group(subject: FedSubject, case: UpdateCase) -> Evidence:
 
 
 def _fresh_on(subject: FedSubject, case: UpdateCase, late: tuple[int, ...], rate: float | None) -> list[Weights]:
-    """Feed an optimizer on the late tensors, built with a group as it is added, with its rate if that is taken."""
+    """Return the weights at every step of a fresh optimizer over the late tensors alone.
+
+    It is built with the learning rate in its group, as it will be added, or without a rate where that is refused.
+    """
     plan, gradients = replace(case.plan, groups=(late,)), case.gradients[workbench.decisions.LATE_STEP :]
     try:
         given = replace(plan, of_groups=() if rate is None else ({"lr": rate},))
@@ -90,10 +100,10 @@ def _moved_too(
     late: Sequence[int],
     only_late: Callable[[], list[Weights]],
 ) -> Evidence:
-    """Ask that all late tensors move that go far in a fresh optimizer.
+    """Return a violation if a late tensor never moves, although it goes far in a fresh optimizer.
 
-    One that does not, because a norm over all gradients leaves it nothing, moves where only the late ones have any. Of
-    a way of few ulps a norm that remembers leaves nothing either.
+    A norm over all gradients may leave a late tensor no movement. The run is therefore repeated with gradients for the
+    late tensors alone. "Far" excludes distances of a few ulps, which a remembered norm may also reduce to nothing.
     """
     still = [i for i in late if any(workbench.far_apart(w[i], fresh[0][i]) for w in fresh) and not _moves(seen, i)]
     if still:
@@ -104,7 +114,7 @@ def _moved_too(
 
 
 def _only(case: UpdateCase, late: Sequence[int]) -> UpdateCase:
-    """Return a case in which the others have no gradients once the late tensors are there."""
+    """Return the case with gradients for the late tensors alone, from the step at which they are added."""
     at = workbench.decisions.LATE_STEP
     fed = [
         tuple(g if t < at or i in late else None for i, g in enumerate(step)) for t, step in enumerate(case.gradients)
@@ -113,5 +123,5 @@ def _only(case: UpdateCase, late: Sequence[int]) -> UpdateCase:
 
 
 def _moves(seen: Sequence[Weights], i: int) -> bool:
-    """Say whether a tensor is ever elsewhere than at first: it may come back."""
+    """Say whether a tensor is at any step elsewhere than at the start; it may come back later."""
     return any(workbench.differ([weights[i]], [seen[0][i]]) for weights in seen)

@@ -1,4 +1,9 @@
-"""Chapter optimizer, continued: whose memory a step reads and writes."""
+"""Chapter optimizer, continued: a step reads and writes only the memory that it may.
+
+It must not keep a gradient as its state, write into a gradient, or replace the parameters by new objects, and it must
+read a tensor correctly whatever its layout in memory. Example: a momentum buffer that *is* the gradient's tensor turns
+into NaN when the next backward pass overwrites the gradient with NaN.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +39,13 @@ OTHER_DTYPES = ("float64", "bfloat16", "float16")
 
 @clause(
     id="optimizer.state-not-aliased",
-    statement="State is the optimizer's own: it shares no memory with a gradient, a parameter or other state.",
-    source="holocron#1: in-place bias correction accumulates in the first moment; buffers that are the gradient.",
-    decision="The gradients overwritten with NaN after every step, and new ones given: bytes of the undisturbed run at "
-    "every step. No tensor of the state overlaps a parameter, a gradient, or another parameter's state.",
+    statement="The state belongs to the optimizer alone: it shares no memory with a gradient, a parameter or other "
+    "state.",
+    source="frgfm/holocron#1: in-place bias correction accumulates in the first moment. Momentum buffers that are "
+    "the gradient itself.",
+    decision="After every step the gradients are overwritten with NaN, and new ones are given for the next step. "
+    "The bytes of the weights must equal those of an undisturbed run at every step. Besides, no tensor of the state "
+    "may overlap in memory with a parameter, a gradient, or the state of another parameter.",
     view=View.OPTIMIZER,
     refuted_by=("momentum-is-the-gradient", "slow-weights-are-the-weights", "momentum-in-one-scratch-buffer"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(least_steps=3, missing=True, longest=12)),
@@ -61,10 +69,11 @@ def state_not_aliased(subject: FedSubject, case: UpdateCase) -> Evidence:
 @clause(
     id="optimizer.gradient-untouched",
     statement="A step leaves the gradients as they are.",
-    source="pytorch#12218, and pytorch#92706 in foreach paths alone: weight decay written into p.grad; pcx#67: scaled "
-    "gradients compound at the next step.",
-    decision="Bytes of .grad (of the arrays that were handed over) after every step; and with each implementation "
-    "(foreach, fused, ...), as the user builds it but for decay and maximize.",
+    source="pytorch/pytorch#12218, and pytorch/pytorch#92706 in foreach paths alone: weight decay is written into "
+    "p.grad. liukidar/pcx#67: scaled gradients are scaled again at the next step.",
+    decision="The bytes of .grad (or of the arrays that were handed over) are compared before and after every step. "
+    "This is repeated with each implementation that the optimizer accepts (foreach, fused, …), built as the user "
+    "builds it but for weight decay and maximize.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("decays-into-the-gradient", "foreach-decays-into-the-gradient"),
@@ -78,7 +87,10 @@ def gradient_untouched(subject: FedSubject, case: UpdateCase) -> Evidence:
 
 
 def _untouched(subject: FedSubject, case: UpdateCase, way: dict[str, bool]) -> Evidence:
-    """Look after the gradients as a case has it, or in an implementation with what is known to be written there."""
+    """Compare the gradients before and after every step, in the implementation that ``way`` switches on.
+
+    An empty ``way`` takes all options that were drawn; other ways only those known to be written into gradients.
+    """
     what = "".join(f"{flag}=True, " for flag, on in way.items() if on) + "the gradient after the step"
     try:
         return _left(subject, replace(case, plan=replace(case.plan, options=_written(case.plan.options, way))), what)
@@ -112,9 +124,9 @@ def _left(subject: FedSubject, case: UpdateCase, what: str) -> Evidence:
     id="optimizer.storage",
     statement="After a step param_groups hold the same parameter objects, of the same shape, dtype, device and "
     "requires_grad.",
-    source="accelerate#2665: the optimizer holds other tensors than the model.",
-    decision="Identity and form of every parameter after every step; again with parameters of another dtype, where "
-    "that is not refused.",
+    source="huggingface/accelerate#2665: the optimizer holds other tensors than the model.",
+    decision="After every step each parameter must be the same object and have the same form. This is repeated with "
+    "parameters of another dtype, unless the optimizer refuses them.",
     view=View.OPTIMIZER,
     refuted_by=("puts-new-parameters-into-its-groups", "parameters-lose-a-dimension", "makes-everything-float32"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True, most_steps=2, mixed=True)),
@@ -127,7 +139,7 @@ def storage(subject: FedSubject, case: UpdateCase) -> Evidence:
 
 
 def _replaced(subject: FedSubject, case: UpdateCase) -> str:
-    """Return after which step which parameters are others than before; nothing where all are the same."""
+    """Return which parameters are new objects, and after which step; an empty string if none is."""
     run = subject.start(case.tensors, case.plan)
     for t, gradients in enumerate(case.gradients, start=1):
         run.step(gradients)
@@ -138,7 +150,7 @@ def _replaced(subject: FedSubject, case: UpdateCase) -> str:
 
 
 def _replaced_in(dtype: str, subject: FedSubject, case: UpdateCase) -> str:
-    """Return the same of parameters in a dtype that the subject may refuse, as many do."""
+    """Return which parameters of another dtype are new objects; an empty string if the subject refuses the dtype."""
     try:
         return _replaced(subject, replace(case, plan=replace(case.plan, dtype=dtype)))
     except (SubjectCrash, Unsupported):
@@ -148,8 +160,9 @@ def _replaced_in(dtype: str, subject: FedSubject, case: UpdateCase) -> str:
 @clause(
     id="optimizer.in-place",
     statement="A step writes into the parameter's own memory.",
-    source="Tied, flattened and shared parameters are views: new memory behind one of them parts it from the others.",
-    decision="The address of every parameter's numbers after every step.",
+    source="Tied, flattened and shared parameters are views of one memory. New memory for one of them separates it "
+    "from the others.",
+    decision="The address of every parameter's numbers must be the same before the first step and after the last.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("moves-into-new-memory",),
@@ -163,17 +176,18 @@ def in_place(subject: FedSubject, case: UpdateCase) -> Evidence:
         run.step(gradients)
     moved = [name for name, a, b in zip(names, before, run.addresses(), strict=True) if a != b]
     if moved:
-        return workbench.violation("its numbers lie elsewhere after the step", blame=tuple(moved))
+        return workbench.violation("its numbers are at another address after the step", blame=tuple(moved))
     return workbench.agreement()
 
 
 @clause(
     id="optimizer.layout",
-    statement="How parameters and gradients lie in memory changes nothing: transposed, strided, channels last.",
-    source="A crash on non-contiguous parameters in a released optimizer; view() where reshape() is needed.",
-    decision="Parameters and gradients, each for itself, transposed and strided, and both with channels last where "
-    "there are four dimensions, against contiguous ones: the same but for rounding (four times what ulps of the inputs "
-    "change), at every step.",
+    statement="The layout of parameters and gradients in memory changes nothing: transposed, strided, channels last.",
+    source="A crash on non-contiguous parameters in a released optimizer. view() where reshape() is needed.",
+    decision="A run with contiguous tensors is compared with runs in which the parameters or the gradients are "
+    "transposed or strided in memory, and, for tensors of four dimensions, both are stored channels last. They must "
+    "agree but for rounding at every step: allowed is four times the change that one ulp in weights, gradients and "
+    "rates makes, and a few ulps more. An example is decisive when something moves.",
     view=View.OPTIMIZER,
     refuted_by=("reads-memory-in-order", "moves-a-contiguous-copy"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3)),
@@ -210,4 +224,4 @@ def _laid_out(
 
 
 CLAUSES = (state_not_aliased, gradient_untouched, storage, in_place, layout)
-"""In the order of the specification."""
+"""The clauses of this file, in the order of the specification."""

@@ -1,4 +1,9 @@
-"""Chapter optimizer, continued: what a step does where a gradient is missing."""
+"""Chapter optimizer, continued: a parameter without a gradient stays as it is.
+
+A layer that a batch does not use has ``.grad`` None. An optimizer that puts zeros there still moves the layer, by
+weight decay and by momentum, and advances its clock. Example: AdamW with decay ½ and η = 1 halves a weight whose first
+gradient is 0, but must not touch a weight whose gradient is None.
+"""
 
 from __future__ import annotations
 
@@ -31,15 +36,16 @@ else:
 
 @clause(
     id="optimizer.missing-gradient",
-    statement="A parameter whose gradient is None is not touched, not decayed, and neither its state nor its clock "
-    "advances.",
-    source="Muon#54: a missing gradient replaced by zeros, so that decay moves unused parameters.",
-    decision="Bytes of the parameter at each step without a gradient. Separable rules: with clocks per tensor every "
-    "parameter moves as if it were alone and had only the steps with a gradient; otherwise the others move as if one "
-    "that never has a gradient did not exist: bytes at every step, and one whose gradients begin at the second step "
-    "moves if it would alone; of rules on whole tensors that are compared alone, but for rounding. A rule that couples "
-    "all parameters or needs a closure may take a missing gradient for zeros; one that needs a closure may come back "
-    "to where it stood but for rounding.",
+    statement="A parameter whose gradient is None is neither moved nor decayed, and its state and its clock do not "
+    "advance.",
+    source="KellerJordan/Muon#54: a missing gradient is replaced by zeros, so that decay moves unused parameters.",
+    decision="At every step without a gradient the parameter must keep its bytes. For rules that work on entries or "
+    "tensors separately, a second comparison is made. With a clock for each tensor: every parameter moves as if it "
+    "were alone and had only the steps with a gradient; a rule that works on whole tensors may differ by rounding. "
+    "With other clocks: the other parameters keep the same bytes as in a run without a parameter that never has a "
+    "gradient, and a parameter whose gradients begin at the second step moves if it moves far alone. A rule that "
+    "couples all parameters, or that needs a closure, may take a missing gradient for zeros; one that needs a "
+    "closure may also return to its weights only up to rounding.",
     view=View.OPTIMIZER,
     refuted_by=(
         "zeros-for-missing-gradients",
@@ -61,7 +67,7 @@ def missing_gradient(subject: FedSubject, case: UpdateCase) -> Evidence:
         return _untouched_or_zero(subject, case)
     coupled_ = subject.traits["separability"] not in SEPARABLE[1]
     if coupled_ and subject.traits["gradient_none"] == "as-zero":
-        return workbench.vacuous("couples all parameters and takes a missing gradient for zeros")
+        return workbench.vacuous("it couples all parameters and takes a missing gradient for zeros")
     seen = workbench.feed(subject, case)
     parts = [_untouched(case, seen, [0.0] * len(case.tensors))]
     if not coupled_ and subject.traits["clock"] == "tensor":
@@ -72,9 +78,10 @@ def missing_gradient(subject: FedSubject, case: UpdateCase) -> Evidence:
 
 
 def _untouched_or_zero(subject: FedSubject, case: UpdateCase) -> Evidence:
-    """Look at the steps in which something has a gradient: SAM divides by the norm of all.
+    """Check an optimizer that needs a closure: what has no gradient stays, or the optimizer takes it for zeros.
 
-    What goes elsewhere for its closure and comes back is rounded on the way.
+    Steps without any gradient are left out, because SAM divides by the norm of all gradients. A few roundings of the
+    weights are allowed: such an optimizer moves them, calls its closure there, and moves them back.
     """
     case = replace(case, gradients=tuple(step for step in case.gradients if any(g is not None for g in step)))
     seen = workbench.feed(subject, case)
@@ -85,11 +92,11 @@ def _untouched_or_zero(subject: FedSubject, case: UpdateCase) -> Evidence:
         return touched
     zeros = [[w * 0 if g is None else g for w, g in zip(case.tensors, step, strict=True)] for step in case.gradients]
     as_zero = not any(map(workbench.differ, workbench.feed(subject, case, gradients=zeros), seen))
-    return workbench.vacuous("takes a missing gradient for zeros") if as_zero else touched
+    return workbench.vacuous("it takes a missing gradient for zeros") if as_zero else touched
 
 
 def _untouched(case: UpdateCase, seen: Sequence[Weights], allowed: Sequence[float]) -> Evidence:
-    """Compare every tensor before and after its steps without a gradient: bytes where nothing is allowed."""
+    """Compare every tensor before and after each step in which it has no gradient; by bytes if ``allowed`` is 0."""
     names, what = workbench.names_of(case), "its gradient is missing"
     pairs = [(t, i) for t, step in enumerate(case.gradients) for i, g in enumerate(step) if g is None]
     return workbench.combine(
@@ -102,7 +109,7 @@ def _untouched(case: UpdateCase, seen: Sequence[Weights], allowed: Sequence[floa
 
 
 def _only_its_own_steps(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
-    """Compare every tensor with a run on it alone, without the steps in which it has no gradient."""
+    """Compare every tensor with a run on this tensor alone that leaves out the steps without a gradient."""
     given = [[t for t, step in enumerate(case.gradients) if step[i] is not None] for i in range(len(case.tensors))]
     return workbench.combine(
         _as_alone(subject, case, [seen[0][i], *(seen[t + 1][i] for t in steps)], i, steps)
@@ -112,7 +119,7 @@ def _only_its_own_steps(subject: FedSubject, case: UpdateCase, seen: Sequence[We
 
 
 def _as_alone(subject: FedSubject, case: UpdateCase, seen: Sequence[Array], i: int, steps: Sequence[int]) -> Evidence:
-    """Compare a tensor with a run on it alone: bytes, but for rules that may take several of one shape at once."""
+    """Compare a tensor with a run on it alone: by bytes; up to rounding if the rule may compute tensors in batches."""
     part = replace(case, tensors=(case.tensors[i],), gradients=tuple((case.gradients[t][i],) for t in steps))
 
     def by_a_copy(other: UpdateCase) -> list[Weights]:
@@ -129,7 +136,7 @@ def _as_alone(subject: FedSubject, case: UpdateCase, seen: Sequence[Array], i: i
 
 
 def _as_if_never_there(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
-    """Compare the others with a run that has never heard of a tensor which has no gradient at all."""
+    """Compare with a run in which the optimizer does not hold the tensors that never have a gradient."""
     never = {i for i in case.plan.indices if all(step[i] is None for step in case.gradients)}
     kept = tuple(tuple(i for i in group if i not in never) for group in case.plan.groups)
     if not never or not all(kept):
@@ -139,7 +146,7 @@ def _as_if_never_there(subject: FedSubject, case: UpdateCase, seen: Sequence[Wei
 
 
 def _moves_from_its_first_gradient(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
-    """Ask that a tensor moves whose gradients begin at the second step, where it goes far on them alone."""
+    """Return a violation if a tensor whose gradients begin at the second step never moves, but moves far alone."""
     first, *later = case.gradients
     late = [i for i in case.plan.indices if first[i] is None and all(step[i] is not None for step in later)]
     still = [i for i in late if not any(workbench.differ([weights[i]], [seen[0][i]]) for weights in seen)]

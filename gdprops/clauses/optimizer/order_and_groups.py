@@ -1,4 +1,8 @@
-"""Chapter optimizer: promises of an optimizer object."""
+"""Chapter optimizer, first part: neither order, grouping, origin of gradients nor repetition changes a step.
+
+Each clause runs the optimizer twice on what should make no difference. Example: with w1 and w2 handed over as (w2, w1)
+instead of (w1, w2), both must end at the same bytes; one step counter that advances once per tensor breaks that.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +41,13 @@ else:
 @clause(
     id="optimizer.parameter-order",
     statement="The order in which parameters are handed over changes nothing.",
-    source="DeepSpeed#8471, flashlight#143: one step counter for all tensors, advanced once per tensor.",
-    decision="The same optimizer on permuted parameters and groups, fed the same gradients: bytes at every step. Where "
-    "parameters are coupled, sums over them are rounded in another order: permuted within their groups, the same but "
-    "for rounding, in float32 at worst.",
+    source="deepspeedai/DeepSpeed#8471, flashlight/flashlight#143: one step counter for all tensors, advanced once "
+    "per tensor.",
+    decision="The optimizer is built again on permuted parameters and permuted groups, and fed the same gradients. "
+    "After every step each parameter must have the same bytes as before the permutation. A rule that couples "
+    "parameters sums over them in another order; there, parameters are permuted within their groups only, and the "
+    "results may differ by rounding, at worst by that of float32. An example is decisive when at least two tensors "
+    "move.",
     view=View.OPTIMIZER,
     refuted_by=(
         "adam-with-one-counter",
@@ -56,7 +63,7 @@ else:
 def parameter_order(subject: FedSubject, case: UpdateCase) -> Evidence:
     separable = subject.traits["separability"] in SEPARABLE[1]
     if not separable and len({w.dtype for w in case.tensors}) > 1:
-        return workbench.vacuous("coupled parameters need not take several dtypes together")
+        return workbench.vacuous("a rule that couples parameters need not accept several dtypes together")
     if not separable:
         case = replace(case, gradients=case.gradients[: workbench.decisions.COUPLED_STEPS])
     expected = workbench.feed(subject, case)
@@ -72,7 +79,7 @@ def parameter_order(subject: FedSubject, case: UpdateCase) -> Evidence:
 
 
 def _ordered_alike(subject: FedSubject, case: UpdateCase, plan: Plan, expected: list[Weights], what: str) -> Evidence:
-    """Compare a coupled rule with itself: its sums over parameters may be kept in float32, whatever these are."""
+    """Compare two runs of a rule that couples parameters; it may keep its sums in float32, whatever their dtypes."""
     seen, decisions = workbench.feed(subject, case, plan), workbench.decisions
     evidence = same_trajectory(case, seen, expected, what)
     if not evidence.violated:
@@ -101,12 +108,15 @@ def _shown(groups: Sequence[Sequence[int]]) -> str:
 @clause(
     id="optimizer.group-split",
     statement="Splitting a parameter group into groups with equal hyperparameters changes nothing; a group with "
-    "hyperparameters of its own moves as an optimizer of its own.",
-    source="torch.optim documentation, per-parameter options: a group is a set of parameters with shared options.",
-    decision="All parameters in one group, and each in a group of its own, with the hyperparameters given to the "
-    "constructor and in the groups; then two groups, one of which has other numbers, against an optimizer built with "
-    "them for either alone; fed the same gradients: bytes at every step (rules on whole tensors may batch them: split, "
-    "the same but for rounding).",
+    "hyperparameters of its own moves as under an optimizer of its own.",
+    source="torch.optim documentation, section Per-parameter options: a group is a set of parameters with shared "
+    "options.",
+    decision="Three comparisons are made, all with the same gradients. First: all parameters in one group, and each "
+    "in a group of its own. Second: hyperparameters given to the constructor, and the same ones given in every "
+    "group. Third: two groups with different numbers, and two optimizers, each built with the numbers of one group. "
+    "The bytes must be equal after every step; in the first comparison a rule that works on whole tensors may "
+    "differ by rounding, because it may compute several tensors in one batch. An example is decisive when at least "
+    "two tensors move.",
     view=View.OPTIMIZER,
     refuted_by=(
         "only-the-first-group-moves",
@@ -138,7 +148,10 @@ def group_split(subject: FedSubject, case: UpdateCase) -> Evidence:
 def _given_in_groups(
     subject: FedSubject, case: UpdateCase, apart: Plan, standing: Mapping[str, Any], expected: list[Weights]
 ) -> Evidence | None:
-    """Hand over those options that stand in the groups in each of them, instead of to the constructor."""
+    """Compare with a run in which the options are given in every group instead of to the constructor.
+
+    None if the optimizer's groups hold none of the options.
+    """
     own = {key: value for key, value in apart.options.items() if key in standing}
     if not own:
         return None
@@ -149,10 +162,11 @@ def _given_in_groups(
 
 
 def _with_other_numbers(subject: FedSubject, case: UpdateCase, standing: Mapping[str, Any]) -> Evidence | None:
-    """Compare two groups, the second with numbers of its own, with an optimizer for each; None where one is refused.
+    """Compare two groups with different numbers with two optimizers, one built with the numbers of each group.
 
-    Only where the learning rate is ours: a constructor may derive its default from other numbers. What else it derives
-    from them (MARS: the betas of vectors) the group is given too: else it would have hyperparameters of nobody.
+    None if the subject refuses the numbers, or if gdprops does not set the learning rate (a constructor may derive its
+    default rate from other numbers). A constructor may derive further hyperparameters from the numbers (MARS: the betas
+    of vectors). The second group is given these too; without them no optimizer would have its hyperparameters.
     """
     plan, changed = case.plan, _changed(subject, case, standing)
     if plan.rates is None:
@@ -176,9 +190,10 @@ def _with_other_numbers(subject: FedSubject, case: UpdateCase, standing: Mapping
 
 
 def _as_it_stands(subject: FedSubject, case: UpdateCase, alone: Plan, standing: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments in the group of an optimizer of its own that are not those of all groups.
+    """Return the arguments that a separate optimizer's group holds with other values than the common groups.
 
-    What is derived and no argument (MARS: lr_1d over lr) nobody can be expected to give a group.
+    Numbers that a constructor derives but does not take as arguments (MARS: lr_1d over lr) are left out, because no
+    user could give them to a group.
     """
     own = subject.start(case.tensors, alone).hyperparameters()[alone.indices[0]]
     numbers = {k: v for k, v in own.items() if isinstance(v, int | float | tuple | list) and k != "lr"}
@@ -198,10 +213,12 @@ def _changed(subject: FedSubject, case: UpdateCase, standing: Mapping[str, Any])
 
 @clause(
     id="optimizer.gradient-only",
-    statement="A step is a function of the weights, the gradient and the state: not of how the gradient arose, its "
-    "graph, or the value of the loss.",
-    source="w' = U(w, g, s); pytorch#39141 and the wrappers that scale by the loss.",
-    decision="Gradients assigned, from backward(), with a graph, and from closures that return other losses: bytes.",
+    statement="A step is a function of the weights, the gradient and the state. It does not depend on how the "
+    "gradient was computed, on its graph, or on the value of the loss.",
+    source="w' = U(w, g, s). pytorch/pytorch#39141, and wrappers that scale a step by the loss.",
+    decision="The same gradients reach the optimizer in four ways: assigned, from backward(), with a graph, and "
+    "from closures that return other losses. The bytes of the weights must be equal after every step. An example is "
+    "decisive when something moves.",
     view=View.OPTIMIZER,
     refuted_by=("rate-follows-the-loss", "trusts-only-assigned-gradients", "looks-at-its-first-closure-only"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3)),
@@ -225,7 +242,7 @@ def _by_closure(subject: FedSubject, case: UpdateCase, loss: float) -> list[Weig
     seen = [run.weights()]
     try:
         for gradients in case.gradients:
-            run.step_closure(lambda _, g=gradients: (loss, g))  # type: ignore[misc] # bound now
+            run.step_closure(lambda _, g=gradients: (loss, g))  # type: ignore[misc] # g is bound at once
             seen.append(run.weights())
     except Unsupported:
         return None
@@ -235,9 +252,10 @@ def _by_closure(subject: FedSubject, case: UpdateCase, loss: float) -> list[Weig
 @clause(
     id="optimizer.deterministic",
     statement="Two runs from the same weights, gradients and random seeds end at the same weights.",
-    source="tensorflow#48855: updates race with the gradients that they should follow.",
-    decision="Two runs, the global generators seeded alike, freed memory filled with NaN in between: bytes at "
-    "every step.",
+    source="tensorflow/tensorflow#48855: updates race with the gradients that should be computed before them.",
+    decision="The optimizer runs twice with the global random generators seeded alike. In between, freed memory is "
+    "filled with NaN, so that state which was never initialized shows. The bytes of the weights must be equal after "
+    "every step. An example is decisive when something moves.",
     view=View.OPTIMIZER,
     refuted_by=("remembers-other-runs", "draws-private-noise", "rule-remembers-in-a-global"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True)),

@@ -1,4 +1,9 @@
-"""Chapter optimizer, continued: saved state in files, and of parameters of low precision."""
+"""Chapter optimizer, continued: a run that is saved and resumed continues exactly.
+
+Each clause compares two runs on the same gradients: one goes on, the other is saved, loaded into a fresh optimizer and
+then goes on. Whatever an optimizer keeps outside its state_dict (a warm-up flag on ``self``, a counter) is lost in the
+second run, and shows at its next step. The variants read the state from a file, or keep parameters in bfloat16.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +27,20 @@ else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
 RESUMED = 2
-"""The last steps, which a run takes after it was saved."""
+"""How many steps, the last ones, a run takes after it was saved."""
 
 
 @clause(
     id="optimizer.resume",
-    statement="State saved after a step and loaded into a fresh optimizer on copies of the weights continues exactly, "
-    "a changed learning rate included.",
-    source="apex#766: param_groups detached after load; Megatron-LM#5976: counters advanced by a synthetic step.",
-    decision="At least two more steps with and without the interruption, fed the same gradients, the rate halved in "
-    "param_groups before the last of them: bytes at every step. "
-    "Where loading casts state, because its dtype is not its parameter's, the parameters are float32 "
-    "(optimizer.resume-low-precision is about the cast). A rule with a random generator of its own is compared where "
-    "two runs agree.",
+    statement="State that is saved after a step and loaded into a fresh optimizer on copies of the weights "
+    "continues exactly, with a learning rate that was changed included.",
+    source="NVIDIA/apex#766: param_groups are detached after loading. NVIDIA/Megatron-LM#5976: counters are "
+    "advanced by a synthetic step.",
+    decision="A run halves its learning rate, is saved, and is loaded into a fresh optimizer for the last two "
+    "steps; before the last one the rate in param_groups is halved again. The run without the interruption is fed "
+    "the same gradients. The bytes of the weights must be equal after every step. If loading casts state to the "
+    "dtype of its parameter, the comparison is made with float32 parameters (optimizer.resume-low-precision is "
+    "about the cast). A rule with a random generator of its own is compared only if two runs agree.",
     view=View.OPTIMIZER,
     refuted_by=(
         "momentum-kept-on-self",
@@ -54,8 +60,9 @@ def resume(subject: FedSubject, case: UpdateCase) -> Evidence:
 @clause(
     id="optimizer.resume-weights-only",
     statement="The saved state survives a file that is read with weights_only=True.",
-    source="torch.load reads nothing else by default since 2.6: strings, tensors and numbers, no classes.",
-    decision="As optimizer.resume, through torch.save and torch.load(weights_only=True).",
+    source="torch.load documentation: since torch 2.6 it reads only strings, tensors and numbers by default, no "
+    "classes.",
+    decision="As optimizer.resume, but the state goes through torch.save and torch.load(weights_only=True).",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("saves-objects", "momentum-kept-on-self"),
@@ -72,9 +79,10 @@ def resume_weights_only(subject: FedSubject, case: UpdateCase) -> Evidence:
 @clause(
     id="optimizer.resume-low-precision",
     statement="State of bfloat16 parameters that is kept in a higher precision is loaded in that precision.",
-    source="pytorch#43706, #74424: load_state_dict casts every floating-point state to the parameter's dtype.",
-    decision="As optimizer.resume, on bfloat16 parameters; and every number that is kept of a parameter has the same "
-    "dtype once it is loaded: a clock in bfloat16 stands still at 256.",
+    source="pytorch/pytorch#43706, pytorch/pytorch#74424: load_state_dict casts floating-point state to the "
+    "parameter's dtype.",
+    decision="As optimizer.resume, on bfloat16 parameters. Besides, every number that is kept for a parameter must "
+    "have the same dtype after it is loaded: a clock in bfloat16 stops at 256.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("keeps-its-mean-in-float32", "keeps-its-clock-in-float32"),
@@ -96,7 +104,10 @@ def resume_low_precision(subject: FedSubject, case: UpdateCase) -> Evidence:
 def _resumes(
     subject: FedSubject, case: UpdateCase, what: str, *, through_file: bool = False, cast: bool = True
 ) -> Evidence:
-    """Compare with and without the interruption; ``cast`` False: in float32 where loading casts what was saved."""
+    """Compare a run with and without the interruption.
+
+    ``cast`` False: where loading casts the state, the comparison is made with float32 parameters instead.
+    """
     run = _until_saved(subject, case)
     expected = _to_the_end(run, case)
     casts = "" if cast else run.cast_on_loading()
@@ -106,20 +117,20 @@ def _resumes(
     if casts:
         return workbench.vacuous(f"loading casts {casts}")
     if subject.traits["randomness"] == "private" and not _repeats(subject, case, expected):
-        return workbench.vacuous("its own random numbers are others in every run")
+        return workbench.vacuous("its own random numbers differ from run to run")
     saved = _until_saved(subject, case)
     seen = [saved.weights(), *_to_the_end(saved.resumed(through_file=through_file), case)[1:]]
     return same_trajectory(case, seen, expected, what)
 
 
 def _repeats(subject: FedSubject, case: UpdateCase, expected: Sequence[Weights]) -> bool:
-    """Say whether a second run ends where the first did: its generator is seeded anew by the constructor."""
+    """Say whether a second run ends where the first did: if so, the constructor seeds the optimizer's generator."""
     again = _to_the_end(_until_saved(subject, case), case)
     return not workbench.differ(again[-1], expected[-1])
 
 
 def _until_saved(subject: FedSubject, case: UpdateCase) -> Run:
-    """Step until the last gradients, and halve the rate."""
+    """Return a run that has taken all steps but the last two, and whose learning rate was then halved."""
     run = subject.start(case.tensors, case.plan)
     for gradients in case.gradients[:-RESUMED]:
         run.step(gradients)
@@ -128,7 +139,7 @@ def _until_saved(subject: FedSubject, case: UpdateCase) -> Run:
 
 
 def _to_the_end(run: Run, case: UpdateCase) -> list[Weights]:
-    """Return the weights before and after every step that is left; before the last one a scheduler halves the rate."""
+    """Take the last two steps; before the very last the rate is halved. Returns the weights before and after each."""
     *first, last = case.gradients[-RESUMED:]
     seen = workbench.feed_on(run, first)
     run.scale_rate(0.5)

@@ -1,4 +1,9 @@
-"""Chapter optimizer, continued: tensors of every form, and every implementation of one rule."""
+"""Chapter optimizer, continued: tensors of every shape, size and dtype, and every implementation of one rule.
+
+The same numbers are put into tensors of another form (flat, large, complex, of two dtypes) or computed by another
+implementation (foreach, fused). Example: the tensor (1, 2) repeated to thousands of entries must move like (1, 2);
+a kernel that skips the last incomplete block of 64 entries does not.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +30,17 @@ else:
 
 @clause(
     id="optimizer.shapes",
-    statement="A tensor's shape and size change nothing for an element-wise rule: every entry moves as in a flat and "
-    "in a small tensor; no rule crashes on a shape that it takes.",
-    source="Kernels that handle a last odd block apart; norms and factors that expect two dimensions.",
-    decision="Element-wise rules: the joint step against each tensor flattened and alone, and against the same numbers "
-    "in a tensor of thousands of entries: the same but for rounding; not where a changed entry of a large gradient "
-    "changes others too, and nobody declares that none does: GaLore projects matrices above its rank. Others: no "
-    "crash on shapes of all dimensions that the probe accepted, and on thousands of entries; nor is anything not "
-    "finite beside an empty tensor that is finite without it.",
+    statement="For a rule that works entry by entry, a tensor's shape and size change nothing: every entry moves as "
+    "in a flat and in a small tensor. No rule crashes on a shape that it accepts.",
+    source="Kernels that treat a last incomplete block of entries separately. Norms and factors that expect two "
+    "dimensions.",
+    decision="A rule that works entry by entry: the step is compared with the step on each tensor flattened, and "
+    "with the step on tensors of thousands of entries that repeat the same numbers. They must agree but for "
+    "rounding. An example is decisive when something moves. It decides nothing if the large tensors disagree and "
+    "changing the last entry of a large gradient moves other entries too, unless the owner declares "
+    "separability=element (GaLore projects matrices above its rank). Other rules: the step must not crash on shapes "
+    "that the probe accepted, nor on tensors of hundreds of entries, and weights beside an empty tensor must be "
+    "finite where they are finite without it.",
     view=View.OPTIMIZER,
     refuted_by=("skips-vectors", "forgets-the-rest-of-a-block", "averages-over-nothing"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3)),
@@ -47,11 +55,11 @@ def shapes(subject: FedSubject, case: UpdateCase) -> Evidence:
     if not workbench.differ(seen[-1], case.tensors):
         return workbench.vacuous("nothing moves")
     apart = [_small_again(case, weights) for weights in grown]
-    what = "the same numbers over and over in a large tensor, against the small one"
+    what = "the same numbers repeated in a large tensor, against the small tensor"
     parts = [workbench.rounded_alike(case, part, seen, lambda other: workbench.feed(subject, other), what)
              for part in zip(*apart, strict=True)]  # fmt: skip
-    if any(part.violated for part in parts) and _hangs_together(subject, large, grown):
-        return workbench.vacuous("the entries of a large tensor hang together, those of a small one do not")
+    if any(part.violated for part in parts) and _couples_entries(subject, large, grown):
+        return workbench.vacuous("the rule couples the entries of a large tensor, but not those of a small one")
     if subject.traits.accepts("shapes", "1"):
         parts.append(_flattened(subject, case, seen))
     return workbench.combine(parts)
@@ -60,7 +68,7 @@ def shapes(subject: FedSubject, case: UpdateCase) -> Evidence:
 def _large(case: UpdateCase, *, elementwise: bool) -> UpdateCase:
     """Return the case with every tensor repeated along its first dimension, to thousands of entries.
 
-    To hundreds for other rules: some decompose matrices of that size.
+    Rules that do not work entry by entry get hundreds of entries, because some of them decompose matrices.
     """
     size = workbench.decisions.LARGE_TENSOR if elementwise else workbench.decisions.LARGE_MATRIX
 
@@ -72,18 +80,21 @@ def _large(case: UpdateCase, *, elementwise: bool) -> UpdateCase:
 
 
 def _finite_beside_nothing(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
-    """Ask for finite weights beside an empty tensor where they are finite without it: a mean over nothing is NaN."""
+    """Return a violation if weights are finite only without the empty tensors: a mean over nothing is NaN."""
     empty = {i for i, w in enumerate(case.tensors) if not w.size}
     full = tuple(tuple(i for i in group if i not in empty) for group in case.plan.groups)
     if workbench.are_finite(seen[-1]) or not empty or not all(full):
         return workbench.agreement()
     without = workbench.feed(subject, case, replace(case.plan, groups=full))
-    poisoned = workbench.are_finite(without[-1])
-    return workbench.require(not poisoned, "beside an empty tensor the weights are not finite, without it they are")
+    spoiled = workbench.are_finite(without[-1])
+    return workbench.require(not spoiled, "beside an empty tensor the weights are not finite, without it they are")
 
 
-def _hangs_together(subject: FedSubject, large: UpdateCase, grown: Sequence[Weights]) -> bool:
-    """Say whether the last entry of every gradient moves other entries; where none is declared to, it does not."""
+def _couples_entries(subject: FedSubject, large: UpdateCase, grown: Sequence[Weights]) -> bool:
+    """Say whether changing the last entry of every gradient moves other entries.
+
+    Where the owner declares the separability, the answer is no.
+    """
     if is_declared(subject, "separability"):
         return False
     changed = workbench.feed(subject, replace(large, gradients=workbench.each_gradient(large, _last_changed)))
@@ -95,13 +106,14 @@ def _hangs_together(subject: FedSubject, large: UpdateCase, grown: Sequence[Weig
 
 
 def _last_changed(gradient: Array) -> Array:
+    """Return the gradient with a last entry as large as all others together: no norm of it can stay what it was."""
     changed = gradient.copy()
-    changed.reshape(-1)[-1:] += 1
+    changed.reshape(-1)[-1:] += 1 + abs(gradient).sum()
     return workbench.array(changed, like=gradient)
 
 
 def _small_again(case: UpdateCase, weights: Weights) -> list[Weights]:
-    """Return the first, a middle and the last copy of the small tensors."""
+    """Return the first, a middle and the last copy of every small tensor in its large one."""
     return [[workbench.copy_of(w, like, place) for w, like in zip(weights, case.tensors, strict=True)]
             for place in (0.0, 0.5, 1.0)]  # fmt: skip
 
@@ -120,8 +132,9 @@ def _flattened(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -
 @clause(
     id="optimizer.mixed-dtypes",
     statement="Tensors of several dtypes in one group each move as they would alone.",
-    source="Multi-tensor paths that group by device only; scratch tensors in the dtype of the first parameter.",
-    decision="float32 and float64 tensors in one group, against each tensor alone: bytes at every step.",
+    source="Multi-tensor paths that group tensors by device only. Scratch tensors in the dtype of the first parameter.",
+    decision="float32 and float64 tensors stand in one group. After every step each tensor must have the same bytes "
+    "as in a run on it alone. An example is decisive when something moves.",
     view=View.OPTIMIZER,
     refuted_by=("computes-in-the-first-dtype",),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(mixed_always=True, unusual=False)),
@@ -146,11 +159,12 @@ def mixed_dtypes(subject: FedSubject, case: UpdateCase) -> Evidence:
     id="optimizer.implementations",
     statement="Every implementation of one rule (loop, foreach, fused, differentiable, capturable) takes the same "
     "steps.",
-    source="pytorch#78807: foreach AMSGrad never stored its maximum; pytorch#110454: a multi-tensor path that returns "
-    "early; pytorch-image-models#2750: one that decays every parameter once per dtype.",
-    decision="From the same start, and from the loop's saved state after every step, two steps of either: the same "
-    "but for rounding (four times what ulps of the inputs change). An implementation that refuses a missing gradient "
-    "aloud is not compared there.",
+    source="pytorch/pytorch#78807: foreach AMSGrad never stored its maximum. pytorch/pytorch#110454: a multi-tensor "
+    "path returns early. huggingface/pytorch-image-models#2750: a path that decays every parameter once per dtype.",
+    decision="Two implementations of the rule, the loop and one other, are fed the same gradients: from the start, "
+    "and again for two steps each from the loop's saved state after every step. They must agree but for rounding: "
+    "allowed is four times the change that one ulp in weights, gradients and rates makes, and a few ulps more. An "
+    "example in which an implementation raises because a gradient is missing is not decisive.",
     view=View.OPTIMIZER,
     refuted_by=(
         "foreach-forgets-its-maximum",
@@ -189,9 +203,9 @@ def _alike(
 
 
 def _shares(subject: FedSubject, loop: Plan) -> tuple[float, float]:
-    """Return the shares of the way that scalars in single precision, and whole tensors in bfloat16, account for.
+    """Return which shares of a tensor's way float32 scalars, and tensors computed in bfloat16, may account for.
 
-    Sums over all parameters may be kept in single precision too, whatever these are.
+    A rule that couples parameters may also keep its sums in float32, whatever the dtypes of the parameters.
     """
     reach, decisions = subject.traits["separability"], workbench.decisions
     sums = decisions.SINGLE_TOLERANCE if reach not in SEPARABLE[1] else 0.0
@@ -200,7 +214,7 @@ def _shares(subject: FedSubject, loop: Plan) -> tuple[float, float]:
 
 
 def _from_saved_states(subject: FedSubject, case: UpdateCase, loop: Plan, other: Plan, what: str) -> list[Evidence]:
-    """Load the loop's state into both after every step, and let both take two more."""
+    """After every step of the loop, load its saved state into both implementations and compare two more steps."""
     run, parts = subject.start(case.tensors, loop), []
     extra, rough = _shares(subject, loop)
     for t in range(1, len(case.gradients) - 1):
@@ -222,13 +236,15 @@ def _from_saved_states(subject: FedSubject, case: UpdateCase, loop: Plan, other:
 
 @clause(
     id="optimizer.complex",
-    statement="A complex parameter moves as its real and imaginary parts would as real parameters, or by a rule of "
-    "the numbers' sizes, such as g/|g|.",
+    statement="A complex parameter moves as its real and imaginary parts would as real parameters, or by a rule "
+    "that uses the absolute values of complex numbers, such as g/|g|.",
     source="torch documentation, complex numbers: a step on complex parameters is the step on their view_as_real(). "
-    "pytorch#59998: Adam's g² of a complex gradient is no square of a size.",
-    decision="Element-wise rules that take complex parameters: the run on complex tensors against the run on real ones "
-    "with one dimension more: the same but for rounding (four times what ulps of the inputs change), at every step. "
-    "Else a second run with all weights and gradients times (3 + 4i)/5: what goes by sizes turns with them.",
+    "pytorch/pytorch#59998: Adam's square of a complex gradient is not the square of its absolute value.",
+    decision="For rules that work entry by entry and accept complex parameters. A run on complex tensors is "
+    "compared with a run on real tensors that have one dimension more. They must agree but for rounding at every "
+    "step: allowed is four times the change that one ulp in weights, gradients and rates makes, and a few ulps "
+    "more. If they disagree, a second complex run has all weights and gradients multiplied by (3 + 4i)/5: a rule "
+    "that uses absolute values moves to the weights of the first run times (3 + 4i)/5, and holds.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("squares-complex-numbers",),
@@ -256,7 +272,10 @@ def _on_complex_numbers(subject: FedSubject, pairs: UpdateCase) -> list[Weights]
 
 
 def _turns_with(subject: FedSubject, pairs: UpdateCase, seen: Sequence[Weights]) -> bool:
-    """Say whether the run turns in the plane as its weights and gradients do: g/|g| does, g² for |g|² does not."""
+    """Say whether the run turns in the complex plane together with its weights and gradients.
+
+    A rule with g/|g| does. A rule that uses g² in the place of |g|² does not.
+    """
 
     def turned(weights: Iterable[Weights]) -> list[Weights]:
         return [[workbench.turned(w) for w in tensors] for tensors in weights]
@@ -268,7 +287,7 @@ def _turns_with(subject: FedSubject, pairs: UpdateCase, seen: Sequence[Weights])
 
 
 def _each(case: UpdateCase, change: Callable[[Array], Array]) -> UpdateCase:
-    """Return the case with every tensor and every gradient changed."""
+    """Return the case with a change made to every tensor and every gradient."""
     return replace(case, tensors=tuple(map(change, case.tensors)), gradients=workbench.each_gradient(case, change))
 
 

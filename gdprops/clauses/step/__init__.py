@@ -1,6 +1,7 @@
-"""Chapter step: moving in all dimensions at once.
+"""Chapter step: one step moves all parameters at once, from gradients that were all taken at the same weights.
 
-The order of this tuple is the order of the specification.
+`update` says where one step ends, `moving_parameters` which parameters move in it, `training_loop` what holds where the
+user's code owns the loop, and `loss_descent` what a step does to the loss. CLAUSES has the order of the specification.
 """
 
 from __future__ import annotations
@@ -9,4 +10,4 @@ from gdprops.clauses.step import loss_descent, training_loop, update
 
 CLAUSES = (*update.CLAUSES, *training_loop.CLAUSES, *loss_descent.CLAUSES)
 IMPLEMENTATIONS = training_loop.IMPLEMENTATIONS
-"""How the clauses that are only about training loops are decided on training steps."""
+"""By clause id, how the clauses of `training_loop` are decided on training steps."""

@@ -1,4 +1,9 @@
-"""Chapter step, continued: how far a step goes, and what that does to the loss."""
+"""Chapter step, continued: how a step depends on the learning rate, and whether it lowers the loss.
+
+"A small enough learning rate" is not guessed. gdprops halves a rate, starting at 1, until its own step satisfies
+Armijo's condition J(w - η g) <= J(w) - ½ η |g|², and then lets the subject step at that rate. Example: J = ½ w² at
+w = 1 has g = 1; at η = 1 the condition asks for J <= 0, which the step to w = 0 reaches.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +36,13 @@ LINEAR = ("lr_response", ("linear",))
 @clause(
     id="step.linear-in-lr",
     statement="From the same weights, state and gradient, c times the learning rate gives c times the displacement.",
-    source="A large rate is one large simultaneous step: 1.0 moves every layer by 100 times what 0.01 moves it.",
-    decision="c in {2, 8, 10, 100}; allowed: c ulp of w, and the rule's own few roundings of terms as large as the "
-    "tensor's largest step so far.",
+    source="A large learning rate is one large simultaneous step: η = 1 moves every layer by 100 times what η = "
+    "0.01 moves it.",
+    decision="The last step of a run is taken twice from the same weights, state and gradient: at the learning rate "
+    "η and at c η, for c in {2, 8, 10, 100}. The second displacement must be c times the first. Allowed: c + 1 ulps "
+    "of w and of the displacement, and 16 roundings of the rule's own terms, which are taken to be as large as the "
+    "tensor's largest step so far. An example is decisive when two wrong results, the step at η and half the "
+    "expected displacement, can be told from the expected weights.",
     view=View.OPTIMIZER,
     refuted_by=("rate-clipped-at-one", "sgd-with-rate-squared"),
     cases=lambda domain: workbench.feeds(_linear(domain), workbench.Feed(own_rate=False)),
@@ -56,7 +65,7 @@ def linear_in_lr(subject: FedSubject, case: UpdateCase) -> Evidence:
 
 
 def _linear(domain: Domain) -> Domain:
-    """Return the domain without the options that bend the answer to the rate (none where a rule is declared)."""
+    """Return the domain without the options under which a displacement is not linear in the learning rate."""
     kept = {key: value for key, value in domain.options.items() if key not in domain.nonlinear}
     return replace(domain, options=kept)
 
@@ -64,7 +73,11 @@ def _linear(domain: Domain) -> Domain:
 def _last_step(
     subject: FedSubject, case: UpdateCase, factor: float
 ) -> tuple[Weights, Weights, list[float | None], list[float]]:
-    """Return the weights before and after the last step, its rates (a float32 store rounds them), the largest steps."""
+    """Run a case with the rate of its last step multiplied by a factor.
+
+    Returns the weights before and after the last step, the rates that the subject shows there (it may have rounded them
+    to float32), and the largest step of every tensor so far.
+    """
     run = subject.start(case.tensors, case.plan)
     seen = [run.weights()]
     for t, gradients in enumerate(case.gradients, start=1):
@@ -78,9 +91,10 @@ def _last_step(
 
 
 def _linear_allowance(w: Array, size: float, c: float, precision: int) -> Array:
-    """The difference w' - w carries the rounding of w', c times over; the rule rounds its displacement a few times.
+    """Return how far c times a displacement may be off.
 
-    The terms of a displacement may cancel: each is as large as one of the tensor's steps, of ``size`` at most.
+    The difference w' - w carries the rounding of w', and c multiplies it. The rule itself rounds a few times. The terms
+    of a displacement may cancel, so each is taken to be as large as the tensor's largest step, ``size``.
     """
     u = workbench.decisions.unit(precision)
     return (c + 1) * workbench.decisions.ULP * u * (abs(w) + size) + workbench.decisions.RULE_ROUNDING * u * c * size
@@ -89,11 +103,12 @@ def _linear_allowance(w: Array, size: float, c: float, precision: int) -> Array:
 @clause(
     id="step.descends",
     statement="For a small enough learning rate one step lowers the loss.",
-    source="J(w - ηg) = J(w) - η|g|² + O(η²); Armijo, 1966.",
-    decision="The oracle picks the largest rate whose step along the rule's own first direction satisfies "
-    "Armijo's condition "
-    "with a fall of four roundings of J; the subject's step at that rate must lower J. A step whose weights are not "
-    "finite at that rate's scale nor at a vanishing one lowers nothing, one tensor's gradient set to zero included.",
+    source="J(w - ηg) = J(w) - η|g|² + O(η²); Armijo 1966, doi:10.2140/pjm.1966.16.1.",
+    decision="gdprops picks the learning rate: the largest one at which a step along the rule's own first direction "
+    "satisfies Armijo's condition and lowers J by at least four roundings of J. The subject's step at this rate "
+    "must lower J. Without such a rate the example is not decisive. It is also a violation if the first step ends "
+    "at weights that are not finite, both at the case's own rate and at 2^-40 of it; this is tried again with one "
+    "tensor's gradient set to zero.",
     view=View.OPTIMIZER,
     refuted_by=("sgd-sign-flipped", "divides-by-a-root-of-zero"),
     cases=lambda domain: workbench.loops(
@@ -113,7 +128,7 @@ def descends(subject: FedSubject, case: TrainCase) -> Evidence:
 
 
 def _never_finite(subject: FedSubject, case: TrainCase) -> Evidence | None:
-    """Return a violation where the first step loses finite weights at the case's rate and at a vanishing one."""
+    """Return a violation if the first step ends at non-finite weights, both at the case's rate and at 2^-40 of it."""
     gradients = workbench.oracle(case, case.tensors, 0)
     if not workbench.are_finite(g for g in gradients if g is not None):
         return None
@@ -127,7 +142,10 @@ def _never_finite(subject: FedSubject, case: TrainCase) -> Evidence | None:
 
 
 def _with_a_dead_tensor(case: TrainCase, gradients: Gradients) -> Iterator[tuple[Gradients, str]]:
-    """Yield the gradients, and the same as if the first tensor that has one were dead; some are never zero."""
+    """Yield gradients, each with a note for messages: those given, then with the first nonzero tensor's set to zero.
+
+    Nothing is yielded where all gradients are zero, and no second pair where only one tensor has a nonzero gradient.
+    """
     alive = [i for i, g in enumerate(gradients) if g is not None and g.any()]
     if alive:
         yield gradients, ""
@@ -147,9 +165,9 @@ def _at_rate(case: TrainCase, rate: float) -> TrainCase:
 
 
 def _descending_rate(subject: FedSubject, case: TrainCase) -> float | str:
-    """Return the largest rate at which the rule's first step descends, or why there is none.
+    """Return the largest rate at which a step in the rule's first direction descends, or a sentence why there is none.
 
-    A plain rule's direction is -g itself.
+    The direction is -g for plain gradient descent, else the displacement of the subject's own first step.
     """
     g = workbench.oracle(case, case.tensors, 0)
     zeros = [w * 0 for w in case.tensors]
@@ -177,9 +195,11 @@ def _shown(losses: Sequence[float]) -> str:
 @clause(
     id="step.trains",
     statement="On one fixed batch plain gradient descent at a small enough rate lowers the loss at every step.",
-    source="Armijo's condition at every step of the loop.",
-    decision="The oracle picks a rate at which its own trajectory satisfies Armijo's condition at each of 3 to 5 "
-    "steps.",
+    source="Armijo's condition (Armijo 1966, doi:10.2140/pjm.1966.16.1) at every step of the loop.",
+    decision="gdprops picks a learning rate at which its own plain gradient descent satisfies Armijo's condition at "
+    "each of 3 to 5 steps. With this rate the subject's loss must fall at every step. Without such a rate the "
+    "example is not decisive. Of a training step or of hand-written backprop: wherever U(w, g(w), s) lowers the "
+    "loss clearly, the step must lower it too.",
     view=View.OPTIMIZER,
     refuted_by=("sgd-climbs-after-a-while", "sgd-sign-flipped", "climbs"),
     cases=lambda domain: workbench.loops(domain, LOOP_ON_ONE_BATCH()),
@@ -202,9 +222,10 @@ def LOOP_ON_ONE_BATCH() -> Loop:  # noqa: N802 - a constant that loads its class
 @clause(
     id="step.loss-falls",
     statement="On one fixed batch a short loop at a small rate ends with a lower loss than it began with.",
-    source="What every training loop is for; momentum and Adam may rise in between.",
-    decision="At 1/16 of the largest rate whose first step satisfies Armijo's condition, over 3 to 4 steps: last "
-    "< first.",
+    source="The purpose of every training loop; with momentum or Adam the loss may rise in between.",
+    decision="The subject takes 3 or 4 steps at 1/16 of the largest learning rate at which its first step satisfies "
+    "Armijo's condition. The last loss must be below the first. Without such a rate the example is not decisive. Of "
+    "a training step: wherever U(w, g(w), s) lowers the loss clearly, the step must lower it too.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("adam-climbs-after-a-while",),

@@ -1,4 +1,8 @@
-"""Chapter step, continued: who moves, and who does not."""
+"""Chapter step, continued: which parameters move in a step, and which must stay.
+
+How far a parameter moves is judged elsewhere (step.plain, step.simultaneous). Here only moved or not moved counts, so
+that a parameter that was forgotten is found also under rules whose result cannot be predicted.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +28,17 @@ else:
 
 @clause(
     id="step.moves-all",
-    statement="A parameter moves if and only if the rule moves it: all of them in one step, none later.",
-    source="accelerate#2665: the optimizer holds other tensors than the model; pytorch#110454: a loop returns early.",
-    decision="Entry by entry, against w - η g where the rule is declared, else against the same optimizer on that "
-    "tensor alone (flattened for element-wise rules). Entries whose displacement is below 4 ulp are undecided. Of a "
-    "training step: what its optimizer does not hold is meant to rest, unless it holds nothing of the model.",
+    statement="A parameter moves if and only if the update rule moves it: all of them in the same step, none in a "
+    "later one.",
+    source="huggingface/accelerate#2665: the optimizer holds other tensors than the model. pytorch/pytorch#110454: "
+    "a loop over the parameters returns early.",
+    decision="It is compared which entries move, not how far. An optimizer that is declared plain gradient descent "
+    "is compared with w - η g; any other with the same optimizer on that tensor alone (flattened, if the rule works "
+    "entry by entry). Entries that move, and should move, by less than 4 ulp are undecided. An example is decisive "
+    "when any entry should move. Of a training step: a parameter that U moves by more than the allowed 16 noise "
+    "floors in some step must be seen to move in some step, and a parameter without a gradient that U leaves alone "
+    "must stay. A parameter that the optimizer does not hold is taken to rest on purpose, unless the optimizer "
+    "holds no parameter of the model.",
     view=View.OPTIMIZER,
     refuted_by=(
         "skips-vectors",
@@ -56,7 +66,7 @@ def moves_all(subject: FedSubject, case: UpdateCase) -> Evidence:
 
 
 Stops = dict[int, list[tuple["Array", "Array"]]]
-"""For each step, every tensor's expected weights before and after it."""
+"""By step, the weights of every tensor before and after the step, as they are expected."""
 
 
 def _by_the_rule(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Stops:
@@ -80,20 +90,25 @@ def _alone(subject: FedSubject, case: UpdateCase) -> Stops:
 def _moved_alike(
     case: UpdateCase, before: Weights, after: Weights, expected: Sequence[tuple[Array, Array]], step: int
 ) -> Evidence:
-    """Compare who moved, not how far."""
+    """Compare which entries moved in one step with which entries should have moved, not how far they moved."""
     stops = zip(before, after, expected, strict=True)
-    pairs = [_who_moved(b, a, w, e, case.precision) for b, a, (w, e) in stops]
+    pairs = [_which_moved(b, a, w, e, case.precision) for b, a, (w, e) in stops]
     did, should = [d for d, _ in pairs], [s for _, s in pairs]
     names, what = workbench.names_of(case), "1 means that an entry moves"
     found = workbench.compare(did, should, names=names, step=step, what=what)
     moves = any(s.any() for s in should)
-    return found if found.violated or moves else workbench.vacuous("the rule moves nothing here")
+    return found if found.violated or moves else workbench.vacuous("the rule moves nothing in this example")
 
 
-def _who_moved(before: Array, after: Array, w: Array, expected: Array, precision: int) -> tuple[Array, Array]:
-    """Return who moved and who should, as 0 and 1; what hardly moves, and hardly should, is undecided: 0 and 0."""
+def _which_moved(before: Array, after: Array, w: Array, expected: Array, precision: int) -> tuple[Array, Array]:
+    """Return which entries moved and which should have, each as 1 or 0.
+
+    An entry that moves, and should move, by less than 4 ulp is undecided: it counts as 0 on both sides.
+    """
     ulp = workbench.decisions.ULP * workbench.decisions.unit(precision)
-    reach = abs(expected - w).max(initial=0.0)  # a sum that cancels to 0 in one order is an ulp of its terms in another
+    # A sum may be 0 in one order of its terms and an ulp of the terms in another order: the tensor's largest
+    # displacement stands for the terms.
+    reach = abs(expected - w).max(initial=0.0)
     least = workbench.decisions.UNDECIDED_MOVE * ulp * (abs(w) + reach)
     clear = (abs(expected - w) >= least) | (abs(after - before) >= least)
     return ((after != before) & clear) * 1, ((expected != w) & clear) * 1
@@ -101,10 +116,13 @@ def _who_moved(before: Array, after: Array, w: Array, expected: Array, precision
 
 @clause(
     id="step.frozen-untouched",
-    statement="A parameter with requires_grad=False is byte for byte what it was, and the others move as if it were "
-    "not there.",
-    source="ocannl#673: frozen parameters decay at every step and enter the global norm.",
-    decision="Bytes of the frozen tensor; the others against a run without it: bytes at every step.",
+    statement="A parameter with requires_grad=False stays the same byte for byte, and the others move as if it did "
+    "not exist.",
+    source="ahrefs/ocannl#673: frozen parameters decay at every step and enter the global norm.",
+    decision="The optimizer holds one frozen tensor beside others. After every step all tensors must have the same "
+    "bytes as in a run in which the optimizer does not hold the frozen one. An example is decisive when the "
+    "gradient that the frozen tensor would have had is not zero, and another tensor moves. Of a training step: the "
+    "frozen parameters must keep their bytes.",
     view=View.OPTIMIZER,
     refuted_by=("decays-frozen-parameters", "frozen-enter-the-norm", "decays-the-frozen"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(frozen=True)),
@@ -117,11 +135,11 @@ def frozen_untouched(subject: FedSubject, case: UpdateCase) -> Evidence:
     without = [tuple(i for i in group if i != frozen) for group in case.plan.groups]
     kept = [k for k, group in enumerate(without) if group]
     if len(kept) < len(without):
-        return workbench.vacuous("the frozen parameter is a group of its own: without it there is one group less")
+        return workbench.vacuous("the frozen parameter is a group of its own: without it there is one group fewer")
     rates = None if case.plan.rates is None else tuple(case.plan.rates[k] for k in kept)
     plan = replace(case.plan, groups=tuple(without[k] for k in kept), rates=rates, frozen=frozenset())
     expected = workbench.feed(subject, case, plan, gradients=fed)
     hypothetical = case.gradients[0][frozen]
     if hypothetical is None or not hypothetical.any() or not workbench.differ(expected[-1], case.tensors):
-        return workbench.vacuous("the frozen parameter would not have moved")
+        return workbench.vacuous("the frozen parameter would have had a zero gradient, or no other parameter moves")
     return same_steps(names, seen, expected, f"{names[frozen]} is frozen")

@@ -1,4 +1,10 @@
-"""Chapter step, where the user owns the loop: one update, of the whole window, clipped as declared."""
+"""Chapter step, for training steps: one update per logical step, of the whole window, clipped as declared.
+
+The user's code owns the loop here, and gdprops sees the weights before and after every logical step. A wrong step is
+compared with rivals: wrong results that a known mistake would give, each with a name such as "the mean of the
+micro-batches' means". Where a rival reproduces the weights that were seen, the violation gets its name. Otherwise the
+step is wrong in a way that another clause is about (step.simultaneous).
+"""
 
 from __future__ import annotations
 
@@ -24,8 +30,11 @@ else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
 
-def _unless_seen(steps: Sequence[Watched], rivals: Callable[[Watched], Sequence[Named]], wanted: int) -> Evidence:
-    """Hold the first wrong step against what it must not be; where all is right, the first of those must differ."""
+def _unless_a_rival(steps: Sequence[Watched], rivals: Callable[[Watched], Sequence[Named]], wanted: int) -> Evidence:
+    """Return a violation if a rival reproduces the first wrong step; the reason is the name of the rival.
+
+    Where no step is wrong, the example is decisive if the first ``wanted`` rivals differ from the expected weights.
+    """
     wrong = next((step for step in steps if step.wrong), None)
     if wrong is None:
         return workbench.combine(_right(step, rivals(step)[:wanted]) for step in steps)
@@ -35,17 +44,20 @@ def _unless_seen(steps: Sequence[Watched], rivals: Callable[[Watched], Sequence[
 
 def _right(step: Watched, rivals: Sequence[Named]) -> Evidence:
     if not rivals:
-        return workbench.vacuous("nothing to tell it from")
+        return workbench.vacuous("no rival result exists in this example")
     return training_step.agrees(step, [rival() for _, rival in rivals])
 
 
 @clause(
     id="step.once",
     statement="One logical step applies one update.",
-    source="Helios#130: the wrapper steps inside every backward; pytorch#40967: a tensor listed twice steps twice.",
-    decision="A training step: the result equals U(w, g(w), s), U applied twice must be distinguishable, and the "
-    "parameters' clocks in the optimizer advance as U advances them. The number of step() calls is no evidence. An "
-    "optimizer is called once by gdprops itself.",
+    source="PKU-YuanGroup/Helios#130: the wrapper steps inside every backward pass. pytorch/pytorch#40967: a tensor "
+    "that is listed twice is stepped twice.",
+    decision="Only a training step can break this clause: an optimizer is called once by gdprops itself. Every step "
+    "is compared with U(w, g(w), s). A wrong step is a violation of this clause when applying U twice reproduces "
+    "it. Besides, the clock of every parameter in the optimizer must advance as U advances it. The number of step() "
+    "calls is no evidence. An example is decisive when the result of applying U twice can be told from the expected "
+    "weights.",
     view=View.TRAINING,
     refuted_by=("steps-twice", "listed-twice", "ticks-once-per-tensor"),
     cases=lambda domain: training_step.loops_of(domain),
@@ -56,11 +68,15 @@ def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
 
 @clause(
     id="step.clipping",
-    statement="Gradients are clipped before any update, all by one scalar: g_b ← c g_b with c = min(1, C / |g|) over "
-    "all parameters that are trained.",
-    source="Pascanu, Mikolov and Bengio, 2013; transformers#581 clipped every tensor by itself.",
-    decision="Every step equals U(w, c g(w), s) for a c between C / (N + 1e-6) and C / N; not clipping, and clipping "
-    "every tensor by itself, must be distinguishable.",
+    statement="Gradients are clipped before any parameter is updated, and all by one scalar: g_b ← c g_b with c = "
+    "min(1, C / |g|), |g| being the norm over all trained parameters.",
+    source="Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063, algorithm 1. huggingface/transformers#581 clipped "
+    "every tensor by itself.",
+    decision="Every step is compared with U(w, c g(w), s) for a c between C / (N + 1e-6) and C / N, where N is the "
+    "norm of the whole gradient. A wrong step is a violation of this clause when a known mistake reproduces it: no "
+    "clipping, or clipping by parameter, by layer or by micro-batch. An example is decisive when two mistakes, no "
+    "clipping and clipping every tensor by itself, can be told from the expected weights (with clip_value=, the "
+    "first alone).",
     view=View.TRAINING,
     refuted_by=(
         "clips-each-tensor",
@@ -71,19 +87,22 @@ def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
     cases=lambda domain: workbench.clipped_loops(domain),
 )
 def clipping(subject: Any, case: TrainCase) -> Evidence:
-    by_value = subject.declaration.clip_value is not None  # then each entry by itself is right
-    return _unless_seen(workbench.watch(subject, case), _otherwise_clipped, 1 if by_value else 2)
+    by_value = subject.declaration.clip_value is not None  # clipping every tensor by itself is then right
+    return _unless_a_rival(workbench.watch(subject, case), _clipping_rivals, 1 if by_value else 2)
 
 
-def _otherwise_clipped(step: Watched) -> list[Named]:
+def _clipping_rivals(step: Watched) -> list[Named]:
     raw = step.run.gradients(step.before, step.batch, clipped=False)
     everything = [[i] for i in range(len(raw))]
     return [
         ("the gradient is not clipped", lambda: step.update(raw)),
         ("each parameter's gradient is clipped by itself", lambda: step.update(_clip_parts(step, raw, everything))),
         ("each layer's gradient is clipped by itself", lambda: step.update(_clip_parts(step, raw, step.run.layers))),
-        ("each micro-batch's gradient is clipped by itself", lambda: step.update(_clip_pieces(step, weighted=True))),
-        ("each micro-batch's gradient is clipped, then they are added", lambda: step.update(_clip_pieces(step))),
+        (
+            "each micro-batch's gradient is clipped by itself",
+            lambda: step.update(_clip_micro_batches(step, weighted=True)),
+        ),
+        ("each micro-batch's gradient is clipped, then they are added", lambda: step.update(_clip_micro_batches(step))),
         ("the gradient is clipped after every micro-batch", lambda: step.update(_clip_running(step))),
     ]
 
@@ -96,8 +115,11 @@ def _clip_parts(step: Watched, raw: Grads, parts: Sequence[Sequence[int]]) -> Gr
     return clipped
 
 
-def _clip_pieces(step: Watched, *, weighted: bool = False) -> Grads:
-    """Return the sum of the micro-batches' clipped gradients; weighted, each counts by its rows beforehand."""
+def _clip_micro_batches(step: Watched, *, weighted: bool = False) -> Grads:
+    """Return the sum of the micro-batches' clipped gradients.
+
+    ``weighted``: before it is clipped, every gradient is multiplied by its micro-batch's share of the rows.
+    """
     total = list[Any]()
     for g in _shares(step, weighted=weighted):
         total = _added(total, step.run.clip(g))
@@ -112,7 +134,7 @@ def _clip_running(step: Watched) -> Grads:
 
 
 def _shares(step: Watched, *, weighted: bool) -> Iterator[Grads]:
-    """Yield each micro-batch's gradient, unclipped, times its share of the rows where it is weighted."""
+    """Yield the unclipped gradient of every micro-batch; ``weighted``: times the micro-batch's share of the rows."""
     rows = step.run.rows(step.batch)
     for piece in _pieces(step):
         g = step.run.gradients(step.before, step.batch, rows=piece, clipped=False)
@@ -127,7 +149,10 @@ def _added(total: Sequence[Any], more: Grads) -> list[Any]:
 
 
 def _pieces(step: Watched) -> list[slice]:
-    """Return the rows of each micro-batch that the step looked at, where together they are the whole batch."""
+    """Return the rows of every micro-batch that the step computed a gradient of.
+
+    The list is empty where these micro-batches together are not the whole batch.
+    """
     sizes, found, start = step.noticed.looks, list[slice](), 0
     if sum(sizes) != step.run.rows(step.batch):
         return []
@@ -139,12 +164,15 @@ def _pieces(step: Watched) -> list[slice]:
 
 @clause(
     id="step.accumulation",
-    statement="Micro-batches, ragged ones too, give the gradient of the whole window: normalized once, one update.",
-    source="transformers#34191 and unsloth#1146: the mean of the micro-batches' means; ms-swift#10084: a short last "
-    "window divided by the full count.",
-    decision="A step that is called per micro-batch (accumulate=), or splits its batches: the result equals "
-    "U(w, ∇J(whole window), s); the mean of the means (of equal sizes: the sum) must be distinguishable. "
-    "The losses are means over rows.",
+    statement="Micro-batches, also of unequal sizes, give the gradient of the whole window: it is normalized once "
+    "and applied in one update.",
+    source="huggingface/transformers#34191 and unslothai/unsloth#1146: the mean of the micro-batches' means. "
+    "modelscope/ms-swift#10084: a short last window is divided by the full count.",
+    decision="For a step that is called once per micro-batch (accumulate=) or that splits its batches itself. The "
+    "losses are means over rows. The result of a window is compared with U(w, ∇J(whole window), s). A wrong result "
+    "is a violation of this clause when a known mistake reproduces it. An example is decisive when the mean of the "
+    "micro-batches' means can be told from the expected weights (the sum of the means, where all micro-batches have "
+    "one size).",
     view=View.TRAINING,
     refuted_by=(
         "means-of-micro-batches",
@@ -160,10 +188,10 @@ def _pieces(step: Watched) -> list[slice]:
 def accumulation(subject: TrainedSubject, case: TrainCase) -> Evidence:
     steps = workbench.watch(subject, case)
     most = max((len(step.noticed.looks) for step in steps), default=0)
-    return _unless_seen(steps, lambda step: list(_otherwise_accumulated(step, most)), 1)
+    return _unless_a_rival(steps, lambda step: list(_accumulation_rivals(step, most)), 1)
 
 
-def _otherwise_accumulated(step: Watched, most: int) -> Iterator[Named]:
+def _accumulation_rivals(step: Watched, most: int) -> Iterator[Named]:
     pieces = _pieces(step)
     if len(pieces) < 2:
         return
@@ -171,7 +199,7 @@ def _otherwise_accumulated(step: Watched, most: int) -> Iterator[Named]:
     summed = list[Any]()
     for g in grads:
         summed = _added(summed, g)
-    if len({p.stop - p.start for p in pieces}) > 1:  # of equal micro-batches the mean of the means is right
+    if len({p.stop - p.start for p in pieces}) > 1:  # with equal sizes the mean of the means is the right result
         yield "the mean of the micro-batches' means", lambda: _scaled(step, summed, 1 / len(pieces))
     yield "the sum of the micro-batches' means", lambda: _scaled(step, summed, 1.0)
     yield f"divided by {most} for {len(pieces)} micro-batches", lambda: _scaled(step, summed, 1 / most)
@@ -199,12 +227,14 @@ def _update_each(step: Watched, pieces: Sequence[slice], k: float) -> list[Array
 
 @clause(
     id="step.in-backward",
-    statement="Updating from hooks during backward equals updating after it: w' = U(w, g(w), s), tied weights and "
-    "checkpointed segments included.",
-    source="pytorch#81296: with a shared parameter a hook fires once per use; torchtitan#777: all hooks see the last "
-    "model part.",
-    decision="Where weights are seen to move before backward returns: every step equals U(w, g(w), s) on networks with "
-    "tied weights and on recomputed ones; a sweep that moves the last layer first must be distinguishable.",
+    statement="A step that updates parameters from hooks during the backward pass ends where an update after it "
+    "would: w' = U(w, g(w), s), also with tied weights and checkpointed segments.",
+    source="pytorch/pytorch#81296: a hook on a shared parameter runs once per use. pytorch/torchtitan#777: all "
+    "hooks see the last model part.",
+    decision="For training steps whose weights are seen to move before backward() returns. Every step is compared "
+    "with U(w, g(w), s), within 16 noise floors, on networks with tied weights and on networks whose segments are "
+    "checkpointed (recomputed in the backward pass). An example is decisive when a sweep that moves the last layer "
+    "first can be told from the expected weights.",
     view=View.TRAINING,
     refuted_by=(
         "hooks-fire-per-use",
@@ -220,7 +250,7 @@ def in_backward(subject: TrainedSubject, case: Any) -> Evidence:
 
 
 def _of(case: Any) -> str:
-    """Return what is particular about a network of ours."""
+    """Return what is special about one of gdprops' own networks: checkpointed segments, a shared weight."""
     if not isinstance(case, TrainCase):
         return ""
     tied = len({layer.weight for layer in case.network.layers}) < len(case.network.layers)
@@ -231,7 +261,7 @@ def _of(case: Any) -> str:
 def _unsplit(subject: Any) -> str | None:
     if subject.declaration.accumulate > 1 or subject.habits.splits:
         return None
-    return "looks at every batch as a whole, and no accumulate= is declared"
+    return "it computes one gradient of every whole batch, and no accumulate= is declared"
 
 
 def _unclipped(subject: Any) -> str | None:
@@ -241,7 +271,7 @@ def _unclipped(subject: Any) -> str | None:
 
 
 def _after_backward(subject: Any) -> str | None:
-    return None if subject.habits.in_backward else "moves nothing during backward"
+    return None if subject.habits.in_backward else "moves no weight during backward"
 
 
 IMPLEMENTATIONS = {

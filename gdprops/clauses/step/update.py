@@ -1,4 +1,10 @@
-"""Chapter step: moving in all dimensions at once."""
+"""Chapter step, first part: one step moves all parameters, and every gradient is taken before anything moves.
+
+A step must end at U(w, g(w), s): the update rule U, given the weights w, the gradient g(w) at these very weights, and
+the state s. Most faults that these clauses find take one gradient after another parameter has already moved.
+Example: J = ½ (w1 w2)² at w = (1, 1) has g = (1, 1). With η = ½ a step ends at (½, ½). Code that moves w1 first and
+then computes the gradient of w2 ends at (½, ⅞).
+"""
 
 from __future__ import annotations
 
@@ -26,13 +32,18 @@ else:
 
 @clause(
     id="step.simultaneous",
-    statement="One step equals U(w, g(w), s) with every gradient at the weights that the forward pass remembered.",
-    source="Gradient descent; data-science-from-scratch#31 and many courses adjust one layer before the next "
-    "one looks.",
-    decision="An optimizer: each tensor stepped by an independent copy on the frozen gradients equals the joint step, "
-    "and step(closure), whose closure looks at the current weights, equals the step fed with g(w), as long as |g|² "
-    "does not overflow. Identical inputs: ==, and to rounding where a rule of whole tensors may take several of one "
-    "shape at once.",
+    statement="One step equals U(w, g(w), s): every gradient is taken at the weights that the forward pass used.",
+    source="The definition of gradient descent. joelgrus/data-science-from-scratch#31 and many courses update one "
+    "layer before they compute the gradient of the next layer.",
+    decision="Of an optimizer, two comparisons are made. First, step(closure), whose closure computes the gradient "
+    "at the current weights, must end exactly (==) where the step that is fed g(w) ends. Second, where the rule "
+    "works on entries or tensors separately, the joint step must end exactly where independent copies of the "
+    "optimizer end, one copy for each tensor, fed with the same gradients. A rule that works on whole tensors may "
+    "differ by rounding in the second comparison, because it may compute several tensors of one shape in one batch. "
+    "The run ends before a gradient whose |g|² overflows. An example is decisive when a sweep that moves the last "
+    "layer first ends elsewhere, or when the copies move anything. Of a training step or of hand-written backprop, "
+    "every step is compared with U(w, g(w), s), within 16 noise floors or the error of the numerical derivative; an "
+    "example is decisive when that sweep clearly ends elsewhere.",
     view=View.OPTIMIZER,
     refuted_by=(
         "looks-again-for-each-tensor",
@@ -77,7 +88,7 @@ def simultaneous(subject: FedSubject, case: TrainCase) -> Evidence:
 def _closure_agrees(
     subject: FedSubject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]
 ) -> Evidence:
-    """Step with a closure that looks at the weights as they are whenever it is called."""
+    """Compare step(closure) with the step fed with g(w); the closure computes its gradient at the current weights."""
     run, parts = subject.start(case.tensors, case.plan), []
     names, rival = case.network.names, _sweep_rival(subject, case, seen[1], fed[0])
     for t in range(len(fed)):
@@ -103,9 +114,9 @@ def _look(case: TrainCase, t: int) -> Look:
 
 
 def _sweep_rival(subject: FedSubject, case: TrainCase, stepped: Weights, fed: Gradients) -> list[Weights]:
-    """Return the weights after a first step that moves the last layer and then looks again for the others.
+    """Return the weights after a first step that moves the last layer before it computes the other gradients.
 
-    An empty list where the squares of what it would see overflow.
+    The list holds these weights as its only rival; it is empty where |g|² of the second gradients overflows.
     """
     last = case.network.layers[-1]
     own = {last.weight, last.bias}
@@ -122,9 +133,11 @@ def _sweep_rival(subject: FedSubject, case: TrainCase, stepped: Weights, fed: Gr
 @clause(
     id="step.plain",
     statement="Plain gradient descent moves every weight by exactly -η g, at every step.",
-    source="w' = w - η ∇J(w); transformers#14539 decayed the already moved weights.",
-    decision="Where w - η g is exact in the case's precision: ==. Else one ulp of each term. Every step starts from "
-    "the weights seen before it, as long as |g|² does not overflow.",
+    source="w' = w - η ∇J(w). huggingface/transformers#14539 decayed weights that had already moved.",
+    decision="Every step is compared with w - η g, starting from the weights seen before the step. Where w - η g is "
+    "exact in the case's precision, the result must be equal (==). Elsewhere it may be off by one ulp of w and two "
+    "ulps of η g. The run ends before a gradient whose |g|² overflows. An example is decisive when two wrong "
+    "results, staying at w and going half the way, can be told from w - η g.",
     view=View.OPTIMIZER,
     refuted_by=(
         "sgd-doubles-the-step",
@@ -170,10 +183,14 @@ def plain(subject: FedSubject, case: TrainCase) -> Evidence:
 
 @clause(
     id="step.apply-order",
-    statement="The frozen gradients may be applied block by block, in any order.",
-    source="A simultaneous update is one assignment per parameter; their order is not part of it.",
-    decision="One optimizer per block of tensors, all alive at once and taking turns: == to the joint step; rules of "
-    "whole tensors may take several of one shape at once: the same but for rounding.",
+    statement="Once all gradients are computed, they may be applied block by block, in any order, with the same "
+    "result.",
+    source="A simultaneous update is one assignment for each parameter; the order of the assignments is not part of "
+    "it.",
+    decision="The tensors are divided into blocks. Every block gets an optimizer of its own; all of these "
+    "optimizers exist at the same time and take turns at every step. After every step the weights must equal (==) "
+    "those of one optimizer over all tensors. A rule that works on whole tensors may differ by rounding, because it "
+    "may compute several tensors of one shape in one batch. An example is decisive when at least two tensors move.",
     view=View.OPTIMIZER,
     refuted_by=(
         "momentum-shared-by-shape",
@@ -207,8 +224,9 @@ def apply_order(subject: FedSubject, case: UpdateCase) -> Evidence:
 @clause(
     id="step.cost",
     statement="A step costs one gradient evaluation, whatever the number of layers.",
-    source="One backward pass gives every partial derivative; a sweep needs one look per layer.",
-    decision="step(closure) calls its closure exactly once.",
+    source="One backward pass gives every partial derivative; a sweep needs one gradient evaluation for each layer.",
+    decision="Every step is taken as step(closure), and the calls of the closure are counted: there must be exactly "
+    "one in each step. An optimizer whose step takes no closure decides nothing.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("looks-again-for-each-tensor", "last-tensor-moves-first", "looks-at-its-first-closure-only"),
@@ -221,19 +239,24 @@ def cost(subject: FedSubject, case: TrainCase) -> Evidence:
     try:
         looks = [run.step_closure(_look(case, t)).looks for t in range(len(case.batches))]
     except Unsupported as reason:
-        return workbench.vacuous(f"an optimizer without a closure looks once by construction: {reason}")
+        return workbench.vacuous(f"a step without a closure costs one gradient evaluation by construction: {reason}")
     where = f"{plural(len(looks), 'step')} over {plural(len(case.network.layers), 'layer')}"
-    return workbench.require(set(looks) == {1}, f"{', '.join(map(str, looks))} looks in {where}")
+    return workbench.require(set(looks) == {1}, f"{', '.join(map(str, looks))} gradient evaluations in {where}")
 
 
 @clause(
     id="step.fresh-gradient",
-    statement="Step t uses the gradient of step t: not the last one's, nor both, nor none.",
-    source="llm.c#548: the gradients of the first step deposited twice; a missing zero_grad.",
-    decision="A plain rule: where step 1 is right and a later step is not, against w - η g; the stale gradient, "
-    "the sum "
-    "and zero must be distinguishable. Others: the second step must answer to another second gradient, where it "
-    "answers to any.",
+    statement="Step t uses the gradient of step t: not the gradient of the step before, not the sum of both, and "
+    "not none.",
+    source="karpathy/llm.c#548: the gradients of the first step are added twice. Training steps that forget "
+    "zero_grad().",
+    decision="A plain rule: every step after the first is compared with w - η g. If the first step is wrong "
+    "already, step.plain says how and this clause decides nothing. An example is decisive when the results of the "
+    "stale gradient, of the sum of both gradients and of no gradient can be told from w - η g. Any other rule: the "
+    "second step is repeated with other second gradients, and at least one of them must change where it ends; an "
+    "example in which nothing changes where it ends, not even another first gradient, is not decisive. A training "
+    "step: every step after the first is compared with U(w, g(w), s). A wrong one is a violation of this clause "
+    "when the stale gradient, a sum of gradients or no gradient reproduces it.",
     view=View.OPTIMIZER,
     refuted_by=(
         "sgd-with-stale-gradients",
@@ -257,11 +280,11 @@ def fresh_gradient(subject: FedSubject, case: UpdateCase) -> Evidence:
     if any(workbench.differ(ends, _after(subject, case, first, other)) for other in workbench.other_gradients(second)):
         return workbench.agreement()
     if all(w.size < 2 for w in case.tensors):
-        return workbench.vacuous("every gradient lies along the others: there is one entry only")
+        return workbench.vacuous("no tensor has two entries, so no gradient can have another direction")
     pairs = zip(workbench.other_gradients(first), workbench.other_gradients(second), strict=True)
     if not any(workbench.differ(ends, _after(subject, case, *pair)) for pair in pairs):
-        return workbench.vacuous("no gradient changes where the second step ends")
-    return workbench.violation("the second step ends at the same weights when its gradient is another")
+        return workbench.vacuous("the second step ends at the same weights, whatever both gradients are")
+    return workbench.violation("the second step ends at the same weights when it is given another gradient")
 
 
 def _after(subject: FedSubject, case: UpdateCase, first: Gradients, second: Gradients) -> Weights:
@@ -273,7 +296,7 @@ def _fresh_by_the_rule(subject: FedSubject, case: UpdateCase) -> Evidence:
     rates = workbench.effective_rates(subject, case.plan, subject.start(case.tensors, case.plan))
     parts = [_fresh_step(case, seen, rates, t) for t in range(len(case.gradients))]
     if parts[0].violated:
-        return workbench.vacuous("step 1 is wrong already: step.plain says how")
+        return workbench.vacuous("step 1 already fails step.plain")
     return workbench.combine(parts[1:])
 
 

@@ -1,4 +1,5 @@
-"""What the checks of several clauses share: running subjects, watching steps, noise floors, comparisons.
+"""What the checks of several clauses share: how a subject is run, how its steps are watched and compared.
 
-No clause is declared here. Checks reach it through `workbench.py`, which loads nothing heavy until a check runs.
+No clause is declared here. The checks import `workbench`, through `lazy`, so that reading the specification does not
+load numpy or hypothesis.
 """

@@ -1,4 +1,8 @@
-"""What the clauses about fed subjects share: which traits they need, and comparison step by step."""
+"""What the clauses about fed subjects share: the traits that they need, and comparisons of two runs, step by step.
+
+A fed subject is an optimizer or an update rule that gdprops hands gradients to. A clause names the traits that it
+needs, as in ``Needs(traits=(FED, REPEATABLE))``, and does not apply where they were measured otherwise.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +26,21 @@ else:
     workbench = lazy("gdprops.clauses.support.workbench")
 
 FED = ("inputs", ("gradient", "loss"))
-"""A step takes the gradients that stand there. One that also listens to a closure's loss can do without."""
+"""The step uses the gradients that it finds. It may also use the loss of a closure, but must work without one."""
 FED_ALSO_BY_CLOSURES = ("inputs", ("gradient", "loss", "closure"))
-"""What every step has to keep, also one that looks elsewhere than where it stands."""
+"""Any optimizer, including those whose closure evaluates the gradient at other weights (SAM, LBFGS)."""
 ONLY_GRADIENTS = ("inputs", ("gradient",))
+"""The step uses gradients and nothing else."""
 SEPARABLE = ("separability", ("element", "tensor"))
+"""What one tensor does depends on no other tensor."""
 REPEATABLE = ("randomness", ("none",))
+"""The step draws no random numbers."""
 
 
 def same_trajectory(case: UpdateCase, seen: Sequence[Weights], expected: Sequence[Weights], what: str) -> Evidence:
     """Compare two trajectories of the same optimizer on identical inputs, byte by byte, step by step.
 
-    From the first step on whose expected weights are not finite, nothing is compared.
+    The comparison ends before the first step whose expected weights are not finite.
     """
     finite = next((t for t, weights in enumerate(expected) if not workbench.are_finite(weights)), len(expected))
     if finite < 2:
@@ -52,10 +59,11 @@ def but_for_rounding(
     expected: Sequence[Weights],
     rerun: Rerun,
 ) -> Evidence:
-    """Return what was found byte by byte, where no batches explain it.
+    """Return evidence that was found byte by byte; if a batched computation may explain a violation, compare again.
 
-    A rule of whole tensors may compute those of one shape in a batch, and rounds otherwise in another one. ``rerun``:
-    how ``expected`` was computed, on other numbers.
+    A rule that works on whole tensors may compute several tensors of one shape in one batch, and it rounds differently
+    in a batch of another size. For such a rule the second comparison allows rounding. ``rerun`` computes what
+    ``expected`` is, from other numbers.
     """
     if not evidence.violated or subject.traits["separability"] == "element":
         return evidence
@@ -82,28 +90,28 @@ def same_steps(
 
 
 def implementations_of(subject: FedSubject) -> list[str]:
-    """Return the flags that choose how the rule is computed and that the subject accepts."""
+    """Return the implementation flags that the subject accepts, such as foreach and fused."""
     accepted = subject.traits["flags"].split("+")
     return [flag for flag in IMPLEMENTATIONS if flag in accepted]
 
 
 def moving(case: UpdateCase, expected: Sequence[Weights]) -> int:
-    """Return how many tensors move."""
+    """Return how many tensors end elsewhere than they began."""
     return sum(workbench.differ([a], [b]) for a, b in zip(expected[-1], case.tensors, strict=True))
 
 
 def is_declared(subject: FedSubject, trait: str) -> bool:
-    """Say whether it is the user who says what a trait is."""
+    """Say whether the value of a trait was declared by the user, not measured."""
     known = dict(subject.traits)
     return trait in known and known[trait].declared
 
 
 def coupled(subject: FedSubject, what: str) -> str:
-    """Return what was done, with what to declare where a coupling of parameters is meant to be."""
+    """Return what was done to the parameters, with the advice to declare a coupling that is meant."""
     meant = f"{what} (if parameters are coupled by design, declare separability=all)"
     return what if is_declared(subject, "separability") else meant
 
 
 def counting_alike(domain: Domain) -> Domain:
-    """Return the domain without the options with which something else counts the steps than without them."""
+    """Return the domain without the options that change what counts the steps (a tensor, a group, the optimizer)."""
     return replace(domain, options={key: value for key, value in domain.options.items() if key not in domain.counted})

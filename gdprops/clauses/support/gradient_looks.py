@@ -1,4 +1,8 @@
-"""How the gradient and sequential chapters look: expected gradients, their bounds, exact displacements."""
+"""What the chapters gradient and sequential compare with: bounds on gradients, and exact steps and sweeps.
+
+In an exact case two correct gradients are equal, so the bound is 0. In other cases the running bound says how far two
+correct computations may differ. Exact steps and sweeps are computed in fractions.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def bounds_of(case: LookCase) -> list[Any]:
-    """Return what two correct gradients may differ by, tensor by tensor: nothing in an exact case.
+    """Return, tensor by tensor, how far two correct gradients may differ: 0 in an exact case.
 
-    Raises `Uncertified` where an activation sits within rounding of its kink.
+    Raises `Uncertified` where the input of an activation is within rounding of a kink.
     """
     if case.regime is Regime.EXACT:
         return [0.0] * len(case.point.tensors)

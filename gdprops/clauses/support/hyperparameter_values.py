@@ -1,4 +1,8 @@
-"""Other values for hyperparameters: in the range of their meaning, and outside it."""
+"""Other values for hyperparameters: valid ones, which should change a step, and invalid ones, which should raise.
+
+Example: ``alternatives("betas", (0.9, 0.999))`` gives values in which ``betas[0]`` is changed, and others in which
+``betas[1]`` is.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,11 @@ from gdprops.numerics import decisions
 
 
 def alternatives(name: str, value: Any) -> dict[str, list[Any]]:
-    """Return other values for a hyperparameter, those of a tuple entry by entry: ``betas[0]``, ``betas[1]``.
+    """Return other values for a hyperparameter, by label; a tuple has one label per entry: ``betas[0]``, ``betas[1]``.
 
-    Where its meaning is published they lie in its range; else they are its half and its double. What is no finite
-    number has none, nor a zero of unknown meaning: it may switch something off, such as clipping by a norm over all
-    parameters.
+    A hyperparameter with a published meaning gets other values in its range, any other number its half and its double.
+    There are no other values for what is not a finite number, nor for a zero of unknown meaning: a zero may switch
+    something off, such as clipping by a norm over all parameters.
     """
     if isinstance(value, tuple | list):
         return {f"{name}[{k}]": [(*value[:k], other, *value[k + 1 :]) for other in found]
@@ -34,7 +38,7 @@ def _others(name: str, value: Any) -> list[Any]:
 
 
 def invalid(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return every hyperparameter with a known range, and values outside it."""
+    """Return pairs of a hyperparameter with a known range and a value outside this range."""
     return [
         (name, other)
         for name, value in settings.items()
@@ -44,5 +48,5 @@ def invalid(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def listed(options: Any) -> str:
-    """Return ``a=1, b=2``."""
+    """Return hyperparameters as text: ``a=1, b=2``."""
     return ", ".join(f"{key}={value}" for key, value in options.items())

@@ -1,4 +1,8 @@
-"""Every tensor stepped by an independent copy of the optimizer, which has never heard of the others."""
+"""Independent copies: every tensor is stepped by an optimizer of its own, which does not know the other tensors.
+
+If a rule treats tensors separately, the joint step over all tensors must end where these copies end. An optimizer that
+moves one tensor and then uses it for the next (a sweep) does not.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +24,9 @@ else:
 
 
 def stepped_by_copies(subject: FedSubject, case: UpdateCase, plan: Plan, chosen: Sequence[int]) -> list[Weights]:
-    """Return the weights before and after every step, every tensor stepped by a copy of its own.
+    """Return the weights before and after every step when each tensor is stepped by a copy of its own.
 
-    ``chosen`` says which tensors of the plan those of the case are.
+    ``chosen``: for each tensor of the case, its index in the plan.
     """
     histories = zip(*case.gradients, strict=True)
     alone = [
@@ -33,9 +37,10 @@ def stepped_by_copies(subject: FedSubject, case: UpdateCase, plan: Plan, chosen:
 
 
 def copies_agree(subject: FedSubject, case: TrainCase, seen: Sequence[Weights], fed: Sequence[Gradients]) -> Evidence:
-    """Compare the joint steps with those of independent copies on the same gradients.
+    """Compare the joint steps with those of independent copies that are fed the same gradients.
 
-    Equal entry by entry; a rule of whole tensors may take several of one shape at once, and then rounds otherwise.
+    They must be equal entry by entry. A rule that works on whole tensors may differ by rounding, because it may compute
+    several tensors of one shape in one batch.
     """
     network = case.network
     chosen = [i for i in network.moving if i in network.used]

@@ -1,4 +1,10 @@
-"""How far a training step may be from U(w, g, s): noise floors, measured on our own model and never on the user's."""
+"""How far a training step may be from U(w, g, s): 16 noise floors.
+
+A noise floor says how much the rounding of any correct computation may change a displacement. It is measured: weights
+and inputs are moved by one ulp, and gdprops computes the update again with its own model. It is never measured on the
+user's model, because a faulty noisy subject would then excuse itself. Example: at w = 1 in float64 one ulp is 2.2e-16,
+so a parameter whose update does not magnify rounding may be off by about 16 times that.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +28,12 @@ Grads = list["Array | None"]
 def noise_floors(
     run: Training, t: int, before: Arrays, after: Arrays, expected: Arrays, gradients: Grads, state: Any, settings: Any
 ) -> list[Any]:
-    """Return 16 floors per parameter.
+    """Return what is allowed for every parameter: 16 noise floors.
 
-    A floor is how far the displacement moves when weights and inputs move by one ulp, plus one ulp of the largest of
-    |w|, before and after it, and a tenth of |g|. What is off by less than 16 such ulps is right whatever the rest of
-    the floor would be: it is then held to the ulps alone, and the rest is not measured. Nor are all perturbations where
-    the first ones suffice: two terms that cancel may move alike in one of them.
+    A floor has two parts: how far the displacement changes when weights and inputs move by one ulp, and one ulp of the
+    largest of |w| before the step, |w| after it, and a tenth of |g|. If the step is off by less than 16 of these ulps,
+    it is right whatever the first part is, which is then not measured. Otherwise up to eight perturbations are tried,
+    until the step is within the floors: in a single one, two terms that cancel may move alike.
     """
     sizes = zip(before, expected, gradients, strict=True)
     found: list[Any] = [decisions.FLOORS_PER_TENSOR * _ulp(b, e, g) for b, e, g in sizes]

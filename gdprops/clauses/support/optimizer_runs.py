@@ -1,4 +1,8 @@
-"""How the step and optimizer chapters run a subject: fed gradients, training loops, independent copies."""
+"""How the chapters step and optimizer run a subject: in training loops, fed with gradients, or one optimizer per block.
+
+Each function returns the weights before and after every step, so a run of n steps gives n + 1 lists of tensors. `train`
+feeds the gradient at the subject's own weights (`oracle`); `feed` feeds the gradients that the case holds.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +50,8 @@ def loss_of(case: TrainCase, weights: Sequence[Array], t: int = 0) -> float:
 def train(subject: FedSubject, case: TrainCase) -> tuple[list[Weights], list[Gradients]]:
     """Feed a subject the gradient at its own weights, batch after batch.
 
-    Returns the weights before and after every step, and the gradients it was fed. The loop ends before a gradient
-    whose squares overflow: a training that diverged so far asks for second moments that no dtype can hold.
+    Returns the weights before and after every step, and the gradients that the subject was fed. The loop ends before a
+    gradient whose squares overflow, because no dtype could hold the second moments of such a diverged training.
     """
     run = subject.start(case.tensors, case.plan)
     seen, fed = [run.weights()], list["Gradients"]()
@@ -69,13 +73,13 @@ def feed(
     gradients: Sequence[Gradients] | None = None,
     delivery: Delivery = Delivery.ASSIGNED,
 ) -> list[Weights]:
-    """Return the weights before and after every step of a feed."""
+    """Return the weights before and after every step when a subject is fed the gradients of a case."""
     run = subject.start(case.tensors, plan or case.plan)
     return feed_on(run, case.gradients if gradients is None else gradients, delivery)
 
 
 def feed_on(run: Run, gradients: Sequence[Gradients], delivery: Delivery = Delivery.ASSIGNED) -> list[Weights]:
-    """Return the weights before and after every further step of a run."""
+    """Feed a run further gradients; return the weights before and after every step."""
     seen = [run.weights()]
     for step in gradients:
         run.step(step, delivery)
@@ -100,7 +104,7 @@ def feed_alone(
 
 
 def alone(plan: Plan, index: int) -> Plan:
-    """Return the plan for one tensor alone: its group's rate, the same further hyperparameters."""
+    """Return the plan for an optimizer over one tensor: the rate of its group, and all other hyperparameters."""
     group = next(k for k, members in enumerate(plan.groups) if index in members)
     rates = None if plan.rates is None else (plan.rates[group],)
     return Plan(((0,),), rates, plan.options)
@@ -109,7 +113,7 @@ def alone(plan: Plan, index: int) -> Plan:
 def feed_blocks(subject: FedSubject, case: UpdateCase, blocks: Sequence[Sequence[int]]) -> list[Weights]:
     """Return the weights before and after every step when one optimizer per block applies the frozen gradients.
 
-    All the optimizers live at the same time and take turns at every step.
+    All optimizers exist at the same time and take turns at every step.
     """
     runs = [subject.start([case.tensors[i] for i in block], _block_plan(case.plan, block)) for block in blocks]
     seen = [_gathered(case, blocks, runs)]
@@ -139,7 +143,7 @@ def _gathered(case: UpdateCase, blocks: Sequence[Sequence[int]], runs: Sequence[
 
 
 def effective_rates(subject: FedSubject, plan: Plan, run: Run) -> list[float]:
-    """Return each tensor's learning rate: the one that was asked for, or its float32 store where that is in force."""
+    """Return each tensor's learning rate: as it was asked for, or rounded to float32 where the subject stores it so."""
     asked = dict[int, float | None]()
     for g, group in enumerate(plan.groups):
         asked.update(dict.fromkeys(group, subject.own_rate if plan.rates is None else plan.rates[g]))
@@ -164,7 +168,10 @@ def plain_evidence(
     step: int,
     rivals: Sequence[Gradients] = (),
 ) -> Evidence:
-    """Compare one step with w - eta g, exactly where that is exact; ``rivals`` are wrong gradients to tell apart."""
+    """Compare one step with w - eta g, with == where this is exact in the case's precision.
+
+    The rivals are: staying at w, going half the way, and stepping with each of the wrong gradients ``rivals``.
+    """
     expected = [_descended(w, g, eta) for w, g, eta in zip(before, gradients, rates, strict=True)]
     allowed = [_allowance(w, g, eta, precision) for w, g, eta in zip(before, gradients, rates, strict=True)]
     wrong = [[_descended(w, g, eta) for w, g, eta in zip(before, r, rates, strict=True)] for r in rivals]
@@ -181,7 +188,7 @@ def plain_evidence(
 
 
 def _descended(w: Array, g: Array | None, eta: float) -> Array:
-    """Return w - eta g in float64; a float32 case differs from it by its own rounding only."""
+    """Return w - eta g in float64; a correct float32 step differs from it by the rounding of float32 alone."""
     wide = np.asarray(w, dtype=np.float64)
     return wide if g is None else np.asarray(wide - eta * np.asarray(g, dtype=np.float64))
 
@@ -195,9 +202,10 @@ def _allowance(w: Array, g: Array | None, eta: float, precision: int) -> Any:
 def armijo_rate(
     case: TrainCase, weights: Sequence[Array], direction: Sequence[Any], slope: float, most: float = 1.0
 ) -> float | None:
-    """Return the largest s = most · 2^-k with J(w + s d) <= J + ½ s <g, d> and a fall of four roundings of J.
+    """Return the largest s = most · 2^-k that satisfies Armijo's condition along the direction d.
 
-    ``slope`` is <g, d>. None where it is not negative, or there is no such s.
+    The condition is J(w + s d) <= J(w) + ½ s <g, d>, and J must fall by at least four of its roundings. ``slope`` is
+    <g, d>. None if the slope is not negative, or if there is no such s.
     """
     if not slope < 0:
         return None
@@ -213,7 +221,7 @@ def armijo_rate(
 
 
 def _loss_noise(case: TrainCase, weights: Sequence[Array]) -> float:
-    """Return the fall of J that counts: four of its roundings, infinite within rounding of a kink."""
+    """Return the smallest fall of J that counts: four of its roundings; infinite if a kink is within rounding."""
     try:
         bound = loss_bound(Point(case.network, tuple(weights), case.batches[0]), case.precision)
     except Uncertified:
@@ -222,7 +230,7 @@ def _loss_noise(case: TrainCase, weights: Sequence[Array]) -> float:
 
 
 def training_rate(case: TrainCase) -> float | None:
-    """Return a rate at which plain descent satisfies Armijo's condition at every step, or None."""
+    """Return a rate at which gdprops' own plain descent satisfies Armijo's condition at every step, or None."""
     rate: float | None = 1.0
     weights, taken = list(case.tensors), 0
     while rate is not None and taken < len(case.batches):
@@ -236,7 +244,7 @@ def training_rate(case: TrainCase) -> float | None:
 
 
 def losses_along(case: TrainCase, seen: Sequence[Weights]) -> list[float]:
-    """Return J of the first batch at every stop."""
+    """Return J of the first batch at the weights before and after every step."""
     return [loss_of(case, weights) for weights in seen]
 
 

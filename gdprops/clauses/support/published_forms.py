@@ -1,4 +1,9 @@
-"""A subject beside the published rule that it declares: what it did, and what each form of the rule would have done."""
+"""A subject compared with the published rule that it declares, and with every other form of that rule.
+
+`obeys` decides the clauses of the chapter published: each step must equal the declared form of the rule. `what_instead`
+explains a violation: it names the form, dialect or known mistake, that reproduces all steps that were seen, for example
+"ε stands inside the square root".
+"""
 
 from __future__ import annotations
 
@@ -23,20 +28,20 @@ if TYPE_CHECKING:
     from gdprops.numerics.published.rule import Dialect, Published
 
 HALVED = 0.5
-"""The learning rate halves before the last step: where it stands in the velocity shows only then."""
+"""The factor of the learning rate before the last step. Whether a velocity contains the rate shows only at a change."""
 
 
 def obeys(subject: FedSubject, case: UpdateCase) -> Evidence:
-    """Compare every step of a subject with the rule that it declares, each from the weights seen before it."""
+    """Compare every step of a subject with its declared rule, each step from the weights seen before it."""
     rule, key = declared_rule(subject.rule or "")
     told = story(subject, case)
     if told is None:
-        return vacuous("the learning rate in force is not known")
+        return vacuous("the learning rate in force is unknown")
     return _judged(rule, key, told, case)
 
 
 def story(subject: FedSubject, case: UpdateCase) -> Story | None:
-    """Return a subject's steps on a case, None where nobody knows its learning rate."""
+    """Return the steps of a subject on a case; None if its learning rate is neither given nor shown."""
     run = subject.start(case.tensors, case.plan)
     rates, bound = effective_rates(subject, case.plan, run), bound_of(subject, case, run.hyperparameters())
     if not all(rates):
@@ -54,14 +59,14 @@ def story(subject: FedSubject, case: UpdateCase) -> Story | None:
 
 
 def bound_of(subject: FedSubject, case: UpdateCase, shown: list[Any]) -> list[Bound]:
-    """Return the rule's hyperparameters for each tensor: as they were asked for, else as the subject shows them."""
+    """Return the rule's hyperparameters for each tensor: as the user or the case gave them, else as they are shown."""
     rule, _ = declared_rule(subject.rule or "")
     asked = {**subject.hyperparameters, **case.plan.options}
     return [bind(rule, {**group, **{k: _in_force(v, group.get(k)) for k, v in asked.items()}}) for group in shown]
 
 
 def _in_force(asked: Any, shown: Any) -> Any:
-    """Return what was asked for, or its float32 store where that is in force."""
+    """Return the value that was asked for, or the value shown if that is the same number rounded to float32."""
     if not isinstance(asked, float) or not isinstance(shown, float):
         return asked
     return shown if abs(shown - asked) <= decisions.STORED_RATE * abs(asked) else asked
@@ -69,7 +74,7 @@ def _in_force(asked: Any, shown: Any) -> Any:
 
 def _judged(rule: Published, key: str, told: Story, case: UpdateCase) -> Evidence:
     player, parts, count = Bounded(rule.form(key), len(case.tensors)), [], len(case.tensors)
-    rivals = [(d, Player(d.step, count)) for d in _telling(rule, key, told)]
+    rivals = [(d, Player(d.step, count)) for d in _rivals_here(rule, key, told)]
     unseen = [d for d, _ in rivals]
     for t, gradients in enumerate(told.gradients):
         before, after = told.seen[t], told.seen[t + 1]
@@ -81,17 +86,19 @@ def _judged(rule: Published, key: str, told: Story, case: UpdateCase) -> Evidenc
     found = combine(parts)
     if found.violated or not unseen:
         return found
-    return Evidence(decisive=False, ratio=found.ratio, reason=f"nothing here would show that {unseen[0].says}")
+    return Evidence(
+        decisive=False, ratio=found.ratio, reason=f"nothing in this example would show that {unseen[0].says}"
+    )
 
 
 def _compared(case: UpdateCase, before: Any, after: Any, expected: Any, allowed: Any, step: int) -> Evidence:
-    """Compare one step; entries that the rounding of the rule itself decides are not looked at."""
+    """Compare one step; entries for which shaking the rule gives no finite bound are not compared."""
     rooms = [np.where(np.isfinite(room), room, np.inf) for room in allowed]
     return compare(after, expected, names=names_of(case), allowed=rooms, start=before, rivals=[before], step=step)
 
 
-def _telling(rule: Published, key: str, told: Story) -> list[Dialect]:
-    """Return the other forms that are other rules at these hyperparameters."""
+def _rivals_here(rule: Published, key: str, told: Story) -> list[Dialect]:
+    """Return the other forms of the rule that differ from the declared one at the hyperparameters of the story."""
     settings = told.settings[0][0]
     frozen = tuple(sorted(((k, _hashable(v)) for k, v in settings.items()), key=lambda pair: pair[0]))
     return list(_rivals_at(rule.name, key, frozen))
@@ -108,7 +115,7 @@ def _hashable(value: Any) -> Any:
 
 
 def what_instead(subject: FedSubject, cases: list[UpdateCase]) -> str | None:
-    """Say which other form of the rule reproduces every step of every case, and what was assumed of the subject."""
+    """Return a sentence: which other form of the rule reproduces every step of every case, and what was assumed."""
     rule, key = declared_rule(subject.rule or "")
     try:
         stories = [told for case in cases if (told := story(subject, case)) is not None]
@@ -124,7 +131,7 @@ def what_instead(subject: FedSubject, cases: list[UpdateCase]) -> str | None:
 
 
 def _named(rule: Published, form: Dialect) -> str:
-    """Return what a form does, and how to declare it where it is published."""
+    """Return what a form of the rule does, with the option that declares it if the form is published."""
     if not form.key:
         return f"{rule.name} in its own form (--rule {rule.name})"
     return f"{form.says} ({form.source}: --rule {rule.name}:{form.key})" if form.source else form.says

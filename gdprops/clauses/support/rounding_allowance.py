@@ -1,4 +1,9 @@
-"""Two computations of one rule that may round differently: how far they may be apart, and whether they are."""
+"""How far two correct computations of one rule may differ by rounding, and a comparison of two runs that allows it.
+
+A rule may be computed in another order (foreach, another memory layout, batches) and then rounds differently; later
+steps magnify the difference. The allowance is measured: the rule runs again on weights, gradients and rates that are
+moved by one ulp, and four times the largest change is allowed, with a few ulps added.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
     from gdprops.model.case import UpdateCase
 
 Rerun = Callable[["UpdateCase"], list["Weights"]]
-"""Weights before and after every step of a feed, computed the way that is taken to be right."""
+"""A function that returns the weights before and after every step of a case, computed in the way taken as right."""
 
 
 def rounded_alike(
@@ -38,9 +43,10 @@ def rounded_alike(
 ) -> Evidence:
     """Compare two trajectories of one rule that may round differently.
 
-    Bit-equal ones agree. Else what is allowed is measured on ``rerun``: four times the largest change that ulps of
-    weights, gradients and rates make, per tensor and step, a few ulps of the weights and of the way that was gone,
-    there and back, and the share ``extra`` of it; ``rough`` where the rule rounds the gradients itself.
+    Runs with equal bits agree. Otherwise the allowance is measured with ``rerun``, for each tensor and step: four times
+    the largest change that one ulp in weights, gradients and rates makes, a few ulps of the weights and of the way that
+    they have gone so far, and the share ``extra`` of this way. ``rough`` replaces ``extra`` for tensors whose gradients
+    the rule itself rounds to a lower precision.
     """
     names = names or [f"w{i + 1}" for i in range(len(case.tensors))]
     if not any(differ(s, e) for s, e in zip(seen, expected, strict=True)):
@@ -55,19 +61,19 @@ def rounded_alike(
 def allowances(
     case: UpdateCase, expected: Sequence[Weights], rerun: Rerun, extra: float, rough: float
 ) -> list[list[float]]:
-    """Return what two correct computations may differ by, for every step and tensor.
+    """Return how far two correct computations may differ, for every step and tensor.
 
-    A rule that does not answer to ulps of a tensor's gradients (see `_deaf`) rounds them itself, to bfloat16 at worst:
-    then that tensor's changes are as large as that rounding, and it is a share of what a step is made of, which a decay
-    by the rate may undo.
+    If moving a tensor's gradients by one ulp changes nothing (`_insensitive`), the rule itself rounds the gradients, to
+    bfloat16 at worst. For such a tensor the gradients are also moved by one ulp of bfloat16, and a share of the way is
+    allowed; a share of the weights times the rate is added, because a decay may have undone part of the way.
     """
     rng, every = np.random.default_rng(0), range(len(case.tensors))
     fine = [rerun(_shaken(case, rng)) for _ in range(decisions.PERTURBATIONS)]
-    deaf = _deaf(case, rerun, rng)
-    coarse = [rerun(_coarse(case, rng)) for _ in range(decisions.PERTURBATIONS if deaf else 0)]
-    moved = [fine + coarse if i in deaf else fine for i in every]
-    shares = [max(extra, rough) if i in deaf else extra for i in every]
-    undone = [max(case.plan.rates or (0.0,)) if i in deaf else 0.0 for i in every]
+    insensitive = _insensitive(case, rerun, rng)
+    coarse = [rerun(_coarse(case, rng)) for _ in range(decisions.PERTURBATIONS if insensitive else 0)]
+    moved = [fine + coarse if i in insensitive else fine for i in every]
+    shares = [max(extra, rough) if i in insensitive else extra for i in every]
+    undone = [max(case.plan.rates or (0.0,)) if i in insensitive else 0.0 for i in every]
     return [[_allowed(t, i, expected, moved[i], shares[i], undone[i]) for i in every] for t in range(len(expected))]
 
 
@@ -91,7 +97,11 @@ def _shaken(case: UpdateCase, rng: np.random.Generator) -> UpdateCase:
 
 
 def _shaken_rates(case: UpdateCase, rng: np.random.Generator) -> tuple[float, ...] | None:
-    """A weight that a step brings to nothing, whatever it is, comes there by its rate alone: rules of norms stop."""
+    """Return the learning rates, each moved by one ulp up or down.
+
+    A rule that works with norms may bring a weight to 0 whatever the weight is; only the rate then changes where it
+    ends.
+    """
     if case.plan.rates is None:
         return None
     finest = min(float(np.finfo(w.dtype).eps) for w in case.tensors)
@@ -99,10 +109,11 @@ def _shaken_rates(case: UpdateCase, rng: np.random.Generator) -> tuple[float, ..
     return tuple(float(rate * (1 + sign * finest)) for rate, sign in zip(case.plan.rates, signs, strict=True))
 
 
-def _deaf(case: UpdateCase, rerun: Rerun, rng: np.random.Generator) -> set[int]:
-    """Return the tensors whose last weights answer to no ulp of the gradients.
+def _insensitive(case: UpdateCase, rerun: Rerun, rng: np.random.Generator) -> set[int]:
+    """Return the tensors whose last weights do not change when their gradients move by one ulp.
 
-    Small fractions lie on the ties of bfloat16, where an ulp decides how they are rounded: near them it does not.
+    The gradients are first moved by a random fraction of a bfloat16 ulp. Small fractions lie exactly between two
+    bfloat16 numbers, where one ulp decides how they are rounded; after the move it does not.
     """
     far = decisions.BFLOAT16_ULP / 4
     near = each_gradient(case, lambda g: array(g * (1 + rng.uniform(-1, 1, g.shape) * far), like=g))
@@ -112,7 +123,7 @@ def _deaf(case: UpdateCase, rerun: Rerun, rng: np.random.Generator) -> set[int]:
 
 
 def _nudged(case: UpdateCase, rng: np.random.Generator) -> UpdateCase:
-    """Move gradients by an ulp; those of 0 stay, for their ulps are so small that bfloat16 has them too."""
+    """Move every gradient by one ulp of itself; zeros stay zero, because bfloat16 too represents their tiny ulp."""
     return replace(case, gradients=each_gradient(case, lambda g: _scaled(g, float(np.finfo(g.dtype).eps), rng)))
 
 
@@ -121,5 +132,5 @@ def _coarse(case: UpdateCase, rng: np.random.Generator) -> UpdateCase:
 
 
 def _scaled(g: Array, ulp: float, rng: np.random.Generator) -> Array:
-    """Move every entry up or down by a share of itself."""
+    """Move every entry up or down, at random, by this share of itself."""
     return array(g * (1 + (rng.integers(0, 2, g.shape) * 2 - 1) * ulp), like=g)

@@ -1,4 +1,8 @@
-"""Tensors made of others: repeated, varied, paired to complex numbers; and gradients in place of others."""
+"""Variants of tensors and gradients: repeated, enlarged, made complex, turned, or replaced by others.
+
+The chapter optimizer compares a run on given tensors with a run on variants of them. Example: ``paired`` turns the
+vector (1, 2) into pairs of a real and an imaginary part, and ``complex_of`` turns the pairs into two complex numbers.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +21,17 @@ if TYPE_CHECKING:
 
 
 def array(values: Any, *, like: Array) -> Array:
-    """Return numbers in the dtype and shape of an array: arithmetic turns arrays without dimensions into numbers."""
+    """Return values as an array with the dtype and shape of another; NumPy turns 0-d arrays into scalars on the way."""
     return np.asarray(values, dtype=like.dtype).reshape(like.shape)
 
 
 def any_entry(values: Array) -> bool:
-    """Say whether any entry is not zero; NaN is none."""
+    """Say whether any entry is not zero; NaN counts as not zero."""
     return bool(values.any())
 
 
 def far_apart(w: Array, start: Array) -> bool:
-    """Say whether any entry is so far from where it began that no rounding hides the way."""
+    """Say whether any entry is further from its start than 1024 ulps of the tensor's largest entry."""
     ulp = np.spacing(np.abs(start).max(initial=0))
     return bool((np.abs(w - start) > decisions.FAR_ULPS * ulp).any())
 
@@ -38,12 +42,15 @@ def square(weights: Sequence[Array]) -> float:
 
 
 def each_gradient(case: UpdateCase, change: Callable[[Array], Array]) -> tuple[tuple[Array | None, ...], ...]:
-    """Return every gradient that is there, changed."""
+    """Return the gradients of all steps with a change made to each; missing ones stay None."""
     return tuple(tuple(None if g is None else change(g) for g in step) for step in case.gradients)
 
 
 def other_gradients(step: Gradients) -> Iterator[list[Array | None]]:
-    """Yield gradients of other sizes and signs, then of other directions too: no two of them, from two entries on."""
+    """Yield other gradients for a step: of two other sizes and signs, each in three directions.
+
+    In a tensor of two entries or more, no two of them are equal.
+    """
     for factor in decisions.OTHER_GRADIENTS:
         for turned in (_as_it_is, _plus_a_ramp, _plus_a_falling_ramp):
             yield [None if g is None else array(factor * turned(g), like=g) for g in step]
@@ -62,7 +69,10 @@ def _plus_a_falling_ramp(values: Array) -> Array:
 
 
 def with_one_more(case: UpdateCase, of: int = 0, made: Callable[[Array], Array] = np.copy) -> UpdateCase:
-    """Return a case with one more tensor at the front of its first group, made of another one, as its gradients are."""
+    """Return the case with one more tensor, at the front of its first group.
+
+    ``made`` makes the tensor from tensor number ``of``, and its gradients from the gradients of that tensor.
+    """
     more = (*case.tensors, made(case.tensors[of]))
     fed = tuple((*step, None if (g := step[of]) is None else made(g)) for step in case.gradients)
     first, *rest = case.plan.groups
@@ -70,7 +80,7 @@ def with_one_more(case: UpdateCase, of: int = 0, made: Callable[[Array], Array] 
 
 
 def with_a_matrix(case: UpdateCase) -> UpdateCase:
-    """Return a case that has a matrix: where it has none, one of the numbers of its largest tensor."""
+    """Return a case that has a matrix; if it has none, a 2 by 2 matrix of its largest tensor's numbers is added."""
     sizes = [w.size for w in case.tensors]
     if any(w.ndim > 1 for w in case.tensors):
         return case
@@ -78,14 +88,14 @@ def with_a_matrix(case: UpdateCase) -> UpdateCase:
 
 
 def enlarged(values: Array) -> Array:
-    """Repeat a matrix along rows and columns, until it has at least 48 of both, and vary what was repeated."""
+    """Return a matrix repeated to at least 48 rows and 48 columns, its entries varied; other tensors as they are."""
     if values.ndim != 2 or not values.size:
         return values
     return varied(np.tile(values, [-(-decisions.SIDE_OF_A_MATRIX // side) for side in values.shape]))
 
 
 def tiled(values: Array, size: int) -> Array:
-    """Repeat a tensor along its first dimension, an odd number of times, until it has so many entries."""
+    """Return a tensor repeated along its first dimension, an odd number of times, to about ``size`` entries."""
     if values.ndim == 0 or not values.size:
         return values
     times = size // values.size | 1
@@ -93,7 +103,7 @@ def tiled(values: Array, size: int) -> Array:
 
 
 def varied(values: Array) -> Array:
-    """Return a tensor whose entries are moved by up to a quarter: repeated rows have no decomposition of their own."""
+    """Return a tensor with each entry changed by up to a quarter: a matrix of equal rows cannot be decomposed well."""
     waves = np.cos(decisions.WAVE * np.arange(values.size)).reshape(values.shape)
     return array(values * (1 + waves / 4), like=values)
 
@@ -108,7 +118,10 @@ def copy_of(large: Array, like: Array, place: float) -> Array:
 
 
 def paired(values: Array) -> Array:
-    """Give every number an imaginary part, in a last dimension of two: the numbers in reverse order, turned round."""
+    """Return numbers with imaginary parts, both in a last dimension of two.
+
+    The imaginary parts are ¼ - ½ x, for the numbers x in reverse order.
+    """
     first, slope = decisions.IMAGINARY
     turned = first + slope * values.ravel()[::-1].reshape(values.shape)
     return np.ascontiguousarray(np.stack([values, turned], axis=-1), dtype=values.dtype)
@@ -121,7 +134,7 @@ def complex_of(pairs: Array) -> Array:
 
 
 def pairs_of(numbers: Array) -> Array:
-    """Return real and imaginary parts in a last dimension of two."""
+    """Return complex numbers as pairs of real and imaginary part, in a last dimension of two."""
     return np.stack([numbers.real, numbers.imag], axis=-1)
 
 

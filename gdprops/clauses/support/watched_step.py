@@ -1,4 +1,12 @@
-"""A training step, watched: what it did at every logical step, and what U(w, g(w), s) would have done."""
+"""A training step, watched: what it did at every logical step, and what U(w, g(w), s) would have done.
+
+`stream` lets the user's step train on one batch after the other. For each it yields a `Watched`: the weights before and
+after, gdprops' own gradient at the weights before, the weights at which U ends, and how far a correct step may be off.
+The checks compare these, and ask for rivals such as `applied_twice` or `last_layer_first`.
+
+Arrays of large models are copied as seldom as possible. "Where it was computed" below means memory that the next
+gradient or update overwrites.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +35,12 @@ Grads = list["Array | None"]
 @final
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One logical step: the weights before and after it, our loss and gradients before it, and the expected weights.
+    """One logical step: the weights before and after it, gdprops' loss and gradients before it, the expected weights.
 
-    ``allowed`` is what the run knows itself, or 16 noise floors per parameter. The rivals are computed when they are
-    asked for. ``clocks`` are those that went wrong; ``skipped``: a gradient scaler has left the step out; ``held``: the
-    parameters that the user's optimizer holds, all where there is none. Large models are held as seldom as can be: an
-    expected array that equals the one after the step is that one.
+    ``allowed``: how far each entry may be off, as the run itself knows or as 16 noise floors; ``earlier``: gradients of
+    earlier steps; ``clocks``: those that differ from the clocks of U; ``skipped``: a gradient scaler has left the step
+    out; ``held``: which parameters the user's optimizer holds (all if there is no optimizer). Rivals are computed only
+    when they are asked for. To save memory, an expected array that equals the array after the step is this array.
     """
 
     number: int
@@ -55,7 +63,7 @@ class Watched:
     held: tuple[bool, ...]
 
     def kept(self, earlier: Sequence[Watched]) -> Watched:
-        """Return the same step with copies of what the next one overwrites, behind others that were kept so."""
+        """Return the step with copies of all arrays that the next one overwrites; ``earlier``: steps kept before it."""
         before = earlier[-1].after if earlier else [w.copy() for w in self.before]
         after = [w.copy() for w in self.after]
         held = {id(w): kept for w, kept in zip((*self.before, *self.after), (*before, *after), strict=True)}
@@ -70,7 +78,7 @@ class Watched:
 
     @property
     def is_exact(self) -> bool:
-        """Whether the step ended at the expected weights to the last bit."""
+        """Whether the step ended at exactly the expected weights."""
         return all(a is e for a, e in zip(self.after, self.expected, strict=True))
 
     @property
@@ -79,7 +87,7 @@ class Watched:
         return any(self.wrong_at(i) for i in range(len(self.names)))
 
     def wrong_at(self, i: int) -> bool:
-        """Say whether one parameter is off by more than allowed; where U itself overflows, nothing is."""
+        """Say whether a parameter is off by more than allowed; False if its expected weights are not finite."""
         if alike(self.after[i], self.expected[i]) or not np.isfinite(self.expected[i]).all():
             return False
         return not bool((np.abs(self.after[i] - self.expected[i]) <= self.allowed[i]).all())
@@ -91,27 +99,28 @@ class Watched:
 
     @property
     def is_out_of_reach(self) -> bool:
-        """Whether it did not, where the gradient's own norm overflows.
+        """Whether the step ended at weights that are not finite because the norm of the gradient overflows.
 
-        Correct code may end at NaN there: ``clip_grad_norm_(parameters, inf)``, to measure, multiplies by inf / inf.
+        Correct code may end at NaN there: ``clip_grad_norm_(parameters, inf)``, used to measure the norm, multiplies by
+        inf / inf.
         """
         return not self.is_exact and not self.is_finite and not has_finite_norm(self.gradients)
 
     def equals(self, rival: Arrays) -> bool:
-        """Say whether the step did what a rival would, and the rival is clearly not what is expected."""
+        """Say whether the step ended at a rival's weights, and these clearly differ from the expected weights."""
         return self.is_at(rival) and is_clearly_other(rival, self.expected, self.allowed)
 
     def is_at(self, weights: Arrays) -> bool:
-        """Say whether the step ended at some weights, within what is allowed and a trifle of the way there."""
+        """Say whether the step ended at these weights, within what is allowed and a tiny share of the way there."""
         return all(self.is_at_in(i, weights) for i in range(len(self.names)))
 
     def is_at_in(self, i: int, weights: Arrays) -> bool:
-        """Say the same of one parameter."""
-        room = self.allowed[i] + _trifle(weights[i], self.before[i])
+        """Say whether one parameter ended at its part of these weights, as `is_at` says it of all."""
+        room = self.allowed[i] + _tiny_share(weights[i], self.before[i])
         return bool((np.abs(self.after[i] - weights[i]) <= room).all())
 
     def resting(self) -> set[int]:
-        """Return the parameters that did not move at all although U moves them clearly."""
+        """Return the parameters that did not move at all although U clearly moves them."""
         should, did = self.moved_by_u(), self.moved()
         return {i for i in range(len(self.names)) if should[i] and not did[i]}
 
@@ -120,7 +129,7 @@ class Watched:
         return self.run.update(self.before, gradients, self.state, self.settings)
 
     def passing_update(self, gradients: Grads) -> list[Array]:
-        """Return the same where it was computed: the next look or update overwrites it."""
+        """Return U(w, g, s) for other gradients, where it was computed: the next gradient or update overwrites it."""
         return self.run.passing_update(self.before, gradients, self.state, self.settings)
 
     def moved_by_u(self) -> list[bool]:
@@ -132,7 +141,7 @@ class Watched:
         return [not alike(a, b) for a, b in zip(self.after, self.before, strict=True)]
 
     def is_pulled(self, i: int, rate: float) -> bool:
-        """Say whether a parameter's gradient would move it at a rate: one that is rounding itself moves nothing."""
+        """Say whether a parameter's gradient, times a rate, exceeds the rounding of its weights in any entry."""
         g = self.gradients[i]
         pairs = () if g is None else blocks(g, self.before[i])
         return any(bool((rate * np.abs(part) > np.spacing(np.abs(w))).any()) for part, w in pairs)
@@ -142,9 +151,9 @@ class Watched:
         return self.gradients[i] is None and bool((self.expected[i] == self.before[i]).all())
 
     def last_layer_first(self) -> list[Array]:
-        """Return the weights after a sweep that moves the last layer and then looks again for the others.
+        """Return the weights after a sweep that moves the last layer before it computes the gradients of the others.
 
-        They stand where they were computed: the next look or update overwrites them.
+        The weights are returned where they were computed: the next gradient or update overwrites them.
         """
         layers = [layer for layer in self.run.layers if any(self.gradients[i] is not None for i in layer)]
         own = [i in (layers or self.run.layers)[-1] for i in range(len(self.names))]
@@ -153,12 +162,12 @@ class Watched:
         return self.passing_update([g if mine else a for g, a, mine in zip(self.gradients, again, own, strict=True)])
 
     def applied_twice(self) -> list[Array]:
-        """Return the weights after the same gradient is applied twice, where they were computed."""
+        """Return the weights after the same gradient is applied twice, where they were computed (to be overwritten)."""
         first = self.passing_update(self.gradients)
         return self.run.passing_update(first, self.gradients, None, self.settings)
 
     def gradient_rivals(self) -> Iterator[tuple[list[Array], str]]:
-        """Yield what the last gradient, this one added to earlier ones, and none would give: one after another."""
+        """Yield rivals one after another, each with a name: a stale gradient, sums of gradients, and no gradient."""
         if not self.earlier:
             return
         yield self.passing_update(self.earlier[-1]), "the last step's gradient"
@@ -177,13 +186,14 @@ class Watched:
         return self.run.loss(weights, self.batch)
 
     def loss_noise(self, here: float) -> float:
-        """Return the change of J that counts: sixteen floors, as many ulps, and what the allowed errors amount to.
+        """Return the smallest change of J that counts; ``here`` is J before the step.
 
-        ``here`` is J before the step.
+        It is 16 times the change of J when the weights move by one ulp, 16 ulps of J, and the change of J that the
+        allowed errors of the weights may make.
         """
         shaken = self.loss(perturbed_one_by_one(self.before, np.random.default_rng(0)))
         pairs = zip(self.gradients, self.allowed, strict=True)
-        slack = sum(_weighed(g, room) for g, room in pairs if g is not None)
+        slack = sum(_change_of_loss(g, room) for g, room in pairs if g is not None)
         return decisions.FLOORS_PER_TENSOR * (abs(here - shaken) + float(np.spacing(abs(here)))) + slack
 
 
@@ -191,11 +201,11 @@ def _exceeds(end: Array, start: Array, room: Any) -> bool:
     return any(bool((np.abs(e - s) > most).any()) for e, s, most in blocks(end, start, np.asarray(room)))
 
 
-def _weighed(gradient: Array, room: Any) -> float:
+def _change_of_loss(gradient: Array, room: Any) -> float:
     return sum(float((np.abs(g) * most).sum()) for g, most in blocks(gradient, np.asarray(room)))
 
 
-def _trifle(weights: Array, before: Array) -> float:
+def _tiny_share(weights: Array, before: Array) -> float:
     return decisions.REPRODUCED_SHARE * float(np.abs(weights - before).max(initial=0.0))
 
 
@@ -205,7 +215,10 @@ def _sum(parts: Sequence[Array | None]) -> Array | None:
 
 
 def watch(subject: TrainedSubject, case: TrainCase | BackpropCase, *, to_the_end: bool = False) -> list[Watched]:
-    """Run the user's step on every batch, up to the first wrong step (or ``to_the_end``), while all is finite."""
+    """Return all steps of the user's training step on a case, with copies of their arrays.
+
+    The run ends after the first wrong step (unless ``to_the_end``), and when weights are no longer finite.
+    """
     found = list[Watched]()
     for step in stream(subject, case, to_the_end=to_the_end):
         found.append(step.kept(found))
@@ -215,9 +228,10 @@ def watch(subject: TrainedSubject, case: TrainCase | BackpropCase, *, to_the_end
 def stream(
     subject: TrainedSubject, case: TrainCase | BackpropCase, *, to_the_end: bool = False, remembers: bool = False
 ) -> Iterator[Watched]:
-    """Yield the same steps one by one, of which only the last holds its arrays: large models are held once.
+    """Yield the steps of the user's training step one by one; each loses its arrays when the next one is taken.
 
-    ``remembers``: of the earlier gradients the last ones are kept.
+    So a large model is in memory once. The run ends as that of `watch`. ``remembers``: a step keeps the gradients of
+    the step before it.
     """
     run, earlier = subject.begin(case), list[Grads]()
     before = run.weights()
@@ -231,13 +245,13 @@ def stream(
         for grads in earlier:
             grads.clear()
         earlier = [list(step.gradients)] if remembers else []
-        _go_on(before, step.after)
+        _overwrite(before, step.after)
         step.gradients.clear()
         step.expected.clear()
 
 
-def _go_on(before: list[Array], after: Sequence[Array]) -> None:
-    """Overwrite the weights before a step with those after it: fresh memory for large models takes time."""
+def _overwrite(before: list[Array], after: Sequence[Array]) -> None:
+    """Overwrite the weights before a step with those after it: allocating memory for large models takes time."""
     for i, (held, now) in enumerate(zip(before, after, strict=True)):
         if held.shape == now.shape and held.dtype == now.dtype:
             held[...] = now
@@ -279,7 +293,7 @@ def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, .
 
 
 def _ends(moved: Arrays, after: Arrays) -> list[Array]:
-    """Return copies of where U ends; an array that equals the one seen is that one."""
+    """Return copies of the weights at which U ends; an array that equals the array seen is returned as this array."""
     return [a if alike(a, w) else w.copy() for w, a in zip(moved, after, strict=True)]
 
 

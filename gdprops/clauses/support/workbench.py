@@ -1,4 +1,8 @@
-"""Everything that the checks of the clauses use, behind one import."""
+"""Everything that the checks of the clauses use, behind one import.
+
+A chapter loads this module lazily (see `lazy`) and then writes ``workbench.compare(...)``, ``workbench.feeds(...)``
+and so on, wherever the function lives.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,4 @@
-"""How wrong hand-written backprop is explained: writes put off, accounts that reproduce the weights, facts."""
+"""Explain wrong hand-written backprop: by a run with delayed writes, by accounts that reproduce the weights, by facts.
+
+`explain.py` says in which order they are tried.
+"""

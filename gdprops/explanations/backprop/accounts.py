@@ -1,7 +1,10 @@
-"""What may have become of one parameter's update: each account gives the weights that it would end at.
+"""Hypotheses about the update of a single parameter in hand-written backprop, called accounts.
 
-An account counts only if it ends where the parameter was seen, in every failing example, and is told from the right
-update in one. What needs no network goes before what needs one, and that before a fitted number.
+An account gives the gradient by which the parameter would have moved. It holds if, in every failing example, the
+parameter ends where this gradient leads, and if in one of them that place differs from the right one. Accounts that
+need no recognized network are tried first, then those that need one, then those with a fitted number.
+
+Example: "W2: moved the other way (the gradient's sign is flipped)".
 """
 
 from __future__ import annotations
@@ -20,15 +23,15 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 Update = Callable[["Watched", int], "Array | None"]
-"""What is subtracted from parameter i, divided by the learning rate; None where the account does not apply."""
+"""Returns the gradient by which the account moves parameter i, None where the account does not apply."""
 
 
 MOST_FARTHER = 16.0
-"""Beyond this many times the right displacement an account gets no more room."""
+"""The tolerance of an account grows with its displacement, up to this many times the right displacement."""
 
 
 class Account(NamedTuple):
-    """What is told of the parameters, and the gradient that would have been used."""
+    """A sentence about a parameter, and the gradient by which the parameter moves if the sentence is true."""
 
     text: Callable[[Watched, int], str]
     gradient: Update
@@ -135,7 +138,10 @@ PLAIN: tuple[Account, ...] = (
 
 
 def told_of(wrong: Sequence[Watched], i: int, net: Net | None) -> list[str]:
-    """Return what became of parameter i in every failing example, all ties; empty where no account holds."""
+    """Return the sentences that hold for parameter i in every failing example; several are a tie.
+
+    Only the cheapest accounts that hold are returned. The list is empty if no account holds.
+    """
     for some in _by_cost(wrong, i, net):
         matching = dict.fromkeys(a.text(wrong[0], i) for a in some if matches(wrong, i, a))
         if matching:
@@ -144,7 +150,7 @@ def told_of(wrong: Sequence[Watched], i: int, net: Net | None) -> list[str]:
 
 
 def _by_cost(wrong: Sequence[Watched], i: int, net: Net | None) -> Iterator[list[Account]]:
-    """Yield what may have become of parameter i, the simplest first."""
+    """Yield the accounts of parameter i in groups, the simplest group first."""
     yield [*PLAIN]
     yield [*_borrowed(wrong[0], i)]
     if net is not None:
@@ -159,7 +165,7 @@ def _by_cost(wrong: Sequence[Watched], i: int, net: Net | None) -> Iterator[list
 
 
 def _decaying(wrong: Sequence[Watched], i: int) -> Iterator[Account]:
-    """Yield "k times the weights are missing, or too much", with the k that the largest difference shows."""
+    """Yield the accounts that the gradient lacks, or contains wrongly, k times the weights; k is fitted."""
     for share, divided in ((_one, ""), (_share, " divided by the number of rows")):
         k = _weights_used(wrong, i, share)
         if k is None:
@@ -174,7 +180,7 @@ def _decaying(wrong: Sequence[Watched], i: int) -> Iterator[Account]:
 
 
 def _weights_used(wrong: Sequence[Watched], i: int, share: Callable[[Watched], float]) -> float | None:
-    """Return k where the displacement is off by lr k w in the example in which it is off most."""
+    """Return the k for which the displacement is off by lr k w, fitted to the example with the largest error."""
     step: Any = max(wrong, key=lambda s: float(np.abs(s.after[i] - s.expected[i]).max(initial=0.0)))
     off = (step.expected[i] - step.after[i]) / _rate(step)
     w = share(step) * step.before[i]
@@ -184,7 +190,7 @@ def _weights_used(wrong: Sequence[Watched], i: int, share: Callable[[Watched], f
 
 
 def _borrowed(step: Watched, i: int) -> Iterator[Account]:
-    """Yield "moved by another one's gradient" for all of the same shape."""
+    """Yield the account "moved by the gradient of ..." for every other parameter of the same shape."""
     for j, name in enumerate(step.names):
         if j != i and step.before[j].shape == step.before[i].shape:
             yield Account(
@@ -204,7 +210,7 @@ def _flawed(net: Net, flaw: Flaw, factor: Account | None) -> Account:
 
     def text(step: Watched, i: int) -> str:
         told = _filled(net, flaw, step, i)
-        return told if factor is None else f"{told}; beside that {factor.text(step, i)}"
+        return told if factor is None else f"{told}; besides, {factor.text(step, i)}"
 
     return Account(text, gradient)
 
@@ -230,7 +236,10 @@ def _filled(net: Net, flaw: Flaw, step: Watched, i: int) -> str:
 
 
 def matches(wrong: Sequence[Watched], i: int, account: Account) -> bool:
-    """Say whether an account ends where parameter i was seen in every failing example, and not at the right place."""
+    """Say whether an account leads parameter i to its observed place in every failing example.
+
+    In one example at least, that place must clearly differ from the right one.
+    """
     told = False
     for step in wrong:
         g = account.gradient(step, i)
@@ -245,14 +254,20 @@ def matches(wrong: Sequence[Watched], i: int, account: Account) -> bool:
 
 
 def _room(step: Watched, i: int, reach: float) -> Array:
-    """Return what is allowed of an account that moves parameter i so far: the error of the derivative grows with it."""
+    """Return the tolerance of an account that moves parameter i by up to ``reach``.
+
+    It grows with ``reach``, because the error of the derivative does.
+    """
     right = float(np.abs(step.expected[i] - step.before[i]).max(initial=0.0))
     farther = min(reach / right, MOST_FARTHER) if right else 0.0
     return np.asarray(step.allowed[i] * (1 + farther) + decisions.GUARDED_SHARE * reach)
 
 
 def _fitted(wrong: Sequence[Watched], i: int) -> float | None:
-    """Return the factor of the largest displacement; one example with one entry fits any."""
+    """Return the factor by which parameter i moves, fitted to the example with the largest right displacement.
+
+    None if the failing examples have too few entries: a single entry fits any factor.
+    """
     step: Any = max(wrong, key=lambda s: float(np.abs(s.expected[i] - s.before[i]).max()))
     wanted = step.expected[i] - step.before[i]
     if sum(s.before[i].size for s in wrong) < decisions.FEWEST_FITTED or not wanted.any():

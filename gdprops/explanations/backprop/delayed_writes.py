@@ -1,6 +1,9 @@
-"""Parameters whose writes are put off: every reader sees the weights from before the step; who would not is noted.
+"""NumPy parameters whose writes are delayed to the end of the step, so that every read sees the old weights.
 
-If a step is right on them and wrong without, then it reads weights that it has already moved.
+This is a counterfactual experiment for hand-written backprop. If a step is right on such parameters and wrong on plain
+arrays, then it reads weights that it has already updated. The parameters also note which of them were read too late.
+
+Example: ``params["W2"] -= lr * g2; delta1 = delta2 @ params["W2"].T`` computes delta1 with the old W2, and notes W2.
 """
 
 from __future__ import annotations
@@ -14,11 +17,14 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 FORMS = (np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.empty_like)
-"""Functions that look at an array's form and not at its numbers."""
+"""Functions that use only an array's shape and dtype and do not read its numbers."""
 
 
 class Root:
-    """One parameter: its numbers before the step, what was written since, and the list of what was read too late."""
+    """The two states of a parameter: ``before`` the step, and ``now`` with everything that was written since.
+
+    ``late`` is the list to which the name of a parameter is added when it is read after it was written.
+    """
 
     def __init__(self, name: str, before: Array, late: list[str]) -> None:
         self.name, self.late = name, late
@@ -26,18 +32,18 @@ class Root:
         self.now = self.before.copy()
 
     def written(self, view: Array) -> Array:
-        """Return the same part of what was written."""
+        """Return the part of ``now`` that corresponds to ``view``, a part of ``before``."""
         offset = view.__array_interface__["data"][0] - self.before.__array_interface__["data"][0]
         return np.ndarray(view.shape, view.dtype, buffer=self.now, offset=offset, strides=view.strides)
 
     def read(self, view: Array) -> None:
-        """Note a reader who would have seen other numbers."""
+        """Note a late read: the part of the parameter that is read has been overwritten with other numbers."""
         if (self.written(view) != view).any():
             self.late.append(self.name)
 
 
 class Delayed(np.ndarray[Any, np.dtype[np.float64]]):
-    """A parameter, or a part of one: keeps its old numbers; what is written into it goes into its root."""
+    """A parameter, or a view of one. Reads give the old numbers; writes go to the state ``now`` of its root."""
 
     root: Root | None = None
 
@@ -70,7 +76,7 @@ class Delayed(np.ndarray[Any, np.dtype[np.float64]]):
         return function(*_each(args, read), **{key: _each(value, read) for key, value in kwargs.items()})
 
     def dot(self, other: Any, out: Any = None) -> Any:
-        """Multiply: numpy's own method would not say that it reads."""
+        """Return the product; NumPy's own method would read the numbers without a note."""
         return np.dot(_read(self), _read(other), out)
 
     def __getitem__(self, key: Any) -> Any:
@@ -93,7 +99,7 @@ def _is_whole(value: Any) -> bool:
 
 
 def _moved(parameter: Any, now: Any) -> Any:
-    """Return what ``W - something`` gives: where it has the parameter's form, it may be the parameter moved."""
+    """Return the result of ``W - something``; with the parameter's shape it counts as the moved parameter."""
     root: Root = parameter.root
     return delayed(root.name, root.before, root.late, now) if np.shape(now) == root.before.shape else now
 
@@ -103,7 +109,7 @@ def _plain(array: Any) -> Array:
 
 
 def _target(array: Any) -> Any:
-    """Return what is written to: the waiting numbers of a parameter."""
+    """Return the array that a write must go to: for a parameter, the numbers that wait for the end of the step."""
     if not isinstance(array, Delayed):
         return array
     return _plain(array) if array.root is None else array.root.written(_plain(array))
@@ -127,7 +133,7 @@ def _each(values: Any, read: Any) -> Any:
 
 
 def delayed(name: str, before: Array, late: list[str], now: Any = None) -> Delayed:
-    """Return a parameter whose writes wait; ``now`` has been written already."""
+    """Return a parameter with delayed writes; ``now`` is what has already been written into it."""
     root = Root(name, before, late)
     if now is not None:
         root.now[...] = now
@@ -142,7 +148,10 @@ def settled(value: Any) -> Array:
 
 
 class DelayedDict(dict[str, Any]):
-    """A dict of such parameters, as far as they are chosen: a name that is bound anew gives its old numbers too."""
+    """A dict of parameters in which the chosen ones have delayed writes.
+
+    A chosen name that is bound to a new array still gives its old numbers.
+    """
 
     def __init__(self, names: Sequence[str], arrays: Sequence[Array], late: list[str], chosen: Sequence[str]) -> None:
         self._before, self._late = {n: w for n, w in zip(names, arrays, strict=True) if n in chosen}, late
@@ -166,7 +175,10 @@ class DelayedDict(dict[str, Any]):
 
 
 class DelayedList(list[Any]):
-    """A list of such parameters, as far as they are chosen."""
+    """A list of parameters in which the chosen ones have delayed writes.
+
+    A chosen position that is bound to a new array still gives its old numbers.
+    """
 
     def __init__(self, names: Sequence[str], arrays: Sequence[Array], late: list[str], chosen: Sequence[str]) -> None:
         self._names, self._before, self._late, self._chosen = list(names), list(arrays), late, set(chosen)

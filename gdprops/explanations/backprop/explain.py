@@ -1,9 +1,10 @@
-"""What wrong hand-written backprop does instead: proved by a counterfactual, or by weights that it reproduces.
+"""Say what wrong hand-written backprop does instead of the specified update.
 
-Sweeps over layers and stale gradients come first, as for training steps. Then the step is run once more on parameters
-whose writes are put off (`delayed_writes.py`): if that makes it right in every failing example, it reads weights that
-it has already moved, and they are named. Then every wrong parameter is accounted for by itself: by its gradient
-and a factor, and, where the loss is recognized as that of a network, by a backward pass with one flaw.
+1. The hypotheses about training steps are tried: sweeps over layers, stale gradients and others.
+2. The step runs again on parameters with delayed writes (`delayed_writes.py`). If this makes it right in every failing
+   example, the step reads weights that it has already moved, and the explanation names them.
+3. Every wrong parameter is explained by itself (`accounts.py`): by its gradient and a factor or, if the loss is
+   recognized as that of a network (`recognized_network.py`), by a backward pass with one flaw (`flaws.py`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from gdprops.subjects.backprop.subject import Backprop
 
 SCHEDULES = ("layer by layer", "tensor by tensor", "one update per row", "the step is not deterministic")
-"""How the shared explanations begin that say in which order the gradients were taken."""
+"""How those explanations of training steps begin that need no further proof for hand-written backprop."""
 MOST_TIES = 3
 BY_ROWS = "one update per row of the batch, each at the weights that the last one left"
 UNPROVED = "none of"
@@ -46,7 +47,7 @@ AS_GRADIENTS = (
 
 
 def explain(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
-    """Return what the step or the gradients do instead, or what was seen without being proved; None if all is right."""
+    """Return the sentence that says what the step, or else the gradients, do instead; None if all is right."""
     told = _of_steps(subject, cases)
     if told is not None or subject.gradients is None:
         return told
@@ -55,14 +56,14 @@ def explain(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
 
 
 def _of_gradients(told: str) -> str:
-    """Return the same of gradients that nobody has moved by."""
+    """Rewrite a sentence about displacements as one about gradients: no step has used these gradients."""
     for moved, looked in AS_GRADIENTS:
         told = told.replace(moved, looked)
     return told
 
 
 def _by_gradients(subject: Backprop) -> Backprop:
-    """Return plain descent along the gradients that the user states."""
+    """Return a subject whose step is plain gradient descent along the gradients of the user's function."""
     functions = subject.functions
 
     def step(params: Any, x: Any, y: Any, lr: float) -> Any:
@@ -104,7 +105,7 @@ def _part(step: Watched) -> float:
 
 
 def _by_rows(step: Watched, share: Callable[[Watched], float]) -> list[Any]:
-    """Return the weights after one update per row, with the row's whole gradient or its part of a mean."""
+    """Return the weights after one update per row; ``share`` is the factor of each row's gradient."""
     v = list(step.before)
     for row in range(step.run.rows(step.batch)):
         g = step.run.gradients(v, step.batch, rows=slice(row, row + 1))
@@ -113,7 +114,10 @@ def _by_rows(step: Watched, share: Callable[[Watched], float]) -> list[Any]:
 
 
 def _accounted(subject: Backprop, wrong: Sequence[Watched], proved: str | None) -> str | None:
-    """Return what became of the parameters; where it is the same of all of them, a whole step says it better."""
+    """Return what the accounts say of the wrong parameters; None if one of them is not explained.
+
+    If one account holds for all parameters, the proved sentence about the whole step is preferred.
+    """
     own = _accounts(subject, wrong)
     if not own:
         return None
@@ -122,7 +126,10 @@ def _accounted(subject: Backprop, wrong: Sequence[Watched], proved: str | None) 
 
 
 def _facts(wrong: Sequence[Watched]) -> str:
-    """Return what was seen and is not proved: by their names, for they are the same in every example."""
+    """Return the facts where nothing is proved: which parameters are wrong, from which step on, and in which entries.
+
+    Hand-written backprop has the same parameters in every example, so that they are named.
+    """
     names = wrong[0].names
     off = [name for i, name in enumerate(names) if any(step.wrong_at(i) for step in wrong)]
     right = [name for name in names if name not in off]
@@ -140,7 +147,7 @@ def _joined(told: Mapping[str, Sequence[str]]) -> str:
 
 
 def _accounts(subject: Backprop, wrong: Sequence[Watched]) -> dict[str, list[str]]:
-    """Account for every wrong parameter by itself, the largest examples first; empty where one is not accounted for."""
+    """Return each sentence with the wrong parameters that it explains; empty if one of them is not explained."""
     largest = sorted(wrong, key=lambda step: -sum(w.size for w in step.before))
     net = recognized(largest, subject.layout.shapes)
     names = largest[0].names
@@ -153,7 +160,11 @@ def _accounts(subject: Backprop, wrong: Sequence[Watched]) -> dict[str, list[str
 
 
 def _late_reads(subject: Backprop, wrong: Sequence[tuple[BackpropCase, Watched]]) -> str | None:
-    """Put off every write: is the step right now, in every failing example? And which writes must be put off?"""
+    """Return the sentence that names the weights which are used after their update; None if that is not proved.
+
+    It is proved if the step is right in every failing example when writes are delayed. Parameters whose writes need no
+    delay are not named.
+    """
     names, late = wrong[0][1].names, list[str]()
     if not all(_is_right_when_delayed(subject, *one, names, late) for one in wrong):
         return None
@@ -171,7 +182,7 @@ def _late_reads(subject: Backprop, wrong: Sequence[tuple[BackpropCase, Watched]]
 
 
 def _where(needed: Sequence[str], wrong: Sequence[Watched]) -> str:
-    """Return the names, and that they are those of the next layer where the layer right before each is wrong."""
+    """Return the names, with the words "the next layer" if the layer right before each of them is wrong."""
     told, names, layers = " and ".join(needed), wrong[0].names, wrong[0].run.layers
     read = {k for k, layer in enumerate(layers) if any(names[i] in needed for i in layer)}
     harmed = {k for k, layer in enumerate(layers) if any(step.wrong_at(i) for step in wrong for i in layer)}

@@ -1,4 +1,8 @@
-"""Backward passes done wrong on purpose, one way each, on a network that was recognized."""
+"""Compute the backward pass of a recognized network with one deliberate flaw, to see which flaw the user's code has.
+
+Example: the flaw "the derivative of the activation (tanh) is missing" gives gradients; if the user's parameters moved
+by exactly these, the user's code has this flaw.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 Slope = Callable[["Activation", "Array", "Array", "Array"], "Array"]
-"""What the error is multiplied with, as a function of z, h = f(z) and the error itself."""
+"""Takes the activation, z, h = f(z) and the error; returns what the error is multiplied with instead of f'(z)."""
 
 
 def _right(act: Activation, z: Array, h: Array, e: Array) -> Array:
@@ -30,9 +34,16 @@ def _of_other(other: Activation) -> Slope:
 @final
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """One thing done wrong in a backward pass, with ``{act}``, ``{next}`` in its text for what the network has there.
+    """One thing done wrong in a backward pass.
 
-    ``slope`` is what the error is multiplied with, for f'(z); ``at``: in which hidden layer only, None for all.
+    Attributes:
+        text: The sentence; ``{act}`` stands for the activation and ``{next}`` for the next layer's matrix.
+        slope: What the error is multiplied with instead of f'(z).
+        at: The only hidden layer that has the flaw; None for all hidden layers.
+        end: Whether the derivative of the output's activation is right, left out or applied once too often.
+        through: What the error is multiplied with on its way back instead of the transposed matrix.
+        inputs: What the layer's gradient is taken with instead of its inputs.
+        bias: How the error is combined over the rows for the gradient of the bias.
     """
 
     text: str
@@ -75,11 +86,14 @@ OTHERS = tuple(
     Flaw(f"the derivative of {other.name} is used for that of {{act}}", slope=_of_other(other))
     for other in ACTIVATIONS[1:]
 )
-"""Rectifiers have the derivative 1 where sigmoids are: these are asked only after the others."""
+"""The flaws "derivative of another activation". They are tried last, because they may coincide with flaws of `FLAWS`.
+
+A sigmoid's value is positive: there the derivative of a rectifier is 1, as if the derivative were missing.
+"""
 
 
 def flaws(net: Net) -> Iterator[Flaw]:
-    """Yield every flaw that a network of such a depth can have, those of all hidden layers first."""
+    """Yield every flaw that a network of this depth can have: first in all hidden layers, then in one of them."""
     from dataclasses import replace
 
     yield from FLAWS
@@ -89,7 +103,7 @@ def flaws(net: Net) -> Iterator[Flaw]:
 
 
 def gradients(net: Net, step: Watched, flaw: Flaw) -> list[Array | None]:
-    """Return the gradients at the step's weights with one flaw; None for a parameter that it cannot give any."""
+    """Return the flawed gradients at the weights before the step; None for a parameter whose shapes do not fit."""
     inputs, zs = forward(net, step.before, inputs_of(step))
     y = targets_of(step, zs[-1].shape[1])
     found: list[Array | None] = [None] * len(step.names)
@@ -117,7 +131,7 @@ def _delta(net: Net, z: Array, y: Array, flaw: Flaw) -> Array | None:
 
 
 def _sent_back(net: Net, weights: Sequence[Array], k: int, delta: Array, flaw: Flaw) -> Array | None:
-    """Return the error before layer k: delta times the transposed matrix."""
+    """Return the error before layer k: ``delta`` times the transposed matrix, or what the flaw puts in its place."""
     w = net.weight(weights, k)
     through = flaw.through if flaw.at in (None, k - 1) else "transposed"
     if through == "transposed":
@@ -141,7 +155,7 @@ def _taken_with(inputs: Sequence[Array], zs: Sequence[Array], k: int, flaw: Flaw
 def _store(
     net: Net, step: Watched, k: int, delta: Array, taken: Array | None, flaw: Flaw, found: list[Array | None]
 ) -> None:
-    """Put layer k's gradients where its parameters stand, in their shapes."""
+    """Store the gradients of layer k in ``found``, in the shapes of its parameters."""
     layer, bias = net.layers[k], _bias(delta, flaw)
     if taken is not None:
         g = taken.T @ delta

@@ -1,4 +1,7 @@
-"""Where in a parameter the wrong entries lie: the one row or column that they share in every failing example."""
+"""Find the row or column of a parameter that contains its wrong entries in every failing example.
+
+Example: "of W1 only the last column, which is not moved".
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 AXES = {1: ("entry",), 2: ("row", "column")}
-"""What one index along each axis is called, by the number of dimensions."""
+"""The names of an index along each axis, by the number of dimensions."""
 
 
 def place(wrong: Sequence[Watched], i: int) -> str:
-    """Return "of W1 only the last column, which is not moved", or nothing where the wrong entries share no place."""
+    """Return "of W1 only the last column, which is not moved", or "" if the wrong entries share no row or column."""
     masks = [_mask(step, i) for step in wrong if step.wrong_at(i)]
     shared = [set(_places(mask)) for mask in masks if mask.size > 1]
     common = sorted(set[str].intersection(*shared), key=_plainest) if shared else []
@@ -31,7 +34,10 @@ def _mask(step: Watched, i: int) -> Array:
 
 
 def _places(mask: Array) -> Iterator[str]:
-    """Yield the rows and columns, from both ends, that hold all of the wrong entries and not every entry."""
+    """Yield the row and column that contain all wrong entries, counted from either end.
+
+    An axis of length 1 is left out: its only row or column contains every entry.
+    """
     for axis, name in enumerate(AXES.get(mask.ndim, ())):
         (found,) = np.nonzero(mask.any(axis=tuple(k for k in range(mask.ndim) if k != axis)))
         if len(found) == 1 and mask.shape[axis] > 1:

@@ -1,7 +1,8 @@
-"""Which network a hand-written loss is: dense layers, an activation, a loss, found by computing the same numbers.
+"""Recognize the network that a hand-written loss computes: its dense layers, its activation and its loss function.
 
-Nothing is read from the user's code. A network counts as recognized only if its loss is the user's at the weights of
-all failing examples and beside them; then its backward pass can be done wrong on purpose (see `flaws`).
+The user's code is not read. Every candidate network computes its loss at the weights of all failing examples and at
+neighboring weights; the one whose losses equal the user's is the network. Its backward pass can then be computed with
+deliberate flaws (see `flaws.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ LEAK = 0.01
 
 
 class Activation(NamedTuple):
-    """f(z), f'(z), and f' as it is often written: a formula in h = f(z)."""
+    """An activation: f(z), its derivative f'(z), and f' written as a formula in h = f(z), as in h * (1 - h)."""
 
     name: str
     value: Callable[[Array], Array]
@@ -51,7 +52,15 @@ ACTIVATIONS = (
 
 
 class Ending(NamedTuple):
-    """What follows the last layer: the loss as a function of z, dJ/dz, and what dJ/dz would be without f'(z)."""
+    """The output activation and loss after the last layer.
+
+    Attributes:
+        name: Its name in words.
+        loss: J as a function of the last pre-activations z and the targets.
+        delta: dJ/dz.
+        without_slope: dJ/dz without the derivative of the output's activation; None if there is none.
+        slope: The derivative of the output's activation; None if there is none.
+    """
 
     name: str
     loss: Callable[[Array, Array], float]
@@ -110,7 +119,10 @@ SCALES: tuple[Callable[[Array], float], ...] = (
 
 
 class Layer(NamedTuple):
-    """Where a layer's parameters stand, None without a bias; ``out_first``: W is (out, in); a bias may be a column."""
+    """The indices of a layer's matrix and bias (None without a bias) among the parameters.
+
+    ``out_first``: the matrix has the shape (out, in); ``bias_column``: the matrix contains the bias.
+    """
 
     weight: int
     bias: int | None
@@ -121,7 +133,7 @@ class Layer(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True)
 class Net:
-    """A recognized network."""
+    """A recognized network: its layers, the hidden activation, the output and loss, and the factor of the loss."""
 
     layers: tuple[Layer, ...]
     hidden: Activation
@@ -129,12 +141,12 @@ class Net:
     scale: Callable[[Array], float]
 
     def weight(self, weights: Sequence[Array], k: int) -> Array:
-        """Return layer k's matrix as (in, out), without a column of biases."""
+        """Return layer k's matrix in the shape (in, out), without biases."""
         return _matrix(self.layers[k], weights)[0]
 
 
 def _matrix(layer: Layer, weights: Sequence[Array]) -> tuple[Array, Array | float]:
-    """Return a layer's matrix as (in, out) and its bias as a row."""
+    """Return a layer's matrix in the shape (in, out) and its bias as a row (0.0 without a bias)."""
     w = np.asarray(weights[layer.weight], dtype=np.float64)
     w = w[:, None] if w.ndim == 1 else w.T if layer.out_first else w
     if layer.bias_column:
@@ -163,12 +175,15 @@ def targets_of(step: Watched, width: int) -> Array:
 
 
 def inputs_of(step: Watched) -> Array:
-    """Return X with a sample in every row."""
+    """Return the inputs of a step's batch, with a sample in every row."""
     return np.asarray(step.run.case.batches[step.batch].inputs)  # type: ignore[attr-defined] # of hand-written runs
 
 
 def recognized(steps: Sequence[Watched], shapes: Callable[[int, int, int], Any]) -> Net | None:
-    """Return the network whose loss is the user's at every step's weights and beside them, None where none is."""
+    """Return the network whose loss equals the user's at the weights of every step and at neighboring weights.
+
+    None if no candidate network does.
+    """
     points = [(step, weights) for step in steps for weights in (step.before, _beside(step.before))]
     with np.errstate(all="ignore"):
         stated = [step.run.loss(weights, step.batch) for step, weights in points]
@@ -203,7 +218,10 @@ def _candidates(step: Watched, shapes: Callable[[int, int, int], Any]) -> Iterat
 
 
 def _structures(step: Watched, shapes: Callable[[int, int, int], Any]) -> Iterator[tuple[Layer, ...]]:
-    """Yield the chains of layers that the shapes allow: which are biases, and whether W is (in, out) or (out, in)."""
+    """Yield the chains of layers that the parameters' shapes allow.
+
+    Chains differ in whether matrices are (in, out) or (out, in), and in whether a matrix contains the bias.
+    """
     named = list(shapes(*DISTINCT).values())
     kinds = [is_bias(name, shape) for name, shape in zip(step.names, named, strict=True)]
     weights = [i for i, bias in enumerate(kinds) if not bias]

@@ -1,1 +1,1 @@
-"""How a wrong training step is explained: observation proposes, replay proves."""
+"""Explain a wrong training step: watching it suggests hypotheses, and replaying each of them proves or refutes it."""

@@ -1,4 +1,7 @@
-"""Parameters that move by the gradient of another parameter of the same shape."""
+"""The hypothesis that parameters move by the gradient of another parameter of the same shape.
+
+This happens, for example, when a buffer for gradients is shared by all parameters of one shape.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def borrowed(failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return "by another one's gradient", with whose in the largest example."""
+    """Return the hypothesis that parameters move by the gradient of another one; its text names them in one example."""
     step = failures[0].first.step
     whose = lenders(step)
     if not whose:
@@ -24,7 +27,10 @@ def borrowed(failures: Sequence[Failure]) -> list[Hypothesis]:
 
 
 def lenders(step: Watched) -> dict[int, int]:
-    """Return for each wrong parameter another one whose gradient moves it as it moved; empty where one has none."""
+    """Return for each wrong parameter another parameter whose gradient moves it as the user's step did.
+
+    The result is empty if one of the wrong parameters has no such partner.
+    """
     found: dict[int, int] = {}
     for i in range(len(step.names)):
         if step.wrong_at(i):

@@ -1,4 +1,7 @@
-"""Clipping: none where it is declared, some where it is not, tensor by tensor, layer by layer."""
+"""Hypotheses about gradient clipping: omitted, undeclared, by tensor, by layer, by value.
+
+The bound is the declared one or, with one fitted constant, a bound that a failing example shows.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ GUARDS = (CLIP_GUARD, 0.0)
 
 
 def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return "not clipped", and "clipped to C" in several ways, with the declared C or one that an example shows."""
+    """Return the hypotheses about clipping: omitted, or done in one of several ways.
+
+    The bound is the declared norm or one that is fitted to an example.
+    """
     found = [Hypothesis("the gradient is not clipped", on_steps(_unclipped), clause=CLIPPING, threads=True)]
     first = failures[0].first.step
     declared = first.run.clip_norm
@@ -71,7 +77,10 @@ def _clipped(blocks: Blocks, most: float, guard: float) -> Callable[[Watched], W
 
 
 def _fitted(failures: Sequence[Failure], blocks: Blocks) -> list[float]:
-    """Return the norms that blocks of the first wrong steps would have been clipped to: k |g| where Δ = k Δ(plain)."""
+    """Return the norms to which blocks of the first wrong steps may have been clipped.
+
+    Where the displacement is k < 1 times the unclipped one, that norm is k times the norm of the block's gradient.
+    """
     found: list[float] = []
     for failure in failures[:2]:
         step = failure.first.step
@@ -96,7 +105,10 @@ def _parallel(after: Sequence[Array], plain: Sequence[Array], start: Sequence[Ar
 
 
 def _fitted_values(step: Watched) -> list[float]:
-    """Return the bound that the largest entries of the gradient would have been clipped to, for plain descent."""
+    """Return the value to which the gradient's entries may have been clipped: the largest entry that moves the step.
+
+    The entry is computed from the displacement, which holds for rules that are affine in each entry (plain descent).
+    """
     g = step.run.gradients(step.before, step.batch, clipped=False)
     still = step.update([None if x is None else np.zeros_like(x) for x in g])
     unit = step.update([None if x is None else np.ones_like(x) for x in g])
@@ -133,7 +145,7 @@ NORMALIZED = Hypothesis("the gradient is divided by its own norm", on_steps(_nor
 
 
 def clipped(gradients: Grads, most: float | None) -> Grads:
-    """Return gradients clipped to a global norm, where there is one."""
+    """Return the gradients clipped to the global norm ``most``; unchanged if ``most`` is None."""
     if most is None:
         return gradients
     c = min(1.0, most / (global_norm(gradients) + CLIP_GUARD))

@@ -1,4 +1,7 @@
-"""Running the user's step again: the same once more, with other random numbers, with another order of parameters."""
+"""Run the user's step again: unchanged, with other random numbers, and with the parameters in reverse order.
+
+If an unchanged run ends elsewhere, the step is not deterministic, and nothing else can be explained.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ NOT_DETERMINISTIC = (
 
 
 def repeats(subject: TrainedSubject, failure: Failure) -> bool:
-    """Say whether a second run ends at the same bytes at every step."""
+    """Say whether a second run of a failing example ends at the same weights, bit for bit, at every step."""
     return _same(failure, _again(subject, failure.case))
 
 
@@ -43,7 +46,7 @@ def _bytes(step: Watched) -> list[bytes]:
 
 
 def evidence(subject: Any, failure: Failure) -> Iterator[str]:
-    """Yield what other circumstances change: facts, not causes."""
+    """Yield facts: the result changes with other random numbers, or with another order of the parameters."""
     case = failure.case
     if isinstance(case, TrainCase):
         other = replace(case, plan=replace(case.plan, seed=case.plan.seed + 1))
@@ -61,7 +64,10 @@ def _reversed(subject: Any, case: Any) -> list[Watched]:
 
 
 def _same_to_rounding(failure: Failure, again: list[Watched]) -> bool:
-    """Compare up to the first wrong step only: what follows starts elsewhere. An unfinished run says nothing."""
+    """Say whether the first wrong step ends at the same weights again, up to rounding.
+
+    Later steps start from other weights and are not compared. A run that does not get that far counts as the same.
+    """
     first = failure.first.step
     other = next((step for step in again if step.number == first.number), None)
     return other is None or other.is_at(first.after)

@@ -1,8 +1,9 @@
-"""What a wrong training step does instead.
+"""Say what a wrong training step does instead of the specified update.
 
-Nothing is guessed: a hypothesis is replayed on a model of our own from the weights seen before each step. It counts
-only if it ends at the weights that were seen, to sixteen floors, at every step of all failing examples that were kept.
-The one with the fewest fitted constants is told, ties as ties; what is seen and not proved is told as facts.
+Nothing is guessed. Every hypothesis predicts the weights after each step, from the weights that were seen before it. A
+hypothesis is printed only if it predicts the observed weights, to 16 noise floors, at every step of all failing
+examples that were kept. Of several, the one with the fewest fitted constants is printed; if several have equally few,
+all of them are. What was seen but not proved is printed as facts.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ __all__ = ["MOST_EXAMPLES", "explain", "explained", "first_wrong"]
 
 
 def explain(subject: TrainedSubject, cases: Sequence[Any]) -> str | None:
-    """Return what the step does instead, or what was seen without being proved, or None where nothing is wrong."""
+    """Return the sentence that says what the step does instead, or what was seen; None where no step is wrong."""
     found = explained(subject, cases)
     return None if found is None else found.text
 
 
 def explained(subject: TrainedSubject, cases: Iterable[Any]) -> Explanation | None:
-    """Return the same with the clause that the explanation names."""
+    """Return the explanation of a wrong training step with the clause that it names; None where no step is wrong."""
     failures = failures_of(subject, cases)
     if not failures:
         return None
@@ -60,13 +61,13 @@ def explained(subject: TrainedSubject, cases: Iterable[Any]) -> Explanation | No
 
 
 def _matching(candidates: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return what reproduces everything: at every step, from some step on, or wherever a step is wrong."""
+    """Return the hypotheses that reproduce everything: at every step, else from some step on, else at wrong steps."""
     offers = (candidates, from_some_step_on(candidates, failures), [*at_some_steps(failures), NONE_HANDED_OVER])
     return next((found for offer in offers if (found := matching(offer, failures))), [])
 
 
 def _hypotheses(subject: TrainedSubject, failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return everything that the step might do, the cheapest first."""
+    """Return all hypotheses on what the step does, the cheapest first."""
     return [
         *scheduled(failures),
         *SWEEPS,

@@ -1,4 +1,4 @@
-"""How rows, parameters and numbers read in an explanation."""
+"""Write rows, parameters and numbers in an explanation: ``rows 0-5, 7``, ``fc1.weight and fc1.bias``, ``1/15``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ MOST_NAMED = 6
 
 
 def several(names: Sequence[str]) -> str:
-    """Return names as "a, b and c"; beyond a few, their number."""
+    """Return names as "a, b and c"; of more than six names, the first six and the number of the others."""
     if len(names) > MOST_NAMED:
         return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def rows_of(rows: Sequence[int]) -> str:
-    """Return row numbers with neighbours drawn together: ``0-5, 7``."""
+    """Return row numbers with consecutive ones as ranges: ``0-5, 7``."""
     parts: list[list[int]] = []
     for row in rows:
         if parts and row == parts[-1][1] + 1:
@@ -37,7 +37,7 @@ def rows_text(passes: Sequence[Sequence[int] | None]) -> str:
 
 
 def fraction(value: float) -> Fraction | None:
-    """Return the simple fraction that a fitted number is, None where it is none."""
+    """Return the simple fraction that equals a fitted number up to rounding, None if there is none."""
     near = Fraction(value).limit_denominator(decisions.LARGEST_DENOMINATOR)
     return (
         near if abs(float(near) - value) <= decisions.SIMPLE_SHARE * max(abs(value), decisions.SIMPLE_SHARE) else None
@@ -45,7 +45,7 @@ def fraction(value: float) -> Fraction | None:
 
 
 def number(value: float) -> str:
-    """Return a fitted number: as a short decimal or a simple fraction where it is one."""
+    """Return a fitted number in words: a short decimal or a simple fraction if it is one, else six digits."""
     if value != 1 and f"{value:.4g}" == "1":
         return f"1 {'+' if value > 1 else '-'} {abs(value - 1):.3g}"
     short, near = f"{value:.4g}", fraction(value)

@@ -1,6 +1,8 @@
-"""By what factor each parameter moves: Δ = k Δ(declared), where the two are exactly parallel.
+"""Hypotheses that parameters move by a factor k of the declared displacement: Δ = k Δ(declared).
 
-One number is parallel to any other: tensors of one element decide nothing by themselves, they only may not contradict.
+k is read from a parameter whose displacement is exactly parallel to the declared one. Example: k = -1 for all
+parameters gives "the step climbs: the gradient's sign is flipped". Any number is parallel to any other, so that
+one-element tensors show no factor; they only must not contradict it.
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ if TYPE_CHECKING:
 
 FEWEST_POSITIONS = 3
 UNSPECIFIC = {"step.simultaneous": ""}
-"""That some parameters go wrong may be a violation of any clause: the order of the clauses decides."""
+"""Replaces the clause of a factor that holds for some parameters only: no clause is named in this case."""
 Factor = Callable[["Moment"], float]
 
 
 class Known(NamedTuple):
-    """A factor that has a reason: what is said of all gradients, what of one and of several parameters, the factor."""
+    """A factor with its sentence: for the whole gradient, for one parameter and for several parameters."""
 
     gradient: str
     one: str
@@ -40,7 +42,7 @@ def _rows(moment: Moment) -> float:
 
 
 def constant(k: float) -> Factor:
-    """Return the factor that is the same everywhere."""
+    """Return a function that gives the factor k at every step."""
     return lambda moment: k
 
 
@@ -89,9 +91,10 @@ KNOWN = (
 
 
 def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return what the factors seen in the failing examples suggest: of all gradients, of some parameters, of each.
+    """Return the hypotheses that factors suggest: for the whole gradient, for some parameters, for each by position.
 
-    Hand-written backprop has the same parameters in every example: there they are told by name, elsewhere.
+    For hand-written backprop only those for the whole gradient are returned: it has the same parameters in every
+    example, and another module names them.
     """
     fitted = _fitted(failures)
     known = [*KNOWN, *(_plain(k) for k in fitted if not _is_known(k))]
@@ -110,12 +113,15 @@ def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
 
 
 def at_some_steps(failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return what all parameters do at every wrong step, where others are right: what a guard of the step skips."""
+    """Return the hypotheses that all parameters move by a known factor at the wrong steps, and other steps are right.
+
+    A condition in the step ("skip the update if ...") has this effect.
+    """
     return [] if _some_are_right(failures) else [_of_wrong(one, failures[0].first.step) for one in KNOWN]
 
 
 def factor_of(step: Watched, i: int) -> float | None:
-    """Return the factor of one parameter, None where it shows none."""
+    """Return the factor by which parameter i moves, None if its displacement is not parallel to the declared one."""
     moved, wanted = step.after[i] - step.before[i], step.expected[i] - step.before[i]
     if moved.size < 2 or not (np.abs(wanted) > step.allowed[i]).any():
         return None
@@ -137,7 +143,7 @@ def _is_known(k: float) -> bool:
 
 
 def _fitted(failures: Sequence[Failure]) -> list[float]:
-    """Return the factors other than 1 that the first wrong step shows."""
+    """Return up to three distinct factors that wrong parameters show at the first wrong step."""
     step = failures[0].first.step
     seen = [k for i in range(len(step.names)) if (k := factor_of(step, i)) is not None and step.wrong_at(i)]
     distinct: list[float] = []
@@ -158,7 +164,7 @@ def _of_gradient(one: Known) -> Hypothesis:
 
 
 def _roles(failures: Sequence[Failure]) -> list[Role]:
-    """Return the roles that exactly the wrong parameters play, in every failing example."""
+    """Return the roles outside of which no parameter is wrong, in any failing example."""
     return [
         role for role in ROLES if all(_plays(role, moment.step) for failure in failures for moment in failure.wrong)
     ]
@@ -179,7 +185,10 @@ def _of_role(one: Known, role: Role) -> Hypothesis:
 
 
 def _shrunk(failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return "all weights (or all but the frozen ones) are multiplied by k", with the k that an example shows."""
+    """Return the hypotheses that all trained weights, or all weights, are multiplied by k after a right update.
+
+    The constant k is fitted to the first failing example.
+    """
     first = failures[0].first.step
     seen, right = (np.concatenate([w.ravel() for w in weights]) for weights in (first.after, first.expected))
     k = float(seen @ right / (right @ right)) if right.any() else 1.0
@@ -200,13 +209,16 @@ def _multiplied(k: float, *, frozen: bool) -> Callable[[Watched], Weights]:
 
 
 def _some_are_right(failures: Sequence[Failure]) -> bool:
-    """Say whether at a first wrong step a parameter is right that moves: what rests is right by any factor."""
+    """Say whether any first wrong step has a parameter that moves and is right.
+
+    A parameter that U leaves in place does not count: any factor fits it.
+    """
     steps = [failure.first.step for failure in failures]
     return any(moves and not step.wrong_at(i) for step in steps for i, moves in enumerate(step.moved_by_u()))
 
 
 def _of_wrong(one: Known, first: Watched) -> Hypothesis:
-    """Return "those that are wrong move k times as far, all others are right"."""
+    """Return the hypothesis that the wrong parameters move k times as far, and that all others are right."""
 
     def rival(moment: Moment) -> Weights:
         step, k = moment.step, one.factor(moment)
@@ -222,7 +234,10 @@ def _of_wrong(one: Known, first: Watched) -> Hypothesis:
 
 
 def _by_position(failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return "each moves so much less far than the one before it", counting all parameters or the trained ones."""
+    """Return the hypotheses that the factor changes by the same ratio from each parameter to the next.
+
+    One of them counts all parameters, the other only the trainable ones.
+    """
     step = max((failure.first.step for failure in failures), key=lambda s: len(s.names))
     seen = {i: k for i in range(len(step.names)) if (k := factor_of(step, i)) is not None}
     if len(seen) < FEWEST_POSITIONS or len({round(k, 6) for k in seen.values()}) < FEWEST_POSITIONS:
@@ -232,7 +247,8 @@ def _by_position(failures: Sequence[Failure]) -> list[Hypothesis]:
         return []
     ratio = (kb / ka) ** (1 / (b - a))
     text = (
-        f"every parameter moves {number(ratio)} times as far as it should beside the one before it (the rate changes)"
+        f"the learning rate changes from parameter to parameter: each one's is {number(ratio)} times that of the one "
+        "before it"
     )
 
     def scaled(step: Watched, counted: Sequence[bool]) -> Weights:
@@ -247,7 +263,7 @@ def _by_position(failures: Sequence[Failure]) -> list[Hypothesis]:
 
 
 def table(moment: Moment) -> str | None:
-    """Return by what factor parameters move that show one, where there is anything to tell."""
+    """List the parameters that move by a factor, with the factor; None if there are none or all factors are 1."""
     step, told = moment.step, dict[str, list[str]]()
     for i, name in enumerate(step.names):
         if (k := factor_of(step, i)) is not None:

@@ -1,4 +1,4 @@
-"""What was seen and is not proved: printed as facts, never as causes."""
+"""Describe what was seen of a wrong step if no hypothesis is proved. These are facts; no cause is named."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def facts(failures: Sequence[Failure]) -> str:
-    """Return what can be said without a cause."""
+    """Return the facts about the failing examples, joined by semicolons."""
     return "; ".join([_since(failures), *_spared(failures), *_common(failures), *_of(failures[0].first)])
 
 
@@ -38,7 +38,7 @@ def _spared(failures: Sequence[Failure]) -> Iterator[str]:
 
 
 def _common(failures: Sequence[Failure]) -> Iterator[str]:
-    """Yield on which side of the optimizer the fault lies, where every example says the same."""
+    """Yield whether the gradient handed to the optimizer is right, if that is so in all wrong steps or in none."""
     sides = {side_of(moment) for failure in failures for moment in failure.wrong}
     if sides == {True}:
         yield "the gradient handed to the optimizer is right: the fault is in the update"
@@ -47,7 +47,7 @@ def _common(failures: Sequence[Failure]) -> Iterator[str]:
 
 
 def side_of(moment: Moment) -> bool | None:
-    """Say whether the gradient at the optimizer's door is right, None where nobody saw it."""
+    """Say whether the gradient handed to the optimizer is right, None where it was not seen."""
     step, seen = moment
     door = None if seen is None else seen.door()
     if door is None:
@@ -64,7 +64,7 @@ def _is_near(seen: Array | None, right: Array) -> bool:
 
 
 def _of(moment: Moment) -> Iterator[str]:
-    """Yield what the first wrong step of the largest example was seen doing."""
+    """Yield facts about the first wrong step of the largest example."""
     step, seen = moment
     factors = table(moment)
     if factors is not None:

@@ -1,4 +1,4 @@
-"""The failing examples that an explanation must hold in, run once more and watched."""
+"""Run the failing examples again and watch them: an explanation must hold in all of those that are kept here."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from gdprops.model.training_run import TrainedSubject
 
 MOST_EXAMPLES, FEW_EXAMPLES = 9, 2
-"""Of large models a few examples say enough: every entry of every parameter must be reproduced."""
+"""How many failing examples are kept, and how many of large models: their many entries must all be reproduced."""
 
 
 def failures_of(subject: TrainedSubject, cases: Iterable[Any]) -> list[Failure]:
-    """Return the first few cases in which a step is wrong, with what was seen of it."""
+    """Return the first few cases in which a step is wrong, with the log of every step."""
     found: list[Failure] = []
     for case in cases:
         failure = failure_of(subject, case)
@@ -37,7 +37,7 @@ def _is_large(failure: Failure) -> bool:
 
 
 def failure_of(subject: TrainedSubject, case: Any) -> Failure | None:
-    """Return a case's steps where one of them is wrong; a step that cannot be run at all is no wrong step."""
+    """Return the steps of a case; None if all are right, or if the user's step raises."""
     try:
         steps = watch(subject, case, to_the_end=True)
     except GdpropsError:
@@ -52,7 +52,7 @@ def failure_of(subject: TrainedSubject, case: Any) -> Failure | None:
 
 
 def observed(subject: TrainedSubject, case: Any, steps: list[Watched]) -> dict[int, Observation]:
-    """Return what every step was seen doing, by its number; steps that went elsewhere while watched are left out."""
+    """Return the log of every step by its number, up to the first step that ends elsewhere when it is watched."""
     if steps[0].run.live is None:
         return {}
     from gdprops.explanations.training_step.recording import record

@@ -1,7 +1,8 @@
-"""A counterfactual: the user's step once more, with every read of a parameter that it has moved answered as before.
+"""Run the user's step again while every read of an already moved parameter returns the values from before the step.
 
-If the step is right so and wrong without, then it uses weights that it has already moved, and nothing else is wrong.
-An in-place op on the parameter itself (``p.mul_(…)``) is a write: it is left alone.
+This is a counterfactual experiment. If the step is right in this way and wrong otherwise, then it uses weights that it
+has already moved, and nothing else is wrong. An in-place op on the parameter itself (``p.mul_(…)``) is a write and is
+not changed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @final
 class FrozenReads(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's own
-    """Answers reads of the chosen parameters with the numbers from before the step, once they have been written."""
+    """Answers reads of the chosen parameters with their values from before the step, once they have been written."""
 
     def __init__(self, live: Any, chosen: Collection[int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # torch's own
@@ -55,12 +56,12 @@ class FrozenReads(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's
         return self._twin(value, stale[0]) if stale else value
 
     def _twin(self, tensor: Tensor, i: int) -> Tensor:
-        """Return the same view of the memory as it was before the step."""
+        """Return a tensor with the values that ``tensor``, a view of parameter i, would show before the step."""
         return tensor.new_empty(0).set_(self._storages[i], tensor.storage_offset(), tensor.shape, tensor.stride())
 
 
 def stepped_on_frozen_reads(run: Training, t: int, chosen: Collection[int]) -> list[Array]:
-    """Return the weights after the user's step on batch t, with such reads answered as before the step."""
+    """Return the weights after the user's step on batch t, run with frozen reads of the chosen parameters."""
     with FrozenReads(run.live, chosen):
         run.step(t)
     return run.weights()

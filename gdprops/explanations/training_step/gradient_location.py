@@ -1,4 +1,7 @@
-"""Gradients taken somewhere else than at the weights that the step starts from."""
+"""Hypotheses that the gradient is taken at other weights than those from which the step starts.
+
+Example: the step moves the weights, runs its forward pass there and applies that gradient to the old weights.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def elsewhere(failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return "the gradient is taken at other weights", with what they are, where a forward pass was seen there."""
+    """Return the hypotheses that the gradient is taken at other weights; each says at which ones."""
     starts = {id(moment.step): _start(failure, k) for failure in failures for k, moment in enumerate(failure.moments)}
 
     def at_the_last_start(moment: Moment) -> Weights | None:
@@ -31,7 +34,9 @@ def elsewhere(failures: Sequence[Failure]) -> list[Hypothesis]:
             "the gradient is taken where a first update leads, and applied to the weights from before it",
             _at_first_update,
         ),
-        Hypothesis("the gradient is taken at weights that the step has changed before it looks", _at_pass, broad=1),
+        Hypothesis(
+            "the gradient is taken at weights that the step has changed before its forward pass", _at_pass, broad=1
+        ),
         Hypothesis(
             f"the weights are changed{_by(failures, _torn_by)} between the forward pass and its backward", _torn
         ),
@@ -55,14 +60,14 @@ def _at_first_update(moment: Moment) -> Weights:
 
 
 def _at_pass(moment: Moment) -> Weights | None:
-    """Take the gradient at the weights of the last forward pass that was learned from."""
+    """Apply to the starting weights the gradient at the weights of the last forward pass that was learned from."""
     if moment.seen is None or not moment.seen.learning:
         return None
     return _looked_at(moment, moment.seen.learning[-1].weights)
 
 
 def _from_pass(moment: Moment) -> Weights | None:
-    """Take the whole step from the weights of the forward pass."""
+    """Make the whole step from the weights of the forward pass instead of the starting weights."""
     start = _start_of_pass(moment)
     step = moment.step
     if start is None or _alike(start, step.before):
@@ -71,14 +76,17 @@ def _from_pass(moment: Moment) -> Weights | None:
 
 
 def _start_of_pass(moment: Moment) -> Sequence[Array] | None:
-    """Return the weights at the only forward pass that was learned from."""
+    """Return the weights at the forward pass that was learned from, None if there is not exactly one."""
     if moment.seen is None or len(moment.seen.learning) != 1:
         return None
     return moment.seen.learning[0].weights
 
 
 def _torn(moment: Moment) -> Weights | None:
-    """Take the whole step from the weights that the optimizer meets, where they are others than the forward pass's."""
+    """Make the whole step from the weights at the optimizer's call, where these differ from the forward pass's weights.
+
+    The backward pass then combines the activations of the old weights with the new weights.
+    """
     step, start, met = moment.step, _start_of_pass(moment), _torn_by(moment)
     if start is None or met is None or _alike(start, met):
         return None
@@ -94,7 +102,7 @@ def _torn_by(moment: Moment) -> Sequence[Array] | None:
 
 
 def _by(failures: Sequence[Failure], place: Callable[[Moment], Sequence[Array] | None]) -> str:
-    """Return by what factor, where it is one for all weights."""
+    """Return " (multiplied by k)" if one factor k leads from the starting weights to those at ``place``, else ""."""
     first = failures[0].first
     start = place(first)
     if start is None:
@@ -106,7 +114,7 @@ def _by(failures: Sequence[Failure], place: Callable[[Moment], Sequence[Array] |
 
 
 def _momentum(failures: Sequence[Failure], starts: Mapping[int, Sequence[Array] | None]) -> list[Hypothesis]:
-    """Return "a share of the last step's displacement is added", with the share that an example shows."""
+    """Return the hypothesis that a share of the last step's displacement is added; the share is fitted."""
 
     def last_move(moment: Moment) -> list[Array] | None:
         start = starts.get(id(moment.step))

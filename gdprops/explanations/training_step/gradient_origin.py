@@ -1,4 +1,8 @@
-"""Whose gradient is used: this batch's, an earlier one's, another batch's, or the same one twice."""
+"""Hypotheses about the gradient that a training step uses: stale, accumulated, of another batch, or applied twice.
+
+A rival is a function of the watched step that returns the weights which the hypothesis predicts, or None where the
+hypothesis says nothing about that step. Example: ``_stale`` updates with the gradient of the step before.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +31,13 @@ def _stale(step: Watched) -> Weights | None:
 
 
 def _left_over(moment: Moment) -> Weights | None:
-    """Use the gradients that the step before has left."""
+    """Update with the gradients that the step before left in ``.grad``."""
     step, seen = moment
     return None if seen is None or step.number == 1 else step.update(seen.left)
 
 
 def _added_to_left(moment: Moment) -> Weights | None:
-    """Add the gradients that the step before has left: where zero_grad is left out from some step on."""
+    """Add the gradients that the step before left in ``.grad``: ``zero_grad`` is omitted from some step on."""
     step, seen = moment
     return None if seen is None or step.number == 1 else step.update(total([seen.left, step.gradients]))
 
@@ -51,13 +55,13 @@ def _first_for_ever(step: Watched) -> Weights | None:
 
 
 def _partly_added(step: Watched) -> Weights | None:
-    """Add the earlier gradients of the parameters that are wrong: those of an optimizer that is not told to zero."""
+    """Add the earlier gradients for the wrong parameters only, as if their optimizer never called ``zero_grad``."""
     added = _added(step)
     return None if added is None else [a if step.wrong_at(i) else step.expected[i] for i, a in enumerate(added)]
 
 
 def _none_handed_over(moment: Moment) -> Weights | None:
-    """Stay where all was: an optimizer that meets no gradient does not even move by its momentum."""
+    """Leave all weights where they are: an optimizer without any gradient does not even move by its momentum."""
     step, seen = moment
     if seen is None or not seen.calls or not any(step.held):
         return None
@@ -65,7 +69,7 @@ def _none_handed_over(moment: Moment) -> Weights | None:
 
 
 def _twice(moment: Moment) -> Weights | None:
-    """Apply one gradient twice: where every parameter was seen being written just once, that is not what happened."""
+    """Apply the gradient twice; None if the log shows that a parameter was written only once."""
     step, seen = moment
     if seen is not None and len(seen.calls) == 1 and min(seen.writes.values(), default=0) < 2:
         return None
@@ -82,7 +86,7 @@ def _of_batch(shift: int) -> Callable[[Watched], Weights | None]:
 
 
 def _rowwise(step: Watched) -> Weights | None:
-    """Update row by row."""
+    """Make one update per row of the batch, each at the weights that the row before left."""
     rows = step.run.rows(step.batch)
     if rows < 2:
         return None
@@ -102,7 +106,7 @@ def _mean_of_rows(step: Watched) -> Weights | None:
 
 
 def _mean_of_two(step: Watched) -> Weights | None:
-    """Return the mean of the first row's gradient and the other rows', whatever their number."""
+    """Update with the mean of two gradients: that of the first row and that of all other rows."""
     rows = step.run.rows(step.batch)
     if rows < 2:
         return None
@@ -162,7 +166,7 @@ GRADIENTS = (
         dated=True,
     ),
     Hypothesis(
-        "a missing gradient is replaced by zeros: what takes no part moves too",
+        "a missing gradient is replaced by zeros: parameters that take no part move too",
         on_steps(_zeros_for_missing),
         clause="step.moves-all",
     ),
@@ -184,7 +188,7 @@ GRADIENTS = (
     ),
 )
 NONE_HANDED_OVER = Hypothesis(
-    "no parameter has a gradient any more, or yet, when the optimizer is called",
+    "no parameter has a gradient when the optimizer is called (not yet, or not any more)",
     _none_handed_over,
     clause="step.moves-all",
     broad=1,

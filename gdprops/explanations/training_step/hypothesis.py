@@ -1,4 +1,8 @@
-"""A hypothesis: what a step might do instead, and the weights that this would give."""
+"""The data of an explanation: failing examples, their steps, and hypotheses about what a wrong step does instead.
+
+A hypothesis pairs a sentence with a function that predicts the weights after a step. Example: "the gradient is added to
+the last step's" predicts U(w, g1 + g2, s) at step 2.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,10 @@ Weights = Sequence["Array"]
 
 
 class Moment(NamedTuple):
-    """One logical step of a failing example; ``seen`` is what it was watched doing, None where nothing can be."""
+    """One logical step of a failing example.
+
+    ``seen`` is the log of what the step did while it was watched, None where it cannot be watched.
+    """
 
     step: Watched
     seen: Observation | None
@@ -24,9 +31,10 @@ class Moment(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failing example: its steps, right and wrong ones.
+    """A failing example with all its steps, right and wrong.
 
-    ``anchored``: each can be judged by itself; else the state of a declared rule goes its own way from a wrong one on.
+    ``anchored``: every step can be judged by itself, because U starts from the state that the user's step left. If not,
+    the state of the declared rule differs from the user's after the first wrong step, and later steps tell nothing.
     """
 
     case: Any
@@ -55,12 +63,17 @@ Rival = Callable[[Moment], "Weights | None"]
 @final
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """``rival`` gives the weights after a step, or None where the hypothesis does not apply.
+    """A possible description of a wrong training step, and a function that predicts the weights from it.
 
-    ``constants`` are those fitted to what was seen; ``clause`` is the one that it is a violation of (empty: any);
-    ``broad`` hypotheses are only told where no narrower one matches; ``about_rest``: it says itself what does not move;
-    ``threads``: its last call of U leaves the rule's state as the user's rule would have it; ``dated``: it speaks of
-    certain steps itself.
+    Attributes:
+        text: The sentence.
+        rival: Returns the predicted weights after a step, or None where the hypothesis does not apply.
+        constants: How many constants were fitted to the observed weights.
+        clause: The id of the clause that the described behavior violates (empty: any).
+        broad: 0 for a narrow hypothesis; a broader one is only told where no narrower one matches.
+        about_rest: Whether the hypothesis itself says which parameters do not move.
+        threads: Whether its last call of U leaves the rule's state as it is after the user's step.
+        dated: Whether the hypothesis itself names certain steps ("only the first step").
     """
 
     text: str
@@ -74,10 +87,10 @@ class Hypothesis:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """Fewest constants first, then narrowest."""
+        """The sort key: hypotheses with the fewest constants come first, then the narrowest ones."""
         return self.constants, self.broad
 
 
 def on_steps(rival: Callable[[Watched], Weights | None]) -> Rival:
-    """Return the rival that looks at the step alone and not at what was seen of it."""
+    """Return the rival that uses only the step and not the log of what was seen."""
     return lambda moment: rival(moment.step)

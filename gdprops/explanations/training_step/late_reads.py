@@ -1,4 +1,8 @@
-"""Weights that are used after they have moved: proved by running the step with those reads answered as before it."""
+"""Prove that a training step uses weights that it has already updated (in-place backprop, for example).
+
+The proof is a counterfactual: the user's step runs again, and every read of an already updated parameter gets the
+numbers from before the step. If the step ends right in this way and wrong otherwise, these reads are the cause.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,10 @@ PLACES = {
 
 
 def late_reads(subject: TrainedSubject, failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return "uses already updated weights" where a step with frozen reads is right in every failing example."""
+    """Return the hypothesis that the step uses already updated weights, none if it is not proved.
+
+    It is proved if the step is right in every failing example once its reads are answered with the old weights.
+    """
     wrong = [(failure.case, moment) for failure in failures for moment in failure.wrong]
     if any(moment.seen is None or not moment.seen.late for _, moment in wrong):
         return []
@@ -60,7 +67,10 @@ def _is_right(subject: TrainedSubject, case: Any, step: Watched, chosen: Collect
 
 
 def _text(subject: TrainedSubject, case: Any, moment: Moment) -> str:
-    """Return which of the weights need to be as before, and where they are read."""
+    """Return the sentence that names the parameters that must be read with their old values, and where they are read.
+
+    A parameter is not named if the step is right without freezing its reads.
+    """
     needed = sorted(_late(moment))
     for i in list(needed):
         fewer = [k for k in needed if k != i]
@@ -74,7 +84,7 @@ def _text(subject: TrainedSubject, case: Any, moment: Moment) -> str:
 
 
 def _are_put_back(moment: Moment) -> bool:
-    """Say whether the last call of an optimizer met the weights that the step started from, to rounding."""
+    """Say whether, at the last call of an optimizer, the weights were those from before the step, up to rounding."""
     if moment.seen is None or not moment.seen.calls:
         return False
     met, start = moment.seen.calls[-1].before, moment.step.before

@@ -1,4 +1,8 @@
-"""Which hypotheses end at the weights that were seen, in every failing example that was kept."""
+"""Find the hypotheses that reproduce the observed weights in every failing example that was kept.
+
+A hypothesis predicts the weights after a step. It matches if all its predictions agree with the weights that the
+user's step left, and at least one of them clearly differs from the right weights.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def matching(hypotheses: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return the hypotheses of the best rank that reproduce everything: several are a tie."""
+    """Return the hypotheses that reproduce every failing example and have the best rank among those; ties are kept."""
     found: list[Hypothesis] = []
     for hypothesis in sorted(hypotheses, key=lambda h: h.rank):
         if found and hypothesis.rank > found[0].rank:
@@ -30,9 +34,10 @@ def matching(hypotheses: Sequence[Hypothesis], failures: Sequence[Failure]) -> l
 
 
 def reproduces(hypothesis: Hypothesis, failures: Sequence[Failure]) -> bool:
-    """Say whether a hypothesis ends at the weights seen at every step, and is told from the right ones at one.
+    """Say whether a hypothesis predicts the observed weights of every step.
 
-    Where it does not apply, a step must be right.
+    At one step at least, the prediction must clearly differ from the right weights. A step to which the hypothesis does
+    not apply must be right.
     """
     told = False
     for failure in failures:
@@ -48,7 +53,7 @@ def reproduces(hypothesis: Hypothesis, failures: Sequence[Failure]) -> bool:
 
 
 def _rivals(hypothesis: Hypothesis, failure: Failure) -> Iterator[tuple[Moment, Weights | None]]:
-    """Yield every step that a hypothesis can be held to, with its weights."""
+    """Yield every step at which a hypothesis can be tested, with the weights that it predicts there."""
     if failure.anchored or not hypothesis.threads:
         for moment in failure.moments if failure.anchored else failure.until_wrong:
             yield moment, _rival(hypothesis, moment)
@@ -63,7 +68,7 @@ def _rivals(hypothesis: Hypothesis, failure: Failure) -> Iterator[tuple[Moment, 
 
 @final
 class Threaded:
-    """A run whose updates remember the state that the last of them left: where a hypothesis goes on from."""
+    """A run that keeps the state left by its last update: a hypothesis continues from that state at the next step."""
 
     def __init__(self, run: Any) -> None:
         self._run, self.left, self.used = run, None, False
@@ -72,14 +77,14 @@ class Threaded:
         return getattr(self._run, name)
 
     def update(self, weights: Any, gradients: Any, state: Any, settings: Any = None) -> Any:
-        """Return U(w, g, s), and keep the state."""
+        """Return U(w, g, s), and keep the state that the update leaves."""
         moved, self.left = self._run.advance(weights, gradients, state, settings)
         self.used = True
         return moved
 
 
 def _rival(hypothesis: Hypothesis, moment: Moment) -> Weights | None:
-    """Return a hypothesis's weights; one that cannot be computed does not apply."""
+    """Return the weights that a hypothesis predicts; None where it does not apply or its computation fails."""
     try:
         with np.errstate(all="ignore"):
             return hypothesis.rival(moment)
@@ -98,17 +103,20 @@ def _is_told(step: Watched, rival: Weights, hypothesis: Hypothesis) -> bool:
 
 
 def at_rest(step: Watched, weights: Weights) -> list[Array]:
-    """Return weights with the parameters that did not move at all left where they were."""
+    """Return the weights, except that parameters which wrongly did not move at all keep their old values."""
     rests = step.resting()
     return [b if i in rests else w for i, (b, w) in enumerate(zip(step.before, weights, strict=True))]
 
 
 def resting(told: Sequence[Hypothesis], failures: Sequence[Failure]) -> str:
-    """Return which parameters never moved although U moves them, where the hypotheses do not say so themselves."""
+    """Return a clause of the sentence that names the parameters that do not move although U moves them.
+
+    It is empty where a hypothesis already accounts for them.
+    """
     kinds = set[str]()
     for failure in failures:
         for step, seen in failure.wrong:
             rivals = [_rival(h, Moment(step, seen)) for h in told]
             if not any(r is not None and step.is_at(r) for r in rivals):
                 kinds |= {step.names[i].rpartition(".")[2] for i in step.resting()}
-    return f"; beside that these parameters do not move at all: {', '.join(sorted(kinds))}" if kinds else ""
+    return f"; besides, these parameters do not move at all: {', '.join(sorted(kinds))}" if kinds else ""

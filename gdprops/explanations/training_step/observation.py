@@ -1,4 +1,4 @@
-"""What one logical step was seen doing: its forward passes, the calls of its optimizers, what it wrote and read."""
+"""The log of one watched step: its forward passes, its calls of optimizers, and the parameters it wrote and read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Pass(NamedTuple):
     """A forward pass: the rows of the batch that it saw (None: unknown), and the weights at that moment.
 
-    ``learns`` tells whether gradients were recorded.
+    ``learns``: autograd recorded the pass, and a backward pass followed.
     """
 
     rows: tuple[int, ...] | None
@@ -25,7 +25,7 @@ class Pass(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A call of ``optimizer.step``: the gradients it was handed, in the order of the run's names, and its effect."""
+    """A call of ``optimizer.step``: the gradients handed to it, in the order of the run's names, and its effect."""
 
     gradients: list[Array | None]
     before: list[Array]
@@ -33,7 +33,7 @@ class Call(NamedTuple):
 
 
 class LateRead(NamedTuple):
-    """A parameter was read after it had been written in the same step; ``place``: forward, backward or update."""
+    """A read of a parameter that the step had already written; ``place``: forward, backward or update."""
 
     parameter: int
     place: str
@@ -42,7 +42,16 @@ class LateRead(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One logical step, watched; ``left``: the gradients that it found at its start."""
+    """The log of one logical step.
+
+    Attributes:
+        passes: The forward passes in their order.
+        calls: The calls of optimizers in their order.
+        writes: How often each parameter was written, by its index.
+        late: The parameters that were read after they had been written.
+        after: The weights after the step.
+        left: The gradients in ``.grad`` at the start of the step.
+    """
 
     passes: tuple[Pass, ...]
     calls: tuple[Call, ...]
@@ -53,11 +62,11 @@ class Observation:
 
     @property
     def learning(self) -> tuple[Pass, ...]:
-        """The forward passes that gradients were taken of."""
+        """The forward passes that a backward pass used."""
         return tuple(one for one in self.passes if one.learns)
 
     def moved_after(self) -> list[list[Array]]:
-        """Return for each learning pass which entries moved between it and the next one, parameter by parameter."""
+        """Return for each learning pass and parameter which entries moved until the next learning pass."""
         marks = [one.weights for one in self.learning] + [self.after]
         return [differing(a, b) for a, b in pairwise(marks)]
 
@@ -67,7 +76,10 @@ class Observation:
         return max(counts, default=0) > 1
 
     def door(self) -> list[Array | None] | None:
-        """Return the gradient that each parameter's optimizer was handed, None where one was handed over twice."""
+        """Return the gradients handed to the optimizers.
+
+        None if there was no call, or if the gradient of a parameter was handed over twice.
+        """
         if not self.calls:
             return None
         found: list[Array | None] = [None] * len(self.after)
@@ -80,5 +92,5 @@ class Observation:
 
 
 def differing(a: Sequence[Array], b: Sequence[Array]) -> list[Array]:
-    """Return which entries differ, array by array."""
+    """Return for each pair of arrays a mask of the entries that differ."""
     return [np.asarray(x != y) for x, y in zip(a, b, strict=True)]

@@ -1,4 +1,7 @@
-"""What begins at a later step: right before it, and from it on what a hypothesis says."""
+"""Hypotheses that hold only from a later step on: a step that trains correctly at first and then goes wrong.
+
+Example: "from step 3 on the last step's gradient is used (stale)".
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def from_some_step_on(hypotheses: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return the same hypotheses from the first wrong step of all on; nothing where that is the first step.
+    """Return each hypothesis in a form that holds only from the first wrong step of all failing examples on.
 
-    The step at which it begins is a fitted constant.
+    The number of that step counts as a fitted constant. The list is empty if step 1 is already wrong. Hypotheses that
+    name certain steps themselves (``dated``) are left out.
     """
     first = min(failure.first.step.number for failure in failures)
     return [] if first == 1 else [_from(one, first) for one in hypotheses if not one.dated]

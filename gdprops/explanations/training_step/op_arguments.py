@@ -1,4 +1,7 @@
-"""Which tensors an op reads and which it writes, and which parameters lie under them."""
+"""Which tensors a torch op reads and which it writes, and which parameters share memory with them.
+
+The schema of an op says for each argument whether the op writes to it. ``p.add_(g)`` writes ``p`` and reads ``g``.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,17 @@ if TYPE_CHECKING:
 
 
 class Given(NamedTuple):
-    """The tensors that an op reads, and those that it writes. A view reads nothing: whoever uses it does."""
+    """The tensors that an op reads, and those that it writes.
+
+    An op that only returns a view of its argument does not read it; an op that uses the view later does.
+    """
 
     read: list[Tensor]
     written: list[Tensor]
 
 
 def is_read(argument: Any) -> bool:
-    """Say whether an argument of an op's schema is only read: neither written nor handed on as a view."""
+    """Say whether an op only reads an argument of its schema: it neither writes it nor returns a view of it."""
     return argument.alias_info is None
 
 
@@ -31,7 +37,7 @@ def is_written(argument: Any) -> bool:
 
 
 def arguments_of(func: Any, args: Sequence[Any], kwargs: Any) -> Given:
-    """Return what an op reads and writes, by its schema."""
+    """Return the tensors that an op reads and those that it writes, as its schema declares them."""
     given = Given([], [])
     for argument, value in bound(func, args, kwargs):
         into = given.written if is_written(argument) else given.read if is_read(argument) else None
@@ -41,7 +47,7 @@ def arguments_of(func: Any, args: Sequence[Any], kwargs: Any) -> Given:
 
 
 def bound(func: Any, args: Sequence[Any], kwargs: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield each argument of the schema with its value."""
+    """Yield each argument of the op's schema with the value that was passed for it; omitted arguments are left out."""
     for k, argument in enumerate(func._schema.arguments):
         if k < len(args):
             yield argument, args[k]
@@ -57,20 +63,24 @@ def tensors_in(value: Any) -> list[Tensor]:
 
 
 def in_backward() -> bool:
-    """Say whether autograd is at work: ops, hooks and recomputed forward passes in there are no passes of their own."""
+    """Say whether autograd is running a backward pass.
+
+    Ops, hooks and recomputed forward passes (checkpointing) at that time belong to the backward pass: they do not count
+    as forward passes.
+    """
     return torch._C._current_graph_task_id() != -1
 
 
 @final
 class Parameters:
-    """The memory of all parameters: which of them lie under a tensor."""
+    """The memory of all parameters; it tells which parameters share memory with a tensor."""
 
     def __init__(self, parameters: Sequence[Any]) -> None:
         self._parameters = list(parameters)
         self.look_again()
 
     def look_again(self) -> None:
-        """Find the parameters' memory again: ``p.data = new`` gives one another."""
+        """Find the parameters' memory again: ``p.data = new`` moves a parameter to other memory."""
         self._ranges = [_range_of(p) for p in self._parameters]
 
     def under(self, tensor: Tensor) -> list[int]:
@@ -82,7 +92,10 @@ class Parameters:
         return [i for i, own in enumerate(self._ranges) if own is not None and start < own[1] and own[0] < end]
 
     def gradients(self, held: set[int] | None = None) -> list[Array | None]:
-        """Return copies of the gradients that the parameters (with these ids) hold."""
+        """Return a copy of each parameter's gradient, None for a missing one.
+
+        With ``held``, parameters whose ``id`` is not in it count as having none.
+        """
         return [_copied(p.grad) if held is None or id(p) in held else None for p in self._parameters]
 
 

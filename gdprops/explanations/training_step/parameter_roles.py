@@ -1,4 +1,8 @@
-"""What parameters are to their network: the biases, the first layer, all tensors but the last."""
+"""Names for groups of parameters that mean the same in every network: the biases, the first layer, all but the last.
+
+Failing examples have different networks. An explanation such as "the biases move by 2 times the update" can only be
+tested in all of them if it names the parameters by their role and not by their names.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ Members = Callable[["Watched"], Sequence[int]]
 
 
 class Role(NamedTuple):
-    """A name for some parameters that means the same in every network."""
+    """A group of parameters that can be found in every network; ``one``: the group is a single parameter."""
 
     text: str
     members: Members
@@ -22,7 +26,7 @@ class Role(NamedTuple):
 
 
 def _but(chosen: Members) -> Members:
-    """Return all parameters but those."""
+    """Return the function that finds all parameters except those that ``chosen`` finds."""
     return lambda step: sorted(set(range(len(step.names))) - set(chosen(step)))
 
 

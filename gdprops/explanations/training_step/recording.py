@@ -1,6 +1,8 @@
-"""Watching a step: every op on a parameter's storage, every forward pass, every call of an optimizer.
+"""Watch a training step: log every op on a parameter's storage, every forward pass and every call of an optimizer.
 
-Watching proposes and never proves: the log says where to look, and a replay must then end at the weights seen.
+The log only suggests hypotheses and proves none of them: a replay must then end at the weights that the step left.
+Example: "forward pass over rows 0-5, all parameters written, forward pass over rows 6-11, all parameters written"
+suggests one update per micro-batch.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 
 COPY = torch.ops.aten.copy_.default
-"""``p[...] -= x`` ends with a copy of a view onto itself: that reads nothing anew."""
+"""``p[...] -= x`` ends with a copy of a view of p onto itself; this copy does not count as a late read of p."""
 
 
 ATEN = torch.ops.aten
@@ -35,7 +37,11 @@ PRODUCTS = {ATEN.mm, ATEN.mv, ATEN.bmm, ATEN.addmm, ATEN.addmv, ATEN.dot, ATEN.c
 
 @final
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's own
-    """Logs reads and writes of parameters. Tensors are kept alive, or the allocator would use an address twice."""
+    """Logs reads and writes of parameters.
+
+    It keeps all tensors alive: otherwise the allocator could use an address twice, and two tensors would seem to share
+    memory.
+    """
 
     def __init__(self, run: Training, live: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # torch's own
@@ -64,7 +70,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         return found
 
     def _place(self, func: Any) -> str:
-        """Say where a parameter is read: errors are sent back by products with it, also by hand."""
+        """Say where a parameter is read: in the forward pass, in the backward pass or in the update.
+
+        A matrix product outside a forward pass counts as a backward pass: hand-written backprop multiplies by weights.
+        """
         if in_backward():
             return "backward"
         if self._whole:
@@ -72,7 +81,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         return "backward" if self._inside or func.overloadpacket in PRODUCTS else "update"
 
     def enters(self, module: Any, args: Any, kwargs: Any) -> None:
-        """A forward pass begins, or a part of one."""
+        """Note that a module's forward begins; a pass is logged at the outermost module."""
         self._inside += 1
         self._whole += module is self._model
         if self._inside == 1 and not in_backward():
@@ -85,17 +94,17 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         return None if rows is None else tuple(live.first + row for row in rows)
 
     def leaves(self, module: Any, args: Any, kwargs: Any, output: Any) -> None:
-        """A forward pass ends, or a part of one."""
+        """Note that a module's forward ends."""
         self._inside -= 1
         self._whole -= module is self._model
 
     def calls_optimizer(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        """An optimizer is about to step."""
+        """Note the gradients and weights right before an optimizer steps."""
         held = set(map(id, held_by(optimizer)))
         self._updating.append((self._parameters.gradients(held), self._weights()))
 
     def called_optimizer(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        """An optimizer has stepped."""
+        """Log the call of an optimizer that has just stepped."""
         gradients, before = self._updating.pop()
         self.calls.append(Call(gradients, before, self._weights()))
 
@@ -104,7 +113,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         return self._run.weights()
 
     def observation(self) -> Observation:
-        """Return what was seen. Passes after the last backward are for somebody's log: nothing is learned of them."""
+        """Return what was seen.
+
+        Forward passes after the last backward pass (to log the loss, for example) are marked as not learned from.
+        """
         passes = [one if k < self._looked else one._replace(learns=False) for k, one in enumerate(self.passes)]
         return Observation(
             tuple(passes), tuple(self.calls), self.writes, tuple(self.late), self._run.weights(), self._left
@@ -121,7 +133,10 @@ def first_tensor(value: Any) -> Tensor | None:
 
 
 def rows_seen(seen: Tensor, batch: Tensor) -> tuple[int, ...] | None:
-    """Return which rows of the batch a tensor holds: by its place in the same memory, or by its numbers."""
+    """Return which rows of the batch a tensor holds, None if it holds others.
+
+    Rows are recognized by their address where the tensor is a view of the batch, else by their numbers.
+    """
     if not batch.ndim or seen.shape[1:] != batch.shape[1:] or not seen.ndim:
         return None
     many, one = len(batch), batch.stride(0) * batch.element_size()
@@ -133,7 +148,10 @@ def rows_seen(seen: Tensor, batch: Tensor) -> tuple[int, ...] | None:
 
 
 def rows_by_value(seen: Array, batch: Array, many: int) -> tuple[int, ...] | None:
-    """Return which rows of the batch hold the same numbers; where several do, the one behind the last row found."""
+    """Return which rows of the batch hold the numbers of each row of ``seen``, None if one is not in the batch.
+
+    Where several rows of the batch are equal, the next one after the last row found is taken.
+    """
     found: list[int] = []
     for row in seen:
         same = [k for k in range(many) if np.array_equal(batch[k], row)]
@@ -146,7 +164,7 @@ def rows_by_value(seen: Array, batch: Array, many: int) -> tuple[int, ...] | Non
 
 @contextmanager
 def recording(run: Training) -> Iterator[Recorder]:
-    """Watch what happens inside the context to a run's live parameters."""
+    """Log what happens to a run's live parameters inside the context."""
     live: Any = run.live
     recorder = Recorder(run, live)
     with ExitStack() as stack:
@@ -165,7 +183,7 @@ def _hooks(model: torch.nn.Module, recorder: Recorder) -> Iterator[Callable[[], 
 
 
 def record(run: Training, t: int) -> Observation:
-    """Let the user's step train on batch t, watched."""
+    """Watch the user's step train on batch t, and return what was seen."""
     with recording(run) as recorder:
         run.step(t)
     return recorder.observation()

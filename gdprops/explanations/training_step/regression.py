@@ -1,7 +1,8 @@
-"""What the gradient handed over is made of: the rows' own gradients, earlier ones, other batches', the weights.
+"""Find out what the gradient handed to the optimizer is a combination of, by least squares over all entries.
 
-Least squares over all entries of all parameters. With fewer equations than twice the unknowns, with columns that
-cannot be told apart, or with anything left over, there is no answer.
+The terms are the gradients of single rows, of earlier steps and of other batches, and the weights themselves. Example:
+"the gradient handed over is this batch's gradient plus the last step's gradient times 0.5". There is no answer if there
+are fewer equations than twice the unknowns, if the terms are linearly dependent, or if a residual remains.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 Basis = Mapping[str, "Grads"]
 
 MOST_WEIGHTS = 3
-"""More than so many different weights are no explanation."""
+"""If the rows have more different weights than this, the weights are no explanation."""
 OWN = "this batch's gradient"
 NAMES = {
     "last": "the last step's gradient",
@@ -36,7 +37,10 @@ NAMES = {
 
 
 def regressions(failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return what the gradient is a combination of, with the same coefficients in all examples, or row by row."""
+    """Return the hypotheses on the gradient handed over: a combination of terms, or rows with different weights.
+
+    The coefficients of a combination must be the same in all examples; those of rows belong to each step.
+    """
     moments = [moment for failure in failures for moment in failure.wrong]
     fitted = next((f for moment in _largest(moments) if (f := fit(handed_over(moment), _terms(moment.step)))), None)
     found = [] if fitted is None else [_combined(fitted)]
@@ -45,19 +49,22 @@ def regressions(failures: Sequence[Failure]) -> list[Hypothesis]:
 
 
 def _largest(moments: Sequence[Moment]) -> list[Moment]:
-    """Return the moments that say most first: those with earlier steps, then large networks."""
+    """Sort moments, the most informative first: those with earlier steps, then those with large networks."""
     return sorted(moments, key=lambda m: (-min(len(m.step.earlier), 2), -sum(w.size for w in m.step.before)))
 
 
 def handed_over(moment: Moment) -> Grads | None:
-    """Return the gradient at the optimizer's door; where none is seen, what moves a rule affine in it as it moved."""
+    """Return the gradient that was handed to the optimizer.
+
+    Where it was not seen, return the gradient that explains the displacement; None if the rule is not affine in it.
+    """
     if moment.seen is not None and (door := moment.seen.door()) is not None:
         return door
     return inverted(moment.step)
 
 
 def inverted(step: Watched) -> Grads | None:
-    """Return the gradient that U would have needed to end where the step did, None where U is not affine in it."""
+    """Return the gradient with which U ends at the weights of the user's step, None where U is not affine in it."""
     g = step.gradients
     still, one = step.update(_like(g, np.zeros_like)), step.update(_like(g, np.ones_like))
     slopes = [a - b for a, b in zip(one, still, strict=True)]
@@ -74,7 +81,7 @@ def _like(g: Grads, make: Callable[[Any], Any]) -> list[Array | None]:
 
 
 def _terms(step: Watched) -> Basis:
-    """Return what a gradient may be made of beside itself."""
+    """Return the terms of which the gradient handed over may be a combination, by name."""
     run, at = step.run, step.before
     found: dict[str, Grads] = {OWN: step.gradients}
     for name, k in (("last", 1), ("before-last", 2)):
@@ -89,7 +96,10 @@ def _terms(step: Watched) -> Basis:
 
 
 def fit(seen: Grads | None, basis: Basis) -> dict[str, float] | None:
-    """Return the coefficients of a combination, the smallest set of terms that leaves nothing over."""
+    """Return the coefficients of the terms that ``seen`` is a combination of, None if there is no answer.
+
+    Terms with a negligible coefficient are dropped, and the others are fitted again.
+    """
     if seen is None:
         return None
     columns = {name: _flat(part, seen) for name, part in basis.items()}
@@ -108,7 +118,10 @@ def _simple(value: float) -> float:
 
 
 def _flat(part: Grads, like: Grads) -> Array:
-    """Return all entries one after the other; of very many, some: what is fitted to these is judged on all."""
+    """Return all entries as one vector, or every n-th entry of a very large model.
+
+    Only the fit uses this selection; the hypothesis is then tested on all entries.
+    """
     pairs = zip(part, like, strict=True)
     flat = np.concatenate(
         [np.zeros(x.size) if p is None else np.asarray(p, dtype=float).ravel() for p, x in pairs if x is not None]
@@ -159,7 +172,7 @@ def _total(parts: Sequence[Array | None]) -> Array | None:
 
 
 def by_row(moment: Moment) -> list[float] | None:
-    """Return what each row of the batch weighs in the gradient handed over, None where it cannot be told."""
+    """Return the weight of each row of the batch in the gradient handed over, None where there is no answer."""
     step, seen = moment.step, handed_over(moment)
     rows = step.run.rows(step.batch)
     if seen is None:
@@ -172,7 +185,10 @@ def by_row(moment: Moment) -> list[float] | None:
 
 
 def _by_row(moments: Sequence[Moment]) -> Hypothesis | None:
-    """Return "rows weigh so much", where every wrong step that can be told says that some weigh more than others."""
+    """Return the hypothesis that rows weigh differently, None if it does not hold.
+
+    At least half of the wrong steps must show the weights of their rows, and in each of them the weights must differ.
+    """
     told = {id(moment.step): weights for moment in moments if (weights := by_row(moment)) is not None}
     if 2 * len(told) < len(moments) or any(not 1 < len(set(w)) <= MOST_WEIGHTS for w in told.values()):
         return None
@@ -204,7 +220,7 @@ def _weighted(step: Watched, weights: Sequence[float]) -> Weights:
 
 
 def row_weights(weights: Sequence[float]) -> str:
-    """Return the weight of each row, those of one weight together: ``rows 0-9 1/15, row 10 1/6``."""
+    """Return the weights of rows in words, with rows of equal weight together: ``rows 0-9 1/15, row 10 1/6``."""
     groups: dict[float, list[int]] = {}
     for row, weight in enumerate(weights):
         groups.setdefault(weight, []).append(row)

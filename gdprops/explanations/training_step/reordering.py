@@ -1,4 +1,7 @@
-"""The same model, with its parameters listed in reverse order: a right step does not care."""
+"""Run a training step on a model that lists its parameters in reverse order.
+
+The update of a correct step does not depend on the order in which ``named_parameters`` lists them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def listing_backwards(subject: TrainingStep) -> TrainingStep:
-    """Return the training step on models that list their parameters in reverse order."""
+    """Return a training step that hands the user's step models which list their parameters in reverse order."""
 
     def build(model: nn.Module, loss_fn: Any) -> Any:
         return subject.build(_backwards(model), loss_fn)
@@ -24,7 +27,7 @@ def listing_backwards(subject: TrainingStep) -> TrainingStep:
 
 
 def _backwards(model: nn.Module) -> nn.Module:
-    """Return the same model (its modules and parameters are shared) with another list."""
+    """Return a copy of the model that shares its modules and parameters but lists the parameters in reverse order."""
     other = copy.copy(model)
 
     def named_parameters(self: nn.Module, *args: Any, **kwargs: Any) -> Iterator[tuple[str, nn.Parameter]]:

@@ -1,7 +1,11 @@
-"""Replaying the schedule that was seen: which rows each forward pass saw, and what moved before the next one.
+"""Replay the schedule of a wrong training step: which rows each forward pass saw, and which parameters moved after it.
 
-The log proposes; the replay, on a model of our own, must end at the weights seen. A replay has no fitted constant
-but the divisor that a loop may have wired in.
+The log of the watched step suggests the schedule. The replay computes that schedule with reference gradients and must
+end at the weights that the user's step left; otherwise the hypothesis is dropped. The only fitted constant of a replay
+is a divisor of the losses that a loop may have hard-coded.
+
+Example: three forward passes saw rows 0-3, 4-7 and 8-11, and all parameters moved after each of them. If the replay
+ends at the observed weights, the sentence is "one update per micro-batch, each at the weights that the last one left".
 """
 
 from __future__ import annotations
@@ -25,12 +29,13 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 MOST_PASSES = 400
+"""A step with more forward passes than this is not replayed."""
 PATIENCE = 16
-"""With more passes than that no divisors are tried: every replay costs as many looks."""
+"""A step with more forward passes is replayed without hard-coded divisors: each replay costs a gradient per pass."""
 LARGEST_DIVISOR = 32
 
 Weigh = Callable[[int, int, int], float]
-"""From the rows of a pass, the rows of the batch and the number of passes: what the pass's loss is multiplied by."""
+"""Takes the rows of a pass, the rows of the batch and the number of passes; returns the factor of the pass's loss."""
 
 
 class Weighing(NamedTuple):
@@ -51,7 +56,11 @@ WIRED = tuple(
 
 
 class Clearing(Enum):
-    """When gradients are cleared."""
+    """When the accumulated gradients are cleared: at every update, never, or before every forward pass.
+
+    ``AFTER_AN_EARLY_MOVE``: at the update, which comes before the last micro-batch, so that the step starts with the
+    gradients that the step before left.
+    """
 
     ON_MOVES = auto()
     NEVER = auto()
@@ -60,7 +69,11 @@ class Clearing(Enum):
 
 
 class Clips(NamedTuple):
-    """Where a declared clipping happens: on every pass's own gradient, on the sum after every pass, before updates."""
+    """Where gradients are clipped to the declared norm.
+
+    ``own``: the gradient of every pass by itself; ``running``: the sum again after every pass; neither of them: once,
+    right before the update. ``text`` is what the explanation says of it, and ``clause`` the clause that it violates.
+    """
 
     text: str
     own: bool
@@ -81,7 +94,7 @@ UNUSUAL = {
 
 
 def scheduled(failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return the replays of what was seen in the failing examples; none where no forward pass was."""
+    """Return the replays of the schedules seen in the failing examples; none if no forward pass was seen."""
     first = failures[0].first
     if first.seen is None or not first.seen.learning:
         return []
@@ -96,9 +109,10 @@ def scheduled(failures: Sequence[Failure]) -> list[Hypothesis]:
 
 
 def _clearings(told: Told) -> tuple[Clearing, ...]:
-    """Return when gradients may have been cleared, the usual way first: a sweep clears them before every look.
+    """Return when gradients may have been cleared, the usual moment first.
 
-    Where the update comes before the last micro-batch, those after it count in the next one.
+    A sweep usually clears them before every forward pass, and a loop over micro-batches at every update. Where the
+    only update comes before the last micro-batch, the gradients of the later micro-batches count in the next update.
     """
     if told.early:
         return (Clearing.AFTER_AN_EARLY_MOVE,)
@@ -108,9 +122,16 @@ def _clearings(told: Told) -> tuple[Clearing, ...]:
 
 
 class Told(NamedTuple):
-    """What a schedule is called, given what is said of its losses; whether all passes see the whole batch.
+    """A schedule in words.
 
-    ``early``: there is one update, and it comes before the last micro-batch.
+    Attributes:
+        text: Makes the sentence from the words that describe how the losses are weighed.
+        clause: The id of the clause that the schedule violates.
+        passes: The number of forward passes.
+        moves: The number of updates.
+        whole: Whether all passes see the whole batch.
+        broad: As in ``Hypothesis``: a narrower hypothesis is preferred.
+        early: Whether there is one update, which comes before the last micro-batch.
     """
 
     text: Callable[[str], str]
@@ -132,7 +153,10 @@ def _replay(told: Told, weighing: Weighing, clearing: Clearing, clips: Clips) ->
 
 
 def replayed(step: Watched, seen: Observation, weigh: Weigh, clearing: Clearing, clips: Clips = LATE) -> Weights | None:
-    """Return the weights that a schedule gives: gradients add up until they are cleared."""
+    """Return the weights at which a replay of the observed schedule ends; None if it cannot be replayed.
+
+    Gradients add up until they are cleared. A single pass over the whole batch is no schedule to replay.
+    """
     passes, moves = seen.learning, seen.moved_after()
     if len(passes) > MOST_PASSES or (len(passes) == 1 and len(passes[0].rows or ()) == step.run.rows(step.batch)):
         return None
@@ -160,11 +184,16 @@ def replayed(step: Watched, seen: Observation, weigh: Weigh, clearing: Clearing,
 
 
 def _moved_before(step: Watched, first: Pass) -> bool:
+    """Say whether parameters moved before the first forward pass."""
     return any((a != b).any() for a, b in zip(step.before, first.weights, strict=True))
 
 
 def _gradient(step: Watched, one: Pass, v: Sequence[Array], *, clipped: bool) -> Grads | None:
-    """Return the gradient of the rows of a pass: rows that a slice names, else one by one."""
+    """Return the gradient of the rows that a pass saw, None if it cannot be computed.
+
+    Rows that form a slice are computed at once. The gradients of other rows are computed row by row and combined as
+    the loss combines rows: by their mean or by their sum.
+    """
     rows, all_rows = one.rows, step.run.rows(step.batch)
     if not rows:
         return None
@@ -183,7 +212,7 @@ def _gradient(step: Watched, one: Pass, v: Sequence[Array], *, clipped: bool) ->
 
 
 def slice_of(rows: Sequence[int]) -> slice | None:
-    """Return the slice that names exactly these rows in this order, None where there is none."""
+    """Return the slice that selects exactly these rows in this order, None if no slice does."""
     apart = rows[1] - rows[0] if len(rows) > 1 else 1
     if apart < 1 or any(b - a != apart for a, b in pairwise(rows)):
         return None
@@ -205,7 +234,7 @@ def is_mean(step: Watched, together: Grads, v: Sequence[Array]) -> bool | None:
 
 
 def _where(mask: Array, new: Array, old: Array, *, partly: int) -> Array:
-    """Return the moved parameter; where it moves entry by entry over several passes, only the entries that moved."""
+    """Return a parameter after an update; in a step of several passes, only the entries in ``mask`` are moved."""
     return np.asarray(np.where(mask, new, old)) if partly > 1 else new
 
 
@@ -214,7 +243,7 @@ def _sum(a: Array | None, b: Array | None) -> Array | None:
 
 
 def _told(wrong: Sequence[Moment]) -> Told:
-    """Return what the schedules of all wrong steps have in common, in words."""
+    """Describe in words the schedule of the first wrong step; for a sweep, what all wrong steps have in common."""
     step, seen = wrong[0]
     passes, order = (seen.learning, _order(seen)) if seen is not None else ((), [])
     rows, parts = step.run.rows(step.batch), rows_text([one.rows for one in passes])
@@ -241,7 +270,7 @@ def _told(wrong: Sequence[Moment]) -> Told:
 
 
 def _moves_after(seen: Observation | None) -> int:
-    """Return the number of the forward pass after which weights first move."""
+    """Return the number of the forward pass, from 1, after which weights first move."""
     masks = [] if seen is None else seen.moved_after()
     return next((k for k, moved in enumerate(masks, start=1) if any(m.any() for m in moved)), len(masks))
 
@@ -269,7 +298,10 @@ def _other_rows(seen: Sequence[int], rows: int) -> Callable[[str], str]:
 
 
 def _swept(wrong: Sequence[Moment]) -> tuple[str, int]:
-    """Return the name of a sweep: what all wrong steps can be called, else the order of the first one."""
+    """Return the name of a sweep and how broad it is.
+
+    The name is one that fits all wrong steps (0: narrow), else the order of the blocks in the first wrong step (1).
+    """
     seen = [(step, _order(seen)) for step, seen in wrong if seen is not None]
     common = block_names(*seen[0])
     for step, order in seen[1:]:
@@ -282,12 +314,15 @@ def _swept(wrong: Sequence[Moment]) -> tuple[str, int]:
 
 
 def _others(seen: Sequence[tuple[Watched, Order]], step: Watched) -> list[Order]:
-    """Return the orders of all steps of the same example."""
+    """Return the block orders of all wrong steps of the example to which ``step`` belongs."""
     return [order for other, order in seen if other.run is step.run]
 
 
 def _agree(a: Order, b: Order) -> bool:
-    """Say whether what moves in both orders moves in the same one (a zero gradient moves nothing)."""
+    """Say whether the parameters that stand in both orders move in the same sequence.
+
+    A parameter may be missing from one of them: a zero gradient moves nothing.
+    """
     flat = [list(dict.fromkeys(i for block in order for i in sorted(block))) for order in (a, b)]
     common = set(flat[0]) & set(flat[1])
     one, other = ([i for i in moves if i in common] for moves in flat)
@@ -295,7 +330,7 @@ def _agree(a: Order, b: Order) -> bool:
 
 
 def _order(seen: Observation) -> Order:
-    """Return the blocks in the order in which they moved: for each the parameters with the entries that moved."""
+    """Return the blocks in the order in which they moved; a block maps each parameter to the entries that moved."""
     return [
         {i: m for i, m in enumerate(masks) if m.any()} for masks in seen.moved_after() if any(m.any() for m in masks)
     ]

@@ -1,4 +1,8 @@
-"""Faults of the rule itself: its hyperparameters, decay and state. Watching cannot see arithmetic; these are tried."""
+"""Hypotheses about the update rule itself: its hyperparameters, its weight decay and its state.
+
+A log of ops cannot show wrong arithmetic. Each known fault of a rule is therefore tried. Example: "momentum enters
+twice" predicts the weights of the declared rule with its momentum doubled.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +23,11 @@ Settings = list[dict[str, Any]]
 NOT_HYPERPARAMETERS = ("lr", "initial_lr", "foreach", "fused", "capturable", "differentiable", "maximize")
 CHANGES = ((0.0, "is not applied"), (2.0, "enters twice"), (0.5, "enters by half"))
 LONG_AGO = 1e9
-"""So many steps that no bias is left to correct."""
+"""A step count so large that the bias correction of averages (as in Adam) has no effect any more."""
 
 
 def rules(failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return what may be wrong in the rule of the failing examples; nothing where it is plain descent."""
+    """Return the hypotheses about the rule of the failing examples; none for plain gradient descent."""
     step = failures[0].first.step
     settings = settings_of(step)
     if settings is None:
@@ -37,14 +41,20 @@ def rules(failures: Sequence[Failure]) -> list[Hypothesis]:
 
 
 def settings_of(step: Watched) -> Settings | None:
-    """Return the hyperparameters of each group: as the optimizer was called, else those of the declared rule."""
+    """Return the hyperparameters of each parameter group; None for plain gradient descent.
+
+    They are those in force when the optimizer was called, or else those of the declared rule.
+    """
     if step.settings:
         return list(step.settings)
     return list(step.state[1]) if isinstance(step.state, tuple) else None
 
 
 def _changed(settings: Settings) -> list[Hypothesis]:
-    """Return each numeric hyperparameter times 0, 2 and 1/2: everywhere, for the biases, for all others."""
+    """Return the hypotheses that a hyperparameter is changed.
+
+    A number is multiplied by 0, 2 and 1/2: for all parameters, for the biases, and for all others. A flag is switched.
+    """
     keys = [
         k
         for k, v in settings[0].items()
@@ -86,7 +96,7 @@ def _switched(key: str) -> Callable[[Watched], Weights | None]:
 
 
 def _times(step: Watched, key: str, factor: float) -> Weights | None:
-    """Return U with one hyperparameter multiplied."""
+    """Return the weights after U with one hyperparameter multiplied by a factor; None if a group lacks it."""
     settings = settings_of(step)
     if settings is None or any(key not in group for group in settings):
         return None
@@ -126,7 +136,10 @@ OTHER_RATE = "the optimizer is called with another learning rate than the declar
 
 
 def _at_the_rate_in_force(step: Watched) -> Weights | None:
-    """Descend at the rate that the user's optimizer shows; only where U is plain descent at a declared rate."""
+    """Make plain gradient descent at the learning rate of the user's optimizer.
+
+    None where U depends on the optimizer's rate: only plain descent at a declared rate does not.
+    """
     rates = {float(group["lr"]) for group in step.settings or [] if "lr" in group}
     if len(rates) != 1 or any(
         (a != e).any() for a, e in zip(_times(step, "lr", 2.0) or (), step.expected, strict=True)
@@ -137,7 +150,10 @@ def _at_the_rate_in_force(step: Watched) -> Weights | None:
 
 
 def _positions(step: Watched) -> list[int] | None:
-    """Return which parameter each entry of the rule's state belongs to: the trainable ones in their order."""
+    """Return the index of the parameter to which each entry of the rule's state belongs; None if that is unknown.
+
+    The entries belong to the trainable parameters in their order.
+    """
     if not isinstance(step.state, tuple):
         return None
     trained = [i for i, trains in enumerate(step.trainable) if trains]
@@ -149,7 +165,7 @@ def _only(gradients: Grads, i: int) -> Grads:
 
 
 def _shared_by_shape(step: Watched) -> Weights | None:
-    """Each parameter goes on from the state that the last one of its shape left."""
+    """Update parameter by parameter; each continues from the state that the last parameter of its shape left."""
     positions = _positions(step)
     if positions is None:
         return None
@@ -166,13 +182,13 @@ def _shared_by_shape(step: Watched) -> Weights | None:
 
 
 def _buffer_by_shape(step: Watched) -> Weights:
-    """One gradient buffer per shape: all of a shape move by what was written last."""
+    """Update as if there were one gradient buffer per shape, so that only the gradient written last counts."""
     last: dict[tuple[int, ...], Any] = {g.shape: g for g in step.gradients if g is not None}
     return step.update([None if g is None else last[g.shape] for g in step.gradients])
 
 
 def _counted(count: Callable[[Watched, int, int], float]) -> Callable[[Watched], Weights | None]:
-    """Return the rival in which the step counter of the j-th of n parameters is another before this step."""
+    """Return the rival in which the step counter of the j-th of n parameters is ``count(step, j, n)`` before a step."""
 
     def rival(step: Watched) -> Weights | None:
         positions = _positions(step)
@@ -191,7 +207,7 @@ def _counted(count: Callable[[Watched, int, int], float]) -> Callable[[Watched],
 
 
 def _started(step: Watched) -> Any:
-    """Return the state before a step; before the first one: what a step allocates, with everything at zero."""
+    """Return the rule's state before a step; before the first step, the state that it allocates, set to zero."""
     if step.number > 1:
         return step.state
     _, state = step.run.advance(step.before, step.gradients, step.state, step.settings)
@@ -204,14 +220,14 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _forgotten(step: Watched) -> Weights | None:
-    """Every step starts from a fresh state."""
+    """Update from a fresh state; None at the first step, which starts from a fresh state anyway."""
     if not isinstance(step.state, tuple) or step.number == 1:
         return None
     return step.run.update(step.before, step.gradients, ([None] * len(step.state[0]), step.state[1]), step.settings)
 
 
 def _averages_forgotten(step: Watched) -> Weights | None:
-    """The counter goes on, all averages start from zero."""
+    """Update with all averages set to zero while the step counter goes on; None at the first step."""
     if not isinstance(step.state, tuple) or step.number == 1:
         return None
     states, settings = copy.deepcopy(step.state)
@@ -242,4 +258,4 @@ STATEFUL = (
     Hypothesis("the bias of the averages is not corrected", on_steps(_counted(lambda step, j, n: LONG_AGO))),
 )
 BY_SHAPE = STATEFUL[3]
-"""The one of them that needs no state: it is tried for plain descent too."""
+"""The shared gradient buffer needs no state of the rule: this hypothesis is tried for plain gradient descent too."""

@@ -1,4 +1,8 @@
-"""Sweeps: block after block, each with a gradient taken at weights that earlier blocks have already moved."""
+"""Hypotheses that a step is a sweep: it moves block after block.
+
+Each block's gradient is taken at weights that earlier blocks have already moved. Example: layer by layer, first layer
+first.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
 
 Blocks = list[list[int]]
 Order = Sequence[Mapping[int, Any]]
-"""Blocks as they were seen moving: parameters, with the entries that moved."""
+"""The blocks in the order in which they moved; a block maps each parameter to the mask of its entries that moved."""
 
 BIAS = re.compile(r"(.*_)?bias(_.*)?$|b\d*$", re.IGNORECASE)
 
@@ -24,7 +28,7 @@ SINGLY = "weight by weight: each single weight's gradient is taken after others 
 
 
 def layers(step: Watched) -> Blocks:
-    """Return the parameters' indices layer by layer; a shared one stands in the first layer that uses it."""
+    """Return the parameters' indices layer by layer; a shared parameter stands only in the first layer that uses it."""
     taken, found = set[int](), Blocks()
     for layer in step.run.layers:
         found.append([i for i in layer if i not in taken])
@@ -33,7 +37,7 @@ def layers(step: Watched) -> Blocks:
 
 
 def uses(step: Watched) -> Blocks:
-    """Return the layers with a shared parameter in each of the layers that use it."""
+    """Return the parameters' indices layer by layer; a shared parameter stands in every layer that uses it."""
     return [list(layer) for layer in step.run.layers]
 
 
@@ -43,18 +47,18 @@ def tensors(step: Watched) -> Blocks:
 
 
 def weights_then_biases(step: Watched) -> Blocks:
-    """Return all parameters that are no bias, and the biases."""
+    """Return two blocks: all parameters that are no bias, and the biases."""
     biases = [i for i, name in enumerate(step.names) if is_bias(name)]
     return [[i for i in range(len(step.names)) if i not in biases], biases]
 
 
 def is_bias(name: str) -> bool:
-    """Say whether a parameter is called a bias: ``fc.bias``, ``bias_ih_l0``, ``b1``."""
+    """Say whether a parameter's name is that of a bias: ``fc.bias``, ``bias_ih_l0``, ``b1``."""
     return BIAS.match(name.rpartition(".")[2]) is not None
 
 
 def halves(step: Watched) -> Blocks:
-    """Return the layers of the first half of the network, and those of the second."""
+    """Return two blocks: the parameters of the first half of the network's layers, and those of the second half."""
     found = layers(step)
     middle = (len(found) + 1) // 2
     return [[i for layer in half for i in layer] for half in (found[:middle], found[middle:])]
@@ -69,13 +73,13 @@ NAMED: tuple[tuple[str, Callable[[Watched], Blocks], bool], ...] = (
     ("tensor by tensor, last to first: each is moved before the next one's gradient is taken", tensors, True),
     ("the biases' gradients are taken after the weights have moved", weights_then_biases, False),
     ("the weights' gradients are taken after the biases have moved", weights_then_biases, True),
-    ("the second half of the network looks after the first half has moved", halves, False),
-    ("the first half of the network looks after the second half has moved", halves, True),
+    ("the gradients of the second half of the network are taken after the first half has moved", halves, False),
+    ("the gradients of the first half of the network are taken after the second half has moved", halves, True),
 )
 
 
 def swept(blocks: Callable[[Watched], Blocks], *, back: bool = False) -> Callable[[Watched], Weights]:
-    """Return the rival that looks again for every block, at weights that earlier blocks have moved."""
+    """Return the rival that computes the gradient anew for every block, at weights that earlier blocks have moved."""
 
     def rival(step: Watched) -> Weights:
         v, rests = list(step.before), step.resting()
@@ -90,11 +94,11 @@ def swept(blocks: Callable[[Watched], Blocks], *, back: bool = False) -> Callabl
 
 
 SWEEPS = tuple(Hypothesis(text, on_steps(swept(blocks, back=back))) for text, blocks, back in NAMED)
-"""For steps whose forward passes nobody sees."""
+"""All named sweeps as hypotheses; they also explain steps whose forward passes were not logged."""
 
 
 def block_names(step: Watched, order: Order) -> list[str]:
-    """Return what an observed order can be called. What never moves is in no block."""
+    """Return the names of sweeps that fit an observed order. Parameters that never move are ignored."""
     seen = [set(block) for block in order]
     moving = set().union(*seen)
     found = list(dict.fromkeys(name for name, blocks, back in NAMED if seen == _kept(blocks(step), moving, back)))
@@ -108,7 +112,7 @@ def _kept(blocks: Blocks, moving: set[int], back: bool) -> list[set[int]]:
 
 
 def listed(step: Watched, order: Order, *, steady: bool) -> str:
-    """Return an order that has no name, block after block."""
+    """Describe an order that has no name by listing its blocks."""
     told = "; ".join(several([step.names[i] for i in block]) for block in order)
     where = "in the largest example" if steady else "in another order every time, at first"
     again = " (some move more than once)" if overlaps(order) else ""
@@ -116,5 +120,5 @@ def listed(step: Watched, order: Order, *, steady: bool) -> str:
 
 
 def overlaps(order: Order) -> bool:
-    """Say whether any weight moves more than once."""
+    """Say whether any entry moves more than once in an observed order."""
     return any((a[i] & b[i]).any() for k, a in enumerate(order) for b in order[k + 1 :] for i in set(a) & set(b))

@@ -71,7 +71,7 @@ def adafactor_epsilon_added(
 
 
 def adafactor_unfactored(w: Any, g: Any, s: State, **settings: Any) -> Any:
-    """Keeps the mean square of every entry."""
+    """The mean square of every entry is kept, also for a matrix."""
     return adafactor(w.reshape(-1), g.reshape(-1), s, **settings).reshape(w.shape)
 
 

@@ -1,4 +1,4 @@
-"""Adagrad, RMSprop and Adadelta: every entry has a rate of its own."""
+"""Adagrad and Adadelta: every entry has a learning rate of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adam and what grew from it: AdamW, AMSGrad, Adamax. betas: (b1, b2), the shares of the means that stay."""
+"""Adam and its descendants: AdamW, AMSGrad, Adamax. betas: (b1, b2), the shares of the means that stay."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def moments(g: Any, s: State, betas: Betas) -> tuple[Any, Any, float]:
 
 
 def unbiased(beta: float, t: float, g: Any) -> float:
-    """1 - beta^t; some compute it in the tensor's own dtype."""
+    """1 - beta^t; some implementations compute it in the tensor's own dtype."""
     return 1 - float(in_dtype(beta**t, like=g))
 
 

@@ -1,4 +1,7 @@
-"""One rich feed that tells the forms of a rule apart, and which of them reproduce what was seen on it."""
+"""A rich feed that tells the forms of a rule apart, and which of them reproduce what was seen on it.
+
+The gradients lie around 1, around epsilon and around its square root, because forms differ in where epsilon stands.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ SHAPES = ((2, 3), (3, 2), (3,))
 @final
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Steps that were seen: the weights before and after each, the gradients, the hyperparameters in force."""
+    """Steps that were seen: the weights before and after each, the gradients, and the hyperparameters in force."""
 
     seen: Sequence[Sequence[Array]]
     gradients: Sequence[Sequence[Array | None]]
@@ -39,7 +42,7 @@ def rich_tensors(*, matrices: bool = False, dtype: Any = np.float64) -> list[Arr
 
 
 def rich_gradients(epsilon: float, *, matrices: bool = False, dtype: Any = np.float64) -> list[list[Array]]:
-    """Return the gradients of eight steps: around 1 and falling steeply, around epsilon, around its square root."""
+    """Return the gradients of eight steps: around 1 and falling steeply, around epsilon, and around its square root."""
     return [
         [
             ((np.cos(np.arange(w.size) * (k + 1.3) + t * 1.7 + k) + 0.3) * size).astype(dtype).reshape(w.shape)
@@ -59,12 +62,12 @@ def epsilon_of(settings: Mapping[str, Any]) -> float:
 
 
 def differ_in_principle(rule: Published, key: str, rival: Dialect, settings: Mapping[str, Any]) -> bool:
-    """Say whether two forms of a rule differ at these hyperparameters, on rich gradients: at mu = 0 many do not."""
+    """Say whether two forms of a rule differ at these hyperparameters: at mu = 0, say, many forms are equal."""
     return _differ(rule, rule.form(key), rival.step, settings)
 
 
 def distinct(rule: Published, forms: Sequence[Dialect], settings: Mapping[str, Any]) -> list[Dialect]:
-    """Return the forms without those that are one and the same as an earlier one at these hyperparameters."""
+    """Return the forms without those that equal an earlier form at these hyperparameters."""
     kept = list[Dialect]()
     for form in forms:
         if all(_differ(rule, other.step, form.step, settings) for other in kept):
@@ -80,20 +83,20 @@ def _differ(rule: Published, first: Step, second: Step, settings: Mapping[str, A
         rate = settings["lr"] / (2 if t == len(gradients) - 1 else 1)
         given = [{**settings, "lr": rate}] * len(weights)
         a, b = one.step(weights, step, given), other.step(weights, step, given)
-        room = [decisions.PRINCIPLE * np.abs(x - w).max() for x, w in zip(a, weights, strict=True)]
-        if is_clearly_other(b, a, room):
+        bounds = [decisions.PRINCIPLE * np.abs(x - w).max() for x, w in zip(a, weights, strict=True)]
+        if is_clearly_other(b, a, bounds):
             return True
         weights = a
     return False
 
 
 def reproduces(form: Dialect, story: Story) -> bool:
-    """Say whether a form of a rule reproduces every step of a story, each from the weights seen before it."""
+    """Say whether a form of a rule reproduces every step of a story, each from the weights that were seen before it."""
     player = Bounded(form.step, len(story.seen[0]))
     for t, gradients in enumerate(story.gradients):
         expected, allowed = player.step(story.seen[t], gradients, story.settings[t])
-        for seen, e, room in zip(story.seen[t + 1], expected, allowed, strict=True):
-            if not bool((np.abs(seen.astype(float) - e) <= room).all()):
+        for seen, e, bound in zip(story.seen[t + 1], expected, allowed, strict=True):
+            if not bool((np.abs(seen.astype(float) - e) <= bound).all()):
                 return False
     return True
 

@@ -67,7 +67,8 @@ def nesterov_rate_inside(
 ) -> Any:
     """v <- mu v - eta g; w <- w + mu v - eta g.
 
-    Nesterov (1983) as in Sutskever et al. (2013), equations 3 and 4, written in the weights looked at; Keras.
+    Nesterov (1983) as in Sutskever et al. (2013), equations 3 and 4, in the weights at which the gradient is taken;
+    Keras.
     """
     g = g + weight_decay * w
     s["v"] = momentum * s["v"] - lr * g

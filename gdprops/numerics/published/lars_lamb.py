@@ -1,4 +1,4 @@
-"""LARS and LAMB: the rate of a tensor follows its norm. ||.|| is the Euclidean norm of one tensor."""
+"""LARS and LAMB: the learning rate of a tensor follows its norm. ||.|| is the Euclidean norm of one tensor."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def lamb_without_ratio(
 def lamb_decay_outside(
     w: Any, g: Any, s: State, *, lr: float, betas: Betas = BETAS, eps: float = 1e-6, weight_decay: float = 0.0
 ) -> Any:
-    """The ratio is taken of Adam's direction alone."""
+    """w <- w - eta (||w|| / ||d|| d + lambda w), d = m^ / (sqrt(v^) + eps): the ratio leaves the decay out."""
     d = _direction(g, s, betas, eps)
     return w - lr * (_trust(norm(w), norm(d)) * d + weight_decay * w)
 

@@ -51,7 +51,7 @@ def orthogonal(matrix: Any, coefficients: Coefficients, steps: int, eps: float) 
 
 
 def muon_otherwise_accelerated(w: Any, g: Any, s: State, *, nesterov: bool = True, **settings: Any) -> Any:
-    """Looks ahead where it should not, and does not where it should."""
+    """The direction is B where nesterov is asked for, and mu B + (1 - mu) g where it is not."""
     return muon(w, g, s, nesterov=not nesterov, **settings)
 
 
@@ -77,7 +77,7 @@ MUON = Published(
     "muon",
     muon,
     (
-        Dialect("otherwise-accelerated", muon_otherwise_accelerated, "Nesterov's look ahead is missing, or too much"),
+        Dialect("otherwise-accelerated", muon_otherwise_accelerated, "Nesterov's look ahead is missing, or unwanted"),
         Dialect("unscaled", muon_of_means_unscaled, "the step does not follow the shape of the matrix"),
         Dialect("normalized", muon_normalized, "the momentum is normalized, not orthogonalized"),
         Dialect("coupled", muon_coupled, "the decay goes through the gradient"),

@@ -139,7 +139,7 @@ def radam_unrectified(w: Any, g: Any, s: State, *, decoupled_weight_decay: bool 
 
 
 def otherwise_decayed(step: Any) -> Any:
-    """Return the rule with its decay on the other side of the gradient."""
+    """Return the rule with its decay decoupled where it should go through the gradient, and the reverse."""
 
     def decay(w: Any, g: Any, s: State, *, decoupled_weight_decay: bool = False, **settings: Any) -> Any:
         return step(w, g, s, decoupled_weight_decay=not decoupled_weight_decay, **settings)

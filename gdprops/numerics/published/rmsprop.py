@@ -81,7 +81,7 @@ def rmsprop_from_ones(w: Any, g: Any, s: State, **settings: Any) -> Any:
 
 
 def rmsprop_uncentered(w: Any, g: Any, s: State, *, centered: bool = False, **settings: Any) -> Any:
-    """Centers where it is not asked to, and does not where it is."""
+    """The mean square is centered where ``centered`` is False, and is not where it is True."""
     return rmsprop(w, g, s, centered=not centered, **settings)
 
 
@@ -99,7 +99,7 @@ RMSPROP = Published(
             "Keras, optax",
         ),
         Dialect("from-ones", rmsprop_from_ones, "as rate-inside, and the mean square starts at 1", "TensorFlow 1"),
-        Dialect("otherwise-centered", rmsprop_uncentered, "it is centered where it should not be, or the reverse"),
+        Dialect("otherwise-centered", rmsprop_uncentered, "it is centered although it should not be, or the reverse"),
         Dialect("decoupled", decoupled(rmsprop), "the weights decay by themselves, not through the gradient"),
     ),
     {"weight_decay": 0.25, "eps": 0.25, "momentum": 0.5},

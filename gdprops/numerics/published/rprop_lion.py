@@ -1,4 +1,4 @@
-"""Rules that look at signs: Rprop and Lion. sign(0) = 0."""
+"""Rules that use the sign of the gradient: Rprop and Lion. sign(0) = 0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""What a published rule is: one step of one tensor, its dialects, and the mistakes that are made with it."""
+"""What a published rule consists of: one step of one tensor, its dialects, and the known mistakes.
+
+For example, `gradient_descent.sgd` is ``w - lr * (g + weight_decay * w)``. A dialect is another legitimate form, such
+as Keras' Adam, whose epsilon stands elsewhere. Clauses compare a subject with the declared form and name the form that
+it really has.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +31,8 @@ def fresh() -> State:
 class Dialect:
     """Another form of a rule.
 
-    ``says`` is what it does otherwise, as a sentence without its full stop. ``source`` is who publishes it so; empty
-    for a mistake that is known.
+    ``says`` is what it does differently, as a sentence without its full stop. ``source`` names who publishes this form;
+    it is empty for a known mistake.
     """
 
     key: str
@@ -39,10 +44,10 @@ class Dialect:
 @final
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A rule in its own form, in other forms, and what may be switched on to tell them apart.
+    """A rule in its own form and in other forms, and the hyperparameters that tell them apart.
 
-    ``options`` are hyperparameters that a case may set where the user has not; ``steps`` how many steps it takes until
-    everything that the rule does has happened.
+    ``options`` are hyperparameters that a case may set where the user has not. ``steps`` are the fewest and the most
+    steps of a case, enough for everything that the rule does to happen.
     """
 
     name: str
@@ -52,7 +57,7 @@ class Published:
     steps: tuple[int, int] = (3, 5)
 
     def form(self, key: str) -> Step:
-        """Return the step of a published dialect; of the rule's own form for an empty key."""
+        """Return the step of a published dialect; for an empty key, that of the rule's own form."""
         return next(d.step for d in self.dialects if d.key == key and d.source) if key else self.step
 
     def published(self) -> tuple[str, ...]:
@@ -60,7 +65,7 @@ class Published:
         return tuple(d.key for d in self.dialects if d.source)
 
     def scales(self, shown: Mapping[str, Any]) -> tuple[float, ...]:
-        """Return sizes of gradients at which an epsilon shows: its own, its square root, and 1."""
+        """Return sizes of gradients at which an epsilon makes a difference: its own, its square root, and 1."""
         value = next((shown[name] for name in ("eps", "epsilon") if name in shown), None)
         first = next((v for v in value if v), None) if isinstance(value, (tuple, list)) else value
         if not isinstance(first, float) or not 0 < first < 1:
@@ -68,20 +73,20 @@ class Published:
         return (1.0, 2.0 ** round(math.log2(first)), 2.0 ** round(math.log2(first) / 2))
 
     def rivals(self, key: str) -> tuple[Dialect, ...]:
-        """Return every other form than the declared one, the known mistakes included."""
+        """Return every form but the declared one, with the known mistakes."""
         own = Dialect("", self.step, "it is the rule's own form", "the rule itself")
         others = tuple(d for d in self.dialects if d.key != key)
         return ((own, *others) if key else others) + mistakes_of(self.form(key))
 
 
 def hyperparameters_of(step: Step) -> dict[str, Any]:
-    """Return the names of a rule's hyperparameters and their defaults; a learning rate has none."""
+    """Return the names of a rule's hyperparameters and their defaults; a learning rate has no default."""
     taken = inspect.signature(step).parameters.values()
     return {p.name: p.default for p in taken if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
 def mistakes_of(step: Step) -> tuple[Dialect, ...]:
-    """Return the mistakes that can be made with any rule that remembers something."""
+    """Return the mistakes that can be made with any rule that keeps a state."""
     return (
         Dialect("forgetful", _forgetful(step), "its state is zero again at every step"),
         Dialect("ahead", _ahead(step), "its state has seen a gradient of zeros before the first step"),

@@ -1,4 +1,7 @@
-"""From what a subject shows of its hyperparameters to those that a rule takes."""
+"""Translates the hyperparameters that a subject shows into those that a published rule takes.
+
+For example, ``epsilon`` of Keras becomes ``eps``, and ``beta_1`` and ``beta_2`` become ``betas``.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ ABOUT_THE_CODE = frozenset(
         "name",
     )
 )
-"""What says how a rule is computed, or is looked after elsewhere, and changes nothing of it."""
+"""Hyperparameters that change how a rule is computed, or are handled elsewhere, but do not change the rule."""
 
 
 @final
@@ -43,7 +46,7 @@ class Bound:
     assumed: Mapping[str, Any]
 
     def said(self, rule: str) -> str:
-        """Return what a reader must know of them, empty where that is nothing."""
+        """Return what a reader must know of these hyperparameters, empty where there is nothing to know."""
         parts = []
         if self.unknown:
             parts.append(f"{rule} knows no {_listed(self.unknown)}")
@@ -73,7 +76,7 @@ def bind(rule: Published, shown: Mapping[str, Any]) -> Bound:
 
 
 def _in_force(value: Any) -> bool:
-    """Say whether a hyperparameter may do anything: 0, False and None do not."""
+    """Say whether a hyperparameter may have an effect: 0, False and None have none."""
     return value is not None and value is not False and not (isinstance(value, (int, float)) and value == 0)
 
 

@@ -1,4 +1,4 @@
-"""A published rule at work on several tensors, and how far rounding may carry it."""
+"""Runs a published rule on several tensors, and bounds how far rounding may carry its result."""
 
 from __future__ import annotations
 
@@ -19,19 +19,22 @@ Settings = Sequence[Mapping[str, Any]]
 
 @final
 class Player:
-    """One form of a rule, its state for every tensor, in the tensors' own dtypes."""
+    """One form of a rule at work on several tensors, with a state for each, in the tensors' own dtypes."""
 
     def __init__(self, step: Step, count: int, *, shaking: bool = False) -> None:
         self._step, self._shaking = step, shaking
         self._states = [fresh() for _ in range(count)]
 
     def step(self, weights: Sequence[Array], gradients: Gradients, settings: Settings) -> list[Array]:
-        """Return the weights after one step from the given ones; a missing gradient leaves its tensor alone."""
+        """Return the weights after one step from the given ones; a tensor without a gradient stays as it is."""
         parts = zip(weights, gradients, self._states, settings, strict=True)
         return [w if g is None else self._moved(w, g, state, given) for w, g, state, given in parts]
 
     def _moved(self, w: Array, g: Array, state: Any, settings: Mapping[str, Any]) -> Array:
-        """Rules see no scalars: NumPy widens float32 scalars, but not arrays of one entry."""
+        """Return one tensor after the step.
+
+        A rule is never given scalars, because NumPy widens float32 scalars, but not arrays of one entry.
+        """
         given = dict(settings)
         sign = -1 if given.pop("maximize", False) else 1
         w_, g_ = (np.atleast_1d(x) for x in (w, sign * g))
@@ -44,25 +47,25 @@ class Player:
 
 @final
 class Bounded:
-    """A form of a rule with the bound on its rounding: the same steps again and again, every operation shaken."""
+    """A form of a rule with a bound on its rounding: it takes every step several times, with each operation shaken."""
 
     def __init__(self, step: Step, count: int) -> None:
         self._plain = Player(step, count)
         self._shaking = [Player(step, count, shaking=True) for _ in range(decisions.PERTURBATIONS)]
 
     def step(self, weights: Sequence[Array], gradients: Gradients, settings: Settings) -> tuple[list[Array], list[Any]]:
-        """Return the weights after one step, and how far another correct computation of it may be off."""
+        """Return the weights after one step, and how far another correct computation of the step may be off."""
         Shaken.generator = np.random.default_rng(0)
         expected = self._plain.step(weights, gradients, settings)
         others = [player.step(weights, gradients, settings) for player in self._shaking]
         moved = ([o[i] for o in others] for i in range(len(expected)))
         triples = zip(expected, moved, gradients, strict=True)
         allowed = [np.zeros(e.shape) if g is None else _spread(e, several) for e, several, g in triples]
-        return expected, [decisions.SHAKEN_FLOORS * room for room in allowed]
+        return expected, [decisions.SHAKEN_FLOORS * bound for bound in allowed]
 
 
 def _spread(expected: Array, others: Sequence[Array]) -> Array:
-    """Return the largest change, an ulp at least: that of the last operation, which others may undo in all of them."""
+    """Return the largest change, at least one ulp: the last operation rounds too, even where no shaken run shows it."""
     with np.errstate(invalid="ignore"):
         apart = np.max([np.spacing(np.abs(expected)), *(np.abs(o.astype(float) - expected) for o in others)], axis=0)
     return np.asarray(np.where(np.isnan(apart), np.inf, apart))

@@ -1,4 +1,7 @@
-"""Arrays whose every operation is off by one ulp, up or down at random: how far a rule's own rounding may carry it."""
+"""Arrays that move the result of every operation by one ulp, up or down at random.
+
+A rule that runs on such arrays shows how far its own rounding may carry the result (Monte Carlo arithmetic).
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,19 @@ from gdprops.numerics.decisions import FLIPPED_ROUNDINGS
 
 
 class Shaken(np.ndarray[Any, Any]):
-    """An array that passes through a rule as any other, every result moved by one ulp (Monte Carlo arithmetic)."""
+    """An array that a rule uses like any other; every result of an operation is moved by one ulp."""
 
     generator: ClassVar[np.random.Generator] = np.random.default_rng(0)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **given: Any) -> Any:
-        """Compute as usual and move what comes out; writing into an array is not what rules do."""
+        """Compute as usual and move the result by one ulp; ``out`` is not supported, because rules do not use it."""
         plain = [x.view(np.ndarray) if isinstance(x, Shaken) else x for x in inputs]
         result = getattr(ufunc, method)(*plain, **given)
         return tuple(map(moved, result)) if isinstance(result, tuple) else moved(result)
 
 
 def moved(result: Any) -> Any:
-    """Return a floating-point result off by one ulp, anything else as it is."""
+    """Return a floating-point result moved by one ulp, any other result as it is."""
     array = np.asarray(result)
     if array.dtype.kind != "f":
         return result
@@ -32,17 +35,17 @@ def moved(result: Any) -> Any:
 
 
 def shaken(array: Any) -> Any:
-    """Return an array that shakes from now on; its own numbers are exact."""
+    """Return an array whose operations are shaken from now on; its own numbers are exact."""
     return np.asarray(array).view(Shaken)
 
 
 def kept_in_single(value: Any, like: Any) -> Any:
-    """Return a number that implementations keep in float32, whatever the weights are: shaken by an ulp of that."""
+    """Return a number that implementations keep in float32 whatever the weights are: shaken by an ulp of float32."""
     return value * (1 + float(np.finfo(np.float32).eps) * _sign()) if isinstance(like, Shaken) else value
 
 
 def in_dtype(value: Any, like: Any) -> Any:
-    """Return a number that some compute in the tensor's dtype: shaken by an ulp of that."""
+    """Return a number that some implementations compute in the tensor's dtype: shaken by an ulp of that dtype."""
     return value * (1 + float(np.finfo(like.dtype).eps) * _sign()) if isinstance(like, Shaken) else value
 
 
@@ -51,7 +54,7 @@ def _sign() -> int:
 
 
 def bfloat16(x: Any) -> Any:
-    """Round to the 8 significant bits of bfloat16 (Veltkamp's splitting of a float32); shaken, some fall otherwise."""
+    """Round to the 8 significant bits of bfloat16 (Veltkamp's splitting of a float32); shaken, some go otherwise."""
     plain = np.asarray(x).view(np.ndarray).astype(np.float32)
     shifted = plain * np.float32(2**16 + 1)
     rounded = shifted - (shifted - plain)

@@ -39,7 +39,7 @@ _ALL = (
 
 
 def _with_decoupled(rule: Published) -> Published:
-    """Return a rule whose published dialects also come with their decay decoupled, as Keras and optax have them."""
+    """Return a rule with its published dialects also in a form with decoupled decay, as Keras and optax have them."""
     if not any(d.key == "decoupled" for d in rule.dialects):
         return rule
     coupled = [d for d in rule.dialects if d.source and d.key != "decoupled"]

@@ -1,4 +1,4 @@
-"""Weight decay, in the forms that rules take it."""
+"""Weight decay in its different forms: decoupled, after the step, or not scaled by the learning rate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gdprops.numerics.published.rule import State, Step
 
 
 def decoupled(step: Step) -> Step:
-    """Return a rule with its decay outside: w <- (1 - eta lambda) w, then the rule without decay."""
+    """Return a rule with decoupled decay: w <- (1 - eta lambda) w, then the rule without decay."""
 
     @functools.wraps(step)
     def decay_first(w: Any, g: Any, s: State, *, lr: float, weight_decay: float = 0.0, **settings: Any) -> Any:
@@ -30,7 +30,7 @@ def decayed_last(step: Step) -> Step:
 
 
 def unscaled(step: Step) -> Step:
-    """Return a rule with its decay outside and not multiplied by the learning rate: w <- (1 - lambda) w."""
+    """Return a rule with decoupled decay that the learning rate does not multiply: w <- (1 - lambda) w."""
 
     @functools.wraps(step)
     def decay_fully(w: Any, g: Any, s: State, *, lr: float, weight_decay: float = 0.0, **settings: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A failing case in all its forms: as data, as a file that can be replayed, as a plain script.
+"""The forms of a counterexample: plain data, a file that can be replayed, and a script that runs without gdprops.
 
-Loading a case never runs code. Running it again is `gdprops.runner.replay`.
+Loading a saved case never runs code. `gdprops.runner.replay` runs a saved case again.
 """

@@ -1,4 +1,8 @@
-"""Arrays beside a saved case: an ``.npz`` file whose names, shapes and sizes the case itself states."""
+"""The arrays of a saved case, in an ``.npz`` file beside it.
+
+The JSON file of the case states the name, dtype and shape of every array. A file that differs from this is refused
+before its arrays are read, so that a damaged or hostile file cannot allocate much memory or run code.
+"""
 
 from __future__ import annotations
 
@@ -16,42 +20,44 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 LARGEST = 64 * 2**20
-"""Bytes: more is not written, and not read."""
+"""The largest size of the file in bytes: more is neither written nor read."""
 HEADER = 10_000
-"""Bytes: no array has a longer one."""
+"""An upper bound of the header of one array, in bytes."""
 DAMAGE = (AttributeError, KeyError, TypeError, ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile)
-"""What damaged files raise."""
+"""The exceptions that reading a damaged file raises."""
 NUMBERS = "biufc"
 """The kinds of dtypes that are plain numbers."""
 
 
 def stated(arrays: Mapping[str, Array]) -> dict[str, Any]:
-    """Return what a saved case says of its arrays."""
+    """Return the dtype and shape of each array, as a saved case states them."""
     return {key: {"dtype": str(a.dtype), "shape": list(a.shape)} for key, a in arrays.items()}
 
 
 def beside(path: Path) -> Path:
-    """Return where the arrays of a saved case are: in the same folder, under the same name."""
+    """Return the path of the arrays of a saved case: in its folder, under its name, with the suffix ``.npz``."""
     return path.with_suffix(".npz")
 
 
 def fits(arrays: Mapping[str, Array]) -> bool:
-    """Say whether arrays are written at all."""
+    """Say whether there are arrays to write and they are not too large for a file."""
     return bool(arrays) and sum(a.nbytes + HEADER for a in arrays.values()) <= LARGEST
 
 
 def write(path: Path, arrays: Mapping[str, Array]) -> None:
-    """Write arrays, uncompressed."""
+    """Write arrays into an uncompressed ``.npz`` file."""
     with path.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type] # its own keyword allow_pickle is no key of ours
+        np.savez(file, **arrays)  # type: ignore[arg-type] # no array is named allow_pickle, savez's own keyword
 
 
 def read(path: Path, wanted: Any) -> dict[str, Array]:
-    """Return the arrays that a case states, and nothing else.
+    """Return exactly the arrays that a case states.
 
-    What is compressed, larger than stated or more than the file itself is refused before any of it is read.
+    A file with other arrays, with compressed arrays, or with arrays of another size is refused before any of them is
+    read.
 
-    Raises `UsageError` in one line.
+    Raises:
+        UsageError: In one line, for a missing or unfit file.
     """
     if not path.is_file():
         raise UsageError(f"no such file: {path}, which holds the numbers of the saved case")
@@ -67,7 +73,7 @@ def read(path: Path, wanted: Any) -> dict[str, Array]:
 
 
 def _require_stated(held: zipfile.ZipFile, wanted: Any, size: int) -> None:
-    """Raise `ValueError` for a file that is not what the case says."""
+    """Raise `ValueError` for a file whose arrays are not those that the case states."""
     members = {info.filename: info for info in held.infolist()}
     if sorted(info.filename for info in held.infolist()) != sorted(f"{key}.npy" for key in wanted):
         raise ValueError("it holds other arrays")
@@ -85,7 +91,7 @@ def _require_stated(held: zipfile.ZipFile, wanted: Any, size: int) -> None:
 
 
 def _form_of(member: Any) -> tuple[tuple[int, ...], Any]:
-    """Return the shape and dtype in an array's header, which allocates nothing."""
+    """Return the shape and dtype from an array's header; reading it does not allocate the array."""
     version = np.lib.format.read_magic(member)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(member)

@@ -1,4 +1,4 @@
-"""A shrunk case as something to read, to run and to replay."""
+"""Make the counterexample of a violation: a script to read and run, and a saved file to replay."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ Examiner = Callable[["Item", "Subject | None"], Callable[[Any], "Evidence"]]
 def counterexample_of(
     item: Item, subject: Subject | None, case: Any, evidence: Evidence, settings: Settings, examiner: Examiner
 ) -> Counterexample:
-    """Return the case as data, as Python with what it gives and what it should give, and where it was saved."""
+    """Return the counterexample: the case as data, a Python script, the path of the saved file and the replay command.
+
+    The script ends with what the subject gives and what it should give.
+    """
     apart = None if subject is None else kind_of(subject).written_out(subject, case)
     if subject is not None and apart is not None:
         return _beside(item, subject, apart, evidence, settings)
@@ -40,7 +43,7 @@ def counterexample_of(
 
 
 def _beside(item: Item, subject: Subject, apart: WrittenOut, evidence: Evidence, settings: Settings) -> Counterexample:
-    """Return a counterexample whose numbers are put into a file beside the case, where they fit."""
+    """Return the counterexample of a case whose arrays are saved in a file beside it, if they are not too large."""
     folder, path, kind = settings.counterexamples, None, kind_of(subject)
     data = as_data(item.clause, item.about, subject.name, apart.alone)
     fits = arrays_file.fits(apart.arrays)
@@ -53,14 +56,17 @@ def _beside(item: Item, subject: Subject, apart: WrittenOut, evidence: Evidence,
 
 
 def _python(item: Item, subject: Subject | None, case: Any, evidence: Evidence, examiner: Examiner) -> str:
-    """Return the case as a script: a kind writes its own, or the case is run once more and written down."""
+    """Return the case as a script.
+
+    Some kinds of subjects write the script themselves; for others the case runs again, and every call is recorded.
+    """
     if subject is None:
         return ""
     own = kind_of(subject).script(subject, case, evidence, None)
     if own is not None:
         return own
     recorded = Recorded(cast("FedSubject", subject))
-    judged(examiner(item, cast("Subject", recorded)), case)  # a Subject in all that a clause may use
+    judged(examiner(item, cast("Subject", recorded)), case)  # it has everything that a clause uses of a Subject
     return recorded.python() + seen_and_expected(evidence)
 
 

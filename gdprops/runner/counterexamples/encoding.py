@@ -1,4 +1,4 @@
-"""Cases as JSON and back: data of known types, never code."""
+"""Encode cases as JSON data and decode them. Only data of known types is decoded, never code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gdprops.model.network import Batch, Layer, Network, Point
 _CASES = (ArchitectureCase, BackpropCase, LookCase, OwnCase, TrainCase, UpdateCase)
 _TYPES = {t.__name__: t for t in (*_CASES, Plan, Architecture, Block, Network, Layer, Batch, Point)}
 MOST_BITS = 64
-"""No whole number of a case is longer, nor has any of its formats more significant bits."""
+"""The most bits of a whole number in a case, and the most significant bits of a number format in it."""
 _DTYPES = ("float64", "float32", "int64", "int32", "bool")
 
 
@@ -51,7 +51,7 @@ def _scalar(value: Any) -> Any:
 
 
 def _foreign(value: Any) -> Any:
-    """Return a tensor as its array; what is no plain data as its name, which cannot be decoded."""
+    """Return a tensor as an array; any other object as the name of its type, which cannot be decoded."""
     try:
         return encode(value.detach().numpy())
     except (AttributeError, TypeError, RuntimeError):
@@ -59,7 +59,7 @@ def _foreign(value: Any) -> Any:
 
 
 def decode(data: Any) -> Any:
-    """Return what `encode` was given. Raises `UsageError` for anything that it cannot have written."""
+    """Return the value that `encode` encoded. Raises `UsageError` for data that `encode` cannot have written."""
     try:
         return _decode(data)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
@@ -83,7 +83,7 @@ def _decode(data: Any) -> Any:
 
 def _decode_number(data: Any) -> Any:
     if isinstance(data, int) and abs(data) >= 2**MOST_BITS:
-        raise ValueError("a whole number that no case holds")
+        raise ValueError("a whole number larger than any in a case")
     return float(data) if data in ("nan", "inf", "-inf") else data
 
 

@@ -1,4 +1,4 @@
-"""Saved counterexamples: written for a violation, run again without a search."""
+"""Write and read the JSON file of a saved counterexample."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 FORM = 1
 LARGEST = 4_000_000
-"""Bytes: a shrunk case has a few hundred, an unshrunk one a few thousand."""
+"""The largest file that is read, in bytes; a shrunk case has a few hundred bytes, an unshrunk one a few thousand."""
 
 
 def as_data(clause: Clause, about: About, subject: str, case: Any) -> dict[str, Any]:
-    """Return what is saved of a counterexample."""
+    """Return the data of a counterexample that is saved: the versions, the clause, the subject and the case."""
     return {
         "gdprops": FORM,
         "specification": SPECIFICATION,
@@ -36,7 +36,10 @@ def as_data(clause: Clause, about: About, subject: str, case: Any) -> dict[str, 
 
 
 def save(data: dict[str, Any], folder: str, arrays: Mapping[str, Array] | None = None) -> str | None:
-    """Write a counterexample, its arrays beside it, and return its path; None where the folder cannot be written."""
+    """Write a counterexample, with its arrays in a file beside it.
+
+    Return the path, or None if the folder cannot be written.
+    """
     slug = re.sub(r"[^A-Za-z0-9.]+", "-", data["subject"]).strip("-.")[:60]
     path = Path(folder) / f"{slug}-{data['clause']}.json"
     try:
@@ -53,7 +56,7 @@ def save(data: dict[str, Any], folder: str, arrays: Mapping[str, Array] | None =
 
 
 def load(path: str) -> dict[str, Any]:
-    """Read a saved counterexample. Raises `UsageError` in one line for a file that is not one."""
+    """Read a saved counterexample. Raises `UsageError`, in one line, for a file that is not one."""
     file = Path(path)
     if not file.is_file():
         raise UsageError(f"no such file: {path}")

@@ -1,4 +1,7 @@
-"""What a clause did with a subject, as plain Python that anyone can run without gdprops."""
+"""Record what a clause does with a subject, and write it as a plain Python script that runs without gdprops.
+
+`Recorded` wraps a subject: it passes every call on to the subject and adds the corresponding line to the script.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ SHOWN_RUNS = 3
 
 @final
 class Recorded:
-    """A subject that writes down what is done with it."""
+    """A subject that records the runs that a clause starts with it."""
 
     def __init__(self, subject: FedSubject) -> None:
         self._subject = subject
@@ -35,12 +38,12 @@ class Recorded:
 
     @property
     def declared(self) -> Mapping[str, Measured]:
-        """The traits that its owner declared."""
+        """The traits that the subject's owner declared."""
         return self._subject.declared
 
     @property
     def traits(self) -> Traits:
-        """What was measured of it."""
+        """The subject's measured traits."""
         return self._subject.traits
 
     def accepts(self, option: str) -> bool:
@@ -53,13 +56,13 @@ class Recorded:
         return self._subject.settings
 
     def start(self, tensors: Sequence[Array], plan: Plan) -> RecordedRun:
-        """Start, and write it down."""
+        """Start a run, and record it."""
         lines = self._subject.script_start(tensors, plan)
         self.runs.append(lines)
         return RecordedRun(self._subject.start(tensors, plan), self._subject, lines, len(tensors))
 
     def python(self) -> str:
-        """Return the first runs as one script; behind ``# ->`` stand the weights that were seen."""
+        """Return the first runs as one script; comments ``# -> ...`` show the weights that were seen."""
         if not self.runs:
             return ""
         shown, parts = self.runs[:SHOWN_RUNS], [self._subject.script_head()]
@@ -71,13 +74,13 @@ class Recorded:
 
 @final
 class RecordedRun:
-    """A run that writes down what is done with it."""
+    """A run that records what a clause does with it."""
 
     def __init__(self, run: Run, subject: FedSubject, lines: list[str], count: int) -> None:
         self._run, self._subject, self._lines, self._count = run, subject, lines, count
 
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
-        """Step, and write it down; in a closure too where the subject is known to need one."""
+        """Make a step, and record it; the step gets a closure if the subject is known to need one."""
         if self._subject.traits["inputs"] == "closure":
             step_with_closure(self, gradients)
             return
@@ -86,17 +89,17 @@ class RecordedRun:
         self._lines.append(f"# -> {literals(self._run.weights())}")
 
     def draws_privately(self, gradients: Gradients) -> bool:
-        """Step, write it down, and say whether it drew from a random generator of its own."""
+        """Make a step, record it, and say whether the subject drew from a private random generator."""
         self._lines.extend(self._subject.script_step(gradients, Delivery.ASSIGNED))
         return self._run.draws_privately(gradients)
 
     def hand_over(self, gradients: Gradients) -> None:
-        """Let gradients stand there, and write it down."""
+        """Assign gradients without a step, and record it."""
         self._lines.extend(self._subject.script_gradients(gradients))
         self._run.hand_over(gradients)
 
     def step_closure(self, look: Look) -> Stepped:
-        """Step with a closure, and write down the gradients that it gave."""
+        """Make a step with a closure, and record the gradients that the closure gave."""
         calls: list[tuple[float, Gradients]] = []
 
         def watched(weights: Sequence[Array]) -> tuple[float, Gradients]:
@@ -114,7 +117,7 @@ class RecordedRun:
         return self._run.weights()
 
     def place(self, weights: Sequence[Array]) -> None:
-        """Overwrite all tensors."""
+        """Overwrite the numbers of all tensors."""
         self._run.place(weights)
 
     def rates(self) -> list[float | None]:
@@ -122,16 +125,16 @@ class RecordedRun:
         return self._run.rates()
 
     def hyperparameters(self) -> list[Mapping[str, Any]]:
-        """Return what the subject shows of the hyperparameters in force for each tensor."""
+        """Return the hyperparameters in force for each tensor, as far as the subject shows them."""
         return self._run.hyperparameters()
 
     def scale_rate(self, factor: float) -> None:
-        """Multiply the learning rate, and write it down."""
+        """Multiply every learning rate, and record it."""
         self._lines.append(f"# every learning rate times {factor:g}")
         self._run.scale_rate(factor)
 
     def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> RecordedRun:
-        """Save and load, and write it down."""
+        """Save the state, load it into a fresh optimizer, and record it."""
         way = " (through a file, torch.load(weights_only=True))" if through_file else ""
         other = f" with {dict(plan.options)}" if plan is not None else ""
         self._lines.append(f"# state_dict() saved here and loaded into a fresh optimizer{other} on copies{way}")
@@ -139,55 +142,55 @@ class RecordedRun:
         return RecordedRun(resumed, self._subject, self._lines, self._count)
 
     def cast_on_loading(self) -> str:
-        """Return which number that is kept of a tensor loading casts."""
+        """Return which number in the state of a tensor loading casts to another dtype."""
         return self._run.cast_on_loading()
 
     def add_group(self, indices: Sequence[int], rate: float | None) -> None:
-        """Hand over further tensors, and write it down."""
+        """Add a parameter group of further tensors, and record it."""
         names = ", ".join(f"w{i + 1}" for i in indices)
         lr = "" if rate is None else f', "lr": {rate!r}'
         self._lines.append(f'optimizer.add_param_group({{"params": [{names}]{lr}}})')
         self._run.add_group(indices, rate)
 
     def gradients(self) -> list[Array | None]:
-        """Return what stands where the last gradients were handed over."""
+        """Return the gradients that the tensors hold now."""
         return self._run.gradients()
 
     def spoil_gradients(self) -> None:
-        """Overwrite the last gradients, and write it down."""
+        """Overwrite the last gradients in place, and record it."""
         self._lines.append("# now the numbers of these gradients are overwritten in place: w.grad.fill_(nan)")
         self._run.spoil_gradients()
 
     def aliases(self) -> list[str]:
-        """Return what shares memory."""
+        """Return which tensors share memory."""
         return self._run.aliases()
 
     def remembered(self) -> bytes:
-        """Return a digest of the state."""
+        """Return a digest of the subject's state."""
         return self._run.remembered()
 
     def takes_closure(self) -> None:
-        """Raise `Unsupported` where a step takes no closure."""
+        """Raise `Unsupported` if the subject's step takes no closure."""
         self._run.takes_closure()
 
     def call_readers(self, hyperparameter: str) -> None:
-        """Call the subject's own methods that read a hyperparameter, and write it down."""
-        self._lines.append(f"# called here: what else the optimizer has that reads {hyperparameter}")
+        """Call the subject's own methods that read a hyperparameter, and record it."""
+        self._lines.append(f"# called here: the optimizer's other methods that read {hyperparameter}")
         self._run.call_readers(hyperparameter)
 
     def evaluate(self) -> bool:
-        """Switch to evaluation mode."""
+        """Switch the subject to evaluation mode; say whether it has one."""
         return self._run.evaluate()
 
     def replaced(self) -> str:
-        """Return which parameters are other objects."""
+        """Return which parameters have become other objects."""
         return self._run.replaced()
 
     def addresses(self) -> list[int]:
-        """Return where the parameters lie."""
+        """Return the addresses of the parameters."""
         return self._run.addresses()
 
     def zero_gradients(self, *, set_to_none: bool) -> None:
-        """Zero the gradients, and write it down."""
+        """Zero the gradients, and record it."""
         self._lines.append(f"optimizer.zero_grad(set_to_none={set_to_none})")
         self._run.zero_gradients(set_to_none=set_to_none)

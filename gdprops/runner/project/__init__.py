@@ -1,4 +1,4 @@
-"""What a project says of itself: `[tool.gdprops]` in pyproject.toml, accepted violations, and the terms it is held to.
+"""The files in which a project configures gdprops: `[tool.gdprops]` in pyproject.toml, and accepted violations.
 
 Nothing here runs a subject.
 """

@@ -1,7 +1,8 @@
-"""Accepted violations: ``gdprops-accepted.json``, and what becomes of them.
+"""Accepted violations: the file ``gdprops-accepted.json``, and the verdicts of its entries.
 
-An accepted violation is pinned: its counterexample is run again instead of a search, so that it is known at every run
-whether it is still there. It is strict: one that passes now, or whose clause has changed, is red.
+A project accepts a known violation with a reason. The entry pins the counterexample: every run tries that case again
+instead of a search. If the case passes now, or if the clause has changed, the verdict is red until the entry is
+removed; in this way no entry outlives its violation.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ if TYPE_CHECKING:
 FILE = "gdprops-accepted.json"
 FORM = 1
 LARGEST = 16_000_000
-"""Bytes: a pinned case has a few hundred."""
+"""The largest file that is read, in bytes; a pinned case has a few hundred."""
 REMOVE = "remove the entry"
 AGAIN = f"{REMOVE}, or run gdprops accept again"
 
 Reasons = Mapping[str, str] | Callable[["Subject"], Mapping[str, str]]
-"""Reasons by clause, or what returns them for a subject."""
+"""The reasons by clause, or a function that returns them for a subject."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A violation that the owner of a subject has accepted; ``case`` None is one that no case was pinned of."""
+    """A violation that the owner of a subject has accepted; ``case`` is the pinned case, None if there is none."""
 
     subject: str
     clause: str
@@ -44,13 +45,13 @@ class Accepted:
     case: Any = None
 
     def outdated(self, clause: Clause) -> str | None:
-        """Return that the clause has changed since, or None."""
+        """Return a message if the clause has changed since the violation was accepted, else None."""
         if self.revision == clause.revision:
             return None
         return f"accepted at revision {self.revision} of {clause.id}, which is now {clause.revision}: {AGAIN}"
 
     def settle(self, verdict: Verdict) -> Verdict:
-        """Return what a verdict is in view of the acceptance: accepted, or red where there is nothing to accept."""
+        """Return the verdict as the entry changes it: a violation becomes accepted, and a pass becomes red."""
         if verdict.status is Status.VIOLATED:
             return replace(verdict, status=Status.ACCEPTED, reason=self.reason)
         if verdict.status is Status.NOT_APPLICABLE:
@@ -60,7 +61,7 @@ class Accepted:
         return verdict
 
     def stale(self, verdict: Verdict, why: str) -> Verdict:
-        """Return a red verdict: what was accepted is not so any more."""
+        """Return a red verdict that says why the entry is out of date."""
         reason = f"accepted ({self.reason}), but {why}: {AGAIN}"
         return replace(verdict, status=Status.ACCEPTED, reason=reason, stale=True)
 
@@ -78,7 +79,7 @@ def near(start: Path) -> tuple[Accepted, ...]:
 
 
 def load(path: Path) -> tuple[Accepted, ...]:
-    """Read a file of accepted violations. Raises `UsageError` in one line for whatever is wrong with it."""
+    """Read a file of accepted violations. Raises `UsageError`, in one line, for anything that is wrong in it."""
     try:
         if path.stat().st_size > LARGEST:
             raise UsageError(f"{path} is larger than any file that gdprops accept writes")
@@ -126,7 +127,7 @@ def _require_each_once(path: Path, entries: Iterable[Accepted]) -> None:
 
 
 def save(path: Path, entries: Iterable[Accepted]) -> None:
-    """Write a file of accepted violations, sorted. Raises `UsageError` where it cannot be written."""
+    """Write a file of accepted violations, sorted by subject and clause. Raises `UsageError` if that fails."""
     ordered = sorted(entries, key=lambda entry: (entry.subject, entry.clause))
     data = {"gdprops": FORM, "accepted": [asdict(entry) for entry in ordered]}
     try:
@@ -136,7 +137,7 @@ def save(path: Path, entries: Iterable[Accepted]) -> None:
 
 
 def from_reasons(subject: Subject, accepted: Reasons) -> tuple[Accepted, ...]:
-    """Return what ``accepted={clause: reason}`` accepts. Raises `UsageError` for what is no clause or no reason."""
+    """Return the entries for ``accepted={clause: reason}``. Raises `UsageError` for a wrong clause or reason."""
     reasons = accepted(subject) if callable(accepted) else accepted
     found = []
     for name, reason in reasons.items():
@@ -148,7 +149,7 @@ def from_reasons(subject: Subject, accepted: Reasons) -> tuple[Accepted, ...]:
 
 
 def require_matches(entries: Iterable[Accepted], subject: Subject, clauses: Iterable[Clause]) -> None:
-    """Raise `UsageError` for an entry about a subject whose clause is not about such subjects."""
+    """Raise `UsageError` for an entry about this subject whose clause does not apply to its kind."""
     known = {clause.id for clause in clauses}
     for entry in entries:
         if entry.subject == subject.name and entry.clause not in known:
@@ -156,9 +157,9 @@ def require_matches(entries: Iterable[Accepted], subject: Subject, clauses: Iter
 
 
 def unmatched(entries: Iterable[Accepted], ran: Collection[tuple[str, str]]) -> list[str]:
-    """Return a line for every entry that no subject and clause of a whole run matches."""
+    """Return a message for every entry whose clause and subject a whole run did not contain."""
     return [
-        f"{FILE}: nothing that was run is {entry.clause} of {entry.subject}: {REMOVE}"
+        f"{FILE}: the run did not contain {entry.clause} of {entry.subject}: {REMOVE}"
         for entry in entries
         if (entry.subject, entry.clause) not in ran
     ]

@@ -1,4 +1,7 @@
-"""``[tool.gdprops]`` in pyproject.toml: the subjects of a project, and what they are held to."""
+"""Read ``[tool.gdprops]`` in pyproject.toml: the subjects of a project, and what the project requires of them.
+
+Every mistake in the table raises `UsageError` with a message of one line that shows the wrong value.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ PARAMETER_TYPES = (bool, int, float, str, list)
 @final
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """One subject of the table: what it is called there, where it is, what it is given and held to."""
+    """One subject of the table: its name there, its subject string, its arguments and its minimum of held clauses."""
 
     name: str
     spec: str
@@ -37,7 +40,7 @@ class Configured:
 @final
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The whole table; ``folder`` is that of its pyproject.toml."""
+    """The whole table; ``folder`` is the folder of its pyproject.toml."""
 
     folder: Path
     subjects: tuple[Configured, ...] = ()
@@ -46,18 +49,18 @@ class Configuration:
     examples: int | None = None
 
     def get(self, subject: str) -> Configured | None:
-        """Return the subject that a name of the table, or its subject string, stands for."""
+        """Return the subject with this name or this subject string, None if the table has none."""
         return next((s for s in self.subjects if subject in (s.name, s.spec)), None)
 
     def terms(self, subject: Configured) -> Terms:
-        """Return what one of its subjects is held to."""
+        """Return what the project requires of one of its subjects."""
         return Terms(self.specification, self.exclude, subject.min_clauses, FILE)
 
 
 def find(start: Path) -> Configuration | None:
     """Return the nearest ``[tool.gdprops]`` in a pyproject.toml in this folder or above it, or None.
 
-    Raises `UsageError` for a file on the way that is not TOML, and for a table that cannot mean anything.
+    Raises `UsageError` for a pyproject.toml on the way that is not TOML, and for a table with a mistake.
     """
     here = start.resolve()
     for folder in (here, *here.parents):
@@ -68,7 +71,7 @@ def find(start: Path) -> Configuration | None:
 
 
 def _table(path: Path) -> Any:
-    """Return the table of a file, None where there is no file or no table."""
+    """Return the table of a file, None if the file or the table does not exist."""
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -85,7 +88,7 @@ def _table(path: Path) -> Any:
 
 
 def read(table: Any, folder: Path) -> Configuration:
-    """Return a table as a configuration. Raises `UsageError` in one line for whatever is wrong with it."""
+    """Return a table as a configuration. Raises `UsageError`, in one line, for anything that is wrong in it."""
     _require(isinstance(table, dict), "expected a table", table)
     for key in table:
         if key not in KEYS:
@@ -110,7 +113,7 @@ def _require(holds: bool, expected: str, value: object) -> None:
 
 
 def _specs(value: Any) -> dict[str, str]:
-    """Return the subject strings by name; in a plain list each is its own name."""
+    """Return the subject strings by name; in a plain list each subject string is its own name."""
     if isinstance(value, list) and all(isinstance(spec, str) for spec in value):
         value = {spec: spec for spec in value}
     _require(isinstance(value, dict), "subjects: expected subject strings, or a table of them by name", value)
@@ -132,7 +135,7 @@ def _subject(name: str, spec: str, table: Mapping[str, Any], specs: Mapping[str,
 
 
 def _of(key: str, name: str, table: Mapping[str, Any], specs: Iterable[str], check: Callable[[str, Any], Any]) -> Any:
-    """Return what a table by subject says of one of them, checked; None where it says nothing."""
+    """Return the checked entry of a subject in a table such as ``params``, None if it has no entry."""
     by_subject = table.get(key, {})
     _require(isinstance(by_subject, dict), f"{key}: expected a table by subject", by_subject)
     for other in by_subject:
@@ -142,7 +145,7 @@ def _of(key: str, name: str, table: Mapping[str, Any], specs: Iterable[str], che
 
 
 def _least(name: str, table: Mapping[str, Any], specs: Iterable[str]) -> int:
-    """Return ``min-clauses`` of a subject: one number for all of them, or a table by subject."""
+    """Return ``min-clauses`` of a subject; the table gives one number for all subjects, or one for each."""
     value = table.get("min-clauses", 0)
     if isinstance(value, dict):
         return _of("min-clauses", name, table, specs, _whole) or 0

@@ -1,4 +1,4 @@
-"""``gdprops init``: the section of pyproject.toml and the test file that hold a project to the specification."""
+"""``gdprops init``: write the section of pyproject.toml and the test file with which a project checks a subject."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def initialize(
 ) -> tuple[Path, Path]:
     """Write the section and the test file and return their paths.
 
-    Raises `UsageError`, and writes nothing, where either is there already or a hyperparameter has no form in TOML.
+    Raises `UsageError`, and writes nothing, if either of them exists already or if a hyperparameter cannot be written
+    in TOML.
     """
     project, name = folder / FILE, name_of(spec)
     section = section_of(name, spec, kind=kind, rule=rule, parameters=parameters)
@@ -58,7 +59,7 @@ def name_of(spec: str) -> str:
 
 
 def section_of(name: str, spec: str, *, kind: str | None, rule: str | None, parameters: Mapping[str, Any]) -> str:
-    """Return the section as TOML."""
+    """Return the section ``[tool.gdprops]`` for one subject as TOML."""
     lines = ["[tool.gdprops]", f"specification = {SPECIFICATION}", f"subjects = {{ {name} = {_toml(spec)} }}"]
     if parameters:
         inside = ", ".join(f"{key} = {_toml(value)}" for key, value in parameters.items())
@@ -81,4 +82,4 @@ def _toml(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
-    raise UsageError(f"{value!r} has no form in TOML: leave it out, or bind a name to gdprops.optimizer(…)")
+    raise UsageError(f"{value!r} cannot be written in TOML: leave it out, or bind a name to gdprops.optimizer(…)")

@@ -1,4 +1,4 @@
-"""What a project holds its subject to: the specification's version, what it leaves out, and what it accepts."""
+"""What a project requires of a subject: the specification's version, the excluded clauses, the accepted violations."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms of one subject.
+    """What a project requires of one subject.
 
-    ``specification``: clauses added after this version are reported, but do not fail (None: all count);
-    ``exclude``: patterns of clause ids that are not run; ``min_clauses``: fewer held clauses of the subject are red;
-    ``source``: the file that says so; ``accepted``: the violations that are accepted, of any subject.
+    Attributes:
+        specification: Clauses added after this version are reported, but do not fail (None: all count).
+        exclude: The patterns of the ids of clauses that are not run.
+        min_clauses: If fewer clauses of the subject hold, the run fails.
+        source: The file that contains these terms.
+        accepted: The accepted violations of all subjects.
     """
 
     specification: int | None = None
@@ -32,20 +35,20 @@ class Terms:
     accepted: tuple[Accepted, ...] = ()
 
     def accepts(self, subject: str, clause: str) -> Accepted | None:
-        """Return the entry that accepts a violation of a clause, if any; the first one counts."""
+        """Return the first entry that accepts a violation of this clause by this subject, None if there is none."""
         return next((a for a in self.accepted if (a.subject, a.clause) == (subject, clause)), None)
 
     def excluded(self, clause: Clause) -> str | None:
-        """Return why a clause is not run, or None where it is."""
+        """Return why a clause is not run, or None if it is run."""
         pattern = next((p for p in self.exclude if fnmatchcase(clause.id, p)), None)
         return None if pattern is None else f"excluded by {pattern!r} in {self.source}"
 
     def is_later(self, clause: Clause) -> bool:
-        """Say whether a clause was added after the version that the subject is held to."""
+        """Say whether a clause was added after the version of the specification that the project requires."""
         return self.specification is not None and clause.since > self.specification
 
     def judged(self, clause: Clause, verdict: Verdict, *, strict: bool) -> Verdict:
-        """Return the verdict in these terms: what is red of a later clause is accepted until the version is raised."""
+        """Return the verdict; a red one of a clause newer than the required specification becomes accepted."""
         red = verdict.failed_strictly if strict else verdict.status in RED
         if not self.is_later(clause) or not red:
             return verdict

@@ -1,4 +1,4 @@
-"""``gdprops check -n N``: hands the items to pytest-xdist, shows how far it is, and collects the verdicts."""
+"""The main process of ``gdprops check -n N``: hand items to pytest-xdist, show progress and collect the verdicts."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ UNUSED = (
     "logging",
     "faulthandler",
 )
-"""Plugins of pytest that the run does not need."""
+"""The plugins of pytest that are switched off, because the run does not need them."""
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""One thread per worker: the workers are the parallelism."""
+"""These variables are set to 1: each worker computes with one thread, because the workers already run in parallel."""
 
 DIED = "the worker process died while it ran this clause (a crash of native code, an exit, or no memory left)"
 
 PATIENCE = 0.5
-"""Seconds that workers have to end after Ctrl-C before they are killed (xdist's own default is 10)."""
+"""How many seconds workers have to end after Ctrl-C before they are killed (xdist's own default is 10)."""
 
 MOST_DEATHS = 5
-"""After so many dead workers in a row, with no clause between them that came to its end, the subject is given up."""
+"""If this many workers die in a row and no clause finishes in between, the remaining clauses are not run."""
 
 ENDED = "the worker processes ended before this clause was run"
 
 FOREIGN = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_AUTO_NUM_WORKERS")
-"""The user's own settings for pytest: not meant for this run."""
+"""The user's own settings for pytest, which do not apply to this run."""
 
 
 def run_parallel(request: RunRequest, items: Sequence[Item], workers: int, watcher: Watcher) -> tuple[Verdict, ...]:
     """Run the items on worker processes and return their verdicts.
 
-    An item whose worker died gets the verdict ``aborted``. Raises `KeyboardInterrupt` where the run was interrupted,
-    after the watcher has been told what had finished.
+    An item whose worker died gets the verdict ``aborted``. Raises `KeyboardInterrupt` if the run was interrupted; by
+    then the watcher knows the verdicts of all finished items.
     """
     collector = Collector(items, watcher)
     printed = StringIO()
@@ -108,7 +108,7 @@ def _environment() -> Iterator[None]:
 
 @final
 class Collector:
-    """Sees every report on the controlling process: tells the watcher, keeps the verdicts by item."""
+    """Receives the report of every item in the main process, tells the watcher and keeps the verdicts by item."""
 
     def __init__(self, items: Sequence[Item], watcher: Watcher) -> None:
         self._items = {item_id(item): item for item in items}
@@ -120,11 +120,14 @@ class Collector:
         self.interrupted = False
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Keep the way to the workers."""
+        """Keep the plugin manager, through which xdist and its workers are reached."""
         self._plugins = config.pluginmanager
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Note Ctrl-C (pytest's own ways to stop early are subclasses of it), and do not wait for busy workers."""
+        """Note Ctrl-C, and do not wait for busy workers.
+
+        pytest's own ways to stop early raise subclasses of `KeyboardInterrupt`; they do not count as Ctrl-C.
+        """
         self.interrupted = excinfo.type is KeyboardInterrupt
         xdist = self._plugins.get_plugin("dsession") if self._plugins else None
         if self.interrupted and xdist is not None:
@@ -138,7 +141,7 @@ class Collector:
             self._watcher.started(self._items[key], len(self._verdicts), len(self._items))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the verdict that a report carries; a report of a failure without any is a bug or a dead worker."""
+        """Keep the verdict in a report; a failure without a verdict is a bug of gdprops or a dead worker."""
         key = _key(report.nodeid)
         if key not in self._items or key in self._verdicts:
             return
@@ -153,10 +156,10 @@ class Collector:
         self._watcher.finished(verdict)
         self._deaths = self._deaths + 1 if verdict.reason == DIED else 0
         if self._deaths >= MOST_DEATHS:
-            os.environ[GIVEN_UP] = "1"  # new workers inherit it, and `_environment` takes it back
+            os.environ[GIVEN_UP] = "1"  # new workers inherit the variable; `_environment` removes it in the end
 
     def verdicts(self, *, complete: bool) -> tuple[Verdict, ...]:
-        """Return the verdicts in the order of the items; ``complete``: items that never ran are aborted."""
+        """Return the verdicts in the order of the items; with ``complete``, items that never ran count as aborted."""
         if complete:
             for key in self._items.keys() - self._verdicts.keys():
                 self._keep(key, _unexamined(self._items[key], Status.ABORTED, ENDED))
@@ -164,7 +167,7 @@ class Collector:
 
 
 def failure(item: Item, report: pytest.TestReport) -> Verdict:
-    """Return the verdict of an item whose test failed without giving one."""
+    """Return the verdict of an item whose test failed without a verdict of its own."""
     if str(report.when) == "???":  # xdist's mark of a dead worker
         return _unexamined(item, Status.ABORTED, DIED)
     return _unexamined(item, Status.ERROR, str(report.longrepr))

@@ -1,4 +1,4 @@
-"""One run as text: what the command line was asked for, in a form that travels to other processes."""
+"""What the command line was asked to run, in a form that can be sent to worker processes as JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WORDS = {"true": True, "false": False, "none": None}
 @final
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A subject as it was named, with its hyperparameters as they were typed, and how to run it."""
+    """A request to run: the subject and its hyperparameters as they were typed, the settings and the clauses."""
 
     subject: str
     settings: Settings
@@ -33,14 +33,14 @@ class RunRequest:
     patterns: tuple[str, ...] = ("*",)
 
     def resolve(self) -> Subject:
-        """Return the subject. Raises `UsageError` where it cannot be found or built."""
+        """Return the subject. Raises `UsageError` if it cannot be found or built."""
         from gdprops.runner.named_subjects import named
 
         values = hyperparameters(self.parameters)
         return named(self.subject, kind=self.kind, rule=self.rule, hyperparameters=values)
 
     def items(self, subject: Subject) -> tuple[Item, ...]:
-        """Return what is to be run. Raises `UsageError` for a pattern that matches no clause."""
+        """Return the items to run. Raises `UsageError` for a pattern that matches no clause."""
         from gdprops.clauses import catalogue
         from gdprops.runner.items import items_for
 
@@ -77,7 +77,10 @@ def hyperparameters(typed: Iterable[str]) -> dict[str, object]:
 
 
 def value_of(text: str) -> object:
-    """Return a Python literal, ``true``, ``false``, ``none``, a number such as ``nan``, or the text itself."""
+    """Return the value of a typed text.
+
+    It may be a Python literal, ``true``, ``false``, ``none`` or a number such as ``nan``; other texts stay texts.
+    """
     if text.lower() in WORDS:
         return WORDS[text.lower()]
     for read in (ast.literal_eval, float):

@@ -1,4 +1,4 @@
-"""Runs a request in this process or on several, so that an interruption keeps what was found."""
+"""Run a request in this process or on several; an interrupted run returns the verdicts found so far."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 def run(request: RunRequest, seen: Keeper, *, workers: str | None = None) -> Outcome:
-    """Return the outcome of a request; ``workers`` None runs it here, a number or ``auto`` on that many processes.
+    """Return the outcome of a request.
 
-    On Ctrl-C the outcome is of what had finished, and ``seen.interrupted`` is set.
+    ``workers=None`` runs it in this process; a number or ``auto`` runs it on that many processes. On Ctrl-C the outcome
+    contains the finished items, and ``seen.interrupted`` is set.
     """
     from gdprops.runner.conclude import conclude
     from gdprops.runner.project.accepted import require_matches
@@ -39,7 +40,7 @@ def run(request: RunRequest, seen: Keeper, *, workers: str | None = None) -> Out
 
 
 def run_selfcheck(settings: Settings, seen: Keeper) -> Outcome:
-    """Return the outcome of the reference on itself: here the reference is the subject."""
+    """Return the outcome of the self-check, in which the reference takes the place of the subject."""
     from gdprops.runner.conclude import conclude
     from gdprops.runner.items import REFERENCE
     from gdprops.runner.session import self_check

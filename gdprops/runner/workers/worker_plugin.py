@@ -1,4 +1,4 @@
-"""The pytest plugin of ``gdprops check -n N``, loaded in every worker: makes the tests from the request."""
+"""The pytest plugin in every worker of ``gdprops check -n N``: it makes one test per item of the request."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 OPTION = "--gdprops-request"
 PROPERTY = "gdprops-verdict"
 GIVEN_UP = "GDPROPS_GIVEN_UP"
-"""The environment variable that tells new workers to leave the subject alone: it has taken too many with it."""
+"""The environment variable that tells new workers not to run the subject: too many workers have died with it."""
 
 
 def transport(verdict: Verdict) -> tuple[str, str]:
-    """Return a verdict as a property of a test: plain text survives xdist (whose own format knows no subclasses)."""
+    """Return a verdict as a property of a test report.
+
+    It is plain text, because xdist's own format for reports does not support our classes.
+    """
     return PROPERTY, json.dumps(verdict_to_dict(verdict))
 
 

@@ -1,4 +1,7 @@
-"""Hand-written backprop over NumPy arrays: the user's functions, and the numerical derivative of the user's loss."""
+"""Hand-written backprop over NumPy arrays: the user's functions, and the numerical derivative of the user's loss.
+
+Everything here works on arrays; nothing here imports torch.
+"""
 
 NAME = "backprop"
-"""What ``--as`` and reports call this kind of subject."""
+"""The name of this kind of subject, for ``--as`` and in reports."""

@@ -1,4 +1,8 @@
-"""Hand-written functions run on one form of parameters, X and y, and compared with the derivative of their loss."""
+"""Runs hand-written backprop on one form of its data, and compares it with the numerical derivative of its loss.
+
+A form says how the parameters are held (a dict or a list), which shapes they have, and which shapes X and y have.
+`trial.py` tries many forms; this file says of one form how far the functions run, and which parameters are right.
+"""
 
 from __future__ import annotations
 
@@ -20,20 +24,23 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 SIZES = (4, 3, 2)
-"""The sizes (n_in, n_hidden, n_out) on which a subject is tried: no two alike, or W1 and W2 could change places."""
+"""The sizes (n_in, n_hidden, n_out) of a trial: all are different, so that W1 and W2 cannot be exchanged unnoticed."""
 CLASSES_TRIED = 3
-"""Labels of more than two classes are not taken for zeros and ones."""
+"""The number of classes in a trial: more than two, so that labels cannot be taken for zeros and ones."""
 SECONDS = 60.0
+"""The time limit for one trial."""
 GOLDEN = (5**0.5 - 1) / 2
+"""Multiples of the golden ratio, modulo 1, lie evenly and never repeat."""
 
 
 RAN, MISFORMED, RAISED = 2, 1, 0
+"""How far a function got: it ran, it returned a wrong form, or it raised."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """How far a function got, which parameters are right, and what went wrong.
+    """How far a function got (it ran, returned a wrong form, or raised), which parameters are right, what went wrong.
 
     ``by_outputs``: all parameters are right once they are multiplied, or divided, by the number of outputs.
     """
@@ -45,17 +52,17 @@ class Checked:
 
 
 def check_gradients(functions: Functions) -> Checked:
-    """Compare the gradients with the derivative; they must come in the parameters' form."""
+    """Compare the user's gradients with the numerical derivative; they must have the parameters' shapes."""
     return _checked(functions, _gradients)
 
 
 def check_step(functions: Functions) -> Checked:
-    """Compare what a step moves with the learning rate times the derivative; it must leave the parameters' form."""
+    """Compare what the step moves with lr times the numerical derivative; the step must keep the parameters' shapes."""
     return _checked(functions, _displacements)
 
 
 def _checked(functions: Functions, compared: Callable[[BackpropRun], Compared]) -> Checked:
-    """Run twice, with other rows and numbers: what is right is right both times."""
+    """Run twice, with different rows and numbers; a parameter is right only if it is right both times."""
     names = frozenset(functions.layout.shapes(*SIZES))
     right = scaled = names
     try:
@@ -72,7 +79,7 @@ def _gradients(run: BackpropRun) -> Compared:
     tensors, seen = run.case.tensors, run.stated_gradients(0)
     expected = run.gradients(tensors, 0)
     if any(s is None or s.shape != w.shape for s, w in zip(seen, tensors, strict=True)):
-        raise wrong_form(f"{GRADIENTS} returned other shapes than the parameters'")
+        raise wrong_form(f"{GRADIENTS} returned gradients whose shapes are not those of the parameters")
     return Compared(run.names, seen, expected, run.errors(tensors, 0))
 
 
@@ -87,34 +94,40 @@ def _displacements(run: BackpropRun) -> Compared:
 @final
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Gradients or displacements seen and expected, and how far apart they may be."""
+    """Gradients or displacements: what was seen, what was expected, and how far apart they may be."""
 
     names: Sequence[str]
     seen: Sequence[Any]
     expected: Sequence[Any]
-    rooms: Sequence[Array]
+    allowed: Sequence[Array]
 
     def near(self, factor: float = 1.0) -> frozenset[str]:
-        """Return what is the factor times as expected, where the room is small beside it: in a large room all is."""
-        if largest(self.rooms) > decisions.JUMPY_SHARE * largest(self.expected):
+        """Return the parameters that are ``factor`` times as large as expected, up to the allowed difference.
+
+        Returns nothing where the allowed difference is large beside the expected values: then everything would agree.
+        """
+        if largest(self.allowed) > decisions.JUMPY_SHARE * largest(self.expected):
             return frozenset()
         most = max(1.0, factor)
-        parts = zip(self.names, self.seen, self.expected, self.rooms, strict=True)
-        return frozenset(name for name, s, e, room in parts if (np.abs(s - factor * e) <= most * room).all())
+        parts = zip(self.names, self.seen, self.expected, self.allowed, strict=True)
+        return frozenset(name for name, s, e, bound in parts if (np.abs(s - factor * e) <= most * bound).all())
 
     def near_by_outputs(self, case: BackpropCase) -> frozenset[str]:
-        """Return what is the number of outputs times as expected, or all that is one part of so many."""
+        """Return the parameters that are wrong by the number of outputs and nothing else: as a factor, or as a divisor.
+
+        Of the factor and the divisor, the one counts with which more parameters agree.
+        """
         outputs = case.batches[0].targets.shape[-1] if case.batches[0].targets.ndim > 1 else 1
         return max(self.near(outputs), self.near(1 / outputs), key=len)
 
 
 def trial_run(functions: Functions, more: int = 0) -> BackpropRun:
-    """Return a run of the functions on the case of their layout."""
+    """Return a run of the functions on a trial case of their layout."""
     return BackpropRun(functions, Calls(SECONDS), trial(functions.layout, more=more))
 
 
 def trial(layout: Layout, *, more: int = 0) -> BackpropCase:
-    """Return a case with more rows than any size: what broadcasts by chance does not pass."""
+    """Return a trial case; it has more rows than any other size, so that nothing broadcasts by chance."""
     classes, flat = layout.targets in CLASSES, layout.targets in FLAT
     n_in, n_out = layout.inputs or SIZES[0], layout.outputs or (CLASSES_TRIED if classes else 1 if flat else SIZES[2])
     shapes = layout.shapes(n_in, SIZES[1], n_out)
@@ -126,7 +139,7 @@ def trial(layout: Layout, *, more: int = 0) -> BackpropCase:
 
 
 def _spread(shape: tuple[int, ...], start: int) -> Array:
-    """Return numbers from -1 to 1 that no small sum of makes zero."""
+    """Return numbers from -1 to 1 of which no small sum is zero."""
     count = int(np.prod(shape, dtype=np.int64))
     return np.asarray(2 * ((np.arange(count) + 1 + 7 * start) * GOLDEN % 1) - 1).reshape(shape)
 
@@ -137,7 +150,7 @@ def _targets(kind: str, rows: int, n_out: int, more: int) -> Array:
         return labels if kind == "labels" else np.eye(n_out)[labels]
     shape = (rows,) if kind in FLAT else (rows, n_out)
     numbers = _spread(shape, 3 + more)
-    away = numbers + np.sign(numbers)  # none is cut down to a 0, which would be a label of one output
+    away = numbers + np.sign(numbers)  # none becomes 0 as an integer, the label of one class
     return (numbers > 0).astype(np.float64) if kind.startswith("binary") else away
 
 

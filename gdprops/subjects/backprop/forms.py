@@ -1,4 +1,8 @@
-"""The forms in which hand-written functions take and return parameters, and where they take the learning rate."""
+"""The forms in which hand-written functions take and return their parameters, and where a step takes its learning rate.
+
+Parameters are a dict or a list of arrays. A step may move them in place and return None, return new params, or return a
+tuple such as ``(params, loss)``; the learning rate may stand at any place and under one of several names.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +20,9 @@ if TYPE_CHECKING:
     from gdprops.model.backprop_layout import Shape
 
 RATES = ("lr", "learning_rate", "eta", "alpha", "rate", "step_size", "l_rate", "learningrate", "lrate", "η", "α")
-"""What the learning rate is called, whatever the case."""
+"""The names of the learning rate in a signature, in lower or upper case."""
 LAST = 3
-"""The place of the learning rate in ``step(params, X, y, lr)``."""
+"""The position of the learning rate in ``step(params, X, y, lr)``."""
 
 
 class RateAt(NamedTuple):
@@ -29,18 +33,18 @@ class RateAt(NamedTuple):
 
     @property
     def is_taken(self) -> bool:
-        """Whether the step takes it."""
+        """Whether the step takes a learning rate."""
         return self.position is not None or self.keyword is not None
 
     def call(self, step: Callable[..., Any], params: Any, x: Any, y: Any, rate: float) -> Any:
-        """Call a step."""
+        """Call the step, with the learning rate where it takes one."""
         given: list[Any] = [params, x, y]
         if self.position is not None:
             given.insert(self.position, rate)
         return step(*given, **({} if self.keyword is None else {self.keyword: rate}))
 
     def written(self, arguments: Sequence[str], rate: float) -> str:
-        """Return the arguments of such a call as Python."""
+        """Return the arguments of such a call as Python text."""
         given = [*arguments]
         if self.position is not None:
             given.insert(self.position, repr(rate))
@@ -48,7 +52,7 @@ class RateAt(NamedTuple):
 
 
 def rate_at(step: Callable[..., Any]) -> RateAt:
-    """Return where a step takes the learning rate, by its signature; fourth where that does not tell."""
+    """Return where a step takes the learning rate by its signature; the fourth place where that does not tell."""
     try:
         taken = list(inspect.signature(step).parameters.values())
     except (TypeError, ValueError):
@@ -67,7 +71,7 @@ def rate_at(step: Callable[..., Any]) -> RateAt:
 
 
 class Taken(NamedTuple):
-    """A params object, and the Python expression (with ``{}`` for what came back) that takes it."""
+    """A params object, and the Python expression that takes it from a function's result (written ``{}``)."""
 
     params: Any
     expression: str
@@ -81,14 +85,15 @@ class Container:
     keys: tuple[str, ...] | None
 
     def of(self, arrays: Sequence[Any]) -> Any:
-        """Return the params object that holds these arrays."""
+        """Return a params object that holds these arrays."""
         return list(arrays) if self.keys is None else dict(zip(self.keys, arrays, strict=True))
 
     def taken(self, value: Any, shapes: Sequence[Shape], *, gradients: bool = False) -> Taken | None:
-        """Return the params object in what came back, None where there is none.
+        """Return the params object that a function's result contains, or None where there is none.
 
-        Beside the object itself these are known: a tuple that has one first of all (``params, loss``), and the arrays
-        alone, in the order of the parameters. ``gradients``: names may have a ``d`` before them.
+        The result may be the params object itself, a tuple or list with a params object in it (``params, loss``), or
+        the arrays alone, in the order of the parameters. ``gradients``: a dict may have keys such as ``dW1``,
+        ``grad_W1`` or ``W1_grad``.
         """
         if self._holds(value, shapes, gradients):
             return Taken(value, "{}")
@@ -117,11 +122,11 @@ class Container:
 
     @property
     def word(self) -> str:
-        """What it is called in messages."""
+        """What messages call the container."""
         return "a list" if self.keys is None else f"a dict with the keys {', '.join(self.keys)}"
 
     def literal(self, names: Sequence[str], arrays: Sequence[Array]) -> str:
-        """Return the params object as Python."""
+        """Return the params object as Python text."""
         inside = [f"np.array({a.tolist()})" for a in arrays]
         if self.keys is None:
             return f"[{', '.join(inside)}]"
@@ -144,7 +149,7 @@ def _is_array(value: Any) -> bool:
 
 
 def described(value: Any) -> str:
-    """Return what something is, in a few words."""
+    """Return a short description of a value, for messages."""
     if value is None or isinstance(value, bool | int | float | str | np.number):
         return repr(value)
     if isinstance(value, np.ndarray):

@@ -1,4 +1,8 @@
-"""A run of hand-written backprop: parameters that the user's functions move, and the derivative of the user's loss."""
+"""A run of hand-written backprop: the user's functions move the parameters, the user's loss is differentiated.
+
+The user's ``loss`` says what is right. Its numerical derivative g, with a bound for its error in every entry, is what
+``gradients`` must return; w - lr g is what ``step`` must leave behind.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ STEP, GRADIENTS, LOSS = "step(params, X, y, lr)", "gradients(params, X, y)", "lo
 @final
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """What the user wrote, and how it is called."""
+    """The user's functions, and how they are called."""
 
     loss: Callable[..., Any]
     step: Callable[..., Any] | None
@@ -44,7 +48,10 @@ class Functions:
 
 
 def as_loss(value: Any) -> float:
-    """Return a loss as a float; a product of matrices (1, 1) is one. Raises `SubjectCrash` for what is no number."""
+    """Return a loss as a float; an array of shape (1, 1), as a matrix product gives it, is one too.
+
+    Raises `SubjectCrash` for a value that is not a number.
+    """
     single = isinstance(value, int | float | np.number | np.ndarray) and np.shape(value) in ((), (1, 1))
     if not single or np.asarray(value).dtype.kind not in "fiu":
         raise wrong_form(f"{LOSS} returned {described(value)}; expected a float")
@@ -53,7 +60,7 @@ def as_loss(value: Any) -> float:
 
 @final
 class BackpropRun(Stateless):
-    """Parameters on which the user's functions work; every call gets fresh copies of the data."""
+    """Parameters that the user's functions work on; every call gets fresh copies of X and y."""
 
     def __init__(self, functions: Functions, calls: Calling, case: BackpropCase) -> None:
         self._functions, self._calls, self.case = functions, calls, case
@@ -64,18 +71,19 @@ class BackpropRun(Stateless):
         self._shapes = [w.shape for w in case.tensors]
         self._params = self._container.of([np.array(w) for w in case.tensors])
         self.expression: str | None = None
-        """How the last step's params are taken from what it returned, None where it moved them in place."""
+        """The expression that takes the new params from the last step's result, None where the step moved them in
+        place."""
         self._known: dict[Any, tuple[list[Array], list[Array]]] = {}
 
     @contextmanager
     def _running(self, what: str) -> Iterator[None]:
-        """Count the time of the user's code, catch its exceptions, and print nothing of what it prints."""
+        """Count the time of the user's code, catch its exceptions, and discard its output."""
         with self._calls.to(what), redirect_stdout(StringIO()):
             yield
 
     @property
     def trainable(self) -> tuple[bool, ...]:
-        """All parameters are trained."""
+        """Every parameter counts as trained."""
         return (True,) * len(self.names)
 
     def weights(self) -> list[Array]:
@@ -87,7 +95,7 @@ class BackpropRun(Stateless):
     def advance(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
     ) -> tuple[list[Array], None]:
-        """Return w - lr g, and no state."""
+        """Return w - lr g, and None for the state."""
         return self.update(weights, gradients, state, settings), None
 
     @property
@@ -100,12 +108,12 @@ class BackpropRun(Stateless):
         return len(self.case.batches[t].inputs)
 
     def step(self, t: int) -> Any:
-        """Let the user's step train on batch t: what it returns, or else what it moved in place, goes on."""
+        """Let the user's step train on batch t; keep the params that it returns, else those moved in place."""
         self._params = self.stepped(self._params, t)
         self._arrays(self._params, STEP)
 
     def stepped(self, params: Any, t: int) -> Any:
-        """Return the params after the user's step on batch t, from any params object."""
+        """Return the params after the user's step on batch t, starting from any params object."""
         taken = self._container.taken(self._returned(params, t), self._shapes)
         self.expression = None if taken is None else taken.expression
         return params if taken is None else taken.params
@@ -133,9 +141,9 @@ class BackpropRun(Stateless):
         return found.params
 
     def looked_at(self) -> list[tuple[str, list[str], list[Array], list[Array]]]:
-        """Call every function; return for each what it is, the names, and the bytes before and after.
+        """Call every function once; return for each its name, its arguments' names, and their values before and after.
 
-        A step may move its params, but neither X nor y.
+        A step may move its params, so only X and y are returned for it.
         """
         functions, rate = self._functions, self.case.rate
         step = functions.step and partial(functions.rate_at.call, functions.step)
@@ -152,7 +160,10 @@ class BackpropRun(Stateless):
         return seen
 
     def _arrays(self, params: Any, what: str) -> list[Array]:
-        """Return the entries of a params object. Raises `SubjectCrash` where one is missing or has another form."""
+        """Return the entries of a params object as arrays.
+
+        Raises `SubjectCrash` where an entry is missing, or has another shape or no numbers.
+        """
         found = [self._container.found(params, name, k) for k, name in enumerate(self.names)]
         for name, value, shape in zip(self.names, found, self._shapes, strict=True):
             if np.shape(value) != shape or np.asarray(value).dtype.kind not in "fiu":
@@ -167,11 +178,11 @@ class BackpropRun(Stateless):
         return self._functions.layout.data(batch)
 
     def stated_loss(self) -> float:
-        """Return the user's loss of the first batch at the parameters as they are."""
+        """Return the user's loss of the first batch at the current parameters."""
         return self.loss(self.weights(), 0)
 
     def look(self, weights: Sequence[Array], t: int) -> tuple[float, list[Array | None]]:
-        """Return the user's loss of batch t and its derivative."""
+        """Return the user's loss of batch t and its numerical derivative."""
         return self.loss(weights, t), self.gradients(weights, t)
 
     def loss(self, weights: Iterable[Array], t: int) -> float:
@@ -183,12 +194,12 @@ class BackpropRun(Stateless):
             return self._bare_loss(weights, batch)
 
     def _bare_loss(self, weights: Iterable[Array], batch: Batch) -> float:
-        """Return the loss, on copies: whoever calls this counts its time and catches its exceptions."""
+        """Return the loss, computed on copies; the caller counts the time and catches exceptions."""
         params = self._container.of([np.array(w, dtype=np.float64) for w in weights])
         return as_loss(self._functions.loss(params, *self._data(batch)))
 
     def most_row_loss(self) -> float:
-        """Return the largest loss of any row alone times the number of outputs: the mean over outputs hides so much."""
+        """Return the largest loss of a single row times the number of outputs, by which a mean is smaller."""
         batch = self.case.batches[0]
         outputs = batch.targets.shape[1] if batch.targets.ndim > 1 else 1
         rows = (batch.rows(slice(k, k + 1)) for k in range(len(batch.inputs)))
@@ -203,12 +214,12 @@ class BackpropRun(Stateless):
         shaken: bool = False,
         clipped: bool = True,
     ) -> list[Array | None]:
-        """Return the derivative of the user's loss on (some rows of) batch t, by differences."""
+        """Return the derivative of the user's loss on batch t, or on some of its rows, by numerical differences."""
         del shaken, clipped
         return [*self._differentiated(weights, t, rows)[0]]
 
     def errors(self, weights: Sequence[Array], t: int) -> list[Array]:
-        """Return how far each partial derivative may be off; a kink nearby makes it large."""
+        """Return how far each numerical partial derivative may be off; a kink nearby makes it large."""
         return self._differentiated(weights, t, slice(None))[1]
 
     def _differentiated(self, weights: Sequence[Array], t: int, rows: slice) -> tuple[list[Array], list[Array]]:
@@ -235,10 +246,10 @@ class BackpropRun(Stateless):
         return values, [e + guarded for e in errors]
 
     def _noise(self, weights: Sequence[Array], batch: Batch) -> float:
-        """Return the rounding error of one loss: two units of it, and how far it moves when all inputs move by an ulp.
+        """Return the rounding error of a loss: two unit roundoffs, or how far it moves when all inputs move by an ulp.
 
-        Measured a difference's step away too: at a perfect fit nothing that is rounded can be seen. Classes, zeros and
-        ones stay what they are: a loss may ask whether y is 1.
+        It is measured a difference's step away too, because at a perfect fit no rounding can be seen. Classes, zeros
+        and ones stay what they are: a loss may ask whether y is 1.
         """
         rng, worst = np.random.default_rng(0), 0.0
         for near in (weights, [w + decisions.RICHARDSON_STEP for w in weights]):
@@ -251,7 +262,7 @@ class BackpropRun(Stateless):
         return worst
 
     def allowed(self, weights: Sequence[Array], t: int) -> list[Array]:
-        """Return lr times the error of the derivative, and the rounding of an update, for every entry."""
+        """Return for every entry how far a step may be off: lr times the derivative's error, plus rounding."""
         rate, ends = self.case.rate, self._arrays(self._params, STEP)
         pairs = zip(weights, ends, *self._differentiated(weights, t, slice(None)), strict=True)
         return [
@@ -262,7 +273,7 @@ class BackpropRun(Stateless):
     def update(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
     ) -> list[Array]:
-        """Return w - lr g."""
+        """Return the weights after one step of gradient descent, w - lr g."""
         del state, settings
         rate = self.case.rate
         return [np.asarray(w if g is None else w - rate * g) for w, g in zip(weights, gradients, strict=True)]
@@ -270,7 +281,7 @@ class BackpropRun(Stateless):
     passing_update = update
 
     def require_forms(self) -> None:
-        """Call step and gradients once. Raises `UsageError` for what can never be used, whatever the case."""
+        """Call step and gradients once. Raises `UsageError` where they return a form that no case could use."""
         try:
             if self._functions.gradients is not None:
                 self._asked_gradients(0)
@@ -289,7 +300,7 @@ class BackpropRun(Stateless):
 
 
 def _ulps(end: Array) -> float:
-    """Return the rounding of an update in the precision that it ended in."""
+    """Return the relative rounding that an update may have, in the precision of the parameter after the step."""
     unit = np.finfo(end.dtype).eps / 2 if end.dtype.kind == "f" else 0.0
     return decisions.ULP * max(unit, decisions.unit(decisions.DOUBLE))
 
@@ -301,5 +312,5 @@ def _holds_arrays(value: Any) -> bool:
 
 
 def wrong_form(told: str) -> SubjectCrash:
-    """Return the crash of what came back in another form than the parameters'."""
+    """Return the crash of a function that returned something in a wrong form."""
     return SubjectCrash(told, ValueError(told), told=told)

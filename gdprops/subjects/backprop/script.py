@@ -1,4 +1,7 @@
-"""A case of hand-written backprop as plain Python that anyone can run: NumPy, the user's functions, a few numbers."""
+"""A case of hand-written backprop as a plain Python script: NumPy, the user's functions, and a few numbers.
+
+Anyone who has the user's code can run the script; it needs no gdprops.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def backprop_script(functions: Functions, spec: str, run: BackpropRun) -> str:
-    """Return the script: behind each call stands what was seen, and what one simultaneous step would have given."""
+    """Return the script; comments after each call show what was seen and what one simultaneous step would give."""
     used = functions.gradients if functions.step is None else functions.step
     params = f"params = {functions.container.literal(run.case.names, run.case.tensors)}"
     asked = "gradients" if functions.step is None else "step"
@@ -29,7 +32,7 @@ def backprop_script(functions: Functions, spec: str, run: BackpropRun) -> str:
 
 
 def _looks(run: BackpropRun, name: str) -> list[str]:
-    """Return the lines that ask for the gradients of every batch."""
+    """Return the lines that ask for the gradients of every batch, each with what was seen and expected."""
     lines = list[str]()
     for t in range(len(run.case.batches)):
         lines.append(f"print({name}({', '.join(['params', *map(_array, run.data(t))])}))")
@@ -42,7 +45,7 @@ def _looks(run: BackpropRun, name: str) -> list[str]:
 
 
 def _steps(run: BackpropRun, name: str, rate_at: RateAt) -> list[str]:
-    """Let the user's step train, and return the lines that do the same, up to a crash or the first wrong step."""
+    """Let the user's step train, and return the lines that repeat it, up to a crash or the first wrong step."""
     lines = list[str]()
     for t in range(len(run.case.batches)):
         call = f"{name}({rate_at.written(['params', *map(_array, run.data(t))], run.case.rate)})"
@@ -60,12 +63,12 @@ def _steps(run: BackpropRun, name: str, rate_at: RateAt) -> list[str]:
 
 
 def _is_wrong(run: BackpropRun, before: Sequence[Array], expected: Sequence[Array], t: int) -> bool:
-    rooms = zip(run.weights(), expected, run.allowed(before, t), strict=True)
-    return not all((np.abs(seen - wanted) <= room).all() for seen, wanted, room in rooms)
+    bounds = zip(run.weights(), expected, run.allowed(before, t), strict=True)
+    return not all((np.abs(seen - wanted) <= bound).all() for seen, wanted, bound in bounds)
 
 
 def _told(run: BackpropRun, arrays: Sequence[Array | None]) -> str:
-    """Return arrays to nine digits: what differences are good for."""
+    """Return arrays as text, rounded to nine digits: a numerical derivative is not more exact."""
     rounded = [None if a is None else [float(f"{v:.9g}") for v in np.ravel(a)] for a in arrays]
     return ", ".join(f"{name} {values}" for name, values in zip(run.names, rounded, strict=True))
 

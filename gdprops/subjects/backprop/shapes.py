@@ -1,6 +1,8 @@
-"""Shapes that nobody declared: the names that a loss asks for, and the usual shapes under such names.
+"""Guesses parameter shapes that the user did not declare, from the names that a loss looks up in its params.
 
-Which of them are right is not decided here but by trying: what the user's functions accept, and are right on.
+A loss that looks up W1, b1, W2 and b2 gets, among others, W1 (n_in, n_hidden), b1 (n_hidden,), W2 (n_hidden, n_out) and
+b2 (n_out,). This file only proposes shapes: `trial.py` finds out by running which of them the user's functions accept,
+and are right on.
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ from gdprops.subjects.backprop.forms import Container
 
 Shapes = Callable[[int, int, int], Mapping[str, Shape]]
 DISTINCT = (2, 5, 11)
-"""Sizes that tell n_in, n_hidden and n_out apart in a shape, also with one added."""
+"""Values of n_in, n_hidden and n_out that can be told apart in a shape, even with 1 added."""
 MOST_PARAMETERS = 12
 LENGTHS = (4, 2, 6, 1, 3, 8)
-"""How many parameters a list may hold, the usual numbers first."""
+"""The numbers of parameters that are tried for a list, the most usual ones first."""
 BIAS = re.compile(r"b(_.*|\d.*|ias.*|[a-z])?$|.*[bB]ias.*|.*intercept.*|.*_b\d*$")
 ONE = np.ones((1, 1))
 DATA: tuple[tuple[Any, Any], ...] = (
@@ -33,20 +35,20 @@ DATA: tuple[tuple[Any, Any], ...] = (
     (ONE[0], ONE[0]),
     (ONE[0], np.int64(0)),
 )
-"""X and y of sizes of 1: there hardly any layout is wrong."""
+"""X and y in several forms whose sizes are all 1: hardly any layout of parameters is wrong for one of them."""
 
 
 def is_bias(name: str, shape: Shape) -> bool:
-    """Say whether a parameter is a bias: at most one of its sizes is not 1, and it is not called a weight."""
+    """Say whether a parameter is a bias: at most one of its sizes is not 1, and its name is not that of a weight."""
     if sum(n > 1 for n in shape) > 1:
         return False
     return len(shape) == 0 or bool(BIAS.match(name)) or not name.startswith(("w", "W", "theta"))
 
 
 def layers_by_shape(names: Sequence[str], shapes: Shapes) -> tuple[tuple[int, ...], ...]:
-    """Return the parameters' positions layer by layer, for names that tell none: a bias belongs to what it follows.
+    """Return the parameters' positions layer by layer, for names without numbers: a bias follows its weight.
 
-    A single layer is taken tensor by tensor.
+    Where there is only one layer, each tensor stands alone.
     """
     found = list[tuple[int, ...]]()
     for i, (name, shape) in enumerate(zip(names, shapes(*DISTINCT).values(), strict=True)):
@@ -58,7 +60,7 @@ def layers_by_shape(names: Sequence[str], shapes: Shapes) -> tuple[tuple[int, ..
 
 
 def guessed(loss: Callable[..., Any]) -> list[tuple[Container, Shapes]]:
-    """Return the usual shapes for the names that a loss asks its params for, or for a list of so many."""
+    """Return the usual shapes for the names that a loss looks up in its params, or for the lists that it accepts."""
     asked = _asked_names(loss)
     if asked:
         orders = dict.fromkeys((tuple(asked), tuple(sorted(asked, key=lambda name: _number(layer_of(name))))))
@@ -82,7 +84,7 @@ def _number(layer: str) -> int:
 
 
 def _asked_names(loss: Callable[..., Any]) -> list[str]:
-    """Return the keys that a loss misses in its params, in the order in which it asks."""
+    """Return the keys that a loss looks up in its params, in the order in which it asks for them."""
     tried = (_missed(loss, x, y, bias) for x, y in DATA for bias in (ONE, ONE[0]))
     return max(tried, key=len)
 
@@ -107,7 +109,7 @@ def _missed(loss: Callable[..., Any], x: Any, y: Any, bias: Any) -> list[str]:
 
 
 def _accepts(loss: Callable[..., Any], n: int) -> bool:
-    """Say whether a loss takes a list of so many parameters, matrices or matrices with vectors between them."""
+    """Say whether a loss takes a list of n parameters: matrices only, or matrices with vectors between them."""
     for x, y in DATA:
         for every_other in (ONE, ONE[0]):
             params = [(every_other if k % 2 else ONE).copy() for k in range(n)]
@@ -128,7 +130,7 @@ def _under(names: Sequence[str], form: Form) -> Shapes:
 
 
 def _forms(is_bias: Sequence[bool]) -> Iterator[Form]:
-    """Yield the usual shapes for a chain of layers: a weight each, and biases where they stand."""
+    """Yield the usual shapes for a chain of layers; ``is_bias`` says which of the parameters are biases."""
     depth = len(is_bias) - sum(is_bias)
     if depth == 0:
         return
@@ -157,7 +159,7 @@ def _chain(
 
 
 def _vector_at_the_end(is_bias: Sequence[bool], depth: int, last_bias: Shape) -> Form:
-    """Return shapes for one output: the last weights are a vector."""
+    """Return shapes for a network with one output, whose last weights are a vector."""
 
     def form(n_in: int, n_hidden: int, n_out: int) -> list[Shape]:
         del n_out

@@ -1,4 +1,4 @@
-"""What plain gradient descent over plain arrays has none of."""
+"""The parts of the run protocol that a stateless NumPy step does not support."""
 
 from __future__ import annotations
 
@@ -15,51 +15,51 @@ class Stateless:
 
     @property
     def held(self) -> tuple[bool, ...]:
-        """There is no optimizer that could hold another model."""
+        """Which parameters an optimizer holds: all, because there is no optimizer that could hold others."""
         return (True,) * len(self.names)
 
     def state(self) -> None:
-        """Plain gradient descent has no state."""
+        """Return None: plain gradient descent has no state."""
 
     def hyperparameters(self) -> None:
-        """Nor hyperparameters beside the rate."""
+        """Return None: plain gradient descent has no hyperparameters beside the learning rate."""
 
     def adopt(self) -> None:
-        """Nor anything to keep."""
+        """Do nothing: there is no state to keep."""
 
     @property
     def clip_norm(self) -> None:
-        """Nothing is declared to be clipped."""
+        """The norm that gradients are clipped to: None, nothing is clipped."""
 
     @property
     def window(self) -> int:
-        """Every batch is given at once."""
+        """The number of micro-batches in a window: 1, every batch is given at once."""
         return 1
 
     def torn(self, weights: Any, later: Any, t: int) -> Any:
-        """Plain functions have no forward pass to come between."""
+        """Raise `Unsupported`: plain functions have no forward pass that an update could interrupt."""
         raise Unsupported("plain functions have no forward pass")
 
     @property
     def live(self) -> None:
-        """Arrays are not watched: their writes are put off instead."""
+        """What can be watched during a step: None, because plain arrays are not watched."""
 
     @property
     def is_anchored(self) -> bool:
-        """Without a state every step starts from the weights alone."""
+        """Whether each step starts from what the user's step left: yes, it starts from the weights alone."""
         return True
 
     def noticed(self) -> Noticed:
-        """Return nothing: plain functions show nothing beside the weights."""
+        """Return nothing noticed: plain functions show nothing but the weights."""
         return Noticed()
 
     def clocks(self) -> tuple[tuple[str, float, float], ...]:
-        """Return nothing: plain gradient descent has no clocks."""
+        """Return no parameters: plain gradient descent has no step counters."""
         return ()
 
     def dialect(self, weights: Any, gradients: Any, state: Any, settings: Any) -> None:
-        """Return None: plain gradient descent has one dialect."""
+        """Return None: plain gradient descent has only one form."""
 
     def clip(self, gradients: Any) -> list[Any]:
-        """Return the gradients as they are: nothing is clipped."""
+        """Return a copy of the list of gradients: nothing is clipped."""
         return list(gradients)

@@ -18,9 +18,9 @@ from gdprops.subjects.user_code.calling import Calls
 from gdprops.subjects.user_code.importing import LOADED, import_file
 
 DECLARED = ("shapes", "inputs", "outputs", "targets", "samples", "lr")
-"""What a file may say beside its functions, under these names."""
+"""The names under which a file may declare more than its functions."""
 IMPORT_SECONDS = 30.0
-"""A file that trains its network when it is imported must not hold up the others."""
+"""The time limit for importing a file: one that trains its network on import must not hold up the others."""
 
 
 def file_subject(path: str, given: Mapping[str, Any]) -> Backprop:
@@ -52,7 +52,7 @@ def file_subject(path: str, given: Mapping[str, Any]) -> Backprop:
 
 
 def _is_declaration(value: Any) -> bool:
-    """Tell a declaration from a list of losses or an array that happens to have its name."""
+    """Say whether a value can be a declaration: an array that happens to have such a name is not one."""
     return isinstance(value, int | float | str | Mapping | list | tuple) or callable(value)
 
 
@@ -64,13 +64,16 @@ def _function(module: ModuleType, path: str, name: str) -> Any:
 
 
 def _near(module: ModuleType, name: str) -> str:
-    """Return the nearest of the file's own functions."""
+    """Return the names of the file's own functions that are nearest to a missing one, for an error message."""
     own = [k for k, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__]
     return nearest(name, own) or (f" (its functions: {', '.join(own)})" if own else "")
 
 
 def imported(path: str) -> ModuleType:
-    """Import a file quietly, within its time; helpers beside it are forgotten, for the next file's are others."""
+    """Import a file silently and within a time limit.
+
+    Modules that it imports from its own folder are forgotten afterwards: the next file may have others of these names.
+    """
     known = set(sys.modules)
     try:
         with _quiet(), Calls(IMPORT_SECONDS).to("importing it"):
@@ -94,7 +97,7 @@ def _forget_helpers(names: set[str], folder: Path) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Let a file print to nobody and read nothing: a prompt must not wait for the teacher."""
+    """Discard what a file prints, and give it an empty standard input: a prompt must not wait for an answer."""
     stdin, sys.stdin = sys.stdin, io.StringIO()
     try:
         with redirect_stdout(io.StringIO()):

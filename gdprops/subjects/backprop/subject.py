@@ -1,4 +1,4 @@
-"""Backprop that somebody wrote by hand, in plain NumPy: the loss that the user states is differentiated numerically."""
+"""Hand-written backprop in plain NumPy as a subject: the numerical derivative of the user's loss says what is right."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Loss = Callable[..., Any]
 @final
 @dataclass(frozen=True, slots=True)
 class Backprop:
-    """``loss(params, X, y)``, and ``step(params, X, y, lr)``, ``gradients(params, X, y)``, or both."""
+    """A subject of ``loss(params, X, y)`` and ``step(params, X, y, lr)``, ``gradients(params, X, y)``, or both."""
 
     functions: Functions
     name: str
@@ -48,12 +48,12 @@ class Backprop:
 
     @property
     def step(self) -> Callable[..., Any] | None:
-        """The user's step."""
+        """The user's ``step`` function, or None."""
         return self.functions.step
 
     @property
     def gradients(self) -> Callable[..., Any] | None:
-        """The user's gradients."""
+        """The user's ``gradients`` function, or None."""
         return self.functions.gradients
 
     @property
@@ -63,20 +63,20 @@ class Backprop:
 
     @property
     def container(self) -> Container:
-        """How parameters are held."""
+        """How parameters are held: in a dict or in a list."""
         return self.functions.container
 
     def prepared(self, traits: Traits, calls: Calling) -> Backprop:
-        """Return the same subject with what was measured of it, and a budget of time."""
+        """Return this subject with its traits, and with a budget of time for its code."""
         return replace(self, traits=traits, calls=calls)
 
     def begin(self, case: BackpropCase) -> BackpropRun:
-        """Hand fresh parameters to the user's functions."""
+        """Start a run: give fresh parameters to the user's functions."""
         return BackpropRun(self.functions, self.calls, case)
 
     @property
     def domain(self) -> Domain:
-        """What the cases must be: the central differences need double precision."""
+        """What the cases may contain: double precision only, because central differences need it."""
         return Domain(precisions=(DOUBLE,), layout=self.layout)
 
 
@@ -161,7 +161,7 @@ WANTED = '{"W1": (2, 3), "b1": (3,)}, [(2, 3), (3,)], or a function of (n_in, n_
 
 
 def _shapes(shapes: Any) -> tuple[Container, Shapes]:
-    """Return how parameters are held, and their shapes by name as a function of drawn sizes."""
+    """Return how parameters are held, and their shapes by name as a function of n_in, n_hidden and n_out."""
     if not callable(shapes):
         container, fixed = _named(shapes)
         return container, lambda n_in, n_hidden, n_out: fixed

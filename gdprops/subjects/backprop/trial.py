@@ -1,8 +1,9 @@
-"""Hand-written functions tried once: what form of parameters, X and y they take, and what cannot be used at all.
+"""Finds out which form of parameters, X and y hand-written functions take, and rejects functions that cannot be used.
 
-Where nothing is declared, every usual form is offered. The first one on which everything runs and is right is taken:
-a form on which a correct step would be wrong (one-hot targets instead of numbers under a softmax) is never held against
-it. Where none is, the first one is taken on which most runs, and most of the parameters are right.
+Where the user declares nothing, every usual form is tried. The first form on which everything runs and is right is
+taken: so a correct step is never judged on a form on which it would be wrong (one-hot targets read as numbers under a
+softmax). Where no form is right, the form is taken on which most functions run and then most parameters are right, the
+first of several.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ REMEDY = "say what they take with shapes=, samples=, targets=, inputs= or output
 @final
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the user declared of the forms; None is to be found out."""
+    """The forms that the user declared; None where trial runs must find the form."""
 
     shapes: Sequence[tuple[Container, Shapes]]
     fixed: bool
@@ -52,7 +53,7 @@ class Asked:
 @final
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What became of one form: whether the loss takes it, what was found of each function, what went wrong first."""
+    """The result of one form: whether the loss takes it, what each function did, and what went wrong first."""
 
     functions: Functions
     accepted: bool
@@ -62,28 +63,31 @@ class Tried:
 
     @property
     def ran(self) -> int:
-        """How far the functions got."""
+        """How far the functions got, summed over the functions."""
         return sum(one.ran for one in self.found)
 
     @property
     def score(self) -> tuple[int, int]:
-        """What runs counts before what is right."""
+        """How good the form is: how far the functions run counts first, then how many parameters are right."""
         return self.ran, sum(len(one.right) for one in self.found)
 
     @property
     def is_right(self) -> bool:
-        """Whether everything runs and is right."""
+        """Whether all functions run on this form and are right."""
         return self.accepted and not self.wrong
 
     @property
     def wrong(self) -> tuple[str, ...]:
-        """The parameters that a function which ran, or one that did not, is not right on."""
+        """The parameters on which at least one function is not right; a function that did not run is right on none."""
         names = self.functions.layout.shapes(*SIZES)
         return tuple(name for name in names if not all(name in one.right for one in self.found))
 
 
 def settled(functions: Functions, asked: Asked, name: str) -> Functions:
-    """Return the functions with the form that they take. Raises `UsageError` for what cannot be used, in one line."""
+    """Return the functions with the form that they take.
+
+    Raises `UsageError` in one line for functions that cannot be used.
+    """
     try:
         with isolated():
             chosen = _chosen(functions, asked, name)
@@ -128,9 +132,10 @@ def _refusal(seen: Sequence[Tried]) -> str:
 
 
 def _candidates(functions: Functions, asked: Asked) -> Iterator[Functions]:
-    """Yield every form that is not ruled out by what was declared, the usual ones first.
+    """Yield every form that the declarations allow, the usual ones first.
 
-    Where the shapes are not declared, networks of one output come last: a mean over all entries is one over rows there.
+    Where the shapes are not declared, networks of one output come last: with one output a mean over all entries is a
+    mean over rows, so that a wrong divisor would not show.
     """
     yield from _forms(functions, asked)
     if asked.guessed and asked.outputs is None:
@@ -148,14 +153,17 @@ def _forms(functions: Functions, asked: Asked) -> Iterator[Functions]:
 
 
 def _is_a_form(samples: str, targets: str, n_out: int | None) -> bool:
-    """Leave out classes of one output, vectors of targets for many, and those of one sample that is a column."""
+    """Say whether targets fit the other choices.
+
+    Classes need several outputs, and vectors of targets need one output and no single column as sample.
+    """
     if targets in CLASSES:
         return n_out is None or n_out > 1
     return targets not in FLAT or (samples != "single-column" and n_out in (None, 1))
 
 
 def _sizes(shapes: Shapes, asked: Asked) -> list[tuple[int | None, int | None]]:
-    """Take (in, out) or (out, in) as the order of fixed shapes."""
+    """Return the possible numbers of inputs and outputs; fixed matrices may be (in, out) or (out, in)."""
     if not asked.fixed:
         return [(asked.inputs, asked.outputs)]
     matrices = [s for s in shapes(*SIZES).values() if len(s) > 1] or [(*s, 1) for s in shapes(*SIZES).values() if s]
@@ -165,7 +173,7 @@ def _sizes(shapes: Shapes, asked: Asked) -> list[tuple[int | None, int | None]]:
 
 
 def _require_sizes(best: Tried, accepted: Sequence[Tried], asked: Asked, name: str) -> None:
-    """Fixed shapes may fit two numbers of columns; where both are as good, they are asked for."""
+    """Raise `UsageError` where fixed shapes fit two numbers of columns equally well: the user must choose."""
     layout = best.functions.layout
     others = [
         one.functions.layout
@@ -182,9 +190,10 @@ def _require_sizes(best: Tried, accepted: Sequence[Tried], asked: Asked, name: s
 
 
 def _require_outputs(layout: Layout, accepted: Sequence[Tried], name: str) -> None:
-    """What runs with several outputs, and is right with one only, may be a mistake or a network of one: it is asked.
+    """Raise `UsageError` for functions that run with several outputs but are right with one only: the user must decide.
 
-    Where it is wrong by the number of outputs and nothing else, the loss is a mean over the entries of one output.
+    This may be a mistake, or a network of one output. Functions that are wrong by the number of outputs, and by nothing
+    else, are no such case: their loss is a mean over the entries of one output.
     """
     for one in accepted:
         other = one.functions.layout
@@ -198,7 +207,7 @@ def _require_outputs(layout: Layout, accepted: Sequence[Tried], name: str) -> No
 
 
 def _tried(functions: Functions) -> Tried:
-    """Run everything on one form, and compare it with the derivative of the loss."""
+    """Run all functions on one form, and compare them with the derivative of the loss."""
     run = trial_run(functions)
     try:
         if not np.isfinite(run.stated_loss()):

@@ -1,8 +1,8 @@
-"""JAX's own gradients of our networks: one padded network that every network is a case of, compiled once.
+"""JAX's own gradients of our networks: one padded network stands for every network, so that JAX compiles it once.
 
-A compilation costs about a second for every new shape. So tensors are padded with zeros to one shape, and what a
-network is (which tensor stands where, activations, ties, the loss) is data of one compiled function. The same function
-also runs eagerly, operation by operation.
+A compilation costs about a second for every new shape. So tensors are padded with zeros to one shape, and what
+distinguishes networks (which tensor stands where, activations, ties, the loss) is data of one compiled function. The
+compiled function can also run eagerly, operation by operation.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = 128
 FAR_BELOW = -1e30
-"""The logit of a class that is not there."""
+"""The logit of a class that exists only through padding."""
 
 TRACED = Counter[str]()
 """How often each function was traced, that is, compiled."""
@@ -36,9 +36,9 @@ TRACED = Counter[str]()
 
 @final
 class JaxGradients(Looking):
-    """Reverse mode by ``jax.grad`` and ``jax.vjp``, forward mode by ``jax.jvp``.
+    """Computes gradients with JAX: reverse mode by ``jax.grad`` and ``jax.vjp``, forward mode by ``jax.jvp``.
 
-    ``eager``: fresh forward passes run operation by operation, a hundred times slower than what is compiled.
+    ``eager``: fresh forward passes run operation by operation, a hundred times slower than compiled ones.
     """
 
     name = "jax.grad"
@@ -48,16 +48,16 @@ class JaxGradients(Looking):
         self._eager = eager
 
     def loss(self, point: Point) -> float:
-        """Return J at the point."""
+        """Return the loss J at the point."""
         return float(_run("loss", stacked(point, point.tensors), encode(point)))
 
     def gradient(self, point: Point) -> list[Array | None]:
-        """Return every tensor's gradient at once; None for a frozen tensor, zeros for an unused one."""
+        """Return the gradients of all tensors at once; None for a frozen tensor, zeros for an unused one."""
         found = _run("gradient", stacked(point, point.tensors), encode(point))
         return [unpadded(g, w) if t else None for g, w, t in _with(point, found)]
 
     def block_by_block(self, point: Point, order: Sequence[int], *, retained: bool) -> list[Array | None]:
-        """Return the same gradients one tensor after the other: from one pullback, or from fresh passes."""
+        """Return the gradients one tensor after the other: from one pullback (``retained``), or from fresh passes."""
         stack, encoded = stacked(point, point.tensors), encode(point)
         kept = _run("pullback", stack, encoded) if retained else None
         found: list[Array | None] = [None] * len(point.tensors)
@@ -67,12 +67,12 @@ class JaxGradients(Looking):
         return found
 
     def directional(self, point: Point, direction: Sequence[Array]) -> float:
-        """Return the derivative of J along a direction, front to back."""
+        """Return the derivative of J along a direction, in forward mode."""
         along = stacked(point, direction)
         return float(_run("directional", stacked(point, point.tensors), encode(point), along))
 
     def regrouped(self, point: Point, partition: Sequence[Block]) -> Array:
-        """Return the flat gradient with respect to one row of leaves per block."""
+        """Return the flat gradient, computed with respect to one row of leaves for each block."""
         stack, places = stacked(point, point.tensors), places_of(point)
         room = room_for(WEIGHTS, max(len(places), *map(len, partition), 1))
         leaves = np.zeros((room, room), stack.dtype)
@@ -86,7 +86,7 @@ class JaxGradients(Looking):
 
 
 def _run(name: str, *given: Any, eager: bool = False) -> Any:
-    """Call one of the functions, in float64 where its arguments are, and bring arrays back."""
+    """Call a compiled function by name, in float64 where its arguments are float64, and return its result as arrays."""
     import jax
 
     with in_double(), jax.disable_jit() if eager else nullcontext():
@@ -96,7 +96,7 @@ def _run(name: str, *given: Any, eager: bool = False) -> Any:
 
 @cache
 def _functions() -> dict[str, Callable[..., Any]]:
-    """Return the functions that are compiled, each traced once for each precision."""
+    """Return the functions that JAX compiles; each is traced once for each precision."""
     import jax
 
     def single(stack: Any, net: Encoded, i: Any) -> Any:

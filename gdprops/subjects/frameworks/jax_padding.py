@@ -19,10 +19,10 @@ SLOTS, WIDTH, ROWS, DEPTH, TOWERS = 16, 4, 8, 4, 2
 
 
 class Tower(NamedTuple):
-    """Layer by layer, each field of shape (DEPTH, …); ``there`` says which layers exist, ``out`` which units.
+    """The layers of one tower, each field of shape (DEPTH, …); ``there`` says which layers exist, ``out`` which units.
 
-    ``targets`` (ROWS, WIDTH), ``labels`` (ROWS,), ``columns`` (WIDTH,); ``share``: 1, or 1 / entries of a mean; 0
-    where there is no tower.
+    ``targets`` (ROWS, WIDTH), ``labels`` (ROWS,), ``columns`` (WIDTH,). ``share`` is the factor before the sum over the
+    tower's entries (1/2, or 1 / entries for a mean); it is 0 where there is no tower.
     """
 
     weight: Array
@@ -85,7 +85,7 @@ def places_of(point: Point) -> Array:
 
 
 def encode(point: Point) -> Encoded:
-    """Return a point's network and batch; its tensors are no part of it."""
+    """Return a point's network and batch as padded arrays; the tensors are stacked separately, by `stacked`."""
     network, inputs, width = point.network, point.batch.inputs, _width(point)
     rows = room_for(ROWS, len(inputs))
     padded = np.zeros((rows, width), inputs.dtype)
@@ -101,7 +101,7 @@ def encode(point: Point) -> Encoded:
 
 
 def _tower(point: Point, k: int, rows: int, width: int) -> Tower:
-    """Return one tower's fields; an absent tower is one without layers and with a share of 0."""
+    """Return one tower's fields; an absent tower has no layers and a share of 0."""
     network, dtype = point.network, point.batch.inputs.dtype
     there = k < len(network.towers)
     layers: Sequence[Layer] = network.towers[k] if there else ()
@@ -144,5 +144,5 @@ def _share(point: Point, outputs: int) -> float:
 
 
 def _flags(size: int, count: int, dtype: Any) -> Array:
-    """Return ones, then zeros."""
+    """Return ones for the first ``count`` entries, then zeros."""
     return (np.arange(size) < count).astype(dtype)

@@ -26,7 +26,7 @@ class LiveKeras:
         self.optimizer.learning_rate = rate
 
     def apply(self, gradients: Sequence[Any]) -> None:
-        """Take one step; None is a missing gradient."""
+        """Take one step; None stands for a missing gradient."""
         import keras
 
         tensors = [None if g is None else keras.ops.convert_to_tensor(g) for g in gradients]
@@ -39,7 +39,7 @@ class LiveKeras:
         return [np.array(keras.ops.convert_to_numpy(v)) for v in self.variables]
 
     def remember(self, other: LiveKeras) -> None:
-        """Take over another optimizer's own variables, as ``load_own_variables`` does."""
+        """Copy another optimizer's own variables into this one, as ``load_own_variables`` does."""
         import keras
 
         for mine, theirs in zip(self.optimizer.variables, other.optimizer.variables, strict=True):

@@ -1,4 +1,8 @@
-"""Optimizers that own their variables, as update rules: one live optimizer is the state of a run."""
+"""Optimizers that own their variables (Keras, TensorFlow 1) as update rules.
+
+An update rule is a function ``(params, grads, state) -> (params, state)``. Here the state is the live optimizer itself:
+a step puts the params into its variables, steps, and reads the variables.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +29,19 @@ update = resolve({spec!r}, hyperparameters={given!r}).function
 
 
 class Live(Protocol):
-    """One optimizer over its own variables."""
+    """One optimizer over its own variables, in any framework."""
 
     def place(self, weights: Sequence[Any], rate: float) -> None:
         """Overwrite the variables and the learning rate."""
 
     def apply(self, gradients: Sequence[Any]) -> None:
-        """Take one step; None is a missing gradient."""
+        """Take one step; None stands for a missing gradient."""
 
     def weights(self) -> list[Any]:
         """Return copies of the variables."""
 
     def remember(self, other: Any) -> None:
-        """Take over another live optimizer's state, as from a checkpoint."""
+        """Copy another live optimizer's state into this one, as from a checkpoint."""
 
 
 Begin = Callable[[Any, Sequence[Any], Mapping[str, Any]], Live]
@@ -45,7 +49,10 @@ Begin = Callable[[Any, Sequence[Any], Mapping[str, Any]], Live]
 
 @final
 class Kept:
-    """A run's live optimizer. A copy of it is a fresh optimizer that has taken over the state."""
+    """A run's live optimizer, kept as the state of an update rule.
+
+    A deep copy of it is a fresh optimizer that has taken over the state.
+    """
 
     def __init__(self, begin: Callable[[Sequence[Any]], Live], names: Sequence[str], weights: Sequence[Any]) -> None:
         self._begin, self.names = begin, tuple(names)
@@ -63,8 +70,8 @@ class Kept:
 class LiveRule:
     """``(params, grads, state, **hyperparameters) -> (params, state)`` by an optimizer class that owns its variables.
 
-    These frameworks keep rates and numbers of their own in float32, also where the weights are wider: they are checked
-    in float32.
+    These frameworks keep learning rates and other numbers in float32, even where the weights are float64; so their
+    optimizers are checked in float32.
     """
 
     def __init__(self, factory: Any, begin: Begin) -> None:
@@ -72,15 +79,17 @@ class LiveRule:
         self.__signature__ = signature_of_rule(factory)
 
     def __deepcopy__(self, memo: Any) -> LiveRule:
-        """A rule has no state of its own."""
+        """Return this rule: it has no state of its own."""
         return self
 
     def __call__(self, params: Tree, grads: Tree, state: Kept | None, **given: Any) -> tuple[Tree, Kept]:
-        """Take one step."""
+        """Take one step. Raises `TypeError` for weights that are not float32."""
         if any(w.dtype != np.float32 for w in params.values()):
-            raise TypeError("it is checked in float32: it keeps numbers of its own in that, whatever the weights are")
+            raise TypeError(
+                "the optimizer is checked in float32: it keeps its own numbers in float32, whatever the weights are"
+            )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of missing gradients, and of NumPy's next version
+            warnings.simplefilter("ignore")  # about missing gradients, and about NumPy's next version
             return self._stepped(params, grads, state, given)
 
     def _stepped(self, params: Tree, grads: Tree, state: Kept | None, given: Tree) -> tuple[Tree, Kept]:

@@ -1,8 +1,8 @@
-"""Any ``optax.GradientTransformation`` as an update rule: the same subject as plain NumPy rules are.
+"""Any ``optax.GradientTransformation`` as an update rule ``(params, grads, state) -> (params, state)``.
 
 A compilation costs about a second for every new shape. So tensors are flattened and padded with zeros to one shape, and
-numbers among the hyperparameters are traced: one compilation serves nearly all cases. Where that changes what a
-transformation does (it looks at shapes), it runs eagerly, as it is.
+numbers among the hyperparameters are traced: one compilation serves nearly all cases. Where padding changes what a
+transformation does, because it looks at shapes, the transformation runs eagerly on the tensors as they are.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Kept:
 
 @final
 class OptaxRule:
-    """``(params, grads, state, **hyperparameters) -> (params, state)`` by a factory of transformations.
+    """``(params, grads, state, **hyperparameters) -> (params, state)`` by a factory of optax transformations.
 
     ``compilations`` counts how often the padded step was traced.
     """
@@ -63,13 +63,13 @@ class OptaxRule:
         self._pads: bool | None = None
 
     def __deepcopy__(self, memo: Any) -> OptaxRule:
-        """A rule has no state of its own."""
+        """Return this rule: it has no state of its own."""
         return self
 
     def __call__(self, params: Tree, grads: Tree, state: Kept | None, **given: Any) -> tuple[Tree, Kept]:
-        """Take one step."""
+        """Take one step. Raises `Unsupported` where a tensor has no gradient."""
         if set(grads) != set(params):
-            raise Unsupported("every tensor has a gradient: jax.grad gives zeros where nothing depends on one")
+            raise Unsupported("optax needs a gradient for every tensor: jax.grad gives zeros for an unused one")
         with in_double():
             if self._pads is None:
                 self._pads = self._looks_at_no_shape(given)
@@ -96,7 +96,11 @@ class OptaxRule:
         return found, Kept(state, slots)
 
     def _steps(self, given: Mapping[str, Any], count: int, entries: int) -> tuple[Any, Any]:
-        """Return the compiled beginning and step for what cannot be traced of the hyperparameters."""
+        """Return the compiled functions that begin a run and take a step.
+
+        They are compiled anew for other hyperparameters that JAX cannot trace (anything but floats), and for other
+        sizes.
+        """
         fixed = {k: v for k, v in given.items() if not _is_traced(v)}
         key = (repr(sorted(fixed.items())), tuple(sorted(set(given) - set(fixed))), count // SLOTS, entries)
         if key not in self._compiled:
@@ -119,12 +123,12 @@ class OptaxRule:
         return jax.jit(begin), jax.jit(move)
 
     def _looks_at_no_shape(self, given: Mapping[str, Any]) -> bool:
-        """Say whether two steps on padded tensors are those on the tensors as they are."""
+        """Say whether two steps on padded tensors give what two steps on the tensors as they are give."""
         params = {f"w{i}": np.cos(np.arange(1.0, np.prod(s) + 1)).reshape(s) for i, s in enumerate(SHAPES)}
         try:
             plain, _ = self._twice(self._eager, params, given)
             padded, _ = self._twice(self._padded, params, given)
-        except Exception:  # whatever a transformation raises under tracing: it is run as it is then
+        except Exception:  # a transformation may raise anything under tracing: then it runs eagerly
             return False
         return all(np.allclose(plain[n], padded[n], rtol=1e-12, atol=0) for n in params)
 
@@ -140,7 +144,7 @@ def _is_traced(value: Any) -> bool:
 
 
 def _slots(params: Tree) -> dict[str, str]:
-    """Give every tensor a slot of its own dtype; there are at least sixteen of each."""
+    """Give every tensor a slot of its own dtype."""
     taken = dict.fromkeys(WIDTHS, 0)
     slots = {}
     for name, w in params.items():
@@ -151,7 +155,7 @@ def _slots(params: Tree) -> dict[str, str]:
 
 
 def _filled(tensors: Tree, slots: Mapping[str, str], entries: int) -> Tree:
-    """Return every slot, filled with its tensor and zeros."""
+    """Return all slots of both dtypes, filled with their tensors and zeros; there are at least sixteen of each."""
     most = -(-max(len(slots), 1) // SLOTS) * SLOTS
     padded: dict[str, Array] = {f"{width}-{i:03d}": np.zeros(entries, width) for width in WIDTHS for i in range(most)}
     for name, tensor in tensors.items():
@@ -160,7 +164,7 @@ def _filled(tensors: Tree, slots: Mapping[str, str], entries: int) -> Tree:
 
 
 def optax_subject(factory: Any, given: Mapping[str, Any], *, rule: str | None, name: str, spec: str) -> UpdateRule:
-    """Return a factory of transformations as a subject. Raises `UsageError` where it does not make one."""
+    """Return a factory of transformations as a subject. Raises `UsageError` where it makes no transformation."""
     import optax
 
     with in_double():

@@ -1,4 +1,4 @@
-"""Subjects of other frameworks than torch: who adapts what, and what to install where it is missing."""
+"""Which adapter serves which framework other than torch: for its optimizers, and for the gradients of our networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def is_foreign(found: Any) -> bool:
-    """Say whether something is an optimizer class of a framework that somebody has imported."""
+    """Say whether something is an optimizer class of Keras or TensorFlow 1, where these are already imported."""
     from gdprops.subjects.frameworks.keras_optimizer import is_keras
     from gdprops.subjects.frameworks.tensorflow_v1 import is_v1
 
@@ -23,7 +23,7 @@ def is_foreign(found: Any) -> bool:
 
 
 def framework_subject(found: Any, given: Mapping[str, Any], *, rule: str | None, name: str, spec: str) -> FedSubject:
-    """Return what a framework's name stands for as a subject. Raises `UsageError` for what is none."""
+    """Return the object behind a framework's name as a subject. Raises `UsageError` where it is not an optimizer."""
     from gdprops.subjects.frameworks.keras_optimizer import LiveKeras, is_keras
     from gdprops.subjects.frameworks.live_optimizer import live_subject
     from gdprops.subjects.frameworks.tensorflow_v1 import LiveV1, is_v1
@@ -44,7 +44,7 @@ def framework_subject(found: Any, given: Mapping[str, Any], *, rule: str | None,
 
 
 def gradients_by(framework: str) -> System:
-    """Return what differentiates our networks by a framework; for no framework our own passes do."""
+    """Return the system that computes the gradients of our networks with a framework; without one, NumPy does."""
     if framework == "tensorflow":
         from gdprops.subjects.frameworks.tensorflow_gradients import TensorFlowGradients
 

@@ -22,16 +22,16 @@ Tensors = Sequence[Any]
 
 @final
 class TensorFlowGradients(Looking):
-    """Reverse mode by a tape over variables, of which frozen ones are not trainable; forward mode by an accumulator."""
+    """Reverse mode by a tape over variables (frozen ones are not trainable), forward mode by an accumulator."""
 
     name = "TensorFlow's GradientTape"
 
     def loss(self, point: Point) -> float:
-        """Return J at the point."""
+        """Return the loss J at the point."""
         return float(_loss(point, _constants(point.tensors)))
 
     def gradient(self, point: Point) -> list[Array | None]:
-        """Return every tensor's gradient at once; None for a frozen or unused tensor."""
+        """Return the gradients of all tensors at once; None for a frozen or unused tensor."""
         import tensorflow as tf
 
         variables = _variables(point)
@@ -40,7 +40,7 @@ class TensorFlowGradients(Looking):
         return _arrays(tape.gradient(loss, variables))
 
     def block_by_block(self, point: Point, order: Sequence[int], *, retained: bool) -> list[Array | None]:
-        """Return the same gradients one tensor after the other, from one persistent tape or from one tape each."""
+        """Return the gradients one tensor after the other: from one persistent tape (``retained``), or a tape each."""
         import tensorflow as tf
 
         variables = _variables(point)
@@ -55,7 +55,7 @@ class TensorFlowGradients(Looking):
         return found
 
     def directional(self, point: Point, direction: Sequence[Array]) -> float:
-        """Return the derivative of J along a direction, front to back."""
+        """Return the derivative of J along a direction, in forward mode."""
         import tensorflow as tf
 
         primals = _constants(point.tensors)
@@ -65,7 +65,7 @@ class TensorFlowGradients(Looking):
         return 0.0 if found is None else float(found)
 
     def regrouped(self, point: Point, partition: Sequence[Block]) -> Array:
-        """Return the flat gradient with respect to one variable per block."""
+        """Return the flat gradient, computed with respect to one variable for each block."""
         import tensorflow as tf
 
         w = flat_weights(point)
@@ -79,7 +79,7 @@ class TensorFlowGradients(Looking):
 
 
 def _loss(point: Point, tensors: Tensors) -> Any:
-    """Return J of the point's network and batch as a function of other tensors."""
+    """Return the loss J of the point's network and batch as a function of other tensors."""
     import tensorflow as tf
 
     network, total = point.network, 0.0
@@ -137,7 +137,7 @@ def _variables(point: Point) -> list[Any]:
 
 
 def _cut(point: Point, whole: Any) -> list[Any]:
-    """Return the point's tensors with the trainable ones cut out of one flat tensor."""
+    """Return the point's tensors; the trainable ones are cut out of one flat tensor."""
     import tensorflow as tf
 
     tensors, start = _constants(point.tensors), 0

@@ -1,4 +1,4 @@
-"""``tf.compat.v1.train`` optimizers, eagerly."""
+"""``tf.compat.v1.train`` optimizers, run eagerly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RATE = "learning_rate"
 
 @final
 class LiveV1:
-    """One optimizer of TensorFlow 1 over its own variables. Its rate is a callable, which may change."""
+    """One optimizer of TensorFlow 1 over its own variables. Its learning rate is a callable, which may change."""
 
     def __init__(self, factory: Any, weights: Sequence[Any], given: Mapping[str, Any]) -> None:
         import tensorflow as tf
@@ -28,7 +28,7 @@ class LiveV1:
             variable.assign(w)
 
     def apply(self, gradients: Sequence[Any]) -> None:
-        """Take one step; None is a missing gradient."""
+        """Take one step; None stands for a missing gradient."""
         import tensorflow as tf
 
         tensors = [None if g is None else tf.constant(g) for g in gradients]
@@ -39,7 +39,10 @@ class LiveV1:
         return [np.array(v.numpy()) for v in self.variables]
 
     def remember(self, other: LiveV1) -> None:
-        """Take over another optimizer's slots and counters: made by a step of zeros, then overwritten."""
+        """Copy another optimizer's slots and counters into this one.
+
+        A step with gradients of zeros creates them here; then they are overwritten.
+        """
         held = self.weights()
         self.apply([np.zeros_like(w) for w in held])
         self.place(held, other._rate)
@@ -47,7 +50,7 @@ class LiveV1:
             mine.assign(theirs)
 
     def _own(self) -> list[Any]:
-        """Return the slots, variable by variable, and then the counters by name."""
+        """Return the optimizer's slots, variable by variable, and then its counters by name."""
         names = self.optimizer.get_slot_names()
         slots = [self.optimizer.get_slot(v, n) for v in self.variables for n in names]
         found = [slot for slot in slots if slot is not None]

@@ -1,4 +1,4 @@
-"""Which tensors and implementations it takes: dtypes, numbers of dimensions, flags."""
+"""Traits ``dtypes``, ``shapes``, ``complex`` and ``flags``: which tensors and implementations a subject accepts."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ FLAGS = ("foreach", "fused", "maximize", "differentiable", "capturable")
 
 
 def dtypes(probe: Probe) -> None:
-    """Try four steps in each dtype: the weights must keep it.
+    """Try four steps in each dtype: the weights must keep their dtype.
 
-    Raises `UsageError` where only lower precisions are accepted: clauses compare in float64 and float32.
+    Raises `UsageError` where only bfloat16 or float16 is accepted: clauses compare in float64 and float32.
     """
     accepted = []
     for name in ("float64", "float32"):
@@ -60,7 +60,7 @@ def shapes(probe: Probe) -> None:
 
 
 def flags(probe: Probe) -> None:
-    """Try four steps with every flag that the signature names and the user has left alone."""
+    """Try four steps with every implementation flag that the signature names and the user has left alone."""
     named = [flag for flag in FLAGS if probe.subject.accepts(flag)]
     off = {flag: False for flag in named if flag in IMPLEMENTATIONS}
     crashes = {flag: attempt(lambda f=flag: probe.trajectory(probe.plan(options={**off, f: True}))) for flag in named}  # type: ignore[misc] # bound now

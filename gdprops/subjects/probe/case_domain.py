@@ -1,4 +1,4 @@
-"""What the cases of a subject may contain, from what the probe has found."""
+"""Turns what the probe has measured into the subject's domain: what its cases may contain."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ PRECISIONS = {"float64": DOUBLE, "float32": SINGLE}
 
 
 def domain_of(probe: Probe, plain: str) -> Domain:
-    """Return what cases may contain. A 2-D float tensor is always among it: that refusal is a violation."""
+    """Return what the subject's cases may contain.
+
+    Two-dimensional float tensors always belong to it: a subject that refuses these violates a clause.
+    """
     dtypes, shapes = probe.value("dtypes", "float64").split("+"), probe.value("shapes", "any")
     rate, linear = probe.value("lr_response") != "own-schedule", probe.value("lr_response") == "linear"
     options = _options(probe, rate=rate)
@@ -51,43 +54,43 @@ def domain_of(probe: Probe, plain: str) -> Domain:
 
 
 def _options(probe: Probe, *, rate: bool) -> dict[str, float | bool]:
-    """Return the further hyperparameters that are accepted, with all that they are taken together with."""
+    """Return the further hyperparameters that are accepted, where those that they require are accepted too."""
     accepted = [key for key in OPTIONS if _accepts(probe, key, rate=rate)]
     return {key: OPTIONS[key] for key in accepted if set(with_required([key])) <= set(accepted)}
 
 
 def _switched_on(keys: Iterable[str], options: Options) -> dict[str, Options]:
-    """Return each of these options with all that it is taken together with."""
+    """Return each of these options together with the options that it requires."""
     return {key: {name: options[name] for name in with_required([key])} for key in keys}
 
 
 def _beyond_the_rule(probe: Probe, options: Options) -> list[str]:
-    """Return the options that are no part of the declared rule: what it says of the rate does not cover them."""
+    """Return the options that the declared rule does not have: the traits that the rule implies do not cover them."""
     rule = PUBLISHED.get(rule_of(probe.subject.rule))
     covered = hyperparameters_of(rule.step) if rule else {}
     return [key for key in options if key not in covered]
 
 
 def _rule_options(probe: Probe, *, rate: bool) -> dict[str, float | bool]:
-    """Return what tells the forms of the declared rule apart and can be switched on."""
+    """Return the options that distinguish forms of the declared rule and that the subject runs with."""
     rule = PUBLISHED.get(rule_of(probe.subject.rule))
     return {k: v for k, v in rule.options.items() if _runs_with(probe, {k: v}, rate=rate)} if rule else {}
 
 
 def _rule_scales(probe: Probe) -> tuple[float, ...]:
-    """Return the sizes of gradients at which the subject's own epsilon shows."""
+    """Return the sizes of gradients at which the subject's own epsilon makes a difference."""
     rule = PUBLISHED.get(rule_of(probe.subject.rule))
     return rule.scales(probe.subject.start(probe.tensors(), probe.plan()).hyperparameters()[0]) if rule else (1.0,)
 
 
 def _nonlinear(probe: Probe, options: Options) -> frozenset[str]:
-    """Return the options that bend the answer to the rate, as a decay by a factor 1 / (1 + eta lambda) does."""
+    """Return the options with which a step is not linear in the rate, as with a decay by 1 / (1 + eta lambda)."""
     given = _switched_on(_beyond_the_rule(probe, options), options)
     return frozenset(key for key, on in given.items() if not is_linear_with(probe, on))
 
 
 def _counted_otherwise(probe: Probe, options: Options) -> frozenset[str]:
-    """Return the options with which something else counts the steps: a momentum that starts with its group's."""
+    """Return the options with which the steps are not counted per tensor: a momentum may start with its group's."""
     if probe.value("clock") != "tensor":
         return frozenset()
     given = _switched_on(options, options)
@@ -95,9 +98,10 @@ def _counted_otherwise(probe: Probe, options: Options) -> frozenset[str]:
 
 
 def note_coupling_options(probe: Probe, options: Options) -> None:
-    """A rule is as coarse as with the options that cases switch on.
+    """Note a subject as separable by tensor only, where it is element-wise without but not with certain options.
 
-    LARS scales by norms only what decays; a decay may be meant for matrices only.
+    Cases switch these options on, so the coarser value counts. LARS, for example, uses norms only where weights decay,
+    and some rules decay matrices only.
     """
     if probe.value("separability") != "element":
         return
@@ -133,7 +137,7 @@ def _runs_with(probe: Probe, options: Mapping[str, Any], *, rate: bool) -> bool:
 
 
 def _accepts_empty(probe: Probe, *, rate: bool) -> bool:
-    """Say whether an empty tensor is taken beside another one, and alone."""
+    """Say whether an empty tensor is accepted, both beside another tensor and alone."""
     empty, full = np.zeros((0,), dtype=probe.dtype), np.ones((2, 2), dtype=probe.dtype)
     rates = (RATE,) if rate else None
     beside = attempt(lambda: probe.run(Plan(((0, 1),), rates), [empty, full], [[empty, full]] * PATIENCE))
@@ -141,6 +145,9 @@ def _accepts_empty(probe: Probe, *, rate: bool) -> bool:
 
 
 def _accepts_frozen(probe: Probe) -> bool:
-    """Say whether a frozen parameter is taken. What a constructor refuses aloud is no bug; what crashes later is."""
+    """Say whether a frozen parameter is accepted.
+
+    A constructor that refuses it with an error has no bug; an optimizer that accepts it and crashes later has one.
+    """
     crash = attempt(lambda: probe.subject.start(probe.tensors(), replace(probe.plan(), frozen=frozenset({0}))))
     return not (isinstance(crash, SubjectCrash) and isinstance(crash.error, REFUSALS))

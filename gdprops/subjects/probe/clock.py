@@ -1,4 +1,8 @@
-"""What counts the steps: every tensor, its group, or the optimizer."""
+"""Trait ``clock``: what keeps the step count: each tensor, its parameter group, or the whole optimizer.
+
+The probe gives one tensor its first gradient late. With a step count of its own, the tensor then moves as in a fresh
+optimizer; with a common one it moves otherwise (Adam's bias correction is then that of a later step).
+"""
 
 from __future__ import annotations
 
@@ -16,22 +20,22 @@ if TYPE_CHECKING:
     from gdprops.model.subject import Gradients
 
 WAITS = (2, 3)
-"""Steps after which a gradient, or a group, is there for the first time: some rules alternate."""
+"""The numbers of steps before the late gradient or group: two of them, because some rules alternate."""
 Late = Callable[["Probe", "Plan", "list[list[Array]]", int], "list[Array]"]
 _LATE = "a tensor with its first gradient at step 3 or 4"
 _OTHERWISE = f"{_LATE} does not move as in a fresh optimizer"
 _EVIDENCE = {
     "tensor": f"{_LATE} moves as in a fresh optimizer",
-    "group": f"{_OTHERWISE}, and one in a group added then does",
+    "group": f"{_OTHERWISE}, but a tensor in a group added then does",
     "optimizer": _OTHERWISE,
 }
 
 
 def clock(probe: Probe) -> None:
-    """See how a tensor moves that has its first gradient at the third step: as in a fresh optimizer, or a later one.
+    """Measure how a tensor moves whose first gradient comes at a later step: as in a fresh optimizer or not.
 
-    Where a late tensor of the same group is late, and a late group is not, the group counts. A tensor that would not
-    move in a fresh optimizer either shows nothing.
+    Where a late tensor of an existing group does not start afresh, but a tensor of a late group does, the group keeps
+    the count. A tensor that would not move in a fresh optimizer either shows nothing.
     """
     if probe.value("separability") in ("element", "tensor") and _moves_alone(probe):
         value = clock_with(probe, {})
@@ -44,7 +48,7 @@ def _moves_alone(probe: Probe) -> bool:
 
 
 def clock_with(probe: Probe, options: Mapping[str, float | bool]) -> str:
-    """Return what counts the steps with these options on."""
+    """Return what keeps the step count with these options on."""
     plan, last = probe.plan(options=options), probe.waits() + STEPS
     for value, late in (("tensor", _late_gradient), ("group", _late_group)):
         if all(_starts_afresh(probe, plan, late, waits, last) for waits in WAITS):
@@ -53,9 +57,9 @@ def clock_with(probe: Probe, options: Mapping[str, float | bool]) -> str:
 
 
 def counted_otherwise(probe: Probe, options: Mapping[str, float | bool]) -> bool:
-    """Say whether it is not every tensor that counts its steps with these options on.
+    """Say whether, with these options on, anything but each tensor keeps the step count.
 
-    A tensor that moves before its first gradient shows no clock, but a step that it must not take.
+    A tensor that moves before its first gradient tells nothing about the count: it takes a step that it must not take.
     """
     return clock_with(probe, options) != "tensor" and not _moves_without_gradient(probe, probe.plan(options=options))
 
@@ -69,7 +73,7 @@ def _moves_without_gradient(probe: Probe, plan: Plan) -> bool:
 
 
 def _starts_afresh(probe: Probe, plan: Plan, late: Late, waits: int, last: int) -> bool:
-    """Say whether the third tensor's last steps are those of a fresh optimizer, when it comes in after some steps."""
+    """Say whether the third tensor, given its first gradient late, moves as in a fresh optimizer."""
     steps = probe.steps(waits + last)
     fresh = probe.run(replace(plan, groups=((2,),)), probe.tensors(), steps[waits:])
     try:

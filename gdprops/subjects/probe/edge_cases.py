@@ -1,4 +1,4 @@
-"""What it does at the edges: a rate of 0, gradients that are zero, missing or NaN, memory and modes."""
+"""Traits at the edges: a learning rate of 0, gradients that are zero, missing or NaN, memory, evaluation mode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def rate_zero(probe: Probe) -> None:
-    """Set the rate to 0 and take four steps."""
+    """Set the learning rate to 0 and take four steps."""
     if probe.has_rate():
         probe.note("lr_zero", _still(probe, probe.steps(), 0.0), "four steps after setting the rate to 0")
 
@@ -50,7 +50,7 @@ def gradient_none(probe: Probe) -> None:
 
 
 def gradient_nan(probe: Probe) -> None:
-    """Put NaN into one entry of one gradient at the second of four steps, and see where it arrives."""
+    """Put NaN into one entry of one gradient at the second of four steps, and see which weights become NaN."""
     steps = probe.steps()
     steps[1][0].flat[0] = np.nan
     try:
@@ -70,7 +70,7 @@ def _reach(bad: list[Array]) -> str:
 
 
 def storage(probe: Probe) -> None:
-    """Look where the numbers lie before and after four steps."""
+    """Compare where the parameters' numbers lie in memory before and after four steps."""
     run = probe.subject.start(probe.tensors(), probe.plan())
     try:
         before = run.addresses()
@@ -83,7 +83,7 @@ def storage(probe: Probe) -> None:
 
 
 def modes(probe: Probe) -> None:
-    """Switch to evaluation after four steps: do the weights change with it?"""
+    """Switch to evaluation mode after four steps, and see whether the weights change with it."""
     run = probe.subject.start(probe.tensors(), probe.plan())
     for step in probe.steps():
         run.step(step)

@@ -1,4 +1,4 @@
-"""What the probe runs: three fixed tensors, gradients that differ at every step, and a note of what was measured."""
+"""The experiment of the probe: three fixed tensors, gradients that differ at every step, and a record of traits."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ RATE = 0.125
 SLOW_RATE = 2.0**-9
 STEPS = 4
 LONG = 128
-"""Warm-ups, averages and couplings that set in late do so within so many steps."""
+"""The steps of a long experiment: warm-ups, averages and couplings that begin late show within so many."""
 PATIENCE = 12
-"""Steps before a refusal of a shape shows: some rules wait for ten gradients before they move."""
+"""The steps after which a refusal of a shape has shown: some rules wait for ten gradients before they move."""
 ALL = (0, 1, 2)
 
 
 @final
 @dataclass(slots=True)
 class Probe:
-    """What was measured so far, in order."""
+    """The fixed experiment on one subject, and the traits measured so far, in order."""
 
     subject: FedSubject
     dtype: Any = np.float64
@@ -39,34 +39,34 @@ class Probe:
     rated: bool | None = None
 
     def note(self, key: str, value: str, evidence: str) -> None:
-        """Record a measurement."""
+        """Record the value of a trait, and the evidence for it."""
         self.found[key] = Measured(value, evidence)
 
     def value(self, key: str, default: str = "") -> str:
-        """Return what was measured of a trait so far."""
+        """Return the value measured for a trait so far."""
         return self.found[key].value if key in self.found else default
 
     @property
     def resolution(self) -> float:
-        """What displacements may differ by, relative to their size, and still count as equal."""
+        """The relative difference up to which two displacements count as equal."""
         return SINGLE_TOLERANCE if self.dtype == np.float32 else PROBE_TOLERANCE
 
     def tensors(self) -> list[Array]:
-        """Return three tensors, two of equal shape, none zero."""
+        """Return three tensors without zeros: two of equal shape and one of another shape."""
         values = np.linspace(-1.5, 2.0, 18).astype(self.dtype)
         return [values[:6].reshape(2, 3), values[6:12].reshape(2, 3), values[12:].reshape(3, 2)]
 
     def gradients(self, step: int) -> list[Array]:
-        """Return gradients that differ at every step, in sign too."""
+        """Return the gradients of one step; they differ from step to step, in sign too."""
         waves = [np.cos(np.arange(6) * (k + 1.3) + step * 1.7 + k) + 0.3 for k in range(3)]
         return [w.astype(self.dtype).reshape(t.shape) for w, t in zip(waves, self.tensors(), strict=True)]
 
     def steps(self, count: int = STEPS) -> list[list[Array]]:
-        """Return the gradients of the first steps."""
+        """Return the gradients of the first ``count`` steps."""
         return [self.gradients(t) for t in range(count)]
 
     def run(self, plan: Plan, tensors: Sequence[Array], gradients: Sequence[Gradients]) -> list[list[Array]]:
-        """Return the weights after every step."""
+        """Run the subject on these tensors and gradients, and return the weights after every step."""
         run = self.subject.start(tensors, plan)
         seen = []
         for step in gradients:
@@ -75,7 +75,7 @@ class Probe:
         return seen
 
     def trajectory(self, plan: Plan | None = None) -> list[list[Array]]:
-        """Return the probe's own four steps."""
+        """Return the weights after each of the probe's own four steps."""
         return self.run(plan or self.plan(), self.tensors(), self.steps())
 
     def plan(
@@ -84,11 +84,11 @@ class Probe:
         groups: tuple[tuple[int, ...], ...] = (ALL,),
         options: Mapping[str, float | bool] | None = None,
     ) -> Plan:
-        """Return all three tensors in one group, at a rate of ours where there is access to one."""
+        """Return a plan for the three tensors; it sets a learning rate only where the subject shows one."""
         return Plan(groups, (rate,) * len(groups) if self.has_rate() else None, options or {})
 
     def waits(self) -> int:
-        """Return how many steps pass before anything moves (0 where nothing ever does): some rules gather gradients."""
+        """Return after how many steps anything moves, 0 where nothing ever does: some rules first gather gradients."""
         try:
             seen = self.run(self.plan(), self.tensors(), self.steps(PATIENCE))
         except SubjectCrash:
@@ -96,20 +96,20 @@ class Probe:
         return next((t for t, weights in enumerate(seen) if differ(weights, self.tensors())), 0)
 
     def has_rate(self) -> bool:
-        """Say whether the learning rate can be read."""
+        """Say whether the subject shows its learning rate."""
         if self.rated is None:
             self.rated = self.subject.start(self.tensors(), Plan((ALL,))).rates()[0] is not None
         return self.rated
 
 
 def near(a: Sequence[Array], b: Sequence[Array], room: float) -> bool:
-    """Say whether no entry is further apart than that, in float64."""
+    """Say whether no two entries differ by more than ``room``, computed in float64."""
     pairs = zip(a, b, strict=True)
     return all(float(np.abs(x.astype(float) - y.astype(float)).max(initial=0)) <= room for x, y in pairs)
 
 
 def attempt(action: Callable[[], object]) -> SubjectCrash | Unsupported | None:
-    """Run something and return how the subject crashed or refused, if it did."""
+    """Call ``action`` and return how the subject crashed or refused; None where it did neither."""
     try:
         action()
     except (SubjectCrash, Unsupported) as crash:

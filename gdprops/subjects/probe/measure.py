@@ -1,6 +1,8 @@
 """The probe: what kind of rule a subject is, measured once on fixed tensors and gradients.
 
-What a trait switches off is a clause; so the probe also says how nearly a subject missed being plain gradient descent.
+A trait switches clauses off, so a wrong subject could escape by measuring as something else. The probe therefore also
+says how nearly a subject missed being plain gradient descent, for example "nearly: every displacement is 2 times -eta
+g".
 """
 
 from __future__ import annotations
@@ -29,14 +31,15 @@ if TYPE_CHECKING:
     from gdprops.model.subject import FedSubject
 
 LOSSES = (0.0, 64.0)
+"""The losses that two closures return with equal gradients."""
 SKIPPED = 64.0
-"""What gradients are divided by, so that none is large enough for a step to be skipped."""
+"""The divisor that makes gradients so small that no step is skipped for their size."""
 NO_PROCESSES = "process group has not been initialized"
-"""What torch.distributed says, in its own words: the step is not wrong, it is alone."""
+"""The words in torch.distributed's error: such a step is not wrong, it only runs without other processes."""
 
 
 def measure(subject: FedSubject) -> tuple[Traits, Domain]:
-    """Return a subject's traits and what its cases may contain."""
+    """Return a subject's traits, and what its cases may contain."""
     probe = Probe(subject)
     inputs(probe)
     if probe.value("inputs") == "closure":
@@ -58,7 +61,7 @@ def measure(subject: FedSubject) -> tuple[Traits, Domain]:
 
 
 def _other_domain(probe: Probe) -> Domain:
-    """Return what cases of a subject may contain that is not fed with dense gradients."""
+    """Return the domain of the cases for a subject that does not take dense gradients."""
     groups = attempt(lambda: probe.subject.start(probe.tensors(), Plan(PAIR))) is None
     without = probe.subject.without_objects
     if probe.value("inputs") != "closure":
@@ -83,7 +86,10 @@ def _conclude(probe: Probe, plain: str) -> Traits:
 
 
 def _claimed_by_the_rule(probe: Probe) -> dict[str, Measured]:
-    """Return what the declared rule says of the traits that were measured; a rate that cannot be seen stays so."""
+    """Return the trait values that the declared rule implies, for the traits that were measured.
+
+    A learning rate that cannot be seen stays "own-schedule", whatever the rule implies.
+    """
     rule = probe.subject.rule or ""
     measured = {key: seen for key, seen in probe.found.items() if seen.value != "own-schedule"}
     return {
@@ -96,17 +102,18 @@ def _claimed_by_the_rule(probe: Probe) -> dict[str, Measured]:
 def inputs(probe: Probe) -> None:
     """Find out what a step must be given.
 
-    A first step that raises without a closure and works with one needs a closure; one that says "sparse", sparse
-    gradients; one that moves two square matrices and leaves a single one alone, pairs. Raises `UsageError` for one
-    that wants a process group: nothing can be said of it here.
+    Where the first step raises, further trials decide: a step that works with a closure needs a closure; one whose
+    error says "sparse" needs sparse gradients; one that moves two square matrices but neither of them alone needs
+    pairs. Raises `UsageError` for a step that needs a process group: nothing can be said of it here.
     """
     try:
         probe.run(Plan((ALL,)), probe.tensors(), [probe.gradients(0)])
     except SubjectCrash as crash:
         if NO_PROCESSES in str(crash.error):
             raise UsageError(
-                f"{probe.subject.name}: step() wants torch.distributed, and no process group is there; "
-                "call torch.distributed.init_process_group() where it is built, or check its variant for one process"
+                f"{probe.subject.name}: step() needs torch.distributed, and there is no process group; "
+                "call torch.distributed.init_process_group() where the optimizer is built, or check the variant of the "
+                "optimizer that needs no process group"
             ) from crash
         probe.note("inputs", _wanted(probe, crash), str(crash))
     else:
@@ -114,7 +121,7 @@ def inputs(probe: Probe) -> None:
 
 
 def _note_the_loss(probe: Probe) -> None:
-    """Step with closures that give the same gradients and other losses: does it listen to them?"""
+    """Step with closures that return equal gradients but different losses, and note whether the loss matters."""
     works = "step() after assigning .grad works"
     try:
         low, high = (_by_closures(probe, loss) for loss in LOSSES)
@@ -122,8 +129,8 @@ def _note_the_loss(probe: Probe) -> None:
         probe.note("inputs", "gradient", works)
         return
     listens = differ(low, high)
-    miss = "; nearly: step(closure) with the same gradients ends elsewhere when the loss is another" if listens else ""
-    probe.note("inputs", "loss" if listens else "gradient", works + miss)
+    miss = "; nearly: step(closure) with the same gradients moves the weights differently for another loss"
+    probe.note("inputs", "loss" if listens else "gradient", works + miss * listens)
 
 
 def _by_closures(probe: Probe, loss: float) -> list[Array]:
@@ -134,7 +141,7 @@ def _by_closures(probe: Probe, loss: float) -> list[Array]:
 
 
 def _wanted(probe: Probe, crash: SubjectCrash) -> str:
-    """Say what a step that raised would have wanted; nothing that helps leaves it with its crash."""
+    """Return what a step that raised needs instead; "gradient", with its crash reported, where no trial helps."""
     if "sparse" in str(crash.error).lower():
         return "sparse"
     if attempt(lambda: _with_graph(probe)) is None:
@@ -147,7 +154,7 @@ def _wanted(probe: Probe, crash: SubjectCrash) -> str:
 
 
 def _takes_pairs(probe: Probe) -> bool:
-    """Say whether two square matrices move that do not move alone: factors of one matrix fit each other."""
+    """Say whether two square matrices move together that do not move alone, because they are factors of one matrix."""
     squares = [w[:2, :2] for w in probe.tensors()[:2]]
     steps = [[g[:2, :2] / SKIPPED for g in gradients[:2]] for gradients in probe.steps()]
     try:

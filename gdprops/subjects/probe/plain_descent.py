@@ -1,4 +1,4 @@
-"""Is it plain gradient descent: at every step, for every tensor, at large weights too, and after a hundred steps?"""
+"""Measures whether a subject is plain gradient descent: every step, every tensor, large weights, a hundred steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 FAR = 1024.0
-"""Weights of this size: an optimizer that projects them back into a ball is plain near 0 only."""
+"""The size of large weights: an optimizer that projects weights back into a ball is plain near 0 only."""
 
 
 def plainness(probe: Probe) -> str:
@@ -30,10 +30,11 @@ def plainness(probe: Probe) -> str:
 
 
 def _rounds_more_than_once(probe: Probe) -> bool:
-    """Say whether a step misses w - eta g, rounded once, by some ulps and no more: its rate is a power of two.
+    """Say whether a step misses w - eta g by some ulps and no more.
 
-    Such a rule adds up parts of its step, or scales its rate; it does not say that it is plain. What is off by more
-    is left to the clauses.
+    The learning rate is a power of two, so eta g is exact and plain gradient descent rounds only once. A rule that
+    rounds more often adds up parts of its step, or scales its rate, and is not called plain. A larger difference is
+    left to the clauses.
     """
     before, ulps = probe.tensors(), [0.0]
     for after, gradients in zip(probe.trajectory(), probe.steps(), strict=True):
@@ -45,7 +46,7 @@ def _rounds_more_than_once(probe: Probe) -> bool:
 
 
 def _far_and_long(probe: Probe, rate: float) -> str:
-    """Look at large weights, and at many steps: what is plain in four steps from small weights may stop to be so."""
+    """Look at large weights and at many steps: a subject may be plain only near 0, or only at first."""
     far = [w * w.dtype.type(FAR) for w in probe.tensors()]
     if not _all_plain(_factors(probe, probe.plan(), far, probe.steps(), rate)):
         return f"nearly: every tensor moves by -eta g while weights are small, not from weights of size {FAR:g}"
@@ -66,7 +67,7 @@ def _all_plain(factors: list[list[float | None]]) -> bool:
 def _factors(
     probe: Probe, plan: Plan, tensors: list[Array], steps: Sequence[list[Array]], rate: float
 ) -> list[list[float | None]]:
-    """Return for every step and tensor k with w' - w = -k eta g, or None where they are not parallel."""
+    """Return for every step and tensor the k with w' - w = -k eta g, or None where the two are not parallel."""
     before, factors = tensors, []
     for after, gradients in zip(probe.run(plan, tensors, steps), steps, strict=True):
         pairs = zip(before, after, gradients, strict=True)
@@ -101,7 +102,7 @@ def _describe_factors(factors: list[list[float | None]]) -> str:
 
 
 def _plain_tensors(factors: list[list[float | None]]) -> str:
-    """Return how many tensors are plain at every step, in words; nothing where none is."""
+    """Return in words how many tensors are plain at every step, empty where none is."""
     tensors = [_all_plain([list(tensor)]) for tensor in zip(*factors, strict=True)]
     moves = "moves" if sum(tensors) == 1 else "move"
     told = f"nearly: {sum(tensors)} of {len(tensors)} tensors {moves} by -eta g at every step, the others do not"
@@ -109,7 +110,7 @@ def _plain_tensors(factors: list[list[float | None]]) -> str:
 
 
 def _plain_steps(factors: list[list[float | None]]) -> str:
-    """Return at which steps all tensors are plain, in words; nothing where that is none but the first."""
+    """Return in words at which steps all tensors are plain, empty where only the first step is, or none."""
     steps = [t for t, step in enumerate(factors, start=1) if _all_plain([step])]
     named = f"{'step' if len(steps) == 1 else 'steps'} {', '.join(map(str, steps))}"
     return f"nearly: every tensor moves by -eta g at {named} only" if set(steps) - {1} else ""

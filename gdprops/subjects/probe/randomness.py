@@ -1,4 +1,4 @@
-"""Which random numbers a step draws."""
+"""Trait ``randomness``: which random numbers a step draws."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from gdprops.subjects.probe.experiment import Probe
 
 
 def randomness(probe: Probe) -> None:
-    """Every run starts from the same global random numbers: what differs then is drawn privately.
+    """Measure whether a step draws no random numbers, global ones, or its own.
 
-    A generator that every optimizer seeds alike repeats; it is seen where it is drawn from. Some rules draw in one
-    precision only, to round to it.
+    Every run starts from the same global random numbers, so runs that still differ draw from a private generator. A
+    private generator that is always seeded alike gives equal runs; it is detected while it is drawn from. Some rules
+    draw random numbers in one precision only, to round to it, so both are tried.
     """
     what = "the same four steps twice, and from other global random numbers"
     for trial in _in_every_precision(probe):
@@ -31,7 +32,7 @@ def _in_every_precision(probe: Probe) -> list[Probe]:
 
 
 def _random_numbers(probe: Probe) -> tuple[str, str]:
-    """Return which random numbers four steps draw, and more on how that was seen."""
+    """Return which random numbers four steps draw, and how that was seen where it is not obvious."""
     first, again = probe.trajectory()[-1], probe.trajectory()[-1]
     if differ(first, again):
         return "private", ""

@@ -1,4 +1,4 @@
-"""How one step's displacement answers to the learning rate."""
+"""Trait ``lr_response``: how the displacement of one step depends on the learning rate."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from gdprops.model.case import Plan
 
 LATE = 20
-"""A step at which an estimate that follows the rate has begun to move."""
+"""A late step, at which an estimate that follows the learning rate has begun to move."""
 
 
 def rate_response(probe: Probe) -> None:
-    """From one and the same state, compare the displacements at eta, 2 eta and 10 eta."""
+    """Compare the displacements at eta, 2 eta and 10 eta, all taken from one and the same state."""
     if not probe.has_rate():
         probe.note("lr_response", "own-schedule", "there is no learning rate to read or set")
         return
@@ -31,12 +31,12 @@ def rate_response(probe: Probe) -> None:
         return
     value = found.pop() if len(found) == 1 else "nonlinear"
     what = "each of four steps at 1, 2 and 10 times the rate, from the same state"
-    miss = "nearly: there is a rate, and setting it changes nothing; " if value == "ignored" else ""
+    miss = "nearly: there is a learning rate, but setting it changes nothing; " if value == "ignored" else ""
     probe.note("lr_response", value, miss + what)
 
 
 def _linear_elsewhere(probe: Probe) -> bool:
-    """Say whether the answer stays linear at another rate, where gradients grow and the weights shrink or grow."""
+    """Say whether a step stays linear in the learning rate at another rate, with growing or constant gradients."""
     plan, down = probe.plan(1.0), VARIANTS[2]
     ways = [(t, variant) for t in (1, 2, 3) for variant in (down, replace(down, scale=-down.scale))]
     ways.append((LATE, next(variant for variant in VARIANTS if variant.constant)))
@@ -44,7 +44,7 @@ def _linear_elsewhere(probe: Probe) -> bool:
 
 
 def is_linear_with(probe: Probe, options: Mapping[str, float | bool]) -> bool:
-    """Say whether the answer to the rate stays linear with these options on."""
+    """Say whether a step stays linear in the learning rate with these options on."""
     return all(_response_at(probe, t, probe.plan(options=options)) == "linear" for t in range(1, STEPS))
 
 
@@ -60,7 +60,7 @@ def _response_at(probe: Probe, t: int, plan: Plan, variant: Variant | None = Non
 
 
 def _displacement(probe: Probe, fed: Sequence[list[Array]], factor: float, plan: Plan) -> tuple[list[Array], float]:
-    """Return the last step's displacement, and the rate in force: a float32 store rounds it."""
+    """Return the last step's displacement, and the learning rate in force, which a float32 store has rounded."""
     run = probe.subject.start(probe.tensors(), plan)
     for step in fed[:-1]:
         run.step(step)

@@ -1,4 +1,4 @@
-"""What one entry's update depends on: itself, its tensor, its group, or every parameter."""
+"""Trait ``separability``: what one entry's update depends on: itself, its tensor, its group, or every parameter."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 
 HALF_AS_LONG = LONG // 2
 EVERY_PAIR = 6
-"""Ordered pairs of three tensors: a coupling by design reaches all of them."""
+"""The number of ordered pairs of three tensors: a coupling by design reaches all of them."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One way to look for a coupling: at a rate, over some steps, with gradients that grow by a factor per step.
+    """One experiment that looks for a coupling: a learning rate, a number of steps, and a sequence of gradients.
 
-    ``factors`` disturb one entry, at ``every`` step or every second one (a sign that is always turned round changes no
-    sum of signs); a ``rare`` one is not tried on groups. ``settles``: the factor is instead every entry of a tensor's
-    gradients, at every step.
+    Gradients are multiplied by ``scale`` and grow by the factor ``growth`` at each step; ``constant`` repeats the first
+    step's gradients. ``factors`` multiply one entry, at every step, or with ``every`` 2 at every second step (a sign
+    that is flipped at all steps changes no sum of signs). ``settles``: instead, the factor replaces all entries of one
+    tensor's gradients, at every step. A ``rare`` experiment is not tried on groups.
     """
 
     rate: float
@@ -41,7 +42,7 @@ class Variant:
     settles: bool = False
 
     def gradients(self, probe: Probe) -> list[list[Array]]:
-        """Return the gradients of its steps."""
+        """Return the gradients of the experiment's steps."""
         sizes = [self.scale * self.growth**t for t in range(self.steps)]
         steps = [probe.gradients(0)] * self.steps if self.constant else probe.steps(self.steps)
         return [[g * g.dtype.type(c) for g in step] for step, c in zip(steps, sizes, strict=True)]
@@ -57,17 +58,18 @@ VARIANTS = (
     Variant(1.0, 3 * STEPS, (30.0, -30.0, 1e-3), scale=2.0**3, growth=0.5, rare=True),
     Variant(RATE, 3 * STEPS, (30.0, -30.0, 1e6), scale=2.0**-3, growth=1.5, rare=True),
 )
-"""A coupling may be the smaller of two lengths, of which one is the rate, look at how a norm grows, or set in once one
-tensor has settled."""
+"""The experiments, the usual one first. Some couplings show only where they are the smaller of two lengths (one of them
+the learning rate), where a norm grows, or once one tensor has settled."""
 PAIR = ((0, 1), (2,))
-"""Two groups."""
+"""The three tensors in two parameter groups."""
 
 
 def separability(probe: Probe) -> None:
-    """Disturb one entry of each tensor, gently, violently and to nothing, and see how far the disturbance spreads.
+    """Disturb one entry of each tensor, gently, violently and to nothing, and see which other entries change.
 
-    A coupling by design treats all parameters of its group alike. One that reaches some tensors and not others is no
-    separability: it is printed, and the clauses about order and grouping still apply. Some couplings set in late.
+    A coupling by design treats all parameters of its group alike. A coupling that reaches some tensors and not others
+    does not count as one: it is printed as "uneven", and the clauses about order and grouping still apply. Some
+    couplings begin late.
     """
     found, late = _spread_at_all(probe)
     between = _between(found)
@@ -80,14 +82,14 @@ def separability(probe: Probe) -> None:
     elif any(found[i][i] for i in ALL):
         probe.note("separability", "tensor", what)
     elif moves_vectors_otherwise(probe):
-        miss = "nearly: element-wise, but the same numbers move otherwise as vectors than as matrices"
+        miss = "nearly: element-wise, but the same numbers move differently as vectors and as matrices"
         probe.note("separability", "tensor", f"{miss}; {what}")
     else:
         probe.note("separability", "element", what)
 
 
 def _spread_at_all(probe: Probe) -> tuple[list[list[bool]], bool]:
-    """Return what reaches what in any variant, and whether nothing reaches another tensor in the first one."""
+    """Return which tensor reaches which in any experiment, and whether only later experiments show it."""
     found = first = _spread(probe, VARIANTS[0])
     for variant in VARIANTS[1:]:
         if len(_between(found)) < EVERY_PAIR:
@@ -96,7 +98,7 @@ def _spread_at_all(probe: Probe) -> tuple[list[list[bool]], bool]:
 
 
 def moves_vectors_otherwise(probe: Probe, options: Mapping[str, float | bool] | None = None) -> bool:
-    """Say whether the number of dimensions enters the rule: a decay or a factorization of matrices only."""
+    """Say whether the number of dimensions matters, as for a rule that decays or factorizes matrices only."""
     plan, flat = probe.plan(options=options), [w.reshape(-1) for w in probe.tensors()]
     try:
         ends = probe.run(plan, flat, [[g.reshape(-1) for g in step] for step in probe.steps()])[-1]
@@ -114,13 +116,13 @@ def _between(spread: list[list[bool]]) -> list[tuple[int, int]]:
 
 
 def couples_entries_with(probe: Probe, options: Mapping[str, float | bool]) -> bool:
-    """Say whether the entries of a tensor, and nothing beyond it, answer to each other with these options on."""
+    """Say whether, with these options on, entries of one tensor influence each other, but not another tensor."""
     spread = _spread(probe, VARIANTS[0], options)
     return any(spread[i][i] for i in ALL) and not _between(spread)
 
 
 def _spread(probe: Probe, variant: Variant, options: Mapping[str, float | bool] | None = None) -> list[list[bool]]:
-    """Return whether disturbing an entry of tensor i reaches tensor j (on the diagonal: its other entries)."""
+    """Return whether disturbing an entry of tensor i changes tensor j (on the diagonal: the other entries of i)."""
     plan = probe.plan(variant.rate, options=options)
     base = probe.run(plan, probe.tensors(), variant.gradients(probe))[-1]
     found = [[False] * 3 for _ in ALL]
@@ -136,7 +138,7 @@ def _spread(probe: Probe, variant: Variant, options: Mapping[str, float | bool] 
 
 
 def _stays_in_group(probe: Probe) -> bool:
-    """Say whether a disturbance of the first of two groups leaves the second alone."""
+    """Say whether a disturbance in the first of two groups leaves the second group alone."""
     split = probe.plan(groups=PAIR)
     grouped = grouped_weights(probe, split)
     return grouped is not None and not any(
@@ -152,7 +154,7 @@ def _alone(probe: Probe, split: Plan, variant: Variant) -> Array:
 
 
 def _other_numbers(a: Array, b: Array) -> bool:
-    """Say whether any entry differs; where both have overflown nothing is known."""
+    """Say whether any entry differs; an entry that has overflowed on either side is left out."""
     known = np.isfinite(a) & np.isfinite(b)
     return bool((a[known] != b[known]).any())
 
@@ -174,7 +176,7 @@ def _scaled(values: Array, factor: float) -> Array:
 
 
 def grouped_weights(probe: Probe, split: Plan) -> list[Array] | None:
-    """Return the weights after four steps in two groups, or None where several groups are refused."""
+    """Return the weights after four steps in two groups, or None where the subject refuses several groups."""
     try:
         return probe.trajectory(split)[-1]
     except (SubjectCrash, Unsupported):

@@ -1,4 +1,4 @@
-"""Methods that an optimizer has of its own, beyond those of torch.optim: what they do, a step alone never shows."""
+"""Finds the public methods that an optimizer adds to those of torch.optim: taking steps never shows what they do."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from gdprops.subjects.user_code.signatures import can_take
 
 
 def methods_reading(optimizer: torch.optim.Optimizer, hyperparameter: str) -> Iterator[Callable[[], Any]]:
-    """Yield the public methods of its own that need no argument and name a hyperparameter.
+    """Yield the optimizer's own public methods that need no argument and mention a hyperparameter.
 
-    Sophia's ``update_hessian()`` is one that reads ``group["betas"]``.
+    Sophia's ``update_hessian()`` is such a method: it reads ``group["betas"]``.
     """
     for key in sorted(set(dir(type(optimizer))) - set(dir(torch.optim.Optimizer))):
         method = inspect.unwrap(getattr(type(optimizer), key))

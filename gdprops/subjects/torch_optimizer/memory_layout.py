@@ -1,4 +1,4 @@
-"""How torch tensors lie in memory: layouts to try, and which parts of an optimizer share their numbers."""
+"""How torch tensors lie in memory: layouts to try, and which tensors of an optimizer's state share memory."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def laid_out(values: torch.Tensor, layout: str) -> torch.Tensor:
-    """Return a copy of some numbers that lies in memory as asked for.
+    """Return a copy of some values that lies in memory in the given layout.
 
-    Strided: every second entry of a larger tensor, with NaN in the gaps. Transposed: the last dimension varies
-    slowest; a tensor of fewer than two dimensions has only one such order. Channels last: as torch lays out images,
-    which have four dimensions.
+    Strided: every second entry of a larger tensor, with NaN in the gaps. Transposed: the last dimension varies slowest;
+    a tensor of fewer than two dimensions has only one such order. Channels last: as torch lays out images, which have
+    four dimensions.
     """
     if layout == CHANNELS_LAST and values.ndim == IMAGES:
         return values.clone(memory_format=torch.channels_last)
@@ -39,9 +39,9 @@ def shared_memory(
     state: Mapping[Any, Any],
     named: Mapping[int, str],
 ) -> list[str]:
-    """Say which tensors of a state overlap a parameter, a gradient, or the state of another parameter.
+    """Return which tensors of a state overlap a parameter, a gradient, or the state of another parameter.
 
-    Single numbers are clocks: sharing them is counting together.
+    Tensors of one entry are left out: they count steps, and parameters that share one only count together.
     """
     found, others = [], list[tuple[str, str, torch.Tensor]]()
     for key, kept in state.items():
@@ -72,7 +72,7 @@ def _values(kept: Any) -> list[Any]:
 
 
 def tensors_in(kept: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield every tensor inside dictionaries, lists and tuples, with the way to it."""
+    """Yield every tensor inside dictionaries, lists and tuples, with its path."""
     if isinstance(kept, torch.Tensor):
         yield path, kept
     elif isinstance(kept, Mapping):
@@ -92,6 +92,6 @@ def _meet(a: torch.Tensor, b: torch.Tensor) -> bool:
 
 
 def _bits(tensor: torch.Tensor) -> Any:
-    """Return a NumPy view of any dtype's memory."""
+    """Return a NumPy view of a tensor's memory, for any dtype."""
     plain = torch.view_as_real(tensor) if tensor.is_complex() else tensor
     return plain.detach().view(_BITS[plain.element_size()]).numpy()

@@ -1,4 +1,4 @@
-"""What a step may not change: how torch computes in the whole process."""
+"""Notices a step that changes how torch computes in the whole process."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from gdprops.errors import SubjectPoisons
 
 @contextmanager
 def undisturbed(doing: str) -> Iterator[None]:
-    """Run the subject's code; put back what it has changed for the whole process, and say so.
+    """Run the subject's code; undo and report what it has changed for the whole process.
 
-    Raises `SubjectPoisons` where gradients, the default dtype or deterministic algorithms are switched afterwards.
+    Raises `SubjectPoisons` where the code has switched gradients, the default dtype or deterministic algorithms.
     """
     before = _switches()
     yield

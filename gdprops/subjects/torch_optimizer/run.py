@@ -1,4 +1,4 @@
-"""One torch optimizer over its own copies of the tensors, and everything that can be asked of it."""
+"""One torch optimizer over its own copies of the tensors, and everything that a clause can ask of it."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ Start = Callable[[Sequence["Array"], "Plan"], "TorchRun"]
 class TorchRun:
     """One optimizer over its own copies of the tensors.
 
-    ``start`` begins another run of the same subject; ``is_class``: whether a class made the optimizer, and no function
-    that may have set up its groups.
+    ``start`` begins another run of the same subject. ``is_class``: a class made the optimizer, not a function that may
+    have set up its groups.
     """
 
     def __init__(
@@ -77,14 +77,14 @@ class TorchRun:
                 _set(group, rate)
 
     def train(self) -> None:
-        """Switch to training mode, where there are modes: steps belong there."""
+        """Switch to training mode where the optimizer has modes: steps are taken in training mode."""
         switch = getattr(self._optimizer, "train", None)
         if callable(switch):
             with self._calls.to("train()"):
                 switch()
 
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
-        """Take one step with these gradients, in a closure too where it is known to need one."""
+        """Take one step with these gradients; an optimizer that needs a closure gets one that returns them."""
         if self._needs_closure:
             step_with_closure(self, gradients)
             return
@@ -98,24 +98,24 @@ class TorchRun:
             raise
 
     def _has_diverged(self) -> bool:
-        """Say whether a weight's square overflows in single precision, in which rules keep lengths.
+        """Say whether a weight's square overflows in single precision, in which rules compute norms.
 
-        NaN is no length: what makes it of finite numbers is a fault.
+        A NaN does not count: a rule that makes NaN of finite numbers is at fault.
         """
         return any(bool((p.detach().abs() > LONGEST).any()) for p in self._parameters)
 
     def draws_privately(self, gradients: Gradients) -> bool:
-        """Take one step; say whether it drew from a generator other than torch's own."""
+        """Take one step; say whether it drew from a generator other than torch's global one."""
         with PrivateDraws() as watch:
             self.step(gradients)
         return bool(watch.seen)
 
     def hand_over(self, gradients: Gradients) -> None:
-        """Let gradients stand in ``.grad`` before a step with a closure."""
+        """Put gradients into ``.grad`` before a step with a closure."""
         self._deliver(gradients, Delivery.ASSIGNED)
 
     def step_closure(self, look: Look) -> Stepped:
-        """Take one step with a closure."""
+        """Take one step with a closure that evaluates ``look`` at the current weights."""
         self.takes_closure()
         called = 0
 
@@ -133,7 +133,7 @@ class TorchRun:
         return Stepped(called, _number(returned))
 
     def takes_closure(self) -> None:
-        """Raise `Unsupported` where step takes no closure."""
+        """Raise `Unsupported` where ``step`` takes no closure."""
         if not can_take(self._optimizer.step, lambda: None):
             raise Unsupported("step() takes no closure")
 
@@ -156,11 +156,11 @@ class TorchRun:
         self._fed = [p.grad for p in self._parameters]
 
     def weights(self) -> list[Array]:
-        """Return copies of all tensors as they are now; bfloat16 as float32."""
+        """Return copies of all tensors as they are now; bfloat16 and float16 become float32."""
         return [numbers_of(p) for p in self._parameters]
 
     def gradients(self) -> list[Array | None]:
-        """Return what stands in ``.grad``."""
+        """Return copies of the gradients in ``.grad``, None where there is none."""
         return [None if p.grad is None else numbers_of(p.grad) for p in self._parameters]
 
     def spoil_gradients(self) -> None:
@@ -190,7 +190,7 @@ class TorchRun:
         return callable(switch)
 
     def replaced(self) -> str:
-        """Return which parameters are no longer the same objects, of the same form."""
+        """Return which parameters became other objects, or changed dtype, shape or device; empty where none did."""
         held = set(map(id, held_by(self._optimizer)))
         lost = [f"w{i + 1}" for i in self._plan.indices if id(self._parameters[i]) not in held]
         if lost:
@@ -204,7 +204,7 @@ class TorchRun:
         return [p.data_ptr() for p in self._parameters]
 
     def zero_gradients(self, *, set_to_none: bool) -> None:
-        """Call ``zero_grad``; one that takes no ``set_to_none`` decides itself."""
+        """Call ``zero_grad``; pass ``set_to_none`` only where it takes that argument."""
         taken = parameters_of(self._optimizer.zero_grad) or {}
         with self._calls.to("zero_grad()"):
             self._optimizer.zero_grad(**({"set_to_none": set_to_none} if "set_to_none" in taken else {}))
@@ -217,7 +217,7 @@ class TorchRun:
             self._optimizer.add_param_group(group)
 
     def place(self, weights: Sequence[Array]) -> None:
-        """Overwrite all tensors."""
+        """Overwrite all tensors with these weights."""
         with torch.no_grad():
             for p, w in zip(self._parameters, weights, strict=True):
                 p.copy_(torch.from_numpy(np.ascontiguousarray(w)).reshape(p.shape))
@@ -239,7 +239,7 @@ class TorchRun:
                 _set(group, float(group["lr"]) * factor)
 
     def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> TorchRun:
-        """Return a fresh run on copies of the weights that has loaded this one's state_dict."""
+        """Return a new run on copies of the weights, after it has loaded this run's ``state_dict``."""
         with self._calls.to("state_dict()"):
             state = of_its_own(self._optimizer.state_dict())
         if through_file:
@@ -252,18 +252,18 @@ class TorchRun:
         return fresh
 
     def cast_on_loading(self) -> str:
-        """Return which number that is kept of a parameter loading casts, from which dtype to which; else nothing."""
+        """Return which number of a parameter's state changes its dtype on loading; empty for none."""
         return cast_between(self._optimizer, self.resumed()._optimizer)
 
     def _switch(self, plan: Plan | None) -> None:
-        """Put implementation flags back, which loading has overwritten."""
+        """Restore the plan's implementation flags, which loading has overwritten."""
         flags = {} if plan is None else {key: plan.options[key] for key in IMPLEMENTATIONS if key in plan.options}
         for group in self._optimizer.param_groups:
             group.update({key: value for key, value in flags.items() if key in group})
 
 
 def _keys_of_groups(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Return what its groups have beyond defaults: keys that a function which builds it gives to each of them."""
+    """Return what the optimizer's groups have beyond defaults: the keys that a builder function gives to each group."""
     first = optimizer.param_groups[0]
     return {k: v for k, v in first.items() if k != "params" and k not in optimizer.defaults}
 

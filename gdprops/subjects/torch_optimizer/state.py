@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-REGROUPED = "the optimizer's parameter groups change during training: its update cannot be foretold"
+REGROUPED = "the optimizer's parameter groups change during training: its update cannot be predicted"
 
 
 def settings_of(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
@@ -29,7 +29,7 @@ def settings_of(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
 
 
 def _copied(value: Any) -> Any:
-    """Return a deep copy; what cannot change is taken as it is, and so are the tensors of a state cloned at once."""
+    """Return a deep copy. A value that cannot change is returned as it is; most tensors are cloned directly."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if type(value) is torch.Tensor and not (value.requires_grad and value.is_leaf):
@@ -42,7 +42,7 @@ def _copied(value: Any) -> Any:
 
 
 def put_settings(optimizer: torch.optim.Optimizer, settings: Sequence[Mapping[str, Any]]) -> None:
-    """Give every group the hyperparameters that `settings_of` found. Raises `Unsupported` for other groups."""
+    """Give every group the hyperparameters from `settings_of`. Raises `Unsupported` where the groups have changed."""
     if len(settings) != len(optimizer.param_groups):
         raise Unsupported(REGROUPED)
     for group, held in zip(optimizer.param_groups, settings, strict=True):
@@ -50,13 +50,16 @@ def put_settings(optimizer: torch.optim.Optimizer, settings: Sequence[Mapping[st
 
 
 def snapshot(optimizer: torch.optim.Optimizer) -> Any:
-    """Return copies of every parameter's state and every group's settings: loading a ``state_dict`` loses dtypes."""
+    """Return copies of every parameter's state and every group's settings: a loaded ``state_dict`` changes dtypes."""
     states = [_copied(optimizer.state.get(p)) for p in held_by(optimizer)]
     return states, settings_of(optimizer)
 
 
 def restore(optimizer: torch.optim.Optimizer, held: Any) -> None:
-    """Give an optimizer of the same form the state that a snapshot holds. Raises `Unsupported` for other groups."""
+    """Give an optimizer the state that `snapshot` copied from one of the same form.
+
+    Raises `Unsupported` for another number of groups.
+    """
     states, settings = held
     put_settings(optimizer, settings)
     optimizer.state.clear()
@@ -65,7 +68,10 @@ def restore(optimizer: torch.optim.Optimizer, held: Any) -> None:
 
 
 def of_its_own(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of a state_dict: as a file keeps it where a tensor in it has a graph, which no deep copy takes."""
+    """Return a copy of a ``state_dict``.
+
+    No deep copy can be made of a tensor that has a graph; such a state is saved and loaded instead.
+    """
     try:
         return copy.deepcopy(state)
     except RuntimeError:
@@ -81,7 +87,7 @@ def _saved(state: dict[str, Any]) -> io.BytesIO:
 
 
 def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state_dict as it is after being saved, and read with weights_only=True."""
+    """Return a ``state_dict`` as it is after it was saved and loaded with weights_only=True."""
     try:
         loaded: dict[str, Any] = torch.load(_saved(state), weights_only=True)
     except pickle.UnpicklingError as error:
@@ -92,12 +98,12 @@ def through_a_file(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def state_of(optimizer: torch.optim.Optimizer) -> Mapping[Any, Any]:
-    """Return an optimizer's state; of a wrapper that shows none nothing is known."""
+    """Return an optimizer's state, empty for a wrapper that shows no state."""
     return getattr(optimizer, "state", {})
 
 
 def fingerprint(optimizer: torch.optim.Optimizer) -> tuple[Any, ...]:
-    """Return what changes when an optimizer's state does: its tensors and how often each was written, its numbers."""
+    """Return values that change whenever the state does: its tensors, how often each was written, and its numbers."""
     return tuple(
         (key, id(v), v._version) if isinstance(v, torch.Tensor) else (key, repr(v))
         for p in held_by(optimizer)
@@ -116,13 +122,13 @@ def cast_between(saved: torch.optim.Optimizer, loaded: torch.optim.Optimizer) ->
 
 
 def _kept(state: Any) -> dict[Any, torch.dtype]:
-    """Return the dtypes of a parameter's state by name, of floating-point tensors alone."""
+    """Return the dtypes of the floating-point tensors in a parameter's state, by name."""
     named = state if isinstance(state, Mapping) else {}
     return {key: v.dtype for key, v in named.items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
 
 
 def clocks_of(optimizer: torch.optim.Optimizer) -> list[float | None]:
-    """Return each parameter's own clock, the entry ``step`` of its state; None where it has none."""
+    """Return each parameter's own step counter, the entry ``step`` of its state; None where it has none."""
     return [_clock(state_of(optimizer).get(p)) for p in held_by(optimizer)]
 
 
@@ -139,7 +145,7 @@ def held_by(optimizer: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
-    """Say whether ``step`` cannot be called without a closure, as that of LBFGS."""
+    """Say whether ``step`` cannot be called without a closure, like that of LBFGS."""
     parameters = inspect.signature(type(optimizer).step).parameters
     closure = parameters.get("closure")
     return closure is not None and closure.default is inspect.Parameter.empty

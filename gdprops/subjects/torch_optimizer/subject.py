@@ -1,4 +1,9 @@
-"""Any factory ``(params, **hyperparameters) -> torch.optim.Optimizer`` as a subject."""
+"""Any factory ``(params, **hyperparameters) -> torch.optim.Optimizer`` as a subject.
+
+gdprops builds the optimizer anew for every run, over copies of the tensors, and feeds it gradients. For example,
+``optimizer(torch.optim.SGD, lr=0.1, rule="sgd")`` is the subject that ``gdprops check torch.optim:SGD -p lr=0.1 --rule
+sgd`` examines.
+"""
 
 from __future__ import annotations
 
@@ -49,12 +54,12 @@ class TorchOptimizer:
 
     @property
     def framework(self) -> str:
-        """Nothing: torch's gradients are the reference's."""
+        """The framework that computes the gradients: empty, gdprops computes them itself."""
         return ""
 
     @property
     def without_objects(self) -> str:
-        """Nothing: it has parameter objects, closures and autograd gradients."""
+        """Why parameter objects, closures and autograd gradients are missing: empty, a torch optimizer has them."""
         return ""
 
     @property
@@ -64,11 +69,11 @@ class TorchOptimizer:
         return None if given is None else float(given)
 
     def prepared(self, traits: Traits, calls: Calling) -> TorchOptimizer:
-        """Return the same subject with what was measured of it, and a budget of time."""
+        """Return this subject with its measured traits, and with a budget of time for its code."""
         return replace(self, traits=traits, calls=calls)
 
     def start(self, tensors: Sequence[Array], plan: Plan) -> TorchRun:
-        """Build the optimizer over copies of the tensors."""
+        """Build the optimizer anew, over copies of the tensors."""
         parameters = [parameter_of(w, plan, frozen=i in plan.frozen) for i, w in enumerate(tensors)]
         optimizer = self._build(parameters, plan)
         run = TorchRun(
@@ -96,7 +101,7 @@ class TorchOptimizer:
         return optimizer
 
     def _constructed(self, handed: Any, given: Mapping[str, Any], plan: Plan) -> Any:
-        """Call the factory; options of ours that it refuses in this combination are no bug of its."""
+        """Call the factory. Raises `Unsupported` where it refuses options that gdprops has added: that is not a bug."""
         try:
             with self.calls.to(f"{self.name} on {plural(len(plan.groups), 'parameter group')}"), default_dtype(plan):
                 return self.factory(handed, **given)
@@ -107,11 +112,11 @@ class TorchOptimizer:
             raise
 
     def script_head(self) -> str:
-        """Return the imports of a script that runs it."""
+        """Return the imports of a plain script that runs the subject."""
         return "\n".join(["import torch", *script_lines.import_lines(self.spec)])
 
     def script_start(self, tensors: Sequence[Array], plan: Plan) -> list[str]:
-        """Return the lines that build it over some tensors."""
+        """Return the lines of a plain script that build the optimizer over these tensors."""
         lines = [_script_parameter(i, w, plan) for i, w in enumerate(tensors)]
         groups = [script_lines.listed([f"w{i + 1}" for i in group]) for group in plan.groups]
         own = [f", **{dict(o)!r}" if o else "" for o in plan.of_groups] or [""] * len(groups)
@@ -124,16 +129,16 @@ class TorchOptimizer:
         return [*lines, *(f'optimizer.param_groups[{g}]["lr"] = {rate!r}' for g, rate in rates)]
 
     def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
-        """Return the lines that take one step."""
+        """Return the lines of a plain script that take one step."""
         note = [] if delivery in LAYOUTS else [f"# (the same gradients, {delivery})"]
         return [*self.script_gradients(gradients, LAYOUTS.get(delivery, "")), *note, "optimizer.step()"]
 
     def script_gradients(self, gradients: Gradients, layout: str = "") -> list[str]:
-        """Return the lines that let gradients stand there."""
+        """Return the lines of a plain script that put gradients into ``.grad``."""
         return [f"w{i + 1}.grad = {_script_given(i, g, layout)}" for i, g in enumerate(gradients)]
 
     def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
-        """Return the lines that take one step with a closure which answers so, call after call."""
+        """Return the lines of a plain script that step with a closure; it returns these answers, call by call."""
         given = ", ".join(
             f"({loss!r}, {script_lines.listed([_script_gradient(g) for g in gs])})" for loss, gs in answers
         )
@@ -176,7 +181,7 @@ def _script_given(index: int, g: Array | None, layout: str) -> str:
 
 
 def _script_layout(dimensions: int, layout: str) -> str:
-    """Return what makes a contiguous tensor lie in memory as asked for."""
+    """Return the code that makes a contiguous tensor lie in memory in the given layout."""
     if layout == STRIDED:
         return ".unsqueeze(-1).repeat_interleave(2, -1)[..., 0]"
     if layout == CHANNELS_LAST and dimensions == IMAGES:
@@ -201,9 +206,9 @@ def optimizer(
     Args:
         factory: a class or function ``(params, **hyperparameters) -> torch.optim.Optimizer``, or the name of one,
             ``"package.module:Name"``. It is called afresh for every run.
-        rule: a published update rule that it declares to be; ``"sgd"`` is plain gradient descent.
-        traits: declared traits; one that measures otherwise is a violation.
-        name: what reports call it.
+        rule: the published update rule that the subject declares to be; ``"sgd"`` is plain gradient descent.
+        traits: declared traits; a trait that measures as something else is a violation.
+        name: the subject's name in reports.
         **hyperparameters: passed to the factory as they are.
 
     Raises:
@@ -221,7 +226,7 @@ def build_optimizer(
     hyperparameters: Mapping[str, Any],
     source: str | None = None,
 ) -> TorchOptimizer:
-    """Check a factory and its hyperparameters by building it once, and return the subject."""
+    """Return the subject, after building its optimizer once to check the factory and its hyperparameters."""
     spec = factory if isinstance(factory, str) else None
     built = import_name(spec) if spec else factory
     called = name or (label_of(spec, hyperparameters) if spec else label(built, hyperparameters))
@@ -259,5 +264,5 @@ def _require_rate(hyperparameters: Mapping[str, Any]) -> None:
 
 
 def is_optimizer_class(found: Any) -> bool:
-    """Say whether something is a torch optimizer's class."""
+    """Say whether something is a class of torch optimizers."""
     return isinstance(found, type) and issubclass(found, torch.optim.Optimizer)

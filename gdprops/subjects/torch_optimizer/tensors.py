@@ -1,4 +1,4 @@
-"""Parameters and gradients of torch made of arrays, and their numbers."""
+"""Torch parameters and gradients made from arrays, and torch tensors back as arrays."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HALVES = (torch.bfloat16, torch.float16)
 
 @contextmanager
 def default_dtype(plan: Plan) -> Iterator[None]:
-    """Compute in float64 what has no dtype of its own, where a plan asks for that."""
+    """Make float64 torch's default dtype inside this context, where a plan asks for that."""
     if not plan.wide:
         yield
         return
@@ -41,16 +41,16 @@ def default_dtype(plan: Plan) -> Iterator[None]:
 
 
 def parameter_of(w: Array, plan: Plan, *, frozen: bool) -> torch.Tensor:
-    """Return a parameter with these numbers, laid out and in the dtype that a plan asks for."""
+    """Return a parameter with these numbers, in the layout and the dtype that a plan asks for."""
     values = torch.from_numpy(w.copy(order="K"))
     values = values.to(getattr(torch, plan.dtype)) if plan.dtype else values
     values = laid_out(values, plan.layout) if plan.layout else values
     made = torch.nn.Parameter(values, requires_grad=not frozen)
-    return made.clone() if plan.options.get("differentiable") and not frozen else made  # no leaf, or it cannot move
+    return made.clone() if plan.options.get("differentiable") and not frozen else made  # a leaf could not move
 
 
 def numbers_of(tensor: torch.Tensor) -> Array:
-    """Return a copy of a tensor's numbers; bfloat16 and float16 as float32."""
+    """Return a copy of a tensor's numbers; bfloat16 and float16 become float32."""
     plain = tensor.detach()
     numbers: Array = (plain.float() if plain.dtype in HALVES else plain).numpy().copy(order="K")
     return numbers
@@ -63,13 +63,13 @@ def form_of(p: torch.Tensor) -> str:
 
 
 def gradient_for(p: torch.Tensor, g: Array, layout: str) -> torch.Tensor:
-    """Return a gradient for p: in its own strides where it is dense, or in another layout."""
+    """Return a gradient for p: with the strides of p, or in the given layout."""
     values = torch.from_numpy(np.array(g)).to(p.dtype)
     return laid_out(values, layout) if layout else torch.empty_like(p, requires_grad=False).copy_(values)
 
 
 def differentiate(p: torch.Tensor, g: torch.Tensor, delivery: Delivery) -> None:
-    """Let autograd produce g: J = <g, p>, plus 0 |p|^2 where the gradient shall keep a graph."""
+    """Let autograd produce the gradient g, from J = <g, p>; a term 0 |p|^2 lets the gradient keep a graph."""
     with torch.enable_grad():
         if delivery is Delivery.GRAPH:
             (p.grad,) = torch.autograd.grad((p * g + 0 * p * p).sum(), p, create_graph=True)

@@ -1,4 +1,4 @@
-"""Architectures as torch modules, and as the code that builds them."""
+"""Architectures as torch modules, and as lines of a plain script that build these modules."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SelfAttention(nn.Module):
         self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
 
     def forward(self, h: Tensor) -> Tensor:
-        """Return the sequence with what every position attends to added."""
+        """Return the sequence, with what every position attends to added."""
         q, k, v = self.qkv(h).chunk(3, dim=-1)
         weights = torch.softmax(q @ k.transpose(-1, -2) / h.shape[-1] ** 0.5, dim=-1)
         out: Tensor = h + self.out(weights @ v)
@@ -73,7 +73,7 @@ OURS = ("attention", "mean")
 
 
 def architecture_module(network: Architecture, tensors: Sequence[Array], *, recomputed: bool = True) -> nn.Sequential:
-    """Return a fresh module at the weights; with ``recomputed`` False nothing is checkpointed in it."""
+    """Return a fresh module with these weights; with ``recomputed`` False none of its segments is checkpointed."""
     model = nn.Sequential(*(_module(block, recomputed=recomputed) for block in network.blocks))
     if tensors:
         model.to(torch.from_numpy(tensors[0]).dtype)
@@ -90,7 +90,7 @@ def _module(block: Block, *, recomputed: bool) -> nn.Module:
 
 
 def script_architecture(network: Architecture, tensors: Sequence[Array]) -> list[str]:
-    """Return the lines that build ``model``; what torch has no module for is imported."""
+    """Return the lines of a plain script that build ``model``; modules that torch does not have are imported."""
     kinds = [block.kind.removeprefix("checkpointed-") for block in network.blocks]
     parts = [_CODE[kind].format(*block.sizes) for kind, block in zip(kinds, network.blocks, strict=True)]
     dtype = tensors[0].dtype

@@ -1,4 +1,4 @@
-"""How a run begins: a fresh model at the case's weights, the user's step built on it, and two models of our own."""
+"""How a run begins: a fresh model at the case's weights, the user's step built for it, and two models of our own."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ TrainedCase = TrainCase | ArchitectureCase | OwnCase
 
 
 def task_of(declared: Declaration, case: TrainedCase) -> Task:
-    """Return what a case asks the step to do."""
+    """Return the model, the loss and the batches that a case gives to the step."""
     if isinstance(case, OwnCase):
         return OwnTask(own_models_of(declared), case, declared.calls)
     return DrawnTask(case)
 
 
 def own_models_of(declared: Declaration) -> OwnModels:
-    """Return the user's own models. Raises `UsageError` where a case is about such and none are declared."""
+    """Return the user's own models. Raises `UsageError` where a case needs them and none are declared."""
     if declared.own is None:
-        raise UsageError(f"the case is about models of {declared.name}'s own, which are not declared: models=")
+        raise UsageError(f"the case needs the user's own models, but {declared.name} declares none: models=")
     return declared.own
 
 
 def begin(declared: Declaration, case: TrainedCase) -> Training:
-    """Build a fresh model and the user's step on it."""
+    """Build a fresh model, and the user's training step for it."""
     seed_random_numbers(case.plan.seed)
     task = task_of(declared, case)
     model = task.model()
@@ -49,7 +49,7 @@ def begin(declared: Declaration, case: TrainedCase) -> Training:
     if not callable(step) or not isinstance(optimizer, torch.optim.Optimizer | None):
         raise UsageError(
             f"{declared.name} returned {_describe(built)}; expected step(inputs, targets), or (step, optimizer) with "
-            "one torch.optim.Optimizer; what several of them do is declared with rule="
+            "one torch.optim.Optimizer; declare with rule= what several optimizers do together"
         )
     return Training(declared, task, model, siblings, step, optimizer)
 
@@ -59,7 +59,7 @@ def _built(declared: Declaration, model: nn.Module, criterion: Any) -> Any:
         with declared.calls.to(f"{declared.name}(model, loss_fn)"):
             return declared.build(model, criterion)
     except SubjectCrash as crash:
-        if not any(p.requires_grad for p in model.parameters()):  # of one parameter none is left
+        if not any(p.requires_grad for p in model.parameters()):  # such a build may raise: nothing is left to train
             raise Unsupported("every parameter is frozen") from crash
         raise
 
@@ -70,8 +70,8 @@ def _require_its_parameters(model: nn.Module, sibling: nn.Module) -> None:
     if now != then:
         other = next(name for name in (*now, *then) if now.get(name) != then.get(name))
         raise Unsupported(
-            f"build gives the model other parameters than it is handed ({other} is one): what is expected is computed "
-            "on the model that is handed over; let models= return it with them"
+            f"build replaces parameters of the model ({other} is one), but gdprops computes the expected update on the "
+            "model that build is given; let models= return the model with its final parameters"
         )
 
 

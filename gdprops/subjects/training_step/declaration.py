@@ -1,6 +1,7 @@
-"""What the user declares of a training step, and what one trial has seen of its habits.
+"""What the user declares of a training step, and the habits that one trial has seen.
 
-Everything that runs, expects, tries or prints a training step reads these data; `subject.py` makes a subject of them.
+All files that run a training step, try it, print it or compute its expected update read these data; `subject.py` makes
+a subject of them.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ Factory = Callable[..., torch.optim.Optimizer]
 @final
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """What a step was seen to do: nothing here is a fault, but clauses and cases depend on it.
+    """How a step was seen to work in one trial: nothing here is a fault, but clauses and cases depend on it.
 
-    ``splits``: looks at a batch in parts; ``in_backward``: moves weights before backward returns; ``precision``: the
-    significant bits that it keeps, 24 where it raises on float64 or rounds to float32 on its way; ``told_last``: wants
-    to be told which call is a window's last; ``freezes``: some parameters are not trained;
+    ``splits``: it evaluates a batch in parts. ``in_backward``: it moves weights before ``backward()`` returns.
+    ``precision``: the significant bits that it keeps, 24 where it raises on float64 or rounds to float32 on its way.
+    ``told_last``: it wants to be told which call is a window's last. ``freezes``: it does not train some parameters.
     ``kinds``: the architectures that it can train without an exception.
     """
 
@@ -46,12 +47,12 @@ class Habits:
 @final
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """``build(model, loss_fn)`` returns ``step`` or ``(step, optimizer)``; the other fields say what it should do.
+    """``build(model, loss_fn)`` returns ``step`` or ``(step, optimizer)``; other fields say what the step should do.
 
-    ``rule_factory``: ``rule=``, an optimizer that makes the expected update; ``lr``: the rate of plain descent;
-    ``clip_norm``, ``clip_value``: how gradients are clipped; ``accumulate``: how many calls make one logical step;
-    ``own``: the user's models and batches; ``calls``: who calls the user's code, within a budget of time; ``spec``: the
-    subject string under which ``build`` is found.
+    ``rule_factory``: the user's ``rule=``, an optimizer that makes the expected update. ``lr``: the learning rate of
+    plain gradient descent. ``clip_norm``, ``clip_value``: how gradients are clipped. ``accumulate``: how many calls
+    make one logical step. ``own``: the user's models and batches. ``calls``: runs the user's code within a budget of
+    time. ``spec``: the subject string under which ``build`` is found.
     """
 
     build: Build

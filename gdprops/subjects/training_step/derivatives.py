@@ -1,4 +1,4 @@
-"""Gradients of a loss, also where a part of its graph takes a backward pass of its own."""
+"""Gradients of a loss, also where an autograd function written in Python runs a backward pass of its own."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def derivatives(loss: Tensor, wanted: Sequence[Tensor]) -> list[Tensor | None]:
-    """Return the gradient for each wanted tensor, a leaf of ours; None where the loss does not depend on it.
+    """Return the gradient of the loss for each wanted leaf; None where the loss does not depend on it.
 
-    Functions written in Python (re-entrant checkpoints, reversible layers) may differentiate parameters that are no
-    inputs of theirs. `torch.autograd.grad` does not see those, and says nothing: there ``backward`` fills ``.grad``.
+    Autograd functions written in Python (re-entrant checkpoints, reversible layers) may differentiate parameters that
+    are not among their inputs. `torch.autograd.grad` silently leaves these out, so with such functions ``backward``
+    fills ``.grad`` instead.
     """
     if not loss.requires_grad:
         return [None] * len(wanted)
@@ -32,7 +33,7 @@ def derivatives(loss: Tensor, wanted: Sequence[Tensor]) -> list[Tensor | None]:
 
 
 def _holds_functions(loss: Tensor) -> bool:
-    """Say whether a graph has a node that was written in Python."""
+    """Say whether the graph of a loss holds an autograd function written in Python."""
     seen, left = set[object](), [loss.grad_fn]
     while left:
         node = left.pop()

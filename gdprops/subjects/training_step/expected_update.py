@@ -1,4 +1,8 @@
-"""The simultaneous update U(w, g(w), s), computed on a model of our own: never on the user's."""
+"""The expected update U(w, g(w), s), computed on models of gdprops' own and never on the user's.
+
+There are two such models: gradients are evaluated on the first, and the declared rule, or a copy of the user's
+optimizer, moves the parameters of the second. The user's step is then compared with the second model.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ EXPECTATION = "say what update is expected with rule=…, or lr=… for plain de
 
 @final
 class Expected:
-    """Our gradients and losses at any weights, and the update of the declared rule or of the user's own optimizer."""
+    """Gradients and losses at any weights, and the update of the declared rule or of a copy of the user's optimizer."""
 
     def __init__(
         self, declared: Declaration, task: Task, *, returned: bool, models: tuple[nn.Module, nn.Module] | None = None
@@ -45,7 +49,7 @@ class Expected:
         self._looked_at = (0, ALL, False)
         self._named: list[Tensor | None] = [None] * len(self._look_at)
         self.value = 0.0
-        """J where the last gradients were taken."""
+        """The loss J where the last gradients were taken."""
         self._met: ForwardState | None = None
         self._surroundings = Surroundings(self._model)
         self.adopted: Any = None
@@ -60,16 +64,16 @@ class Expected:
         return optimizer  # type: ignore[no-any-return] # begin() has checked it
 
     def mirror(self, model: nn.Module) -> None:
-        """Require gradients where the user's model does after ``build``: freezing there is ordinary fine-tuning."""
+        """Freeze the parameters that ``build`` has frozen in the user's model: this is ordinary fine-tuning."""
         for p, theirs in zip(self._look_at, model.parameters(), strict=True):
             p.requires_grad_(theirs.requires_grad)
 
     def look_from(self, met: ForwardState) -> None:
-        """Let every look start from what the user's own forward pass met."""
+        """Let every later forward pass start from the state that the user's own forward pass met."""
         self._met = met
 
     def is_the_same_in(self, several: Sequence[ForwardState], weights: Sequence[Array], t: int) -> bool:
-        """Say whether loss and gradients of batch t are the same bytes in all modes that were met."""
+        """Say whether loss and gradients of batch t are equal, byte by byte, in all modes that were met."""
         found = set[bytes]()
         for met in several:
             self.look_from(several[0]._replace(modes=met.modes, leaves=met.leaves))
@@ -88,7 +92,7 @@ class Expected:
     ) -> list[Array | None]:
         """Return autograd's gradients at the weights; None for frozen and unused parameters.
 
-        ``later`` are weights that are put in place, unseen by autograd, between the forward pass and its backward.
+        ``later`` are weights that replace these between the forward pass and its backward pass, unseen by autograd.
         """
         self._looked_at = (t, rows, shaken)
         wanted = [p for p in self._look_at if p.requires_grad]
@@ -102,11 +106,14 @@ class Expected:
         return [None if g is None else g.detach().to_dense().contiguous().numpy() for g in grads]
 
     def loss(self, weights: Iterable[Array], t: int) -> float:
-        """Return J of batch t at some weights."""
+        """Return the loss J of batch t at these weights."""
         return float(self._value_at(weights, t))
 
     def _value_at(self, weights: Iterable[Array], t: int, *, rows: slice = ALL, moved: bool = False) -> Tensor:
-        """Return J without a graph; a user's own model may need one on its way to it: forces, gradient penalties."""
+        """Return J without a graph.
+
+        Gradients stay enabled for a user's own model, which may need a graph to compute J: forces, gradient penalties.
+        """
         with torch.set_grad_enabled(self._declared.own is not None):
             return self._loss_at(weights, t, rows=rows, moved=moved).detach()
 
@@ -120,7 +127,7 @@ class Expected:
         return self._task.objective(self._model, data)
 
     def clipped(self, gradients: list[Array | None]) -> list[Array | None]:
-        """Return the gradients clipped as the owner declares."""
+        """Return the gradients, clipped as the user declares."""
         most, each = self._declared.clip_norm, self._declared.clip_value
         if each is not None:
             return [None if g is None else np.clip(g, -each, each) for g in gradients]
@@ -130,7 +137,7 @@ class Expected:
         return [None if g is None else np.asarray(g * g.dtype.type(c)) for g in gradients]
 
     def unguarded(self, gradients: Sequence[Array | None]) -> list[Array | None] | None:
-        """Return clipped gradients as the dialect without the guard would have them; None where nothing is clipped."""
+        """Return gradients clipped by the other form, C / N without the guard; None where nothing is clipped."""
         most = self._declared.clip_norm
         n = global_norm(gradients) if most is not None else 0.0
         if most is None or not np.isfinite(n) or n < most - 2 * CLIP_GUARD or n == 0:
@@ -140,13 +147,16 @@ class Expected:
     def update(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
     ) -> list[Array]:
-        """Return U(w, g, s)."""
+        """Return the weights after the expected update, U(w, g, s)."""
         return [w.copy() for w in self.passing_update(weights, gradients, state, settings)]
 
     def passing_update(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
     ) -> list[Array]:
-        """Return U(w, g, s) from the returned optimizer's twin, the declared rule, or plain descent, where it moved."""
+        """Return U(w, g, s) without copying it: the next update overwrites these arrays.
+
+        The update is plain gradient descent, or that of the declared rule, or that of a copy of the returned optimizer.
+        """
         place(self._moved, weights)
         if self._rule is None:
             self._descend(gradients)
@@ -179,9 +189,9 @@ class Expected:
         self._hand_over([None] * len(self._moved))
 
     def _hand_over(self, gradients: Sequence[Array | None]) -> None:
-        """Give every parameter its gradient: a copy, but for torch's own optimizers, which leave it as it is.
+        """Give every parameter its gradient: itself for torch's own optimizers, which do not change it, else a copy.
 
-        An optimizer that maximizes is given that of -J: J is what training lowers.
+        An optimizer that maximizes is given the gradient of -J, because J is the loss that training lowers.
         """
         keeps, turned = type(self._rule).__module__.startswith("torch.optim."), self._maximizes
         for p, g, named in zip(self._moved, gradients, self._named, strict=True):
@@ -191,14 +201,14 @@ class Expected:
 
     @property
     def _maximizes(self) -> bool:
-        """Whether every group of the returned optimizer does; a declared rule is taken at its word."""
+        """Whether every group of the returned optimizer maximizes; a declared rule is not asked."""
         groups = [] if self._rule is None or self.is_declared else self._rule.param_groups
         return bool(groups) and all(group.get("maximize") for group in groups)
 
     def _closure(self, gradients: Sequence[Array | None]) -> Any:
-        """Return a closure that hands over the given gradients where they were taken, elsewhere those at the weights.
+        """Return a closure that hands over the given gradients where they were taken, and fresh ones at other weights.
 
-        SAM, which has a gradient before it calls its closure, calls it at other weights.
+        SAM, for example, first moves along a gradient and then calls its closure at other weights.
         """
         (t, rows, moved), start = self._looked_at, self._stands()
 
@@ -215,20 +225,20 @@ class Expected:
         return [p.detach().numpy().copy() for p in self._moved]
 
     def clocks(self) -> list[float | None]:
-        """Return the clocks that the last update left."""
+        """Return the step counters that the last update left."""
         return [] if self._rule is None else clocks_of(self._rule)
 
     def snapshot(self) -> Any:
-        """Return a copy of the rule's state as it is now."""
+        """Return a copy of the rule's state as it is now, None for plain gradient descent."""
         return None if self._rule is None else snapshot(self._rule)
 
     def adopt(self) -> None:
-        """Keep the rule's state as it is now."""
+        """Keep the rule's state as it is now, for the next update."""
         self.adopted = self.snapshot()
 
 
 def place(parameters: Sequence[nn.Parameter], weights: Iterable[Array]) -> None:
-    """Overwrite parameters."""
+    """Overwrite parameters with these weights."""
     with torch.no_grad():
         for p, w in zip(parameters, weights, strict=True):
             p.copy_(torch.from_numpy(np.asarray(w)))

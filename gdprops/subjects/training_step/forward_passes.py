@@ -1,4 +1,8 @@
-"""The forward passes of a model, and which of them gradients flow back through: a pass that only logs is none."""
+"""Records a model's forward passes, and which of them gradients flow back through.
+
+A step may also run the model only to log an accuracy. No gradient flows back through such a pass, and the pass is left
+out where another one is differentiated.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +23,9 @@ if TYPE_CHECKING:
 @final
 @dataclass(slots=True)
 class Pass:
-    """One forward pass: how many rows it saw, what it met, and whether a gradient reached its outputs.
+    """One forward pass: how many rows it saw, the state that it met, and whether a gradient reached its outputs.
 
-    ``rounds``: it runs under autocast, which rounds float32 to fewer bits; float64 it leaves as it is.
+    ``rounds``: the pass runs under autocast, which rounds float32 to fewer bits and leaves float64 as it is.
     """
 
     rows: int
@@ -32,7 +36,7 @@ class Pass:
 
 @final
 class Passes:
-    """The passes with gradients enabled since the last `begin`."""
+    """The forward passes with gradients enabled since the last `begin`."""
 
     def __init__(self, model: nn.Module) -> None:
         self._surroundings, self._found = Surroundings(model), list[Pass]()
@@ -40,13 +44,13 @@ class Passes:
         model.register_forward_hook(weakly(self._ended))
 
     def begin(self) -> ForwardState:
-        """Forget the passes so far; return what one would meet now."""
+        """Forget the passes so far, and return the state that a pass would meet now."""
         self._found.clear()
         return self._surroundings.now()
 
     @property
     def differentiated(self) -> list[Pass]:
-        """Those that gradients flowed back through; all of them where that was seen of none."""
+        """The passes that gradients flowed back through; all passes where no gradient was seen."""
         return [one for one in self._found if one.used] or self._found
 
     def _started(self, model: nn.Module, args: Any, kwargs: Any) -> None:
@@ -62,11 +66,11 @@ class Passes:
             seen = seen or t.requires_grad
             if t.requires_grad and not _tells(t, one):
                 one.used = True
-        one.used = one.used or not seen  # what stands in another structure cannot be followed
+        one.used = one.used or not seen  # outputs in another kind of structure cannot be followed
 
 
 def _tells(output: Tensor, one: Pass) -> bool:
-    """Let an output say that a gradient has reached it; False where it cannot."""
+    """Let an output set ``used`` when a gradient reaches it; return False where it cannot."""
 
     def reached(_gradient: Tensor) -> None:
         one.used = True
@@ -79,7 +83,7 @@ def _tells(output: Tensor, one: Pass) -> bool:
 
 
 def weakly(method: Callable[..., None]) -> Callable[..., None]:
-    """Return a hook that does not keep its run alive: a large model is freed as soon as its run is over."""
+    """Return a hook that does not keep its run alive, so that a large model is freed as soon as its run is over."""
     held = weakref.WeakMethod(method)
 
     def hook(*args: Any) -> None:

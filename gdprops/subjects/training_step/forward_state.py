@@ -1,4 +1,8 @@
-"""What a forward pass meets beside weights and data: random numbers, buffers, and modules in training mode or not."""
+"""What a forward pass meets beside weights and data: random numbers, buffers, and the modules' modes.
+
+A model with dropout or batch normalization computes another loss from another such state. So gdprops records the state
+that the user's forward pass met, and puts its own model into that state before it evaluates a gradient.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class ForwardState(NamedTuple):
-    """The state of a model at one moment; ``leaves``: the modes of the modules without parts."""
+    """The state of a model at one moment.
+
+    ``modes``: which modules are in training mode; ``leaves``: which of the modules without submodules are.
+    """
 
     random: RandomState
     buffers: tuple[Tensor, ...]
@@ -20,15 +27,16 @@ class ForwardState(NamedTuple):
 
     @property
     def drawn(self) -> bytes:
-        """The state of torch's random numbers, to be compared."""
+        """The state of torch's random numbers, for comparisons."""
         return self.random.torch_bytes
 
 
 @final
 class Surroundings:
-    """A model's buffers and modules.
+    """Reads and writes the forward state of one model.
 
-    Where their model and ours are not of the same modules, only those without parts count: ours recomputes nothing.
+    Where the user's model and gdprops' model do not have the same number of modules (gdprops' model recomputes
+    nothing), only the modules without submodules count.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -37,13 +45,13 @@ class Surroundings:
         self._leaves = [module for module in self._modules if next(module.children(), None) is None]
 
     def now(self) -> ForwardState:
-        """Return what a forward pass would meet now."""
+        """Return the state that a forward pass would meet now."""
         buffers = tuple(b.detach().clone() for b in self._buffers)
         modes, leaves = (tuple(module.training for module in some) for some in (self._modules, self._leaves))
         return ForwardState(RandomState(all_of_them=False), buffers, modes, leaves)
 
     def put(self, met: ForwardState) -> None:
-        """Let a forward pass of this model meet what another of the same form has met."""
+        """Put this model into the state that another model of the same form has met."""
         met.random.put()
         for buffer, theirs in zip(self._buffers, met.buffers, strict=False):
             buffer.data.copy_(theirs)

@@ -34,14 +34,14 @@ class Residual(nn.Module):
         self.inner = inner
 
     def forward(self, h: Tensor) -> Tensor:
-        """Return the input plus what the inner module makes of it."""
+        """Return the input plus the inner module's output."""
         out: Tensor = h + self.inner(h)
         return out
 
 
 @final
 class Scaled(nn.Module):
-    """The output times a trainable number without dimensions."""
+    """The output times a trainable 0-d parameter."""
 
     def __init__(self, scale: nn.Parameter) -> None:
         super().__init__()
@@ -54,14 +54,14 @@ class Scaled(nn.Module):
 
 @final
 class Recomputed(nn.Module):
-    """The same as the inner module, computed once more during backward."""
+    """The inner module as a checkpointed segment, which is computed once more during backward."""
 
     def __init__(self, inner: nn.Module, *, reentrant: bool) -> None:
         super().__init__()
         self.inner, self._reentrant = inner, reentrant
 
     def forward(self, h: Tensor) -> Tensor:
-        """Return what the inner module makes of the input; a re-entrant segment needs one that has a gradient."""
+        """Return the inner module's output; a re-entrant segment needs an input that requires a gradient."""
         if self._reentrant and torch.is_grad_enabled() and not h.requires_grad:
             h = h.detach().requires_grad_()
         out: Tensor = checkpoint(self.inner, h, use_reentrant=self._reentrant)
@@ -95,7 +95,7 @@ def criterion(loss: str) -> nn.Module:
 def module_of(network: Network, tensors: Sequence[Array], *, recomputed: bool = True) -> nn.Sequential:
     """Return a network with one tower as a fresh ``nn.Sequential`` of ``nn.Linear`` and activations.
 
-    Tied layers share one parameter; an unused tensor is registered and takes no part.
+    Tied layers share one parameter; an unused tensor is registered as a parameter that no layer uses.
     """
     parameters = [
         nn.Parameter(torch.from_numpy(w.copy()), requires_grad=trains)
@@ -120,7 +120,7 @@ def module_of(network: Network, tensors: Sequence[Array], *, recomputed: bool = 
 
 
 def _linear(weight: nn.Parameter, bias: nn.Parameter | None) -> nn.Linear:
-    """Return a layer that holds these parameters: its own initialization would be thrown away."""
+    """Return a layer that holds these parameters, without an initialization that would be thrown away."""
     linear = nn.Linear.__new__(nn.Linear)
     nn.Module.__init__(linear)
     linear.out_features, linear.in_features = weight.shape
@@ -134,7 +134,7 @@ def _activation(name: str) -> nn.Module:
 
 
 def layers_of(model: nn.Module) -> tuple[tuple[int, ...], ...]:
-    """Return the parameters' indices module by module; a shared one stands in every module that uses it."""
+    """Return the parameters' indices module by module; a shared parameter stands in every module that uses it."""
     index = {id(p): i for i, p in enumerate(model.parameters())}
     found: dict[str, list[int]] = {}
     for name, p in model.named_parameters(remove_duplicate=False):

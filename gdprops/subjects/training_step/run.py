@@ -1,4 +1,8 @@
-"""A model that the user's step trains, watched from outside, and beside it U(w, g(w), s) on a model of ours."""
+"""A run of a training step: the user's step trains the user's model, and gdprops computes U(w, g(w), s) beside it.
+
+Hooks on the user's model and optimizer show what the expected update needs to know: which forward pass was
+differentiated and which state it met, and which hyperparameters were in force.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ NOT_INITIALIZED = (
     "call super().__init__ in it, or return the step alone and " + EXPECTATION
 )
 AUTOCAST = (
-    "autocast rounds its forward pass, and what is expected is computed in float32; leave autocast out, or hand over a "
+    "autocast rounds the step's forward pass, and gdprops computes in float32; leave autocast out, or hand over a "
     f"model of at most {LARGE_MODEL:,} weights: in float64 autocast rounds nothing"
 )
 REENTRANT = "Checkpointing is not compatible with .grad()"
@@ -41,7 +45,7 @@ REENTRANT = "Checkpointing is not compatible with .grad()"
 
 @final
 class Training:
-    """One run: the user's model, step and optimizer, all fresh."""
+    """One run: the user's model, step and optimizer, all built anew."""
 
     def __init__(
         self,
@@ -81,7 +85,7 @@ class Training:
                 p.register_hook(weakly(self._arrived))  # type: ignore[no-untyped-call] # torch's own
 
     def _remember(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        """Hyperparameters count as they are in force when the optimizer is called: a scheduler may step first."""
+        """Record the hyperparameters in force when the optimizer is called: a scheduler may have stepped before."""
         self._called.append(settings_of(optimizer))
         self._expected.by_closure |= any(callable(given) for given in (*args, *kwargs.values()))
 
@@ -90,12 +94,12 @@ class Training:
 
     @property
     def has_optimizer(self) -> bool:
-        """Whether the user returned an optimizer beside the step."""
+        """Whether ``build`` returned an optimizer beside the step."""
         return self._optimizer is not None
 
     @property
     def held(self) -> tuple[bool, ...]:
-        """Which parameters the user's optimizer holds; all of them where there is none."""
+        """Which parameters the user's optimizer holds; all of them where there is no optimizer."""
         if self._optimizer is None:
             return tuple(True for _ in self._parameters)
         held = set(map(id, held_by(self._optimizer)))
@@ -103,20 +107,20 @@ class Training:
 
     @property
     def trainable(self) -> tuple[bool, ...]:
-        """Which of the parameters require gradients."""
+        """Which parameters require gradients."""
         return tuple(p.requires_grad for p in self._parameters.values())
 
     def weights(self) -> list[Array]:
         """Return copies of all parameters, in the order of ``named_parameters()``."""
-        self._at = [w.copy() for w in self.now()]  # whoever goes on from them overwrites them in place
+        self._at = [w.copy() for w in self.now()]  # copies, because the next step overwrites the parameters in place
         return self._at
 
     def now(self) -> list[Array]:
-        """Return all parameters where they lie: the user's next step moves them."""
+        """Return all parameters without copying them: the user's next step changes these arrays."""
         return [p.detach().numpy() for p in self._parameters.values()]
 
     def state(self) -> Any:
-        """Return a copy of the state that U starts from: the user's optimizer's, or the declared rule's."""
+        """Return a copy of the state from which U starts: of the user's optimizer, or of the declared rule."""
         if self._optimizer is None or self._expected.is_declared:
             return self._expected.adopted
         found = snapshot(self._optimizer)
@@ -128,17 +132,18 @@ class Training:
     def _begins_anew(self) -> bool:
         """Say whether the user's optimizer has never yet kept anything from one step for the next.
 
-        Its state is to persist: U goes on from the one that U has left. Restarts now and then are the user's affair.
+        Its state should persist, so U then goes on from the state that U itself has left. An optimizer that has kept a
+        state once, and later starts anew, does so by the user's choice.
         """
         untouched = self._optimizer is not None and fingerprint(self._optimizer) in ((), self._at_first)
         return untouched and self._taken > 0 and not self._remembers
 
     def step(self, t: int) -> Any:
-        """Let the user's step take logical step t, in as many calls as are declared; return what the last returns."""
+        """Let the user's step take logical step t, in as many calls as are declared; return the last call's result."""
         self._called.clear()
         self._taken += 1
         self._overflowed, returned = False, None
-        self._own_random.put()  # our own looks have drawn from them
+        self._own_random.put()  # gdprops' own forward passes have drawn random numbers since
         before, outside = self._passes.begin(), RandomState(like=self._known_random)
         if not any(self.trainable):
             raise Unsupported("every parameter is frozen")
@@ -157,7 +162,10 @@ class Training:
         return returned
 
     def _require_known_updates(self) -> None:
-        """Raise `Unsupported` where something else than the returned optimizer moves what it does not hold."""
+        """Raise `Unsupported` where the step moves a parameter that the returned optimizer does not hold.
+
+        A declared ``rule=`` or ``lr=`` says what to expect of such a parameter; then nothing is raised.
+        """
         known = self._declared.rule_factory is not None or self._declared.lr is not None
         for (name, p), held, before in zip(self._parameters.items(), self.held, self._at, strict=False):
             if not (known or held) and p.requires_grad and not np.array_equal(p.detach().numpy(), before):
@@ -166,18 +174,18 @@ class Training:
                 )
 
     def _forward_pass(self, before: ForwardState, t: int) -> ForwardState:
-        """Return what the differentiated forward pass met, which our looks start from.
+        """Return the state that the differentiated forward pass met; gdprops' own passes start from it.
 
-        Raises `Unsupported` where there were several that would not give the same.
+        Raises `Unsupported` where there were several passes that would give different results.
         """
         now, passes = RandomState(all_of_them=False), self._passes.differentiated
         met = [one.met for one in passes]
         if any(one.rounds for one in passes):
             raise Unsupported(AUTOCAST)
         if now.torch_bytes != before.random.torch_bytes and len({m.drawn for m in met}) != 1:
-            raise Unsupported("torch's random numbers are drawn in other than one forward pass of the model")
+            raise Unsupported("torch's random numbers are not drawn in one single forward pass of the model")
         if len({m.modes for m in met}) > 1 and not self._expected.is_the_same_in(met, self._at or self.weights(), t):
-            raise Unsupported("the model is differentiated in training mode and in evaluation mode, which differ in it")
+            raise Unsupported("the model is differentiated in training and in evaluation mode, with different results")
         return met[0] if met else before
 
     def _call(self, inputs: Any, targets: Any, **told: bool) -> Any:
@@ -194,7 +202,7 @@ class Training:
         return self._called[0] if self._called else None
 
     def noticed(self) -> Noticed:
-        """Return what was seen of the last step beside its weights."""
+        """Return what was seen of the last step apart from the weights."""
         grads = [] if self._called else [p.grad for p in self._parameters.values() if p.grad is not None]
         overflowed = self._overflowed or not all(math.isfinite(float(g.sum())) for g in grads)
         return Noticed(
@@ -202,7 +210,7 @@ class Training:
         )
 
     def clocks(self) -> tuple[tuple[str, float, float], ...]:
-        """Return the parameters' clocks where the user's optimizer shows another one than the update just computed."""
+        """Return the parameters whose step counter in the user's optimizer is not U's: name, user's, U's counter."""
         if self._optimizer is None or self._expected.is_declared or not self._called:
             return ()
         called = {id(p): name for name, p in self._parameters.items()}
@@ -216,54 +224,60 @@ class Training:
     def gradients(
         self, weights: Sequence[Array], t: int, *, rows: slice = slice(None), shaken: bool = False, clipped: bool = True
     ) -> list[Array | None]:
-        """Return our own gradients of (some rows of) batch t; ``shaken`` moves the inputs by an ulp."""
+        """Return the gradients that gdprops computes for batch t, or for some of its rows.
+
+        ``shaken`` moves the inputs by one ulp; ``clipped`` clips the gradients as declared.
+        """
         found = self._expected.gradients(weights, t, rows=rows, shaken=shaken)
         return self._expected.clipped(found) if clipped else found
 
     def look(self, weights: Sequence[Array], t: int) -> tuple[float, list[Array | None]]:
-        """Return J of batch t and our own gradients of it, by one forward pass."""
+        """Return the loss of batch t and gdprops' gradients of it, from one forward pass."""
         found = self.gradients(weights, t)
         return self._expected.value, found
 
     def rows(self, t: int) -> int:
-        """Return how many rows batch t has."""
+        """Return how many rows logical step t is given."""
         return self._task.rows(t)
 
     def loss(self, weights: Iterable[Array], t: int) -> float:
-        """Return J of batch t at some weights, on our own model."""
+        """Return the loss of batch t at these weights, on gdprops' own model."""
         return self._expected.loss(weights, t)
 
     def allowed(self, weights: Sequence[Array], t: int) -> None:
-        """Noise floors must be measured: nothing is known of the model's operations."""
+        """Return None: noise floors must be measured, because the model's operations are not known."""
 
     def dialect(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
     ) -> list[Array] | None:
-        """Return the update as the other dialect of clipping has it, C / N instead of C / (N + 1e-6)."""
+        """Return the update with the other legitimate form of clipping, by C / N instead of C / (N + 1e-6)."""
         other = self._expected.unguarded(gradients)
         return None if other is None else self._expected.update(weights, other, state, settings)
 
     def clip(self, gradients: Sequence[Array | None]) -> list[Array | None]:
-        """Return gradients clipped as declared."""
+        """Return the gradients, clipped as declared."""
         return self._expected.clipped(list(gradients))
 
     def adopt(self) -> None:
-        """Keep the state that the last update left: a declared rule goes on from it, and one that is never kept."""
+        """Keep the state that the last update left, where U goes on from it.
+
+        That is so for a declared rule, without an optimizer, and while the user's optimizer has never kept any state.
+        """
         if self._optimizer is None or self._expected.is_declared or self._begins_anew():
             self._expected.adopt()
 
     @property
     def clip_norm(self) -> float | None:
-        """The global norm that gradients are declared to be clipped to."""
+        """The global norm that the training step declares to clip gradients to, or None."""
         return self._declared.clip_norm
 
     @property
     def window(self) -> int:
-        """How many micro-batches a whole window is declared to have."""
+        """The declared number of micro-batches in a whole window."""
         return self._declared.accumulate
 
     def torn(self, weights: Sequence[Array], later: Sequence[Array], t: int) -> list[Array | None]:
-        """Return the gradients of a forward pass at some weights whose backward meets later ones."""
+        """Return gradients whose forward pass saw ``weights`` and whose backward pass saw the ``later`` weights."""
         return self._expected.gradients(weights, t, later=later)
 
     @property
@@ -273,28 +287,28 @@ class Training:
 
     @property
     def live(self) -> Live:
-        """The user's model and its parameters, to be watched."""
+        """The user's model and its parameters, which can be watched while the step runs."""
         return Live(self._model, tuple(self._parameters.values()), self._inputs, self._first)
 
     @property
     def is_anchored(self) -> bool:
-        """Whether U's state is the user's optimizer's, or there is none: a declared rule keeps its own."""
+        """Whether U starts from the user's optimizer's state, or has none; a declared rule keeps its own state."""
         return not self._expected.is_declared
 
     def advance(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
     ) -> tuple[list[Array], Any]:
-        """Return U(w, g, s) and the state after it."""
+        """Return U(w, g, s) and the optimizer state after it."""
         return self._expected.update(weights, gradients, state, settings), self._expected.snapshot()
 
     def update(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any = None
     ) -> list[Array]:
-        """Return U(w, g, s)."""
+        """Return the weights after the expected update, U(w, g, s)."""
         return self._expected.update(weights, gradients, state, settings)
 
     def passing_update(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
     ) -> list[Array]:
-        """Return U(w, g, s) where it was computed: the next look or update overwrites it."""
+        """Return U(w, g, s) without copying it: the next gradient evaluation or update overwrites these arrays."""
         return self._expected.passing_update(weights, gradients, state, settings)

@@ -1,4 +1,8 @@
-"""Sparse gradients: an embedding's name the rows that were looked up, and some rules move or remember these alone."""
+"""Sparse gradients, as an embedding has them: they name the rows that were looked up.
+
+Some rules move or remember these rows alone, so a dense gradient must be made sparse again before such a rule is
+called.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ def named_entries(gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
 
 
 def as_named(gradient: Tensor, named: Tensor | None) -> Tensor:
-    """Return a dense gradient as the sparse one that names these entries, and all that are not zero beside them."""
+    """Return a dense gradient as a sparse one with the named entries, and with all other entries that are not zero."""
     if named is None:
         return gradient
     others = gradient.to_sparse(named.shape[0]).indices()

@@ -1,4 +1,4 @@
-"""What steps are given: tensors in tuples, lists and dicts of any depth, and whatever else stands beside them."""
+"""The inputs and targets of a step: tensors in tuples, lists and dicts of any depth, beside other values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gdprops.numerics.floor import perturbed
 
 
 def mapped(change: Callable[[Tensor], Any], value: Any) -> Any:
-    """Return the same structure with every tensor changed; what is no tensor stays."""
+    """Return the structure with every tensor changed; other values stay as they are."""
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, dict):
@@ -41,23 +41,23 @@ def rows_in(value: Any) -> int:
 
 
 def rows_of(value: Any, rows: slice) -> Any:
-    """Return some rows of a structure: of every tensor with as many rows as the first."""
+    """Return some rows of a structure: of every tensor with as many rows as the first tensor."""
     count = rows_in(value)
     return mapped(lambda t: t[rows] if t.dim() and t.shape[0] == count else t, value)
 
 
 def copied(value: Any) -> Any:
-    """Return the same structure with fresh tensors: a step may write into what it is given."""
+    """Return the structure with copies of its tensors, because a step may write into what it is given."""
     return mapped(lambda t: t.detach().clone(), value)
 
 
 def doubled(value: Any) -> Any:
-    """Return the same structure with its floating-point tensors in float64."""
+    """Return the structure with its floating-point tensors in float64."""
     return mapped(lambda t: t.double() if t.is_floating_point() else t, value)
 
 
 def joined(parts: Sequence[Any]) -> Any:
-    """Return the rows of several structures of one form in one. Raises `Unsupported` where they cannot be joined."""
+    """Return structures of one form as one, with their rows joined. Raises `Unsupported` where that is not possible."""
     first = parts[0]
     if len(parts) == 1:
         return first
@@ -83,7 +83,7 @@ def _joined_tensors(parts: Sequence[Tensor]) -> Tensor:
 
 
 def shaken(value: Any, seed: int) -> Any:
-    """Return the same structure with every number in a float32 or float64 tensor moved by one ulp."""
+    """Return the structure with every number in its float32 and float64 tensors moved by one ulp."""
     return mapped(lambda t: _shaken(t, seed), value)
 
 

@@ -1,6 +1,6 @@
-"""The training step of somebody's project as a subject.
+"""The training step of a user's project as a subject.
 
-gdprops gives it a model, watches, and computes what one simultaneous update would have been.
+gdprops gives the step a model to train, watches the step, and computes what one simultaneous update would have been.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class TrainingStep:
 
     @property
     def name(self) -> str:
-        """What reports call it."""
+        """The subject's name in reports."""
         return self.declaration.name
 
     @property
     def spec(self) -> str:
-        """The subject string that names it, empty where there is none."""
+        """The subject string that names the training step, empty where there is none."""
         return self.declaration.spec
 
     @property
@@ -62,7 +62,7 @@ class TrainingStep:
 
     @property
     def build(self) -> Build:
-        """What the user decorated or handed over; printed scripts call it."""
+        """The function that the user decorated or handed over; printed scripts call it."""
         return self.declaration.build
 
     @property
@@ -77,16 +77,16 @@ class TrainingStep:
 
     @property
     def calls(self) -> Calling:
-        """Who runs its code, within a budget of time."""
+        """What runs the subject's code, within a budget of time."""
         return self.declaration.calls
 
     def prepared(self, traits: Traits, calls: Calling) -> TrainingStep:
-        """Return the same subject with what was measured of it, and a budget of time."""
+        """Return this subject with its traits, and with a budget of time for its code."""
         return replace(self, traits=traits, declaration=replace(self.declaration, calls=calls))
 
     @property
     def domain(self) -> Domain:
-        """What the cases must be: where a step splits its batches the loss is a mean, as real losses are."""
+        """What the cases may contain; where a step splits its batches the loss is a mean, as real losses are."""
         stated, habits = self.declaration, self.habits
         means = stated.accumulate > 1 or habits.splits
         return Domain(
@@ -100,11 +100,11 @@ class TrainingStep:
         )
 
     def begin(self, case: TrainedCase) -> Training:
-        """Build a fresh model and the user's step on it."""
+        """Build a fresh model, and the user's training step for it."""
         return begin(self.declaration, case)
 
     def written_out(self, case: OwnCase) -> tuple[OwnCase, dict[str, Array]]:
-        """Return a case of the user's own model with keys in the place of its tensors, and the arrays."""
+        """Return a case of the user's own model with keys in the place of its tensors, and the arrays by key."""
         own = own_models_of(self.declaration)
         seed_random_numbers(case.plan.seed)
         return written_out(OwnTask(own, case, self.calls), case, strategy=not callable(own.models))
@@ -135,8 +135,8 @@ def training_step(
         build: ``build(model, loss_fn)``, called with a fresh random model and its criterion for every example, returns
             ``step`` or ``(step, optimizer)``. ``step(inputs, targets)`` performs one logical step. With an optimizer
             returned, the expected update is that optimizer's own, on gdprops' gradients at the frozen weights.
-        rule: ``(params) -> optimizer``: the expected update where no optimizer is returned, or another is declared.
-        lr: the rate of plain gradient descent, where neither is given.
+        rule: ``(params) -> optimizer``: makes the expected update, also where ``build`` returns another optimizer.
+        lr: the learning rate of plain gradient descent, where no optimizer makes the update.
         clip_norm: the global norm that gradients are clipped to, as ``torch.nn.utils.clip_grad_norm_`` does.
         clip_value: the bound that every entry of the gradients is clipped to.
         accumulate: how many calls make one logical step: the step is called per micro-batch and moves at the last one,
@@ -147,11 +147,11 @@ def training_step(
             A dict of inputs is given to the model by keywords, a tuple by position, where its ``forward`` takes them.
         objective: with ``models=``, instead of ``loss=``: ``(model, inputs, targets) -> scalar`` where the model owns
             its loss. ``build`` gets it in the place of ``loss_fn``.
-        models: ``() -> nn.Module``, called for every example; its weights are re-drawn, about their means and as wide
-            as they were. Or a Hypothesis strategy for modules, which keep the weights that it draws.
+        models: ``() -> nn.Module``, called for every example; its weights are drawn anew, with the mean and the
+            spread that they had. Or a Hypothesis strategy for modules, which keep the weights that it draws.
         batches: ``(index) -> (inputs, targets)``, any structure of tensors, the same at every call with one index; or
             a strategy for such pairs.
-        name: what reports call it.
+        name: the subject's name in reports.
 
     Raises:
         UsageError: in one line, for something that cannot be called or used, or an update that is not declared in any

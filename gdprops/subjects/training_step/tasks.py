@@ -1,4 +1,4 @@
-"""What a case asks a training step to do: a fresh model, a loss, and the batches of a short loop."""
+"""What a case asks of a training step: a fresh model, a loss, and the batches of a short loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALL = slice(None)
 
 
 class Data(NamedTuple):
-    """What one call of a step is given."""
+    """The inputs and targets of one call of a step."""
 
     inputs: Any
     targets: Any
@@ -31,25 +31,25 @@ class Task(Protocol):
     """A model to train, the loss, and for every logical step what the user's step is called with."""
 
     def model(self, *, ours: bool = False) -> nn.Module:
-        """Return a fresh model at the case's weights; ``ours`` is for our own looks: nothing is recomputed in it."""
+        """Return a fresh model at the case's weights; in ``ours``, for gdprops' own passes, nothing is recomputed."""
 
     def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
-        """Return two more of a fresh model that `model` has returned: ours to look at, and one for U to move."""
+        """Return two more models like ``model``: gdprops evaluates gradients on the first, and U moves the second."""
 
     def criterion(self) -> Any:
-        """Return what ``build`` is given beside the model."""
+        """Return what ``build`` is given beside the model: the loss or the objective."""
 
     def objective(self, model: nn.Module, data: Data) -> Tensor:
-        """Return J of some data."""
+        """Return the loss J of a model on some data."""
 
     def calls(self, t: int) -> list[Data]:
         """Return what the step is called with in logical step t: one batch, or the micro-batches of a window."""
 
     def whole(self, t: int, rows: slice = ALL) -> Data:
-        """Return (some rows of) everything that logical step t is given."""
+        """Return all data of logical step t, or some of its rows."""
 
     def rows(self, t: int) -> int:
-        """Return how many rows that is."""
+        """Return how many rows logical step t has."""
 
     @property
     def steps(self) -> int:
@@ -58,24 +58,24 @@ class Task(Protocol):
 
 @final
 class DrawnTask:
-    """A network that gdprops has drawn."""
+    """The task of a network that gdprops has drawn."""
 
     def __init__(self, case: TrainCase | ArchitectureCase) -> None:
         self._case, self._loss = case, criterion(case.network.loss)
 
     def model(self, *, ours: bool = False) -> nn.Module:
-        """Return a fresh model."""
+        """Return a fresh model at the case's weights; in ``ours`` nothing is recomputed."""
         network, tensors = self._case.network, self._case.tensors
         if isinstance(network, Architecture):
             return architecture_module(network, tensors, recomputed=not ours)
         return module_of(network, tensors, recomputed=not ours)
 
     def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
-        """Return two more of them."""
+        """Return two more models: one for gdprops' own gradients, and one for U to move."""
         return self.model(ours=True), self.model()
 
     def criterion(self) -> nn.Module:
-        """Return a fresh loss."""
+        """Return a fresh loss function."""
         return criterion(self._case.network.loss)
 
     def objective(self, model: nn.Module, data: Data) -> Tensor:
@@ -84,13 +84,13 @@ class DrawnTask:
         return loss
 
     def calls(self, t: int) -> list[Data]:
-        """Return the batch, or its micro-batches."""
+        """Return batch t, or its micro-batches."""
         sizes = self._case.chunks[t] if self._case.chunks else (self.rows(t),)
         ends = np.cumsum(sizes)
         return [self.whole(t, slice(int(end - size), int(end))) for size, end in zip(sizes, ends, strict=True)]
 
     def whole(self, t: int, rows: slice = ALL) -> Data:
-        """Return copies of (some rows of) batch t."""
+        """Return a copy of batch t, or of some of its rows."""
         batch = self._case.batches[t]
         return Data(torch.from_numpy(batch.inputs[rows].copy()), torch.from_numpy(batch.targets[rows].copy()))
 

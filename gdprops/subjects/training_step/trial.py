@@ -1,4 +1,8 @@
-"""One trial of a training step: what it does in its own way, and whether it can be used at all."""
+"""One trial of a training step: its habits, and whether it can be used at all.
+
+The trial runs one logical step on a small network. It sees whether the step splits its batch, moves weights during
+backward, or rounds to float32; and it rejects a step for which no expected update is known.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ BACKWARD = (torch.Tensor.backward, torch.autograd.backward, torch.autograd.grad)
 
 
 def tried(declared: Declaration) -> Habits:
-    """Return a step's habits. Raises `UsageError` in one line for one that cannot be used."""
+    """Return a step's habits. Raises `UsageError` in one line for a step that cannot be used."""
     with isolated():
         crashes = list[SubjectCrash]()
         for precision in (DOUBLE, SINGLE):
@@ -50,7 +54,7 @@ def tried(declared: Declaration) -> Habits:
 
 
 def trials_of(declared: Declaration, precision: int) -> list[Any]:
-    """Return the cases on which a step is tried when it is made."""
+    """Return the cases on which a training step is tried when the subject is made."""
     if declared.own is not None:
         return own_trials(declared.own, precision, declared.accumulate, declared.calls)
     return list(trial_cases(precision, declared.accumulate))
@@ -75,7 +79,7 @@ def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
 
 
 def _kinds(declared: Declaration, precision: int) -> tuple[str, ...]:
-    """Return the architectures that the step trains: one that flattens its inputs is not made for convolutions."""
+    """Return the architectures that the step trains: a step that flattens its inputs, say, trains no convolutions."""
     if declared.own is not None:
         return ()
     return tuple(kind for kind in KINDS if _trains(declared, architecture_trial(kind, precision, declared.accumulate)))
@@ -90,7 +94,7 @@ def _trains(declared: Declaration, case: Any) -> bool:
 
 
 class _BackwardWatch(TorchFunctionMode):
-    """Sees whether weights move between the start and the end of backward."""
+    """Sees whether weights move between the start and the end of a backward pass."""
 
     def __init__(self, run: Training) -> None:
         super().__init__()
@@ -105,14 +109,14 @@ class _BackwardWatch(TorchFunctionMode):
         return found
 
     def _sums(self) -> list[str]:
-        """Return a fingerprint of the weights: copies of a large model would cost memory."""
+        """Return sums over blocks of the weights, which change with them: copies of a large model would cost memory."""
         with torch._C.DisableTorchFunction():
             flat = (p.detach().reshape(-1) for p in self._run.live.parameters)
             return [repr(float(part.double().sum())) for values in flat for part in values.split(BLOCK)]
 
 
 class _DtypeWatch(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's own
-    """Sees whether numbers in float64 are rounded to fewer bits."""
+    """Sees whether numbers are rounded from float64 to fewer bits."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # likewise
@@ -134,7 +138,7 @@ def _is_lower(found: Any) -> bool:
 
 
 def _require_call(declared: Declaration, returned: Any, *, moved: bool) -> None:
-    """Require that a call runs the step: one that yields or awaits only makes an object that would."""
+    """Require that a call runs the step: calling a generator or a coroutine function runs nothing of its body."""
     waits = inspect.iscoroutine(returned)
     if not moved and (waits or inspect.isgenerator(returned)):
         returned.close()
@@ -153,7 +157,10 @@ def _require_expectation(declared: Declaration, run: Training) -> None:
 def _require_agreement(
     declared: Declaration, case: Any, run: Training, weights: Sequence[Array], gradients: Sequence[Array | None]
 ) -> None:
-    """Two declarations of one update must be the same update, and a returned optimizer must say what it is."""
+    """Require that a declared update and the returned optimizer's update agree.
+
+    Where no update is declared, the returned optimizer must move something where the step does. Raises `UsageError`.
+    """
     if not run.has_optimizer or not any(g is not None and g.any() for g in gradients):
         return
     if declared.rule_factory is None and declared.lr is None:
@@ -173,7 +180,7 @@ def _require_agreement(
 def _require_update(
     declared: Declaration, run: Training, weights: Sequence[Array], gradients: Sequence[Array | None]
 ) -> None:
-    """Require that the returned optimizer moves something where the step does."""
+    """Require that the returned optimizer moves something where the step moves something."""
     rests = all(map(np.array_equal, weights, run.passing_update(weights, gradients, None, None)))
     moved = not all(map(np.array_equal, weights, run.now()))
     if rests and moved and any(run.held):
@@ -186,7 +193,7 @@ def _disagreement(declared: Declaration, name: str, number: int, ours: Array, th
     return (
         f"{declared.name}: {what} and the optimizer that it returns disagree: after step {number} on the same "
         f"gradients {name} is {ours.flat[at]:.6g} by the one, {theirs.flat[at]:.6g} by the other; leave "
-        f"{what.partition('=')[0]}= out to hold the step to its own optimizer"
+        f"{what.partition('=')[0]}= out to check the step against its own optimizer"
     )
 
 

@@ -19,7 +19,7 @@ FORMS = (("mse", 2), ("cross-entropy", 2), ("mse", 1))
 
 
 def trial_cases(precision: int, window: int) -> list[TrainCase]:
-    """Return two layers each: with a mean of squares, with classes, and with one weight per layer."""
+    """Return two-layer networks: one with a mean of squares, one with classes, one with a single weight per layer."""
     return [_case(precision, window, loss, width) for loss, width in FORMS]
 
 
@@ -37,7 +37,7 @@ def _case(precision: int, window: int, loss: str, width: int) -> TrainCase:
 
 
 def architecture_trial(kind: str, precision: int, window: int) -> ArchitectureCase:
-    """Return an architecture of a kind with one batch."""
+    """Return a small architecture of one kind, with one batch."""
     network, rows = architecture(kind, (1, 1, 1), 2, "mse"), _rows(window)
     numbers = np.arange(rows * int(np.prod(network.form))).reshape(rows, *network.form)
     inputs = numbers % network.tokens if network.tokens else _numbers((rows, *network.form), precision)

@@ -1,4 +1,7 @@
-"""Update rules: pure functions over NumPy arrays, `(params, grads, state) -> (params, state)`."""
+"""Update rules: pure functions over NumPy arrays, `(params, grads, state) -> (params, state)`.
+
+Rules of other frameworks are adapted in `frameworks/` and use the subject defined here.
+"""
 
 NAME = "update-rule"
-"""What ``--as`` and reports call this kind of subject."""
+"""The name of this kind of subject, for ``--as`` and in reports."""

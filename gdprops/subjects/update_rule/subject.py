@@ -1,4 +1,4 @@
-"""A pure update rule over NumPy arrays as a subject: no framework, no object, no parameter groups."""
+"""A pure update rule over NumPy arrays as a subject: it has no framework, no object and no parameter groups."""
 
 from __future__ import annotations
 
@@ -32,7 +32,12 @@ RATE_NAMES = ("lr", "learning_rate", "eta")
 @final
 @dataclass(frozen=True, slots=True)
 class UpdateRule:
-    """``rule(params, grads, state, **hyperparameters) -> (params, state)`` over dictionaries of arrays."""
+    """``rule(params, grads, state, **hyperparameters) -> (params, state)`` over dictionaries of arrays.
+
+    ``numbers``: the dtype in which the rule keeps its own numbers, such as the learning rate. ``prelude``: the script
+    lines that define ``update``, for a rule of another framework. ``framework``: the framework that computes its
+    gradients.
+    """
 
     function: Rule
     hyperparameters: Mapping[str, Any]
@@ -49,7 +54,7 @@ class UpdateRule:
 
     @property
     def rate_name(self) -> str | None:
-        """The keyword that the rule takes its learning rate by."""
+        """The name of the keyword by which the rule takes its learning rate, None where it takes none."""
         taken = parameters_of(self.function) or {}
         return next((name for name in RATE_NAMES if name in taken), None)
 
@@ -65,7 +70,7 @@ class UpdateRule:
         return None if given is None else float(given)
 
     def prepared(self, traits: Traits, calls: Calling) -> UpdateRule:
-        """Return the same subject with what was measured of it, and a budget of time."""
+        """Return this subject with its measured traits, and with a budget of time for its code."""
         return replace(self, traits=traits, calls=calls)
 
     def accepts(self, option: str) -> bool:
@@ -78,11 +83,11 @@ class UpdateRule:
         return {**defaults_of(self.function), **self.hyperparameters}
 
     def script_head(self) -> str:
-        """Return the imports of a script that runs it; a framework's rule defines ``update`` in its prelude."""
+        """Return the imports of a plain script that runs the rule; a framework's rule is defined in its prelude."""
         return self.prelude or "\n".join(["import numpy as np", *script_lines.import_lines(self.spec)])
 
     def script_start(self, tensors: Sequence[Array], plan: Plan) -> list[str]:
-        """Return the lines that start from some tensors."""
+        """Return the line of a plain script that sets up the params, the state and the hyperparameters."""
         pairs = [
             f'"w{i}": np.array({script_lines.literal(tensors[i])}, dtype="{tensors[i].dtype}")' for i in plan.indices
         ]
@@ -91,7 +96,7 @@ class UpdateRule:
         return [f"params, state, options = {{{', '.join(pairs)}}}, None, {inside!r}"]
 
     def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
-        """Return the lines that take one step."""
+        """Return the lines of a plain script that take one step."""
         given = [
             f'"w{i}": np.array({script_lines.literal(g)}, dtype="{g.dtype}")'
             for i, g in enumerate(gradients)
@@ -101,19 +106,19 @@ class UpdateRule:
         return [f"params, state = {called}(params, {{{', '.join(given)}}}, state, **options)", "print(params)"]
 
     def script_gradients(self, gradients: Gradients) -> list[str]:
-        """An update rule is given its gradients when it is called."""
+        """Return no lines: an update rule is given its gradients when it is called."""
         return []
 
     def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
-        """An update rule takes no closure."""
+        """Return no lines: an update rule takes no closure."""
         return []
 
     def start(self, tensors: Sequence[Array], plan: Plan) -> RuleRun:
-        """Start from copies of the tensors and no state."""
+        """Begin a run with copies of the tensors and without a state."""
         if len(plan.groups) > 1 and plan.rates is not None and len(set(plan.rates)) > 1:
             raise Unsupported("an update rule has one learning rate")
         if plan.dtype or plan.layout or plan.of_groups:
-            raise Unsupported("an update rule has NumPy arrays, and no groups")
+            raise Unsupported("an update rule takes plain NumPy arrays, without parameter groups")
         seed_random_numbers(plan.seed)
         hyperparameters = {**self.hyperparameters, **plan.options}
         if plan.rates is not None and self.rate_name is not None:
@@ -123,7 +128,7 @@ class UpdateRule:
 
 @final
 class RuleRun:
-    """A rule's weights and state, step after step."""
+    """A run of an update rule: its weights and its state, step after step."""
 
     def __init__(
         self, subject: UpdateRule, weights: list[Array], plan: Plan, hyperparameters: dict[str, Any], state: Any
@@ -133,9 +138,9 @@ class RuleRun:
         self._fed: dict[str, Array] = {}
 
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
-        """Take one step with these gradients; a missing one is left out of the dictionary."""
+        """Take one step with these gradients; a missing gradient is left out of the dictionary."""
         if delivery is not Delivery.ASSIGNED:
-            raise Unsupported("an update rule is handed its gradients")
+            raise Unsupported("an update rule takes its gradients as an argument")
         handed = [i for i in self._plan.indices if i not in self._plan.frozen]
         params = {f"w{i}": self._weights[i].copy(order="K") for i in handed}
         grads = {
@@ -150,16 +155,16 @@ class RuleRun:
                 self._weights[i] = np.asarray(moved[f"w{i}"]).copy(order="K")
 
     def draws_privately(self, gradients: Gradients) -> bool:
-        """Take one step; what a function draws from is not seen."""
+        """Take one step and return False: a generator that the function draws from is not seen."""
         self.step(gradients)
         return False
 
     def hand_over(self, gradients: Gradients) -> None:
-        """An update rule takes no closure."""
+        """Raise `Unsupported`: an update rule takes no closure."""
         raise Unsupported("an update rule takes no closure")
 
     def step_closure(self, look: Look) -> Stepped:
-        """An update rule takes no closure."""
+        """Raise `Unsupported`: an update rule takes no closure."""
         raise Unsupported("an update rule takes no closure")
 
     def weights(self) -> list[Array]:
@@ -167,21 +172,21 @@ class RuleRun:
         return [w.copy(order="K") for w in self._weights]
 
     def place(self, weights: Sequence[Array]) -> None:
-        """Overwrite all tensors."""
+        """Overwrite all tensors with these weights."""
         self._weights = [w.copy(order="K") for w in weights]
 
     def rates(self) -> list[float | None]:
-        """Return the learning rate, the same for every tensor."""
+        """Return the learning rate in force, which is one for all tensors."""
         name = self._subject.rate_name
         rate = None if name is None else self._hyperparameters.get(name, self._subject.own_rate)
         return [None if rate is None else self._stored(rate)] * len(self._weights)
 
     def _stored(self, value: Any) -> float:
-        """Return a number as the rule keeps it: some keep their own in float32."""
+        """Return a number in the precision that the rule keeps: some rules keep their numbers in float32."""
         return float(np.dtype(self._subject.numbers).type(value))
 
     def hyperparameters(self) -> list[Mapping[str, Any]]:
-        """Return the keywords that the function is called with, its own defaults included."""
+        """Return the keywords that the function is called with, and its own defaults, for every tensor."""
         shown = {**defaults_of(self._subject.function), **self._hyperparameters}
         numbers = {k: self._stored(v) if isinstance(v, float) else v for k, v in shown.items()}
         return [numbers] * len(self._weights)
@@ -193,27 +198,27 @@ class RuleRun:
             self._hyperparameters[self._subject.rate_name] = rate * factor
 
     def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> RuleRun:
-        """Return a run from deep copies of the weights and the state."""
+        """Return a new run with deep copies of the weights and the state."""
         if plan is not None or through_file:
-            raise Unsupported("an update rule has one implementation, and no file of its own")
+            raise Unsupported("an update rule has one implementation and saves no file")
         state = copy.deepcopy(self._state)
         return RuleRun(self._subject, self.weights(), self._plan, dict(self._hyperparameters), state)
 
     def cast_on_loading(self) -> str:
-        """Return nothing: a copy casts nothing."""
+        """Return nothing: copying a state changes no dtype."""
         return ""
 
     def gradients(self) -> list[Array | None]:
-        """Return what the arrays that were handed over hold now."""
+        """Return the gradient arrays of the last step as they are now."""
         return [self._fed.get(f"w{i}") for i in range(len(self._weights))]
 
     def spoil_gradients(self) -> None:
-        """Overwrite the gradients that were handed over with NaN."""
+        """Overwrite the gradient arrays of the last step with NaN."""
         for g in self._fed.values():
             g.fill(np.nan)
 
     def aliases(self) -> list[str]:
-        """Return nothing: a pure function may keep what it was given."""
+        """Return nothing: a pure function may keep the arrays that it was given."""
         return []
 
     def remembered(self) -> bytes:
@@ -221,35 +226,35 @@ class RuleRun:
         return b"".join(path.encode() + kept.tobytes() for path, kept in _arrays(self._state))
 
     def takes_closure(self) -> None:
-        """An update rule takes no closure."""
+        """Raise `Unsupported`: an update rule takes no closure."""
         raise Unsupported("an update rule takes no closure")
 
     def call_readers(self, hyperparameter: str) -> None:
-        """An update rule has no further methods."""
+        """Do nothing: an update rule has no further methods."""
 
     def evaluate(self) -> bool:
-        """An update rule has no modes."""
+        """Return False: an update rule has no modes."""
         return False
 
     def replaced(self) -> str:
-        """An update rule has no parameter objects."""
+        """Raise `Unsupported`: an update rule has no parameter objects."""
         raise Unsupported("an update rule has no parameter objects")
 
     def addresses(self) -> list[int]:
-        """An update rule returns its weights."""
+        """Raise `Unsupported`: an update rule returns new weights instead of keeping parameter objects."""
         raise Unsupported("an update rule has no parameter objects")
 
     def zero_gradients(self, *, set_to_none: bool) -> None:
-        """An update rule holds no gradients."""
+        """Raise `Unsupported`: an update rule holds no gradients."""
         raise Unsupported("an update rule holds no gradients")
 
     def add_group(self, indices: Sequence[int], rate: float | None) -> None:
-        """An update rule has no groups."""
+        """Raise `Unsupported`: an update rule has no parameter groups."""
         raise Unsupported("an update rule has no parameter groups")
 
 
 def _arrays(kept: Any, path: str = "") -> Iterator[tuple[str, Array]]:
-    """Yield every array inside dictionaries, lists and tuples, with the way to it."""
+    """Yield every array inside dictionaries, lists and tuples, with its path."""
     if isinstance(kept, np.ndarray):
         yield path, kept
     elif isinstance(kept, Mapping):
@@ -274,9 +279,9 @@ def update_rule(
     Args:
         rule_function: ``(params, grads, state, **hyperparameters) -> (params, state)``. ``params`` and ``grads`` are
             dictionaries of float arrays of equal shapes; a missing gradient is left out; ``state`` is None at first.
-        rule: a published update rule that it declares to be; ``"sgd"`` is plain gradient descent.
+        rule: the published update rule that the subject declares to be; ``"sgd"`` is plain gradient descent.
         traits: declared traits.
-        name: what reports call it.
+        name: the subject's name in reports.
         **hyperparameters: passed to the rule by keyword, the learning rate as ``lr``, ``learning_rate`` or ``eta``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Calling the user's code: its exceptions become evidence, and its time is counted."""
+"""Calls the user's code: turns its exceptions into evidence, and counts its time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, final
 from gdprops.errors import GdpropsError, SubjectCrash, SubjectOutOfMemory, SubjectTimeout
 
 REFUSALS = (ValueError, NotImplementedError, AssertionError, RuntimeError)
-"""What a constructor raises to say that it does not take what it is given."""
+"""The exceptions by which a constructor refuses its arguments."""
 
 
 class _Alarm(NamedTuple):
@@ -23,10 +23,10 @@ class _Alarm(NamedTuple):
 
 @final
 class Calls:
-    """A budget of seconds for everything that the subject does.
+    """A budget of seconds for everything that the subject's code does.
 
-    Where the platform has interval timers (and in the main thread) a hanging call is interrupted; elsewhere the
-    budget is only checked between calls.
+    Where the platform has interval timers, and in the main thread, a hanging call is interrupted; elsewhere the budget
+    is only checked between calls.
     """
 
     def __init__(self, seconds: float | None = None, purpose: str = "for this clause") -> None:
@@ -36,9 +36,9 @@ class Calls:
 
     @contextmanager
     def to(self, doing: str) -> Iterator[None]:
-        """Run the subject's code.
+        """Run the subject's code inside this context.
 
-        Raises `SubjectCrash` for its exceptions, `SubjectStopped` where its time or memory is used up.
+        Raises `SubjectCrash` for the code's exceptions, and `SubjectStopped` where its time or memory is used up.
         """
         started = time.perf_counter()
         previous = self._arm()
@@ -54,7 +54,7 @@ class Calls:
             seconds = time.perf_counter() - started
             try:
                 self._disarm(previous, seconds)
-            except SubjectTimeout:  # it rang while it was given back
+            except SubjectTimeout:  # the alarm rang while it was being given back
                 self._disarm(previous, seconds)
             self._spend(seconds)
 
@@ -66,7 +66,7 @@ class Calls:
         return _Alarm(handler, timer)
 
     def _disarm(self, previous: _Alarm | None, seconds: float) -> None:
-        """Give the alarm back to whoever had it (a test runner's own time limit), with the time that it has left."""
+        """Give the alarm back to its earlier owner (a test runner's time limit), with the time that it has left."""
         if previous is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, previous.handler)
@@ -92,5 +92,5 @@ def _interruptible() -> bool:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an allocation failed; torch has no exception of its own for that."""
+    """Say whether an error means that an allocation failed; torch has no exception type of its own for that."""
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "t allocate memory" in str(error))

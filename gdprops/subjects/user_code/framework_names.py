@@ -1,6 +1,6 @@
-"""Names of other frameworks than torch: which extra installs one, and what a dotted name stands for.
+"""Subject strings of frameworks other than torch: which extra installs the framework, which object a name means.
 
-No framework is imported before a subject's name asks for it.
+No framework is imported before a subject string asks for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gdprops.errors import UsageError
 from gdprops.model.nearest_name import nearest
 
 EXTRAS = {"optax": "jax", "jax": "jax", "keras": "keras", "tensorflow": "tensorflow"}
-"""For each framework's module the extra of gdprops that installs it."""
+"""For each framework's module, the extra of gdprops that installs it."""
 
 EXAMPLES = {
     "optax": "optax:sgd",
@@ -26,7 +26,7 @@ EXAMPLES = {
     "tensorflow": "tensorflow.compat.v1.train:GradientDescentOptimizer",
     "torch": "torch.optim:SGD",
 }
-"""For each framework's module the name of an optimizer."""
+"""For each framework's module, the subject string of one of its optimizers."""
 
 
 def framework_of(spec: str) -> str | None:
@@ -40,7 +40,7 @@ def framework_of(spec: str) -> str | None:
 
 
 def framework_object(spec: str) -> Any:
-    """Return what ``framework.part:Name`` names; parts that are no modules of their own are attributes."""
+    """Return the object that ``framework.part:Name`` names; parts that are not modules are looked up as attributes."""
     where, _, name = spec.partition(":")
     parts = where.split(".")
     try:
@@ -49,14 +49,14 @@ def framework_object(spec: str) -> Any:
             if not hasattr(found, part):
                 raise UsageError(f"{spec}: {found.__name__} has no {part!r}{nearest(part, dir(found))}")
             found = getattr(found, part)
-    except (ImportError, ValueError) as error:  # Keras raises the latter for a backend that there is not
+    except (ImportError, ValueError) as error:  # Keras raises ValueError for an unknown backend
         raise UsageError(f"{parts[0]} cannot be imported: {error}") from error
     _require_backend()
     return found
 
 
 def _require_backend() -> None:
-    """Raise `UsageError` where Keras runs on another backend than is asked for: it is fixed when Keras is imported."""
+    """Raise `UsageError` where Keras does not run on the backend that is asked for: importing Keras fixes it."""
     asked, keras = os.environ.get("KERAS_BACKEND"), sys.modules.get("keras")
     if asked and keras is not None and keras.backend.backend() != asked:
         raise UsageError(
@@ -66,12 +66,15 @@ def _require_backend() -> None:
 
 
 def require_home(found: Any, door: str, homes: Sequence[str]) -> None:
-    """Raise `UsageError` for an optimizer of another framework than a door is for; a jitted function is none."""
+    """Raise `UsageError` for an optimizer of another framework than those that the function ``door`` is for.
+
+    A function that a framework has compiled belongs to no framework.
+    """
     named = isinstance(found, type) or inspect.isfunction(found)
     if not named and callable(found):
         return
     made = found if named else type(found)
-    root = str(made.__module__).partition(".")[0]  # what exec defines has none
+    root = str(made.__module__).partition(".")[0]  # a function that exec defines has no module
     if root in (*EXTRAS, "torch") and root not in homes:
         raise UsageError(
             f"{door}: {made.__qualname__} belongs to {root}; expected {' or '.join(homes) or 'a function of arrays'} "

@@ -1,4 +1,4 @@
-"""From a name to what it names, and back: names are imported, never evaluated."""
+"""Turns a subject string into the object that it names, and back: names are imported, never evaluated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gdprops.model.nearest_name import nearest
 from gdprops.model.wording import on_one_line
 
 LOADED = "gdprops_subject_"
-"""What the modules are called that were loaded from a file."""
+"""The prefix of the names of modules that were loaded from a file."""
 
 
 def import_name(spec: str) -> Any:
@@ -53,7 +53,7 @@ def import_module(where: str) -> ModuleType:
 
 
 def import_file(path: Path) -> ModuleType:
-    """Return a file as a module, imported once. Raises `UsageError` in one line where that fails."""
+    """Return a file as a module, imported only once. Raises `UsageError` in one line where that fails."""
     if not path.is_file():
         folder = path.parent if path.parent.is_dir() else Path()
         near = nearest(path.name, [p.name for p in folder.glob("*.py")])
@@ -82,12 +82,12 @@ def _load(name: str, path: Path) -> ModuleType:
 
 
 def spec_of(found: Any) -> str:
-    """Return where something is defined, as a subject string."""
+    """Return the subject string of an object: the module and the name of its definition."""
     return f"{getattr(found, '__module__', '?')}:{getattr(found, '__qualname__', type(found).__name__)}"
 
 
 def label(found: Any, hyperparameters: Mapping[str, Any]) -> str:
-    """Return a subject's name: what it is called where it is defined, and its hyperparameters."""
+    """Return a subject's name in reports: the subject string of its definition, and its hyperparameters."""
     return label_of(spec_of(found), hyperparameters)
 
 

@@ -1,4 +1,4 @@
-"""Leave everything as it was: random numbers, default dtype, threads, warnings."""
+"""Leaves the process as it was: random numbers, default dtype, threads and warnings."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _torch_as_it_was() -> Iterator[None]:
 def seed_random_numbers(seed: int) -> None:
     """Start the global random numbers of Python, NumPy and torch (where it is loaded) at one seed.
 
-    Every run of a subject starts so; `isolated` restores the caller's afterwards.
+    Every run of a subject starts with this; `isolated` restores the caller's random numbers afterwards.
     """
     random.seed(seed)
     np.random.seed(seed)
@@ -58,10 +58,10 @@ def seed_random_numbers(seed: int) -> None:
 
 @final
 class NumPyState:
-    """NumPy's global random numbers as they are now.
+    """The state of NumPy's global random numbers at one moment.
 
-    A copy takes sixty times as long as a look at the generator's memory: that of ``like``, taken earlier, is shared
-    where nothing was drawn since.
+    Copying a state takes sixty times as long as comparing the generator's memory. So the copy in ``like``, an earlier
+    state, is shared where nothing was drawn since.
     """
 
     def __init__(self, like: NumPyState | None = None) -> None:
@@ -70,17 +70,17 @@ class NumPyState:
         self._copy: Any = like._copy if like is not None and shared else np.random.get_state(legacy=False)
 
     def _is_surely(self, other: NumPyState) -> bool:
-        """Say whether nothing was drawn since: a second normal number in store may be gone unseen."""
+        """Say whether surely nothing was drawn since: a second normal number in store may have been used unseen."""
         return self._memory is not None and self._memory == other._memory and not other._copy["has_gauss"]
 
     def differs(self, other: NumPyState) -> bool:
-        """Say whether the generator stands elsewhere; of one that is not NumPy's default nobody knows."""
+        """Say whether the generator's state has changed; True for a generator that is not NumPy's default."""
         if self._memory is None or self._memory != other._memory:
             return True
         return bool(self._copy["has_gauss"] != other._copy["has_gauss"])
 
     def put(self) -> None:
-        """Go on from here."""
+        """Restore this state."""
         np.random.set_state(self._copy)
 
 
@@ -93,9 +93,9 @@ def _memory_of_numpy() -> bytes | None:
 
 
 class RandomState:
-    """The random numbers of torch (where it is loaded) as they are now; of Python and NumPy too, if ``all_of_them``.
+    """The random numbers of torch (where it is loaded) at one moment; of Python and NumPy too, if ``all_of_them``.
 
-    ``like`` is a state of all of them, taken earlier.
+    ``like`` is an earlier state with ``all_of_them``, whose copy of NumPy's numbers may be shared.
     """
 
     def __init__(self, *, all_of_them: bool = True, like: RandomState | None = None) -> None:
@@ -108,23 +108,23 @@ class RandomState:
 
     @property
     def torch_bytes(self) -> bytes:
-        """The state of torch's generator, to be compared."""
+        """The state of torch's generator, for comparisons."""
         return b"" if self._torch is None else self._torch.numpy().tobytes()
 
     def differs_outside_torch(self, other: RandomState) -> bool:
-        """Say whether Python's or NumPy's generator stands elsewhere."""
+        """Say whether the state of Python's or NumPy's generator has changed."""
         if self._numpy is None or other._numpy is None:
             return self._numpy is not other._numpy
         return self._python != other._python or self._numpy.differs(other._numpy)
 
     def with_torch(self, other: RandomState) -> RandomState:
-        """Return this state with torch's from another one."""
+        """Return this state with torch's random numbers from another one."""
         found = copy.copy(self)
         found._torch = other._torch
         return found
 
     def put(self) -> None:
-        """Go on from these random numbers."""
+        """Restore these random numbers."""
         if self._python is not None and self._numpy is not None:
             random.setstate(self._python)
             self._numpy.put()

@@ -1,4 +1,4 @@
-"""What functions and classes of the user's take, as far as they have a signature."""
+"""Which arguments the user's functions and classes take, as far as they have a signature."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gdprops.model.nearest_name import nearest
 
 
 def parameters_of(function: Callable[..., Any]) -> Mapping[str, Parameter] | None:
-    """Return what a function takes, by name; None where it has no signature, as some built-in ones."""
+    """Return a function's parameters by name; None where it has no signature, as some built-in functions."""
     try:
         return inspect.signature(function).parameters
     except (TypeError, ValueError):
@@ -20,13 +20,13 @@ def parameters_of(function: Callable[..., Any]) -> Mapping[str, Parameter] | Non
 
 
 def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return what a function has a default for."""
+    """Return the arguments for which a function has a default, with these defaults."""
     taken = parameters_of(function) or {}
     return {name: p.default for name, p in taken.items() if p.default is not Parameter.empty}
 
 
 def can_take(function: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
-    """Say whether a function can be called so."""
+    """Say whether a function can be called with these arguments."""
     try:
         inspect.signature(function).bind(*args, **kwargs)
     except (TypeError, ValueError):
@@ -35,7 +35,7 @@ def can_take(function: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
 
 
 def signature_of_rule(factory: Callable[..., Any]) -> inspect.Signature:
-    """Return the signature of an update rule: a factory's hyperparameters as keywords."""
+    """Return the signature of an update rule: its keywords are the hyperparameters of a factory."""
     first = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in ("params", "grads", "state")]
     kinds = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
     taken = [p for p in inspect.signature(factory).parameters.values() if p.kind in kinds]

@@ -79,7 +79,7 @@ SAID = (
         "storage",
         "after step 1: w3 was float64(1, 3) on cpu and is float64(3,) on cpu",
     ),
-    Said("moves-into-new-memory", "in-place", "its numbers lie elsewhere after the step", EVERY),
+    Said("moves-into-new-memory", "in-place", "its numbers are at another address after the step", EVERY),
     Said("reads-memory-in-order", "layout", "parameters transposed in memory", ("w2",), 1),
     Said("moves-a-contiguous-copy", "layout", "parameters transposed in memory", ("w2",), 1),
     Said("foreach-forgets-its-maximum", "implementations", "foreach=True, against the loop", ("w1", "w3", "w4"), 2),
@@ -88,7 +88,7 @@ SAID = (
     Said(
         "forgets-the-rest-of-a-block",
         "shapes",
-        "the same numbers over and over in a large tensor, against the small one",
+        "the same numbers repeated in a large tensor, against the small tensor",
         EVERY,
         1,
     ),
@@ -122,7 +122,7 @@ SAID = (
         ("w2", "w3", "w4"),
         1,
     ),
-    Said("takes-any-rate", "rejects-invalid", "taken, and the weights move: lr=-1.0"),
+    Said("takes-any-rate", "rejects-invalid", "accepted, and the weights move: lr=-1.0"),
     Said("declares-what-it-is-not", "traits-as-declared", "separability is declared element but measures tensor"),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -35,13 +36,22 @@ def shapes(kind: type[torch.optim.Optimizer], traits: dict[str, str]) -> Verdict
 def test_a_rule_that_takes_large_tensors_as_wholes_is_no_violation() -> None:
     verdict = shapes(ScalesLargeTensors, {})
     assert verdict.status is Status.VACUOUS
-    assert "the entries of a large tensor hang together, those of a small one do not" in verdict.vacuous_reasons
+    assert "the rule couples the entries of a large tensor, but not those of a small one" in verdict.vacuous_reasons
+
+
+@pytest.mark.parametrize("size", [1.0, 64.0])
+def test_the_coupling_of_a_large_tensor_is_seen_among_large_gradients_in_single_precision(size: float) -> None:
+    ones = (np.ones(2, np.float32),) * 3
+    case = UpdateCase(ones, (tuple(size * w for w in ones),) * 2, Plan(((0, 1, 2),), (0.5,)), 24, (0, 1, 2), 2.0)
+    evidence = examined(probed(optimizer(ScalesLargeTensors, lr=0.5)), "shapes", case)
+    assert not evidence.violated
+    assert evidence.reason == "the rule couples the entries of a large tensor, but not those of a small one"
 
 
 def test_a_rule_that_is_declared_to_be_element_wise_must_be_so_in_large_tensors() -> None:
     verdict = shapes(ScalesLargeTensors, {"separability": "element"})
     assert verdict.status is Status.VIOLATED
-    assert verdict.reason == "the same numbers over and over in a large tensor, against the small one"
+    assert verdict.reason == "the same numbers repeated in a large tensor, against the small tensor"
 
 
 @pytest.mark.parametrize("traits", [{}, {"separability": "all"}])

@@ -58,7 +58,10 @@ EXPLAINED = {
     "steps-when-its-counter-is-full": (ANY, "some parameters move twice as far, all others are right"),
     "layer-by-layer": (SIMULTANEOUS, FORWARD),
     "layer-by-layer-slowly": (SIMULTANEOUS, FORWARD),
-    "second-half-looks-late": (SIMULTANEOUS, "the second half of the network looks after the first half has moved"),
+    "second-half-looks-late": (
+        SIMULTANEOUS,
+        "the gradients of the second half of the network are taken after the first half has moved",
+    ),
     "biases-after-weights": (SIMULTANEOUS, "the biases' gradients are taken after the weights have moved"),
     "weight-by-weight": (SIMULTANEOUS, "weight by weight: each single weight's gradient is taken after others have"),
     "backprops-through-moved-weights": (
@@ -84,7 +87,7 @@ EXPLAINED = {
     "counts-one-ahead": (SIMULTANEOUS, "the step counter runs one step ahead"),
     "averages-in-copies": (SIMULTANEOUS, "the rule's averages are forgotten after every step"),
     "forgets-the-decay": (SIMULTANEOUS, "weight_decay is not applied"),
-    "decays-the-unused": (MOVES_ALL, "a missing gradient is replaced by zeros: what takes no part moves too"),
+    "decays-the-unused": (MOVES_ALL, "a missing gradient is replaced by zeros: parameters that take no part move too"),
     "deposits-the-first-twice": (
         SIMULTANEOUS,
         "the gradients of 2 passes over the whole batch are added up, their losses as they are",

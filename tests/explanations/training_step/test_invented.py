@@ -21,7 +21,11 @@ def momentum(parameters: Iterable[Any]) -> torch.optim.Optimizer:
 DECLARED = {"rule": momentum}
 NONE = "none of "
 FAULTS: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
-    (invented.rate_decays_within_the_step, PLAIN, "every parameter moves 0.9 times as far as it should"),
+    (
+        invented.rate_decays_within_the_step,
+        PLAIN,
+        "the learning rate changes from parameter to parameter: each one's is 0.9 times",
+    ),
     (invented.last_row_dropped, PLAIN, "only some rows of the batch are looked at: rows 0-11 of 13"),
     (invented.first_row_repeated, PLAIN, "rows are looked at more than once: rows 0-12, 0 of 13"),
     (invented.every_other_row, PLAIN, "only some rows of the batch are looked at: rows 0, 2, 4, 6, 8, 10, 12 of 13"),
@@ -46,7 +50,11 @@ FAULTS: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     ),
     (invented.decays_what_it_trains, PLAIN, "after a right update all trained weights are multiplied by 63/64"),
     (invented.divides_by_the_tensors, PLAIN, "the gradient is divided by the number of parameter tensors"),
-    (invented.zeroes_before_the_step, {}, "no parameter has a gradient any more, or yet, when the optimizer is called"),
+    (
+        invented.zeroes_before_the_step,
+        {},
+        "no parameter has a gradient when the optimizer is called (not yet, or not any more)",
+    ),
     (invented.zeroes_the_weights_only, {}, "the gradients of some parameters are added to those of the earlier steps"),
     (invented.shakes_the_weights_in_between, {}, "the step uses the changed weights (put back before the update) of"),
     (invented.skips_large_gradients, PLAIN, "at some steps all parameters stay where they are, at the others they"),

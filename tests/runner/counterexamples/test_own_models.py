@@ -141,7 +141,7 @@ def test_a_drawn_model_is_found_again_by_its_form(tmp_path: Path) -> None:
     assert held["case"]["form"].startswith("Pair(\n  (left): Linear(in_features=2, out_features=3, bias=True)")
     held["case"]["form"] = "Other()"
     path.write_text(json.dumps(held), encoding="utf-8")
-    with pytest.raises(UsageError, match=r"^models= draws nothing like what was saved, in 500 examples$"):
+    with pytest.raises(UsageError, match=r"^models= draws nothing like the saved case, in 500 examples$"):
         replay(str(path), drawing(), Settings(seed=0))
 
 

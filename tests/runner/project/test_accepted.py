@@ -114,7 +114,7 @@ def test_terms_survive_the_journey() -> None:
 def test_entries_that_match_nothing_are_named() -> None:
     assert accepted.unmatched([ENTRY], {("a:B", "step.plain")}) == []
     assert accepted.unmatched([ENTRY], {("a:C", "step.plain")}) == [
-        "gdprops-accepted.json: nothing that was run is step.plain of a:B: remove the entry"
+        "gdprops-accepted.json: the run did not contain step.plain of a:B: remove the entry"
     ]
 
 
@@ -193,7 +193,7 @@ def test_what_was_repaired_is_red_until_the_entry_is_gone(mine: Path, capsys: py
     capsys.readouterr()
     assert main(["accept", "sound.py:Mine", *CHOSEN, "--examples", "5", "--reason", "x"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("gdprops-accepted.json: not accepted any more, for it fails no more: step.")
+    assert said.startswith("gdprops-accepted.json: removed, because they do not fail any more: step.")
     assert accepted.near(mine) == ()
 
 
@@ -222,7 +222,7 @@ def update(**changes: Any) -> dict[str, Any]:
         ({"type": "Path", "args": ["x"]}, "is damaged: KeyError: 'Path'"),
         ({"array": [1], "dtype": "O"}, "is damaged: ValueError: dtype 'O'"),
         (update(precision=10**15), "is damaged: ValueError: precision 1000000000000000"),
-        (update(order=[2**70]), "is damaged: ValueError: a whole number that no case holds"),
+        (update(order=[2**70]), "is damaged: ValueError: a whole number larger than any in a case"),
         (update(tensors=[{**VECTOR, "shape": [10**12]}]), "is damaged: ValueError: cannot reshape array of size 1"),
         (update(gradients=[3]), r"does not fit step\.plain \(AttributeError: "),
         (update(plan=None), r"does not fit step\.plain \(AttributeError: "),

@@ -182,7 +182,7 @@ def test_init_never_overwrites(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"is there already; gdprops init never overwrites"):
         initialize(tmp_path, "m:MySGD", kind=None, rule=None, parameters={})
     test.unlink()
-    with pytest.raises(UsageError, match=r"^None has no form in TOML: leave it out"):
+    with pytest.raises(UsageError, match=r"^None cannot be written in TOML: leave it out"):
         initialize(tmp_path, "m:MySGD", kind=None, rule=None, parameters={"momentum": None})
     assert file.read_text(encoding="utf-8") == "# mine\n"
     assert not test.exists()

@@ -122,7 +122,7 @@ def test_a_step_that_wants_other_processes_is_refused_and_not_accused() -> None:
         def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
             torch.distributed.all_reduce(g)
 
-    with pytest.raises(UsageError, match=r"step\(\) wants torch\.distributed, and no process group is there; call"):
+    with pytest.raises(UsageError, match=r"step\(\) needs torch\.distributed, and there is no process group; call"):
         measured(Gathers)
 
 
@@ -327,7 +327,7 @@ def test_a_coupling_that_sets_in_late_is_found_and_said(factory: Any) -> None:
 
 def test_a_rate_that_is_there_and_does_nothing_is_a_near_miss() -> None:
     said = measured(odd_optimizers.IgnoresTheRate)[0].known["lr_response"].evidence
-    assert said.startswith("nearly: there is a rate, and setting it changes nothing; each of four steps")
+    assert said.startswith("nearly: there is a learning rate, but setting it changes nothing; each of four steps")
 
 
 @pytest.mark.parametrize(
@@ -343,8 +343,8 @@ def test_a_rate_that_is_there_and_does_nothing_is_a_near_miss() -> None:
             odd_optimizers.CountsByGroup,
             "clock",
             "group",
-            "a tensor with its first gradient at step 3 or 4 does not move as in a fresh optimizer, and one in a group "
-            "added then does",
+            "a tensor with its first gradient at step 3 or 4 does not move as in a fresh optimizer, but a tensor in a "
+            "group added then does",
         ),
         (
             odd_optimizers.ZerosForNone,
@@ -393,8 +393,8 @@ def test_an_optimizer_that_listens_to_the_loss_is_said_to() -> None:
     traits, _ = measured(odd_optimizers.ListensToTheLoss)
     assert traits["inputs"] == "loss"
     assert traits.known["inputs"].evidence == (
-        "step() after assigning .grad works; nearly: step(closure) with the same gradients ends elsewhere when the "
-        "loss is another"
+        "step() after assigning .grad works; nearly: step(closure) with the same gradients moves the weights "
+        "differently for another loss"
     )
 
 
@@ -402,7 +402,7 @@ def test_a_rule_that_treats_vectors_otherwise_is_not_element_wise() -> None:
     traits, _ = measured(odd_optimizers.DecaysMatrices)
     assert traits["separability"] == "tensor"
     assert traits.known["separability"].evidence.startswith(
-        "nearly: element-wise, but the same numbers move otherwise as vectors than as matrices; one entry"
+        "nearly: element-wise, but the same numbers move differently as vectors and as matrices; one entry"
     )
 
 

@@ -81,8 +81,8 @@ def test_clauses_that_do_not_apply_say_why(build: Any, declared: dict[str, Any],
     assert {v.clause for v in found if v.status is Status.NOT_APPLICABLE} == clauses
     said = {
         "step.clipping": "no clipping is declared (clip_norm=, clip_value=)",
-        "step.accumulation": "looks at every batch as a whole, and no accumulate= is declared",
-        "step.in-backward": "moves nothing during backward",
+        "step.accumulation": "it computes one gradient of every whole batch, and no accumulate= is declared",
+        "step.in-backward": "moves no weight during backward",
     }
     assert all(v.reason == said[v.clause] for v in found if v.status is Status.NOT_APPLICABLE)
 
@@ -242,8 +242,12 @@ def never_calls_the_step_of_its_optimizer(model: nn.Module, loss_fn: nn.Module) 
 WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
     (yields, {}, r"mine: its step yields, so that calling it runs nothing; expected a function that trains when it is"),
     (awaits, {}, r"mine: its step is a coroutine, so that calling it runs nothing; expected a function that trains"),
-    (normalizes_weights, {}, r"build gives the model other parameters than it is handed \(.*original.* is one\): what"),
-    (widens, {}, r"other parameters than it is handed \(more is one\): .*; let models= return it with them"),
+    (normalizes_weights, {}, r"build replaces parameters of the model \(.*original.* is one\), but gdprops"),
+    (
+        widens,
+        {},
+        r"parameters of the model \(more is one\), .*; let models= return the model with its final parameters",
+    ),
     (freezes_its_first_parameter, ONE_PARAMETER, r"mine cannot be used: every parameter is frozen$"),
     (
         lambda model, loss_fn: (print, []),
@@ -266,7 +270,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
         training_steps.ordinary,
         {"lr": 0.2},
         r"mine: lr=0.2 and the optimizer that it returns disagree: after step 1 on the same gradients .* is .* by the "
-        r"one, .* by the other; leave lr= out to hold the step to its own optimizer",
+        r"one, .* by the other; leave lr= out to check the step against its own optimizer",
     ),
     (
         training_steps.with_momentum_and_a_scheduler,

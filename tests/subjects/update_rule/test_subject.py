@@ -124,7 +124,7 @@ def test_it_takes_no_closure_and_no_backward() -> None:
     run = update_rule(momentum).start(tensors(), ONE)
     with pytest.raises(Unsupported, match=r"^an update rule takes no closure$"):
         run.step_closure(lambda w: (0.0, gradients()))
-    with pytest.raises(Unsupported, match=r"^an update rule is handed its gradients$"):
+    with pytest.raises(Unsupported, match=r"^an update rule takes its gradients as an argument$"):
         run.step(gradients(), Delivery.BACKWARD)
 
 

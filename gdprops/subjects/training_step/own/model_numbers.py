@@ -1,4 +1,4 @@
-"""The parameters and buffers of a user's model as NumPy arrays, and back into a fresh model."""
+"""The parameters and buffers of a user's model as NumPy arrays, and from arrays back into a fresh model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 MODEL = "model."
-"""What the keys of the parameters and buffers begin with."""
+"""The prefix of the keys of parameters and buffers among a case's arrays."""
 
 
 def tensors_of(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
@@ -28,7 +28,7 @@ def tensors_of(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 @torch.no_grad()
 def put_in(model: nn.Module, arrays: Mapping[str, Array]) -> None:
-    """Give a model the parameters and buffers of a saved case. Raises `UsageError` where it is of another form."""
+    """Copy the parameters and buffers of a saved case into a model. Raises `UsageError` where they do not fit it."""
     own = {f"{MODEL}{name}": t for name, t in tensors_of(model) if array_of(t) is not None}
     if own.keys() != arrays.keys():
         other = sorted(own.keys() ^ arrays.keys())[0].removeprefix(MODEL)
@@ -41,7 +41,7 @@ def put_in(model: nn.Module, arrays: Mapping[str, Array]) -> None:
 
 
 def array_of(t: Tensor) -> Array | None:
-    """Return a copy of a tensor as NumPy holds it, None where NumPy cannot."""
+    """Return a copy of a tensor as a NumPy array, None for a tensor that NumPy cannot hold."""
     try:
         return np.array(t.detach().numpy(), order="C")
     except (TypeError, RuntimeError):

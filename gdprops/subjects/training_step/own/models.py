@@ -1,4 +1,4 @@
-"""The user's own model, batches and loss: fresh for every example, with the weights re-drawn."""
+"""The user's own model, batches and loss: a fresh model for every example, with its weights drawn anew."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ OBJECTIVE = "objective(model, inputs, targets)"
 @final
 @dataclass(frozen=True, slots=True)
 class OwnModels:
-    """Where the user's models and batches come from, and J.
+    """The user's models, batches and loss, as declared.
 
-    ``shared``: two models that ``models()`` returns share storage, so that every one is copied.
+    ``shared``: the models that ``models()`` returns share storage, so gdprops copies every one of them.
     """
 
     models: Any
@@ -45,13 +45,13 @@ class OwnModels:
 
     @property
     def source(self) -> OwnSource:
-        """What generation must know: the strategies, None where a callable is called instead."""
+        """The strategies that the cases draw from; None where the user gave a function instead."""
         return OwnSource(
             None if callable(self.models) else self.models, None if callable(self.batches) else self.batches
         )
 
     def model(self, case: OwnCase, calls: Calling) -> nn.Module:
-        """Return a fresh model: a callable's gets the case's weights, a strategy's keeps those that were drawn."""
+        """Return a fresh model: from a function it gets the case's weights, from a strategy it keeps those drawn."""
         if case.model is not None:
             return _copied(case.model)
         model = self._fresh(calls) if callable(self.models) else model_like(self.models, case.form)
@@ -69,9 +69,10 @@ class OwnModels:
         return _copied(found) if self.shared else found
 
     def batch(self, given: Any, calls: Calling) -> Data:
-        """Return what one call of the step is given: a strategy's or a saved pair, or the callable's of an index.
+        """Return the inputs and targets of one call of the step.
 
-        Raises `Unsupported` past the last of finitely many batches: there is nothing to check.
+        ``given`` is an index for the user's function, or a pair that a strategy has drawn or that was saved. Raises
+        `Unsupported` past the last of finitely many batches: there is nothing to check.
         """
         found = given
         if callable(self.batches) and isinstance(given, int):
@@ -97,23 +98,23 @@ def _copied(model: nn.Module) -> nn.Module:
 
 
 def _memory_of(model: nn.Module, copied: nn.Module) -> dict[int, Any]:
-    """Return what a further copy of a model takes over from one: the numbers of its plain parameters."""
+    """Return the memo with which `copy.deepcopy` lets a further copy share the plain parameters of ``copied``."""
     pairs = zip(model.parameters(), copied.parameters(), strict=True)
     return {id(p): nn.Parameter(c.data, c.requires_grad) for p, c in pairs if type(p) is nn.Parameter}
 
 
 def share_storage(a: nn.Module, b: nn.Module) -> bool:
-    """Say whether two modules have a parameter or buffer in common."""
+    """Say whether two modules share the memory of a parameter or buffer."""
     held = {t.data_ptr() for t in (*a.parameters(), *a.buffers()) if t.numel()}
     return a is b or any(t.data_ptr() in held for t in (*b.parameters(), *b.buffers()) if t.numel())
 
 
 @torch.no_grad()
 def redraw(model: nn.Module, cards: bytes) -> None:
-    """Draw every floating-point parameter anew, about its mean and as wide as it was.
+    """Draw every floating-point parameter anew, with the mean and the spread that it had.
 
-    Small models are filled from the cards, number by number. Of large ones the cards are a seed: their numbers change
-    places, where they are not all equal.
+    The numbers of a small model come from the cards, which are random bytes: one card for one number. For a large model
+    the cards are a seed: the numbers of each parameter change places, or are drawn where they are all equal.
     """
     moving = [p for p in model.parameters() if p.is_floating_point()]
     numbers, taken = _tenths(cards), 0
@@ -134,41 +135,41 @@ def redraw(model: nn.Module, cards: bytes) -> None:
 
 
 def _tenths(cards: bytes) -> Array:
-    """Return a number for every card: 1/10, -1/10, 2/10, … up to 2 in absolute value."""
+    """Return one number for every card: 1/10, -1/10, 2/10, … up to 2 in absolute value."""
     k = np.frombuffer(cards, dtype=np.uint8).astype(np.float64)
     return np.asarray((1 + k // 2 % 20) / 10 * (1 - 2 * (k % 2)))
 
 
 @final
 class OwnTask:
-    """One case of the user's own model."""
+    """The task of a case of the user's own model: the model, the loss and the batches."""
 
     def __init__(self, own: OwnModels, case: OwnCase, calls: Calling) -> None:
         self._own, self._case, self._calls = own, case, calls
         self._fetched: dict[int, list[Data]] = {}
 
     def model(self, *, ours: bool = False) -> nn.Module:
-        """Return a fresh model, in float64 where the case says so."""
+        """Return a fresh model, in float64 where the case asks for it."""
         model = self._own.model(self._case, self._calls)
         return model.double() if self._case.precision == DOUBLE else model
 
     def siblings(self, model: nn.Module) -> tuple[nn.Module, nn.Module]:
-        """Return two copies with one storage: weights are placed before every use."""
+        """Return two copies of a model that share one storage: weights are placed before every use."""
         try:
             ours = copy.deepcopy(model)
             moved = copy.deepcopy(model, _memory_of(model, ours))
-        except Exception:  # what cannot be copied is built again
+        except Exception:  # a model that cannot be copied is built again
             ours, moved = self.model(ours=True), self.model()
         for p, same in zip(moved.parameters(), ours.parameters(), strict=True):
             p.data = same.data
         return ours, moved
 
     def criterion(self) -> Any:
-        """Return the user's criterion; where the model owns its loss, the objective."""
+        """Return what ``build`` is given beside the model: the user's loss or objective."""
         return self._own.objective or copy.deepcopy(self._own.loss)
 
     def objective(self, model: nn.Module, data: Data) -> Tensor:
-        """Return J as the user states it."""
+        """Return the loss J, by the user's loss or objective."""
         what = OBJECTIVE if self._own.objective is not None else "loss(model(inputs), targets)"
         with self._calls.to(what):
             if self._own.objective is not None:
@@ -177,21 +178,21 @@ class OwnTask:
             return loss
 
     def calls(self, t: int) -> list[Data]:
-        """Return fresh copies of what the step is called with."""
+        """Return copies of what the step is called with in logical step t."""
         return [Data(*copied(tuple(data))) for data in self._window(t)]
 
     def whole(self, t: int, rows: slice = ALL) -> Data:
-        """Return fresh copies of (some rows of) the window."""
+        """Return copies of all data of logical step t, or of some of its rows."""
         data = Data(*copied(joined([tuple(part) for part in self._window(t)])))
         return data if rows == ALL else Data(*rows_of(tuple(data), rows))
 
     def rows(self, t: int) -> int:
-        """Return how many rows the window has."""
+        """Return how many rows logical step t has."""
         return sum(rows_in(tuple(data)) for data in self._window(t))
 
     @property
     def steps(self) -> int:
-        """How many windows there are."""
+        """How many logical steps there are."""
         return len(self._case.batches)
 
     def _window(self, t: int) -> list[Data]:
@@ -203,7 +204,7 @@ class OwnTask:
 
 
 def outputs_of(model: nn.Module, inputs: Any) -> Any:
-    """Call a model as its ``forward`` wants it: a dict by keywords, a tuple by position, where they fit."""
+    """Call a model the way its ``forward`` allows: with a dict as keywords, with a tuple as positional arguments."""
     if isinstance(inputs, dict) and can_take(model.forward, **inputs):
         return model(**inputs)
     if isinstance(inputs, tuple | list) and can_take(model.forward, *inputs):
@@ -212,7 +213,10 @@ def outputs_of(model: nn.Module, inputs: Any) -> Any:
 
 
 def own_models(models: Any, batches: Any, loss: Any, objective: Any) -> OwnModels | None:
-    """Return what ``models=``, ``batches=``, ``loss=`` and ``objective=`` declare together, None for none of them."""
+    """Return the declaration in ``models=``, ``batches=``, ``loss=`` and ``objective=``; None where none is given.
+
+    Raises `UsageError` where they do not fit together.
+    """
     given = {"models": models, "batches": batches, "loss": loss, "objective": objective}
     if all(value is None for value in given.values()):
         return None
@@ -241,7 +245,7 @@ def _is_strategy(value: Any) -> bool:
 
 
 def require_float(model: nn.Module) -> None:
-    """Require parameters that NumPy can hold. Raises `UsageError`."""
+    """Require parameters in float32 or float64 on the CPU. Raises `UsageError`."""
     for name, p in model.named_parameters():
         if p.device.type != "cpu" or (p.is_floating_point() and p.dtype not in (torch.float32, torch.float64)):
             raise UsageError(
@@ -251,5 +255,5 @@ def require_float(model: nn.Module) -> None:
 
 
 def is_large(model: nn.Module) -> bool:
-    """Say whether a model is kept in its own dtype, and its weights are drawn from a seed."""
+    """Say whether a model is so large that it keeps its own dtype, and its weights are drawn from a seed."""
     return sum(p.numel() for p in model.parameters()) > LARGE_MODEL

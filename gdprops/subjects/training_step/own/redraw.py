@@ -1,4 +1,4 @@
-"""What the user's own strategies draw, outside a search."""
+"""Draws values from the user's own strategies outside a search, for example to find a saved model again."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 MOST_DRAWN = 500
-"""So many models are drawn until one is like a saved one."""
+"""How many models are drawn to find one that is like a saved one."""
 
 
 def drawn(strategy: Any, key: str, suits: Callable[[Any], bool] = lambda _: True) -> Any:
-    """Return a value that a strategy draws, one that suits. Raises `UsageError`."""
+    """Return a value that a strategy draws and that ``suits`` accepts. Raises `UsageError` where there is none."""
     import hypothesis
 
     settings = hypothesis.settings(
@@ -30,15 +30,15 @@ def drawn(strategy: Any, key: str, suits: Callable[[Any], bool] = lambda _: True
     try:
         return hypothesis.find(strategy, suits, settings=settings)
     except hypothesis.errors.NoSuchExample:
-        raise UsageError(f"{key}= draws nothing like what was saved, in {MOST_DRAWN} examples") from None
+        raise UsageError(f"{key}= draws nothing like the saved case, in {MOST_DRAWN} examples") from None
     except Exception as error:
         raise UsageError(f"{key}= cannot be drawn: {type(error).__name__}: {error}") from error
 
 
 def model_like(strategy: Any, form: str) -> nn.Module:
-    """Return a module that a strategy draws and that prints itself so; the random numbers stay where they are.
+    """Return a module that a strategy draws and whose printed form is ``form``; global random numbers do not change.
 
-    Raises `UsageError` where the strategy draws none.
+    Raises `UsageError` where the strategy draws no such module.
     """
     random = RandomState()
     try:

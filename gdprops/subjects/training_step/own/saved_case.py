@@ -1,4 +1,4 @@
-"""A case of the user's own model as numbers: what is written beside a saved case, and a case made of it again."""
+"""A case of the user's own model as plain data: written out for a file, and restored from it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ if TYPE_CHECKING:
     from gdprops.subjects.training_step.own.models import OwnTask
 
 MOST_INSIDE = 2_000
-"""More numbers of a drawn model than that are kept in a file of their own only."""
+"""The largest number of entries of a drawn model that a saved case itself holds; a larger model has its own file."""
 CONTAINERS: dict[str, type] = {"tuple": tuple, "list": list}
 
 
 class _Foreign(Exception):
-    """Something that a file of plain data cannot hold."""
+    """Raised for a value that a file of plain data cannot hold."""
 
 
 def written_out(task: OwnTask, case: OwnCase, *, strategy: bool) -> tuple[OwnCase, dict[str, Array]]:
-    """Return a case whose tensors are keys, and their arrays; without arrays the case as it is.
+    """Return a case whose tensors are keys, and the arrays under these keys; or the case as it is, and no arrays.
 
-    A batch that is more than tensors, numbers and text in tuples, lists and dicts stays an index.
+    A batch that holds more than tensors, numbers and text in tuples, lists and dicts stays an index. Where such a batch
+    has no index, nothing can be written out.
     """
     model = task.model()
     arrays = {f"{MODEL}{name}": array for name, t in tensors_of(model) if (array := array_of(t)) is not None}
@@ -46,7 +47,7 @@ def written_out(task: OwnTask, case: OwnCase, *, strategy: bool) -> tuple[OwnCas
 
 
 def _held(pair: tuple[Any, Any], name: str, given: Any, arrays: dict[str, Array]) -> Any:
-    """Return a pair with keys in the place of tensors; else the index that it came from, None where there is none."""
+    """Return a pair with keys in the place of its tensors; else the index that it came from, None where it has none."""
     found = dict[str, Any]()
     try:
         inside = [_keyed(part, f"{name}.{what}", found) for part, what in zip(pair, ("inputs", "targets"), strict=True)]
@@ -57,7 +58,7 @@ def _held(pair: tuple[Any, Any], name: str, given: Any, arrays: dict[str, Array]
 
 
 def _keyed(value: Any, key: str, arrays: dict[str, Array]) -> dict[str, Any]:
-    """Return plain data that say what a value is, with its tensors put among the arrays."""
+    """Return plain data that describe a value; its tensors go into ``arrays``, under keys."""
     if isinstance(value, Tensor):
         array = array_of(value)
         if array is None or key in arrays:
@@ -76,7 +77,7 @@ def _keyed(value: Any, key: str, arrays: dict[str, Array]) -> dict[str, Any]:
 def filled(case: OwnCase, arrays: Mapping[str, Array]) -> OwnCase:
     """Return a saved case with its tensors in their places. Raises `UsageError` where they do not fit.
 
-    Every array is used once: a small file cannot ask for the same one a million times.
+    Every array is used once, so a small file cannot ask for one array a million times.
     """
     left = dict(arrays)
     try:
@@ -98,7 +99,11 @@ def _restored(held: Any, left: dict[str, Array]) -> Any:
 
 
 def alone(case: OwnCase, whole: OwnCase, arrays: Mapping[str, Array]) -> OwnCase:
-    """Return the case as data alone: what is called again as it is, what a strategy has drawn with few numbers."""
+    """Return the case as plain data that need no other file.
+
+    A case whose functions can be called again stays as it is. Of a case that a strategy has drawn, the arrays are kept
+    where they hold few numbers.
+    """
     called_again = case.model is None and not case.arrays and all(isinstance(g, int) for w in case.batches for g in w)
     few = sum(a.size for a in arrays.values()) <= MOST_INSIDE
     return case if called_again or not arrays else replace(whole, arrays=arrays if few else {})

@@ -1,4 +1,4 @@
-"""The user's own models, batches and loss on trial: what cannot be used is said in one line."""
+"""A trial of the user's own models, batches and loss: whatever cannot be used is reported in one line."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 TRIALS = 3
 SPREAD = bytes((37 * k + 11) % 256 for k in range(64))
-"""Cards that give ever other numbers."""
+"""The cards of a trial: different bytes, so that the weights differ."""
 
 
 def with_sharing(own: OwnModels | None, name: str, calls: Calling) -> OwnModels | None:
-    """Return the declaration with the knowledge of whether its models must be copied. Raises `UsageError`."""
+    """Return the declaration, completed by whether its models share storage. Raises `UsageError`."""
     if own is None or not callable(own.models):
         return own
     plain = OwnCase(SPREAD, (), Plan(()), DOUBLE)
@@ -44,7 +44,7 @@ def with_sharing(own: OwnModels | None, name: str, calls: Calling) -> OwnModels 
 
 
 def own_trials(own: OwnModels, precision: int, window: int, calls: Calling) -> list[OwnCase]:
-    """Return cases of the user's own model on which a step is tried; none in float64 for a large one."""
+    """Return cases of the user's own model on which a step is tried; none in float64 for a large model."""
     given = None if callable(own.models) else drawn(own.models, "models")
     if given is not None and not isinstance(given, nn.Module):
         raise UsageError(f"models= drew {type_of(given)}; expected a torch.nn.Module")
@@ -63,7 +63,7 @@ def _given(own: OwnModels, index: int) -> Any:
 
 
 def require_objective(own: OwnModels, task: Task) -> None:
-    """Require a loss that is one number, that has a gradient, and that is the same at every look."""
+    """Require a loss that is one number, has a gradient, and is deterministic. Raises `UsageError`."""
     what = OBJECTIVE if own.objective is not None else "loss(model(inputs), targets)"
     model, random = task.model(ours=True), RandomState()
     values = [_value(task, model, random, what) for _ in range(2)]

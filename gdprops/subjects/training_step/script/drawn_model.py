@@ -1,4 +1,4 @@
-"""A drawn network as plain torch code: the model and the loss of a counterexample, without gdprops."""
+"""A drawn network as plain torch code: the lines that build a counterexample's model and loss without gdprops."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LOSSES = {
 
 
 def script_model(network: Network, tensors: Sequence[Array]) -> list[str]:
-    """Return the lines that build ``model`` and ``loss_fn``: a `torch.nn.Sequential` where that says everything."""
+    """Return the lines that build ``model`` and ``loss_fn``, with a `torch.nn.Sequential` where that suffices."""
     build = _stack if _is_plain_stack(network) else _module
     return [*build(network, tensors), loss_line(network.loss)]
 
@@ -41,7 +41,7 @@ def loss_line(loss: str) -> str:
 
 
 def _is_plain_stack(network: Network) -> bool:
-    """Say whether the network is linear layers and known activations, one after the other, and nothing else."""
+    """Say whether the network consists of linear layers and known activations, one after the other."""
     layers = network.layers
     tied = len({layer.weight for layer in layers}) < len(layers)
     special = any(layer.residual or layer.activation not in _MODULES for layer in layers)
@@ -65,7 +65,7 @@ def _stack(network: Network, tensors: Sequence[Array]) -> list[str]:
 
 
 def _module(network: Network, tensors: Sequence[Array]) -> list[str]:
-    """Return a module with a forward of its own; its parameters stand in the order in which the layers use them."""
+    """Return the lines of a module class; its parameters stand in the order in which the layers use them."""
     parameters = [f"        self.{network.names[i]} = {_parameter(network, tensors, i)}" for i in _in_order(network)]
     forward = [line for layer in network.layers for line in _forward(network, layer)]
     result = "x" if network.scale is None else f"x * self.{network.names[network.scale]}"
@@ -83,7 +83,7 @@ def _module(network: Network, tensors: Sequence[Array]) -> list[str]:
 
 
 def _in_order(network: Network) -> list[int]:
-    """Return the tensors' indices as `named_parameters()` has them: the unused ones, layer by layer, the scale."""
+    """Return the tensors' indices in the order of `named_parameters()`: unused tensors, layer by layer, the scale."""
     unused = [i for i in range(len(network.names)) if i not in network.used]
     used = [i for layer in network.layers for i in (layer.weight, layer.bias) if i is not None]
     return list(dict.fromkeys([*unused, *used, *([] if network.scale is None else [network.scale])]))

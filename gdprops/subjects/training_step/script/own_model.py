@@ -1,4 +1,4 @@
-"""A case of the user's own model as plain Python: it loads the drawn numbers, and trains as gdprops did."""
+"""A case of the user's own model as a plain Python script: it loads the drawn numbers, and trains as gdprops did."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLACE = """with torch.no_grad():
 
 
 def whereabouts(declared: Declaration) -> str:
-    """Return the subject string under which a training step is found, a bound subject's before its ``build``'s."""
+    """Return the subject string of a training step: of a subject bound in its module, or else of its ``build``."""
     where, _, attribute = declared.spec.rpartition(":")
     module = sys.modules.get(declared.build.__module__)
     if where == "__main__":
@@ -30,7 +30,7 @@ def whereabouts(declared: Declaration) -> str:
 
 
 def _bound(module: Any, declared: Declaration) -> str | None:
-    """Return the name to which a module binds the subject, or one that declares the same."""
+    """Return the name to which a module binds this training step, or one with an equal declaration."""
     return next((name for name, found in _names(module) if _declares_the_same(found, declared)), None)
 
 
@@ -41,7 +41,7 @@ def _declares_the_same(found: Any, declared: Declaration) -> bool:
 
 
 def declaration_of(found: Any) -> Declaration | None:
-    """Return the declaration of something that is bound as a training step, None of anything else."""
+    """Return the declaration of a training step, None for any other object."""
     stated = getattr(found, "declaration", None)
     return stated if isinstance(stated, Declaration) else None
 
@@ -51,7 +51,7 @@ def _names(module: Any) -> list[tuple[str, Any]]:
 
 
 class _Names:
-    """What the user's own things are called in the module of their ``build``."""
+    """The names that the user's functions and models have in the module of their ``build``."""
 
     def __init__(self, declared: Declaration) -> None:
         self._module = sys.modules.get(declared.build.__module__)
@@ -60,7 +60,7 @@ class _Names:
         self.imported = list[str]()
 
     def of(self, value: Any, inside: str) -> str:
-        """Return what something is called: by a name of its own, else as a part of the subject."""
+        """Return a value's own name in the module, or else its path inside the subject."""
         name = next((name for name, found in _names(self._module) if found is value and name.isidentifier()), None)
         if name is None and self._whole is None:
             return f"...  # {inside.rpartition('.')[2]} of the training step has no name in {self.where}"
@@ -68,7 +68,7 @@ class _Names:
         return name or f"{self._whole}.{inside}"
 
     def lines(self) -> list[str]:
-        """Return the lines that import them."""
+        """Return the lines that import the names asked for so far."""
         names = sorted(set(self.imported))
         if not names:
             return []
@@ -78,7 +78,7 @@ class _Names:
 
 
 def own_script(declared: Declaration, case: OwnCase, arrays: str | None, evidence: Evidence) -> str:
-    """Return the script of a case whose numbers are in a file; without one there is nothing to run."""
+    """Return the script of a case whose numbers are in the file ``arrays``; empty where there is no such file."""
     if arrays is None:
         return ""
     names = _Names(declared)
@@ -88,7 +88,7 @@ def own_script(declared: Declaration, case: OwnCase, arrays: str | None, evidenc
 
 
 def _model(declared: Declaration, case: OwnCase, names: _Names) -> Iterator[str]:
-    """Yield the lines that build the model, place its numbers, and build the step."""
+    """Yield the lines that build the model, fill in its numbers, and build the step."""
     own, double = declared.own, ".double()" if case.precision == DOUBLE else ""
     if own is None:
         return
@@ -108,7 +108,7 @@ def _model(declared: Declaration, case: OwnCase, names: _Names) -> Iterator[str]
 
 
 def _steps(declared: Declaration, case: OwnCase, evidence: Evidence, names: _Names) -> Iterator[str]:
-    """Yield the calls of ``step`` up to the wrong one."""
+    """Yield the calls of ``step``, up to the wrong one."""
     location = evidence.location
     last = len(case.batches) if location is None or location.step is None else location.step
     for window in case.batches[:last]:
@@ -127,7 +127,7 @@ def _arguments(declared: Declaration, case: OwnCase, given: Any, names: _Names) 
 
 
 def _written(held: dict[str, Any]) -> str:
-    """Return the expression that puts a structure together again."""
+    """Return the Python expression that builds a saved structure again."""
     ((kind, inside),) = held.items()
     if kind == "tensor":
         return f"tensor({inside!r})"
@@ -140,7 +140,7 @@ def _written(held: dict[str, Any]) -> str:
 
 
 def _told(evidence: Evidence) -> Iterator[str]:
-    """Yield the lines that print the worst parameter as it is, and what is expected of it."""
+    """Yield the lines that print the worst parameter, as it is and as it is expected."""
     location = evidence.location
     if location is None:
         yield "print({name: p.tolist() for name, p in model.named_parameters()})"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def drawn_script(declared: Declaration, case: TrainCase | ArchitectureCase) -> str:
-    """Return a plain script that builds the model of a case of ours and trains it."""
+    """Return a plain script that builds the model of a drawn case, and trains it."""
     lines = [*script_lines.import_lines(declared.spec), *script_network(case)]
     lines.append(f"built = {_called(declared)}(model, loss_fn)")
     lines.append("step = built[0] if isinstance(built, tuple) else built")
@@ -30,7 +30,7 @@ def drawn_script(declared: Declaration, case: TrainCase | ArchitectureCase) -> s
 
 
 def _called(declared: Declaration) -> str:
-    """Return what builds the step in a script: a decorated name is bound to the subject, not to ``build``."""
+    """Return the name of ``build`` in a script: a decorated name is bound to the subject, not to ``build``."""
     attribute = declared.spec.rpartition(":")[2]
     found = getattr(sys.modules.get(declared.build.__module__), attribute, None)
     return attribute if declaration_of(found) is None else f"{attribute}.build"

@@ -272,7 +272,7 @@ def test_autocast_rounds_nothing_in_float64() -> None:
 def test_what_autocast_rounds_is_refused_and_not_accused() -> None:
     with pytest.raises(
         UsageError,
-        match=r"^casts cannot be used: autocast rounds its forward pass, and what is expected is computed in float32; "
+        match=r"^casts cannot be used: autocast rounds the step's forward pass, and gdprops computes in float32; "
         r"leave autocast out, or hand over a model of at most 20,000 weights: in float64 autocast rounds nothing$",
     ):
         training_step(own_models.casts, name="casts", **wide(160))
