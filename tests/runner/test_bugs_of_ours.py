@@ -20,8 +20,10 @@ import pytest
 from hypothesis import strategies as st
 
 import gdprops
-from gdprops.cli import main
+from gdprops.clauses import catalogue
 from gdprops.clauses.support import workbench
+from gdprops.cli import main
+from gdprops.errors import SubjectCrash
 from gdprops.model.evidence import Evidence, agreement, unanswered, violation
 from gdprops.model.verdict import About, Status, to_dict
 from gdprops.runner.items import Item
@@ -83,11 +85,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def broken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the bugs into this process, as `BUGS` does into others."""
-    told: dict[str, Any] = {"__name__": "bugs"}
     runs = sys.modules["gdprops.clauses.support.optimizer_runs"]
     kept = {name: getattr(runs, name) for name in ("effective_rates", "feed")}
     try:
-        exec(BUGS, told)
+        exec(BUGS, {})
         for name in kept:
             monkeypatch.setattr(workbench, name, getattr(runs, name))
     finally:
@@ -106,29 +107,25 @@ def in_another_process(folder: Path, *words: str) -> Found:
     return done.returncode, json.loads(report.read_text(encoding="utf-8"))
 
 
-def statuses(report: dict[str, Any]) -> dict[str, str]:
-    """Return the status of every clause; where a report is about several subjects, of the first of them."""
-    run = report["runs"][0] if "runs" in report else report
-    return {verdict["clause"]: verdict["status"] for verdict in run["verdicts"] if verdict["about"] == "subject"}
+def by_clause(report: dict[str, Any], key: str) -> dict[str, Any]:
+    return {verdict["clause"]: verdict[key] for verdict in report["verdicts"] if verdict["clause"] in CLAUSES}
 
 
 def reasons(report: dict[str, Any]) -> dict[str, str]:
-    return {verdict["clause"]: verdict["reason"].splitlines()[-1] for verdict in report["verdicts"] if verdict["reason"]}
+    """Return the last line of every reason."""
+    told = [(verdict["clause"], verdict["reason"].splitlines()) for verdict in report["verdicts"]]
+    return {clause: lines[-1] for clause, lines in told if lines}
 
 
-def assert_bugs_are_told(found: Found, *, examples: int = 49) -> None:
+def assert_bugs_are_told(found: Found) -> None:
     code, report = found
-    assert {clause: statuses(report)[clause] for clause in CLAUSES} == {
-        "step.plain": "error",
-        "step.apply-order": "error",
-        "step.cost": "held",
-    }
+    assert by_clause(report, "status") == {"step.plain": "error", "step.apply-order": "error", "step.cost": "held"}
     assert (report["ok"], report["exit_code"], code) == (False, 3, 3)
-    counted = {verdict["clause"]: verdict["examples"] for verdict in report["verdicts"]}
-    assert (counted["step.plain"], counted["step.apply-order"]) == (examples, 0)
+    examined = by_clause(report, "examples")
+    assert (examined["step.plain"], examined["step.apply-order"]) == (49, 0)
     assert reasons(report) == {
-        "step.plain": "LookupError: 'a bug in effective_rates'",
-        "step.apply-order": "LookupError: 'a bug in feed'",
+        "step.plain": "LookupError: a bug in effective_rates",
+        "step.apply-order": "LookupError: a bug in feed",
     }
 
 
@@ -178,4 +175,50 @@ def test_a_bug_in_a_clause_fails_the_configured_subjects(folder: Path) -> None:
     assert_bugs_are_told(found)
 
 
-ITEM = Item(workbench_item := gdprops_clause("step.plain"), About.SUBJECT)
+def judged(examine: Callable[[int], Evidence], cases: st.SearchStrategy[int]) -> Any:
+    """Return the verdict that follows from a search of an invented clause."""
+    finding = search(examine, cases, examples=100, seed=0)
+    return judge(Item(catalogue()["step.plain"], About.SUBJECT), None, finding, Settings())
+
+
+def test_a_bug_while_shrinking_is_an_error() -> None:
+    """A case from 60 on is a violation; shrinking towards 60 meets a number that our check cannot examine."""
+
+    def examine(case: int) -> Evidence:
+        if case == 60:
+            raise LookupError("a bug in the check")
+        return violation("too large") if case > 60 else agreement()
+
+    verdict = judged(examine, st.integers(0, 99))
+    assert verdict.status is Status.ERROR
+    assert verdict.reason.endswith("LookupError: a bug in the check\n")
+
+
+def test_a_bug_in_drawing_is_an_error() -> None:
+    def cracked(number: int) -> int:
+        if number > 60:
+            raise LookupError("a bug in the strategy")
+        return number
+
+    verdict = judged(lambda case: agreement(), st.integers(0, 99).map(cracked))
+    assert verdict.status is Status.ERROR
+    assert "LookupError: a bug in the strategy" in verdict.reason
+
+
+def test_a_bug_in_concluding_is_an_error() -> None:
+    def acts_later(name: str) -> bool:
+        raise LookupError("a bug in the longer run")
+
+    verdict = judged(lambda case: unanswered(["momentum"], acts_later), st.integers(0, 9))
+    assert verdict.status is Status.ERROR
+    assert verdict.reason.endswith("LookupError: a bug in the longer run\n")
+
+
+def test_what_the_subject_raises_is_no_bug_of_ours() -> None:
+    def examine(case: int) -> Evidence:
+        raise SubjectCrash("step()", ZeroDivisionError("division by zero"))
+
+    finding = search(examine, st.integers(0, 9), examples=100, seed=0)
+    assert finding.bug is None
+    assert finding.evidence is not None
+    assert finding.evidence.reason == "step() raised ZeroDivisionError: division by zero"
