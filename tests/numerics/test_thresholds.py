@@ -258,7 +258,8 @@ def _watched(after: float, expected: float = 1.0, *, before: float = 0.0, allowe
         "expected": [np.array([expected])],
         "allowed": [np.array([allowed])],
     }
-    return Watched(**{field.name: known.get(field.name) for field in fields(Watched)})
+    given: dict[str, Any] = {field.name: known.get(field.name) for field in fields(Watched)}
+    return Watched(**given)
 
 
 def reproduced_share() -> Pair:
