@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from typing import final
 
 import pytest
 
@@ -20,6 +21,28 @@ FORMS = {
     "html": "write the verdicts as one page with pictures (needs gdprops[report])",
     "figures": "write the pictures alone into this folder (needs gdprops[report])",
 }
+
+
+BUG = ("status", "error")
+"""The property of a test in which gdprops itself failed."""
+
+
+@final
+class BugAlarm:
+    """Ends a run in which gdprops itself failed with 3, as the command does: this is no fault of the subject."""
+
+    def __init__(self) -> None:
+        self._rang = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note the report of a test that checked a clause and met a bug of gdprops."""
+        found = [tuple(pair) for pair in report.user_properties]
+        self._rang |= BUG in found and any(name == "clause" for name, _ in found)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Replace "tests failed" by pytest's own number for an internal error, which is 3."""
+        if self._rang and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,10 +75,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from gdprops.plugin.pytest_items import settings_of
 
         settings_of(config)
-    if not hasattr(config, "workerinput") and _reports(config):
-        from gdprops.plugin.recorder import record
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(BugAlarm(), "gdprops-bug-alarm")
+        if _reports(config):
+            from gdprops.plugin.recorder import record
 
-        record(config)
+            record(config)
     if config.getoption("gdprops"):
         from gdprops.plugin.configured import prepare
 
