@@ -41,7 +41,11 @@ def _rows(moment: Moment) -> float:
 
 def constant(k: float) -> Factor:
     """Return the factor that is the same everywhere."""
-    return lambda moment: k
+
+    def fixed(_moment: Moment) -> float:
+        return k
+
+    return fixed
 
 
 KNOWN = (
@@ -94,8 +98,8 @@ def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
     Hand-written backprop has the same parameters in every example: there they are told by name, elsewhere.
     """
     fitted = _fitted(failures)
-    known = [*KNOWN, *(_plain(k) for k in fitted if not _is_known(k))]
-    of_all = [*(_of_gradient(one) for one in known), *_shrunk(failures)]
+    known = [*_beside_coincidence(failures), *(_plain(k) for k in fitted if not _is_known(k))]
+    of_all = [*(_of_gradient(one) for one in known), *_shrunk(failures), *_per_use(failures)]
     if failures[0].first.step.run.live is None:
         return of_all
     roles = _roles(failures)
@@ -107,6 +111,51 @@ def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
         *(_of_wrong(one, failures[0].first.step) for one in known if _some_are_right(failures)),
         *_by_position(failures),
     ]
+
+
+def _beside_coincidence(failures: Sequence[Failure]) -> list[Known]:
+    """Return the known factors; one that has a single value in all failing examples may just be that number.
+
+    It costs a constant then, as the number itself does: both are told, unless an experiment tells them apart.
+    """
+    found = list[Known]()
+    for one in KNOWN:
+        values = {k for failure in failures for m in failure.wrong if (k := _value(one, m)) is not None}
+        found.append(one._replace(constants=1) if len(values) == 1 and _is_measured(one) else one)
+    return found
+
+
+def _is_measured(one: Known) -> bool:
+    """Say whether a factor is read from an example, and no fixed number."""
+    return one.factor.__name__ != "fixed"
+
+
+def _value(one: Known, moment: Moment) -> float | None:
+    try:
+        return one.factor(moment)
+    except (LookupError, TypeError):
+        return None
+
+
+def _per_use(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return "a shared parameter moves once for each layer that uses it"."""
+
+    def uses(step: Watched) -> list[int]:
+        return [max(1, sum(i in layer for layer in step.run.layers)) for i in range(len(step.names))]
+
+    counts = {k for failure in failures for moment in failure.wrong for k in uses(moment.step) if k > 1}
+    if not counts:
+        return []
+
+    def rival(step: Watched) -> Weights:
+        return [b + k * (e - b) for b, e, k in zip(step.before, step.expected, uses(step), strict=True)]
+
+    text = "a parameter that several layers share moves once for each of them (it is listed once per name)"
+    found = [Hypothesis(text, on_steps(rival), about_rest=True)]
+    if len(counts) == 1:
+        far = f"the parameters that several layers share move {number(counts.pop())} times as far"
+        found.append(Hypothesis(far, on_steps(rival), about_rest=True))
+    return found
 
 
 def at_some_steps(failures: Sequence[Failure]) -> list[Hypothesis]:
@@ -249,14 +298,30 @@ def _by_position(failures: Sequence[Failure]) -> list[Hypothesis]:
 def table(moment: Moment) -> str | None:
     """Return by what factor parameters move that show one, where there is anything to tell."""
     step, told = moment.step, dict[str, list[str]]()
+    if not any(step.moved()):
+        return f"nothing moves at step {step.number}{_before_any_gradient(moment)}"
     for i, name in enumerate(step.names):
         if (k := factor_of(step, i)) is not None:
             told.setdefault(number(k), []).append(name)
     if not told or list(told) == ["1"]:
         return None
-    if len(told) == 1:
-        return f"all parameters move {next(iter(told))} times as far"
+    if len(told) == 1 and _show_it_all(step, next(iter(told.values()))):
+        return f"all parameters move {next(iter(told))} times as far at step {step.number}"
     return "; ".join(f"{several(names)}: {_far(k)}" for k, names in told.items())
+
+
+def _before_any_gradient(moment: Moment) -> str:
+    """Return that the optimizer had nothing to go by, where that was seen."""
+    seen = moment.seen
+    without = seen is not None and seen.calls and all(g is None for call in seen.calls for g in call.gradients)
+    return ": the optimizer was called before any gradient existed" if without else ""
+
+
+def _show_it_all(step: Watched, names: Sequence[str]) -> bool:
+    """Say whether these are all parameters that U moves, and more than one number: of one number, all is parallel."""
+    moves = [name for name, should in zip(step.names, step.moved_by_u(), strict=True) if should]
+    single = {name for name, w in zip(step.names, step.before, strict=True) if w.size < 2}
+    return bool(names) and set(moves) - single <= set(names)
 
 
 def _far(k: str) -> str:

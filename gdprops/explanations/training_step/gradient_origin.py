@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -190,3 +191,5 @@ NONE_HANDED_OVER = Hypothesis(
     broad=1,
     about_rest=True,
 )
+NOT_YET = replace(NONE_HANDED_OVER, text="nothing moves: the optimizer is called before any gradient exists", broad=-1)
+"""What it is called at step 1."""

@@ -60,7 +60,7 @@ class Hypothesis:
     ``constants`` are those fitted to what was seen; ``clause`` is the one that it is a violation of (empty: any);
     ``broad`` hypotheses are only told where no narrower one matches; ``about_rest``: it says itself what does not move;
     ``threads``: its last call of U leaves the rule's state as the user's rule would have it; ``dated``: it speaks of
-    certain steps itself.
+    certain steps itself; ``stateless``: it needs no state of U, so that every step can be judged by itself.
     """
 
     text: str
@@ -71,6 +71,7 @@ class Hypothesis:
     about_rest: bool = False
     threads: bool = False
     dated: bool = False
+    stateless: bool = False
 
     @property
     def rank(self) -> tuple[int, int]:

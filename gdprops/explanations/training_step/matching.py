@@ -50,7 +50,7 @@ def reproduces(hypothesis: Hypothesis, failures: Sequence[Failure]) -> bool:
 def _rivals(hypothesis: Hypothesis, failure: Failure) -> Iterator[tuple[Moment, Weights | None]]:
     """Yield every step that a hypothesis can be held to, with its weights."""
     if failure.anchored or not hypothesis.threads:
-        for moment in failure.moments if failure.anchored else failure.until_wrong:
+        for moment in failure.moments if failure.anchored or hypothesis.stateless else failure.until_wrong:
             yield moment, _rival(hypothesis, moment)
         return
     state = failure.moments[0].step.state

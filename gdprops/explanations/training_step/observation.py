@@ -16,12 +16,36 @@ if TYPE_CHECKING:
 class Pass(NamedTuple):
     """A forward pass: the rows of the batch that it saw (None: unknown), and the weights at that moment.
 
-    ``learns`` tells whether gradients were recorded.
+    ``learns`` tells whether gradients were recorded; ``inputs`` and ``outputs`` are those of a model that is given one
+    tensor and returns one, None for others.
     """
 
     rows: tuple[int, ...] | None
     weights: list[Array]
     learns: bool
+    inputs: Array | None = None
+    outputs: Array | None = None
+
+
+class LossCall(NamedTuple):
+    """A call of a loss: what it was given, the loss, and the place in the user's code (``train.py:12``).
+
+    ``factor``: what the loss is multiplied by in the scalars that backward started from (its derivative by the loss).
+    """
+
+    outputs: Array
+    targets: Array
+    value: float
+    place: str
+    factor: float | None = None
+
+
+class Root(NamedTuple):
+    """A call of backward: the scalar that it starts from, where, and what it added to the parameters' gradients."""
+
+    value: float
+    place: str
+    added: list[Array | None]
 
 
 class Call(NamedTuple):
@@ -42,7 +66,11 @@ class LateRead(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One logical step, watched; ``left``: the gradients that it found at its start."""
+    """One logical step, watched; ``left``: the gradients that it found at its start.
+
+    ``losses`` and ``roots``: the calls of the loss and of backward; ``hooks``: by how many gradient hooks the step has
+    left more on every parameter than it found.
+    """
 
     passes: tuple[Pass, ...]
     calls: tuple[Call, ...]
@@ -50,6 +78,9 @@ class Observation:
     late: tuple[LateRead, ...]
     after: list[Array]
     left: list[Array | None]
+    losses: tuple[LossCall, ...] = ()
+    roots: tuple[Root, ...] = ()
+    hooks: int = 0
 
     @property
     def learning(self) -> tuple[Pass, ...]:
