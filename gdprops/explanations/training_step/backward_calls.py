@@ -28,12 +28,18 @@ def by_backward_lines(failures: Sequence[Failure]) -> list[Hypothesis]:
     own = lines[0][0]
     if not others:
         return []
-    text = f"the gradients of the backward at {several(others)} are added to those of the one at {own}: both are applied"
+    text = (
+        f"the gradients of the backward at {several(others)} are added to those of the one at {own}: both are applied"
+    )
 
     def rival(moment: Moment) -> Weights | None:
         mine, found = _lines(moment)
         step = moment.step
-        return step.update(step.run.clip(total([step.gradients, *(found[line] for line in found if line != mine)]))) if mine else None
+        return (
+            step.update(step.run.clip(total([step.gradients, *(found[line] for line in found if line != mine)])))
+            if mine
+            else None
+        )
 
     return [Hypothesis(text, rival, broad=1)]
 

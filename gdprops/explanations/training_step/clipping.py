@@ -33,7 +33,10 @@ WAYS: tuple[tuple[str, Blocks], ...] = (
     ("each layer's gradient is clipped by itself, to the norm", layers),
     ("the gradients of all but the biases are clipped, to the norm", lambda step: weights_then_biases(step)[:1]),
     ("the gradients of each half of the network are clipped by themselves, to the norm", halves),
-    ("the gradients of the biases are clipped by themselves, and those of all others, to the norm", weights_then_biases),
+    (
+        "the gradients of the biases are clipped by themselves, and those of all others, to the norm",
+        weights_then_biases,
+    ),
 )
 GUARDS = (CLIP_GUARD, 0.0)
 MOST_GUARD = 100 * CLIP_GUARD
@@ -46,7 +49,7 @@ def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
     first = failures[0].first.step
     declared = first.run.clip_norm
     for text, blocks in WAYS:
-        norms = [(declared, 0, GUARDS)] if declared is not None else []
+        norms: list[tuple[float, int, tuple[float, ...]]] = [(declared, 0, GUARDS)] if declared is not None else []
         norms += [(c, 1, GUARDS) for c in _fitted(failures, blocks)]
         norms += [(c, 1, (guard,)) for c, guard in _fitted_with_guard(failures, blocks)]
         for most, constants, guards in norms:

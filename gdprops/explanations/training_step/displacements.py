@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 OWN, LAST_GRADIENT, WEIGHTS, LAST_MOVE = "this step's gradient", "the last step's", "the weights", "the last move"
-SETS = ((OWN,), (OWN, WEIGHTS), (OWN, LAST_GRADIENT), (OWN, LAST_MOVE), (OWN, LAST_GRADIENT, WEIGHTS), (OWN, LAST_MOVE, WEIGHTS))
+SETS = (
+    (OWN,),
+    (OWN, WEIGHTS),
+    (OWN, LAST_GRADIENT),
+    (OWN, LAST_MOVE),
+    (OWN, LAST_GRADIENT, WEIGHTS),
+    (OWN, LAST_MOVE, WEIGHTS),
+)
 """The terms that are tried together, the fewest first."""
 
 
@@ -55,6 +62,8 @@ def _combined(
     def rival(moment: Moment) -> Weights | None:
         terms, moved = _terms(moment.step, starts), [np.zeros_like(w) for w in moment.step.before]
         for name, c in fitted.items():
+            if name not in terms and moment.step.number == 1:
+                continue  # before the first step there was none
             if name not in terms:
                 return None
             moved = [m if part is None else m + c * part for m, part in zip(moved, terms[name], strict=True)]

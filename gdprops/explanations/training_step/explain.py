@@ -32,7 +32,7 @@ from gdprops.explanations.training_step.row_chunks import chunked
 from gdprops.explanations.training_step.rule_faults import BY_SHAPE, rules
 from gdprops.explanations.training_step.shifted_windows import shifted_windows
 from gdprops.explanations.training_step.sweeps import SWEEPS
-from gdprops.explanations.training_step.two_faults import and_scaled
+from gdprops.explanations.training_step.two_faults import and_scaled, in_scaled_worlds
 
 if TYPE_CHECKING:
     from gdprops.explanations.training_step.hypothesis import Failure, Hypothesis
@@ -80,10 +80,11 @@ def _offers(
     """Yield what may be told, the plainest first: it is looked for only where nothing before it matches."""
     yield lambda: candidates
     yield lambda: from_some_step_on(candidates, failures)
-    yield lambda: first_step_apart([NOT_YET, *candidates], failures)
     yield lambda: [*at_some_steps(failures), NONE_HANDED_OVER]
+    yield lambda: first_step_apart([NOT_YET, *candidates], failures)
     scaled = and_scaled(candidates, failures)
     yield lambda: [*scaled, *from_some_step_on(scaled, failures)]
+    yield lambda: in_scaled_worlds(candidates, failures)
 
 
 def _hypotheses(subject: TrainedSubject, failures: Sequence[Failure]) -> list[Hypothesis]:

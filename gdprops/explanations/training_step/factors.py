@@ -97,12 +97,12 @@ def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
 
     Hand-written backprop has the same parameters in every example: there they are told by name, elsewhere.
     """
-    fitted = _fitted(failures)
+    fitted = fitted_factors(failures)
     known = [*_beside_coincidence(failures), *(_plain(k) for k in fitted if not _is_known(k))]
     of_all = [*(_of_gradient(one) for one in known), *_shrunk(failures), *_per_use(failures)]
     if failures[0].first.step.run.live is None:
         return of_all
-    roles = _roles(failures)
+    roles = roles_of_wrong(failures)
     if not failures[0].anchored:  # one step of a rule with a state is no proof of a fitted number
         known = list(KNOWN)
     return [
@@ -185,7 +185,7 @@ def _is_known(k: float) -> bool:
     return any(abs(k - known) <= 1e-9 for known in (0.0, -1.0, 2.0, 0.5))
 
 
-def _fitted(failures: Sequence[Failure]) -> list[float]:
+def fitted_factors(failures: Sequence[Failure]) -> list[float]:
     """Return the factors other than 1 that the first wrong step shows."""
     step = failures[0].first.step
     seen = [k for i in range(len(step.names)) if (k := factor_of(step, i)) is not None and step.wrong_at(i)]
@@ -206,7 +206,7 @@ def _of_gradient(one: Known) -> Hypothesis:
     return Hypothesis(one.gradient, rival, one.constants, one.clause, about_rest=True, threads=True)
 
 
-def _roles(failures: Sequence[Failure]) -> list[Role]:
+def roles_of_wrong(failures: Sequence[Failure]) -> list[Role]:
     """Return the roles that exactly the wrong parameters play, in every failing example."""
     return [
         role for role in ROLES if all(_plays(role, moment.step) for failure in failures for moment in failure.wrong)

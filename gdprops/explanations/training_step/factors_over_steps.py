@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdprops.explanations.training_step.explanation_wording import number
+from gdprops.explanations.training_step.factors import roles_of_wrong
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights
 from gdprops.explanations.training_step.rule_faults import settings_of
 from gdprops.numerics import decisions
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 Series = Callable[[int], float]
 """The factor of the step with a number, counted from 1."""
-SOME = "some parameters move so, all others are right: "
+SOME = "some parameters are wrong, all others are right"
 
 
 def over_steps(failures: Sequence[Failure]) -> list[Hypothesis]:
@@ -42,6 +43,8 @@ def _series(failures: Sequence[Failure]) -> list[Hypothesis]:
     first, ratio = factors[1], factors[2] / factors[1]
     if abs(ratio - 1) < decisions.SIMPLE_SHARE:
         return []
+    roles = roles_of_wrong(failures)
+    some = f"{roles[0].text} alone are wrong" if roles else SOME
     start = "" if first == 1 else f"step 1 moves {number(first)} times as far as it should, "
     fitted = int(first != 1)
     told = (
@@ -49,9 +52,9 @@ def _series(failures: Sequence[Failure]) -> list[Hypothesis]:
         f"times, and so on: a factor of {number(ratio)} more with every step{_hooks(failures)}"
     )
     found = [
-        *_moving(told, lambda t: first * ratio ** (t - 1), 1 + fitted),
-        *_moving(f"{start}step t moves t times as far as step 1", lambda t: first * t, fitted),
-        *_moving(f"{start}step t moves 1/t of the way that it should", lambda t: first / t, fitted),
+        *_moving(told, lambda t: first * ratio ** (t - 1), 1 + fitted, some),
+        *_moving(f"{start}step t moves t times as far as step 1", lambda t: first * t, fitted, some),
+        *_moving(f"{start}step t moves 1/t of the way that it should", lambda t: first / t, fitted, some),
     ]
     return found
 
@@ -64,7 +67,7 @@ def _hooks(failures: Sequence[Failure]) -> str:
     return f"; every step registers gradient hooks that stay ({max(counts)} more on a parameter): they pile up"
 
 
-def _moving(text: str, series: Series, constants: int) -> list[Hypothesis]:
+def _moving(text: str, series: Series, constants: int, some: str) -> list[Hypothesis]:
     """Return "all parameters move so much farther", and the same of those alone that are wrong at any step."""
 
     def rival(moment: Moment) -> Weights:
@@ -76,8 +79,8 @@ def _moving(text: str, series: Series, constants: int) -> list[Hypothesis]:
         return [r if step.wrong_at(i) else e for i, (r, e) in enumerate(zip(rival(moment), step.expected, strict=True))]
 
     return [
-        Hypothesis(text, rival, constants, about_rest=True, dated=True),
-        Hypothesis(SOME + text, partly, constants, "", broad=3, about_rest=True, dated=True),
+        Hypothesis(text, rival, constants, broad=3, about_rest=True, dated=True),
+        Hypothesis(f"{some}: {text}", partly, constants, "", broad=4, about_rest=True, dated=True),
     ]
 
 
@@ -147,9 +150,7 @@ def _at_the_rates_of(step: Watched, other: Watched) -> Weights | None:
     settings, rates = settings_of(step), _rates(other)
     if settings is None or rates is None or len(rates) != len(settings):
         return None
-    changed: list[Any] = [
-        {**copy.deepcopy(group), "lr": rate} for group, rate in zip(settings, rates, strict=True)
-    ]
+    changed: list[Any] = [{**copy.deepcopy(group), "lr": rate} for group, rate in zip(settings, rates, strict=True)]
     return step.run.update(step.before, step.gradients, step.state, changed)
 
 

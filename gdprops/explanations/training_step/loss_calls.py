@@ -8,6 +8,7 @@ in the scalar that backward started from. Our own gradients of just that must gi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -48,15 +49,15 @@ class Given(NamedTuple):
 def by_loss_calls(failures: Sequence[Failure]) -> list[Hypothesis]:
     """Return what the losses of the failing examples were given and multiplied by, where that is not what is right."""
     wrong = [moment for failure in failures for moment in failure.wrong]
-    told = [list(_differences(moment)) for moment in wrong]
+    told = [dict(_differences(moment)) for moment in wrong]
     if not all(told):
         return []
-    said = dict(max(told, key=len))
+    said = max(told, key=len)
     data = [sentence for what, sentence in said.items() if what != SCALED]
-    found = [Hypothesis(" and ".join(data), _replayed(scaled=False), about_rest=True)] if data else []
+    found = [Hypothesis(" and ".join(data), _replayed(scaled=False), broad=2, about_rest=True)] if data else []
     if SCALED in said:
         text = " and ".join([*data, _factors(failures)])
-        found.append(Hypothesis(text, _replayed(scaled=True), broad=1, about_rest=True, dated=True))
+        found.append(Hypothesis(text, _replayed(scaled=True), broad=1 + bool(data), about_rest=True, dated=True))
     return found
 
 
@@ -118,10 +119,18 @@ def _differences(moment: Moment) -> Iterator[tuple[str, str]]:
         yield from _of_data(moment, one)
         if one.form:
             yield "form", f"the loss is given {one.form} ({one.call.place})"
-        if one.passed.outputs is not None and one.call.outputs.shape != one.passed.outputs.shape:
+        if _is_reshaped(moment, one):
             yield "shape", _shapes(one.call)
     if len(given) == 1 and given[0].call.factor != 1:
         yield SCALED, ""
+
+
+def _is_reshaped(moment: Moment, one: Given) -> bool:
+    """Say whether outputs or targets have another shape at the loss than the model's and the batch's."""
+    live: Any = moment.step.run
+    targets = first_tensor(live.data(moment.step.batch).targets)
+    other = targets is not None and one.call.targets.shape[1:] != tuple(targets.shape[1:])
+    return other or (one.passed.outputs is not None and one.call.outputs.shape != one.passed.outputs.shape)
 
 
 def _of_data(moment: Moment, one: Given) -> Iterator[tuple[str, str]]:
@@ -176,18 +185,15 @@ def _shapes(call: LossCall) -> str:
 def _factors(failures: Sequence[Failure]) -> str:
     """Return what the loss is multiplied by in the scalar that backward starts from."""
     place = next(seen.roots[-1].place for f in failures for _, seen in f.wrong if seen is not None and seen.roots)
-    smoothed = {k for failure in failures if (k := _smoothing(failure)) is not None}
-    if len(smoothed) == 1:
-        (k,) = smoothed
-        return (
-            f"from step 2 on backward starts from a smoothed loss ({place}): {number(k)} of this step's loss plus "
-            f"{number(1 - k)} of what it started from at the last step, through which no gradient flows"
-        )
+    averaged = _averages(failures)
+    if averaged:
+        return f"from step 2 on backward starts from {averaged} ({place}): no gradient flows through the earlier losses"
     distinct = {number(_factor(seen)) for f in failures for _, seen in f.wrong if seen is not None}
     first = failures[0]
     if len(distinct) == 1:
         since = min(f.first.step.number for f in failures)
-        return f"{f'from step {since} on ' if since > 1 else ''}backward starts from {distinct.pop()} times the loss ({place})"
+        begin = f"from step {since} on " if since > 1 else ""
+        return f"{begin}backward starts from {distinct.pop()} times the loss ({place})"
     series = ", ".join(f"{number(_factor(seen))} at step {step.number}" for step, seen in first.moments if seen)
     return f"backward does not start from the loss but from a multiple of it ({place}): {series} of the largest example"
 
@@ -196,14 +202,32 @@ def _factor(seen: Observation) -> float:
     return seen.losses[0].factor or 0.0 if seen.losses else 1.0
 
 
-def _smoothing(failure: Failure) -> float | None:
-    """Return k where every later root is k of its loss and 1 - k of the root before it."""
+def _averages(failures: Sequence[Failure]) -> str:
+    """Return which running average of the losses backward starts from, empty where it starts from none.
+
+    The root of every step after the first is k of its loss and 1 - k of the root before it: with one k for all steps
+    it is smoothed, with k = 1/t it is the mean. Two steps show one k only, and cannot tell these apart.
+    """
+    shares = [_shares(failure) for failure in failures if len(failure.moments) > 1]
+    if any(one is None for one in shares) or max((len(one or ()) for one in shares), default=0) < 2:
+        return ""
+    every = [(t, k) for one in shares for t, k in enumerate(one or (), start=2)]
+    if all(abs(k * t - 1) <= decisions.REGRESSION_RESIDUAL for t, k in every):
+        return "the mean of all losses so far"
+    first = every[0][1]
+    if any(abs(k - first) > decisions.REGRESSION_RESIDUAL for _, k in every):
+        return ""
+    return f"a smoothed loss: {number(first)} of this step's loss plus {number(1 - first)} of what the last one started from"
+
+
+def _shares(failure: Failure) -> list[float] | None:
+    """Return k of every step after the first, None where a root is no such average."""
     held = [(seen.losses[0], seen.roots[0]) for _, seen in failure.moments if seen and seen.losses and seen.roots]
-    if len(held) < 2 or len(held) != len(failure.moments):
+    if len(held) != len(failure.moments):
         return None
-    k = held[1][0].factor or 0.0
-    for (_, last), (loss, root) in zip(held, held[1:], strict=False):
+    for (_, last), (loss, root) in pairwise(held):
+        k = loss.factor or 0.0
         wanted = k * loss.value + (1 - k) * last.value
-        if loss.factor != k or abs(root.value - wanted) > decisions.REGRESSION_RESIDUAL * abs(wanted):
+        if k in (0.0, 1.0) or abs(root.value - wanted) > decisions.REGRESSION_RESIDUAL * abs(wanted):
             return None
-    return k
+    return [loss.factor or 0.0 for loss, _ in held[1:]]

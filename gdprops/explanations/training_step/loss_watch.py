@@ -46,7 +46,7 @@ class LossWatch(TorchFunctionMode):
     """Logs the calls of losses outside the model, and the roots of backward; ``gradients`` copies what is in .grad."""
 
     def __init__(self, model: nn.Module, gradients: Callable[[], list[Array | None]]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call] # torch's own
+        super().__init__()
         self._own, self._gradients = {id(module) for module in model.modules()}, gradients
         self._called: list[_Called] = []
         self._inside = 0
@@ -144,7 +144,7 @@ def _are_outputs_and_targets(args: Any) -> bool:
 
 
 def _numbers(t: Tensor) -> Array:
-    return t.detach().numpy().copy()  # type: ignore[no-any-return] # torch says Any
+    return t.detach().numpy().copy()
 
 
 def _growth(before: list[Array | None], after: list[Array | None]) -> list[Array | None]:

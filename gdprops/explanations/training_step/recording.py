@@ -134,7 +134,9 @@ def copied(value: Any) -> Array | None:
 
 def hooked(parameters: Sequence[Tensor]) -> list[int]:
     """Return how many gradient hooks every parameter has."""
-    return [len(p._backward_hooks or ()) + len(getattr(p, "_post_accumulate_grad_hooks", None) or ()) for p in parameters]
+    return [
+        len(p._backward_hooks or ()) + len(getattr(p, "_post_accumulate_grad_hooks", None) or ()) for p in parameters
+    ]
 
 
 def first_tensor(value: Any) -> Tensor | None:

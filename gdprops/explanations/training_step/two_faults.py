@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from gdprops.errors import GdpropsError
 from gdprops.explanations.training_step.explanation_wording import number
+from gdprops.explanations.training_step.factors import fitted_factors
+from gdprops.explanations.training_step.hypothesis import Moment
 from gdprops.numerics import decisions
 
 if TYPE_CHECKING:
-    from gdprops.explanations.training_step.hypothesis import Failure, Hypothesis, Moment, Weights
+    from gdprops.explanations.training_step.hypothesis import Failure, Hypothesis, Weights
 
 Factor = Callable[["Moment"], float]
 
@@ -27,6 +29,45 @@ def and_scaled(hypotheses: Sequence[Hypothesis], failures: Sequence[Failure]) ->
         if not one.dated:
             found += (_scaled(one, text, factor, constants) for text, factor, constants in _factors(one, failures))
     return found
+
+
+def in_scaled_worlds(hypotheses: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return the hypotheses with an update that moves k times as far, for the k that a first wrong parameter shows.
+
+    A sweep at 0.3 of the rate moves its first layer 0.3 times as far, and looks again at weights that moved so.
+    """
+    if not all(failure.anchored for failure in failures):
+        return []
+    shown = [k for k in fitted_factors(failures) if k > 0]
+    return [_in_world(one, k) for k in shown for one in hypotheses if not one.dated]
+
+
+def _in_world(one: Hypothesis, k: float) -> Hypothesis:
+    def rival(moment: Moment) -> Weights | None:
+        step = moment.step
+        run: Any = ScaledRun(step.run, k)
+        expected = [b + k * (e - b) for b, e in zip(step.before, step.expected, strict=True)]
+        return one.rival(Moment(replace(step, run=run, expected=expected), moment.seen))
+
+    text = f"two faults: all parameters move {number(k)} times as far, and beside that {one.text}"
+    return replace(one, text=text, rival=rival, constants=one.constants + 1, broad=one.broad + 2, threads=False)
+
+
+@final
+class ScaledRun:
+    """A run whose updates move k times as far."""
+
+    def __init__(self, run: Any, k: float) -> None:
+        self._run, self._k = run, k
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+    def update(self, weights: Any, gradients: Any, state: Any, settings: Any = None) -> Any:
+        """Return w + k (U(w, g, s) - w)."""
+        start = [w.copy() for w in weights]
+        moved = self._run.update(weights, gradients, state, settings)
+        return [b + self._k * (m - b) for b, m in zip(start, moved, strict=True)]
 
 
 def _factors(one: Hypothesis, failures: Sequence[Failure]) -> Iterator[tuple[str, Factor, int]]:
