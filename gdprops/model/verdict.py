@@ -59,7 +59,8 @@ class Counterexample:
 class Verdict:
     """The outcome of one clause. ``statement`` and ``level`` repeat the clause's, so that reports need no catalogue.
 
-    ``stale``: a violation was accepted that is there no more; ``explained_as``: the clause that the explanation names.
+    ``stale``: a violation was accepted that is there no more; ``explained_as``: the clause that the explanation names;
+    ``same_fault``: those of ``also`` that the explanation reproduces.
     """
 
     clause: str
@@ -83,6 +84,7 @@ class Verdict:
     compared: tuple[Compared, ...] = ()
     explained_as: str = ""
     notes: tuple[Note, ...] = ()
+    same_fault: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -217,7 +219,7 @@ def verdict_from_dict(data: dict[str, Any]) -> Verdict:
         fields["counterexample"] = Counterexample(**example)
     fields["notes"] = tuple(Note(**one) for one in fields["notes"])
     fields["compared"] = tuple(_compared_from(one) for one in fields["compared"])
-    for key in ("blame", "also"):
+    for key in ("blame", "also", "same_fault"):
         fields[key] = tuple(fields[key])
     fields.update(about=About(fields["about"]), level=Level(fields["level"]), status=Status(fields["status"]))
     return Verdict(**fields)

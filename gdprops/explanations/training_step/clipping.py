@@ -10,7 +10,7 @@ import numpy as np
 from gdprops.explanations.training_step.explanation_wording import number
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights, on_steps
 from gdprops.explanations.training_step.sweeps import halves, layers, tensors, weights_then_biases
-from gdprops.numerics.decisions import CLIP_GUARD, NEARLY_PARALLEL
+from gdprops.numerics.decisions import CLIP_GUARD, LARGEST_CLIP_GUARD, NEARLY_PARALLEL
 from gdprops.numerics.norm import global_norm
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ WAYS: tuple[tuple[str, Blocks], ...] = (
     ),
 )
 GUARDS = (CLIP_GUARD, 0.0)
-MOST_GUARD = 100 * CLIP_GUARD
-"""What code adds to a norm before it divides by it: torch 1e-6, others up to 1e-4; a larger one is no guard."""
 
 
 def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
@@ -140,7 +138,7 @@ def _fitted_with_guard(failures: Sequence[Failure], blocks: Blocks) -> list[tupl
     if slope <= 0:
         return []
     guard = 1 / ka / slope - a
-    between = 0 < guard < MOST_GUARD and not any(abs(guard - known) < CLIP_GUARD / 1e3 for known in GUARDS)
+    between = 0 < guard < LARGEST_CLIP_GUARD and not any(abs(guard - known) < CLIP_GUARD / 1e3 for known in GUARDS)
     return [(1 / slope, guard)] if between else []
 
 

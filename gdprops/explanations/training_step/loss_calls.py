@@ -217,7 +217,8 @@ def _averages(failures: Sequence[Failure]) -> str:
     first = every[0][1]
     if any(abs(k - first) > decisions.REGRESSION_RESIDUAL for _, k in every):
         return ""
-    return f"a smoothed loss: {number(first)} of this step's loss plus {number(1 - first)} of what the last one started from"
+    rest = f"{number(1 - first)} of what the last one started from"
+    return f"a smoothed loss: {number(first)} of this step's loss plus {rest}"
 
 
 def _shares(failure: Failure) -> list[float] | None:

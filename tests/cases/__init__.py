@@ -1,0 +1,1 @@
+"""Small inputs that once gave a wrong verdict or a wrong name, one of each kind, with siblings."""
