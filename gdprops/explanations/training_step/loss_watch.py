@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-import gdprops
 from gdprops.explanations.training_step.observation import LossCall, Root
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 NOT_THE_USERS = (
     str(Path(torch.__file__).parent),
-    *(str(Path(gdprops.__file__).parent / part) for part in ("explanations", "subjects", "clauses")),
+    *(str(Path(__file__).parents[2] / part) for part in ("explanations", "subjects", "clauses")),
 )
 
 
