@@ -56,8 +56,12 @@ def by_loss_calls(failures: Sequence[Failure]) -> list[Hypothesis]:
     data = [sentence for what, sentence in said.items() if what != SCALED]
     found = [Hypothesis(" and ".join(data), _replayed(scaled=False), broad=2, about_rest=True)] if data else []
     if SCALED in said:
-        text = " and ".join([*data, _factors(failures)])
-        found.append(Hypothesis(text, _replayed(scaled=True), broad=1 + bool(data), about_rest=True, dated=True))
+        factors = _factors(failures)
+        text, late = (
+            " and ".join([*data, factors]),
+            int(factors.startswith("from step") and "times the loss" in factors),
+        )
+        found.append(Hypothesis(text, _replayed(scaled=True), late, broad=1 + bool(data), about_rest=True, dated=True))
     return found
 
 
