@@ -66,6 +66,7 @@ class Verdict:
     """The outcome of one clause. ``statement`` and ``level`` repeat the clause's, so that reports need no catalogue.
 
     ``stale``: a violation was accepted that no longer occurs. ``explained_as``: the clause that the explanation names.
+    ``same_fault``: those clauses of ``also`` whose violation the explanation reproduces too.
     """
 
     clause: str
@@ -89,6 +90,7 @@ class Verdict:
     compared: tuple[Compared, ...] = ()
     explained_as: str = ""
     notes: tuple[Note, ...] = ()
+    same_fault: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -225,7 +227,7 @@ def verdict_from_dict(data: dict[str, Any]) -> Verdict:
         fields["counterexample"] = Counterexample(**example)
     fields["notes"] = tuple(Note(**one) for one in fields["notes"])
     fields["compared"] = tuple(_compared_from(one) for one in fields["compared"])
-    for key in ("blame", "also"):
+    for key in ("blame", "also", "same_fault"):
         fields[key] = tuple(fields[key])
     fields.update(about=About(fields["about"]), level=Level(fields["level"]), status=Status(fields["status"]))
     return Verdict(**fields)

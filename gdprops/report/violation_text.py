@@ -77,7 +77,15 @@ def facts(verdict: Verdict, subject: str) -> Iterator[tuple[str, str]]:
     if verdict.examples:
         yield "found", f"after {plural(verdict.examples, 'example')}"
     if verdict.also:
-        yield "also", f"{', '.join(verdict.also)} (violated too, likely by the same fault)"
+        yield "also", _also(verdict)
+
+
+def _also(verdict: Verdict) -> str:
+    """Return the other violations; only those that the explanation reproduces are likely of the same fault."""
+    same = ", ".join(clause for clause in verdict.also if clause in verdict.same_fault)
+    others = ", ".join(clause for clause in verdict.also if clause not in verdict.same_fault)
+    parts = (f"{same} (violated too, likely by the same fault)" * bool(same), f"{others} (violated too)" * bool(others))
+    return "; ".join(filter(None, parts))
 
 
 def _numbers(location: Location) -> Iterator[tuple[str, str]]:

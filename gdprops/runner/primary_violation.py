@@ -58,5 +58,18 @@ def with_also(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     named, reasons = {v.explained_as for v in broken}, {v.reason for v in broken}
     one_reason = len(reasons) == 1 and "" not in reasons
     primary = min(broken, key=lambda v: (v.clause not in named, one_reason and v.clause != GENERAL, rank(v.clause)))
-    others = tuple(v.clause for v in broken if v is not primary)
-    return tuple(replace(v, also=others) if v is primary else v for v in verdicts)
+    others = [v for v in broken if v is not primary]
+    named_too, alike = (tuple(v.clause for v in found) for found in (others, _of_the_same_fault(primary, others)))
+    return tuple(replace(v, also=named_too, same_fault=alike) if v is primary else v for v in verdicts)
+
+
+UNPROVED = ("none of ", "not explained: ")
+"""How an explanation begins that proves nothing."""
+
+
+def _of_the_same_fault(primary: Verdict, others: Sequence[Verdict]) -> list[Verdict]:
+    """Return the violations whose own failing examples are explained as the primary one's are, or raise as they do."""
+    told = primary.explanation
+    proved = told is not None and not told.startswith(UNPROVED)
+    raised = primary.reason and told is None
+    return [v for v in others if (proved and v.explanation == told) or (raised and v.reason == primary.reason)]

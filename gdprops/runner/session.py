@@ -215,7 +215,7 @@ def _explained(verdict: Verdict, item: Item, subject: Subject, domain: Domain, f
     try:
         more = witnesses(examiner(item, subject), cases_of(item, subject, domain))
         if more.elsewise or finding.elsewise:
-            reason = "this clause explains some failing examples and not others, so that another clause names the fault"
+            reason = "some wrong steps look like this, others do not: step.simultaneous compares whole steps"
             return replace(blank(item, Status.VACUOUS, reason), examples=finding.examples, decisive=finding.decisive)
         told = _instead(subject, domain, [finding.case, *more.failing])
     except SubjectCrash:

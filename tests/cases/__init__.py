@@ -1,1 +1,1 @@
-"""Small inputs, one of each kind, and what must be said of each."""
+"""Small inputs that once gave a wrong verdict or a wrong name, one of each kind, with siblings."""

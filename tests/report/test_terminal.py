@@ -67,11 +67,17 @@ def test_an_unseeded_failure_says_how_to_reproduce_it() -> None:
 
 def test_the_primary_violation_comes_first() -> None:
     other = verdicts.violated(clause="step.plain")
-    primary = verdicts.violated(also=("step.plain",))
+    primary = verdicts.violated(also=("step.plain",), same_fault=("step.plain",))
     assert in_full(verdicts.outcome(other, primary)) == [primary, other]
     assert "also        step.plain (violated too, likely by the same fault)" in text_of(
         verdicts.outcome(other, primary)
     )
+
+
+def test_a_violation_that_the_explanation_does_not_reproduce_is_not_said_to_be_of_the_same_fault() -> None:
+    primary = verdicts.violated(also=("step.plain", "step.once"), same_fault=("step.plain",))
+    told = "also        step.plain (violated too, likely by the same fault); step.once (violated too)"
+    assert told in text_of(verdicts.outcome(primary))
 
 
 def test_what_follows_from_the_primary_violation_shows_its_case_only_when_verbose() -> None:

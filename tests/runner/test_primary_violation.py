@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gdprops.model.clause import Level
 from gdprops.model.verdict import About, Status, Verdict
 from gdprops.runner.primary_violation import with_also
@@ -36,3 +38,27 @@ def test_what_raises_whatever_is_checked_is_about_no_clause_in_particular() -> N
 def test_one_violation_has_no_others() -> None:
     (only,) = with_also([broken("step.once", "step.once")])
     assert only.also == ()
+
+
+def of_one_fault(*explanations: str | None) -> tuple[str, ...]:
+    names = ("step.once", "step.simultaneous", "step.trains")
+    told = [replace(broken(name), explanation=text) for name, text in zip(names, explanations, strict=True)]
+    (first,) = (verdict for verdict in with_also(told) if verdict.also)
+    assert first.also == names[1:]
+    return first.same_fault
+
+
+def test_only_what_the_explanation_reproduces_is_likely_of_the_same_fault() -> None:
+    assert of_one_fault("applied twice", "applied twice", "the last step's gradient") == ("step.simultaneous",)
+
+
+def test_where_no_cause_is_proved_nothing_is_said_of_the_others() -> None:
+    facts = "none of 90 hypotheses reproduces what was seen; first wrong at step 1"
+    assert of_one_fault(facts, facts, facts) == ()
+    assert of_one_fault(None, None, None) == ()
+
+
+def test_what_raises_one_exception_is_of_one_fault() -> None:
+    reason = "step(inputs, targets) raised ValueError: no"
+    found = with_also([broken("step.simultaneous", reason=reason), broken("step.once", reason=reason)])
+    assert found[0].same_fault == ("step.once",)

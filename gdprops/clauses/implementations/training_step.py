@@ -208,19 +208,34 @@ def _of_another_gradient(step: Watched, subject: TrainedSubject, case: TrainCase
 
 
 def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    """Decide step.once: one call applies one update. The rival is the same update applied twice."""
-    return _compared(workbench.stream(subject, case), lambda step: (step.applied_twice(),), _more_than_once)
+    """One call gives one update: applied twice must be distinguishable, and must not be what is seen."""
+    return _compared(
+        workbench.stream(subject, case),
+        lambda step: (step.applied_twice(),),
+        lambda step: _more_than_once(step, subject, case),
+    )
 
 
-def _more_than_once(step: Watched) -> Evidence | None:
+def _more_than_once(step: Watched, subject: TrainedSubject, case: TrainCase) -> Evidence | None:
+    """Say whether a step is an update applied twice; where later ones can be judged too, all wrong ones must be.
+
+    A rate that no scheduler reaches any more moves twice as far at one step, and four times at the next.
+    """
     if step.wrong:
-        twice = step.equals(step.applied_twice())
+        twice = step.equals(step.applied_twice()) and _later_ones_too(step, subject, case)
         return agrees(step, (), "the update is applied twice") if twice else wrong_otherwise(step)
     if not step.clocks:
         return None
     name, seen, expected = step.clocks[0]
     told = f"after step {step.number} the clock of {name} stands at {seen:g}; one update leaves {expected:g}"
     return workbench.violation(told, blame=(name,))
+
+
+def _later_ones_too(step: Watched, subject: TrainedSubject, case: TrainCase) -> bool:
+    if not step.run.is_anchored or step.number == len(case.batches):
+        return True
+    later = (one for one in workbench.watch(subject, case, to_the_end=True) if one.number > step.number and one.wrong)
+    return all(one.is_at(one.applied_twice()) for one in later)
 
 
 def trains(subject: TrainedSubject, case: TrainCase) -> Evidence:

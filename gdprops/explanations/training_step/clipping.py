@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdprops.explanations.training_step.explanation_wording import number
-from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights, on_steps
-from gdprops.explanations.training_step.sweeps import layers, tensors, weights_then_biases
-from gdprops.numerics.decisions import CLIP_GUARD, NEARLY_PARALLEL
+from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights, on_steps
+from gdprops.explanations.training_step.sweeps import halves, layers, tensors, weights_then_biases
+from gdprops.numerics.decisions import CLIP_GUARD, LARGEST_CLIP_GUARD, NEARLY_PARALLEL
 from gdprops.numerics.norm import global_norm
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ WAYS: tuple[tuple[str, Blocks], ...] = (
     ("each parameter's gradient is clipped by itself, to the norm", tensors),
     ("each layer's gradient is clipped by itself, to the norm", layers),
     ("the gradients of all but the biases are clipped, to the norm", lambda step: weights_then_biases(step)[:1]),
+    ("the gradients of each half of the network are clipped by themselves, to the norm", halves),
+    (
+        "the gradients of the biases are clipped by themselves, and those of all others, to the norm",
+        weights_then_biases,
+    ),
 )
 GUARDS = (CLIP_GUARD, 0.0)
 
@@ -48,16 +53,46 @@ def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
     first = failures[0].first.step
     declared = first.run.clip_norm
     for text, blocks in WAYS:
-        norms = [(declared, 0)] if declared is not None else []
-        norms += [(c, 1) for c in _fitted(failures, blocks)]
-        for most, constants in norms:
+        norms: list[tuple[float, int, tuple[float, ...]]] = [(declared, 0, GUARDS)] if declared is not None else []
+        norms += [(c, 1, GUARDS) for c in _fitted(failures, blocks)]
+        norms += [(c, 1, (guard,)) for c, guard in _fitted_with_guard(failures, blocks)]
+        for most, constants, guards in norms:
             meant = f" (where that is meant, declare it: clip_norm={number(most)})"
             told = f"{text} {number(most)}{meant if blocks is whole and declared is None else ''}"
             found += [
                 Hypothesis(told, on_steps(_clipped(blocks, most, guard)), constants, CLIPPING, threads=True)
-                for guard in GUARDS
+                for guard in guards
             ]
-    return [*found, *(_by_value(c) for c in _fitted_values(first)), NORMALIZED]
+    return [*found, *_while_scaled(failures), *(_by_value(c) for c in _fitted_values(first)), NORMALIZED]
+
+
+def _while_scaled(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return "clipped while still scaled", with the scale that backward was seen starting with."""
+    declared = failures[0].first.step.run.clip_norm
+    scales = {k for f in failures for moment in f.wrong if (k := _scale(moment)) not in (None, 0.0, 1.0)}
+    if declared is None or not scales:
+        return []
+    told = f"by {number(scales.pop())} " if len(scales) == 1 else ""
+    text = (
+        f"the gradients are clipped to the norm {number(declared)} while they are still scaled {told}(the scale is "
+        "divided out after the clipping: it must be divided out before)"
+    )
+
+    def rival(moment: Moment) -> Weights | None:
+        k, step = _scale(moment), moment.step
+        if k is None or k == 0:
+            return None
+        g = step.run.gradients(step.before, step.batch, clipped=False)
+        large = clipped([None if x is None else k * x for x in g], declared)
+        return step.update([None if x is None else x / k for x in large])
+
+    return [Hypothesis(text, rival, clause=CLIPPING, threads=True)]
+
+
+def _scale(moment: Moment) -> float | None:
+    """Return what all losses of a step are multiplied by before backward, None where it is not one number."""
+    found = {call.factor for call in moment.seen.losses} if moment.seen is not None else set()
+    return found.pop() if len(found) == 1 else None
 
 
 def _unclipped(step: Watched) -> Weights:
@@ -86,12 +121,34 @@ def _fitted(failures: Sequence[Failure], blocks: Blocks) -> list[float]:
         step = failure.first.step
         g = step.run.gradients(step.before, step.batch, clipped=False)
         plain, still = step.update(g), step.update([None if x is None else np.zeros_like(x) for x in g])
-        for block in blocks(step):
+        for block in filter(None, blocks(step)):
             k = _parallel([step.after[i] for i in block], [plain[i] for i in block], [still[i] for i in block])
             if k is not None and 0 < k < 1 - NEARLY_PARALLEL:
                 length = global_norm([g[i] for i in block])
                 found += [k * (length + guard) for guard in GUARDS]
     return list({round(c, 9): c for c in found}.values())[:6]
+
+
+def _fitted_with_guard(failures: Sequence[Failure], blocks: Blocks) -> list[tuple[float, float]]:
+    """Return C and the guard e of C / (|g| + e), from two norms: a clipped |g| of one example says one of them only."""
+    seen: list[tuple[float, float]] = []
+    for failure in failures:
+        step = failure.first.step
+        g = step.run.gradients(step.before, step.batch, clipped=False)
+        plain, still = step.update(g), step.update([None if x is None else np.zeros_like(x) for x in g])
+        for block in filter(None, blocks(step)):
+            k = _parallel([step.after[i] for i in block], [plain[i] for i in block], [still[i] for i in block])
+            if k is not None and 0 < k < 1 - NEARLY_PARALLEL:
+                seen.append((global_norm([g[i] for i in block]), k))
+    if len(seen) < 2:
+        return []
+    (a, ka), (b, kb) = min(seen), max(seen)
+    slope = (1 / kb - 1 / ka) / (b - a) if b > a else 0.0
+    if slope <= 0:
+        return []
+    guard = 1 / ka / slope - a
+    between = 0 < guard < LARGEST_CLIP_GUARD and not any(abs(guard - known) < CLIP_GUARD / 1e3 for known in GUARDS)
+    return [(1 / slope, guard)] if between else []
 
 
 def _parallel(after: Sequence[Array], plain: Sequence[Array], start: Sequence[Array]) -> float | None:

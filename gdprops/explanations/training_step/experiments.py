@@ -5,17 +5,19 @@ If an unchanged run ends elsewhere, the step is not deterministic, and nothing e
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.support.watched_step import watch
 from gdprops.errors import GdpropsError
+from gdprops.explanations.training_step.failures import failure_of
+from gdprops.explanations.training_step.matching import reproduces
 from gdprops.model.case import TrainCase
 
 if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Watched
-    from gdprops.explanations.training_step.hypothesis import Failure
+    from gdprops.explanations.training_step.hypothesis import Failure, Hypothesis
     from gdprops.model.training_run import TrainedSubject
 
 NOT_DETERMINISTIC = (
@@ -71,3 +73,19 @@ def _same_to_rounding(failure: Failure, again: list[Watched]) -> bool:
     first = failure.first.step
     other = next((step for step in again if step.number == first.number), None)
     return other is None or other.is_at(first.after)
+
+
+def told_apart(subject: Any, failures: Sequence[Failure], told: list[Hypothesis]) -> list[Hypothesis]:
+    """Return those of several explanations that hold at half the rate of the returned optimizer, too.
+
+    A factor of 0.1 at a rate of 0.1 may be the rate or a constant: at 0.05 it is one of them. Where that excludes none,
+    or all of them, they stay a tie.
+    """
+    failure = failures[0]
+    if len({one.text for one in told}) < 2 or not getattr(failure.first.step.run, "has_optimizer", False):
+        return told
+    from gdprops.explanations.training_step.reordering import at_half_the_rate
+
+    halved = failure_of(at_half_the_rate(subject), failure.case)
+    kept = [] if halved is None else [one for one in told if reproduces(one, [halved])]
+    return kept or told

@@ -8,26 +8,32 @@ all of them are. What was seen but not proved is printed as facts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.support.watched_step import Watched, watch
 from gdprops.explanations.explanation import Explanation
+from gdprops.explanations.training_step.backward_calls import by_backward_lines
 from gdprops.explanations.training_step.borrowed_gradients import borrowed
 from gdprops.explanations.training_step.clipping import clippings
-from gdprops.explanations.training_step.experiments import NOT_DETERMINISTIC, evidence, repeats
+from gdprops.explanations.training_step.displacements import displacements
+from gdprops.explanations.training_step.experiments import NOT_DETERMINISTIC, evidence, repeats, told_apart
 from gdprops.explanations.training_step.factors import at_some_steps, factors
+from gdprops.explanations.training_step.factors_over_steps import over_steps
 from gdprops.explanations.training_step.facts import facts
 from gdprops.explanations.training_step.failures import MOST_EXAMPLES, failures_of
 from gdprops.explanations.training_step.gradient_location import elsewhere
-from gdprops.explanations.training_step.gradient_origin import GRADIENTS, NONE_HANDED_OVER
+from gdprops.explanations.training_step.gradient_origin import GRADIENTS, NONE_HANDED_OVER, NOT_YET
 from gdprops.explanations.training_step.late_reads import late_reads
 from gdprops.explanations.training_step.matching import matching, resting
-from gdprops.explanations.training_step.onset import from_some_step_on
+from gdprops.explanations.training_step.onset import first_step_apart, from_some_step_on
 from gdprops.explanations.training_step.regression import regressions
 from gdprops.explanations.training_step.replayed_schedules import scheduled
+from gdprops.explanations.training_step.row_chunks import chunked
 from gdprops.explanations.training_step.rule_faults import BY_SHAPE, rules
+from gdprops.explanations.training_step.shifted_windows import shifted_windows
 from gdprops.explanations.training_step.sweeps import SWEEPS
+from gdprops.explanations.training_step.two_faults import and_scaled, in_scaled_worlds
 
 if TYPE_CHECKING:
     from gdprops.explanations.training_step.hypothesis import Failure, Hypothesis
@@ -50,7 +56,7 @@ def explained(subject: TrainedSubject, cases: Iterable[Any]) -> Explanation | No
     if not repeats(subject, failures[0]):
         return Explanation(NOT_DETERMINISTIC)
     candidates = _hypotheses(subject, failures)
-    told = _matching(candidates, failures)
+    told = told_apart(subject, failures, _matching(candidates, failures))
     if told:
         texts = dict.fromkeys(h.text for h in told)
         text = " or, which gives the same weights, ".join(texts) + resting(told, failures)
@@ -61,26 +67,57 @@ def explained(subject: TrainedSubject, cases: Iterable[Any]) -> Explanation | No
 
 
 def _matching(candidates: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return the hypotheses that reproduce everything: at every step, else from some step on, else at wrong steps."""
-    offers = (candidates, from_some_step_on(candidates, failures), [*at_some_steps(failures), NONE_HANDED_OVER])
-    return next((found for offer in offers if (found := matching(offer, failures))), [])
+    """Return what reproduces everything: at every step, from some step on, or wherever a step is wrong."""
+    for offer in _offers(candidates, failures):
+        found = matching(offer(), failures)
+        if found:
+            return found
+    return []
+
+
+def _offers(
+    candidates: Sequence[Hypothesis], failures: Sequence[Failure]
+) -> Iterator[Callable[[], Sequence[Hypothesis]]]:
+    """Yield what may be told, the plainest first: it is looked for only where nothing before it matches."""
+    yield lambda: candidates
+    yield lambda: from_some_step_on(candidates, failures)
+    yield lambda: [*at_some_steps(failures), NONE_HANDED_OVER]
+    yield lambda: first_step_apart([NOT_YET, *candidates], failures)
+    scaled = and_scaled(candidates, failures)
+    yield lambda: [*scaled, *from_some_step_on(scaled, failures)]
+    yield lambda: in_scaled_worlds(candidates, failures)
 
 
 def _hypotheses(subject: TrainedSubject, failures: Sequence[Failure]) -> list[Hypothesis]:
     """Return all hypotheses on what the step does, the cheapest first."""
     return [
         *scheduled(failures),
+        *shifted_windows(failures),
+        *_of_loss_calls(failures),
+        *by_backward_lines(failures),
         *SWEEPS,
         *elsewhere(failures),
         *GRADIENTS,
         *factors(failures),
+        *over_steps(failures),
         BY_SHAPE,
         *clippings(failures),
         *rules(failures),
         *borrowed(failures),
+        *chunked(failures),
         *regressions(failures),
+        *displacements(failures),
         *late_reads(subject, failures),
     ]
+
+
+def _of_loss_calls(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Ask the log of the loss calls, where there is one: plain arrays need no torch."""
+    if failures[0].first.seen is None:
+        return []
+    from gdprops.explanations.training_step.loss_calls import by_loss_calls
+
+    return by_loss_calls(failures)
 
 
 def first_wrong(subject: TrainedSubject, case: Any) -> Watched | None:

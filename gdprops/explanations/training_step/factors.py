@@ -42,8 +42,12 @@ def _rows(moment: Moment) -> float:
 
 
 def constant(k: float) -> Factor:
-    """Return a function that gives the factor k at every step."""
-    return lambda moment: k
+    """Return the factor that is the same everywhere."""
+
+    def fixed(_moment: Moment) -> float:
+        return k
+
+    return fixed
 
 
 KNOWN = (
@@ -96,12 +100,12 @@ def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
     For hand-written backprop only those for the whole gradient are returned: it has the same parameters in every
     example, and another module names them.
     """
-    fitted = _fitted(failures)
-    known = [*KNOWN, *(_plain(k) for k in fitted if not _is_known(k))]
-    of_all = [*(_of_gradient(one) for one in known), *_shrunk(failures)]
+    fitted = fitted_factors(failures)
+    known = [*_beside_coincidence(failures), *(_plain(k) for k in fitted if not _is_known(k))]
+    of_all = [*(_of_gradient(one) for one in known), *_shrunk(failures), *_per_use(failures)]
     if failures[0].first.step.run.live is None:
         return of_all
-    roles = _roles(failures)
+    roles = roles_of_wrong(failures)
     if not failures[0].anchored:  # one step of a rule with a state is no proof of a fitted number
         known = list(KNOWN)
     return [
@@ -110,6 +114,51 @@ def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
         *(_of_wrong(one, failures[0].first.step) for one in known if _some_are_right(failures)),
         *_by_position(failures),
     ]
+
+
+def _beside_coincidence(failures: Sequence[Failure]) -> list[Known]:
+    """Return the known factors; one that has a single value in all failing examples may just be that number.
+
+    It costs a constant then, as the number itself does: both are told, unless an experiment tells them apart.
+    """
+    found = list[Known]()
+    for one in KNOWN:
+        values = {k for failure in failures for m in failure.wrong if (k := _value(one, m)) is not None}
+        found.append(one._replace(constants=1) if len(values) == 1 and _is_measured(one) else one)
+    return found
+
+
+def _is_measured(one: Known) -> bool:
+    """Say whether a factor is read from an example, and no fixed number."""
+    return one.factor.__name__ != "fixed"
+
+
+def _value(one: Known, moment: Moment) -> float | None:
+    try:
+        return one.factor(moment)
+    except (LookupError, TypeError):
+        return None
+
+
+def _per_use(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return "a shared parameter moves once for each layer that uses it"."""
+
+    def uses(step: Watched) -> list[int]:
+        return [max(1, sum(i in layer for layer in step.run.layers)) for i in range(len(step.names))]
+
+    counts = {k for failure in failures for moment in failure.wrong for k in uses(moment.step) if k > 1}
+    if not counts:
+        return []
+
+    def rival(step: Watched) -> Weights:
+        return [b + k * (e - b) for b, e, k in zip(step.before, step.expected, uses(step), strict=True)]
+
+    text = "a parameter that several layers share moves once for each of them (it is listed once per name)"
+    found = [Hypothesis(text, on_steps(rival), about_rest=True)]
+    if len(counts) == 1:
+        far = f"the parameters that several layers share move {number(counts.pop())} times as far"
+        found.append(Hypothesis(far, on_steps(rival), about_rest=True))
+    return found
 
 
 def at_some_steps(failures: Sequence[Failure]) -> list[Hypothesis]:
@@ -142,8 +191,8 @@ def _is_known(k: float) -> bool:
     return any(abs(k - known) <= 1e-9 for known in (0.0, -1.0, 2.0, 0.5))
 
 
-def _fitted(failures: Sequence[Failure]) -> list[float]:
-    """Return up to three distinct factors that wrong parameters show at the first wrong step."""
+def fitted_factors(failures: Sequence[Failure]) -> list[float]:
+    """Return the factors other than 1 that the first wrong step shows."""
     step = failures[0].first.step
     seen = [k for i in range(len(step.names)) if (k := factor_of(step, i)) is not None and step.wrong_at(i)]
     distinct: list[float] = []
@@ -163,8 +212,8 @@ def _of_gradient(one: Known) -> Hypothesis:
     return Hypothesis(one.gradient, rival, one.constants, one.clause, about_rest=True, threads=True)
 
 
-def _roles(failures: Sequence[Failure]) -> list[Role]:
-    """Return the roles outside of which no parameter is wrong, in any failing example."""
+def roles_of_wrong(failures: Sequence[Failure]) -> list[Role]:
+    """Return the roles that exactly the wrong parameters play, in every failing example."""
     return [
         role for role in ROLES if all(_plays(role, moment.step) for failure in failures for moment in failure.wrong)
     ]
@@ -265,14 +314,30 @@ def _by_position(failures: Sequence[Failure]) -> list[Hypothesis]:
 def table(moment: Moment) -> str | None:
     """List the parameters that move by a factor, with the factor; None if there are none or all factors are 1."""
     step, told = moment.step, dict[str, list[str]]()
+    if not any(step.moved()):
+        return f"nothing moves at step {step.number}{_before_any_gradient(moment)}"
     for i, name in enumerate(step.names):
         if (k := factor_of(step, i)) is not None:
             told.setdefault(number(k), []).append(name)
     if not told or list(told) == ["1"]:
         return None
-    if len(told) == 1:
-        return f"all parameters move {next(iter(told))} times as far"
+    if len(told) == 1 and _show_it_all(step, next(iter(told.values()))):
+        return f"all parameters move {next(iter(told))} times as far at step {step.number}"
     return "; ".join(f"{several(names)}: {_far(k)}" for k, names in told.items())
+
+
+def _before_any_gradient(moment: Moment) -> str:
+    """Return that the optimizer had nothing to go by, where that was seen."""
+    seen = moment.seen
+    without = seen is not None and seen.calls and all(g is None for call in seen.calls for g in call.gradients)
+    return ": the optimizer was called before any gradient existed" if without else ""
+
+
+def _show_it_all(step: Watched, names: Sequence[str]) -> bool:
+    """Say whether these are all parameters that U moves, and more than one number: of one number, all is parallel."""
+    moves = [name for name, should in zip(step.names, step.moved_by_u(), strict=True) if should]
+    single = {name for name, w in zip(step.names, step.before, strict=True) if w.size < 2}
+    return bool(names) and set(moves) - single <= set(names)
 
 
 def _far(k: str) -> str:

@@ -7,6 +7,7 @@ hypothesis says nothing about that step. Example: ``_stale`` updates with the gr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -194,3 +195,5 @@ NONE_HANDED_OVER = Hypothesis(
     broad=1,
     about_rest=True,
 )
+NOT_YET = replace(NONE_HANDED_OVER, text="nothing moves: the optimizer is called before any gradient exists", broad=-1)
+"""What it is called at step 1."""

@@ -74,6 +74,7 @@ class Hypothesis:
         about_rest: Whether the hypothesis itself says which parameters do not move.
         threads: Whether its last call of U leaves the rule's state as it is after the user's step.
         dated: Whether the hypothesis itself names certain steps ("only the first step").
+        stateless: Whether it needs no state of U, so that every step can be judged by itself.
     """
 
     text: str
@@ -84,6 +85,7 @@ class Hypothesis:
     about_rest: bool = False
     threads: bool = False
     dated: bool = False
+    stateless: bool = False
 
     @property
     def rank(self) -> tuple[int, int]:

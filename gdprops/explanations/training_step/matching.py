@@ -55,7 +55,7 @@ def reproduces(hypothesis: Hypothesis, failures: Sequence[Failure]) -> bool:
 def _rivals(hypothesis: Hypothesis, failure: Failure) -> Iterator[tuple[Moment, Weights | None]]:
     """Yield every step at which a hypothesis can be tested, with the weights that it predicts there."""
     if failure.anchored or not hypothesis.threads:
-        for moment in failure.moments if failure.anchored else failure.until_wrong:
+        for moment in failure.moments if failure.anchored or hypothesis.stateless else failure.until_wrong:
             yield moment, _rival(hypothesis, moment)
         return
     state = failure.moments[0].step.state

@@ -16,12 +16,36 @@ if TYPE_CHECKING:
 class Pass(NamedTuple):
     """A forward pass: the rows of the batch that it saw (None: unknown), and the weights at that moment.
 
-    ``learns``: autograd recorded the pass, and a backward pass followed.
+    ``learns`` tells whether gradients were recorded; ``inputs`` and ``outputs`` are those of a model that is given one
+    tensor and returns one, None for others.
     """
 
     rows: tuple[int, ...] | None
     weights: list[Array]
     learns: bool
+    inputs: Array | None = None
+    outputs: Array | None = None
+
+
+class LossCall(NamedTuple):
+    """A call of a loss: what it was given, the loss, and the place in the user's code (``train.py:12``).
+
+    ``factor``: what the loss is multiplied by in the scalars that backward started from (its derivative by the loss).
+    """
+
+    outputs: Array
+    targets: Array
+    value: float
+    place: str
+    factor: float | None = None
+
+
+class Root(NamedTuple):
+    """A call of backward: the scalar that it starts from, where, and what it added to the parameters' gradients."""
+
+    value: float
+    place: str
+    added: list[Array | None]
 
 
 class Call(NamedTuple):
@@ -51,6 +75,8 @@ class Observation:
         late: The parameters that were read after they had been written.
         after: The weights after the step.
         left: The gradients in ``.grad`` at the start of the step.
+        losses, roots: The calls of the loss function, and of backward.
+        hooks: By how many gradient hooks the step has left more on every parameter than it found.
     """
 
     passes: tuple[Pass, ...]
@@ -59,6 +85,9 @@ class Observation:
     late: tuple[LateRead, ...]
     after: list[Array]
     left: list[Array | None]
+    losses: tuple[LossCall, ...] = ()
+    roots: tuple[Root, ...] = ()
+    hooks: int = 0
 
     @property
     def learning(self) -> tuple[Pass, ...]:

@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gdprops.explanations.training_step.hypothesis import Failure
+from gdprops.explanations.training_step.matching import matching
+
 if TYPE_CHECKING:
-    from gdprops.explanations.training_step.hypothesis import Failure, Hypothesis, Moment, Weights
+    from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights
 
 
 def from_some_step_on(hypotheses: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
@@ -29,3 +32,37 @@ def _from(hypothesis: Hypothesis, first: int) -> Hypothesis:
 
     text = f"from step {first} on {hypothesis.text}"
     return replace(hypothesis, text=text, rival=rival, constants=hypothesis.constants + 1)
+
+
+def first_step_apart(hypotheses: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return "at step 1 this, from step 2 on that", where each reproduces its steps in all failing examples.
+
+    Both must be wrong somewhere, and every step must be one that can be judged by itself.
+    """
+    if not all(failure.anchored for failure in failures):
+        return []
+    steady = [one for one in hypotheses if not one.dated]
+    parts = [_steps(failures, first=first) for first in (True, False)]
+    if not all(any(moment.step.wrong for failure in part for moment in failure.moments) for part in parts):
+        return []
+    begin, later = (matching(steady, part) for part in parts)
+    return [_joined(begin[0], later[0])] if begin and later else []
+
+
+def _steps(failures: Sequence[Failure], *, first: bool) -> list[Failure]:
+    """Return the failing examples with their first steps alone, or without them."""
+    kept = [replace(f, moments=tuple(m for m in f.moments if (m.step.number == 1) == first)) for f in failures]
+    return [failure for failure in kept if failure.moments]
+
+
+def _joined(begin: Hypothesis, later: Hypothesis) -> Hypothesis:
+    def rival(moment: Moment) -> Weights | None:
+        return (begin if moment.step.number == 1 else later).rival(moment)
+
+    return replace(
+        later,
+        text=f"at step 1 {begin.text}; from step 2 on {later.text}",
+        rival=rival,
+        constants=begin.constants + later.constants,
+        about_rest=begin.about_rest and later.about_rest,
+    )

@@ -8,7 +8,7 @@ suggests one update per micro-batch.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, final
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gdprops.explanations.training_step.loss_watch import LossWatch
 from gdprops.explanations.training_step.observation import Call, LateRead, Observation, Pass
 from gdprops.explanations.training_step.op_arguments import Parameters, arguments_of, in_backward
 from gdprops.subjects.torch_optimizer.state import held_by
@@ -54,6 +55,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         self._updating: list[tuple[list[Array | None], list[Array]]] = []
         self._inside, self._whole, self._model = 0, 0, live.model
         self._looked, self._left = 0, self._parameters.gradients()
+        self._live, self._hooked = live, hooked(live.parameters)
+        self.losses = LossWatch(live.model, self._parameters.gradients)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = arguments_of(func, args, kwargs or {})
@@ -85,7 +88,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         self._inside += 1
         self._whole += module is self._model
         if self._inside == 1 and not in_backward():
-            self.passes.append(Pass(self._rows((*args, *kwargs.values())), self._weights(), torch.is_grad_enabled()))
+            values = (*args, *kwargs.values())
+            inputs = copied(values[0]) if len(values) == 1 else None
+            self.passes.append(Pass(self._rows(values), self._weights(), torch.is_grad_enabled(), inputs))
 
     def _rows(self, values: Any) -> tuple[int, ...] | None:
         live: Any = self._run.live
@@ -97,6 +102,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         """Note that a module's forward ends."""
         self._inside -= 1
         self._whole -= module is self._model
+        if not self._inside and not in_backward() and self.passes:
+            self.passes[-1] = self.passes[-1]._replace(outputs=copied(output))
 
     def calls_optimizer(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         """Note the gradients and weights right before an optimizer steps."""
@@ -119,8 +126,29 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
         """
         passes = [one if k < self._looked else one._replace(learns=False) for k, one in enumerate(self.passes)]
         return Observation(
-            tuple(passes), tuple(self.calls), self.writes, tuple(self.late), self._run.weights(), self._left
+            tuple(passes),
+            tuple(self.calls),
+            self.writes,
+            tuple(self.late),
+            self._run.weights(),
+            self._left,
+            self.losses.losses,
+            tuple(self.losses.roots),
+            max((b - a for a, b in zip(self._hooked, hooked(self._live.parameters), strict=True)), default=0),
         )
+
+
+def copied(value: Any) -> Array | None:
+    """Return the numbers of a tensor, None for anything else."""
+    plain = isinstance(value, Tensor) and value.layout is torch.strided and value.device.type == "cpu"
+    return value.detach().resolve_conj().numpy().copy() if plain else None
+
+
+def hooked(parameters: Sequence[Tensor]) -> list[int]:
+    """Return how many gradient hooks every parameter has."""
+    return [
+        len(p._backward_hooks or ()) + len(getattr(p, "_post_accumulate_grad_hooks", None) or ()) for p in parameters
+    ]
 
 
 def first_tensor(value: Any) -> Tensor | None:
@@ -170,7 +198,10 @@ def recording(run: Training) -> Iterator[Recorder]:
     with ExitStack() as stack:
         for handle in _hooks(live.model, recorder):
             stack.callback(handle)
+        for handle in recorder.losses.hooks():
+            stack.callback(handle)
         stack.enter_context(recorder)
+        stack.enter_context(recorder.losses)
         yield recorder
 
 

@@ -44,7 +44,7 @@ def regressions(failures: Sequence[Failure]) -> list[Hypothesis]:
     moments = [moment for failure in failures for moment in failure.wrong]
     fitted = next((f for moment in _largest(moments) if (f := fit(handed_over(moment), _terms(moment.step)))), None)
     found = [] if fitted is None else [_combined(fitted)]
-    rows = _by_row(moments)
+    rows = _by_row(failures)
     return found if rows is None else [*found, rows]
 
 
@@ -184,23 +184,23 @@ def by_row(moment: Moment) -> list[float] | None:
     return None if solved is None or len(solved) < rows else [_simple(solved[str(r)]) for r in range(rows)]
 
 
-def _by_row(moments: Sequence[Moment]) -> Hypothesis | None:
-    """Return the hypothesis that rows weigh differently, None if it does not hold.
+def _by_row(failures: Sequence[Failure]) -> Hypothesis | None:
+    """Return "rows weigh so much", where one law gives what the rows weigh in every example that can be told.
 
-    At least half of the wrong steps must show the weights of their rows, and in each of them the weights must differ.
+    The weights of one example alone prove nothing: with one output any gradient at all is a sum of weighed rows.
     """
-    told = {id(moment.step): weights for moment in moments if (weights := by_row(moment)) is not None}
-    if 2 * len(told) < len(moments) or any(not 1 < len(set(w)) <= MOST_WEIGHTS for w in told.values()):
+    wrong = [(failure, moment) for failure in failures for moment in failure.wrong]
+    told = [(m, weights) for f, m in wrong if _outputs(f, m) > 1 and (weights := by_row(m)) is not None]
+    if len({id(m.step.run) for m, _ in told}) < 2 or any(not 1 < len(set(w)) <= MOST_WEIGHTS for _, w in told):
         return None
-    first = max((m for m in moments if id(m.step) in told), key=lambda m: len(told[id(m.step)]))
-    weights = told[id(first.step)]
+    law = next((law for law in map(_law, LAWS, [told] * len(LAWS)) if law is not None), None)
+    if law is None:
+        return None
+    weights = max((w for _, w in told), key=len)
 
     def rival(moment: Moment) -> Weights | None:
         step = moment.step
-        if not step.wrong:
-            return None
-        found = told.get(id(step))
-        return step.after if found is None else _weighted(step, found)
+        return _weighted(step, [law(r, step.run.rows(step.batch)) for r in range(step.run.rows(step.batch))])
 
     return Hypothesis(
         f"the rows of the batch weigh differently: {row_weights(weights)}",
@@ -210,6 +210,40 @@ def _by_row(moments: Sequence[Moment]) -> Hypothesis | None:
         broad=2,
         about_rest=True,
     )
+
+
+def _outputs(failure: Failure, moment: Moment) -> int:
+    """Return how many numbers the model puts out for a row; 2 for classes, which are told by one number."""
+    seen = moment.seen
+    if seen is not None and seen.learning and (outputs := seen.learning[-1].outputs) is not None:
+        return outputs.size // max(len(outputs), 1) if outputs.ndim else 1
+    targets = getattr(failure.case.batches[moment.step.batch], "targets", None)
+    if targets is None or not np.issubdtype(targets.dtype, np.floating):
+        return 2
+    return int(targets.size // max(len(targets), 1))
+
+
+LAWS: Sequence[tuple[Callable[[int, int], int], Callable[[int], float]]] = (
+    (lambda r, n: r, lambda n: 1.0),
+    (lambda r, n: r, lambda n: 1.0 / n),
+    (lambda r, n: n - 1 - r, lambda n: 1.0),
+    (lambda r, n: n - 1 - r, lambda n: 1.0 / n),
+)
+"""What row r of n may weigh by: its place, counted from the first or from the last one; of the sum, or of the mean."""
+
+
+def _law(
+    kind: tuple[Callable[[int, int], int], Callable[[int], float]], told: Sequence[tuple[Moment, list[float]]]
+) -> Callable[[int, int], float] | None:
+    """Return what any row of any batch weighs by a law, None where two examples contradict it."""
+    (place, unit), table = kind, dict[int, float]()
+    for _, weights in told:
+        n = len(weights)
+        for r, weight in enumerate(weights):
+            share = weight / unit(n)
+            if abs(table.setdefault(place(r, n), share) - share) > decisions.SIMPLE_SHARE * max(1.0, abs(share)):
+                return None
+    return lambda r, n: table[place(r, n)] * unit(n)
 
 
 def _weighted(step: Watched, weights: Sequence[float]) -> Weights:

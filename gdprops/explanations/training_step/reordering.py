@@ -1,7 +1,4 @@
-"""Run a training step on a model that lists its parameters in reverse order.
-
-The update of a correct step does not depend on the order in which ``named_parameters`` lists them.
-"""
+"""The step on other terms: its model's parameters listed in reverse order, its optimizer at half the rate."""
 
 from __future__ import annotations
 
@@ -22,6 +19,19 @@ def listing_backwards(subject: TrainingStep) -> TrainingStep:
 
     def build(model: nn.Module, loss_fn: Any) -> Any:
         return subject.build(_backwards(model), loss_fn)
+
+    return replace(subject, declaration=replace(subject.declaration, build=build))
+
+
+def at_half_the_rate(subject: TrainingStep) -> TrainingStep:
+    """Return the training step with the rates of the optimizer that build returns halved, before the first step."""
+
+    def build(model: nn.Module, loss_fn: Any) -> Any:
+        built = subject.build(model, loss_fn)
+        if isinstance(built, tuple) and len(built) == 2:
+            for group in getattr(built[1], "param_groups", ()):
+                group["lr"] = group["lr"] / 2
+        return built
 
     return replace(subject, declaration=replace(subject.declaration, build=build))
 

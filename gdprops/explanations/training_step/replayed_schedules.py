@@ -256,7 +256,7 @@ def _told(wrong: Sequence[Moment]) -> Told:
         return Told(text, "step.accumulation", len(passes), 1, whole, 0, early=True)
     elif few:
         which = "passes over the whole batch" if whole else f"micro-batches ({parts})"
-        text = _with(f"the gradients of {len(passes)} {which} are added up, their losses")
+        text = _with(f"{_unseen_rows(passes, rows)}the gradients of {len(passes)} {which} are added up, their losses")
         clause = "step.simultaneous" if whole else "step.accumulation"
     elif not whole:
         each = "one update per micro-batch, each at the weights that the last one left"
@@ -267,6 +267,14 @@ def _told(wrong: Sequence[Moment]) -> Told:
     else:
         return _sweep(wrong, len(passes), len(order))
     return Told(text, clause, len(passes), len(order), whole, 0)
+
+
+def _unseen_rows(passes: Sequence[Pass], rows: int) -> str:
+    """Return which rows no pass has seen, where those of all passes are known."""
+    if any(one.rows is None for one in passes):
+        return ""
+    left = sorted(set(range(rows)) - {row for one in passes for row in one.rows or ()})
+    return f"rows that nobody looks at: {rows_text([left])} of {rows}; beside them, " if left else ""
 
 
 def _moves_after(seen: Observation | None) -> int:

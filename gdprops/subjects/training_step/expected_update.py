@@ -6,7 +6,7 @@ optimizer, moves the parameters of the second. The user's step is then compared 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -21,7 +21,7 @@ from gdprops.subjects.training_step.derivatives import derivatives
 from gdprops.subjects.training_step.forward_state import ForwardState, Surroundings
 from gdprops.subjects.training_step.sparse_gradients import as_named, named_entries
 from gdprops.subjects.training_step.structures import shaken
-from gdprops.subjects.training_step.tasks import ALL
+from gdprops.subjects.training_step.tasks import ALL, Data
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -30,6 +30,19 @@ if TYPE_CHECKING:
     from gdprops.subjects.training_step.tasks import Task
 
 EXPECTATION = "say what update is expected with rule=…, or lr=… for plain descent"
+
+
+@final
+class Changed(nn.Module):
+    """A model whose outputs are changed."""
+
+    def __init__(self, model: nn.Module, change: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.model, self._change = model, change
+
+    def forward(self, inputs: Any) -> Tensor:
+        """Return what becomes of the outputs."""
+        return self._change(self.model(inputs))
 
 
 @final
@@ -117,6 +130,17 @@ class Expected:
         if self._met is not None:
             self._surroundings.put(self._met)
         return self._task.objective(self._model, data)
+
+    def gradients_of(self, weights: Sequence[Array], data: Data, change: Callable[[Tensor], Tensor]) -> list[Any]:
+        """Return the gradients of other data than a batch's, where the model's outputs are changed before the loss."""
+        place(self._look_at, weights)
+        if self._met is not None:
+            self._surroundings.put(self._met)
+        with torch.enable_grad():
+            loss = self._task.objective(Changed(self._model, change), data)
+            found = iter(derivatives(loss, [p for p in self._look_at if p.requires_grad]))
+        grads = [next(found) if p.requires_grad else None for p in self._look_at]
+        return [None if g is None else g.detach().to_dense().contiguous().numpy() for g in grads]
 
     def clipped(self, gradients: list[Array | None]) -> list[Array | None]:
         """Return the gradients, clipped as the user declares."""

@@ -7,10 +7,11 @@ differentiated and which state it met, and which hyperparameters were in force.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
+import torch
 
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.training_run import Live, Noticed
@@ -21,11 +22,11 @@ from gdprops.subjects.training_step.forward_passes import Passes, weakly
 from gdprops.subjects.training_step.network_modules import layers_of
 from gdprops.subjects.training_step.refusals import NO_GRADIENT, unscaled
 from gdprops.subjects.training_step.structures import rows_in
+from gdprops.subjects.training_step.tasks import Data
 from gdprops.subjects.user_code.isolation import RandomState
 from gdprops.subjects.user_code.signatures import parameters_of
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
     from gdprops.model.arrays import Array
@@ -292,6 +293,17 @@ class Training:
     def torn(self, weights: Sequence[Array], later: Sequence[Array], t: int) -> list[Array | None]:
         """Return gradients whose forward pass saw ``weights`` and whose backward pass saw the ``later`` weights."""
         return self._expected.gradients(weights, t, later=later)
+
+    def gradients_of(
+        self, weights: Sequence[Array], inputs: Array, targets: Array, change: Callable[[Tensor], Tensor]
+    ) -> list[Array | None]:
+        """Return our gradients of such data, where the model's outputs are changed before the loss; not clipped."""
+        data = Data(torch.from_numpy(inputs.copy()), torch.from_numpy(targets.copy()))
+        return self._expected.gradients_of(weights, data, change)
+
+    def data(self, t: int) -> Data:
+        """Return everything that logical step t is given."""
+        return self._task.whole(t)
 
     @property
     def batches(self) -> int:

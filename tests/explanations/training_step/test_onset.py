@@ -14,7 +14,11 @@ from tests.samples import training_steps
 @pytest.mark.parametrize(
     ("build", "text", "clause"),
     [
-        (training_steps.doubles_from_the_third_step_on, "from step 3 on the gradient is doubled", "step.simultaneous"),
+        (
+            training_steps.doubles_from_the_third_step_on,
+            "from step 3 on backward starts from 2 times the loss (training_steps.py:299)",
+            "step.simultaneous",
+        ),
         (
             training_steps.zeroes_until_the_third_step,
             "from step 3 on the gradient is added to what the step before left",
