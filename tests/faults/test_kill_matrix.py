@@ -21,18 +21,20 @@ OF_EACH_CELL = pytest.mark.parametrize(("fault", "clause"), [of_one(fault, fault
 
 
 @OF_EACH_CELL
-def test_the_clause_kills_the_fault_at_every_seed(fault: str, clause: str) -> None:
-    found = [refuted(fault, clause, seed) for seed in SEEDS]
-    counts = [None if one is None else one.examples for one in found]
-    assert all(count is not None and 1 <= count <= EXAMPLES for count in counts), counts
-
-
-@OF_EACH_CELL
 def test_what_kills_the_fault_is_the_comparison_and_no_crash(fault: str, clause: str) -> None:
     finding = refuted(fault, clause, SEEDS[0])
     assert finding is not None
     assert finding.evidence is not None
     assert " raised " not in finding.evidence.reason
+
+
+# The search at the first seed is measured above; the others take the same lines.
+@pytest.mark.no_cover
+@OF_EACH_CELL
+def test_the_clause_kills_the_fault_at_every_seed(fault: str, clause: str) -> None:
+    found = [refuted(fault, clause, seed) for seed in SEEDS]
+    counts = [None if one is None else one.examples for one in found]
+    assert all(count is not None and 1 <= count <= EXAMPLES for count in counts), counts
 
 
 def blind(clause: Clause) -> Clause:
@@ -48,6 +50,7 @@ def agreeing(examine: Callable[[Any, Any], Evidence]) -> Callable[[Any, Any], Ev
 BLIND_EXAMPLES = 15
 
 
+@pytest.mark.no_cover
 @OF_EACH_CELL
 def test_a_blind_clause_turns_its_own_cells_red(fault: str, clause: str) -> None:
     with isolated():

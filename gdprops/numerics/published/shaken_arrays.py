@@ -5,6 +5,7 @@ A rule that runs on such arrays shows how far its own rounding may carry the res
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,9 +30,15 @@ def moved(result: Any) -> Any:
     array = np.asarray(result)
     if array.dtype.kind != "f":
         return result
-    ulp = np.finfo(array.dtype).eps
-    signs = Shaken.generator.integers(0, 2, array.shape, dtype=np.int8) * 2 - 1
-    return np.asarray(array * (1 + ulp * signs.astype(array.dtype))).astype(array.dtype).view(Shaken)
+    ups = Shaken.generator.integers(0, 2, array.shape, dtype=np.int8)
+    return np.asarray(array * _an_ulp_off(array.dtype)[ups]).view(Shaken)
+
+
+@cache
+def _an_ulp_off(dtype: np.dtype[Any]) -> Any:
+    """Return the numbers beside 1, the smaller one first."""
+    ulp = np.finfo(dtype).eps
+    return np.array([1 - ulp, 1 + ulp], dtype)
 
 
 def shaken(array: Any) -> Any:

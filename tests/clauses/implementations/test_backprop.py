@@ -272,8 +272,9 @@ def guarded(guard: float, *, unseen: bool = False) -> Any:
 
 
 @pytest.mark.parametrize("guard", [1e-12, pytest.param(1e-8, marks=pytest.mark.nightly), 1e-7])
-def test_a_guard_in_the_loss_is_no_fault(guard: float) -> None:
-    outcome = examined(guarded(guard), examples=60, clauses="step.*")
+@pytest.mark.parametrize("examples", [20, pytest.param(60, marks=pytest.mark.nightly)])
+def test_a_guard_in_the_loss_is_no_fault(guard: float, examples: int) -> None:
+    outcome = examined(guarded(guard), examples=examples, clauses="step.*")
     assert {v.clause: v.reason for v in outcome.verdicts if v.status in (Status.VIOLATED, Status.ERROR)} == {}
     assert {v.clause for v in outcome.verdicts if v.status is Status.HELD} >= {"step.simultaneous", "step.plain"}
 
@@ -318,8 +319,9 @@ def in_single_precision() -> Any:
     return backprop(loss, step, shapes=backprop_functions.shapes, name="single")
 
 
-def test_single_precision_is_no_fault() -> None:
-    outcome = examined(in_single_precision(), examples=60, clauses="step.*")
+@pytest.mark.parametrize("examples", [20, pytest.param(60, marks=pytest.mark.nightly)])
+def test_single_precision_is_no_fault(examples: int) -> None:
+    outcome = examined(in_single_precision(), examples=examples, clauses="step.*")
     assert {v.clause: v.reason for v in outcome.verdicts if v.status in (Status.VIOLATED, Status.ERROR)} == {}
     assert {v.clause for v in outcome.verdicts if v.status is Status.HELD} >= {"step.simultaneous", "step.plain"}
 

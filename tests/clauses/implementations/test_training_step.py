@@ -73,9 +73,10 @@ def primary(outcome: Outcome) -> Verdict:
     return next((v for v in broken if v.also), broken[0])
 
 
+@pytest.mark.parametrize("examples", [10, pytest.param(30, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize(("build", "declared"), CORRECT)
-def test_a_correct_step_is_not_accused(build: Callable[..., Any], declared: dict[str, Any]) -> None:
-    outcome = examined(build, declared)
+def test_a_correct_step_is_not_accused(build: Callable[..., Any], declared: dict[str, Any], examples: int) -> None:
+    outcome = examined(build, declared, examples=examples)
     assert outcome.exit_code == 0
     assert {v.clause for v in outcome.verdicts if v.status is Status.HELD} >= {
         "step.simultaneous",

@@ -10,6 +10,7 @@ from torch import nn
 
 from gdprops.clauses import catalogue
 from gdprops.errors import SubjectCrash, SubjectTimeout
+from gdprops.explanations.training_step import explain
 from gdprops.faults.training_steps.late_read_faults import layer_by_layer
 from gdprops.faults.training_steps.step_twins import textbook
 from gdprops.model.evidence import agreement
@@ -35,7 +36,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def explained(*_: Any) -> NoReturn:
         raise error
 
-    monkeypatch.setattr(session, "explained", explained)
+    monkeypatch.setattr(explain, "explained", explained)
 
 
 def test_a_right_step_is_never_watched(monkeypatch: pytest.MonkeyPatch) -> None:

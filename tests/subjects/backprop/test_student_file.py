@@ -56,9 +56,11 @@ def test_the_form_of_the_data_is_found_out(style: str, tmp_path: Path) -> None:
     assert (layout.samples, layout.targets, first) == FORMS[style]
 
 
+@pytest.mark.parametrize("examples", [8, pytest.param(20, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("style", student_files.CORRECT)
-def test_correct_files_are_not_accused(style: str, tmp_path: Path) -> None:
-    outcome = check_subject(handed_in(student_files.CORRECT[style], tmp_path), settings=Settings(seed=0, examples=20))
+def test_correct_files_are_not_accused(style: str, examples: int, tmp_path: Path) -> None:
+    subject = handed_in(student_files.CORRECT[style], tmp_path)
+    outcome = check_subject(subject, settings=Settings(seed=0, examples=examples))
     assert {v.clause: v.reason for v in outcome.verdicts if v.status in (Status.VIOLATED, Status.ERROR)} == {}
     assert {v.clause for v in outcome.verdicts if v.status is Status.HELD} >= {"step.plain", "step.once"}
 
