@@ -196,7 +196,10 @@ def _by_cost(wrong: Sequence[Watched], i: int, net: Net | None, traced: TracedFl
     if net is not None:
         yield [_flawed(net, flaw, None) for flaw in flaws(net)]
         yield [_flawed(net, flaw, None) for flaw in OTHERS]
-    for mistakes in traced.mistakes(wrong[-1]):
+    in_operations, *in_statistics = traced.mistakes(wrong[-1])
+    yield [_traced(traced, mistake) for mistake in in_operations]
+    yield list(_decaying(wrong, i))
+    for mistakes in in_statistics:
         yield [_traced(traced, mistake) for mistake in mistakes]
     if net is not None:
         for factor in _meant(FACTORS[1:], wrong):
@@ -204,7 +207,6 @@ def _by_cost(wrong: Sequence[Watched], i: int, net: Net | None, traced: TracedFl
     k = _fitted(wrong, i)
     if k is not None:
         yield [Account(_says(f"moved {k:.6g} times as far"), _times(lambda step: k))]
-    yield list(_decaying(wrong, i))
     yield list(_penalized(wrong, i))
 
 
