@@ -72,11 +72,20 @@ def test_what_is_violated_fails_with_the_message_and_no_traceback(suite: pytest.
     result.stdout.no_fnmatch_line("*parametrize.py*")
 
 
-@pytest.mark.parametrize("status", ["ABORTED", "ERROR"])
-def test_an_abortion_and_an_error_fail(suite: pytest.Pytester, status: str) -> None:
-    result = run(suite, found=f"fake.STATUSES['step.cost'] = Status.{status}")
+@pytest.mark.parametrize(("status", "code"), [("ABORTED", 1), ("ERROR", 3)])
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_an_abortion_and_an_error_fail_and_an_error_is_our_bug(
+    suite: pytest.Pytester, status: str, code: int, workers: tuple[str, ...]
+) -> None:
+    result = run(suite, *workers, found=f"fake.STATUSES['step.cost'] = Status.{status}")
     result.assert_outcomes(passed=4, failed=2)
     result.stdout.fnmatch_lines([f"{status} step.cost (recommended)", "reason*a good reason"])
+    assert result.ret == code
+
+
+def test_a_property_of_another_test_is_no_bug_of_ours(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(record_property):\n    record_property('status', 'error')\n")
+    assert pytester.runpytest_subprocess().ret == 0
 
 
 def test_what_is_vacuous_skips_with_the_reason_and_fails_when_strict(suite: pytest.Pytester) -> None:
