@@ -32,6 +32,8 @@ class Status(StrEnum):
 
 RED = (Status.VIOLATED, Status.ABORTED)
 """What a fault of the subject looks like."""
+DECIDED = (Status.HELD, Status.VIOLATED, Status.ACCEPTED)
+"""What says something about the subject."""
 ALARMING = (*RED, Status.ERROR)
 """The same, or a bug of gdprops."""
 
@@ -136,8 +138,17 @@ class Outcome:
         return sum(verdict.status is Status.HELD for verdict in self.of(About.SUBJECT))
 
     @property
+    def is_decided(self) -> bool:
+        """Whether any required clause of the subject was decided; True where none was selected.
+
+        A required clause counts as decided where it is held or violated, or where its violation is accepted.
+        """
+        required = [verdict for verdict in self.of(About.SUBJECT) if verdict.level is Level.REQUIRED]
+        return not required or any(verdict.status in DECIDED for verdict in required)
+
+    @property
     def exit_code(self) -> int:
-        """0 nothing violated; 1 violated, aborted or too few held; 2 unusable; 3 an error of gdprops; 5 none held.
+        """0 nothing violated; 1 violated, aborted or too few held; 2 unusable; 3 an error of gdprops; 5 nothing decided.
 
         What is counted is the subject's verdicts; a self-check counts the reference's, and wants every one held.
         """
@@ -152,7 +163,7 @@ class Outcome:
             return 0 if all(v.status is Status.HELD for v in self.verdicts) else 5
         if any(v.failed_strictly if self.strict else v.failed for v in subject) or self.held < self.min_clauses:
             return 1
-        return 0 if self.held else 5
+        return 0 if self.held and self.is_decided else 5
 
 
 def to_dict(outcome: Outcome) -> dict[str, Any]:
