@@ -46,6 +46,8 @@ class Expected:
         self._named: list[Tensor | None] = [None] * len(self._look_at)
         self.value = 0.0
         """J where the last gradients were taken."""
+        self.reached_otherwise = set[int]()
+        """The parameters to which the user's own loss gives a gradient: one that J does not reach has zeros there."""
         self._met: ForwardState | None = None
         self._surroundings = Surroundings(self._model)
         self.adopted: Any = None
@@ -99,7 +101,19 @@ class Expected:
             self.value, found = float(loss), iter(derivatives(loss, wanted))
         grads = [next(found) if p.requires_grad else None for p in self._look_at]
         self._named = named_entries(grads)
-        return [None if g is None else g.detach().to_dense().contiguous().numpy() for g in grads]
+        return [self._dense(i, g) for i, g in enumerate(grads)]
+
+    def _dense(self, i: int, gradient: Tensor | None) -> Array | None:
+        """Return a gradient as an array; zeros for a parameter that has one only in the user's loss.
+
+        A penalty on all parameters gives even those a gradient that take no part in J: their update is that of a
+        gradient of zeros, decay included.
+        """
+        if gradient is not None:
+            found: Array = gradient.detach().to_dense().contiguous().numpy()
+            return found
+        p = self._look_at[i]
+        return np.zeros_like(p.detach().numpy()) if p.requires_grad and i in self.reached_otherwise else None
 
     def loss(self, weights: Iterable[Array], t: int) -> float:
         """Return J of batch t at some weights."""

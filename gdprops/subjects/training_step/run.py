@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -62,6 +63,7 @@ class Training:
         self.told_last = "last" in (parameters_of(step) or {})  # wants to know which call is the last of a window
         self._called = list[list[dict[str, Any]]]()
         self._passes, self._overflowed = Passes(model), False
+        self._given, self._arrived_at = set[int](), set[int]()
         self._at: list[Array] = []
         self._own_random = self._known_random = RandomState()
         self._taken, self._remembers = 0, False
@@ -75,18 +77,32 @@ class Training:
                 self._optimizer.register_step_pre_hook(weakly(self._remember))
             except AttributeError as error:
                 raise Unsupported(NOT_INITIALIZED) from error
-        moving = [p for p in self._parameters.values() if p.requires_grad]
-        if sum(p.numel() for p in moving) <= WATCHED_WEIGHTS:
-            for p in moving:
-                p.register_hook(weakly(self._arrived))  # type: ignore[no-untyped-call] # torch's own
+        moving = [(i, p) for i, p in enumerate(self._parameters.values()) if p.requires_grad]
+        if sum(p.numel() for _, p in moving) <= WATCHED_WEIGHTS:
+            for i, p in moving:
+                p.register_hook(partial(weakly(self._arrived), i))  # type: ignore[no-untyped-call] # torch's own
 
     def _remember(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         """Hyperparameters count as they are in force when the optimizer is called: a scheduler may step first."""
         self._called.append(settings_of(optimizer))
+        self._given |= self._with_grad()
         self._expected.by_closure |= any(callable(given) for given in (*args, *kwargs.values()))
 
-    def _arrived(self, gradient: Tensor) -> None:
+    def _arrived(self, i: int, gradient: Tensor) -> None:
+        self._arrived_at.add(i)
         self._overflowed = self._overflowed or not math.isfinite(float(gradient.detach().sum()))
+
+    def _with_grad(self) -> set[int]:
+        """Return the parameters whose ``.grad`` is set now."""
+        return {i for i, p in enumerate(self._parameters.values()) if p.grad is not None}
+
+    def _updated_by_a_gradient(self) -> set[int]:
+        """Return the parameters that had a gradient when the update ran.
+
+        That is their ``.grad`` where the returned optimizer was called. Where it was not, a gradient that autograd
+        handed over counts too: an update that is written by hand may keep it anywhere.
+        """
+        return self._given if self._called else self._arrived_at | self._with_grad()
 
     @property
     def has_optimizer(self) -> bool:
@@ -136,6 +152,7 @@ class Training:
     def step(self, t: int) -> Any:
         """Let the user's step take logical step t, in as many calls as are declared; return what the last returns."""
         self._called.clear()
+        self._given, self._arrived_at = set[int](), set[int]()
         self._taken += 1
         self._overflowed, returned = False, None
         self._own_random.put()  # our own looks have drawn from them
@@ -150,6 +167,7 @@ class Training:
             self._inputs, self._first = data.inputs, self._first + rows_in((self._inputs,))
             returned = self._call(*data, **told)
         self._require_known_updates()
+        self._expected.reached_otherwise = self._updated_by_a_gradient()
         met, after = self._forward_pass(before, t), RandomState(like=outside)
         draws, self._known_random = after.differs_outside_torch(outside), after
         self._own_random = after if draws else RandomState(all_of_them=False)
