@@ -157,10 +157,11 @@ def clause(
     level: Level = Level.REQUIRED,
     needs: Needs = Needs(),
     claim: bool = False,
+    since: int = 1,
 ) -> Callable[[Callable[[Any, Any], Evidence]], Clause]:
     """Turn the check below it into a clause. Nothing is registered: chapters export their clauses as a tuple."""
 
     def bind(examine: Callable[[Any, Any], Evidence]) -> Clause:
-        return Clause(id, statement, source, decision, level, view, refuted_by, cases, examine, needs, claim)
+        return Clause(id, statement, source, decision, level, view, refuted_by, cases, examine, needs, claim, since)
 
     return bind

@@ -52,8 +52,9 @@ class Evidence:
     where the comparison was exact. ``reason`` says why an example is not decisive, or what went wrong where no
     numbers were compared. ``blame`` names every wrong parameter. ``elsewise`` says that the subject is wrong, but not
     in the way that the clause is about. ``silent`` names what changed nothing in this example: a violation where it
-    does so in all examples of a run, and where ``acts_later``, asked of one name, says no. ``compared`` shows the
-    tensors of a violated comparison. ``notes``: what is told of the example beside its outcome.
+    does so in all examples of a run, and where ``acts_later``, asked of one name, says no; ``silence`` is what is said
+    then. ``compared`` shows the tensors of a violated comparison. ``notes``: what is told of the example beside its
+    outcome.
     """
 
     violated: bool = False
@@ -64,6 +65,7 @@ class Evidence:
     reason: str = ""
     elsewise: bool = False
     silent: frozenset[str] | None = None
+    silence: str = "changing {names} changes nothing"
     acts_later: Callable[[str], bool] | None = field(default=None, compare=False, repr=False)
     compared: tuple[Compared, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -99,6 +101,11 @@ def unanswered(names: Iterable[str], acts_later: Callable[[str], bool] | None = 
     ``acts_later`` is asked of those that are left at its end: whether they change a longer example.
     """
     return Evidence(silent=frozenset(names), acts_later=acts_later)
+
+
+def with_notes(evidence: Evidence, *notes: Note) -> Evidence:
+    """Return the same example with something that is told beside its outcome."""
+    return replace(evidence, notes=(*evidence.notes, *notes))
 
 
 def require(holds: bool, otherwise: str) -> Evidence:

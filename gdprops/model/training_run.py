@@ -30,11 +30,20 @@ class Noticed:
     """What was seen of one logical step beside the weights.
 
     ``overflowed``: a gradient was not finite, so that a gradient scaler may have skipped the step; ``looks``: how many
-    rows each differentiated forward pass of the model saw.
+    rows each differentiated forward pass of the model saw; ``undecided``: why no such step can be decided, empty where
+    it can.
     """
 
     overflowed: bool = False
     looks: tuple[int, ...] = ()
+    undecided: str = ""
+
+
+class ModeChange(NamedTuple):
+    """What went from training mode to evaluation mode: the whole model or not, and the modules' classes that matter."""
+
+    whole: bool
+    modules: tuple[str, ...]
 
 
 class Training(Protocol):
@@ -142,6 +151,20 @@ class Training(Protocol):
         self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any
     ) -> tuple[list[Array], Any]:
         """Return U(w, g, s) and the state after it."""
+
+
+class StepTraining(Training, Protocol):
+    """A training step at work: what ``build`` was given, and the modes in which its model is differentiated."""
+
+    @property
+    def frozen_before_build(self) -> tuple[bool, ...]:
+        """Which of the parameters were frozen when ``build`` was given the model."""
+
+    def answers_to_mode(self, weights: Sequence[Array], t: int) -> bool:
+        """Say whether loss or gradients of batch t differ between training mode and evaluation mode."""
+
+    def mode_changed(self, weights: Sequence[Array], t: int) -> ModeChange | None:
+        """Return what was in training mode at step 1 and is in evaluation mode at step t; None where all is alike."""
 
 
 class TrainedSubject(Protocol):

@@ -11,7 +11,7 @@ from gdprops.model.clause import Clause, Level
 from gdprops.model.evidence import Compared, Location
 from gdprops.model.note import Note, distinct
 
-SPECIFICATION = 1
+SPECIFICATION = 2
 """The version of the specification; a new clause raises it."""
 
 SCHEMA = 1
@@ -148,7 +148,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """0 nothing violated; 1 violated, aborted or too few held; 2 unusable; 3 an error of gdprops; 5 nothing decided.
+        """0 nothing violated; 1 violated, aborted or too few held; 2 unusable; 3 a bug of gdprops; 5 nothing decided.
 
         What is counted is the subject's verdicts; a self-check counts the reference's, and wants every one held.
         """

@@ -195,6 +195,8 @@ TRUST_MOST = 4.0
 # Hooks that look at every gradient cost a pass over it: models of more weights are watched without.
 WATCHED_WEIGHTS = 1_000_000
 
+# An undeclared window of k calls shows where a loop is long enough for two of them: windows of up to 64 are common.
+ACCUMULATION_CALLS = 128
 # Steps that split their batches into micro-batches of two rows or more see at least three, ragged ones.
 SPLIT_ROWS = 5
 

@@ -14,6 +14,7 @@ ORDER = (
         f"step.{name}"
         for name in (
             "frozen-untouched",
+            "mode",
             "moves-all",
             "once",
             "fresh-gradient",
@@ -24,6 +25,8 @@ ORDER = (
             "plain",
             "apply-order",
             "linear-in-lr",
+            "stays-frozen",
+            "complete",
             "cost",
         )
     ),

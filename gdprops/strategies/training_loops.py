@@ -71,6 +71,16 @@ def loops(domain: Domain, loop: Loop = ANY_LOOP) -> st.SearchStrategy[Any]:
     return build()
 
 
+def other_networks(domain: Domain, loop: Loop) -> st.SearchStrategy[ArchitectureCase]:
+    """Return a strategy for networks of other kinds than stacks of linear layers, with short loops."""
+
+    @st.composite
+    def build(draw: DrawFn) -> ArchitectureCase:
+        return _other_network(draw(decks()), draw(decks()), draw(decks()), domain, loop)
+
+    return build()
+
+
 def _other_network(deck: Deck, weights: Deck, data: Deck, domain: Domain, loop: Loop) -> ArchitectureCase:
     """Return a network of another kind; the means of a batch norm need two rows, and some batches have many."""
     network = drawn_architecture(deck, domain.kinds)

@@ -28,7 +28,8 @@ else:
     source="accelerate#2665: the optimizer holds other tensors than the model; pytorch#110454: a loop returns early.",
     decision="Entry by entry, against w - η g where the rule is declared, else against the same optimizer on that "
     "tensor alone (flattened for element-wise rules). Entries whose displacement is below 4 ulp are undecided. Of a "
-    "training step: what its optimizer does not hold is meant to rest, unless it holds nothing of the model.",
+    "training step: what its optimizer does not hold is meant to rest, unless it holds nothing of the model, or unless "
+    "in no step of any example anything moves.",
     view=View.OPTIMIZER,
     refuted_by=(
         "skips-vectors",
@@ -42,6 +43,7 @@ else:
         "forgets-the-first-layer",
         "decays-the-unused",
         "hooks-share-the-last-part",
+        "holds-only-what-is-frozen",
     ),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(own_rate=False, longest=12)),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
@@ -106,7 +108,7 @@ def _who_moved(before: Array, after: Array, w: Array, expected: Array, precision
     source="ocannl#673: frozen parameters decay at every step and enter the global norm.",
     decision="Bytes of the frozen tensor; the others against a run without it: bytes at every step.",
     view=View.OPTIMIZER,
-    refuted_by=("decays-frozen-parameters", "frozen-enter-the-norm", "decays-the-frozen"),
+    refuted_by=("decays-frozen-parameters", "frozen-enter-the-norm", "decays-the-frozen", "unfreezes-in-the-step"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(frozen=True)),
     needs=Needs(traits=(FED, REPEATABLE), torch=True, frozen=True),
 )

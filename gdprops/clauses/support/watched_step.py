@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from gdprops.clauses.support.noise_floor import noise_floors
+from gdprops.errors import Unsupported
 from gdprops.model.training_run import Noticed
 from gdprops.numerics import decisions
 from gdprops.numerics.blocks import blocks
@@ -249,6 +250,8 @@ def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, .
     state = run.state()
     run.step(t)
     after, settings, noticed, (loss, gradients) = run.now(), run.hyperparameters(), run.noticed(), run.look(before, t)
+    if noticed.undecided:
+        raise Unsupported(noticed.undecided)
     skipped = noticed.overflowed and settings is None and _alike(after, before)
     expected = list(before) if skipped else _ends(run.passing_update(before, gradients, state, settings), after)
     clocks = () if skipped else run.clocks()

@@ -27,6 +27,7 @@ from gdprops.explanations.training_step.regression import regressions
 from gdprops.explanations.training_step.replayed_schedules import scheduled
 from gdprops.explanations.training_step.rule_faults import BY_SHAPE, rules
 from gdprops.explanations.training_step.sweeps import SWEEPS
+from gdprops.explanations.training_step.undeclared_window import undeclared_window
 
 if TYPE_CHECKING:
     from gdprops.explanations.training_step.hypothesis import Failure, Hypothesis
@@ -48,6 +49,9 @@ def explained(subject: TrainedSubject, cases: Iterable[Any]) -> Explanation | No
         return None
     if not repeats(subject, failures[0]):
         return Explanation(NOT_DETERMINISTIC)
+    window = undeclared_window(subject, failures)
+    if window:
+        return Explanation(window, "step.moves-all")
     candidates = _hypotheses(subject, failures)
     told = _matching(candidates, failures)
     if told:

@@ -43,6 +43,7 @@ def begin(declared: Declaration, case: TrainedCase) -> Training:
     task = task_of(declared, case)
     model = task.model()
     siblings = task.siblings(model)
+    frozen = frozenset(name for name, p in model.named_parameters() if not p.requires_grad)
     built = _built(declared, model, task.criterion())
     _require_its_parameters(model, siblings[1])
     step, optimizer = built if isinstance(built, tuple) and len(built) == 2 else (built, None)
@@ -51,7 +52,7 @@ def begin(declared: Declaration, case: TrainedCase) -> Training:
             f"{declared.name} returned {_describe(built)}; expected step(inputs, targets), or (step, optimizer) with "
             "one torch.optim.Optimizer; what several of them do is declared with rule="
         )
-    return Training(declared, task, model, siblings, step, optimizer)
+    return Training(declared, task, model, siblings, step, optimizer, frozen)
 
 
 def _built(declared: Declaration, model: nn.Module, criterion: Any) -> Any:

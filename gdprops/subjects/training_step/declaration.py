@@ -32,7 +32,10 @@ class Habits:
     ``splits``: looks at a batch in parts; ``in_backward``: moves weights before backward returns; ``precision``: the
     significant bits that it keeps, 24 where it raises on float64 or rounds to float32 on its way; ``told_last``: wants
     to be told which call is a window's last; ``freezes``: some parameters are not trained;
-    ``kinds``: the architectures that it can train without an exception.
+    ``kinds``: the architectures that it can train without an exception; ``returns_optimizer``: ``build`` returns one;
+    ``is_given_frozen``: the model that ``build`` is given has frozen parameters; ``answers_to_mode``: loss or gradients
+    of the user's own model differ between training and evaluation mode; ``unread``: keys of its parameter groups that
+    nobody reads.
     """
 
     splits: bool = False
@@ -41,6 +44,10 @@ class Habits:
     told_last: bool = False
     freezes: bool = False
     kinds: tuple[str, ...] = ()
+    returns_optimizer: bool = False
+    is_given_frozen: bool = False
+    answers_to_mode: bool = False
+    unread: tuple[str, ...] = ()
 
 
 @final

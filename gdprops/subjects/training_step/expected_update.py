@@ -72,11 +72,12 @@ class Expected:
 
     def is_the_same_in(self, several: Sequence[ForwardState], weights: Sequence[Array], t: int) -> bool:
         """Say whether loss and gradients of batch t are the same bytes in all modes that were met."""
-        found = set[bytes]()
+        found, held = set[bytes](), self._met
         for met in several:
             self.look_from(several[0]._replace(modes=met.modes, leaves=met.leaves))
             parts = [*self.gradients(weights, t), np.asarray(self.loss(weights, t))]
             found.add(b"".join(b"none" if part is None else part.tobytes() for part in parts))
+        self._met = held
         return len(found) == 1
 
     def gradients(
