@@ -267,6 +267,8 @@ class Training:
                 raise Unsupported("re-entrant checkpoints allow no torch.autograd.grad") from crash
             if turns := self._turns or self._takes_turns():
                 raise Unsupported(turns) from crash
+            if not any(p.requires_grad for p in self._parameters.values()):  # of one parameter none is left
+                raise Unsupported("the step has frozen every parameter") from crash
             raise
 
     def hyperparameters(self) -> Any:
