@@ -160,6 +160,9 @@ class StepTraining(Training, Protocol):
     def frozen_before_build(self) -> tuple[bool, ...]:
         """Which of the parameters were frozen when ``build`` was given the model."""
 
+    def gradients_unfrozen(self, weights: Sequence[Array], t: int) -> list[Array | None]:
+        """Return our own gradients of batch t as they would be if nothing were frozen."""
+
     def answers_to_mode(self, weights: Sequence[Array], t: int) -> bool:
         """Say whether loss or gradients of batch t differ between training mode and evaluation mode."""
 

@@ -116,6 +116,16 @@ class Expected:
         p = self._look_at[i]
         return np.zeros_like(p.detach().numpy()) if p.requires_grad and i in self.reached_otherwise else None
 
+    def gradients_unfrozen(self, weights: Sequence[Array], t: int) -> list[Array | None]:
+        """Return the gradients as they would be if nothing were frozen, clipped as declared."""
+        held = [p.requires_grad for p in self._look_at]
+        for p in self._look_at:
+            p.requires_grad_(p.is_floating_point() or p.is_complex())
+        found = self.clipped(self.gradients(weights, t))
+        for p, trains in zip(self._look_at, held, strict=True):
+            p.requires_grad_(trains)
+        return found
+
     def loss(self, weights: Iterable[Array], t: int) -> float:
         """Return J of batch t at some weights."""
         return float(self._value_at(weights, t))

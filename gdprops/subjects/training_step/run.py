@@ -301,6 +301,10 @@ class Training:
         found = self._expected.gradients(weights, t, rows=rows, shaken=shaken)
         return self._expected.clipped(found) if clipped else found
 
+    def gradients_unfrozen(self, weights: Sequence[Array], t: int) -> list[Array | None]:
+        """Return our own gradients of batch t as they would be if nothing were frozen."""
+        return self._expected.gradients_unfrozen(weights, t)
+
     def look(self, weights: Sequence[Array], t: int) -> tuple[float, list[Array | None]]:
         """Return J of batch t and our own gradients of it, by one forward pass."""
         found = self.gradients(weights, t)
