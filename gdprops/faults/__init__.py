@@ -28,7 +28,13 @@ def bank() -> tuple[Fault, ...]:
         plumbing_faults,
     )
     from gdprops.faults.systems import gradient_faults, sweep_faults
-    from gdprops.faults.training_steps import hook_faults, late_read_faults, loop_faults, window_faults
+    from gdprops.faults.training_steps import (
+        handed_over_faults,
+        hook_faults,
+        late_read_faults,
+        loop_faults,
+        window_faults,
+    )
     from gdprops.faults.update_rules import array_rule_faults, misread_rules
 
     families = (
@@ -44,7 +50,8 @@ def bank() -> tuple[Fault, ...]:
             hyperparameter_faults,
             first_step_faults,
         ),
-        *(array_rule_faults, misread_rules, loop_faults, window_faults, hook_faults, late_read_faults, backprop_faults),
+        *(array_rule_faults, misread_rules, loop_faults, window_faults, hook_faults, late_read_faults),
+        *(handed_over_faults, backprop_faults),
     )
     found = tuple(fault for family in families for fault in family.FAULTS)
     _require_distinct(fault.name for fault in found)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, final
 from gdprops.errors import UsageError
 from gdprops.kinds.kind import Asked, Kind, WrittenOut
 from gdprops.model.case import OwnCase
+from gdprops.model.evidence import with_notes
 from gdprops.model.measurement import Measurement
+from gdprops.model.note import Note
 from gdprops.subjects.declared_rule import check_rule
 from gdprops.subjects.training_step import NAME
 from gdprops.subjects.user_code.importing import label_of
@@ -17,8 +19,13 @@ from gdprops.subjects.user_code.signatures import require_keywords
 
 if TYPE_CHECKING:
     from gdprops.explanations.explanation import Explanation
+    from gdprops.model.clause import Clause
     from gdprops.model.evidence import Evidence
     from gdprops.subjects.training_step.subject import TrainingStep
+
+
+FACTS = ("step.complete", "step.stays-frozen", "step.mode")
+"""Clauses whose violations are themselves what is wrong."""
 
 
 @final
@@ -92,6 +99,15 @@ class TrainingStepKind(Kind["TrainingStep"]):
 
         return whereabouts(subject.declaration)
 
+    def examiner(self, subject: TrainingStep, clause: Clause) -> Callable[[Any], Evidence]:
+        """Return the check of a clause, which tells with every example what the trial found of the whole subject."""
+        examine, notes = super().examiner(subject, clause), _notes(subject)
+        return (lambda case: with_notes(examine(case), *notes)) if notes else examine
+
+    def explains(self, clause: Clause) -> bool:
+        """Say whether a violation may show in wrong weights: modes, frozen and missing parameters are facts."""
+        return clause.id not in FACTS
+
     def explain(
         self, subject: TrainingStep, failing: Sequence[Any], pool: Callable[[], Iterable[Any]]
     ) -> Explanation | None:
@@ -99,6 +115,15 @@ class TrainingStepKind(Kind["TrainingStep"]):
         from gdprops.explanations.training_step.explain import explained
 
         return explained(subject, pool())
+
+
+def _notes(subject: TrainingStep) -> tuple[Note, ...]:
+    """Return what is told of a training step as a whole."""
+    keys = subject.habits.unread
+    if not keys:
+        return ()
+    told = f"the optimizer's parameter groups carry {', '.join(keys)}, which nobody reads"
+    return (Note(f"{told}: neither the optimizer nor the step acts on it"),)
 
 
 def _found_under(subject: TrainingStep, spec: str) -> TrainingStep:

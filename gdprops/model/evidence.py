@@ -66,6 +66,7 @@ class Evidence:
     reason: str = ""
     elsewise: bool = False
     silent: frozenset[str] | None = None
+    silence: str = "changing {names} changes nothing"
     acts_later: Callable[[str], bool] | None = field(default=None, compare=False, repr=False)
     compared: tuple[Compared, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -102,6 +103,11 @@ def unanswered(names: Iterable[str], acts_later: Callable[[str], bool] | None = 
     that never had one: it says whether the name has an effect in a longer example.
     """
     return Evidence(silent=frozenset(names), acts_later=acts_later)
+
+
+def with_notes(evidence: Evidence, *notes: Note) -> Evidence:
+    """Return the same example with something that is told beside its outcome."""
+    return replace(evidence, notes=(*evidence.notes, *notes))
 
 
 def require(holds: bool, otherwise: str) -> Evidence:

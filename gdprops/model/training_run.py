@@ -34,11 +34,20 @@ class Noticed:
     """What was seen of one logical step apart from the weights.
 
     ``overflowed``: a gradient was not finite, so a gradient scaler may have skipped the step. ``looks``: the number of
-    rows of each differentiated forward pass of the model.
+    rows of each differentiated forward pass of the model. ``undecided``: why no such step can be
+    decided, empty where it can.
     """
 
     overflowed: bool = False
     looks: tuple[int, ...] = ()
+    undecided: str = ""
+
+
+class ModeChange(NamedTuple):
+    """What went from training mode to evaluation mode: the whole model or not, and the modules' classes that matter."""
+
+    whole: bool
+    modules: tuple[str, ...]
 
 
 class Training(Protocol):
@@ -149,6 +158,23 @@ class Training(Protocol):
         self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any
     ) -> tuple[list[Array], Any]:
         """Return U(w, g, s) and the optimizer state after it."""
+
+
+class StepTraining(Training, Protocol):
+    """A training step at work: what ``build`` was given, and the modes in which its model is differentiated."""
+
+    @property
+    def frozen_before_build(self) -> tuple[bool, ...]:
+        """Which of the parameters were frozen when ``build`` was given the model."""
+
+    def gradients_unfrozen(self, weights: Sequence[Array], t: int) -> list[Array | None]:
+        """Return our own gradients of batch t as they would be if nothing were frozen."""
+
+    def answers_to_mode(self, weights: Sequence[Array], t: int) -> bool:
+        """Say whether loss or gradients of batch t differ between training mode and evaluation mode."""
+
+    def mode_changed(self, weights: Sequence[Array], t: int) -> ModeChange | None:
+        """Return what was in training mode at step 1 and is in evaluation mode at step t; None where all is alike."""
 
 
 class TrainedSubject(Protocol):

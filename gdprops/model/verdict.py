@@ -38,6 +38,8 @@ class Status(StrEnum):
 
 RED = (Status.VIOLATED, Status.ABORTED)
 """The statuses that show a fault of the subject."""
+DECIDED = (Status.HELD, Status.VIOLATED, Status.ACCEPTED)
+"""The statuses that say something about the subject."""
 ALARMING = (*RED, Status.ERROR)
 """The statuses that show a fault of the subject or a bug of gdprops."""
 
@@ -144,8 +146,17 @@ class Outcome:
         return sum(verdict.status is Status.HELD for verdict in self.of(About.SUBJECT))
 
     @property
+    def is_decided(self) -> bool:
+        """Whether any required clause of the subject was decided; True where none was selected.
+
+        A required clause counts as decided where it is held or violated, or where its violation is accepted.
+        """
+        required = [verdict for verdict in self.of(About.SUBJECT) if verdict.level is Level.REQUIRED]
+        return not required or any(verdict.status in DECIDED for verdict in required)
+
+    @property
     def exit_code(self) -> int:
-        """The exit code of the run.
+        """0 nothing violated; 1 violated, aborted or too few held; 2 unusable; 3 a bug of gdprops; 5 nothing decided.
 
         0: nothing was violated; 1: a clause was violated or aborted, or too few clauses held; 2: the subject could not
         be used; 3: gdprops itself failed; 5: no clause held. Only the subject's verdicts count for 0, 1 and 5. A
@@ -162,7 +173,7 @@ class Outcome:
             return 0 if all(v.status is Status.HELD for v in self.verdicts) else 5
         if any(v.failed_strictly if self.strict else v.failed for v in subject) or self.held < self.min_clauses:
             return 1
-        return 0 if self.held else 5
+        return 0 if self.held and self.is_decided else 5
 
 
 def to_dict(outcome: Outcome) -> dict[str, Any]:

@@ -211,6 +211,8 @@ TRUST_MOST = 4.0
 # Hooks that look at every gradient cost a pass over it: models with more weights are run without these hooks.
 WATCHED_WEIGHTS = 1_000_000
 
+# An undeclared window of k calls shows where a loop is long enough for two of them: windows of up to 64 are common.
+ACCUMULATION_CALLS = 128
 # Steps that split their batches into micro-batches of two rows or more then have at least three micro-batches, ragged
 # ones.
 SPLIT_ROWS = 5

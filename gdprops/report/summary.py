@@ -72,13 +72,20 @@ def advice(outcome: Outcome, *, searched: bool = True) -> list[str]:
     lines += [f"{verdict.clause}: {verdict.reason}" for verdict in outcome.verdicts if verdict.stale]
     lines += too_few(outcome)
     if outcome.exit_code == 5:
-        lines.append("No clause held: nothing was shown about this subject.")
+        lines.append(_undecided(outcome))
     if searched and outcome.seed is None and (outcome.exit_code == 3 or red(outcome)):
         lines.append(
             "No seed was given. The same command tries the failing examples again first; "
             "--seed 0 gives the same examples in every run and on every machine."
         )
     return lines
+
+
+def _undecided(outcome: Outcome) -> str:
+    """Return why a run in which nothing was violated shows nothing about its subject."""
+    if outcome.held and not outcome.is_decided:
+        return "No required clause was decided: what held is recommended only, and says little about this subject."
+    return "No clause held: nothing was shown about this subject."
 
 
 def note_lines(outcome: Outcome) -> list[str]:

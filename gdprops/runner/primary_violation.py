@@ -18,6 +18,7 @@ ORDER = (
         f"step.{name}"
         for name in (
             "frozen-untouched",
+            "mode",
             "moves-all",
             "once",
             "fresh-gradient",
@@ -28,6 +29,8 @@ ORDER = (
             "plain",
             "apply-order",
             "linear-in-lr",
+            "stays-frozen",
+            "complete",
             "cost",
         )
     ),

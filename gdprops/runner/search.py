@@ -88,6 +88,8 @@ class Finding:
     shrinking: int = 0
     elsewise: int = 0
     silent: frozenset[str] | None = None
+    silence: str = ""
+    heard: int = 0
     last: Any = None
     acts_later: Callable[[str], bool] | None = None
     failing: list[Any] = field(default_factory=list)
@@ -118,17 +120,18 @@ class Finding:
     def _hear(self, case: Any, evidence: Evidence) -> None:
         if evidence.silent is not None:
             self.silent = evidence.silent if self.silent is None else self.silent & evidence.silent
+            self.silence, self.heard = evidence.silence, self.heard + 1
             self.last, self.acts_later = case, evidence.acts_later
 
     def conclude(self) -> None:
         """Report a violation that only the whole run can show: a hyperparameter changed nothing in any example."""
-        if not self.silent or self.evidence is not None or self.decisive < whole_run_needed(self.examples):
+        if not self.silent or self.evidence is not None or self.heard < whole_run_needed(self.examples):
             return
         names = [name for name in sorted(self.silent) if self.acts_later is None or not self.acts_later(name)]
         if names:
             self.case = self.last
-            told = f"changing {', '.join(names)} changes nothing, in any of {self.decisive} examples"
-            self.evidence = violation(told)
+            told = self.silence.format(names=", ".join(names))
+            self.evidence = violation(f"{told}, in any of {self.heard} examples")
 
     def add(self, case: Any, evidence: Evidence) -> None:
         """Count a drawn example; after the first violation, only keep further violations, which are smaller."""

@@ -267,7 +267,7 @@ def _on_case(item: Item, bound: Subject | None, case: Any, settings: Settings) -
         finding.case, finding.evidence = case, evidence
     elif evidence.silent:
         finding.case = case
-        finding.evidence = violation(f"changing {', '.join(sorted(evidence.silent))} changes nothing here")
+        finding.evidence = violation(f"{evidence.silence.format(names=', '.join(sorted(evidence.silent)))} here")
     elif not evidence.decisive:
         finding.reasons[evidence.reason] += 1
     return judge(item, bound, finding, replace(settings, counterexamples=None))

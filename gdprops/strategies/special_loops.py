@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gdprops.model.architecture import NOT_ADDITIVE
 from gdprops.model.case import TrainCase
 from gdprops.model.network import Batch, Point
 from gdprops.numerics.decisions import CLIPPED_NORMS, DOUBLINGS, SPLIT_ROWS
 from gdprops.numerics.network_pass import gradient_at
 from gdprops.numerics.norm import global_norm
 from gdprops.strategies.loop import Loop
-from gdprops.strategies.training_loops import loops
+from gdprops.strategies.training_loops import loops, other_networks
 from gdprops.strategies.values import choices
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.domain import Domain
 
+LONG_LOOP = 12
+"""A model that is evaluated now and then is so within so many steps."""
 RECOMPUTED = ("", "not re-entrant", "re-entrant")
 
 
@@ -57,6 +60,18 @@ def _larger(point: Point, least: float) -> Batch:
 
 def _further(targets: Array) -> Array:
     return np.asarray(np.where(targets == 0, 1, 2 * targets), dtype=targets.dtype)
+
+
+def loops_by_mode(domain: Domain) -> st.SearchStrategy[Any]:
+    """Return loops over networks whose loss differs between training and evaluation mode, of up to 12 steps.
+
+    Shrinks towards a batch norm over one channel, and two steps.
+    """
+    loop = Loop(most_steps=LONG_LOOP, double=True, frozen=False)
+    if domain.own is not None:
+        return loops(domain, loop)
+    kinds = tuple(kind for kind in domain.kinds if kind in NOT_ADDITIVE)
+    return other_networks(replace(domain, kinds=kinds), loop)
 
 
 def recomputed_loops(domain: Domain) -> st.SearchStrategy[Any]:

@@ -92,6 +92,16 @@ def _halved(values: Array) -> Array:
     return np.asarray(values / values.dtype.type(2))
 
 
+def other_networks(domain: Domain, loop: Loop) -> st.SearchStrategy[ArchitectureCase]:
+    """Return a strategy for networks of other kinds than stacks of linear layers, with short loops."""
+
+    @st.composite
+    def build(draw: DrawFn) -> ArchitectureCase:
+        return _other_network(draw(decks()), draw(decks()), draw(decks()), domain, loop)
+
+    return build()
+
+
 def _other_network(deck: Deck, weights: Deck, data: Deck, domain: Domain, loop: Loop) -> ArchitectureCase:
     """Return a case with another architecture: a batch norm's means need two rows, and some batches have many."""
     network = drawn_architecture(deck, domain.kinds)

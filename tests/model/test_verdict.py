@@ -81,6 +81,12 @@ S, A, R = HELD, ADVICE, REFERENCE
         ([R], 5, 5),
         ([of(S, Status.VACUOUS)], 5, 1),
         ([of(S, Status.NOT_APPLICABLE), R], 5, 5),
+        ([A], 0, 0),
+        ([A, of(A, Status.VACUOUS)], 0, 1),
+        ([A, of(S, Status.VACUOUS)], 5, 1),
+        ([A, of(S, Status.NOT_APPLICABLE)], 5, 5),
+        ([A, of(S, Status.ACCEPTED)], 0, 0),
+        ([A, of(S, Status.VACUOUS), of(S, Status.VIOLATED)], 1, 1),
     ],
 )
 def test_the_exit_code(verdicts: list[Verdict], lenient: int, strict: int) -> None:

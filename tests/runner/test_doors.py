@@ -69,7 +69,7 @@ def as_a_test_sees(verdicts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
     It sees one clause, hence no other violation; and a subject without a name on the command line has no command.
     """
-    dropped = ("seconds", "also", "same_fault", "counterexample")
+    dropped = ("seconds", "also", "same_fault", "counterexample", "notes")
     return [{key: v for key, v in one.items() if key not in dropped} for one in verdicts]
 
 

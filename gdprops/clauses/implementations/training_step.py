@@ -8,6 +8,7 @@ if a rival (U applied twice, the stale gradient, …) reproduces it, the clause 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.support.lazy import lazy
@@ -16,7 +17,7 @@ from gdprops.model.evidence import Evidence
 from gdprops.model.wording import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from hypothesis.strategies import SearchStrategy
 
@@ -109,22 +110,39 @@ def _compared(
 
 
 def moves_all(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    """Decide step.moves-all: what U clearly moves in some step moves in some step, and what has no gradient stays."""
+    """What U moves clearly at some step is seen moving at some step, and what has no gradient stays where it is.
+
+    Where neither moves anything, although a gradient at the rate in force would, only the whole run can tell: what the
+    optimizer holds may be dead in one example.
+    """
     tally = _Tally()
     for step in workbench.stream(subject, case, to_the_end=True):
         if not any(step.held):
             return workbench.violation("the optimizer holds none of the model's parameters", blame=step.names)
         tally.add(step)
     if not any(tally.should) and not any(tally.did) and tally.pulled:
-        return workbench.violation("nothing moves, and the optimizer's own update moves nothing", blame=tally.names)
-    told = tally.told()
-    if told is not None:
-        return told
+        if tally.held_pulled:
+            return workbench.violation("nothing moves, and the optimizer's own update moves nothing", blame=tally.names)
+        return _still(tally)
+    found = tally.told() or _moved(tally)
+    return replace(found, silent=frozenset[str]()) if any(tally.did) else found
+
+
+def _moved(tally: _Tally) -> Evidence:
+    """Return that nothing rests that should move, and nothing moves that should rest."""
     if not any(tally.should):
         return workbench.vacuous("U moves nothing in this example")
     if tally.wrong:
         return workbench.wrong_elsewise("a step already fails step.simultaneous, but everything moves that should")
     return workbench.agreement()
+
+
+def _still(tally: _Tally) -> Evidence:
+    """Return that nothing moved, which is a violation where it is so in every example."""
+    holds = "" if tally.holds else ": the optimizer holds no parameter that is trained"
+    told = f"{{names}} moves nothing, although parameters that are trained have gradients{holds}"
+    found = workbench.vacuous("neither the step nor U moves anything here")
+    return replace(found, silent=frozenset({"the step"}), silence=told)
 
 
 class _Tally:
@@ -133,7 +151,8 @@ class _Tally:
     def __init__(self) -> None:
         self.names: tuple[str, ...] = ()
         self.should, self.did, self.absent = list[bool](), list[bool](), list[bool]()
-        self.steps, self.wrong, self.pulled = 0, False, False
+        self.steps, self.wrong, self.holds = 0, False, False
+        self.pulled, self.held_pulled = False, False
 
     def told(self) -> Evidence | None:
         """Return a violation if a parameter never moves but should, or moves without a gradient; else None."""
@@ -154,15 +173,23 @@ class _Tally:
         self.should = [a or b for a, b in zip(self.should or [False] * count, should, strict=True)]
         self.did = [a or b for a, b in zip(self.did or [False] * count, did, strict=True)]
         self.absent = [a and step.is_left_alone(i) for i, a in enumerate(self.absent or [True] * count)]
-        self.wrong, self.pulled = self.wrong or step.wrong, self.pulled or _should_have_moved(step)
+        self.wrong = self.wrong or step.wrong
+        self.holds = self.holds or any(h and t for h, t in zip(step.held, step.trainable, strict=True))
+        pulled = pulled_at_its_rate(step)
+        self.pulled = self.pulled or any(pulled)
+        self.held_pulled = self.held_pulled or any(p and h for p, h in zip(pulled, step.held, strict=True))
 
 
-def _should_have_moved(step: Watched) -> bool:
-    """Say whether the optimizer holds a parameter whose gradient times the rate exceeds the rounding of its weights."""
-    rates = (group.get("lr") for group in step.settings or [{}])
-    rate = max(1.0 if r is None else abs(float(r)) for r in rates)
-    pulled = (held and step.is_pulled(i, rate) for i, held in enumerate(step.held))
-    return not step.skipped and any(pulled)
+def pulled_at_its_rate(step: Watched) -> list[bool]:
+    """Return which parameters have a gradient that at the largest rate in force is more than rounding of the weights.
+
+    None is where a gradient scaler skips the step, or where no optimizer says what its rate is.
+    """
+    settings = step.settings or (step.state[1] if step.state else [])
+    rates = [1.0 if group.get("lr") is None else abs(float(group["lr"])) for group in settings]
+    if step.skipped or not rates:
+        return [False] * len(step.names)
+    return [step.is_pulled(i, max(rates)) for i in range(len(step.names))]
 
 
 def frozen_untouched(subject: TrainedSubject, case: TrainCase) -> Evidence:
@@ -173,13 +200,18 @@ def frozen_untouched(subject: TrainedSubject, case: TrainCase) -> Evidence:
 def frozen_alike(step: Watched) -> Evidence:
     """Compare the bytes of the frozen parameters before and after one step."""
     frozen = [i for i, trains in enumerate(step.trainable) if not trains]
+    return same_where(step, frozen, "a frozen parameter moved")
+
+
+def same_where(step: Watched, frozen: Sequence[int], what: str) -> Evidence:
+    """Compare some parameters before and after one step, byte for byte."""
     if not frozen:
         return workbench.vacuous("no parameter is frozen")
     if not workbench.are_finite(step.expected):
         return workbench.vacuous("the expected weights are not finite")
     names = [step.names[i] for i in frozen]
     now, then = [step.after[i] for i in frozen], [step.before[i] for i in frozen]
-    return workbench.same_bytes(now, then, names=names, what="a frozen parameter moved", step=step.number)
+    return workbench.same_bytes(now, then, names=names, what=what, step=step.number)
 
 
 def fresh_gradient(subject: TrainedSubject, case: TrainCase) -> Evidence:

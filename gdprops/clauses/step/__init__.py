@@ -7,9 +7,17 @@ the loop. CLAUSES has the order of the specification.
 
 from __future__ import annotations
 
-from gdprops.clauses.step import accumulation, clipping, loss_descent, one_update, update, update_in_backward
+from gdprops.clauses.step import (
+    accumulation,
+    clipping,
+    handed_over_model,
+    loss_descent,
+    one_update,
+    update,
+    update_in_backward,
+)
 
-LOOPS = (one_update, clipping, accumulation, update_in_backward)
+LOOPS = (one_update, clipping, accumulation, update_in_backward, handed_over_model)
 CLAUSES = (*update.CLAUSES, *(clause for part in LOOPS for clause in part.CLAUSES), *loss_descent.CLAUSES)
 IMPLEMENTATIONS = {clause_id: found for part in LOOPS for clause_id, found in part.IMPLEMENTATIONS.items()}
 """By clause id, how the clauses about the user's own loop are decided on training steps."""

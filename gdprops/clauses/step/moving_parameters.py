@@ -38,7 +38,7 @@ else:
     "when any entry should move. Of a training step: a parameter that U moves by more than the allowed 16 noise "
     "floors in some step must be seen to move in some step, and a parameter without a gradient that U leaves alone "
     "must stay. A parameter that the optimizer does not hold is taken to rest on purpose, unless the optimizer "
-    "holds no parameter of the model.",
+    "holds no parameter of the model, or unless in no step of any example anything moves.",
     view=View.OPTIMIZER,
     refuted_by=(
         "skips-vectors",
@@ -52,6 +52,7 @@ else:
         "forgets-the-first-layer",
         "decays-the-unused",
         "hooks-share-the-last-part",
+        "holds-only-what-is-frozen",
     ),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(own_rate=False, longest=12)),
     needs=Needs(traits=(FED, SEPARABLE, REPEATABLE)),
@@ -124,7 +125,7 @@ def _which_moved(before: Array, after: Array, w: Array, expected: Array, precisi
     "gradient that the frozen tensor would have had is not zero, and another tensor moves. Of a training step: the "
     "frozen parameters must keep their bytes.",
     view=View.OPTIMIZER,
-    refuted_by=("decays-frozen-parameters", "frozen-enter-the-norm", "decays-the-frozen"),
+    refuted_by=("decays-frozen-parameters", "frozen-enter-the-norm", "decays-the-frozen", "unfreezes-in-the-step"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(frozen=True)),
     needs=Needs(traits=(FED, REPEATABLE), torch=True, frozen=True),
 )

@@ -310,6 +310,8 @@ def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, .
         raise
     after, settings, noticed, (loss, gradients) = run.now(), run.hyperparameters(), run.noticed(), run.look(before, t)
     bound.met(loss)
+    if noticed.undecided:
+        raise Unsupported(noticed.undecided)
     skipped = noticed.overflowed and settings is None and _alike(after, before)
     expected = list(before) if skipped else _ends(run.passing_update(before, gradients, state, settings), after)
     clocks = () if skipped else run.clocks()

@@ -46,7 +46,16 @@ from gdprops.clauses.support.tensor_variants import (
 )
 from gdprops.clauses.support.watched_step import stream, watch
 from gdprops.model.case import Regime
-from gdprops.model.evidence import agreement, combine, require, unanswered, vacuous, violation, wrong_elsewise
+from gdprops.model.evidence import (
+    agreement,
+    combine,
+    require,
+    unanswered,
+    vacuous,
+    violation,
+    with_notes,
+    wrong_elsewise,
+)
 from gdprops.numerics import decisions
 from gdprops.numerics.activations import has_kinks
 from gdprops.numerics.certificate import loss_bound, update_allowance
@@ -71,5 +80,5 @@ from gdprops.strategies.looks import (
     sweeps,
 )
 from gdprops.strategies.loop import Loop
-from gdprops.strategies.special_loops import clipped_loops, recomputed_loops
+from gdprops.strategies.special_loops import clipped_loops, loops_by_mode, recomputed_loops
 from gdprops.strategies.training_loops import loops

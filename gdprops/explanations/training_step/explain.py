@@ -34,6 +34,7 @@ from gdprops.explanations.training_step.rule_faults import BY_SHAPE, rules
 from gdprops.explanations.training_step.shifted_windows import shifted_windows
 from gdprops.explanations.training_step.sweeps import SWEEPS
 from gdprops.explanations.training_step.two_faults import and_scaled, in_scaled_worlds
+from gdprops.explanations.training_step.undeclared_window import undeclared_window
 
 if TYPE_CHECKING:
     from gdprops.explanations.training_step.hypothesis import Failure, Hypothesis
@@ -55,6 +56,9 @@ def explained(subject: TrainedSubject, cases: Iterable[Any]) -> Explanation | No
         return None
     if not repeats(subject, failures[0]):
         return Explanation(NOT_DETERMINISTIC)
+    window = undeclared_window(subject, failures)
+    if window:
+        return Explanation(window, "step.moves-all")
     candidates = _hypotheses(subject, failures)
     told = told_apart(subject, failures, _matching(candidates, failures))
     if told:

@@ -17,6 +17,7 @@ from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, We
 if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Grads, Watched
     from gdprops.model.arrays import Array
+    from gdprops.model.training_run import StepTraining
 
 
 def total(parts: Sequence[Grads]) -> Grads:
@@ -136,6 +137,13 @@ def _zeros_for_missing(step: Watched) -> Weights:
     return step.update([np.zeros_like(w) if lacks else g for g, lacks, w in triples])
 
 
+def _unfrozen(step: Watched) -> Weights | None:
+    if step.run.live is None or all(step.trainable):
+        return None
+    run: StepTraining = step.run  # type: ignore[assignment] # what has a live model is a training step
+    return step.update(run.gradients_unfrozen(step.before, step.batch))
+
+
 FRESH = "step.fresh-gradient"
 GRADIENTS = (
     Hypothesis("the last step's gradient is used (stale)", on_steps(_stale), clause=FRESH),
@@ -170,6 +178,11 @@ GRADIENTS = (
         "a missing gradient is replaced by zeros: parameters that take no part move too",
         on_steps(_zeros_for_missing),
         clause="step.moves-all",
+    ),
+    Hypothesis(
+        "what was frozen when build returned the step is trained like everything else: the step sets requires_grad",
+        on_steps(_unfrozen),
+        clause="step.frozen-untouched",
     ),
     Hypothesis("the gradients of square matrices are transposed", on_steps(_transposed)),
     Hypothesis("the same update is applied twice", _twice, clause="step.once"),

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from gdprops.faults.training_steps.handed_over_faults import regression, with_a_frozen_body
+from gdprops.faults.training_steps.late_read_faults import DECAY
 from gdprops.faults.training_steps.loop_faults import RATE, Step, sgd
 from gdprops.faults.training_steps.named_steps import correct_step
 
@@ -176,20 +178,6 @@ def restarts(model: nn.Module, loss_fn: nn.Module) -> Built:
     return step, optimizer
 
 
-def trains_the_last(model: nn.Module, loss_fn: nn.Module) -> Built:
-    """Fine-tuning: the optimizer holds the last parameter only, and the others rest though they have gradients."""
-    *_, head = model.parameters()
-    head.requires_grad_()
-    optimizer = torch.optim.SGD([head], lr=RATE)
-
-    def step(inputs: Tensor, targets: Tensor) -> None:
-        model.zero_grad()
-        loss_fn(model(inputs), targets).backward()
-        optimizer.step()
-
-    return step, optimizer
-
-
 def trains_the_head(model: nn.Module, loss_fn: nn.Module) -> Built:
     """All but the last parameter are frozen, and the optimizer holds that one only."""
     *body, head = model.parameters()
@@ -208,6 +196,67 @@ def trains_the_head(model: nn.Module, loss_fn: nn.Module) -> Built:
     return step, optimizer
 
 
+def evaluates_and_returns(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """A metric in evaluation mode after every step, and back to the mode that the model was in."""
+    optimizer = sgd(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> float:
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+        was = model.training
+        model.eval()
+        with torch.no_grad():
+            metric = float(loss_fn(model(inputs), targets))
+        model.train(was)
+        return metric
+
+    return step, optimizer
+
+
+def always_evaluates(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """Fine-tuning in evaluation mode from the first step on: dropout and batch norm are off on purpose."""
+    optimizer = sgd(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        model.eval()
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def sgd_with_decay(params: Any) -> torch.optim.Optimizer:
+    """Return plain descent with decay: what a penalty on all parameters comes to."""
+    return torch.optim.SGD(params, lr=RATE, weight_decay=DECAY)
+
+
+def penalizes_by_hand(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """The decay is a penalty in the loss: it reaches the parameters too that take no part in the network."""
+    optimizer = sgd(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        penalty = sum((p**2).sum() for p in model.parameters() if p.requires_grad)
+        (loss_fn(model(inputs), targets) + DECAY / 2 * penalty).backward()
+        optimizer.step()
+
+    return step
+
+
+def keeps_the_body_frozen(model: nn.Module, loss_fn: nn.Module) -> Built:
+    """Fine-tuning: the body comes frozen, and only the head is handed to the optimizer."""
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=RATE)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
 TWINS = (
     correct_step(textbook),
     correct_step(with_adam),
@@ -221,5 +270,8 @@ TWINS = (
     correct_step(momentum_by_hand),
     correct_step(restarts),
     correct_step(trains_the_head),
-    correct_step(trains_the_last),
+    correct_step(evaluates_and_returns),
+    correct_step(always_evaluates),
+    correct_step(penalizes_by_hand, rule=sgd_with_decay),
+    correct_step(keeps_the_body_frozen, models=with_a_frozen_body, batches=regression, loss=nn.MSELoss()),
 )

@@ -45,6 +45,7 @@ def begin(declared: Declaration, case: TrainedCase) -> Training:
     task = task_of(declared, case)
     model = task.model()
     counterparts = Counterparts(declared, task, model)
+    frozen = frozenset(name for name, p in model.named_parameters() if not p.requires_grad)
     built = _built(declared, model, task.criterion())
     step, optimizer = built if isinstance(built, tuple) and len(built) == 2 else (built, None)
     if not callable(step) or not isinstance(optimizer, torch.optim.Optimizer | None):
@@ -53,7 +54,7 @@ def begin(declared: Declaration, case: TrainedCase) -> Training:
             "one torch.optim.Optimizer; declare with rule= what several optimizers do together"
         )
     ours = counterparts.counterpart(returned=optimizer is not None)
-    return Training(declared, task, model, ours, step, optimizer)
+    return Training(declared, task, model, ours, step, optimizer, frozen)
 
 
 def _built(declared: Declaration, model: nn.Module, criterion: Any) -> Any:

@@ -36,7 +36,9 @@ class Habits:
     ``precision``: the significant bits that it keeps, 24 where it raises on float64 or rounds to float32 on its way.
     ``told_last``: it wants to be told which call is a window's last. ``freezes``: it does not train some parameters.
     ``kinds``: the architectures that it can train without an exception. ``copies``: a copy of the model that ``build``
-    leaves behind gave its loss and gradients.
+    leaves behind gave its loss and gradients. ``returns_optimizer``: ``build`` returns one. ``is_given_frozen``: the
+    model that ``build`` is given has frozen parameters. ``answers_to_mode``: loss or gradients of the user's own model
+    differ between training and evaluation mode. ``unread``: keys of its parameter groups that nobody reads.
     """
 
     splits: bool = False
@@ -46,6 +48,10 @@ class Habits:
     freezes: bool = False
     kinds: tuple[str, ...] = ()
     copies: bool = False
+    returns_optimizer: bool = False
+    is_given_frozen: bool = False
+    answers_to_mode: bool = False
+    unread: tuple[str, ...] = ()
 
 
 @final

@@ -60,6 +60,8 @@ class Expected:
         self._named: list[Tensor | None] = [None] * len(self._look_at)
         self.value = 0.0
         """The loss J where the last gradients were taken."""
+        self.reached_otherwise = set[int]()
+        """The parameters to which the user's own loss gives a gradient: one that J does not reach has zeros there."""
         self._met: ForwardState | None = None
         self._surroundings = Surroundings(self._model)
         self.adopted: Any = None
@@ -79,11 +81,12 @@ class Expected:
 
     def is_the_same_in(self, several: Sequence[ForwardState], weights: Sequence[Array], t: int) -> bool:
         """Say whether loss and gradients of batch t are equal, byte by byte, in all modes that were met."""
-        found = set[bytes]()
+        found, held = set[bytes](), self._met
         for met in several:
             self.look_from(several[0]._replace(modes=met.modes, leaves=met.leaves))
             parts = [*self.gradients(weights, t), np.asarray(self.loss(weights, t))]
             found.add(b"".join(b"none" if part is None else part.tobytes() for part in parts))
+        self._met = held
         return len(found) == 1
 
     def gradients(
@@ -108,7 +111,29 @@ class Expected:
             self.value, found = float(loss), iter(derivatives(loss, wanted))
         grads = [next(found) if p.requires_grad else None for p in self._look_at]
         self._named = named_entries(grads)
-        return [None if g is None else g.detach().to_dense().contiguous().numpy() for g in grads]
+        return [self._dense(i, g) for i, g in enumerate(grads)]
+
+    def _dense(self, i: int, gradient: Tensor | None) -> Array | None:
+        """Return a gradient as an array; zeros for a parameter that has one only in the user's loss.
+
+        A penalty on all parameters gives even those a gradient that take no part in J: their update is that of a
+        gradient of zeros, decay included.
+        """
+        if gradient is not None:
+            found: Array = gradient.detach().to_dense().contiguous().numpy()
+            return found
+        p = self._look_at[i]
+        return np.zeros_like(p.detach().numpy()) if p.requires_grad and i in self.reached_otherwise else None
+
+    def gradients_unfrozen(self, weights: Sequence[Array], t: int) -> list[Array | None]:
+        """Return the gradients as they would be if nothing were frozen, clipped as declared."""
+        held = [p.requires_grad for p in self._look_at]
+        for p in self._look_at:
+            p.requires_grad_(p.is_floating_point() or p.is_complex())
+        found = self.clipped(self.gradients(weights, t))
+        for p, trains in zip(self._look_at, held, strict=True):
+            p.requires_grad_(trains)
+        return found
 
     def loss(self, weights: Iterable[Array], t: int) -> float:
         """Return the loss J of batch t at these weights."""

@@ -25,10 +25,20 @@ class ForwardState(NamedTuple):
     modes: tuple[bool, ...]
     leaves: tuple[bool, ...]
 
+    def in_mode(self, *, training: bool) -> ForwardState:
+        """Return the same state with all modules in training mode, or in evaluation mode."""
+        modes, leaves = ((training,) * len(some) for some in (self.modes, self.leaves))
+        return self._replace(modes=modes, leaves=leaves)
+
     @property
     def drawn(self) -> bytes:
         """The state of torch's random numbers, for comparisons."""
         return self.random.torch_bytes
+
+
+def is_leaf(module: nn.Module) -> bool:
+    """Say whether a module has no parts."""
+    return next(module.children(), None) is None
 
 
 @final
@@ -42,7 +52,7 @@ class Surroundings:
     def __init__(self, model: nn.Module) -> None:
         self._buffers = list(model.buffers())
         self._modules = list(model.modules())
-        self._leaves = [module for module in self._modules if next(module.children(), None) is None]
+        self._leaves = [module for module in self._modules if is_leaf(module)]
 
     def now(self) -> ForwardState:
         """Return the state that a forward pass would meet now."""

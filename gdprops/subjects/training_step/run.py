@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import torch
 
 from gdprops.errors import SubjectCrash, Unsupported
-from gdprops.model.training_run import Live, Noticed
+from gdprops.model.training_run import Live, ModeChange, Noticed
 from gdprops.numerics.decisions import LARGE_MODEL, WATCHED_WEIGHTS
 from gdprops.subjects.torch_optimizer.state import clocks_of, fingerprint, held_by, settings_of, snapshot
 from gdprops.subjects.training_step.expected_update import EXPECTATION, Expected
 from gdprops.subjects.training_step.forward_passes import Passes, weakly
+from gdprops.subjects.training_step.forward_state import is_leaf
 from gdprops.subjects.training_step.network_modules import layers_of
 from gdprops.subjects.training_step.refusals import NO_GRADIENT, unscaled
 from gdprops.subjects.training_step.structures import rows_in
@@ -43,6 +45,10 @@ AUTOCAST = (
     "autocast rounds the step's forward pass, and gdprops computes in float32; leave autocast out, or hand over a "
     f"model of at most {LARGE_MODEL:,} weights: in float64 autocast rounds nothing"
 )
+TURNS = (
+    "parameters that take turns cannot be declared, so that this is not decided; freeze in build what is not to be "
+    "trained"
+)
 REENTRANT = "Checkpointing is not compatible with .grad()"
 
 
@@ -58,21 +64,29 @@ class Training:
         ours: Counterpart,
         step: Step,
         optimizer: torch.optim.Optimizer | None,
+        frozen_before_build: frozenset[str] = frozenset(),
     ) -> None:
         self._declared, self._task, self._step, self._optimizer = declared, task, step, optimizer
         self._model, self._parameters = model, dict(model.named_parameters())
         self._inputs: Any = None
         self._first = 0
         self.names, self.layers = tuple(self._parameters), layers_of(model)
+        self.trainable = tuple(p.requires_grad for p in self._parameters.values())
+        """Which of the parameters required gradients when ``build`` handed the step over: a step may change that."""
+        self.frozen_before_build = tuple(name in frozen_before_build for name in self.names)
+        """Which of them required none when ``build`` was given the model."""
         self._expected = Expected(declared, task, ours)
         self._expected.mirror(model)
         self.is_copied = ours.copied
         self.told_last = "last" in (parameters_of(step) or {})  # wants to know which call is the last of a window
         self._called = list[list[dict[str, Any]]]()
         self._passes, self._overflowed = Passes(model), False
+        self._given, self._arrived_at = set[int](), set[int]()
         self._at: list[Array] = []
         self._own_random = self._known_random = RandomState()
-        self._taken, self._remembers = 0, False
+        self._taken, self._remembers, self._turns = 0, False, ""
+        self._first_met: ForwardState | None = None
+        self._last_met: ForwardState | None = None
         self._at_first = () if optimizer is None else fingerprint(optimizer)
         self._sizes: tuple[int, ...] | None = None
         self._watch()
@@ -83,18 +97,32 @@ class Training:
                 self._optimizer.register_step_pre_hook(weakly(self._remember))
             except AttributeError as error:
                 raise Unsupported(NOT_INITIALIZED) from error
-        moving = [p for p in self._parameters.values() if p.requires_grad]
-        if sum(p.numel() for p in moving) <= WATCHED_WEIGHTS:
-            for p in moving:
-                p.register_hook(weakly(self._arrived))  # type: ignore[no-untyped-call] # torch's own
+        moving = [(i, p) for i, p in enumerate(self._parameters.values()) if p.requires_grad]
+        if sum(p.numel() for _, p in moving) <= WATCHED_WEIGHTS:
+            for i, p in moving:
+                p.register_hook(partial(weakly(self._arrived), i))  # type: ignore[no-untyped-call] # torch's own
 
     def _remember(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         """Record the hyperparameters in force when the optimizer is called: a scheduler may have stepped before."""
         self._called.append(settings_of(optimizer))
+        self._given |= self._with_grad()
         self._expected.by_closure |= any(callable(given) for given in (*args, *kwargs.values()))
 
-    def _arrived(self, gradient: Tensor) -> None:
+    def _arrived(self, i: int, gradient: Tensor) -> None:
+        self._arrived_at.add(i)
         self._overflowed = self._overflowed or not math.isfinite(float(gradient.detach().sum()))
+
+    def _with_grad(self) -> set[int]:
+        """Return the parameters whose ``.grad`` is set now."""
+        return {i for i, p in enumerate(self._parameters.values()) if p.grad is not None}
+
+    def _updated_by_a_gradient(self) -> set[int]:
+        """Return the parameters that had a gradient when the update ran.
+
+        That is their ``.grad`` where the returned optimizer was called. Where it was not, a gradient that autograd
+        handed over counts too: an update that is written by hand may keep it anywhere.
+        """
+        return self._given if self._called else self._arrived_at | self._with_grad()
 
     @property
     def has_optimizer(self) -> bool:
@@ -108,11 +136,6 @@ class Training:
             return tuple(True for _ in self._parameters)
         held = set(map(id, held_by(self._optimizer)))
         return tuple(id(p) in held for p in self._parameters.values())
-
-    @property
-    def trainable(self) -> tuple[bool, ...]:
-        """Which parameters require gradients."""
-        return tuple(p.requires_grad for p in self._parameters.values())
 
     def weights(self) -> list[Array]:
         """Return copies of all parameters, in the order of ``named_parameters()``."""
@@ -145,6 +168,7 @@ class Training:
     def step(self, t: int) -> Any:
         """Let the user's step take logical step t, in as many calls as are declared; return the last call's result."""
         self._called.clear()
+        self._given, self._arrived_at = set[int](), set[int]()
         self._taken += 1
         self._overflowed, returned = False, None
         self._own_random.put()  # gdprops' own forward passes have drawn random numbers since
@@ -159,10 +183,15 @@ class Training:
             self._inputs, self._first = data.inputs, self._first + rows_in((self._inputs,))
             returned = self._call(t, *data, **told)
         self._require_known_updates()
+        self._turns = self._turns or self._takes_turns()
+        self._expected.reached_otherwise = self._updated_by_a_gradient()
         met, after = self._forward_pass(before, t), RandomState(like=outside)
         draws, self._known_random = after.differs_outside_torch(outside), after
         self._own_random = after if draws else RandomState(all_of_them=False)
-        self._expected.look_from(met._replace(random=outside.with_torch(met.random)) if draws else met)
+        looked = met._replace(random=outside.with_torch(met.random)) if draws else met
+        self._expected.look_from(looked)
+        self._last_met = looked if self._passes.differentiated else None
+        self._first_met = self._last_met if self._taken == 1 else self._first_met
         return returned
 
     def _require_known_updates(self) -> None:
@@ -171,11 +200,31 @@ class Training:
         A declared ``rule=`` or ``lr=`` says what to expect of such a parameter; then nothing is raised.
         """
         known = self._declared.rule_factory is not None or self._declared.lr is not None
-        for (name, p), held, before in zip(self._parameters.items(), self.held, self._at, strict=False):
-            if not (known or held) and p.requires_grad and not np.array_equal(p.detach().numpy(), before):
+        rows = zip(self._parameters.items(), self.held, self.trainable, self._at, strict=False)
+        for (name, p), held, trains, before in rows:
+            if not (known or held) and trains and not np.array_equal(p.detach().numpy(), before):
                 raise Unsupported(
                     f"the step moves {name}, which the optimizer that it returns does not hold: {EXPECTATION}"
                 )
+
+    def _takes_turns(self) -> str:
+        """Return why a step is not decided that trains other parameters than were trainable when it was handed over.
+
+        It gives its parameters turns where it freezes some that rest now, and either trains others in their place or
+        has done so from its first step on. A step that only unfreezes, or that freezes later on, is judged by what was
+        trainable when it was handed over.
+        """
+        now = [p.requires_grad for p in self._parameters.values()]
+        if now == list(self.trainable):
+            return ""
+        woken = [name for name, a, b in zip(self.names, self.trainable, now, strict=True) if b and not a]
+        frozen = [i for i, (a, b) in enumerate(zip(self.trainable, now, strict=True)) if a and not b]
+        moved = (not np.array_equal(w, before) for w, before in zip(self.now(), self._at, strict=False))
+        resting = [self.names[i] for i, moves in enumerate(moved) if i in frozen and not moves]
+        if not resting or not (woken or self._taken == 1):
+            return ""
+        instead = f" and trains {woken[0]}, which was frozen" if woken else ""
+        return f"the step freezes {resting[0]}, which was trainable when build returned it{instead}: {TURNS}"
 
     def _forward_pass(self, before: ForwardState, t: int) -> ForwardState:
         """Return the state that the differentiated forward pass met; gdprops' own passes start from it.
@@ -192,6 +241,35 @@ class Training:
             raise Unsupported("the model is differentiated in training and in evaluation mode, with different results")
         return met[0] if met else before
 
+    def answers_to_mode(self, weights: Sequence[Array], t: int) -> bool:
+        """Say whether loss or gradients of batch t differ between training mode and evaluation mode."""
+        met = self._last_met
+        if met is None:
+            return False
+        return not self._expected.is_the_same_in((met.in_mode(training=True), met.in_mode(training=False)), weights, t)
+
+    def mode_changed(self, weights: Sequence[Array], t: int) -> ModeChange | None:
+        """Return what was in training mode at step 1 and in evaluation mode when step t was differentiated.
+
+        None where nothing was, or where loss and gradients of batch t at the weights are the same in both modes.
+        """
+        first, now = self._first_met, self._last_met
+        if first is None or now is None or first.modes == now.modes:
+            return None
+        as_at_first = now._replace(modes=first.modes, leaves=first.leaves)
+        if self._expected.is_the_same_in((now, as_at_first), weights, t):
+            return None
+        modules = [type(m).__name__ if is_leaf(m) else "" for m in self._model.modules()]
+        pairs = zip(modules, first.modes, now.modes, strict=False)
+        off = sorted({name for name, was, trains in pairs if name and was and not trains})
+
+        def without(name: str) -> ForwardState:
+            modes = tuple(was and m != name for m, was in zip(modules, first.modes, strict=False))
+            return as_at_first._replace(modes=modes)
+
+        acting = [m for m in off if not self._expected.is_the_same_in((as_at_first, without(m)), weights, t)]
+        return ModeChange(first.modes[0] and not now.modes[0], tuple(acting or off))
+
     def _call(self, t: int, inputs: Any, targets: Any, **told: bool) -> Any:
         try:
             with self._declared.calls.to("step(inputs, targets)"):
@@ -201,6 +279,10 @@ class Training:
                 raise Unsupported("re-entrant checkpoints allow no torch.autograd.grad") from crash
             if self._has_no_gradient(unscaled(crash), t):
                 raise Unsupported(NO_GRADIENT) from crash
+            if turns := self._turns or self._takes_turns():
+                raise Unsupported(turns) from crash
+            if not any(p.requires_grad for p in self._parameters.values()):  # of one parameter none is left
+                raise Unsupported("the step has frozen every parameter") from crash
             raise
 
     def _has_no_gradient(self, held: Sequence[Any] | None, t: int) -> bool:
@@ -219,9 +301,8 @@ class Training:
         """Return what was seen of the last step apart from the weights."""
         grads = [] if self._called else [p.grad for p in self._parameters.values() if p.grad is not None]
         overflowed = self._overflowed or not all(math.isfinite(float(g.sum())) for g in grads)
-        return Noticed(
-            overflowed, tuple(one.rows for one in self._passes.differentiated) if self._sizes is None else self._sizes
-        )
+        looks = tuple(one.rows for one in self._passes.differentiated) if self._sizes is None else self._sizes
+        return Noticed(overflowed, looks, self._turns)
 
     def clocks(self) -> tuple[tuple[str, float, float], ...]:
         """Return the parameters whose step counter in the user's optimizer is not U's: name, user's, U's counter."""
@@ -244,6 +325,10 @@ class Training:
         """
         found = self._expected.gradients(weights, t, rows=rows, shaken=shaken)
         return self._expected.clipped(found) if clipped else found
+
+    def gradients_unfrozen(self, weights: Sequence[Array], t: int) -> list[Array | None]:
+        """Return our own gradients of batch t as they would be if nothing were frozen."""
+        return self._expected.gradients_unfrozen(weights, t)
 
     def look(self, weights: Sequence[Array], t: int) -> tuple[float, list[Array | None]]:
         """Return the loss of batch t and gdprops' gradients of it, from one forward pass."""

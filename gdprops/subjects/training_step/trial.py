@@ -25,6 +25,7 @@ from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE, SINGLE
 from gdprops.subjects.training_step.begin import begin, task_of
 from gdprops.subjects.training_step.declaration import EQUAL, Habits
 from gdprops.subjects.training_step.expected_update import EXPECTATION
+from gdprops.subjects.training_step.group_keys import unread_keys
 from gdprops.subjects.training_step.own.trial import own_trials, require_equal_parts, require_objective
 from gdprops.subjects.training_step.trial_cases import architecture_trial, trial_cases
 from gdprops.subjects.user_code.isolation import isolated
@@ -45,7 +46,8 @@ def tried(declared: Declaration) -> Habits:
             for case in trials_of(declared, precision):
                 try:
                     habits = _habits(declared, case, precision)
-                    return replace(habits, kinds=_kinds(declared, habits.precision))
+                    kinds, unread = _kinds(declared, habits.precision), unread_keys(declared, case)
+                    return replace(habits, kinds=kinds, unread=unread)
                 except SubjectCrash as crash:
                     crashes.append(crash)
                 except CannotFollow:
@@ -82,7 +84,17 @@ def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
     rows, looks = run.rows(0), run.noticed().looks
     splits = declared.accumulate == 1 and any(0 < look < rows for look in looks)
     kept = SINGLE if dtypes.lowered else precision
-    return Habits(splits, watch.moved, kept, run.told_last, not all(run.trainable), copies=run.is_copied)
+    return Habits(
+        splits,
+        watch.moved,
+        kept,
+        run.told_last,
+        not all(run.trainable),
+        copies=run.is_copied,
+        returns_optimizer=run.has_optimizer,
+        is_given_frozen=any(run.frozen_before_build),
+        answers_to_mode=declared.own is not None and run.answers_to_mode(weights, 0),
+    )
 
 
 def _kinds(declared: Declaration, precision: int) -> tuple[str, ...]:

@@ -31,6 +31,10 @@ EXPLAINED = {
         "step.frozen-untouched",
         "after a right update all weights, frozen ones too, are multiplied by 63/64",
     ),
+    "unfreezes-in-the-step": (
+        "step.frozen-untouched",
+        "what was frozen when build returned the step is trained like everything else: the step sets requires_grad",
+    ),
     "climbs": (SIMULTANEOUS, "the step climbs: the gradient's sign is flipped"),
     "means-of-micro-batches": (
         ACCUMULATION,
@@ -94,8 +98,16 @@ EXPLAINED = {
         "the gradients of 2 passes over the whole batch are added up, their losses as they are",
     ),
 }
-WEIGHTS_ARE_RIGHT = {"trains-a-copy", "ticks-once-per-tensor"}
-"""The clause itself says it all: the optimizer holds other tensors; a clock. U is right relative to both."""
+WEIGHTS_ARE_RIGHT = {
+    "trains-a-copy",
+    "ticks-once-per-tensor",
+    "unfreezes-in-build",
+    "leaves-the-body-out",
+    "holds-only-what-is-frozen",
+    "stays-in-evaluation-mode",
+}
+"""The clause itself says it all: what the optimizer holds, what build unfroze, a mode, a clock; U is right there."""
+TRAINED = [f.name for f in bank() if f.subject is not None and getattr(f.subject(), "build", None) is not None]
 
 
 @pytest.mark.parametrize("fault", EXPLAINED)
