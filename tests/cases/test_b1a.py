@@ -8,13 +8,23 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 import gdprops
+from gdprops.clauses.support.watched_step import watch
 from gdprops.errors import UsageError
+from gdprops.model.case import Plan, TrainCase
+from gdprops.model.domain import Domain
+from gdprops.model.network import Batch, Layer, Network
 from gdprops.model.note import Note
+from gdprops.numerics.decisions import DOUBLE
+from gdprops.numerics.network_pass import loss
+from gdprops.strategies.loop import Loop
+from gdprops.strategies.training_loops import loops
+from tests.quality.drawing import drawn
 
 Built = Callable[[nn.Module, Any], Any]
 MICRO = 4
@@ -551,3 +561,56 @@ def test_batches_come_in_the_dtype_of_the_model(build: Built, models: Any, dtype
 def test_a_wrong_step_with_a_scaler_and_double_batches_is_violated() -> None:
     subject = gdprops.training_step(scales(zeroes=False), name="piles up", **own())
     assert statuses(subject, "step.simultaneous") == {"step.simultaneous": "violated"}
+
+
+# Where a loop counts as diverging.
+
+
+def one_weight(second: tuple[float, float]) -> TrainCase:
+    """Return w = 1 on (x, y) = (1, 0), which plain descent at ½ halves, and then on another pair; J = ½ (w x - y)²."""
+    network = Network(((Layer(0, None, "identity"),),), ("W1",), (True,), "half-sse")
+    pairs = (Batch(np.array([[x]]), np.array([[y]])) for x, y in ((1.0, 0.0), second))
+    return TrainCase(network, (np.array([[1.0]]),), tuple(pairs), Plan(()), DOUBLE)
+
+
+def plain_descent(model: nn.Module, loss_fn: Any) -> Any:
+    def step(x: Tensor, y: Tensor) -> None:
+        model.zero_grad()
+        loss_fn(model(x), y).backward()
+        with torch.no_grad():
+            for p in model.parameters():
+                p -= 0.5 * p.grad
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("second", "steps"),
+    [
+        ((1.0, 14.6), 2),  # J goes from 92.5 to 99.4 before step 2
+        ((1.0, 14.7), 1),  # from 93.8 to 100.8
+        ((20.0, 45.0), 2),  # from 312.5 to 612.5: it began beyond 100, and has not doubled
+        ((20.0, 40.0), 1),  # from 200 to 450
+    ],
+)
+def test_a_loop_ends_beyond_a_hundred_and_twice_where_it_began(second: tuple[float, float], steps: int) -> None:
+    subject = gdprops.training_step(plain_descent, lr=0.5, name="plain")
+    assert len(watch(subject, one_weight(second))) == steps
+
+
+def test_drawn_loops_start_at_a_hundred_at_most() -> None:
+    def worst(case: TrainCase) -> float:
+        return max(float(loss(case.network, case.tensors, batch)) for batch in case.batches)
+
+    loops_of_steps = loops(Domain(), Loop(moderate=True))
+    assert all(worst(case) <= 100 for case in drawn(loops_of_steps, 200))
+    assert any(worst(case) > 100 for case in drawn(loops(Domain()), 200))
+
+
+def test_equal_micro_batches_are_drawn_equal() -> None:
+    domain = Domain(means=True, window=3, tells_last=True, equal=True)
+    cases = drawn(loops(domain, Loop(double=True, moderate=True)), 100)
+    sizes = [(case.chunks, [len(batch.inputs) for batch in case.batches]) for case in cases]
+    assert all(len({size for window in chunks for size in window}) == 1 for chunks, _ in sizes)
+    assert all([sum(window) for window in chunks] == rows for chunks, rows in sizes)
+    assert {len(chunks[-1]) for chunks, _ in sizes} == {2, 3}
