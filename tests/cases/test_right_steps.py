@@ -317,9 +317,9 @@ def test_an_optimizer_of_the_layers_that_were_replaced_is_found() -> None:
     outcome = gdprops.check(
         gdprops.training_step(resizes_too_late, name="late", **own()), clauses="step.*", examples=12, seed=0
     )
-    (found,) = (v for v in outcome.verdicts if str(v.status) == "violated")
-    assert found.clause == "step.moves-all"
-    assert "the optimizer holds none of the model's parameters" in str(found.reason)
+    moves_all, complete = (v for v in outcome.verdicts if str(v.status) == "violated")
+    assert (moves_all.clause, complete.clause) == ("step.moves-all", "step.complete")
+    assert "the optimizer holds none of the model's parameters" in str(moves_all.reason)
 
 
 def names_by_a_counter() -> Callable[[nn.Module], None]:
@@ -464,7 +464,7 @@ def test_dividing_by_the_number_of_ragged_micro_batches_is_told_with_advice() ->
     subject = gdprops.training_step(divides_by(MICRO), accumulate=MICRO, name="divides")
     assert statuses(subject, "step.accumulation") == {"step.accumulation": "violated"}
     (note,) = notes(subject, "step.accumulation")
-    assert note.text.endswith('it was given ragged ones. If yours all have one size, declare micro="equal"')
+    assert note.text.endswith('it was given micro-batches of unequal sizes. If yours all have one size, declare micro="equal"')
 
 
 @pytest.mark.parametrize("build", [divides_by(1), divides_by(MICRO, window=1), divides_by(2 * MICRO)])

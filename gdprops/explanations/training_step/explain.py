@@ -15,7 +15,7 @@ from gdprops.clauses.support.watched_step import Watched, watch
 from gdprops.explanations.explanation import Explanation
 from gdprops.explanations.training_step.backward_calls import by_backward_lines
 from gdprops.explanations.training_step.borrowed_gradients import borrowed
-from gdprops.explanations.training_step.clipping import clippings
+from gdprops.explanations.training_step.clipping_variants import clippings
 from gdprops.explanations.training_step.displacements import displacements
 from gdprops.explanations.training_step.experiments import NOT_DETERMINISTIC, evidence, repeats, told_apart
 from gdprops.explanations.training_step.factors import at_some_steps, factors

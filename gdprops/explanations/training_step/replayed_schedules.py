@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gdprops.explanations.training_step.clipping import clipped
+from gdprops.explanations.training_step.clipping_variants import clipped
 from gdprops.explanations.training_step.explanation_wording import rows_text
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights
 from gdprops.explanations.training_step.sweeps import Order, block_names, listed, overlaps

@@ -17,7 +17,7 @@ from gdprops.model.backprop_layout import CLASSES, FLAT, Layout
 from gdprops.model.case import BackpropCase
 from gdprops.model.network import Batch
 from gdprops.numerics import decisions
-from gdprops.subjects.backprop.progress import NOWHERE, Reached, reached
+from gdprops.subjects.backprop.farthest_form import NOWHERE, Reached, reached
 from gdprops.subjects.backprop.run import GRADIENTS, BackpropRun, Functions, wrong_form
 from gdprops.subjects.user_code.calling import Calls
 

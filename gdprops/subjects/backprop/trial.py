@@ -27,7 +27,7 @@ from gdprops.subjects.backprop.checked_form import (
     largest,
     trial_run,
 )
-from gdprops.subjects.backprop.progress import NOWHERE, Reached, reached
+from gdprops.subjects.backprop.farthest_form import NOWHERE, Reached, reached
 from gdprops.subjects.backprop.run import LOSS, BackpropRun, Functions, as_loss
 from gdprops.subjects.user_code.isolation import isolated
 
