@@ -160,7 +160,7 @@ def test_a_step_that_moves_nothing_in_any_example_is_violated() -> None:
 def test_a_rate_of_zero_moves_nothing_and_is_not_accused() -> None:
     found = verdict(at_a_rate_of_zero, "step.moves-all", Net)
     assert found.status is Status.VACUOUS
-    assert found.reason == "0 of 30 examples decisive, 8 needed: U moves nothing here"
+    assert found.reason == "0 of 30 examples decisive, 8 needed: U moves nothing in this example"
 
 
 def never_used(model: Any, loss_fn: Any) -> Built:

@@ -603,13 +603,13 @@ def test_drawn_loops_start_at_a_hundred_at_most() -> None:
         return max(float(loss(case.network, case.tensors, batch)) for batch in case.batches)
 
     loops_of_steps = loops(Domain(), Loop(moderate=True))
-    assert all(worst(case) <= 100 for case in drawn(loops_of_steps, 200))
-    assert any(worst(case) > 100 for case in drawn(loops(Domain()), 200))
+    assert all(worst(case) <= 100 for case in drawn(loops_of_steps, 200, seed=0))
+    assert any(worst(case) > 100 for case in drawn(loops(Domain()), 200, seed=0))
 
 
 def test_equal_micro_batches_are_drawn_equal() -> None:
     domain = Domain(means=True, window=3, tells_last=True, equal=True)
-    cases = drawn(loops(domain, Loop(double=True, moderate=True)), 100)
+    cases = drawn(loops(domain, Loop(double=True, moderate=True)), 100, seed=0)
     sizes = [(case.chunks, [len(batch.inputs) for batch in case.batches]) for case in cases]
     assert all(len({size for window in chunks for size in window}) == 1 for chunks, _ in sizes)
     assert all([sum(window) for window in chunks] == rows for chunks, rows in sizes)
