@@ -433,7 +433,7 @@ def test_two_faults_at_once_are_both_named(tmp_path: Path) -> None:
 def test_a_factor_beside_a_missing_derivative(tmp_path: Path) -> None:
     told = wrong(tmp_path, TWO.format(delta="4 * (o - y) / len(y)", slope="1", bias="dh.sum(0, keepdims=True)"))
     assert told.startswith("W2, B2: twice as large; W1, B1: ") or told.startswith("W1, B1: ")
-    assert "the derivative of the activation (sigmoid) is missing; beside that twice as large" in told
+    assert "the derivative of the activation (sigmoid) is missing; besides, twice as large" in told
 
 
 # The error at the output.

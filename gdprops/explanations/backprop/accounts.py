@@ -180,7 +180,7 @@ def _times_factor(account: Account, factor: Account) -> Account:
         scaled = None if g is None else factor.gradient(_with(step, i, g), i)
         return None if scaled is None else np.asarray(scaled)
 
-    return Account(lambda step, i: f"{factor.text(step, i)}; beside that {account.text(step, i)}", gradient)
+    return Account(lambda step, i: f"{factor.text(step, i)}; besides, {account.text(step, i)}", gradient)
 
 
 def _meant(accounts: Sequence[Account], wrong: Sequence[Watched]) -> list[Account]:
