@@ -464,7 +464,9 @@ def test_dividing_by_the_number_of_ragged_micro_batches_is_told_with_advice() ->
     subject = gdprops.training_step(divides_by(MICRO), accumulate=MICRO, name="divides")
     assert statuses(subject, "step.accumulation") == {"step.accumulation": "violated"}
     (note,) = notes(subject, "step.accumulation")
-    assert note.text.endswith('it was given micro-batches of unequal sizes. If yours all have one size, declare micro="equal"')
+    assert note.text.endswith(
+        'it was given micro-batches of unequal sizes. If yours all have one size, declare micro="equal"'
+    )
 
 
 @pytest.mark.parametrize("build", [divides_by(1), divides_by(MICRO, window=1), divides_by(2 * MICRO)])
@@ -579,7 +581,7 @@ def plain_descent(model: nn.Module, loss_fn: Any) -> Any:
         loss_fn(model(x), y).backward()
         with torch.no_grad():
             for p in model.parameters():
-                p -= 0.5 * p.grad
+                p.sub_(p.grad, alpha=0.5)
 
     return step
 

@@ -17,6 +17,7 @@ import pytest
 from gdprops.errors import UsageError
 from gdprops.model.catalogue import Catalogue
 from gdprops.model.clause import Clause, Level
+from gdprops.model.measurement import Measurement
 from gdprops.model.traits import Measured, Traits
 from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.runner.settings import Settings
@@ -144,7 +145,7 @@ def kill_matrix(*, seeds: Sequence[int], examples: int, on_row: Any) -> tuple[Fa
 MODULES: dict[str, dict[str, object]] = {
     "gdprops.clauses": {"catalogue": catalogue, "COMMON_DECISIONS": {}},
     "gdprops.kinds.resolve": {"resolve": resolve},
-    "gdprops.subjects.probe.measure": {"measure": lambda subject: (probe(subject), None)},
+    "gdprops.subjects.probe.measure": {"measurement": lambda subject: Measurement(probe(subject))},
     "gdprops.runner.items": {"items_for": items_for, "REFERENCE": "the gdprops reference"},
     "gdprops.runner.session": {
         "run_item": run_item,

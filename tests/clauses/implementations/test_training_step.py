@@ -12,10 +12,10 @@ import pytest
 
 from gdprops.clauses.implementations import training_step as training
 from gdprops.errors import UsageError
+from gdprops.kinds import kind_of
 from gdprops.model.verdict import About, Outcome, Status, Verdict
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
-from gdprops.subjects.probe.measure import probe
 from gdprops.subjects.training_step.subject import training_step
 from tests.explanations.training_step import invented
 from tests.samples import training_steps
@@ -205,5 +205,6 @@ def test_it_is_a_decorator_too() -> None:
 
 
 def test_a_training_step_has_no_traits() -> None:
+    subject = training_step(training_steps.ordinary, name="mine")
     with pytest.raises(UsageError, match=r"mine is a training-step; traits are measured on optimizer and update-rule"):
-        probe(training_step(training_steps.ordinary, name="mine"))
+        kind_of(subject).traits(subject)
