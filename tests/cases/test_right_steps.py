@@ -581,7 +581,7 @@ def plain_descent(model: nn.Module, loss_fn: Any) -> Any:
         loss_fn(model(x), y).backward()
         with torch.no_grad():
             for p in model.parameters():
-                p.sub_(p.grad, alpha=0.5)
+                p.sub_(0.5 * p.grad)  # type: ignore[operator] # backward has filled it
 
     return step
 
