@@ -78,11 +78,13 @@ def _kinds(weights: Any) -> str:
 
 @clause(
     id="optimizer.rate-zero",
-    statement="At a learning rate of 0 the first step moves nothing.",
+    statement="At a learning rate of 0 the gradients of the first step move nothing.",
     source="A displacement is the rate times a direction. A constant that is added to the rate itself moves the "
-    "weights of a schedule that warms up from 0.",
+    "weights of a schedule that warms up from 0. A decay with a strength of its own may move them: it is the same for "
+    "every gradient.",
     decision="The first step with the rate set to 0 in every group, where the same step moves something at the rate "
-    "of the case: weights compared with ==. Rules with a schedule of their own are not asked.",
+    "of the case: the weights after it, and after the same step with all gradients negated, compared with ==. Rules "
+    "with a schedule of their own are not asked.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("adds-to-its-rate",),
@@ -95,13 +97,9 @@ def rate_zero(subject: FedSubject, case: UpdateCase) -> Evidence:
     if not workbench.differ(workbench.feed(subject, first)[-1], case.tensors):
         return workbench.vacuous("nothing moves")
     still = replace(first.plan, rates=tuple(0.0 for _ in first.plan.groups))
-    moved = [
-        name
-        for name, after, before in zip(
-            workbench.names_of(case), workbench.feed(subject, first, still)[-1], case.tensors, strict=True
-        )
-        if (after != before).any()
-    ]
+    negated = replace(first, gradients=(tuple(None if g is None else -g for g in first.gradients[0]),))
+    after, opposite = (workbench.feed(subject, one, still)[-1] for one in (first, negated))
+    moved = [n for n, a, b in zip(workbench.names_of(case), after, opposite, strict=True) if (a != b).any()]
     return workbench.require(not moved, f"moves at a learning rate of 0: {', '.join(moved)}")
 
 
