@@ -20,11 +20,12 @@ from gdprops.numerics.decisions import LARGE_MODEL, WATCHED_WEIGHTS
 from gdprops.subjects.torch_optimizer.state import clocks_of, fingerprint, held_by, settings_of, snapshot
 from gdprops.subjects.training_step.expected_update import EXPECTATION, Expected
 from gdprops.subjects.training_step.forward_passes import Passes, weakly
-from gdprops.subjects.training_step.forward_state import is_leaf
+from gdprops.subjects.training_step.mode_changes import mode_change
 from gdprops.subjects.training_step.network_modules import layers_of
 from gdprops.subjects.training_step.refusals import NO_GRADIENT, unscaled
 from gdprops.subjects.training_step.structures import rows_in
 from gdprops.subjects.training_step.tasks import Data
+from gdprops.subjects.training_step.turns import turns_taken
 from gdprops.subjects.user_code.isolation import RandomState
 from gdprops.subjects.user_code.signatures import parameters_of
 
@@ -44,10 +45,6 @@ NOT_INITIALIZED = (
 AUTOCAST = (
     "autocast rounds the step's forward pass, and gdprops computes in float32; leave autocast out, or hand over a "
     f"model of at most {LARGE_MODEL:,} weights: in float64 autocast rounds nothing"
-)
-TURNS = (
-    "parameters that take turns cannot be declared, so that this is not decided; freeze in build what is not to be "
-    "trained"
 )
 REENTRANT = "Checkpointing is not compatible with .grad()"
 
@@ -208,23 +205,10 @@ class Training:
                 )
 
     def _takes_turns(self) -> str:
-        """Return why a step is not decided that trains other parameters than were trainable when it was handed over.
-
-        It gives its parameters turns where it freezes some that rest now, and either trains others in their place or
-        has done so from its first step on. A step that only unfreezes, or that freezes later on, is judged by what was
-        trainable when it was handed over.
-        """
+        """Return why a step is not decided whose parameters take turns, an empty text where they do not."""
         now = [p.requires_grad for p in self._parameters.values()]
-        if now == list(self.trainable):
-            return ""
-        woken = [name for name, a, b in zip(self.names, self.trainable, now, strict=True) if b and not a]
-        frozen = [i for i, (a, b) in enumerate(zip(self.trainable, now, strict=True)) if a and not b]
-        moved = (not np.array_equal(w, before) for w, before in zip(self.now(), self._at, strict=False))
-        resting = [self.names[i] for i, moves in enumerate(moved) if i in frozen and not moves]
-        if not resting or not (woken or self._taken == 1):
-            return ""
-        instead = f" and trains {woken[0]}, which was frozen" if woken else ""
-        return f"the step freezes {resting[0]}, which was trainable when build returned it{instead}: {TURNS}"
+        moves = [not np.array_equal(w, before) for w, before in zip(self.now(), self._at, strict=False)]
+        return turns_taken(self.names, self.trainable, now, moves, first=self._taken == 1)
 
     def _forward_pass(self, before: ForwardState, t: int) -> ForwardState:
         """Return the state that the differentiated forward pass met; gdprops' own passes start from it.
@@ -254,21 +238,9 @@ class Training:
         None where nothing was, or where loss and gradients of batch t at the weights are the same in both modes.
         """
         first, now = self._first_met, self._last_met
-        if first is None or now is None or first.modes == now.modes:
+        if first is None or now is None:
             return None
-        as_at_first = now._replace(modes=first.modes, leaves=first.leaves)
-        if self._expected.is_the_same_in((now, as_at_first), weights, t):
-            return None
-        modules = [type(m).__name__ if is_leaf(m) else "" for m in self._model.modules()]
-        pairs = zip(modules, first.modes, now.modes, strict=False)
-        off = sorted({name for name, was, trains in pairs if name and was and not trains})
-
-        def without(name: str) -> ForwardState:
-            modes = tuple(was and m != name for m, was in zip(modules, first.modes, strict=False))
-            return as_at_first._replace(modes=modes)
-
-        acting = [m for m in off if not self._expected.is_the_same_in((as_at_first, without(m)), weights, t)]
-        return ModeChange(first.modes[0] and not now.modes[0], tuple(acting or off))
+        return mode_change(self._model, first, now, lambda states: self._expected.is_the_same_in(states, weights, t))
 
     def _call(self, t: int, inputs: Any, targets: Any, **told: bool) -> Any:
         try:
