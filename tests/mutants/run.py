@@ -2,7 +2,8 @@
 
 Mutants of what decides verdicts are drawn, as many of each area. Each is put into a copy of the project, never into the
 checkout, and the tests that execute its line run until one of them fails: the fastest first, for 120 seconds at most.
-A test that also fails without the mutant kills nothing. Printed are the figures by area and the mutants that survived.
+A test that also fails, or takes as long, without the mutant says nothing. Printed are the figures by area and the
+mutants that survived.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Fate(StrEnum):
     SURVIVED = "survived"
     EQUIVALENT = "equivalent"
     NOT_EXECUTED = "not executed by any test"
+    TOO_SLOW = "too slow to tell"
 
 
 CAUGHT = (Fate.KILLED, Fate.TIMED_OUT)
@@ -144,6 +146,8 @@ class Bench:
                 fate = self._tested(left)
             finally:
                 self._write(path, right)
+            if fate is Fate.TIMED_OUT and self._tested(left) is Fate.TIMED_OUT:
+                return Fate.TOO_SLOW
             if fate is not Fate.KILLED:
                 return fate
             killer = self._killer.read_text(encoding="utf-8") if self._killer.exists() else ""

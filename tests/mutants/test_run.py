@@ -127,6 +127,15 @@ def test_a_test_that_fails_without_the_mutant_kills_nothing(project: Path) -> No
     assert fates.count(Fate.KILLED) == 3
 
 
+def test_only_a_mutant_that_makes_a_test_hang_has_timed_out(project: Path) -> None:
+    test = "tests/test_limit.py::test_it"
+    known = CoverageMap({"gdprops/limit.py": {2: frozenset({test})}}, {test: 0.1})
+    hanging = "def fits(x):\n    while True:\n        pass\n"
+    mutant = Mutant("gdprops/limit.py", 2, "", "", "", "", hanging)
+    assert Bench(project, known, 15).result("numerics", mutant).fate is Fate.TIMED_OUT
+    assert Bench(project, known, 0.01).result("numerics", mutant).fate is Fate.TOO_SLOW
+
+
 def test_a_line_that_no_test_executes_counts_against_the_tests(project: Path) -> None:
     bench = Bench(project, CoverageMap({}, {}), 60)
     (first, *_) = mutants("gdprops/limit.py", (project / "gdprops/limit.py").read_text())
@@ -139,8 +148,8 @@ def test_the_figures_stand_by_area() -> None:
     mutant = Mutant("gdprops/numerics/law.py", 3, "boundary moved", "a < b", "a <= b", "a < b", "")
     results = [Result("numerics", mutant, fate, 2, 5, 1.0) for fate in (Fate.KILLED, Fate.SURVIVED, Fate.EQUIVALENT)]
     assert figures(results) == [
-        "area      killed  timed out  survived  equivalent  not executed by any test  caught",
-        "numerics  1       0          1         1           0                         50%",
-        "all       1       0          1         1           0                         50%",
+        "area      killed  timed out  survived  equivalent  not executed by any test  too slow to tell  caught",
+        "numerics  1       0          1         1           0                         0                 50%",
+        "all       1       0          1         1           0                         0                 50%",
     ]
     assert results[1].line == "survived: gdprops/numerics/law.py:3: boundary moved: a < b  ->  a <= b (2 of 5 tests)"

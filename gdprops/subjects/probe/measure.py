@@ -8,7 +8,7 @@ g".
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,12 +17,12 @@ from gdprops.model.case import Plan
 from gdprops.model.domain import Domain
 from gdprops.model.measurement import Measurement
 from gdprops.model.note import Note
-from gdprops.model.subject import CALLED_BLINDLY, Delivery, step_with_closure
+from gdprops.model.subject import CALLED_BLINDLY, Delivery, linear
 from gdprops.model.traits import RULES, Measured, Traits, rule_of
 from gdprops.model.wording import on_one_line, plural
 from gdprops.numerics.comparison import are_finite, differ
 from gdprops.numerics.decisions import DOUBLE, MODERATE_GRADIENTS, SINGLE
-from gdprops.subjects.probe.accepted_forms import FORMS, dtypes
+from gdprops.subjects.probe.accepted_forms import FORMS, dtypes, low_precisions
 from gdprops.subjects.probe.case_domain import domain_of, note_coupling_options
 from gdprops.subjects.probe.clock import clock
 from gdprops.subjects.probe.edge_cases import EDGES
@@ -215,6 +215,8 @@ def _note_what_works(probe: Probe, crash: SubjectCrash) -> None:
             probe.dtype, probe.only_single = trial.dtype, None if trial is probe else crash
             probe.note("inputs", wanted, str(crash))
             return
+    if low_precisions(probe):
+        dtypes(probe)
     probe.undriven = crash
 
 
@@ -226,8 +228,9 @@ def _wanted(probe: Probe, crash: SubjectCrash) -> str:
         return "create-graph"
     if _takes_pairs(probe):
         return "pairs"
-    refused = attempt(lambda: _with_closure(probe))
-    return "closure" if refused is None or CALLED_BLINDLY in str(refused) else ""
+    if _asks_for_the_loss(probe, crash):
+        return "closure"
+    return "gradient" if attempt(lambda: _with_one_tensor(probe)) is None else ""
 
 
 def _takes_pairs(probe: Probe) -> bool:
@@ -247,5 +250,27 @@ def _with_graph(probe: Probe) -> None:
     probe.subject.start(probe.tensors(), Plan((ALL,))).step(probe.gradients(0), Delivery.GRAPH)
 
 
-def _with_closure(probe: Probe) -> None:
-    step_with_closure(probe.subject.start(probe.tensors(), Plan((ALL,))), probe.gradients(0))
+def _with_one_tensor(probe: Probe) -> None:
+    probe.run(Plan(((0,),)), probe.tensors()[:1], [probe.gradients(0)[:1]])
+
+
+def _asks_for_the_loss(probe: Probe, crash: SubjectCrash) -> bool:
+    """Say whether a step works with a closure, or calls it and then raises another error than without one."""
+    gradients, called = probe.gradients(0), False
+    loss_and_gradients = linear(gradients)
+
+    def closure(weights: Any) -> Any:
+        nonlocal called
+        called = True
+        return loss_and_gradients(weights)
+
+    def step() -> None:
+        run = probe.subject.start(probe.tensors(), Plan((ALL,)))
+        run.hand_over(gradients)
+        run.step_closure(closure)
+
+    refused = attempt(step)
+    if isinstance(refused, SubjectCrash):
+        otherwise = called and str(refused.error) != str(crash.error)
+        return otherwise or CALLED_BLINDLY in str(refused)
+    return refused is None

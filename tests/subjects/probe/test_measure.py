@@ -12,7 +12,7 @@ from gdprops.errors import UsageError
 from gdprops.faults.optimizers.feeding_faults import DecaysWhatHasNoGradient
 from gdprops.model.domain import Domain
 from gdprops.model.traits import Traits
-from gdprops.subjects.probe.measure import measure, probe
+from gdprops.subjects.probe.measure import measure, measurement, probe
 from gdprops.subjects.torch_optimizer.subject import optimizer
 from gdprops.subjects.update_rule.subject import update_rule
 from tests.subjects import odd_optimizers
@@ -228,7 +228,6 @@ def test_options_that_the_user_has_set_are_left_to_the_user() -> None:
         (odd_optimizers.NeedsAClosure, "closure", "step() raised RuntimeError: a closure, please"),
         (odd_optimizers.CallsItsClosureBlindly, "closure", "step() raised RuntimeError: the loss, please"),
         (odd_optimizers.CrashesWithItsClosure, "closure", "step() raised RuntimeError: a closure, please"),
-        (odd_optimizers.NeverWorks, "gradient", "the probe did not finish: step() raised RuntimeError: broken"),
         (
             odd_optimizers.CrashesAtTheThird,
             "gradient",
@@ -240,6 +239,14 @@ def test_a_crash_is_told_from_the_wish_for_a_closure(factory: Any, inputs: str, 
     traits, _ = measured(factory)
     assert traits["inputs"] == inputs
     assert traits.known["inputs"].evidence == evidence
+
+
+def test_a_step_that_never_works_is_not_driven_and_nothing_examines_it() -> None:
+    found = measurement(optimizer(odd_optimizers.NeverWorks))
+    assert found.traits["inputs"] == "unknown"
+    assert found.barred.startswith("step() raised RuntimeError at ")
+    (note,) = found.notes
+    assert note.text == f"cannot be driven by a plain gradient: {found.barred}"
 
 
 def test_an_optimizer_of_factors_takes_its_parameters_in_pairs() -> None:
