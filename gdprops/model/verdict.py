@@ -229,17 +229,20 @@ def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
 
 
 def verdict_from_dict(data: dict[str, Any]) -> Verdict:
-    """Return the verdict that `verdict_to_dict` wrote; verdicts travel between processes in that form."""
+    """Return the verdict that `verdict_to_dict` wrote; verdicts travel between processes in that form.
+
+    Surveys leave out notes and what has the same fault, and 0.1.0 wrote neither.
+    """
     fields = dict(data)
     location, example = fields["location"], fields["counterexample"]
     if location is not None:
         fields["location"] = Location(**{**location, "index": tuple(location["index"])})
     if example is not None:
         fields["counterexample"] = Counterexample(**example)
-    fields["notes"] = tuple(Note(**one) for one in fields["notes"])
+    fields["notes"] = tuple(Note(**one) for one in fields.get("notes", ()))
     fields["compared"] = tuple(_compared_from(one) for one in fields["compared"])
     for key in ("blame", "also", "same_fault"):
-        fields[key] = tuple(fields[key])
+        fields[key] = tuple(fields.get(key, ()))
     fields.update(about=About(fields["about"]), level=Level(fields["level"]), status=Status(fields["status"]))
     return Verdict(**fields)
 

@@ -30,7 +30,7 @@ from gdprops.clauses.support.noise_floor import noise_floors
 from gdprops.clauses.support.optimizer_runs import armijo_rate, effective_rates, plain_evidence
 from gdprops.clauses.support.rounding_allowance import rounded_alike
 from gdprops.clauses.support.tensor_variants import far_apart
-from gdprops.clauses.support.watched_step import Watched
+from gdprops.clauses.support.watched_step import Watched, watch
 from gdprops.errors import Uncertified, UsageError
 from gdprops.explanations.backprop import accounts
 from gdprops.explanations.backprop.recognized_network import recognized
@@ -59,6 +59,7 @@ from gdprops.runner.search import Finding
 from gdprops.runner.settings import Settings
 from gdprops.runner.verdicts import judge
 from gdprops.subjects.backprop.checked_form import Compared
+from gdprops.subjects.backprop.guards import _constant
 from gdprops.subjects.probe.experiment import Probe
 from gdprops.subjects.probe.plain_descent import plainness
 from tests.clauses.optimizer.optimizer_cases import CASE, examined, probed
@@ -749,6 +750,48 @@ def probe_tolerance() -> Pair:
     return inside == "yes", outside == "yes"
 
 
+# Where a loop of the user's counts as diverging, and what counts as a guard
+
+
+def _goes_on(x: float, y: float) -> bool:
+    """Say whether a loop goes on where w = 1 is halved by (1, 0) and then meets the pair (x, y); J = ½ (w x - y)²."""
+    network = Network(((Layer(0, None, "identity"),),), ("W1",), (True,), "half-sse")
+    batches = tuple(Batch(np.array([[a]]), np.array([[b]])) for a, b in ((1.0, 0.0), (x, y)))
+    case = TrainCase(network, (np.array([[1.0]]),), batches, Plan(()), decisions.DOUBLE)
+    return len(watch(gdprops.training_step(_plain_descent, name="plain"), case)) == 2
+
+
+def _plain_descent(model: torch.nn.Module, loss_fn: Any) -> Any:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+
+    def step(x: torch.Tensor, y: torch.Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def moderate_loss() -> Pair:
+    """J goes from 92.5 to 99.4 before the second step, and from 93.8 to 100.8."""
+    return _goes_on(1.0, 14.6), _goes_on(1.0, 14.7)
+
+
+def loss_growth() -> Pair:
+    """Beyond 100 from the start, J goes from 312.5 to 612.5, and from 200 to 450."""
+    return _goes_on(20.0, 45.0), _goes_on(20.0, 40.0)
+
+
+def most_log_guard() -> Pair:
+    """``log(x + 1e-3)``, and ``log(x + 1.1e-3)``."""
+
+    def guards(constant: float) -> bool:
+        operation: Any = SimpleNamespace(place=SimpleNamespace(name="add"), inputs=[np.ones(2), constant], options={})
+        return _constant(operation) is not None
+
+    return guards(1e-3), guards(1.1e-3)
+
+
 PAIRS: dict[str, Callable[[], Pair]] = {
     "MAGNITUDE_SLACK": magnitude_slack,
     "WHOLE_RUN_DECISIVE": whole_run_decisive,
@@ -802,6 +845,9 @@ PAIRS: dict[str, Callable[[], Pair]] = {
     "PROBE_TOLERANCE": probe_tolerance,
     "SINGLE_TOLERANCE": single_tolerance,
     "STORED_RATE": stored_rate,
+    "MODERATE_LOSS": moderate_loss,
+    "LOSS_GROWTH": loss_growth,
+    "MOST_LOG_GUARD": most_log_guard,
 }
 
 REASONS: dict[str, tuple[str, ...]] = {
@@ -815,6 +861,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         "DESCENT_HALVINGS",
         "ROUGH_DIRECTIONS",
         "DOUBLINGS",
+        "ACCUMULATION_CALLS",
         "LATE_STEP",
         "LATEST_STEP",
         "DEFAULT_STEPS",
@@ -832,7 +879,9 @@ REASONS: dict[str, tuple[str, ...]] = {
         "BESIDE",
     ),
     "a limit of cost: above it a check does the like with less": ("MOST_EQUATIONS", "WATCHED_WEIGHTS", "LARGE_MODEL"),
+    "a choice between two wordings of the same fit, both of them true": ("SCALED_SHARE", "LARGEST_CLIP_GUARD"),
     "draws cases": (
+        "MODERATE_GRADIENTS",
         "OTHER_GRADIENTS",
         "WRITTEN_INTO_GRADIENTS",
         "TRUST_BITS",
