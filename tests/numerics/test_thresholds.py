@@ -82,7 +82,7 @@ def linear(activation: str = "identity", *, weight: float = 1.0, target: float =
 
 def _reported(examples: int, decisive: int) -> bool:
     """Say whether eps, which acted in no example, is reported."""
-    finding = Finding(examples=examples, decisive=decisive, silent=frozenset({"eps"}), last=1)
+    finding = Finding(examples=examples, decisive=decisive, heard=decisive, silent=frozenset({"eps"}), last=1)
     finding.conclude()
     return finding.evidence is not None
 
