@@ -18,6 +18,8 @@ from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
 from gdprops.subjects.backprop.student_file import file_subject
 
+pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
+
 
 def subject_of(folder: Path, code: str, **declared: Any) -> Any:
     file = folder / "net.py"

@@ -17,6 +17,8 @@ from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
 from gdprops.subjects.training_step.subject import training_step
 
+pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
+
 RATE, DECAY = 0.125, 0.25
 Built = tuple[Callable[..., Any], torch.optim.Optimizer]
 

@@ -26,6 +26,8 @@ from gdprops.strategies.loop import Loop
 from gdprops.strategies.training_loops import loops
 from tests.quality.drawing import drawn
 
+pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
+
 Built = Callable[[nn.Module, Any], Any]
 MICRO = 4
 

@@ -14,6 +14,8 @@ from gdprops.subjects.training_step.subject import training_step
 from tests.cases import wrong_steps as steps
 from tests.explanations.training_step.examples import instead, instead_of
 
+pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
+
 PLAIN = {"lr": steps.RATE}
 SIMULTANEOUS, ACCUMULATION, CLIPPING, FRESH = (
     "step.simultaneous",

@@ -64,6 +64,8 @@ from gdprops.subjects.probe.experiment import Probe
 from gdprops.subjects.probe.plain_descent import plainness
 from tests.clauses.optimizer.optimizer_cases import CASE, examined, probed
 
+pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
+
 Pair = tuple[bool, bool]
 """What is said of the situation inside, and of the one outside."""
 
