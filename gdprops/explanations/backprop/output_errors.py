@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdprops.explanations.backprop.recognized_network import softmax
+
 if TYPE_CHECKING:
     from gdprops.explanations.backprop.recognized_network import Ending
     from gdprops.model.arrays import Array
@@ -50,7 +52,7 @@ def _in_all_columns(ending: Ending, z: Array, y: Array) -> Array | None:
     """Return what ``probs[:, y] -= 1`` leaves: every row loses 1 in the column of every label of the batch."""
     if not _are_classes(ending, y):
         return None
-    return np.asarray(_probabilities(z) - (y.sum(axis=0) > 0))
+    return np.asarray(softmax(z) - (y.sum(axis=0) > 0))
 
 
 def _in_rows_of_labels(ending: Ending, z: Array, y: Array) -> Array | None:
@@ -58,18 +60,13 @@ def _in_rows_of_labels(ending: Ending, z: Array, y: Array) -> Array | None:
     labels = np.argmax(y, axis=1)
     if not _are_classes(ending, y) or labels.max() >= len(y):
         return None
-    found = _probabilities(z)
+    found = softmax(z)
     found[np.unique(labels)] -= 1
     return found
 
 
 def _are_classes(ending: Ending, y: Array) -> bool:
     return ending.is_softmax and ending.without_slope is None and bool((y.sum(axis=1) == 1).all())
-
-
-def _probabilities(z: Array) -> Array:
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return np.asarray(e / e.sum(axis=1, keepdims=True))
 
 
 def _broadcast(reduced: Callable[[Array], Array]) -> Error:

@@ -80,14 +80,15 @@ def _squares(act: Activation) -> Ending:
     )
 
 
-def _softmax(z: Array) -> Array:
+def softmax(z: Array) -> Array:
+    """Return the softmax of every row."""
     e = np.exp(z - z.max(axis=1, keepdims=True))
     return np.asarray(e / e.sum(axis=1, keepdims=True))
 
 
 def _through_softmax(z: Array, error: Array) -> Array:
     """Return the error before softmax."""
-    a = _softmax(z)
+    a = softmax(z)
     return np.asarray(a * (error - (error * a).sum(axis=1, keepdims=True)))
 
 
@@ -99,18 +100,18 @@ ENDINGS = (
     *(_squares(act) for act in ACTIVATIONS),
     Ending(
         "the cross-entropy of softmax",
-        lambda z, y: float(-(y * np.log(_softmax(z))).sum()),
-        lambda z, y: _softmax(z) * y.sum(axis=1, keepdims=True) - y,
+        lambda z, y: float(-(y * np.log(softmax(z))).sum()),
+        lambda z, y: softmax(z) * y.sum(axis=1, keepdims=True) - y,
         None,
-        lambda z: _softmax(z) * (1 - _softmax(z)),
+        lambda z: softmax(z) * (1 - softmax(z)),
         is_softmax=True,
     ),
     Ending(
         "the sum of squares of softmax",
-        lambda z, y: float(((_softmax(z) - y) ** 2).sum()),
-        lambda z, y: _through_softmax(z, 2 * (_softmax(z) - y)),
-        lambda z, y: 2 * (_softmax(z) - y),
-        lambda z: _softmax(z) * (1 - _softmax(z)),
+        lambda z, y: float(((softmax(z) - y) ** 2).sum()),
+        lambda z, y: _through_softmax(z, 2 * (softmax(z) - y)),
+        lambda z, y: 2 * (softmax(z) - y),
+        lambda z: softmax(z) * (1 - softmax(z)),
         is_softmax=True,
     ),
     Ending(

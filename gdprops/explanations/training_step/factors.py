@@ -37,7 +37,8 @@ class Known(NamedTuple):
     clause: str = "step.simultaneous"
 
 
-def _rows(moment: Moment) -> float:
+def rows(moment: Moment) -> float:
+    """Return the number of rows of the batch of a step."""
     return float(moment.step.run.rows(moment.step.batch))
 
 
@@ -64,13 +65,13 @@ KNOWN = (
         "the gradient is multiplied by the number of rows (it is not divided by them)",
         "moves farther by the number of rows",
         "move farther by the number of rows",
-        _rows,
+        rows,
     ),
     Known(
         "the gradient is divided by the number of rows",
         "moves less far by the number of rows",
         "move less far by the number of rows",
-        lambda moment: 1 / _rows(moment),
+        lambda moment: 1 / rows(moment),
     ),
     Known(
         "the gradient is divided by the number of parameter tensors",

@@ -11,6 +11,7 @@ import numpy as np
 from gdprops.errors import GdpropsError
 from gdprops.explanations.training_step.explanation_wording import number
 from gdprops.explanations.training_step.factors import fitted_factors
+from gdprops.explanations.training_step.factors import rows as rows_of
 from gdprops.explanations.training_step.hypothesis import Moment
 from gdprops.numerics import decisions
 
@@ -81,13 +82,9 @@ def _factors(one: Hypothesis, failures: Sequence[Failure]) -> Iterator[tuple[str
         k = shown[0]
         yield f"all parameters move {number(k)} times as far", lambda moment: k, 1
     elif all(abs(k - n) <= decisions.SIMPLE_SHARE * n for k, n in zip(shown, rows, strict=True)):
-        yield "all parameters move farther by the number of rows", _rows, 0
+        yield "all parameters move farther by the number of rows", rows_of, 0
     elif all(abs(k * n - 1) <= decisions.SIMPLE_SHARE for k, n in zip(shown, rows, strict=True)):
-        yield "all parameters move less far by the number of rows", lambda moment: 1 / _rows(moment), 0
-
-
-def _rows(moment: Moment) -> float:
-    return float(moment.step.run.rows(moment.step.batch))
+        yield "all parameters move less far by the number of rows", lambda moment: 1 / rows_of(moment), 0
 
 
 def _factor(one: Hypothesis, moment: Moment) -> float | None:

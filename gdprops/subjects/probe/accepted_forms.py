@@ -24,18 +24,13 @@ def dtypes(probe: Probe) -> None:
         trial = Probe(probe.subject, np.dtype(name))
         if attempt(trial.trajectory) is None and trial.trajectory()[-1][0].dtype == np.dtype(name):
             accepted.append(name)
-    low = low_precisions(probe)
+    low = [name for name in ("bfloat16", "float16") if attempt(lambda n=name: _in_dtype(probe, n)) is None]  # type: ignore[misc] # bound now
     if low and not accepted:
         raise UsageError(f"{probe.subject.name} takes {' and '.join(low)} parameters only; expected float64 or float32")
     if not accepted:
         return
     probe.dtype = np.dtype(accepted[0])
     probe.note("dtypes", "+".join([*accepted, *low]), "four steps on tensors of each dtype")
-
-
-def low_precisions(probe: Probe) -> list[str]:
-    """Return in which dtypes of fewer bits four steps work."""
-    return [name for name in ("bfloat16", "float16") if attempt(lambda n=name: _in_dtype(probe, n)) is None]  # type: ignore[misc] # bound now
 
 
 def _in_dtype(probe: Probe, dtype: str) -> None:

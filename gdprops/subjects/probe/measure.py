@@ -22,7 +22,7 @@ from gdprops.model.traits import RULES, Measured, Traits, rule_of
 from gdprops.model.wording import on_one_line, plural
 from gdprops.numerics.comparison import are_finite, differ
 from gdprops.numerics.decisions import DOUBLE, MODERATE_GRADIENTS, SINGLE
-from gdprops.subjects.probe.accepted_forms import FORMS, dtypes, low_precisions
+from gdprops.subjects.probe.accepted_forms import FORMS, dtypes
 from gdprops.subjects.probe.case_domain import domain_of, note_coupling_options
 from gdprops.subjects.probe.clock import clock
 from gdprops.subjects.probe.edge_cases import EDGES
@@ -60,12 +60,6 @@ def measurement(subject: FedSubject) -> Measurement:
         return Measurement(barred=f"{infinite}: {FINITE} says where", judged_by=FINITE)
     traits, domain = _measured(probe)
     return Measurement(traits, domain, tuple(_notes(probe, domain)))
-
-
-def measure(subject: FedSubject) -> tuple[Traits, Domain]:
-    """Return a subject's traits and what its cases may contain."""
-    found = measurement(subject)
-    return found.traits, found.domain
 
 
 def undriven(crash: SubjectCrash) -> Measurement:
@@ -130,11 +124,6 @@ def _other_domain(probe: Probe) -> Domain:
         return Domain(precisions=precisions, groups=groups, without_objects=without)
     closure = frozenset({"closure"})
     return Domain(precisions=precisions, groups=groups, features=closure, waits=probe.waits(), without_objects=without)
-
-
-def probe(subject: FedSubject) -> Traits:
-    """Return a subject's traits, measured or declared."""
-    return measure(subject)[0]
 
 
 def _conclude(probe: Probe, plain: str) -> Traits:
@@ -215,8 +204,7 @@ def _note_what_works(probe: Probe, crash: SubjectCrash) -> None:
             probe.dtype, probe.only_single = trial.dtype, None if trial is probe else crash
             probe.note("inputs", wanted, str(crash))
             return
-    if low_precisions(probe):
-        dtypes(probe)
+    dtypes(probe)  # raises UsageError where fewer bits work
     probe.undriven = crash
 
 

@@ -12,14 +12,15 @@ from gdprops.errors import UsageError
 from gdprops.faults.optimizers.feeding_faults import DecaysWhatHasNoGradient
 from gdprops.model.domain import Domain
 from gdprops.model.traits import Traits
-from gdprops.subjects.probe.measure import measure, measurement, probe
+from gdprops.subjects.probe.measure import measurement
 from gdprops.subjects.torch_optimizer.subject import optimizer
 from gdprops.subjects.update_rule.subject import update_rule
 from tests.subjects import odd_optimizers
 
 
 def measured(factory: Any, rule: str | None = None, **hyperparameters: Any) -> tuple[Traits, Domain]:
-    return measure(optimizer(factory, rule=rule, **hyperparameters))
+    found = measurement(optimizer(factory, rule=rule, **hyperparameters))
+    return found.traits, found.domain
 
 
 DENSE = {"inputs": "gradient", "randomness": "none", "clock": "tensor", "modes": "no"}
@@ -263,7 +264,9 @@ def test_a_buffer_that_tensors_share_by_mistake_is_no_optimizer_of_pairs() -> No
 
 
 def test_a_declaration_stands_and_a_measurement_that_differs_is_a_conflict() -> None:
-    traits = probe(optimizer(odd_optimizers.NormalizedByAll, traits={"separability": "element", "clock": "tensor"}))
+    traits = measurement(
+        optimizer(odd_optimizers.NormalizedByAll, traits={"separability": "element", "clock": "tensor"})
+    ).traits
     assert traits["separability"] == "element"
     assert traits["clock"] == "tensor"
     assert traits.conflicts == ("separability is declared element but measures all",)
@@ -271,7 +274,7 @@ def test_a_declaration_stands_and_a_measurement_that_differs_is_a_conflict() -> 
 
 def test_a_declared_rule_declares_its_traits() -> None:
     """Else a squared rate would not be a violation of linearity but a response that is not linear."""
-    traits = probe(optimizer(odd_optimizers.SquaresTheRate, rule="sgd"))
+    traits = measurement(optimizer(odd_optimizers.SquaresTheRate, rule="sgd")).traits
     assert traits["lr_response"] == "linear"
     assert traits.known["lr_response"].declared
     assert traits.known["lr_response"].evidence.startswith("declared: rule sgd; each of four steps")
@@ -284,7 +287,8 @@ def rule(params: Any, grads: Any, state: Any, *, lr: float = 0.1, momentum: floa
 
 
 def test_an_update_rule_is_probed_like_an_optimizer() -> None:
-    traits, domain = measure(update_rule(rule))
+    found = measurement(update_rule(rule))
+    traits, domain = found.traits, found.domain
     without = ("storage", "complex", "dtypes")
     expected = {key: value for key, value in LINEAR.items() if key not in without} | {"dtypes": "float64+float32"}
     assert {key: found.value for key, found in traits if key != "complex"} == expected
@@ -295,12 +299,12 @@ def test_an_update_rule_is_probed_like_an_optimizer() -> None:
 
 def test_probing_twice_finds_the_same() -> None:
     subject = optimizer(torch.optim.Adam)
-    assert measure(subject) == measure(subject)
+    assert measurement(subject) == measurement(subject)
 
 
 def test_the_probe_leaves_no_trace_in_the_subject() -> None:
     subject = optimizer(torch.optim.SGD, lr=0.1)
-    measure(subject)
+    measurement(subject)
     assert subject.traits == Traits()
     assert subject.hyperparameters == {"lr": 0.1}
     assert np.isfinite(subject.own_rate or 0)
