@@ -8,23 +8,20 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 import gdprops
-from gdprops.clauses.support.watched_step import watch
 from gdprops.errors import UsageError
-from gdprops.model.case import Plan, TrainCase
+from gdprops.model.case import TrainCase
 from gdprops.model.domain import Domain
-from gdprops.model.network import Batch, Layer, Network
 from gdprops.model.note import Note
-from gdprops.numerics.decisions import DOUBLE
 from gdprops.numerics.network_pass import loss
 from gdprops.strategies.loop import Loop
 from gdprops.strategies.training_loops import loops
 from tests.quality.drawing import drawn
+from tests.samples.diverging_loops import steps_taken
 
 pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
 
@@ -570,24 +567,6 @@ def test_a_wrong_step_with_a_scaler_and_double_batches_is_violated() -> None:
 # Where a loop counts as diverging.
 
 
-def one_weight(second: tuple[float, float]) -> TrainCase:
-    """Return w = 1 on (x, y) = (1, 0), which plain descent at ½ halves, and then on another pair; J = ½ (w x - y)²."""
-    network = Network(((Layer(0, None, "identity"),),), ("W1",), (True,), "half-sse")
-    pairs = (Batch(np.array([[x]]), np.array([[y]])) for x, y in ((1.0, 0.0), second))
-    return TrainCase(network, (np.array([[1.0]]),), tuple(pairs), Plan(()), DOUBLE)
-
-
-def plain_descent(model: nn.Module, loss_fn: Any) -> Any:
-    def step(x: Tensor, y: Tensor) -> None:
-        model.zero_grad()
-        loss_fn(model(x), y).backward()
-        with torch.no_grad():
-            for p in model.parameters():
-                p.sub_(0.5 * p.grad)  # type: ignore[operator] # backward has filled it
-
-    return step
-
-
 @pytest.mark.parametrize(
     ("second", "steps"),
     [
@@ -598,8 +577,7 @@ def plain_descent(model: nn.Module, loss_fn: Any) -> Any:
     ],
 )
 def test_a_loop_ends_beyond_a_hundred_and_twice_where_it_began(second: tuple[float, float], steps: int) -> None:
-    subject = gdprops.training_step(plain_descent, lr=0.5, name="plain")
-    assert len(watch(subject, one_weight(second))) == steps
+    assert steps_taken(*second) == steps
 
 
 def test_drawn_loops_start_at_a_hundred_at_most() -> None:

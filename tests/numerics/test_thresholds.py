@@ -30,7 +30,7 @@ from gdprops.clauses.support.noise_floor import noise_floors
 from gdprops.clauses.support.optimizer_runs import armijo_rate, effective_rates, plain_evidence
 from gdprops.clauses.support.rounding_allowance import rounded_alike
 from gdprops.clauses.support.tensor_variants import far_apart
-from gdprops.clauses.support.watched_step import Watched, watch
+from gdprops.clauses.support.watched_step import Watched
 from gdprops.errors import Uncertified, UsageError
 from gdprops.explanations.backprop import accounts
 from gdprops.explanations.backprop.recognized_network import recognized
@@ -63,6 +63,7 @@ from gdprops.subjects.backprop.guards import _constant
 from gdprops.subjects.probe.experiment import Probe
 from gdprops.subjects.probe.plain_descent import plainness
 from tests.clauses.optimizer.optimizer_cases import CASE, examined, probed
+from tests.samples.diverging_loops import steps_taken
 
 pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
 
@@ -756,22 +757,7 @@ def probe_tolerance() -> Pair:
 
 
 def _goes_on(x: float, y: float) -> bool:
-    """Say whether a loop goes on where w = 1 is halved by (1, 0) and then meets the pair (x, y); J = ½ (w x - y)²."""
-    network = Network(((Layer(0, None, "identity"),),), ("W1",), (True,), "half-sse")
-    batches = tuple(Batch(np.array([[a]]), np.array([[b]])) for a, b in ((1.0, 0.0), (x, y)))
-    case = TrainCase(network, (np.array([[1.0]]),), batches, Plan(()), decisions.DOUBLE)
-    return len(watch(gdprops.training_step(_plain_descent, name="plain"), case)) == 2
-
-
-def _plain_descent(model: torch.nn.Module, loss_fn: Any) -> Any:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-
-    def step(x: torch.Tensor, y: torch.Tensor) -> None:
-        optimizer.zero_grad()
-        loss_fn(model(x), y).backward()
-        optimizer.step()
-
-    return step, optimizer
+    return steps_taken(x, y) == 2
 
 
 def moderate_loss() -> Pair:
