@@ -30,9 +30,10 @@ def test_what_kills_the_fault_is_the_comparison_and_no_crash(fault: str, clause:
 
 # The search at the first seed is measured above; the others take the same lines.
 @pytest.mark.no_cover
+@pytest.mark.parametrize("seeds", [SEEDS[:2], pytest.param(SEEDS[2:], marks=pytest.mark.nightly)])
 @OF_EACH_CELL
-def test_the_clause_kills_the_fault_at_every_seed(fault: str, clause: str) -> None:
-    found = [refuted(fault, clause, seed) for seed in SEEDS]
+def test_the_clause_kills_the_fault_at_every_seed(fault: str, clause: str, seeds: tuple[int, ...]) -> None:
+    found = [refuted(fault, clause, seed) for seed in seeds]
     counts = [None if one is None else one.examples for one in found]
     assert all(count is not None and 1 <= count <= EXAMPLES for count in counts), counts
 
@@ -50,6 +51,7 @@ def agreeing(examine: Callable[[Any, Any], Evidence]) -> Callable[[Any, Any], Ev
 BLIND_EXAMPLES = 15
 
 
+@pytest.mark.nightly  # that each kill is a comparison is shown above
 @pytest.mark.no_cover
 @OF_EACH_CELL
 def test_a_blind_clause_turns_its_own_cells_red(fault: str, clause: str) -> None:

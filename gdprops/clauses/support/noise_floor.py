@@ -8,8 +8,8 @@ so a parameter whose update does not magnify rounding may be off by about 16 tim
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, final, overload
 
 import numpy as np
 
@@ -23,6 +23,29 @@ if TYPE_CHECKING:
 
 Arrays = Sequence["Array"]
 Grads = list["Array | None"]
+
+
+@final
+class MeasuredWhenAsked(Sequence[Any]):
+    """What is allowed for every parameter, measured when it is first asked for.
+
+    Many clauses never ask: measuring it for a wrong step takes eight further gradients.
+    """
+
+    def __init__(self, count: int, measure: Callable[[], Sequence[Any]]) -> None:
+        self._count, self._measure = count, measure
+        self._found: Sequence[Any] | None = None
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, i: int) -> Any: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[Any]: ...
+    def __getitem__(self, i: int | slice) -> Any:
+        self._found = self._measure() if self._found is None else self._found
+        return self._found[i]
 
 
 def noise_floors(

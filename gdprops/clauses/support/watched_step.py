@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from gdprops.clauses.support.noise_floor import noise_floors
+from gdprops.clauses.support.noise_floor import MeasuredWhenAsked, noise_floors
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.training_run import Noticed
 from gdprops.numerics import decisions
@@ -38,10 +38,11 @@ Grads = list["Array | None"]
 class Watched:
     """One logical step: the weights before and after it, gdprops' loss and gradients before it, the expected weights.
 
-    ``allowed``: how far each entry may be off, as the run itself knows or as 16 noise floors; ``earlier``: gradients of
-    earlier steps; ``clocks``: those that differ from the clocks of U; ``skipped``: a gradient scaler has left the step
-    out; ``held``: which parameters the user's optimizer holds (all if there is no optimizer). Rivals are computed only
-    when they are asked for. To save memory, an expected array that equals the array after the step is this array.
+    ``allowed``: how far each entry may be off, as the run itself knows or as 16 noise floors, which are measured when
+    they are first asked for, while the run stands at this step; ``earlier``: gradients of earlier steps; ``clocks``:
+    those that differ from the clocks of U; ``skipped``: a gradient scaler has left the step out; ``held``: which
+    parameters the user's optimizer holds (all if there is no optimizer). Rivals are computed only when they are asked
+    for. To save memory, an expected array that equals the array after the step is this array.
     """
 
     number: int
@@ -73,6 +74,7 @@ class Watched:
             before=before,
             after=after,
             expected=[held.get(id(e), e) for e in self.expected],
+            allowed=list(self.allowed),
             gradients=list(self.gradients),
             earlier=tuple(step.gradients for step in earlier),
         )
@@ -244,7 +246,7 @@ def stream(
         if step.is_out_of_reach:
             break
         yield step
-        if (step.wrong and not to_the_end) or not are_finite(step.expected):
+        if (not to_the_end and step.wrong) or not are_finite(step.expected):
             break
         for grads in earlier:
             grads.clear()
@@ -318,7 +320,9 @@ def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, .
     if not skipped:
         run.adopt()
     known: Sequence[Any] | None = run.allowed(before, t)
-    allowed = noise_floors(run, t, before, after, expected, gradients, state, settings) if known is None else known
+    allowed = known or MeasuredWhenAsked(
+        len(before), lambda: noise_floors(run, t, before, after, expected, gradients, state, settings)
+    )
     return Watched(
         t + 1,
         run.names,
