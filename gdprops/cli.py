@@ -25,9 +25,8 @@ from gdprops.commands.show import show
 from gdprops.commands.survey import survey
 from gdprops.commands.traits import traits
 from gdprops.errors import UsageError
+from gdprops.model import exit_codes
 from gdprops.version import __version__
-
-USAGE, INTERNAL, INTERRUPTED, NO_READER = 2, 3, 130, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,19 +53,19 @@ def _answer(error: BaseException) -> int:
     An unforeseen exception is a bug of gdprops: it has an exit code of its own and does not look like a violation.
     """
     if isinstance(error, click.ClickException):
-        return _complain(error.format_message(), USAGE)
+        return _complain(error.format_message(), exit_codes.UNUSABLE)
     if isinstance(error, UsageError):
-        return _complain(str(error), USAGE)
+        return _complain(str(error), exit_codes.UNUSABLE)
     if isinstance(error, SystemExit):
-        return _complain(f"the subject ended the process with SystemExit({error.code!r})", USAGE)
+        return _complain(f"the subject ended the process with SystemExit({error.code!r})", exit_codes.UNUSABLE)
     if isinstance(error, KeyboardInterrupt):
         click.echo("gdprops: interrupted", err=True)
-        return INTERRUPTED
+        return exit_codes.INTERRUPTED
     if isinstance(error, BrokenPipeError):
         return _lost_reader()
     traceback.print_exception(error)
     click.echo("gdprops: this is a bug of gdprops; please report the lines above", err=True)
-    return INTERNAL
+    return exit_codes.BUG
 
 
 def _invoke(arguments: list[str]) -> int:
@@ -89,7 +88,7 @@ def _tolerate_any_encoding() -> None:
 def _lost_reader() -> int:
     """Handle a closed pipe (``gdprops … | head``): discard the rest of the output, and return the exit code."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return NO_READER
+    return exit_codes.NO_READER
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

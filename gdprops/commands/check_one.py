@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gdprops.model import exit_codes
 from gdprops.report import consoles
 from gdprops.report.progress import progress
 from gdprops.report.report_files import Files
 from gdprops.report.terminal import print_outcome
-from gdprops.runner.signals import INTERRUPTED, TERMINATED, terminable
+from gdprops.runner.signals import terminable
 
 if TYPE_CHECKING:
-    from gdprops.model.verdict import Outcome
+    from gdprops.model.outcome import Outcome
     from gdprops.report.progress import Progress
 
 
@@ -38,5 +39,5 @@ def report_run(
     consoles.show(lambda page: print_outcome(page, outcome, quiet=quiet, verbose=verbose, searched=searched))
     files.write([outcome])
     if seen.interrupted:
-        return TERMINATED if terminated else INTERRUPTED
+        return exit_codes.TERMINATED if terminated else exit_codes.INTERRUPTED
     return outcome.exit_code

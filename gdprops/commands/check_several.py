@@ -11,14 +11,16 @@ from rich.table import Table
 from rich.text import Text
 
 from gdprops.errors import UsageError
-from gdprops.model.verdict import About, Outcome, Status, Verdict, worst_exit_code
+from gdprops.model import exit_codes
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import About, Status, Verdict
 from gdprops.model.wording import on_one_line, plural
 from gdprops.report import consoles
 from gdprops.report.phrases import STYLES
 from gdprops.report.progress import progress
 from gdprops.report.summary import note_lines
 from gdprops.report.terminal import print_outcome
-from gdprops.runner.signals import INTERRUPTED, TERMINATED, terminable
+from gdprops.runner.signals import terminable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,8 +56,8 @@ def report_several(
     consoles.show(lambda page: print_rows(page, outcomes))
     files.write(outcomes)
     if not all(outcome.complete for outcome in outcomes):
-        return TERMINATED if terminated else INTERRUPTED
-    return worst_exit_code(outcomes)
+        return exit_codes.TERMINATED if terminated else exit_codes.INTERRUPTED
+    return exit_codes.worst(outcome.exit_code for outcome in outcomes)
 
 
 def _outcome(name: str, run: Run, *, quiet: bool) -> Outcome:

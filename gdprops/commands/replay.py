@@ -16,7 +16,7 @@ from gdprops.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from gdprops.model.verdict import Outcome
+    from gdprops.model.outcome import Outcome
     from gdprops.report.progress import Progress
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from gdprops.demo.in_numpy import InNumpy
 from gdprops.demo.programs import RATE, STEPS, all_gradients, furthest, gradients_of_a_sweep, large_rate, ten_steps
 from gdprops.demo.question_network import HIDDEN, INPUTS, NAMES, ROWS, Framework
-from gdprops.demo.sweep import WIDE, weight_by_weight, wide_weights
+from gdprops.demo.sweep_of_20000_weights import WIDE, weight_by_weight, wide_weights
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -23,7 +23,7 @@ def bank() -> tuple[Fault, ...]:
         foreach_faults,
         hyperparameter_faults,
         memory_faults,
-        momentum_and_adam_faults,
+        optimizer_state_faults,
         plain_descent_faults,
         plumbing_faults,
     )
@@ -35,14 +35,14 @@ def bank() -> tuple[Fault, ...]:
         loop_faults,
         window_faults,
     )
-    from gdprops.faults.update_rules import array_rule_faults, misread_rules
+    from gdprops.faults.update_rules import array_rule_faults, published_rule_faults
 
     families = (
         *(
             gradient_faults,
             sweep_faults,
             plain_descent_faults,
-            momentum_and_adam_faults,
+            optimizer_state_faults,
             plumbing_faults,
             feeding_faults,
             memory_faults,
@@ -50,7 +50,7 @@ def bank() -> tuple[Fault, ...]:
             hyperparameter_faults,
             first_step_faults,
         ),
-        *(array_rule_faults, misread_rules, loop_faults, window_faults, hook_faults, late_read_faults),
+        *(array_rule_faults, published_rule_faults, loop_faults, window_faults, hook_faults, late_read_faults),
         *(handed_over_faults, backprop_faults),
     )
     found = tuple(fault for family in families for fault in family.FAULTS)
@@ -63,12 +63,12 @@ def twins() -> tuple[Twin, ...]:
     from gdprops.faults.backprop import backprop_twins
     from gdprops.faults.optimizers import guarded_optimizer_twins, optimizer_twins
     from gdprops.faults.training_steps import late_read_twins, step_twins, window_twins
-    from gdprops.faults.update_rules import well_read_rules
+    from gdprops.faults.update_rules import published_rule_twins
 
     found = (
         *optimizer_twins.TWINS,
         *guarded_optimizer_twins.TWINS,
-        *well_read_rules.TWINS,
+        *published_rule_twins.TWINS,
         *step_twins.TWINS,
         *window_twins.TWINS,
         *late_read_twins.TWINS,

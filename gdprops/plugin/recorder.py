@@ -24,7 +24,8 @@ from gdprops.runner.settings import Settings
 from gdprops.runner.signals import terminable
 
 if TYPE_CHECKING:
-    from gdprops.model.verdict import Outcome, Verdict
+    from gdprops.model.outcome import Outcome
+    from gdprops.model.verdict import Verdict
 
 RUN = "gdprops-run"
 FORMS = ("json", "junit", "markdown", "html", "figures")

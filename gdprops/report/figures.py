@@ -17,7 +17,8 @@ from gdprops.model.verdict import About, Status
 from gdprops.report.phrases import number
 
 if TYPE_CHECKING:
-    from gdprops.model.verdict import Outcome, Verdict
+    from gdprops.model.outcome import Outcome
+    from gdprops.model.verdict import Verdict
 
 INK = "#010203"
 """A placeholder color, which `_drawn` replaces by the text color of the page (``currentColor``)."""

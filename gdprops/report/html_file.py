@@ -20,7 +20,8 @@ from gdprops.version import __version__
 
 if TYPE_CHECKING:
     from gdprops.model.evidence import Compared
-    from gdprops.model.verdict import Outcome, Verdict
+    from gdprops.model.outcome import Outcome
+    from gdprops.model.verdict import Verdict
 
 PAGE = Path(__file__).with_name("page")
 WORDS = {

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gdprops.model.verdict import outcomes_to_dict, to_dict
+from gdprops.model.json_form import outcomes_to_dict, to_dict
 
 if TYPE_CHECKING:
-    from gdprops.model.verdict import Outcome
+    from gdprops.model.outcome import Outcome
 
 
 def jsonable(value: object) -> Any:

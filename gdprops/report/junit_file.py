@@ -14,7 +14,8 @@ from gdprops.report.phrases import ratio
 from gdprops.report.violation_text import violation_text
 
 if TYPE_CHECKING:
-    from gdprops.model.verdict import Outcome, Verdict
+    from gdprops.model.outcome import Outcome
+    from gdprops.model.verdict import Verdict
 
 FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Matches the characters that XML 1.0 cannot contain."""

@@ -15,7 +15,8 @@ from gdprops.report.verdict_table import remark
 from gdprops.report.violation_text import violation_text
 
 if TYPE_CHECKING:
-    from gdprops.model.verdict import Outcome, Verdict
+    from gdprops.model.outcome import Outcome
+    from gdprops.model.verdict import Verdict
 
 MARKS = {
     Status.HELD: "✅",

@@ -10,7 +10,8 @@ from gdprops.model.verdict import RED, About, names_of
 from gdprops.report.json_file import outcome_dict
 
 if TYPE_CHECKING:
-    from gdprops.model.verdict import Outcome, Verdict
+    from gdprops.model.outcome import Outcome
+    from gdprops.model.verdict import Verdict
 
 
 @final

@@ -19,7 +19,7 @@ import click
 from gdprops.errors import UsageError
 
 if TYPE_CHECKING:
-    from gdprops.model.verdict import Outcome
+    from gdprops.model.outcome import Outcome
 
 Writer = Callable[[str, "Sequence[Outcome]"], None]
 WRITERS = {

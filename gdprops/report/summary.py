@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gdprops.model import exit_codes
 from gdprops.model.verdict import About, Status, names_of
 from gdprops.model.wording import plural
 from gdprops.report.phrases import tally
 
 if TYPE_CHECKING:
-    from gdprops.model.verdict import Outcome, Verdict
+    from gdprops.model.outcome import Outcome
+    from gdprops.model.verdict import Verdict
 
 PHRASES = {
     Status.HELD: "held",
@@ -67,13 +69,13 @@ def advice(outcome: Outcome, *, searched: bool = True) -> list[str]:
     ``searched=False`` is the replay of one case, which is reproduced anyway.
     """
     lines = []
-    if outcome.exit_code == 3:
+    if outcome.exit_code == exit_codes.BUG:
         lines.append("This is a bug of gdprops, not of the subject: please report it with the text above.")
     lines += [f"{verdict.clause}: {verdict.reason}" for verdict in outcome.verdicts if verdict.stale]
     lines += too_few(outcome)
-    if outcome.exit_code == 5:
+    if outcome.exit_code == exit_codes.UNDECIDED:
         lines.append(_undecided(outcome))
-    if searched and outcome.seed is None and (outcome.exit_code == 3 or red(outcome)):
+    if searched and outcome.seed is None and (outcome.exit_code == exit_codes.BUG or red(outcome)):
         lines.append(
             "No seed was given. The same command tries the failing examples again first; "
             "--seed 0 gives the same examples in every run and on every machine."

@@ -15,7 +15,8 @@ from gdprops.report.violation_text import print_violation
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from gdprops.model.verdict import Outcome, Verdict
+    from gdprops.model.outcome import Outcome
+    from gdprops.model.verdict import Verdict
 
 SHOWN = (Status.VIOLATED, Status.ERROR)
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdprops.clauses import catalogue
-from gdprops.model.verdict import About, Outcome
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import About
 from gdprops.runner.primary_violation import with_also
 
 if TYPE_CHECKING:

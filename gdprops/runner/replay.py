@@ -18,8 +18,8 @@ from gdprops.runner.items import Item
 from gdprops.runner.session import run_case
 
 if TYPE_CHECKING:
+    from gdprops.model.outcome import Outcome
     from gdprops.model.subject import Subject
-    from gdprops.model.verdict import Outcome
     from gdprops.runner.settings import Settings
 
 

@@ -20,8 +20,9 @@ from gdprops.model.clause import Clause, View
 from gdprops.model.domain import Domain
 from gdprops.model.evidence import violation
 from gdprops.model.note import Note
+from gdprops.model.outcome import Outcome
 from gdprops.model.traits import Traits
-from gdprops.model.verdict import About, Outcome, Status, Verdict
+from gdprops.model.verdict import About, Status, Verdict
 from gdprops.runner.conclude import conclude
 from gdprops.runner.counterexamples.encoding import decode
 from gdprops.runner.example_databases import database_at

@@ -8,9 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-INTERRUPTED, TERMINATED = 130, 143
-"""The exit codes after Ctrl-C and SIGTERM: 128 and the number of the signal."""
-
 
 @contextmanager
 def terminable() -> Iterator[list[int]]:

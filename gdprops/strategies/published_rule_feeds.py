@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from gdprops.model.case import UpdateCase
-from gdprops.strategies.feeds import SHAPES
+from gdprops.strategies.gradient_feeds import SHAPES
 from gdprops.strategies.optimizer_setups import plan
 from gdprops.strategies.values import Deck, as_precision, decimals, decks, dyadics
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, final
 import click
 
 from gdprops.errors import UsageError
+from gdprops.model import exit_codes
 from gdprops.model.wording import plural
 from gdprops.report import consoles
 from gdprops.report.progress_display import displaying
 from gdprops.report.report_files import Files, ensure_writable
-from gdprops.runner.signals import INTERRUPTED, TERMINATED, terminable
+from gdprops.runner.signals import terminable
 from gdprops.survey.matrix_file import read_survey, unfinished, write_survey
 from gdprops.survey.matrix_markdown import survey_markdown
 from gdprops.survey.matrix_text import print_changes, print_survey, summary
@@ -75,7 +76,7 @@ def report_survey(
         click.echo(summary(survey))
     else:
         consoles.show(lambda page: print_survey(page, survey))
-    return TERMINATED if terminated else _conclude(survey, before, old or "")
+    return exit_codes.TERMINATED if terminated else _conclude(survey, before, old or "")
 
 
 def _conclude(survey: Survey, before: Survey | None, old: str) -> int:
@@ -84,12 +85,12 @@ def _conclude(survey: Survey, before: Survey | None, old: str) -> int:
     Compared with an older survey, only a new violation gives exit code 1.
     """
     if not survey.complete:
-        return INTERRUPTED
-    if before is None or survey.exit_code == 3:
+        return exit_codes.INTERRUPTED
+    if before is None or survey.exit_code == exit_codes.BUG:
         return survey.exit_code
     changed = changes(before, survey)
     consoles.show(lambda page: print_changes(page, changed, old))
-    return 1 if any(change.is_new_violation for change in changed) else 0
+    return exit_codes.VIOLATED if any(change.is_new_violation for change in changed) else exit_codes.OK
 
 
 def _limits(seconds: float | None, gigabytes: float | None) -> Limits:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, final
 
-from gdprops.model.verdict import About, Status, Verdict, unexamined, verdict_from_dict
+from gdprops.model.json_form import verdict_from_dict
+from gdprops.model.verdict import About, Status, Verdict, unexamined
 from gdprops.runner.conclude import conclude
 from gdprops.survey.examination import examine
 from gdprops.survey.survey_data import Entry, Job

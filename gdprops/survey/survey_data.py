@@ -6,17 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
-from gdprops.model.verdict import (
-    ALARMING,
-    RED,
-    SCHEMA,
-    SPECIFICATION,
-    About,
-    Outcome,
-    Status,
-    to_dict,
-    verdict_from_dict,
-)
+from gdprops.model import exit_codes
+from gdprops.model.json_form import SCHEMA, to_dict, verdict_from_dict
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import ALARMING, RED, SPECIFICATION, About, Status
 
 
 @final
@@ -56,7 +49,7 @@ class Entry:
     @property
     def failed(self) -> bool:
         """Whether a required clause is red, or the process ended early."""
-        return bool(self.aborted) or self.outcome.exit_code == 1
+        return bool(self.aborted) or self.outcome.exit_code == exit_codes.VIOLATED
 
     @property
     def red(self) -> tuple[str, ...]:
@@ -81,11 +74,11 @@ class Survey:
     def exit_code(self) -> int:
         """0 nothing violated; 1 violated or aborted; 3 an error of gdprops; 5 no clause held anywhere."""
         codes = {entry.outcome.exit_code for entry in self.entries if not entry.unusable}
-        if 3 in codes:
-            return 3
+        if exit_codes.BUG in codes:
+            return exit_codes.BUG
         if any(entry.failed for entry in self.entries):
-            return 1
-        return 0 if 0 in codes else 5
+            return exit_codes.VIOLATED
+        return exit_codes.OK if exit_codes.OK in codes else exit_codes.UNDECIDED
 
 
 def survey_to_dict(survey: Survey) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gdprops.clauses import catalogue
-from gdprops.clauses.support import gradient_looks, optimizer_runs, workbench
+from gdprops.clauses.support import gradient_bounds, optimizer_runs, workbench
 from gdprops.kinds.resolve import resolve
 from gdprops.model.clause import Clause
 from gdprops.model.verdict import About
@@ -68,7 +68,7 @@ class Meter:
 def metered(meter: Meter) -> Iterator[None]:
     """Count every oracle, every build and every call of the subject while inside."""
     oracles: list[tuple[Any, str, bool]] = [
-        (module, "gradient_at", True) for module in (optimizer_runs, gradient_looks, workbench, numpy_system)
+        (module, "gradient_at", True) for module in (optimizer_runs, gradient_bounds, workbench, numpy_system)
     ]
     oracles += [(module, "loss_at", False) for module in (optimizer_runs, workbench)]
     oracles += [(torch_system.TorchSystem, "gradient", True)]

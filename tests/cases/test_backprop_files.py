@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from gdprops.errors import UsageError
-from gdprops.model.verdict import Outcome, Status, Verdict
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import Status, Verdict
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
 from gdprops.subjects.backprop.student_file import file_subject

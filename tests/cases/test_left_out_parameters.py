@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gdprops.model.verdict import About, Outcome, Status, Verdict
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import About, Status, Verdict
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
 from gdprops.subjects.training_step.subject import training_step

@@ -18,8 +18,9 @@ from gdprops.errors import UsageError
 from gdprops.model.catalogue import Catalogue
 from gdprops.model.clause import Clause, Level
 from gdprops.model.measurement import Measurement
+from gdprops.model.outcome import Outcome
 from gdprops.model.traits import Measured, Traits
-from gdprops.model.verdict import About, Outcome, Status, Verdict
+from gdprops.model.verdict import About, Status, Verdict
 from gdprops.runner.settings import Settings
 from tests.report import verdicts as v
 from tests.report.clauses import some_clauses

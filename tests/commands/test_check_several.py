@@ -9,7 +9,8 @@ import pytest
 
 from gdprops.cli import main
 from gdprops.commands.check_several import summary
-from gdprops.model.verdict import Outcome, worst_exit_code
+from gdprops.model import exit_codes
+from gdprops.model.outcome import Outcome
 from gdprops.report.junit_file import write_junit
 from tests.report.verdicts import held, outcome, vacuous, violated
 from tests.samples import student_files
@@ -71,7 +72,7 @@ def test_a_file_alone_has_its_report(folder: Path, capsys: pytest.CaptureFixture
     ],
 )
 def test_the_worst_exit_code(outcomes: list[Outcome], expected: int) -> None:
-    assert worst_exit_code(outcomes) == expected
+    assert exit_codes.worst(outcome.exit_code for outcome in outcomes) == expected
 
 
 def test_a_refusal_counts_as_unusable() -> None:

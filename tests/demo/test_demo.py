@@ -23,7 +23,7 @@ from gdprops.demo.programs import (
     ten_steps,
 )
 from gdprops.demo.question_network import LAYERS, Framework, first_weights
-from gdprops.demo.sweep import weight_by_weight, wide_weights
+from gdprops.demo.sweep_of_20000_weights import weight_by_weight, wide_weights
 from gdprops.model.arrays import Array
 from gdprops.report.consoles import to_text
 

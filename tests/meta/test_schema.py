@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from gdprops.model.evidence import Compared, Location
+from gdprops.model.json_form import SCHEMA, to_dict
 from gdprops.model.note import Note
-from gdprops.model.verdict import SCHEMA, Counterexample, Outcome, Status, Verdict, to_dict
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import Counterexample, Status, Verdict
 
 FILE = Path(__file__).parents[2] / "gdprops" / "report" / "schema.json"
 DEFINED = json.loads(FILE.read_text(encoding="utf-8"))["$defs"]

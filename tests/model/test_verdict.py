@@ -8,23 +8,12 @@ from typing import Any
 
 import pytest
 
+from gdprops.model import exit_codes
 from gdprops.model.clause import Level
 from gdprops.model.evidence import Compared, Location
-from gdprops.model.verdict import (
-    SCHEMA,
-    SPECIFICATION,
-    About,
-    Counterexample,
-    Outcome,
-    Status,
-    Verdict,
-    names_of,
-    outcomes_to_dict,
-    to_dict,
-    verdict_from_dict,
-    verdict_to_dict,
-    worst_exit_code,
-)
+from gdprops.model.json_form import SCHEMA, outcomes_to_dict, to_dict, verdict_from_dict, verdict_to_dict
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import SPECIFICATION, About, Counterexample, Status, Verdict, names_of
 
 HELD = Verdict("step.plain", About.SUBJECT, Level.REQUIRED, Status.HELD, "It is plain.", examples=100, decisive=90)
 REFERENCE = replace(HELD, clause="gradient.pure", about=About.REFERENCE)
@@ -176,6 +165,6 @@ def test_too_few_held_clauses_are_red(least: int, code: int) -> None:
 )
 def test_several_runs_end_as_the_worst_of_them(several: list[Verdict], code: int) -> None:
     runs = [outcome(verdict) for verdict in several]
-    assert worst_exit_code(runs) == code
+    assert exit_codes.worst(run.exit_code for run in runs) == code
     data = outcomes_to_dict(runs)
     assert (data["exit_code"], data["ok"], len(data["runs"])) == (code, code == 0, len(several))

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gdprops.model.verdict import verdict_from_dict
+from gdprops.model.json_form import verdict_from_dict
 from gdprops.runner.workers.worker_plugin import PROPERTY
 
 ROOT = Path(__file__).parent.parent.parent

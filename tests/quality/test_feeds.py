@@ -11,7 +11,7 @@ import pytest
 from gdprops.model.arrays import Array
 from gdprops.model.case import UpdateCase
 from gdprops.model.domain import Domain
-from gdprops.strategies.feeds import Feed, feeds
+from gdprops.strategies.gradient_feeds import Feed, feeds
 from tests.quality.drawing import EXAMPLES, SEEDS, minimal, sampler
 
 DOMAIN = Domain(options={"momentum": 0.5, "weight_decay": 0.25, "maximize": True})

@@ -19,8 +19,15 @@ from gdprops.numerics.law import lower_hessian_times_gradient
 from gdprops.numerics.network_pass import gradient_at
 from gdprops.numerics.rational import rational_point
 from gdprops.numerics.updates import ordered
-from gdprops.strategies import looks as look_strategies
-from gdprops.strategies.looks import decoupled, granular_sweeps, linear_regressions, looks, smooth_sweeps, sweeps
+from gdprops.strategies import gradient_points as look_strategies
+from gdprops.strategies.gradient_points import (
+    decoupled,
+    granular_sweeps,
+    linear_regressions,
+    looks,
+    smooth_sweeps,
+    sweeps,
+)
 from gdprops.strategies.loop import Loop
 from gdprops.strategies.networks import Style
 from gdprops.strategies.training_loops import loops

@@ -9,8 +9,10 @@ from xml.etree import ElementTree
 
 from gdprops.commands.check_several import print_rows
 from gdprops.model.clause import Level
+from gdprops.model.json_form import to_dict, verdict_from_dict, verdict_to_dict
 from gdprops.model.note import Note
-from gdprops.model.verdict import About, Outcome, Status, Verdict, to_dict, verdict_from_dict, verdict_to_dict
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import About, Status, Verdict
 from gdprops.report.consoles import to_text
 from gdprops.report.html_file import page
 from gdprops.report.json_file import write_json

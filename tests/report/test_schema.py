@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from gdprops.model.evidence import Compared
-from gdprops.model.verdict import Outcome, Status
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import Status
 from gdprops.report import json_file
 from gdprops.report.json_file import write_json
 from tests.report import verdicts

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gdprops.model.clause import Level
-from gdprops.model.verdict import Outcome, Status
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import Status
 from gdprops.report.consoles import to_text
 from gdprops.report.terminal import in_full, outcome_text, print_outcome
 from tests.report import verdicts

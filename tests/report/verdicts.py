@@ -7,7 +7,8 @@ from typing import Any
 
 from gdprops.model.clause import Level
 from gdprops.model.evidence import Location
-from gdprops.model.verdict import About, Counterexample, Outcome, Status, Verdict
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import About, Counterexample, Status, Verdict
 
 __all__ = ["About", "Counterexample", "Level", "Location", "Outcome", "Status", "Verdict"]
 

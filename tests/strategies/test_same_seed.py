@@ -17,8 +17,15 @@ import hashlib, sys
 import numpy as np
 from gdprops.model.domain import Domain
 from gdprops.runner.counterexamples.encoding import encode
-from gdprops.strategies.feeds import Feed, feeds
-from gdprops.strategies.looks import decoupled, granular_sweeps, linear_regressions, looks, smooth_sweeps, sweeps
+from gdprops.strategies.gradient_feeds import Feed, feeds
+from gdprops.strategies.gradient_points import (
+    decoupled,
+    granular_sweeps,
+    linear_regressions,
+    looks,
+    smooth_sweeps,
+    sweeps,
+)
 from gdprops.strategies.loop import Loop
 from gdprops.strategies.training_loops import loops
 from tests.quality.drawing import drawn

@@ -8,9 +8,9 @@ the order of the specification.
 from __future__ import annotations
 
 from gdprops.clauses.optimizer import (
-    closures_and_maximize,
     first_steps,
     hyperparameters,
+    locality_maximize_closure,
     memory,
     missing_gradient,
     order_and_groups,
@@ -22,7 +22,7 @@ CLAUSES = (
     *order_and_groups.CLAUSES,
     *resuming.CLAUSES,
     *missing_gradient.CLAUSES,
-    *closures_and_maximize.CLAUSES,
+    *locality_maximize_closure.CLAUSES,
     *tensor_forms.CLAUSES,
     *memory.CLAUSES,
     *hyperparameters.CLAUSES,

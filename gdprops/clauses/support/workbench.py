@@ -6,7 +6,7 @@ and so on, wherever the function lives.
 
 from __future__ import annotations
 
-from gdprops.clauses.support.gradient_looks import bounds_of, named_gradient, rational_displacement
+from gdprops.clauses.support.gradient_bounds import bounds_of, named_gradient, rational_displacement
 from gdprops.clauses.support.hyperparameter_values import alternatives, invalid, listed
 from gdprops.clauses.support.optimizer_runs import (
     armijo_rate,
@@ -67,8 +67,8 @@ from gdprops.numerics.network_pass import gradient_at, loss_at
 from gdprops.numerics.rational import floats, floats_of, rational, rational_point
 from gdprops.numerics.updates import ordered, rates_by_depth, sweep, trust_ratios
 from gdprops.strategies.backprop_cases import backprop_cases
-from gdprops.strategies.feeds import Feed, feeds
-from gdprops.strategies.looks import (
+from gdprops.strategies.gradient_feeds import Feed, feeds
+from gdprops.strategies.gradient_points import (
     DEEP,
     KINK_FREE,
     RAGGED,

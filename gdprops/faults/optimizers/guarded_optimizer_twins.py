@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gdprops.faults.fault import Twin
 from gdprops.faults.optimizers.correct_optimizers import Group, Momentum, PlainDescent
-from gdprops.faults.optimizers.momentum_and_adam_faults import GeneratorKeptOnSelf
+from gdprops.faults.optimizers.optimizer_state_faults import GeneratorKeptOnSelf
 from gdprops.subjects.torch_optimizer.subject import optimizer
 
 

@@ -10,8 +10,8 @@ from gdprops.errors import UsageError
 from gdprops.model.verdict import About
 
 if TYPE_CHECKING:
+    from gdprops.model.outcome import Outcome
     from gdprops.model.subject import Subject
-    from gdprops.model.verdict import Outcome
     from gdprops.runner.settings import Settings
     from gdprops.runner.watcher import Keeper
     from gdprops.runner.workers.request import RunRequest

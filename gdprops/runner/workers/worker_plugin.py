@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gdprops.model.verdict import Verdict, verdict_from_dict, verdict_to_dict
+from gdprops.model.json_form import verdict_from_dict, verdict_to_dict
+from gdprops.model.verdict import Verdict
 from gdprops.runner.workers.request import RunRequest, from_json
 
 if TYPE_CHECKING:

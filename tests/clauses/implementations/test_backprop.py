@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gdprops.model.verdict import Outcome, Status, Verdict
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import Status, Verdict
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
 from gdprops.subjects.backprop.subject import backprop

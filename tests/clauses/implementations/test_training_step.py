@@ -13,7 +13,8 @@ import pytest
 from gdprops.clauses.implementations import training_step as training
 from gdprops.errors import UsageError
 from gdprops.kinds import kind_of
-from gdprops.model.verdict import About, Outcome, Status, Verdict
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import About, Status, Verdict
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
 from gdprops.subjects.training_step.subject import training_step

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from gdprops.errors import UsageError
 from gdprops.faults.training_steps import window_faults, window_twins
 from gdprops.kinds.resolve import resolve
-from gdprops.model.verdict import About, Outcome, Status, Verdict
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import About, Status, Verdict
 from gdprops.numerics.decisions import DOUBLE, SINGLE
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from gdprops.errors import UsageError
 from gdprops.model.case import OwnCase, Plan
-from gdprops.model.verdict import Outcome, Status
+from gdprops.model.outcome import Outcome
+from gdprops.model.verdict import Status
 from gdprops.numerics.decisions import DOUBLE
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
