@@ -57,6 +57,7 @@ TRAITS: tuple[Trait, ...] = (
     Trait("storage", ("in-place", "replaced"), "whether a step writes into the parameter's memory"),
     Trait("shapes", ("any", "0", "1", "2", "3", "4"), "the accepted numbers of dimensions, joined by '+'"),
     Trait("dtypes", ("float64", "float32", "bfloat16", "float16"), "the accepted dtypes, joined by '+'"),
+    Trait("computes", ("float64", "float32"), "the precision of a step's arithmetic on float64 parameters"),
     Trait("complex", ("accepted", "rejects"), "complex parameters"),
     Trait(
         "flags",

@@ -318,6 +318,13 @@ NEARLY_PARALLEL = 1e-6
 # The probe's own resolution: generously, twice the rounding of a displacement.
 PROBE_TOLERANCE = 1e-9
 SINGLE_TOLERANCE = 1e-4
+# The precision that a step computes in: relative changes of a gradient that float32 holds, and that only float64 holds.
+# A displacement has lost the smaller change where it shows less than this share of it; a displacement that answers to
+# it by less than the rounding of float64 decides nothing.
+SINGLE_SEES = 2.0**-16
+DOUBLE_ALONE_SEES = 2.0**-32
+LOST_SHARE = 2.0**-3
+FAINTEST_ANSWER = 2.0**-46
 # Learning rates stored in float32 (TensorFlow, Keras) differ from the declared rate by half an ulp of float32.
 STORED_RATE = 2.0**-23
 

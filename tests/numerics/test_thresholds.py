@@ -60,6 +60,7 @@ from gdprops.runner.settings import Settings
 from gdprops.runner.verdicts import judge
 from gdprops.subjects.backprop.checked_form import Compared
 from gdprops.subjects.backprop.guards import _constant
+from gdprops.subjects.probe.computing_precision import is_lost
 from gdprops.subjects.probe.experiment import Probe
 from gdprops.subjects.probe.plain_descent import plainness
 from tests.clauses.optimizer.optimizer_cases import CASE, examined, probed
@@ -753,6 +754,16 @@ def probe_tolerance() -> Pair:
     return inside == "yes", outside == "yes"
 
 
+def lost_share() -> Pair:
+    """A displacement answers to a small change of a gradient by a tenth of what it should, and by a fifth."""
+    return is_lost(1.0, 0.1), is_lost(1.0, 0.2)
+
+
+def faintest_answer() -> Pair:
+    """What is lost would have been 2^-45, and 2^-47: no more than the rounding of float64."""
+    return is_lost(2.0**-45, 0.0), is_lost(2.0**-47, 0.0)
+
+
 # Where a loop of the user's counts as diverging, and what counts as a guard
 
 
@@ -833,6 +844,8 @@ PAIRS: dict[str, Callable[[], Pair]] = {
     "PROBE_TOLERANCE": probe_tolerance,
     "SINGLE_TOLERANCE": single_tolerance,
     "STORED_RATE": stored_rate,
+    "LOST_SHARE": lost_share,
+    "FAINTEST_ANSWER": faintest_answer,
     "MODERATE_LOSS": moderate_loss,
     "LOSS_GROWTH": loss_growth,
     "MOST_LOG_GUARD": most_log_guard,
@@ -865,6 +878,8 @@ REASONS: dict[str, tuple[str, ...]] = {
         "ROUGH_PLACES",
         "GENTLE",
         "BESIDE",
+        "SINGLE_SEES",
+        "DOUBLE_ALONE_SEES",
     ),
     "a limit of cost: above it a check does the like with less": ("MOST_EQUATIONS", "WATCHED_WEIGHTS", "LARGE_MODEL"),
     "a choice between two wordings of the same fit, both of them true": ("SCALED_SHARE", "LARGEST_CLIP_GUARD"),

@@ -8,6 +8,7 @@ import numpy as np
 
 from gdprops.errors import UsageError
 from gdprops.model.traits import IMPLEMENTATIONS
+from gdprops.subjects.probe.computing_precision import computing_precision
 from gdprops.subjects.probe.experiment import PATIENCE, Probe, attempt
 
 SHAPES = {"0": (), "1": (3,), "2": (2, 3), "3": (2, 1, 3), "4": (2, 2, 1, 2)}
@@ -15,7 +16,9 @@ FLAGS = ("foreach", "fused", "maximize", "differentiable", "capturable")
 
 
 def dtypes(probe: Probe) -> None:
-    """Try four steps in each dtype: the weights must keep their dtype.
+    """Try four steps in each dtype: the weights must keep their dtype. The probe goes on in the best of them.
+
+    That is float64, unless the subject computes in float32 whatever its parameters are.
 
     Raises `UsageError` where only bfloat16 or float16 is accepted: clauses compare in float64 and float32.
     """
@@ -31,6 +34,10 @@ def dtypes(probe: Probe) -> None:
         return
     probe.dtype = np.dtype(accepted[0])
     probe.note("dtypes", "+".join([*accepted, *low]), "four steps on tensors of each dtype")
+    if "float64" in accepted:
+        computing_precision(probe)
+    if probe.value("computes") == "float32" and "float32" in accepted:
+        probe.dtype = np.dtype("float32")
 
 
 def _in_dtype(probe: Probe, dtype: str) -> None:

@@ -32,6 +32,8 @@ def domain_of(probe: Probe, plain: str) -> Domain:
     Two-dimensional float tensors always belong to it: a subject that refuses these violates a clause.
     """
     dtypes, shapes = probe.value("dtypes", "float64").split("+"), probe.value("shapes", "any")
+    if probe.value("computes") == "float32" and "float32" in dtypes:
+        dtypes.remove("float64")
     rate, linear = probe.value("lr_response") != "own-schedule", probe.value("lr_response") == "linear"
     options = _options(probe, rate=rate)
     works, crashes = _refusal_of_groups(probe, Plan(PAIR, (RATE, RATE / 2) if rate else None))

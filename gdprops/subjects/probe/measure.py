@@ -91,6 +91,8 @@ def _notes(probe: Probe, domain: Domain) -> Iterator[Note]:
             f"{on_one_line(crash.error)}",
             *(place or ()),
         )
+    if probe.value("computes") == "float32":
+        yield Note("computes in float32 where parameters are float64: examined in float32 only")
     if domain.waits:
         yield Note(f"the first {plural(domain.waits, 'step')} moved nothing; it moves at step {domain.waits + 1}")
 

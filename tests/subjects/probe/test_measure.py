@@ -25,7 +25,12 @@ def measured(factory: Any, rule: str | None = None, **hyperparameters: Any) -> t
 
 DENSE = {"inputs": "gradient", "randomness": "none", "clock": "tensor", "modes": "no"}
 EDGES = {"lr_zero": "still", "gradient_zero": "still", "gradient_none": "untouched", "gradient_nan": "element"}
-FORMS = {"dtypes": "float64+float32+bfloat16+float16", "complex": "accepted", "storage": "in-place"}
+FORMS = {
+    "dtypes": "float64+float32+bfloat16+float16",
+    "computes": "float64",
+    "complex": "accepted",
+    "storage": "in-place",
+}
 LINEAR = DENSE | EDGES | FORMS | {"separability": "element", "lr_response": "linear", "shapes": "any"}
 LOOPS = {"flags": "foreach+maximize+differentiable"}
 FUSED = {"flags": "foreach+fused+maximize+differentiable"}
@@ -290,7 +295,10 @@ def test_an_update_rule_is_probed_like_an_optimizer() -> None:
     found = measurement(update_rule(rule))
     traits, domain = found.traits, found.domain
     without = ("storage", "complex", "dtypes")
-    expected = {key: value for key, value in LINEAR.items() if key not in without} | {"dtypes": "float64+float32"}
+    expected = {key: value for key, value in LINEAR.items() if key not in without} | {
+        "dtypes": "float64+float32",
+        "computes": "float64",
+    }
     assert {key: found.value for key, found in traits if key != "complex"} == expected
     assert traits.plain == "yes"
     assert domain.options == {"momentum": 0.5}
