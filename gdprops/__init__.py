@@ -13,7 +13,8 @@ from gdprops.version import __version__
 if TYPE_CHECKING:
     from gdprops.api import check
     from gdprops.errors import GdpropsError, UsageError
-    from gdprops.plugin.parametrize import GdpropsWarning, parametrize
+    from gdprops.plugin.parametrize import parametrize
+    from gdprops.plugin.pytest_outcomes import GdpropsWarning
     from gdprops.report.report import Report
     from gdprops.subjects.backprop.subject import backprop
     from gdprops.subjects.torch_optimizer.subject import optimizer
@@ -36,7 +37,7 @@ __all__ = [
 
 _HOMES = {
     "GdpropsError": "gdprops.errors",
-    "GdpropsWarning": "gdprops.plugin.parametrize",
+    "GdpropsWarning": "gdprops.plugin.pytest_outcomes",
     "Report": "gdprops.report.report",
     "UsageError": "gdprops.errors",
     "backprop": "gdprops.subjects.backprop.subject",

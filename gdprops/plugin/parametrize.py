@@ -1,11 +1,7 @@
-"""``@gdprops.parametrize``: turn a test function into one pytest test per subject and clause.
-
-A verdict becomes a result of pytest: held passes, violated fails, vacuous and not applicable skip, accepted xfails.
-"""
+"""``@gdprops.parametrize``: turn a test function into one pytest test per subject and clause."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,9 +11,9 @@ from typing import TYPE_CHECKING, final
 import pytest
 
 from gdprops.errors import UsageError
-from gdprops.model.clause import Level
-from gdprops.model.verdict import ALARMING, About, Status, Verdict, unexamined
+from gdprops.model.verdict import About, Status, Verdict, unexamined
 from gdprops.plugin.pytest_items import surroundings
+from gdprops.plugin.pytest_outcomes import judge
 from gdprops.runner.named_subjects import accepting, ready
 
 if TYPE_CHECKING:
@@ -25,13 +21,6 @@ if TYPE_CHECKING:
     from gdprops.model.subject import Subject
     from gdprops.runner.project.accepted import Reasons
     from gdprops.runner.settings import Settings
-
-WIDTH = 100
-"""How many columns the text of a violation has in pytest's output."""
-
-
-class GdpropsWarning(UserWarning):
-    """Warns that a recommended clause is violated; with ``--gdprops-strict`` the test fails instead."""
 
 
 @final
@@ -117,28 +106,3 @@ def verdict_on(subject: Subject, clause: Clause, settings: Settings) -> Verdict:
         return unexamined(clause, About.SUBJECT, Status.NOT_APPLICABLE, reason)
     about_subject = [item for item in items if item.about is About.SUBJECT]
     return run_item(subject, (about_subject or list(items))[0], settings)
-
-
-def judge(verdict: Verdict, *, subject: str, strict: bool) -> Verdict:
-    """Fail, skip or xfail the test as the verdict demands; return the verdict if the test passes."""
-    if verdict.status in ALARMING:
-        _red(verdict, subject, strict)
-    elif verdict.stale:
-        pytest.fail(f"{verdict.clause}: {verdict.reason}", pytrace=False)
-    elif verdict.status is Status.ACCEPTED:
-        pytest.xfail(f"{verdict.clause} is accepted: {verdict.reason}")
-    elif verdict.status is Status.VACUOUS and strict:
-        pytest.fail(f"{verdict.clause} is vacuous: {verdict.reason}", pytrace=False)
-    elif verdict.status in (Status.VACUOUS, Status.NOT_APPLICABLE):
-        pytest.skip(f"{verdict.clause} is {verdict.status}: {verdict.reason}")
-    return verdict
-
-
-def _red(verdict: Verdict, subject: str, strict: bool) -> None:
-    from gdprops.report.violation_text import violation_text
-
-    message = violation_text(verdict, subject=subject, width=WIDTH)
-    if verdict.level is Level.RECOMMENDED and verdict.status is Status.VIOLATED and not strict:
-        warnings.warn(GdpropsWarning(message), stacklevel=4)
-    else:
-        pytest.fail(message, pytrace=False)

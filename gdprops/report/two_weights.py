@@ -13,9 +13,9 @@ import numpy as np
 
 from gdprops.model.network import Batch, Layer, Network, Point
 from gdprops.numerics.flat import flat_weights, unflat
-from gdprops.numerics.law import lower_hessian_times_gradient
 from gdprops.numerics.network_pass import loss_at
 from gdprops.numerics.numpy_system import NumpySystem
+from gdprops.numerics.second_order_law import lower_hessian_times_gradient
 from gdprops.numerics.updates import sweep_displacements
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from gdprops.numerics.losses import LOSSES
 from gdprops.numerics.network_pass import outputs
 from gdprops.numerics.updates import ordered
 from gdprops.strategies import networks
-from gdprops.strategies.exact_cases import Certify, Drawn, certified
+from gdprops.strategies.certified_cases import Certify, Drawn, certified
 from gdprops.strategies.networks import Filling, Style
 from gdprops.strategies.partitions import all_partitions, partition
 from gdprops.strategies.values import Deck, as_precision, centered_dyadics, decks, dyadics

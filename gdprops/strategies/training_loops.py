@@ -16,7 +16,7 @@ from gdprops.numerics.losses import LOSSES, MEANS, SQUARES
 from gdprops.numerics.network_pass import loss
 from gdprops.strategies import networks
 from gdprops.strategies.architecture_cases import architecture_case, drawn_architecture
-from gdprops.strategies.exact_cases import Drawn
+from gdprops.strategies.certified_cases import Drawn
 from gdprops.strategies.loop import Loop
 from gdprops.strategies.networks import FILLING, Filling, Style
 from gdprops.strategies.optimizer_setups import long_run, plan, repeated

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from gdprops.cli import main
-from gdprops.commands.check_several import summary
 from gdprops.model import exit_codes
 from gdprops.model.outcome import Outcome
 from gdprops.report.junit_file import write_junit
+from gdprops.report.subjects_table import summary
 from tests.report.verdicts import held, outcome, vacuous, violated
 from tests.samples import student_files
 

@@ -15,10 +15,10 @@ from gdprops.numerics.certificate import gradient_bounds, loss_bound
 from gdprops.numerics.differences import numerical_gradient
 from gdprops.numerics.dual import directional_derivative, hessian_vector
 from gdprops.numerics.flat import flat, flat_gradient, flat_weights, unflat
-from gdprops.numerics.law import hessian, times_hessian
 from gdprops.numerics.network_pass import columns, gradient_at, loss_at, outputs
 from gdprops.numerics.numpy_system import NumpySystem
 from gdprops.numerics.rational import rational, rational_point
+from gdprops.numerics.second_order_law import hessian, times_hessian
 from gdprops.numerics.torch_system import TorchSystem
 from tests.numerics.computations import direction
 from tests.numerics.random_points import EXACT, LOSSES, SMOOTH, Recipe, multiples, normals, points

@@ -34,7 +34,7 @@ from gdprops.clauses.support.watched_step import Watched
 from gdprops.errors import Uncertified, UsageError
 from gdprops.explanations.backprop import accounts
 from gdprops.explanations.backprop.recognized_network import recognized
-from gdprops.explanations.training_step import regression
+from gdprops.explanations.training_step import gradient_regression
 from gdprops.explanations.training_step.explanation_wording import fraction
 from gdprops.faults.optimizers.correct_optimizers import Group, PlainDescent
 from gdprops.model.case import BackpropCase, LookCase, Plan, Regime, TrainCase, UpdateCase
@@ -47,13 +47,13 @@ from gdprops.numerics.comparison import compare
 from gdprops.numerics.differences import richardson, roughness
 from gdprops.numerics.flat import flat_gradient, flat_weights
 from gdprops.numerics.granularity import Granular
-from gdprops.numerics.law import curvature, law_on_a_ladder, lower_hessian_times_gradient
 from gdprops.numerics.network_pass import gradient, gradient_at
 from gdprops.numerics.numpy_system import NumpySystem
 from gdprops.numerics.published.dialect_feed import Story, differ_in_principle, reproduces
 from gdprops.numerics.published.rule import Dialect, Published
 from gdprops.numerics.published.rule_run import Bounded
 from gdprops.numerics.running_bound import Rounded
+from gdprops.numerics.second_order_law import curvature, law_on_a_ladder, lower_hessian_times_gradient
 from gdprops.runner.items import Item, examiner
 from gdprops.runner.search import Finding
 from gdprops.runner.settings import Settings
@@ -697,7 +697,7 @@ def simple_share() -> Pair:
 
 
 def _fit(seen: Any, **terms: Any) -> bool:
-    found = regression.fit([np.array(seen)], {name: [np.array(term)] for name, term in terms.items()})
+    found = gradient_regression.fit([np.array(seen)], {name: [np.array(term)] for name, term in terms.items()})
     return found is not None
 
 

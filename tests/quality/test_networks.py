@@ -15,9 +15,9 @@ from gdprops.model.network import Layer, Network, Point
 from gdprops.numerics.activations import ACTIVATIONS
 from gdprops.numerics.certificate import certify_look, certify_sweep, is_exact_update
 from gdprops.numerics.flat import flat_gradient, flat_weights
-from gdprops.numerics.law import lower_hessian_times_gradient
 from gdprops.numerics.network_pass import gradient_at
 from gdprops.numerics.rational import rational_point
+from gdprops.numerics.second_order_law import lower_hessian_times_gradient
 from gdprops.numerics.updates import ordered
 from gdprops.strategies import gradient_points as look_strategies
 from gdprops.strategies.gradient_points import (

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from gdprops.commands.check_several import print_rows
 from gdprops.model.clause import Level
 from gdprops.model.json_form import to_dict, verdict_from_dict, verdict_to_dict
 from gdprops.model.note import Note
@@ -18,6 +17,7 @@ from gdprops.report.html_file import page
 from gdprops.report.json_file import write_json
 from gdprops.report.junit_file import write_junit
 from gdprops.report.markdown_file import markdown
+from gdprops.report.subjects_table import print_rows
 from gdprops.report.terminal import outcome_text
 
 NOTE = Note("no group key named lr_scale is read", "train.py", 12)

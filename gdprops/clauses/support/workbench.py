@@ -62,9 +62,9 @@ from gdprops.numerics.certificate import loss_bound, update_allowance
 from gdprops.numerics.comparison import are_finite, compare, differ, has_finite_norm, same_bytes
 from gdprops.numerics.differences import numerical_gradient
 from gdprops.numerics.flat import flat, flat_gradient, flat_weights, spread, unflat, zeros_like
-from gdprops.numerics.law import law_on_a_ladder, lower_hessian_times_gradient
 from gdprops.numerics.network_pass import gradient_at, loss_at
 from gdprops.numerics.rational import floats, floats_of, rational, rational_point
+from gdprops.numerics.second_order_law import law_on_a_ladder, lower_hessian_times_gradient
 from gdprops.numerics.updates import ordered, rates_by_depth, sweep, trust_ratios
 from gdprops.strategies.backprop_cases import backprop_cases
 from gdprops.strategies.gradient_feeds import Feed, feeds

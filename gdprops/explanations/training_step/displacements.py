@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdprops.explanations.training_step.explanation_wording import number
+from gdprops.explanations.training_step.gradient_regression import fit
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights
-from gdprops.explanations.training_step.regression import fit
 
 if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Grads, Watched

@@ -20,14 +20,13 @@ from gdprops.explanations.training_step.displacements import displacements
 from gdprops.explanations.training_step.experiments import NOT_DETERMINISTIC, evidence, repeats, told_apart
 from gdprops.explanations.training_step.factors import at_some_steps, factors
 from gdprops.explanations.training_step.factors_over_steps import over_steps
-from gdprops.explanations.training_step.facts import facts
 from gdprops.explanations.training_step.failures import MOST_EXAMPLES, failures_of
 from gdprops.explanations.training_step.gradient_location import elsewhere
 from gdprops.explanations.training_step.gradient_origin import GRADIENTS, NONE_HANDED_OVER, NOT_YET
+from gdprops.explanations.training_step.gradient_regression import regressions
 from gdprops.explanations.training_step.late_reads import late_reads
 from gdprops.explanations.training_step.matching import matching, resting
 from gdprops.explanations.training_step.onset import first_step_apart, from_some_step_on
-from gdprops.explanations.training_step.regression import regressions
 from gdprops.explanations.training_step.replayed_schedules import scheduled
 from gdprops.explanations.training_step.row_chunks import chunked
 from gdprops.explanations.training_step.rule_faults import BY_SHAPE, rules
@@ -35,6 +34,7 @@ from gdprops.explanations.training_step.shifted_windows import shifted_windows
 from gdprops.explanations.training_step.sweeps import SWEEPS
 from gdprops.explanations.training_step.two_faults import and_scaled, in_scaled_worlds
 from gdprops.explanations.training_step.undeclared_window import undeclared_window
+from gdprops.explanations.training_step.unexplained_facts import facts
 
 if TYPE_CHECKING:
     from gdprops.explanations.training_step.hypothesis import Failure, Hypothesis

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gdprops.explanations.training_step.gradient_origin import total
+from gdprops.explanations.training_step.gradient_regression import row_weights
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights, on_steps
-from gdprops.explanations.training_step.regression import row_weights
 
 if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Watched

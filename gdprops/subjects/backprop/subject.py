@@ -14,12 +14,12 @@ from gdprops.model.domain import Domain
 from gdprops.model.nearest_name import nearest
 from gdprops.model.traits import Measured, Traits
 from gdprops.numerics.decisions import DOUBLE, MOST_BACKPROP_WEIGHTS
-from gdprops.subjects.backprop import NAME, checked_form, trial
+from gdprops.subjects.backprop import NAME, checked_form, form_trial
 from gdprops.subjects.backprop.checked_form import SIZES
+from gdprops.subjects.backprop.form_trial import Asked
 from gdprops.subjects.backprop.forms import Container, RateAt, described, rate_at
 from gdprops.subjects.backprop.run import BackpropRun, Functions
 from gdprops.subjects.backprop.shapes import guessed
-from gdprops.subjects.backprop.trial import Asked
 from gdprops.subjects.user_code.calling import Calls
 from gdprops.subjects.user_code.importing import spec_of
 from gdprops.subjects.user_code.remembered_state import RememberedState
@@ -149,7 +149,7 @@ def backprop(
     functions = Functions(loss, step, gradients, Container(None), layout, at, state=state)
     fixed = shapes is not None and not callable(shapes)
     asked = Asked(offered, fixed, inputs, outputs, samples, targets, guessed=shapes is None)
-    return Backprop(trial.settled(functions, asked, called), called)
+    return Backprop(form_trial.settled(functions, asked, called), called)
 
 
 def _require_functions(step: Any, gradients: Any) -> None:

@@ -11,9 +11,9 @@ from gdprops.model.arrays import Array
 from gdprops.model.network import Batch, Layer, Network, Point
 from gdprops.numerics import decisions
 from gdprops.numerics.flat import flat_gradient, flat_weights, unflat
-from gdprops.numerics.law import curvature, hessian, law_on_a_ladder, lower_hessian_times_gradient
 from gdprops.numerics.network_pass import gradient_at
 from gdprops.numerics.rational import rational_point
+from gdprops.numerics.second_order_law import curvature, hessian, law_on_a_ladder, lower_hessian_times_gradient
 from gdprops.numerics.updates import Gradient, simultaneous_step, sweep, sweep_displacements
 from gdprops.strategies.partitions import partition
 from tests.numerics.random_points import SMOOTH, Recipe, multiples, normals, points

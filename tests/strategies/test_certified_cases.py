@@ -14,7 +14,7 @@ from gdprops.model.domain import Domain
 from gdprops.model.network import Batch, Layer, Network, Point
 from gdprops.numerics.certificate import certify_look
 from gdprops.numerics.network_pass import gradient_at
-from gdprops.strategies.exact_cases import FILLINGS, Drawn, certified, is_lively, liven, simpler
+from gdprops.strategies.certified_cases import FILLINGS, Drawn, certified, is_lively, liven, simpler
 from gdprops.strategies.gradient_points import KINK_FREE, LOOKING, SWEEPING
 from gdprops.strategies.networks import Filling, Style, blueprint
 from gdprops.strategies.optimizer_setups import RATES, plan

@@ -1,0 +1,45 @@
+"""A verdict becomes an outcome of pytest: pass, fail, skip, xfail, or a warning.
+
+Held passes, violated fails, vacuous and not applicable skip, accepted xfails; a violated recommendation warns.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+from gdprops.model.clause import Level
+from gdprops.model.verdict import ALARMING, Status, Verdict
+
+WIDTH = 100
+"""How many columns the text of a violation has in pytest's output."""
+
+
+class GdpropsWarning(UserWarning):
+    """Warns that a recommended clause is violated; with ``--gdprops-strict`` the test fails instead."""
+
+
+def judge(verdict: Verdict, *, subject: str, strict: bool) -> Verdict:
+    """Fail, skip or xfail the test as the verdict demands; return the verdict if the test passes."""
+    if verdict.status in ALARMING:
+        _red(verdict, subject, strict)
+    elif verdict.stale:
+        pytest.fail(f"{verdict.clause}: {verdict.reason}", pytrace=False)
+    elif verdict.status is Status.ACCEPTED:
+        pytest.xfail(f"{verdict.clause} is accepted: {verdict.reason}")
+    elif verdict.status is Status.VACUOUS and strict:
+        pytest.fail(f"{verdict.clause} is vacuous: {verdict.reason}", pytrace=False)
+    elif verdict.status in (Status.VACUOUS, Status.NOT_APPLICABLE):
+        pytest.skip(f"{verdict.clause} is {verdict.status}: {verdict.reason}")
+    return verdict
+
+
+def _red(verdict: Verdict, subject: str, strict: bool) -> None:
+    from gdprops.report.violation_text import violation_text
+
+    message = violation_text(verdict, subject=subject, width=WIDTH)
+    if verdict.level is Level.RECOMMENDED and verdict.status is Status.VIOLATED and not strict:
+        warnings.warn(GdpropsWarning(message), stacklevel=4)
+    else:
+        pytest.fail(message, pytrace=False)
