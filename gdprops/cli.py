@@ -19,6 +19,7 @@ from gdprops.commands.check import check
 from gdprops.commands.demo import demo
 from gdprops.commands.faults import faults
 from gdprops.commands.init import init
+from gdprops.commands.options import CONTAINED
 from gdprops.commands.replay import replay
 from gdprops.commands.selfcheck import selfcheck
 from gdprops.commands.show import show
@@ -28,9 +29,15 @@ from gdprops.errors import UsageError
 from gdprops.model import exit_codes
 from gdprops.version import __version__
 
+WHOLE = ("accept", "init", "replay", "traits")
+"""The commands that run a subject and are run in a process of their own as a whole."""
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code. A usage error prints one line and returns 2."""
+
+def main(arguments: Sequence[str] | None = None, *, contained: bool = False) -> int:
+    """Run one command and return the exit code. A usage error prints one line and returns 2.
+
+    ``contained``: subjects run in a process of their own, as they do in the program (without ``arguments``).
+    """
     _tolerate_any_encoding()
     if arguments is None:
         from gdprops.runner.hypothesis_cache import caches_elsewhere
@@ -38,9 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with contextlib.suppress(RuntimeError, ValueError, OSError):  # these are raised if stderr is closed
             faulthandler.enable()  # if a subject crashes the process, it prints in which line
         with caches_elsewhere():
-            return main(sys.argv[1:])
+            return main(sys.argv[1:], contained=True)
     try:
-        return _invoke(list(arguments))
+        if contained and arguments and arguments[0] in WHOLE and not {"-h", "--help"} & set(arguments):
+            from gdprops.runner.contained.supervisor import run_command
+
+            return run_command(arguments)
+        return _invoke(list(arguments), contained=contained)
     except click.exceptions.Exit as done:
         return done.exit_code
     except BaseException as error:
@@ -68,9 +79,10 @@ def _answer(error: BaseException) -> int:
     return exit_codes.BUG
 
 
-def _invoke(arguments: list[str]) -> int:
+def _invoke(arguments: list[str], *, contained: bool) -> int:
     """Run one command without click's own handling of Ctrl-C, closed pipes and exit codes."""
-    with cli.make_context("gdprops", arguments or ["--help"]) as context:
+    told = CONTAINED if contained else None
+    with cli.make_context("gdprops", arguments or ["--help"], obj=told) as context:
         return int(cli.invoke(context) or 0)
 
 

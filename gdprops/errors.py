@@ -4,6 +4,24 @@ from __future__ import annotations
 
 from typing import final
 
+LONGEST_TEXT = 2000
+"""How many characters of a text that is not ours are shown."""
+
+
+def text_of(told: object) -> str:
+    """Return the text of an error or another value of the user's, so that it can be written anywhere.
+
+    Nothing is certain about it: ``__str__`` may raise, the text may have millions of characters, or surrogates that no
+    encoding has.
+    """
+    try:
+        text = str(told)
+    except Exception as error:
+        return f"(its text cannot be shown: __str__ raised {type(error).__name__})"
+    if len(text) > LONGEST_TEXT:
+        text = f"{text[:LONGEST_TEXT]}… ({len(text):,} characters)"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
 
 class GdpropsError(Exception):
     """The base class of the errors that gdprops raises on purpose."""
@@ -22,7 +40,7 @@ class SubjectCrash(GdpropsError):
     """
 
     def __init__(self, doing: str, error: BaseException, *, told: str = "") -> None:
-        super().__init__(told or f"{doing} raised {type(error).__name__}: {error}")
+        super().__init__(told or f"{doing} raised {type(error).__name__}: {text_of(error)}")
         self.doing = doing
         self.error = error
         self.told = told

@@ -11,6 +11,7 @@ from gdprops.commands.options import (
     examples_option,
     files_from,
     files_options,
+    in_process_option,
     profile_option,
     quiet_option,
     seed_option,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     metavar="N|auto",
     help="Run on N processes, or one per core: the run survives a subject that ends its process.",
 )
+@in_process_option
 @click.option("-x", "--fail-fast", is_flag=True, default=None, help="Stop at the first violation.")
 @together(shard_option, share_option)
 @together(quiet_option, verbose_option, files_options)
@@ -52,6 +54,7 @@ def check(
     parameters: tuple[str, ...],
     patterns: tuple[str, ...],
     workers: str | None,
+    in_process: bool,
     quiet: bool,
     verbose: bool,
     **chosen: object,
@@ -77,7 +80,7 @@ def check(
     def runner(subject: str) -> Callable[[Progress], Outcome]:
         def run_it(seen: Progress) -> Outcome:
             request = RunRequest(subject, settings_on(subject, clauses, chosen), kind, rule, parameters, clauses)
-            return run(request, seen, workers=workers)
+            return run(request, seen, workers=workers, contained=not in_process)
 
         return run_it
 

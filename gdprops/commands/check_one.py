@@ -37,6 +37,8 @@ def report_run(
     if seen.interrupted:
         click.echo("gdprops: interrupted; this is what was found so far", err=True)
     consoles.show(lambda page: print_outcome(page, outcome, quiet=quiet, verbose=verbose, searched=searched))
+    if outcome.exit_code and seen.printed:
+        click.echo(f"what the subject printed, its end:\n{seen.printed}", err=True)
     files.write([outcome])
     if seen.interrupted:
         return exit_codes.TERMINATED if terminated else exit_codes.INTERRUPTED

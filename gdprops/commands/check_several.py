@@ -66,7 +66,7 @@ def _outcome(name: str, run: Run, *, quiet: bool) -> Outcome:
         except SystemExit as error:
             return Outcome(name, None, "", (), refused=f"it ended the process with SystemExit({error.code!r})")
         except KeyboardInterrupt:
-            return Outcome(name, None, "", (), refused="interrupted", complete=False)
+            return Outcome(name, None, "", (), refused="interrupted", complete=False, interrupted=True)
 
 
 def _show_report(outcome: Outcome, *, verbose: bool) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from gdprops.runner.settings import Settings
 
 Command = Callable[..., int]
+CONTAINED = "subjects run in a process of their own"
+"""What `gdprops.cli` tells the commands when it is run as a program."""
 
 
 def together(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -39,6 +41,12 @@ timeout_option = click.option(
     type=float,
     metavar="SECONDS",
     help="Time of the subject per clause; measuring its traits may take three times as long (default: 60).",
+)
+in_process_option = click.option(
+    "--in-process",
+    is_flag=True,
+    default=lambda: not is_contained(),
+    help="Run the subject in this process, for a debugger; then nothing stops one that hangs in native code.",
 )
 shard_option = click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the clauses, for CI matrices.")
 share_option = click.option("--share", metavar="URL", help="A Redis server that shares failing examples.")
@@ -97,6 +105,12 @@ survey_options = together(
     ),
     click.option("--compare", "old", metavar="OLD.json", help="Print what changed; exit 1 only on a new violation."),
 )
+
+
+def is_contained() -> bool:
+    """Say whether subjects run in a process of their own: they do in the ``gdprops`` command, not in a call of main."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.find_root().obj == CONTAINED
 
 
 def files_from(chosen: dict[str, Any]) -> Files:

@@ -15,8 +15,9 @@ from gdprops.model.verdict import About, Status, Verdict
 class Outcome:
     """Everything that one run found out about one subject.
 
-    ``min_clauses``: the run fails where fewer of the subject's clauses held. ``complete``: False where the run was
-    interrupted. ``refused``: why the subject could not be used, where it is one of several.
+    ``min_clauses``: the run fails where fewer of the subject's clauses held. ``complete``: False where not every clause
+    was run, because only some were asked for or because the run was ``interrupted``, which is never a success.
+    ``refused``: why the subject could not be used, where it is one of several.
     """
 
     subject: str
@@ -28,6 +29,7 @@ class Outcome:
     counted: About = About.SUBJECT
     min_clauses: int = 0
     complete: bool = True
+    interrupted: bool = False
     refused: str = ""
 
     def of(self, about: About) -> tuple[Verdict, ...]:
@@ -52,6 +54,8 @@ class Outcome:
     @property
     def exit_code(self) -> int:
         """The exit code of the run, as `gdprops.model.exit_codes` defines it."""
+        if self.interrupted:
+            return exit_codes.INTERRUPTED
         if self.refused:
             return exit_codes.UNUSABLE
         return exit_codes.exit_code(

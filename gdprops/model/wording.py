@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gdprops.errors import text_of
+
 
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """Return ``"1 clause"`` or ``"2 clauses"``; ``nouns`` is the plural where it is not the noun with an s."""
@@ -21,4 +23,4 @@ def class_or_type(found: object) -> str:
 
 def on_one_line(told: object) -> str:
     """Return the text of an error or another value on one line."""
-    return " ".join(str(told).split())
+    return " ".join(text_of(told).split())

@@ -32,6 +32,7 @@ class Progress:
         self._total = 0
         self.verdicts: list[Verdict] = []
         self.interrupted = False
+        self.printed = ""
 
     def started(self, item: Item, index: int, total: int) -> None:
         """Show which clause runs now."""

@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 
 
 def conclude(
-    subject: str, settings: Settings, verdicts: Sequence[Verdict], timing: dict[str, float], *, complete: bool = True
+    subject: str,
+    settings: Settings,
+    verdicts: Sequence[Verdict],
+    timing: dict[str, float],
+    *,
+    complete: bool = True,
+    interrupted: bool = False,
 ) -> Outcome:
     """Return the outcome: the subject's verdicts, then the reference's, each in the order of the specification.
 
-    ``complete=False`` is an interrupted run: no minimum number of held clauses is required of it.
+    Of a run that is not ``complete``, or was ``interrupted``, no minimum number of held clauses is required.
     """
     position = {clause.id: k for k, clause in enumerate(catalogue())}
     ordered = sorted(verdicts, key=lambda v: (v.about is About.REFERENCE, position.get(v.clause, 0)))
@@ -31,6 +37,7 @@ def conclude(
         with_also(ordered),
         settings.strict,
         timing,
-        min_clauses=settings.terms.min_clauses if complete else 0,
-        complete=complete,
+        min_clauses=settings.terms.min_clauses if complete and not interrupted else 0,
+        complete=complete and not interrupted,
+        interrupted=interrupted,
     )

@@ -23,10 +23,14 @@ class Watcher(Protocol):
 
 
 class Keeper(Watcher, Protocol):
-    """A watcher that keeps the verdicts, so that an interrupted run can report what was found so far."""
+    """A watcher that keeps the verdicts, so that an interrupted run can report what was found so far.
+
+    ``printed``: the end of what the subject has printed, where it ran in a process of its own.
+    """
 
     verdicts: list[Verdict]
     interrupted: bool
+    printed: str
 
 
 @final

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
-from gdprops.errors import UsageError
+from gdprops.errors import UsageError, text_of
 from gdprops.model.nearest_name import nearest
 from gdprops.model.subject import Subject
 from gdprops.model.wording import type_of
@@ -66,7 +66,7 @@ def _registered(where: str) -> dict[str, Callable[..., Any]]:
     try:
         listed = registry()
     except Exception as error:
-        raise UsageError(f"{where}() raised {type(error).__name__}: {error}") from error
+        raise UsageError(f"{where}() raised {type(error).__name__}: {text_of(error)}") from error
     if isinstance(listed, Mapping):
         return {str(name): factory for name, factory in listed.items()}
     if not isinstance(listed, Iterable):

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, final
 
 from gdprops.clauses import catalogue
-from gdprops.errors import UsageError
+from gdprops.errors import UsageError, text_of
 from gdprops.model.json_form import verdict_to_dict
 from gdprops.model.verdict import About, Verdict
 from gdprops.runner.items import Item, items_for
@@ -59,7 +59,7 @@ def examine(job: Job, settings: Settings, memory: float, channel: Connection) ->
         with isolated():
             measured = measured_subject(subject, settings)
     except UsageError as error:
-        telling.tell("unusable", str(error))
+        telling.tell("unusable", text_of(error))
         return
     known = {key: trait.value for key, trait in measured.subject.traits}
     telling.tell("traits", {**known, "plain": measured.subject.traits.plain})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gdprops.clauses.support.fed_subjects import FED, FED_ALSO_BY_CLOSURES, REPEATABLE, same_trajectory
 from gdprops.clauses.support.lazy import lazy
-from gdprops.errors import SubjectCrash
+from gdprops.errors import SubjectCrash, text_of
 from gdprops.model.clause import Level, Needs, View, clause
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def resume_weights_only(subject: FedSubject, case: UpdateCase) -> Evidence:
     try:
         return _resumes(subject, case, "resumed from a file read with weights_only=True", through_file=True, cast=False)
     except SubjectCrash as crash:
-        return workbench.violation(f"{crash.doing} does not work: {type(crash.error).__name__}: {crash.error}")
+        return workbench.violation(f"{crash.doing} does not work: {type(crash.error).__name__}: {text_of(crash.error)}")
 
 
 @clause(

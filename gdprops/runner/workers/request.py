@@ -12,11 +12,15 @@ from gdprops.errors import UsageError
 from gdprops.runner.project.terms import terms_from
 from gdprops.runner.settings import Settings
 from gdprops.runner.shards import share
+from gdprops.subjects.user_code.black_box import RECORDER
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
     from gdprops.runner.items import Item
 
+IMPORT_SECONDS = 30.0
+TIMES_TO_BUILD = 3
+"""Importing a subject may take so many seconds, and building it the time of so many clauses more."""
 WORDS = {"true": True, "false": False, "none": None}
 
 
@@ -33,11 +37,19 @@ class RunRequest:
     patterns: tuple[str, ...] = ("*",)
 
     def resolve(self) -> Subject:
-        """Return the subject. Raises `UsageError` if it cannot be found or built."""
+        """Return the subject. Raises `UsageError` if it cannot be found or built.
+
+        Where this process is supervised, importing and building have a limit of time.
+        """
         from gdprops.runner.named_subjects import named
 
         values = hyperparameters(self.parameters)
-        return named(self.subject, kind=self.kind, rule=self.rule, hyperparameters=values)
+        seconds = IMPORT_SECONDS + TIMES_TO_BUILD * self.settings.timeout
+        outer = RECORDER.entered("importing and building the subject", seconds)
+        try:
+            return named(self.subject, kind=self.kind, rule=self.rule, hyperparameters=values)
+        finally:
+            RECORDER.left(outer)
 
     def items(self, subject: Subject) -> tuple[Item, ...]:
         """Return the items to run. Raises `UsageError` for a pattern that matches no clause."""

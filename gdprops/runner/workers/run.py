@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from gdprops.runner.workers.request import RunRequest
 
 
-def run(request: RunRequest, seen: Keeper, *, workers: str | None = None) -> Outcome:
+def run(request: RunRequest, seen: Keeper, *, workers: str | None = None, contained: bool = False) -> Outcome:
     """Return the outcome of a request.
 
-    ``workers=None`` runs it in this process; a number or ``auto`` runs it on that many processes. On Ctrl-C the outcome
-    contains the finished items, and ``seen.interrupted`` is set.
+    ``workers=None`` runs it in this process or, ``contained``, in a process of its own; a number or ``auto`` runs it on
+    that many processes. On Ctrl-C the outcome contains the finished items, and ``seen.interrupted`` is set.
     """
+    if contained and workers is None:
+        from gdprops.runner.contained.supervisor import run_contained
+
+        return run_contained(request, seen)
     from gdprops.runner.conclude import conclude
     from gdprops.runner.project.accepted import require_matches
 
@@ -36,7 +40,7 @@ def run(request: RunRequest, seen: Keeper, *, workers: str | None = None) -> Out
     except KeyboardInterrupt:
         seen.interrupted = True
         timing = {"seconds": time.perf_counter() - began}
-        return conclude(subject.name, request.settings, seen.verdicts, timing, complete=False)
+        return conclude(subject.name, request.settings, seen.verdicts, timing, interrupted=True)
 
 
 def run_selfcheck(settings: Settings, seen: Keeper) -> Outcome:
@@ -49,7 +53,7 @@ def run_selfcheck(settings: Settings, seen: Keeper) -> Outcome:
         outcome = self_check(settings, seen)
     except KeyboardInterrupt:
         seen.interrupted = True
-        outcome = conclude(REFERENCE, settings, seen.verdicts, {}, complete=False)
+        outcome = conclude(REFERENCE, settings, seen.verdicts, {}, interrupted=True)
     return replace(outcome, verdicts=tuple(replace(v, about=About.SUBJECT) for v in outcome.verdicts))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from gdprops.errors import UsageError
+from gdprops.errors import UsageError, text_of
 from gdprops.model.backprop_layout import SAMPLES, TARGETS, Layout, Shape
 from gdprops.model.domain import Domain
 from gdprops.model.nearest_name import nearest
@@ -184,7 +184,7 @@ def _shapes(shapes: Any) -> tuple[Container, Shapes]:
     try:
         first = shapes(*SIZES)
     except Exception as error:
-        raise UsageError(f"shapes{SIZES} raised {type(error).__name__}: {error}; expected {WANTED}") from error
+        raise UsageError(f"shapes{SIZES} raised {type(error).__name__}: {text_of(error)}; expected {WANTED}") from error
     return _named(first)[0], lambda n_in, n_hidden, n_out: _named(shapes(n_in, n_hidden, n_out))[1]
 
 

@@ -13,7 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
-from gdprops.errors import Unsupported, UsageError
+from gdprops.errors import Unsupported, UsageError, text_of
 from gdprops.model.arrays import Array
 from gdprops.model.traits import Measured
 from gdprops.model.wording import type_of
@@ -171,7 +171,7 @@ def optax_subject(factory: Any, given: Mapping[str, Any], *, rule: str | None, n
         try:
             made = factory(**given)
         except Exception as error:
-            raise UsageError(f"{name} cannot be built: {type(error).__name__}: {error}") from error
+            raise UsageError(f"{name} cannot be built: {type(error).__name__}: {text_of(error)}") from error
         if not isinstance(made, optax.GradientTransformation):
             raise UsageError(f"{name} returned {type_of(made)}; expected an optax.GradientTransformation")
     never = Measured("rejects", "declared: jax.grad gives zeros where there is no gradient", declared=True)

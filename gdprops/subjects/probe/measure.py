@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdprops.errors import SubjectCrash, Unsupported, UsageError
+from gdprops.errors import SubjectCrash, Unsupported, UsageError, text_of
 from gdprops.model.case import Plan
 from gdprops.model.domain import Domain
 from gdprops.model.measurement import Measurement
@@ -162,7 +162,7 @@ def inputs(probe: Probe) -> None:
     try:
         probe.run(Plan((ALL,)), probe.tensors(), [probe.gradients(0)])
     except SubjectCrash as crash:
-        if NO_PROCESSES in str(crash.error):
+        if NO_PROCESSES in text_of(crash.error):
             raise UsageError(
                 f"{probe.subject.name}: step() needs torch.distributed, and there is no process group; "
                 "call torch.distributed.init_process_group() where the optimizer is built, or check the variant of the "
@@ -212,7 +212,7 @@ def _note_what_works(probe: Probe, crash: SubjectCrash) -> None:
 
 def _wanted(probe: Probe, crash: SubjectCrash) -> str:
     """Return what a step that raised needs instead of a plain gradient; nothing where no trial helps."""
-    if "sparse" in str(crash.error).lower():
+    if "sparse" in text_of(crash.error).lower():
         return "sparse"
     if attempt(lambda: _with_graph(probe)) is None:
         return "create-graph"
@@ -261,6 +261,6 @@ def _asks_for_the_loss(probe: Probe, crash: SubjectCrash) -> bool:
 
     refused = attempt(step)
     if isinstance(refused, SubjectCrash):
-        otherwise = called and str(refused.error) != str(crash.error)
+        otherwise = called and text_of(refused.error) != text_of(crash.error)
         return otherwise or CALLED_BLINDLY in str(refused)
     return refused is None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import torch
 
-from gdprops.errors import SubjectCrash, Unsupported, UsageError
+from gdprops.errors import SubjectCrash, Unsupported, UsageError, text_of
 from gdprops.model.case import CHANNELS_LAST, IMAGES, STRIDED, TRANSPOSED, Plan
 from gdprops.model.subject import Calling, Delivery, Gradients
 from gdprops.model.traits import Measured, Traits, declared
@@ -108,7 +108,7 @@ class TorchOptimizer:
         except SubjectCrash as crash:
             ours = {**plan.options, **{k: v for own in plan.of_groups for k, v in own.items()}}
             if ours and isinstance(crash.error, REFUSALS):
-                raise Unsupported(f"refuses {ours}: {crash.error}") from crash
+                raise Unsupported(f"refuses {ours}: {text_of(crash.error)}") from crash
             raise
 
     def script_head(self) -> str:

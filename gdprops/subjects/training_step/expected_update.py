@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gdprops.errors import GdpropsError, Unsupported
+from gdprops.errors import GdpropsError, Unsupported, text_of
 from gdprops.numerics.decisions import CLIP_GUARD
 from gdprops.numerics.norm import global_norm
 from gdprops.subjects.torch_optimizer.state import clocks_of, needs_closure, put_settings, restore, snapshot
@@ -224,7 +224,7 @@ class Expected:
             raise
         except Exception as error:
             raise Unsupported(
-                f"{type(rule).__name__}.step() raised {type(error).__name__} on the same gradients: {error}; "
+                f"{type(rule).__name__}.step() raised {type(error).__name__} on the same gradients: {text_of(error)}; "
                 f"{EXPECTATION}"
             ) from error
         self._hand_over([None] * len(self._moved))

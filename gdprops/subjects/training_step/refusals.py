@@ -12,6 +12,8 @@ from pathlib import PurePath
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from gdprops.errors import text_of
+
 if TYPE_CHECKING:
     from gdprops.errors import SubjectCrash
 
@@ -34,7 +36,7 @@ def is_for_want_of_parameters(crash: SubjectCrash, trainable: Sequence[bool]) ->
     """Say whether an optimizer got no parameters, of a model that had a frozen one, or one in all, before ``build``."""
     frame = _last_frame(crash, OPTIMIZER, "__init__")
     few = len(trainable) < 2 or not all(trainable)
-    return few and frame is not None and "empty parameter list" in str(crash.error)
+    return few and frame is not None and "empty parameter list" in text_of(crash.error)
 
 
 def _last_frame(crash: SubjectCrash, file: tuple[str, str], function: str) -> FrameType | None:

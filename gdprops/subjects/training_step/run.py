@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import torch
 
-from gdprops.errors import SubjectCrash, Unsupported
+from gdprops.errors import SubjectCrash, Unsupported, text_of
 from gdprops.model.training_run import Live, ModeChange, Noticed
 from gdprops.numerics.decisions import LARGE_MODEL, WATCHED_WEIGHTS
 from gdprops.subjects.torch_optimizer.state import clocks_of, fingerprint, held_by, settings_of, snapshot
@@ -247,7 +247,7 @@ class Training:
             with self._declared.calls.to("step(inputs, targets)"):
                 return self._step(inputs, targets, **told)
         except SubjectCrash as crash:
-            if REENTRANT in str(crash.error):
+            if REENTRANT in text_of(crash.error):
                 raise Unsupported("re-entrant checkpoints allow no torch.autograd.grad") from crash
             if self._has_no_gradient(unscaled(crash), t):
                 raise Unsupported(NO_GRADIENT) from crash

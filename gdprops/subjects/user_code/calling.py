@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import signal
 import threading
 import time
@@ -10,7 +12,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple, final
 
-from gdprops.errors import GdpropsError, SubjectCrash, SubjectOutOfMemory, SubjectTimeout
+from gdprops.errors import GdpropsError, SubjectCrash, SubjectOutOfMemory, SubjectStopped, SubjectTimeout, text_of
+from gdprops.subjects.user_code.black_box import RECORDER
 
 REFUSALS = (ValueError, NotImplementedError, AssertionError, RuntimeError)
 """The exceptions by which a constructor refuses its arguments."""
@@ -40,17 +43,23 @@ class Calls:
 
         Raises `SubjectCrash` for the code's exceptions, and `SubjectStopped` where its time or memory is used up.
         """
-        started = time.perf_counter()
+        started, process = time.perf_counter(), os.getpid()
+        outer = RECORDER.entered(doing, math.inf if self._left is None else self._left)
         previous = self._arm()
         try:
             yield
         except GdpropsError:
             raise
-        except (Exception, SystemExit) as error:
+        except (KeyboardInterrupt, SubjectStopped):
+            raise
+        except BaseException as error:
             if _is_out_of_memory(error):
                 raise SubjectOutOfMemory(f"{doing} ran out of memory") from error
             raise SubjectCrash(doing, error) from error
         finally:
+            if os.getpid() != process:  # the subject has forked: its copy of this process must not go on here
+                os._exit(0)
+            RECORDER.left(outer)
             seconds = time.perf_counter() - started
             try:
                 self._disarm(previous, seconds)
@@ -93,4 +102,4 @@ def _interruptible() -> bool:
 
 def _is_out_of_memory(error: BaseException) -> bool:
     """Say whether an error means that an allocation failed; torch has no exception type of its own for that."""
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "t allocate memory" in str(error))
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "t allocate memory" in text_of(error))

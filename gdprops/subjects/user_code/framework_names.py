@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from gdprops.errors import UsageError
+from gdprops.errors import UsageError, text_of
 from gdprops.model.nearest_name import nearest
 
 EXTRAS = {"optax": "jax", "jax": "jax", "keras": "keras", "tensorflow": "tensorflow"}
@@ -50,7 +50,7 @@ def framework_object(spec: str) -> Any:
                 raise UsageError(f"{spec}: {found.__name__} has no {part!r}{nearest(part, dir(found))}")
             found = getattr(found, part)
     except (ImportError, ValueError) as error:  # Keras raises ValueError for an unknown backend
-        raise UsageError(f"{parts[0]} cannot be imported: {error}") from error
+        raise UsageError(f"{parts[0]} cannot be imported: {text_of(error)}") from error
     _require_backend()
     return found
 

@@ -27,11 +27,11 @@ def place_of(error: BaseException) -> Place | None:
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(PACKAGE)]
     own = [f for f in frames if not f.filename.startswith(LIBRARIES) and not f.filename.startswith("<")]
     for frame in reversed(own or frames):
-        return Place(_shown(frame.filename), frame.lineno or 0)
+        return Place(shown_path(frame.filename), frame.lineno or 0)
     return None
 
 
-def _shown(file: str) -> str:
+def shown_path(file: str) -> str:
     """Return a path as a person typed it: below the working directory without the way to there."""
     try:
         return str(Path(file).relative_to(Path.cwd()))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gdprops.errors import SubjectCrash, Unsupported, UsageError
+from gdprops.errors import SubjectCrash, Unsupported, UsageError, text_of
 from gdprops.model.domain import OwnSource
 from gdprops.model.wording import type_of
 from gdprops.numerics.decisions import CONSTANT_SPREAD, DOUBLE, LARGE_MODEL
@@ -94,7 +94,8 @@ def _copied(model: nn.Module) -> nn.Module:
         return copy.deepcopy(model)
     except Exception as error:
         raise UsageError(
-            f"the model cannot be copied ({type(error).__name__}: {error}); let models= build a new one at every call"
+            f"the model cannot be copied ({type(error).__name__}: {text_of(error)}); let models= build a new one at "
+            "every call"
         ) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gdprops.errors import UsageError
+from gdprops.errors import UsageError, text_of
 from gdprops.subjects.user_code.isolation import RandomState
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def drawn(strategy: Any, key: str, suits: Callable[[Any], bool] = lambda _: True
     except hypothesis.errors.NoSuchExample:
         raise UsageError(f"{key}= draws nothing like the saved case, in {MOST_DRAWN} examples") from None
     except Exception as error:
-        raise UsageError(f"{key}= cannot be drawn: {type(error).__name__}: {error}") from error
+        raise UsageError(f"{key}= cannot be drawn: {type(error).__name__}: {text_of(error)}") from error
 
 
 def model_like(strategy: Any, form: str) -> nn.Module:

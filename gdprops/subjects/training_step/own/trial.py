@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from gdprops.errors import UsageError
+from gdprops.errors import UsageError, text_of
 from gdprops.model.case import OwnCase, Plan
 from gdprops.model.wording import type_of
 from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE, SINGLE_TOLERANCE
@@ -40,7 +40,7 @@ def with_sharing(own: OwnModels | None, name: str, calls: Calling) -> OwnModels 
     except UsageError:
         raise
     except Exception as error:
-        raise UsageError(f"{name}: models() raised {type(error).__name__}: {error}") from error
+        raise UsageError(f"{name}: models() raised {type(error).__name__}: {text_of(error)}") from error
     return own
 
 
