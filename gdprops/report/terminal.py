@@ -10,7 +10,7 @@ from gdprops.model.verdict import About, Status
 from gdprops.report.consoles import to_text
 from gdprops.report.summary import advice, note_lines, reference_line, summary_line
 from gdprops.report.verdict_table import verdict_table
-from gdprops.report.violation_text import print_violation
+from gdprops.report.violation_text import print_violation, raises
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,8 +62,16 @@ def title(outcome: Outcome) -> str:
 
 
 def in_full(outcome: Outcome) -> list[Verdict]:
-    """Return the verdicts to print in full: violations and errors, the primary violation first."""
-    shown = [verdict for verdict in outcome.verdicts if verdict.status in SHOWN]
+    """Return the verdicts to print in full: violations and errors, the primary violation first.
+
+    What raises, raises whatever is checked: the same exception in other clauses is not printed again.
+    """
+    again = {clause for verdict in outcome.verdicts if raises(verdict) for clause in verdict.same_fault}
+    shown = [
+        verdict
+        for verdict in outcome.verdicts
+        if verdict.status in SHOWN and not (verdict.about is About.SUBJECT and verdict.clause in again)
+    ]
     return sorted(shown, key=lambda verdict: not verdict.also)
 
 

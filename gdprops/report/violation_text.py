@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from gdprops.model.verdict import Verdict
 
 
+FEW = 3
+"""The names of so many clauses in which the same exception is raised are printed; of more, their number."""
+
+
 def print_violation(console: Console, verdict: Verdict, *, subject: str, case: bool = True) -> None:
     """Print a violated, aborted or erroneous verdict in full; ``case=False`` leaves out the shrunk case."""
     console.print(_title(verdict))
@@ -80,8 +84,17 @@ def facts(verdict: Verdict, subject: str) -> Iterator[tuple[str, str]]:
         yield "also", _also(verdict)
 
 
+def raises(verdict: Verdict) -> bool:
+    """Say whether the violation is an exception of the subject's."""
+    return verdict.explanation is None and " raised " in verdict.reason
+
+
 def _also(verdict: Verdict) -> str:
     """Return the other violations; only those that the explanation reproduces are likely of the same fault."""
+    if raises(verdict) and len(verdict.same_fault) > FEW:
+        others = ", ".join(clause for clause in verdict.also if clause not in verdict.same_fault)
+        told = f"it raises whatever is checked: so do {plural(len(verdict.same_fault), 'other clause')}"
+        return f"{told}; {others} (violated too)" if others else told
     same = ", ".join(clause for clause in verdict.also if clause in verdict.same_fault)
     others = ", ".join(clause for clause in verdict.also if clause not in verdict.same_fault)
     parts = (f"{same} (violated too, likely by the same fault)" * bool(same), f"{others} (violated too)" * bool(others))

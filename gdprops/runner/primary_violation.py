@@ -59,7 +59,7 @@ def with_also(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     if len(broken) < 2:
         return tuple(verdicts)
     named, reasons = {v.explained_as for v in broken}, {v.reason for v in broken}
-    one_reason = len(reasons) == 1 and "" not in reasons
+    one_reason = (len(reasons) == 1 and "" not in reasons) or any(v.clause == GENERAL and raised_by(v) for v in broken)
     primary = min(broken, key=lambda v: (v.clause not in named, one_reason and v.clause != GENERAL, rank(v.clause)))
     others = [v for v in broken if v is not primary]
     named_too, alike = (tuple(v.clause for v in found) for found in (others, _of_the_same_fault(primary, others)))
@@ -74,5 +74,10 @@ def _of_the_same_fault(primary: Verdict, others: Sequence[Verdict]) -> list[Verd
     """Return the violations whose own failing examples are explained as the primary one's are, or raise as they do."""
     told = primary.explanation
     proved = told is not None and not told.startswith(UNPROVED)
-    raised = primary.reason and told is None
-    return [v for v in others if (proved and v.explanation == told) or (raised and v.reason == primary.reason)]
+    raised = told is None and (raised_by(primary) or primary.reason)
+    return [v for v in others if (proved and v.explanation == told) or (raised and raised in (raised_by(v), v.reason))]
+
+
+def raised_by(verdict: Verdict) -> str:
+    """Return the exception of the subject's that violates a clause, and where it was raised; else an empty text."""
+    return verdict.reason.partition(" raised ")[2]

@@ -22,6 +22,7 @@ from gdprops.errors import CannotFollow, SubjectCrash, Unsupported
 from gdprops.model.evidence import Evidence, agreement, vacuous, violation
 from gdprops.model.note import Note
 from gdprops.numerics.decisions import whole_run_needed
+from gdprops.subjects.user_code.place import place_of
 
 WITNESSES = 40
 """How many further examples are drawn to explain a training step that is known to be wrong."""
@@ -267,7 +268,8 @@ def judged(examine: Callable[[Any], Evidence], case: Any) -> Evidence:
     try:
         return examine(case)
     except SubjectCrash as crash:
-        return violation(str(crash))
+        place = place_of(crash.error)
+        return violation(str(crash) if place is None else f"{crash}, at {place}")
     except Unsupported as refusal:
         told = (Note(str(refusal)),) if isinstance(refusal, CannotFollow) else ()
         return replace(vacuous(str(refusal)), notes=told)

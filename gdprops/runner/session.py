@@ -8,8 +8,10 @@ with further failing examples. `check_subject` runs all items in this process; `
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdprops.clauses import catalogue
@@ -23,6 +25,7 @@ from gdprops.model.note import Note
 from gdprops.model.outcome import Outcome
 from gdprops.model.traits import Traits
 from gdprops.model.verdict import About, Status, Verdict
+from gdprops.numerics.known_wrong import comparison_works
 from gdprops.runner.conclude import conclude
 from gdprops.runner.counterexamples.encoding import decode
 from gdprops.runner.example_databases import database_at
@@ -90,11 +93,24 @@ def check_items(
     with isolated():
         for index, item in enumerate(items):
             watcher.started(item, index, len(items))
-            verdicts.append(_verdict(measured, item, settings, watcher))
+            verdicts.append(_told_once(measured, item, items) or _verdict(measured, item, settings, watcher))
             watcher.finished(verdicts[-1])
             if settings.fail_fast and verdicts[-1].failed:
                 break
     return verdicts
+
+
+def _told_once(measured: Measured, item: Item, items: Sequence[Item]) -> Verdict | None:
+    """Return the verdict of an item that has nothing to say of its own: another one tells that the subject hangs."""
+    if measured.hung is None or item.about is not About.SUBJECT or item == speaker(items):
+        return None
+    return blank(item, Status.NOT_APPLICABLE, f"not examined: {measured.hung}")
+
+
+def speaker(items: Sequence[Item]) -> Item | None:
+    """Return the item whose verdict tells, once for all items, why the subject cannot be examined."""
+    own = [item for item in items if item.about is About.SUBJECT]
+    return next((item for item in own if item.clause.id == GENERAL), own[0] if own else None)
 
 
 def self_check(settings: Settings, watcher: Watcher = SILENT) -> Outcome:
@@ -111,6 +127,9 @@ def self_check(settings: Settings, watcher: Watcher = SILENT) -> Outcome:
     return replace(outcome, counted=About.REFERENCE)
 
 
+GENERAL = "step.simultaneous"
+"""The clause that speaks for a subject that cannot be examined, where it is among those that were asked for."""
+BLINDED = "the subject has changed what gdprops compares with (a function of numpy was replaced)"
 _MEASURED: list[tuple[Subject, float | None, Measured]] = []
 TIMES_FOR_TRAITS = 3
 """Traits are measured once for all clauses, and may take the time of this many clauses."""
@@ -202,6 +221,8 @@ def _searched(item: Item, subject: Subject | None, domain: Domain, settings: Set
         )
     except SubjectStopped as hang:
         return replace(blank(item, Status.ABORTED, str(hang)), seconds=time.perf_counter() - began)
+    if not comparison_works():
+        return replace(blank(item, Status.ABORTED, BLINDED), seconds=time.perf_counter() - began)
     verdict = judge(item, subject, finding, settings)
     if verdict.status is Status.VIOLATED and subject is not None and kind_of(subject).explains(item.clause):
         verdict = _explained(verdict, item, subject, domain, finding)
@@ -223,6 +244,10 @@ def _explained(verdict: Verdict, item: Item, subject: Subject, domain: Domain, f
         return verdict
     except SubjectStopped as stop:
         told = Explanation(f"not explained: {stop}")
+    except Exception as error:  # the violation stands, whatever becomes of its explanation
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        bug = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+        told = Explanation(f"not explained: a bug of gdprops ({bug}); please report it")
     return verdict if told is None else replace(verdict, explanation=told.text, explained_as=told.clause)
 
 

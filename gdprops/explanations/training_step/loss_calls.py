@@ -125,7 +125,7 @@ def _differences(moment: Moment) -> Iterator[tuple[str, str]]:
             yield "form", f"the loss is given {one.form} ({one.call.place})"
         if _is_reshaped(moment, one):
             yield "shape", _shapes(one.call)
-    if len(given) == 1 and given[0].call.factor != 1:
+    if len(given) == 1 and seen.roots and given[0].call.factor != 1:
         yield SCALED, ""
 
 

@@ -69,8 +69,6 @@ def of_a_check() -> NoReturn:
         _run(request, done, sender)
     except UsageError as error:
         sender.send("usage", str(error))
-    except KeyboardInterrupt:
-        sender.send("stopped", "the subject raised KeyboardInterrupt")
     except BaseException:
         sender.send("bug", traceback.format_exc())
     leave(0)

@@ -123,10 +123,11 @@ class _Run:
             if self._finished:
                 return
             self._deaths += 1
+            in_a_clause = self._current is not None
             self._aborted(told)
             if self._stops() or (self._items and set(self._items) <= self._done):
                 return
-            if self._deaths >= MOST_DEATHS or not self._items:
+            if self._deaths >= MOST_DEATHS or not in_a_clause:
                 self._give_up(told)
                 return
 

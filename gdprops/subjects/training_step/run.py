@@ -179,6 +179,7 @@ class Training:
             told = {"last": number == len(calls)} if self.told_last else {}
             self._inputs, self._first = data.inputs, self._first + rows_in((self._inputs,))
             returned = self._call(t, *data, **told)
+        self._require_its_shapes()
         self._require_known_updates()
         self._turns = self._turns or self._takes_turns()
         self._expected.reached_otherwise = self._updated_by_a_gradient()
@@ -190,6 +191,13 @@ class Training:
         self._last_met = looked if self._passes.differentiated else None
         self._first_met = self._last_met if self._taken == 1 else self._first_met
         return returned
+
+    def _require_its_shapes(self) -> None:
+        """Raise `SubjectCrash` where a step has given a parameter another shape: nothing can be compared then."""
+        for (name, p), before in zip(self._parameters.items(), self._at, strict=False):
+            if tuple(p.shape) != before.shape:
+                shapes = f"{tuple(p.shape)}, it was {before.shape}"
+                raise SubjectCrash("step()", ValueError(shapes), told=f"step() leaves {name} in the shape {shapes}")
 
     def _require_known_updates(self) -> None:
         """Raise `Unsupported` where the step moves a parameter that the returned optimizer does not hold.

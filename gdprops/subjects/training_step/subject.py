@@ -175,6 +175,11 @@ def training_step(
         return partial(training_step, **given)
     if not callable(build):
         raise UsageError(f"training_step: {build!r} is not callable; expected build(model, loss_fn) -> step")
+    if rule is not None and not callable(rule):
+        raise UsageError(
+            f"rule={rule!r}; expected a function that makes an optimizer, such as "
+            "rule=lambda params: torch.optim.Adam(params, lr=0.01)"
+        )
     for key, value in (("lr", lr), ("clip_norm", clip_norm), ("clip_value", clip_value)):
         if value is not None and not (isinstance(value, int | float) and np.isfinite(value) and value >= 0):
             raise UsageError(f"{key}={value!r}; expected a finite number of at least 0")

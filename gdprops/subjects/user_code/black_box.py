@@ -10,6 +10,8 @@ import mmap
 import os
 import struct
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, final
 
@@ -40,10 +42,13 @@ class BlackBox:
         path.write_bytes(bytes(SIZE))
         return BlackBox(path)
 
-    def entered(self, doing: str, seconds: float) -> None:
-        """Note that something begins that may take some seconds, and no longer than what runs around it."""
+    def entered(self, doing: str, seconds: float, *, alone: bool = False) -> None:
+        """Note that something begins that may take some seconds.
+
+        It may take no longer than what runs around it, unless it has a limit of its own (``alone``).
+        """
         until, around = time.monotonic() + seconds, self.running.until
-        self._write(doing, min(until, around) if around else until)
+        self._write(doing, min(until, around) if around and not alone else until)
 
     def left(self, outer: Running) -> None:
         """Note that it has ended, and that what ran around it goes on."""
@@ -69,18 +74,27 @@ class Recorder:
     def __init__(self) -> None:
         self.box: BlackBox | None = None
 
-    def entered(self, doing: str, seconds: float) -> Running | None:
+    def entered(self, doing: str, seconds: float, *, alone: bool = False) -> Running | None:
         """Note that something begins; return what ran around it."""
         if self.box is None:
             return None
         outer = self.box.running
-        self.box.entered(doing, seconds)
+        self.box.entered(doing, seconds, alone=alone)
         return outer
 
     def left(self, outer: Running | None) -> None:
         """Note that it has ended."""
         if self.box is not None and outer is not None:
             self.box.left(outer)
+
+    @contextmanager
+    def noting(self, doing: str, seconds: float, *, alone: bool = False) -> Iterator[None]:
+        """Note what runs inside this context."""
+        outer = self.entered(doing, seconds, alone=alone)
+        try:
+            yield
+        finally:
+            self.left(outer)
 
 
 RECORDER = Recorder()

@@ -50,8 +50,12 @@ class Calls:
             yield
         except GdpropsError:
             raise
-        except (KeyboardInterrupt, SubjectStopped):
+        except SubjectStopped:
             raise
+        except KeyboardInterrupt as error:
+            if RECORDER.box is None:
+                raise  # somebody has pressed Ctrl-C; where a supervisor hears that, the subject itself has raised it
+            raise SubjectCrash(doing, error) from error
         except BaseException as error:
             if _is_out_of_memory(error):
                 raise SubjectOutOfMemory(f"{doing} ran out of memory") from error

@@ -14,7 +14,10 @@ from typing import Any
 from gdprops.errors import UsageError
 from gdprops.model.nearest_name import nearest
 from gdprops.model.wording import on_one_line
+from gdprops.subjects.user_code.black_box import RECORDER
 
+IMPORT_SECONDS = 30.0
+"""How long importing the user's code may take, where this process is supervised."""
 LOADED = "gdprops_subject_"
 """The prefix of the names of modules that were loaded from a file."""
 
@@ -40,7 +43,8 @@ def import_module(where: str) -> ModuleType:
     if str(Path.cwd()) not in sys.path and "" not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        return importlib.import_module(where)
+        with RECORDER.noting(f"importing {where}", IMPORT_SECONDS, alone=True):
+            return importlib.import_module(where)
     except ModuleNotFoundError as error:
         if error.name is not None and (where == error.name or where.startswith(error.name + ".")):
             known = [*sys.stdlib_module_names, *sys.modules]
@@ -48,7 +52,9 @@ def import_module(where: str) -> ModuleType:
         raise UsageError(
             f"{where} cannot be imported: it needs the module {error.name!r}, which is not installed"
         ) from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise UsageError(f"{where} cannot be imported: {type(error).__name__}: {on_one_line(error)}") from error
 
 
@@ -72,8 +78,11 @@ def _load(name: str, path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pickling look the module up by its name
     sys.path.insert(0, str(path.resolve().parent))
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+        with RECORDER.noting(f"importing {path}", IMPORT_SECONDS, alone=True):
+            spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         del sys.modules[name]
         raise UsageError(f"{path} cannot be imported: {type(error).__name__}: {on_one_line(error)}") from error
     finally:
