@@ -90,7 +90,7 @@ class Training(Protocol):
     def clocks(self) -> tuple[tuple[str, float, float], ...]:
         """Return the parameters whose step counter in the user's optimizer differs from the counter that U has."""
 
-    def dialect(self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any) -> list[Array] | None:
+    def dialect(self, weights: Sequence[Array], t: int, state: Any, settings: Any) -> list[Array] | None:
         """Return the update by another legitimate form (dialect) of the declared rule, None where there is one only."""
 
     def gradients(

@@ -37,6 +37,7 @@ from gdprops.explanations.backprop.recognized_network import recognized
 from gdprops.explanations.training_step import gradient_regression
 from gdprops.explanations.training_step.explanation_wording import fraction
 from gdprops.faults.optimizers.correct_optimizers import Group, PlainDescent
+from gdprops.model.backprop_layout import Layout
 from gdprops.model.case import BackpropCase, LookCase, Plan, Regime, TrainCase, UpdateCase
 from gdprops.model.evidence import Evidence, violation
 from gdprops.model.network import Batch, Layer, Network, Point
@@ -631,7 +632,7 @@ def recognized_share() -> Pair:
         case = SimpleNamespace(batches=(batch,))
         run = SimpleNamespace(case=case, loss=loss)
         step: Any = SimpleNamespace(before=[np.array([[0.4], [0.7]])], run=run, batch=0, names=("W",))
-        return recognized([step], lambda n_in, n_hidden, n_out: {"W": (n_in, n_out)}) is not None
+        return recognized([step], Layout(lambda n_in, n_hidden, n_out: {"W": (n_in, n_out)})) is not None
 
     return is_known(0.9e-5), is_known(1.1e-5)
 

@@ -62,7 +62,7 @@ def noise_floors(
     found: list[Any] = [decisions.FLOORS_PER_TENSOR * _ulp(b, e, g) for b, e, g in sizes]
     if _are_within(after, expected, found):
         return found
-    other = run.dialect(before, gradients, state, settings)
+    other = run.dialect(before, t, state, settings)
     least = found if other is None else [r + np.abs(o - e) for r, o, e in zip(found, other, expected, strict=True)]
     rng, floors = np.random.default_rng(t), [0.0] * len(found)
     for _ in range(decisions.PERTURBATIONS):

@@ -164,7 +164,7 @@ def _joined(told: Mapping[str, Sequence[str]]) -> str:
 def _accounts(subject: Backprop, wrong: Sequence[Watched]) -> dict[str, list[str]]:
     """Return each sentence with the wrong parameters that it explains; empty if one of them is not explained."""
     largest = sorted(wrong, key=lambda step: -sum(w.size for w in step.before))
-    net, traced = recognized(largest, subject.layout.shapes), TracedFlaws()
+    net, traced = recognized(largest, subject.layout), TracedFlaws()
     names = largest[0].names
     found = {
         i: told_of(largest, i, net, traced) for i in range(len(names)) if any(step.wrong_at(i) for step in largest)

@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 import numpy as np
 
 from gdprops.numerics import decisions
-from gdprops.subjects.backprop.shapes import DISTINCT, is_bias
+from gdprops.subjects.backprop.shapes import distinct_shapes, is_bias
 
 if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Watched
     from gdprops.model.arrays import Array
+    from gdprops.model.backprop_layout import Layout
 
 LEAK = 0.01
 
@@ -196,7 +197,7 @@ def inputs_of(step: Watched) -> Array:
     return np.asarray(step.run.case.batches[step.batch].inputs)  # type: ignore[attr-defined] # of hand-written runs
 
 
-def recognized(steps: Sequence[Watched], shapes: Callable[[int, int, int], Any]) -> Net | None:
+def recognized(steps: Sequence[Watched], layout: Layout) -> Net | None:
     """Return the network whose loss equals the user's at the weights of every step and at neighboring weights.
 
     None if no candidate network does.
@@ -204,7 +205,7 @@ def recognized(steps: Sequence[Watched], shapes: Callable[[int, int, int], Any])
     points = [(step, weights) for step in steps for weights in (step.before, _beside(step.before))]
     with np.errstate(all="ignore"):
         stated = [step.run.loss(weights, step.batch) for step, weights in points]
-        nets = _candidates(steps[0], shapes)
+        nets = _candidates(steps[0], layout)
         return next((net for net in nets if _is_it(net, points, stated)), None)
 
 
@@ -227,19 +228,19 @@ def _is_it(net: Net, points: Sequence[tuple[Watched, Sequence[Array]]], stated: 
     return True
 
 
-def _candidates(step: Watched, shapes: Callable[[int, int, int], Any]) -> Iterator[Net]:
-    for layers in _structures(step, shapes):
+def _candidates(step: Watched, layout: Layout) -> Iterator[Net]:
+    for layers in _structures(step, layout):
         hidden = ACTIVATIONS if len(layers) > 1 else ACTIVATIONS[:1]
         for act, ending, scale in product(hidden, ENDINGS, SCALES):
             yield Net(layers, act, ending, scale)
 
 
-def _structures(step: Watched, shapes: Callable[[int, int, int], Any]) -> Iterator[tuple[Layer, ...]]:
+def _structures(step: Watched, layout: Layout) -> Iterator[tuple[Layer, ...]]:
     """Yield the chains of layers that the parameters' shapes allow.
 
     Chains differ in whether matrices are (in, out) or (out, in), and in whether a matrix contains the bias.
     """
-    named = list(shapes(*DISTINCT).values())
+    named = distinct_shapes(layout)
     kinds = [is_bias(name, shape) for name, shape in zip(step.names, named, strict=True)]
     weights = [i for i, bias in enumerate(kinds) if not bias]
     biases = [i for i, bias in enumerate(kinds) if bias]

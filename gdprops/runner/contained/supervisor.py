@@ -42,7 +42,7 @@ LOOK = 0.1
 """Seconds between two looks at the limits."""
 DUMPING = 0.3
 """Seconds in which a hanging process may write down where it hangs."""
-MOST_DEATHS = 2
+MOST_DEATHS = 4
 """If this many processes end and no clause finishes in between, the remaining clauses are not run."""
 GENERAL = "step.simultaneous"
 """The clause whose verdict says that a subject could not even be built."""

@@ -66,14 +66,14 @@ def check_step(functions: Functions) -> Checked:
 def _checked(functions: Functions, compared: Callable[[BackpropRun], Compared]) -> Checked:
     """Return how far the functions get, held to their loss, or to their loss without its guards if that fits better."""
     found = _checked_once(functions, compared)
-    if not functions.guards or len(found.right) == len(functions.layout.shapes(*SIZES)):
+    if not functions.guards or len(found.right) == len(functions.layout.shapes(*trial_sizes(functions.layout))):
         return found
     return max(found, _checked_once(functions.without_guards(), compared), key=lambda one: (one.ran, len(one.right)))
 
 
 def _checked_once(functions: Functions, compared: Callable[[BackpropRun], Compared]) -> Checked:
     """Run twice, with other rows and numbers: what is right is right both times."""
-    names = frozenset(functions.layout.shapes(*SIZES))
+    names = frozenset(functions.layout.shapes(*trial_sizes(functions.layout)))
     right = scaled = names
     try:
         for more in (0, 1):

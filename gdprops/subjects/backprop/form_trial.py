@@ -26,6 +26,7 @@ from gdprops.subjects.backprop.checked_form import (
     check_step,
     largest,
     trial_run,
+    trial_sizes,
 )
 from gdprops.subjects.backprop.farthest_form import NOWHERE, Reached, reached
 from gdprops.subjects.backprop.run import LOSS, BackpropRun, Functions, as_loss
@@ -81,7 +82,7 @@ class Tried:
     @property
     def wrong(self) -> tuple[str, ...]:
         """The parameters on which at least one function is not right; a function that did not run is right on none."""
-        names = self.functions.layout.shapes(*SIZES)
+        names = self.functions.layout.shapes(*trial_sizes(self.functions.layout))
         return tuple(name for name in names if not all(name in one.right for one in self.found))
 
 
@@ -122,6 +123,7 @@ def _chosen(functions: Functions, asked: Asked, name: str) -> Functions:
         raise UsageError(f"{name}: {best.said}, whatever the form of X and y that loss takes; {REMEDY}")
     _require_sizes(best, accepted, asked, name)
     if best.is_right:
+        _require_samples(best, accepted, name)
         _require_outputs(best.functions.layout, accepted, name)
         _require_one_output(best.functions, asked, name)
     return best.functions
@@ -196,6 +198,24 @@ def _require_sizes(best: Tried, accepted: Sequence[Tried], asked: Asked, name: s
             f"{name}: the loss takes X and y with {' or '.join(f'{i} and {o}' for i, o in sizes)} columns; "
             "say which with inputs=… and outputs=…"
         )
+
+
+def _require_samples(best: Tried, accepted: Sequence[Tried], name: str) -> None:
+    """Raise `UsageError` for functions that are right for one place of the samples and partly right for another one.
+
+    A recurrent network that forgets its early steps is right where X has one column. Functions that are right for no
+    parameter at all are simply not written for that form.
+    """
+    layout = best.functions.layout
+    for one in accepted:
+        other = one.functions.layout
+        ran = all(check.ran == RAN for check in one.found)
+        partly = set(other.shapes(*trial_sizes(other))) - set(one.wrong)
+        if other.samples != layout.samples and ran and one.wrong and partly:
+            raise UsageError(
+                f"{name}: right with samples={layout.samples!r}, wrong with samples={other.samples!r} "
+                f"({', '.join(one.wrong)}): say which is meant"
+            )
 
 
 def _require_outputs(layout: Layout, accepted: Sequence[Tried], name: str) -> None:

@@ -85,7 +85,7 @@ class BackpropRun(Stateless):
         self._container = functions.container
         self.names = case.names
         numbered = functions.container.keys is not None and len({layer_of(name) for name in case.names}) > 1
-        self.layers = layers_of(case.names) if numbered else layers_by_shape(case.names, functions.layout.shapes)
+        self.layers = layers_of(case.names) if numbered else layers_by_shape(case.names, functions.layout)
         self._shapes = [w.shape for w in case.tensors]
         self._params = self._container.of([np.array(w) for w in case.tensors])
         self.expression: str | None = None

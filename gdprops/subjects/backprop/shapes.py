@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gdprops.model.backprop_layout import Shape
+from gdprops.model.backprop_layout import Layout, Shape
 from gdprops.model.nearest_name import layer_of
 from gdprops.subjects.backprop.forms import Container
 
@@ -47,13 +47,19 @@ def is_bias(name: str, shape: Shape) -> bool:
     return len(shape) == 0 or bool(BIAS.match(name)) or not name.startswith(("w", "W", "theta"))
 
 
-def layers_by_shape(names: Sequence[str], shapes: Shapes) -> tuple[tuple[int, ...], ...]:
+def distinct_shapes(layout: Layout) -> list[Shape]:
+    """Return the shape of every parameter where the numbers of inputs, hidden units and outputs can be told apart."""
+    inputs, hidden, outputs = DISTINCT
+    return list(layout.shapes(layout.inputs or inputs, hidden, layout.outputs or outputs).values())
+
+
+def layers_by_shape(names: Sequence[str], layout: Layout) -> tuple[tuple[int, ...], ...]:
     """Return the parameters' positions layer by layer, for names without numbers: a bias follows its weight.
 
     Where there is only one layer, each tensor stands alone.
     """
     found = list[tuple[int, ...]]()
-    for i, (name, shape) in enumerate(zip(names, shapes(*DISTINCT).values(), strict=True)):
+    for i, (name, shape) in enumerate(zip(names, distinct_shapes(layout), strict=True)):
         if found and is_bias(name, shape):
             found[-1] = (*found[-1], i)
         else:

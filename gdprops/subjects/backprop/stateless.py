@@ -57,7 +57,7 @@ class Stateless:
         """Return no parameters: plain gradient descent has no step counters."""
         return ()
 
-    def dialect(self, weights: Any, gradients: Any, state: Any, settings: Any) -> None:
+    def dialect(self, weights: Any, t: int, state: Any, settings: Any) -> None:
         """Return None: plain gradient descent has only one form."""
 
     def clip(self, gradients: Any) -> list[Any]:

@@ -143,7 +143,7 @@ def backprop(
     at = RateAt() if step is None else rate_at(step)
     if not at.is_taken and lr is None:
         raise UsageError(f"{called}: step takes no learning rate: expected step(params, X, y, lr), or say it with lr=")
-    offered = guessed(loss) if shapes is None else [_shapes(shapes)]
+    offered = guessed(loss) if shapes is None else [_shapes(shapes, inputs, outputs)]
     layout = Layout(lambda n_in, n_hidden, n_out: {}, rate=None if lr is None else float(lr))
     state = RememberedState(loss, step, gradients)
     functions = Functions(loss, step, gradients, Container(None), layout, at, state=state)
@@ -176,15 +176,16 @@ def _require_numbers(lr: float | None, inputs: int | None, outputs: int | None) 
 WANTED = '{"W1": (2, 3), "b1": (3,)}, [(2, 3), (3,)], or a function of (n_in, n_hidden, n_out) that returns either'
 
 
-def _shapes(shapes: Any) -> tuple[Container, Shapes]:
+def _shapes(shapes: Any, inputs: int | None, outputs: int | None) -> tuple[Container, Shapes]:
     """Return how parameters are held, and their shapes by name as a function of n_in, n_hidden and n_out."""
+    sizes = (inputs or SIZES[0], SIZES[1], outputs or SIZES[2])
     if not callable(shapes):
         container, fixed = _named(shapes)
         return container, lambda n_in, n_hidden, n_out: fixed
     try:
-        first = shapes(*SIZES)
+        first = shapes(*sizes)
     except Exception as error:
-        raise UsageError(f"shapes{SIZES} raised {type(error).__name__}: {text_of(error)}; expected {WANTED}") from error
+        raise UsageError(f"shapes{sizes} raised {type(error).__name__}: {text_of(error)}; expected {WANTED}") from error
     return _named(first)[0], lambda n_in, n_hidden, n_out: _named(shapes(n_in, n_hidden, n_out))[1]
 
 

@@ -177,13 +177,14 @@ class Expected:
         c = min(1.0, most / (global_norm(gradients) + CLIP_GUARD))
         return [None if g is None else np.asarray(g * g.dtype.type(c)) for g in gradients]
 
-    def unguarded(self, gradients: Sequence[Array | None]) -> list[Array | None] | None:
-        """Return gradients clipped by the other form, C / N without the guard; None where nothing is clipped."""
+    def clipped_without_guard(self, gradients: Sequence[Array | None]) -> list[Array | None] | None:
+        """Return gradients clipped as the other form does it, by min(1, C / N); None where neither form clips."""
         most = self._declared.clip_norm
         n = global_norm(gradients) if most is not None else 0.0
-        if most is None or not np.isfinite(n) or n < most - 2 * CLIP_GUARD or n == 0:
+        if most is None or not np.isfinite(n) or n + CLIP_GUARD <= most or n == 0:
             return None
-        return [None if g is None else np.asarray(g * g.dtype.type(most / n)) for g in gradients]
+        c = min(1.0, most / n)
+        return [None if g is None else np.asarray(g * g.dtype.type(c)) for g in gradients]
 
     def update(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any

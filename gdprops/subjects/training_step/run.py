@@ -326,11 +326,11 @@ class Training:
     def allowed(self, weights: Sequence[Array], t: int) -> None:
         """Return None: noise floors must be measured, because the model's operations are not known."""
 
-    def dialect(
-        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
-    ) -> list[Array] | None:
+    def dialect(self, weights: Sequence[Array], t: int, state: Any, settings: Any) -> list[Array] | None:
         """Return the update with the other legitimate form of clipping, by C / N instead of C / (N + 1e-6)."""
-        other = self._expected.unguarded(gradients)
+        if self._declared.clip_norm is None:
+            return None
+        other = self._expected.clipped_without_guard(self.gradients(weights, t, clipped=False))
         return None if other is None else self._expected.update(weights, other, state, settings)
 
     def clip(self, gradients: Sequence[Array | None]) -> list[Array | None]:

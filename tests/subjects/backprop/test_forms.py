@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gdprops.model.backprop_layout import Layout
 from gdprops.subjects.backprop.forms import Container, RateAt, described, rate_at
 from gdprops.subjects.backprop.shapes import guessed, layers_by_shape
 
@@ -111,6 +112,8 @@ def test_lists_are_counted() -> None:
 
 def test_a_bias_belongs_to_the_layer_before_it() -> None:
     names = ("params[0]", "params[1]", "params[2]", "params[3]")
-    found = layers_by_shape(names, lambda i, h, o: dict(zip(names, [(h, i), (h, 1), (o, h), (o, 1)], strict=True)))
+    found = layers_by_shape(
+        names, Layout(lambda i, h, o: dict(zip(names, [(h, i), (h, 1), (o, h), (o, 1)], strict=True)))
+    )
     assert found == ((0, 1), (2, 3))
-    assert layers_by_shape(("W", "b"), lambda i, h, o: {"W": (i, o), "b": (o,)}) == ((0,), (1,))
+    assert layers_by_shape(("W", "b"), Layout(lambda i, h, o: {"W": (i, o), "b": (o,)})) == ((0,), (1,))

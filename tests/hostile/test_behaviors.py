@@ -1,0 +1,266 @@
+"""One behavior each, in a step of an optimizer that is right but for it, or wrong beside it: what the command says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+SECONDS = 60.0
+"""How long any of these may take on a busy machine, starting the command included; a subject has 2 s for a clause."""
+STEP = """import atexit, ctypes, os, re, signal, sys, threading, time
+import numpy as np
+import torch
+
+class Mine(torch.optim.SGD):
+    calls = 0
+
+    def step(self, closure=None):
+        Mine.calls += 1
+        late = Mine.calls > 300
+{behavior}
+        return super().step(closure)
+"""
+WRONG = """
+for group in self.param_groups:
+    for p in group["params"]:
+        p.grad = None if p.grad is None else -p.grad
+"""
+
+
+class Said(NamedTuple):
+    """What a command said: its exit code, its JSON, its text and how long it took."""
+
+    code: int
+    report: dict[str, Any]
+    text: str
+    seconds: float
+
+    @property
+    def red(self) -> list[dict[str, Any]]:
+        """The verdicts that are violated, aborted or errors."""
+        return [v for v in self.report["verdicts"] if v["status"] in ("violated", "aborted", "error")]
+
+
+def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("COV_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "gdprops", *arguments],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def said_by(folder: Path, source: str, subject: str, *more: str) -> Said:
+    """Check a file with few examples; assert that exit code and JSON agree, and that it was in time."""
+    (folder / "mine.py").write_text(source, encoding="utf-8")
+    began = time.monotonic()
+    options = ["--examples", "5", "--seed", "0", "--timeout", "2", "--clauses", "step.*", "--json", "out.json", "-q"]
+    running = command(folder, "check", subject, *options, *more)
+    text, _ = running.communicate(timeout=2 * SECONDS)
+    report = json.loads((folder / "out.json").read_text(encoding="utf-8"))
+    said = Said(running.returncode, report, " ".join(text.split()), time.monotonic() - began)
+    assert (report["exit_code"], report["ok"]) == (said.code, said.code == 0)
+    assert said.seconds < SECONDS
+    return said
+
+
+def said_of_step(folder: Path, behavior: str) -> Said:
+    source = STEP.format(behavior=textwrap.indent(textwrap.dedent(behavior).strip(), 8 * " "))
+    return said_by(folder, source, "mine.py:Mine", "-p", "lr=0.1", "--rule", "sgd")
+
+
+ENDS = {
+    "os._exit": ("if late: os._exit(0)", "the subject ended its process by os._exit(0) in step(), at mine.py:11"),
+    "os._exit at once": ("os._exit(0)", "the subject ended its process by os._exit(0) in step(), at mine.py:11"),
+    "a segfault": ("if late: ctypes.string_at(0)", "a crash of native code (SIGSEGV) in step(), at mine.py:11"),
+    "os.abort": ("if late: os.abort()", "a crash of native code (SIGABRT) in step(), at mine.py:11"),
+    "killed": ("if late: os.kill(os.getpid(), 9)", "(SIGKILL): often because there was no memory left in step()"),
+    "terminated": ("if late: os.kill(os.getpid(), 15)", "the subject's process was ended by SIGTERM in step()"),
+    "another program": (
+        "if late: os.execv('/bin/true', ['true'])",
+        "the subject ended its process with exit code 0 in step()",
+    ),
+    "hangs in native code": ("if late: sum(iter(int, 1))", "the subject hangs in step(), at mine.py:11"),
+    "hangs without an alarm": (
+        "signal.signal(signal.SIGALRM, signal.SIG_IGN)\nif late: time.sleep(1000)",
+        "the subject hangs in step(), at mine.py:12",
+    ),
+    "closes every file": ("if late: os.closerange(3, 60)", "the subject ended its process with exit code 1"),
+    "no processor time": (
+        "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile late: pass",
+        "the subject's process was ended by",
+    ),
+    "hangs in Python": ("while late: time.sleep(1)", "the subject used more than its"),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_what_ends_or_blocks_the_process_is_aborted_once_with_its_place(name: str, tmp_path: Path) -> None:
+    behavior, told = ENDS[name]
+    said = said_of_step(tmp_path, behavior)
+    assert said.code == 1
+    assert [verdict["status"] for verdict in said.red] == ["aborted"]
+    assert told in said.red[0]["reason"]
+    assert told in said.text
+
+
+RAISES = {
+    "an exception of its own": ("class Own(BaseException): pass\nif late: raise Own('no')", "step() raised Own: no"),
+    "GeneratorExit": ("if late: raise GeneratorExit", "step() raised GeneratorExit"),
+    "KeyboardInterrupt": ("if late: raise KeyboardInterrupt", "step() raised KeyboardInterrupt"),
+    "SystemExit": ("if late: sys.exit(0)", "step() raised SystemExit: 0"),
+    "a text that cannot be had": (
+        "class Own(Exception):\n    def __str__(self): raise ValueError\nif late: raise Own",
+        "step() raised Own: (its text cannot be shown: __str__ raised ValueError)",
+    ),
+    "a lone surrogate": ("if late: raise ValueError('bad \\udc80')", "step() raised ValueError: bad \\udc80"),
+    "three megabytes": ("if late: raise ValueError(3_000_000 * 'x')", "… (3,000,000 characters)"),
+}
+
+
+@pytest.mark.parametrize("name", RAISES)
+def test_what_a_step_raises_is_told_once_with_its_place(name: str, tmp_path: Path) -> None:
+    behavior, told = RAISES[name]
+    said = said_of_step(tmp_path, behavior)
+    assert said.code == 1
+    first = next(verdict for verdict in said.red if verdict["also"])
+    assert first["clause"] == "step.simultaneous"
+    assert told in first["reason"]
+    assert ", at mine.py:" in first["reason"]
+    assert "it raises whatever is checked: so do" in said.text
+    assert len(said.text) < 30_000
+
+
+HARMLESS = {
+    "forks": "if Mine.calls % 50 == 0: os.fork()",
+    "a thread that never ends": "if Mine.calls == 5: threading.Thread(target=time.sleep, args=(1000,)).start()",
+    "another folder": "os.chdir('/')",
+    "Ctrl-C of its own": "if late: os.kill(os.getpid(), signal.SIGINT)",
+    "no standard output": "print('noise')\nsys.stdout = None",
+    "a clock that stands": "time.perf_counter = time.monotonic = lambda: 0.0",
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_what_does_no_harm_to_the_step_is_not_accused(name: str, tmp_path: Path) -> None:
+    said = said_of_step(tmp_path, HARMLESS[name])
+    assert (said.code, said.red) == (0, [])
+    assert "noise" not in said.text
+
+
+BLIND = {
+    "np.abs": "np.abs = lambda x, *a, **k: 0 * x",
+    "np.array_equal": "np.array_equal = lambda *a, **k: True",
+    "np.isfinite": "np.isfinite = lambda x, *a, **k: np.ones(np.shape(x), bool)",
+}
+
+
+@pytest.mark.parametrize("name", BLIND)
+def test_who_replaces_what_is_compared_with_is_never_right(name: str, tmp_path: Path) -> None:
+    said = said_of_step(tmp_path, BLIND[name] + WRONG)
+    assert said.code == 1
+    told = "the subject has changed what gdprops compares with (a function of numpy was replaced)"
+    assert {verdict["reason"] for verdict in said.red} == {told}
+
+
+def test_a_violation_stands_whatever_happens_at_exit(tmp_path: Path) -> None:
+    said = said_of_step(tmp_path, "atexit.register(os._exit, 0)" + WRONG)
+    assert said.code == 1
+    assert "violated" in {verdict["status"] for verdict in said.red}
+
+
+def test_a_process_that_dies_in_one_clause_leaves_the_verdicts_of_all_others(tmp_path: Path) -> None:
+    source = """import os
+import torch
+
+class Mine(torch.optim.SGD):
+    def load_state_dict(self, saved):
+        os._exit(0)
+"""
+    said = said_by(tmp_path, source, "mine.py:Mine", "-p", "lr=0.1", "-p", "momentum=0.5", "--clauses", "optimizer.*")
+    statuses = {verdict["clause"]: verdict["status"] for verdict in said.report["verdicts"]}
+    assert (said.code, statuses["optimizer.resume"]) == (1, "aborted")
+    assert statuses["optimizer.parameter-order"] == statuses["optimizer.layout"] == "held"
+
+
+IMPORTS = {
+    "ends": ("import os\nos._exit(0)\n", "the subject ended its process by os._exit(0) in importing mine.py"),
+    "builds and hangs": (
+        "def build(model, loss_fn):\n    sum(iter(int, 1))\n",
+        "the subject hangs in mine.py:build(model, loss_fn), at mine.py:2",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+def test_importing_and_building_have_limits_too(name: str, tmp_path: Path) -> None:
+    source, told = IMPORTS[name]
+    said = said_by(tmp_path, source, "mine.py:build", "--as", "training-step")
+    assert said.code == 1
+    assert [verdict["status"] for verdict in said.red] == ["aborted"]
+    assert said.red[0]["reason"].startswith(told)
+
+
+def test_what_the_subject_printed_is_shown_after_a_failure(tmp_path: Path) -> None:
+    said = said_of_step(tmp_path, "print('the norm is', 3)" + WRONG)
+    assert said.code == 1
+    assert "what the subject printed, its end: " in said.text
+    assert said.text.endswith("the norm is 3")
+
+
+def test_a_parameter_of_another_shape_is_said(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        """import torch
+
+def build(model, loss_fn):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(inputs, targets):
+        loss_fn(model(inputs), targets).backward()
+        for p in model.parameters():
+            p.data = torch.zeros(1, dtype=p.dtype).expand(2**40)
+
+    return step, optimizer
+""",
+        encoding="utf-8",
+    )
+    running = command(tmp_path, "check", "mine.py:build", "--as", "training-step", "--examples", "5")
+    text, _ = running.communicate(timeout=SECONDS)
+    assert running.returncode == 2
+    assert "step() leaves layer1.weight in the shape (1099511627776,), it was (2, 2)" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("arguments", [["traits"], ["init"], ["accept", "--reason", "known"]], ids=lambda a: a[0])
+def test_other_commands_end_too(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import os\nos._exit(0)\n", encoding="utf-8")
+    running = command(tmp_path, arguments[0], "mine.py:Mine", *arguments[1:])
+    text, _ = running.communicate(timeout=SECONDS)
+    assert running.returncode == 1
+    told = "gdprops: the subject ended its process by os._exit(0) in importing mine.py, at mine.py:2"
+    assert " ".join(text.split()) == told
+
+
+def test_an_interrupted_run_is_never_ok(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(STEP.format(behavior="        time.sleep(0.01)"), encoding="utf-8")
+    files = ["--json", "out.json", "--markdown", "out.md"]
+    running = command(tmp_path, "check", "mine.py:Mine", "-p", "lr=0.1", "--seed", "0", *files)
+    assert running.stdout is not None
+    while "clauses done" not in running.stdout.readline():
+        assert running.poll() is None
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=SECONDS)
+    report = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert (running.returncode, report["exit_code"], report["ok"], report["complete"]) == (130, 130, False, False)
+    assert (tmp_path / "out.md").read_text(encoding="utf-8").startswith("## ❌")
