@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gdprops.explanations.backprop.flaws import OTHERS, Flaw, flaws, gradients
-from gdprops.explanations.backprop.traced_flaws import Mistake, TracedFlaws
+from gdprops.explanations.backprop.operand_flaws import Mistake
+from gdprops.explanations.backprop.traced_flaws import TracedFlaws
 from gdprops.numerics import decisions
 
 if TYPE_CHECKING:

@@ -8,14 +8,15 @@ gradient that the mistake gives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from gdprops.errors import GdpropsError
+from gdprops.explanations.backprop.operand_flaws import Mistake, in_operands, lines
 from gdprops.subjects.backprop.traced_loss import Change, Operation, Place, TracedLoss
 
 if TYPE_CHECKING:
@@ -27,13 +28,6 @@ STATISTICS = ("mean", "var", "std", "sum", "max", "min", "norm", "average", "med
 PRODUCTS = ("matmul", "dot")
 MOST_STATISTICS, MOST_OPERATIONS = 7, 50
 """So many places are tried in pairs, and so many alone."""
-
-
-class Mistake(NamedTuple):
-    """What is told, and how operations at some places answer instead."""
-
-    text: str
-    changes: Mapping[Place, Change]
 
 
 @final
@@ -53,6 +47,7 @@ class TracedFlaws:
         yield [_held([place]) for place in statistics[:MOST_OPERATIONS]]
         yield [_held(pair) for pair in combinations(statistics[:MOST_STATISTICS], 2)]
         yield [_held([place]) for place in list(by_place)[:MOST_OPERATIONS] if place not in statistics]
+        yield [m for one in list(by_place.values())[:MOST_OPERATIONS] for m in in_operands(one)]
 
     def gradient(self, step: Watched, i: int, mistake: Mistake) -> Array | None:
         """Return parameter i's gradient under a mistake, None where the loss cannot be followed."""
@@ -86,15 +81,10 @@ class TracedFlaws:
         return self.losses[id(step)]
 
 
-def _at(places: Sequence[Place]) -> str:
-    lines = sorted({place.line for place in places})
-    return f"line{'s' if len(lines) > 1 else ''} {' and '.join(map(str, lines))}"
-
-
 def _held(places: Sequence[Place]) -> Mistake:
-    names, lines = " and ".join(place.name for place in places), _at(places)
+    names, where = " and ".join(place.name for place in places), lines(places)
     told = "is taken for a constant" if len(places) == 1 else "are taken for constants"
-    return Mistake(f"{names} ({lines}) {told}", dict.fromkeys(places, _kept))
+    return Mistake(f"{names} ({where}) {told}", dict.fromkeys(places, _kept))
 
 
 def _kept(recorded: Operation, inputs: Sequence[Any], result: Any) -> Any:
@@ -114,7 +104,7 @@ def _in_product(one: Operation) -> Iterator[Mistake]:
             and one.origins[1 - k] is not None
         ):
             name = one.origins[k] if isinstance(one.origins[k], str) else "the matrix"
-            text = f"the error goes back through {name} instead of its transpose ({_at([one.place])})"
+            text = f"the error goes back through {name} instead of its transpose ({lines([one.place])})"
             yield Mistake(text, {one.place: _straight_left if k == 0 else _straight_right})
 
 
@@ -134,7 +124,7 @@ def _is_square(w: Any) -> bool:
 
 def _in_ties(one: Operation) -> Iterator[Mistake]:
     if one.place.name in ("max", "min"):
-        what = f"{one.place.name} ({_at([one.place])})"
+        what = f"{one.place.name} ({lines([one.place])})"
         told = f"wrong only where entries tie: {what} hands the error to each of them, not to one"
         yield Mistake(told, {one.place: _to_all_ties})
 
@@ -167,10 +157,10 @@ def _in_slope(one: Operation) -> Iterator[Mistake]:
     """Yield a wrong derivative of one function of one input."""
     if one.place.name == "maximum" and len(one.inputs) == 2 and np.ndim(one.inputs[0]) * np.ndim(one.inputs[1]) == 0:
         k = 0 if np.ndim(one.inputs[0]) else 1
-        text = MISSING.format(act=f"the rectifier ({_at([one.place])})")
+        text = MISSING.format(act=f"the rectifier ({lines([one.place])})")
         yield Mistake(text, {one.place: _sloped(lambda z, h: np.ones_like(z), k)})
     for text, slope in SLOPES.get(one.place.name, ()) if len(one.inputs) == 1 else ():
-        yield Mistake(text.format(act=f"{one.place.name} ({_at([one.place])})"), {one.place: _sloped(slope, 0)})
+        yield Mistake(text.format(act=f"{one.place.name} ({lines([one.place])})"), {one.place: _sloped(slope, 0)})
 
 
 def _sloped(slope: Slope, k: int) -> Change:
