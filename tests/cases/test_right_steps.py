@@ -596,3 +596,31 @@ def test_equal_micro_batches_are_drawn_equal() -> None:
     assert all(len({size for window in chunks for size in window}) == 1 for chunks, _ in sizes)
     assert all([sum(window) for window in chunks] == rows for chunks, rows in sizes)
     assert {len(chunks[-1]) for chunks, _ in sizes} == {2, 3}
+
+
+@pytest.mark.parametrize("norm", [0.2 - 5e-7, 0.2, 0.2 + 5e-7, 3.0])
+def test_clipping_without_a_guard_is_right_at_any_norm(norm: float) -> None:
+    """torch divides C by N + 1e-6, and so clips already below C; min(1, C / N) does not."""
+
+    def clips_without_a_guard(model: Any, loss_fn: Any) -> Any:
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+
+        def step(inputs: Tensor, targets: Tensor) -> None:
+            optimizer.zero_grad()
+            loss_fn(model, inputs, targets).backward()
+            (p,) = model.parameters()
+            p.grad.mul_(min(1.0, 0.2 / float(p.grad.norm())))
+            optimizer.step()
+
+        return step, optimizer
+
+    subject = gdprops.training_step(
+        clips_without_a_guard,
+        name="clips",
+        clip_norm=0.2,
+        models=lambda: torch.nn.Linear(1, 1, bias=False),
+        batches=lambda i: (torch.ones(2, 1), torch.ones(2, 1)),
+        objective=lambda model, inputs, targets: norm * model.weight.sum(),  # type: ignore[operator] # torch has no type for a weight
+    )
+    (verdict,) = gdprops.check(subject, clauses="step.simultaneous", examples=10, seed=0).violations or [None]
+    assert verdict is None

@@ -33,6 +33,7 @@ from gdprops.runner.search import search
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
 from gdprops.runner.verdicts import judge
+from tests.samples.training_steps import half_the_loss
 
 pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
 
@@ -225,3 +226,16 @@ def test_what_the_subject_raises_is_no_bug_of_ours() -> None:
     assert finding.bug is None
     assert finding.evidence is not None
     assert finding.evidence.reason == "step() raised ZeroDivisionError: division by zero"
+
+
+def test_a_bug_in_an_explanation_leaves_the_violation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: Any) -> Any:
+        raise LookupError("a bug in explaining")
+
+    monkeypatch.setattr("gdprops.explanations.training_step.explain.explained", broken)
+    subject = gdprops.training_step(half_the_loss, name="halves")
+    (verdict,) = check_subject(subject, clauses="step.simultaneous", settings=Settings(seed=0, examples=10)).verdicts
+    assert verdict.status is Status.VIOLATED
+    told = verdict.explanation or ""
+    assert told.startswith("not explained: a bug of gdprops (LookupError at test_bugs_of_ours.py:")
+    assert told.endswith("); please report it")

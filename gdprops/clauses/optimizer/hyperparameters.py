@@ -41,7 +41,8 @@ else:
     "further runs, because some rules use a hyperparameter only there: 1200 steps with matrices of at least 48 by 48 "
     "entries; calls, after every step, of the optimizer's own methods that read the hyperparameter (Sophia's "
     "update_hessian()); and the same steps with weight decay, with another switch turned, or with 'none' for a "
-    "hyperparameter that is a word. It is a violation if the hyperparameter is silent in all of these too.",
+    "hyperparameter that is a word (but for the learning rate, which must act where the constructor's does). It "
+    "is a violation if the hyperparameter is silent in all of these too.",
     view=View.OPTIMIZER,
     refuted_by=(
         "weight-decay-ignored-without-momentum",
@@ -101,6 +102,7 @@ def _unknown_options(subject: FedSubject, case: UpdateCase) -> Iterator[tuple[st
             yield label, _with(case.plan, **{name: others[case.order[0] % len(others)]})
 
 
+RATE_IN_GROUPS = "lr (in param_groups)"
 Played = tuple["list[Weights]", bytes]
 
 
@@ -129,7 +131,7 @@ def _changed(subject: FedSubject, case: UpdateCase) -> Iterator[tuple[str, Plan]
         if isinstance(subject.settings.get(name), bool):
             yield name, _with(case.plan, **{name: not subject.settings[name]})
     if case.plan.rates is not None and _rate_acts(subject, case):
-        yield "lr (in param_groups)", replace(case.plan, rates=tuple(rate / 2 for rate in case.plan.rates))
+        yield RATE_IN_GROUPS, replace(case.plan, rates=tuple(rate / 2 for rate in case.plan.rates))
 
 
 def _with(plan: Plan, **changed: Any) -> Plan:
@@ -137,9 +139,13 @@ def _with(plan: Plan, **changed: Any) -> Plan:
 
 
 def _acts_elsewhere(subject: FedSubject, case: UpdateCase, label: str, plan: Plan, *, state: bool = False) -> bool:
-    """Say whether what was silent acts in other circumstances, asked in the order of what they cost."""
+    """Say whether what was silent acts in other circumstances, asked in the order of what they cost.
+
+    A learning rate that acts when the constructor is given it must act in the same circumstances: that a decay beside
+    the step is scaled by it says nothing of the step.
+    """
     return (
-        _acts_beside(subject, case, plan, label, state=state)
+        (label != RATE_IN_GROUPS and _acts_beside(subject, case, plan, label, state=state))
         or _apart(*_both_played(subject, case, plan, calling=label.partition("[")[0]), state=state)
         or _acts_later(subject, case, plan, state=state)
     )

@@ -12,7 +12,8 @@ from torch import Tensor
 from gdprops.clauses.support.hyperparameter_values import alternatives
 from gdprops.clauses.support.tensor_variants import each_gradient
 from gdprops.faults.optimizers.correct_optimizers import Group, Momentum, PlainDescent
-from gdprops.runner.session import measured_subject
+from gdprops.model.verdict import Status
+from gdprops.runner.session import check_subject, measured_subject
 from gdprops.runner.settings import Settings
 from gdprops.subjects.torch_optimizer.subject import optimizer
 from gdprops.subjects.user_code.isolation import isolated
@@ -116,6 +117,39 @@ class DampsLargeMatrices(PlainDescent):
 
     def move(self, p: Tensor, g: Tensor, group: Group) -> None:
         p.sub_(group["lr"] * (g / (1 + group["eps"]) if p.ndim == 2 and p.numel() > 512 else g))
+
+
+class CapturesItsStep(PlainDescent):
+    """Scales its decay by the learning rate in force, and its step by that of the constructor."""
+
+    def __init__(self, params: Any, lr: float = 0.5, weight_decay: float = 0.0) -> None:
+        super().__init__(params, lr, weight_decay=weight_decay)
+        self.rate = lr
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        p.mul_(1 - group["lr"] * group["weight_decay"])
+        p.sub_(self.rate * g)
+
+
+class ScalesBoth(CapturesItsStep):
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        p.mul_(1 - group["lr"] * group["weight_decay"])
+        p.sub_(group["lr"] * g)
+
+
+SILENT_RATE = "changing lr (in param_groups) changes nothing, in any of 20 examples"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "reason"),
+    [(CapturesItsStep, Status.VIOLATED, SILENT_RATE), (ScalesBoth, Status.HELD, "")],
+)
+def test_a_rate_that_only_scales_the_decay_does_not_act(kind: Any, status: Status, reason: str) -> None:
+    settings = Settings(seed=0, examples=20)
+    (found,) = check_subject(
+        optimizer(kind, lr=0.5), clauses="optimizer.hyperparameters-act", settings=settings
+    ).verdicts
+    assert (found.status, found.reason) == (status, reason)
 
 
 def test_a_hyperparameter_may_act_on_matrices_that_the_case_does_not_have() -> None:

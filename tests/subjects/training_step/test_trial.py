@@ -272,6 +272,11 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
         {"rule": lambda params: torch.optim.SGD(params, lr=0.1, weight_decay=0.01)},
         r"mine: rule= and the optimizer that it returns disagree: after step 2 on the same gradients",
     ),
+    (
+        training_steps.ordinary,
+        {"rule": "adam"},
+        r"rule='adam'; expected a function that makes an optimizer, such as rule=lambda params: torch.optim.Adam",
+    ),
     (training_steps.ordinary, {"accumulate": 0}, r"accumulate=0; expected a number of micro-batches"),
     (training_steps.ordinary, {"clip_norm": -1.0}, r"clip_norm=-1.0; expected a finite number of at least 0"),
 ]

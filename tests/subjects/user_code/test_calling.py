@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gdprops.errors import SubjectCrash, SubjectTimeout, Unsupported
+from gdprops.errors import SubjectCrash, SubjectTimeout, Unsupported, text_of
+from gdprops.subjects.user_code.black_box import RECORDER, BlackBox
 from gdprops.subjects.user_code.calling import Calls
 
 ALARMS = hasattr(signal, "setitimer")
@@ -31,6 +34,51 @@ def test_an_exception_of_the_subject_is_a_crash_with_its_message() -> None:
 def test_a_subject_that_exits_has_crashed() -> None:
     with pytest.raises(SubjectCrash, match=r"step\(\) raised SystemExit: 3"), Calls().to("step()"):
         sys.exit(3)
+
+
+@pytest.mark.parametrize("error", [GeneratorExit("no"), type("Own", (BaseException,), {})("no")])
+def test_an_exception_that_is_no_error_is_a_crash_too(error: BaseException) -> None:
+    with pytest.raises(SubjectCrash, match=r"step\(\) raised (GeneratorExit|Own): no"), Calls().to("step()"):
+        raise error
+
+
+def test_texts_of_the_subjects_can_be_written_anywhere() -> None:
+    class Silent(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+    assert text_of(Silent()) == "(its text cannot be shown: __str__ raised ValueError)"
+    assert text_of("bad \udc80") == "bad \\udc80"
+    assert text_of("x" * 3_000_000).endswith("x… (3,000,000 characters)")
+    assert len(text_of("x" * 3_000_000)) < 2100
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_fork_of_the_subjects_does_not_come_back() -> None:
+    us = os.getpid()
+    with Calls().to("step()"):
+        forked = os.fork()
+    assert os.getpid() == us
+    assert os.waitpid(forked, 0)[1] == 0
+
+
+def test_a_supervisor_reads_from_outside_what_runs_and_until_when(tmp_path: Path) -> None:
+    seen = BlackBox.made_at(tmp_path / "box")
+    assert seen.running.until == 0
+    RECORDER.box = BlackBox(tmp_path / "box")
+    try:
+        with RECORDER.noting("building", 100), Calls(5).to("step(x)"):
+            assert seen.running.doing == "step(x)"
+            assert 4 < seen.running.until - time.monotonic() < 6
+        with RECORDER.noting("building", 3), Calls(5).to("step(x)"):
+            assert seen.running.until - time.monotonic() < 4
+        with RECORDER.noting("building", 3), RECORDER.noting("importing", 30, alone=True):
+            assert 29 < seen.running.until - time.monotonic() < 31
+        with pytest.raises(SubjectCrash), Calls(5).to("step(x)"):
+            raise KeyboardInterrupt
+    finally:
+        RECORDER.box = None
+    assert seen.running.until == 0
 
 
 def test_our_own_errors_and_the_users_interrupt_pass_through() -> None:
