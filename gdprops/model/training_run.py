@@ -69,6 +69,10 @@ class Training(Protocol):
     def held(self) -> tuple[bool, ...]:
         """Which parameters the user's optimizer holds; all of them where there is no optimizer."""
 
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The indices of the parameters in each group of the user's optimizer; none where there is no optimizer."""
+
     def weights(self) -> list[Array]:
         """Return copies of all parameters as they are now."""
 

@@ -69,6 +69,18 @@ WRONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str, str]] = {
         CLIPPING,
         "each parameter's gradient is clipped by itself, to the norm 0.5",
     ),
+    "clips-by-group": (
+        steps.clips_each_group,
+        {"clip_norm": 0.1},
+        CLIPPING,
+        "the gradients of each parameter group are clipped by themselves, to the norm 0.1",
+    ),
+    "normalizes-one-by-one": (
+        steps.of_gradients(steps.normalizes_one_by_one),
+        {},
+        CLIPPING,
+        "each parameter's gradient is divided by its own norm",
+    ),
     "clips-by-kind": (
         steps.of_gradients(steps.clips_by_kind),
         {"clip_norm": 0.5},
@@ -225,6 +237,8 @@ WRONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str, str]] = {
 }
 
 RIGHT: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "clips-all-groups": (steps.clips_all_groups, {"clip_norm": 0.1}),
+    "normalizes-a-copy": (steps.of_gradients(steps.normalizes_a_copy), {}),
     "clips-the-unscaled": (steps.of_gradients(steps.clips_the_unscaled, scale=1024.0), {"clip_norm": 1.0}),
     "scaler-clips-the-unscaled": (steps.scaler_clips(unscales=True), {"clip_norm": 0.5}),
     "rate-in-force": (steps.by_hand_at(lambda _, rates: rates[-1]), {}),

@@ -115,6 +115,44 @@ def clips_the_unscaled(model: nn.Module, optimizer: torch.optim.Optimizer) -> No
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
 
 
+def in_two_groups(clip: Callable[[list[dict[str, Any]]], object]) -> Callable[[nn.Module, Any], Built]:
+    """Return a step whose optimizer has the parameters in turn in two groups, and that clips them somehow."""
+
+    def build(model: nn.Module, loss_fn: Any) -> Built:
+        parameters = trained(model)
+        groups = [{"params": parameters[k::2]} for k in (0, 1) if parameters[k::2]]
+        optimizer = torch.optim.SGD(groups, lr=RATE)
+
+        def step(x: Tensor, y: Tensor) -> None:
+            optimizer.zero_grad()
+            loss_fn(model(x), y).backward()
+            clip(optimizer.param_groups)
+            optimizer.step()
+
+        return step, optimizer
+
+    return build
+
+
+clips_each_group = in_two_groups(lambda groups: [nn.utils.clip_grad_norm_(group["params"], 0.1) for group in groups])
+clips_all_groups = in_two_groups(
+    lambda groups: nn.utils.clip_grad_norm_([p for group in groups for p in group["params"]], 0.1)
+)
+
+
+def normalizes_one_by_one(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Normalizes views of the gradients, for a similarity that is logged."""
+    for _, g in graded(model):
+        flat = g.view(-1)
+        flat /= flat.norm() + 1e-12
+
+
+def normalizes_a_copy(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    for _, g in graded(model):
+        flat = g.flatten().clone()
+        flat /= flat.norm() + 1e-12
+
+
 def scaler_clips(*, unscales: bool) -> Callable[[nn.Module, Any], Built]:
     def build(model: nn.Module, loss_fn: Any) -> Built:
         optimizer, scaler = descent(model), torch.amp.GradScaler("cpu", init_scale=256.0)

@@ -30,6 +30,12 @@ def whole(step: Watched) -> list[list[int]]:
     return [list(range(len(step.names)))]
 
 
+def _groups(step: Watched) -> Sequence[Sequence[int]]:
+    """Return the parameter groups, where there are several."""
+    groups = step.run.groups
+    return groups if len(groups) > 1 else ()
+
+
 WAYS: tuple[tuple[str, Blocks], ...] = (
     ("all gradients are clipped to the global norm", whole),
     ("each parameter's gradient is clipped by itself, to the norm", tensors),
@@ -40,6 +46,7 @@ WAYS: tuple[tuple[str, Blocks], ...] = (
         "the gradients of the biases are clipped by themselves, and those of all others, to the norm",
         weights_then_biases,
     ),
+    ("the gradients of each parameter group are clipped by themselves, to the norm", _groups),
 )
 GUARDS = (CLIP_GUARD, 0.0)
 
@@ -53,6 +60,8 @@ def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
     first = failures[0].first.step
     declared = first.run.clip_norm
     for text, blocks in WAYS:
+        if not blocks(first):
+            continue
         norms: list[tuple[float, int, tuple[float, ...]]] = [(declared, 0, GUARDS)] if declared is not None else []
         norms += [(c, 1, GUARDS) for c in _fitted(failures, blocks)]
         norms += [(c, 1, (guard,)) for c, guard in _fitted_with_guard(failures, blocks)]
@@ -63,7 +72,7 @@ def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
                 Hypothesis(told, on_steps(_clipped(blocks, most, guard)), constants, CLIPPING, threads=True)
                 for guard in guards
             ]
-    return [*found, *_while_scaled(failures), *(_by_value(c) for c in _fitted_values(first)), NORMALIZED]
+    return [*found, *_while_scaled(failures), *(_by_value(c) for c in _fitted_values(first)), *NORMALIZED]
 
 
 def _while_scaled(failures: Sequence[Failure]) -> list[Hypothesis]:
@@ -192,13 +201,27 @@ def _by_value(most: float) -> Hypothesis:
     )
 
 
-def _normalized(step: Watched) -> Weights:
-    g = step.run.gradients(step.before, step.batch, clipped=False)
-    length = max(global_norm(g), float(np.finfo(float).tiny))
-    return step.update([None if x is None else x / length for x in g])
+def _normalized(blocks: Blocks, guard: float) -> Callable[[Watched], Weights]:
+    def rival(step: Watched) -> Weights:
+        g = list(step.run.gradients(step.before, step.batch, clipped=False))
+        for block in blocks(step):
+            length = max(global_norm([g[i] for i in block]) + guard, float(np.finfo(float).tiny))
+            for i in block:
+                g[i] = None if (held := g[i]) is None else held / length
+        return step.update(g)
+
+    return rival
 
 
-NORMALIZED = Hypothesis("the gradient is divided by its own norm", on_steps(_normalized), clause=CLIPPING, broad=1)
+NORMALIZED = tuple(
+    Hypothesis(text, on_steps(_normalized(blocks, guard)), clause=CLIPPING, broad=1)
+    for text, blocks in (
+        ("the gradient is divided by its own norm", whole),
+        ("each parameter's gradient is divided by its own norm", tensors),
+    )
+    for guard in (0.0, 1e-12, 1e-10, 1e-8, 1e-6)
+)
+"""The guards of such divisions are those that people write."""
 
 
 def clipped(gradients: Grads, most: float | None) -> Grads:

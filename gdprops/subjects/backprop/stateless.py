@@ -49,6 +49,11 @@ class Stateless:
         """Whether each step starts from what the user's step left: yes, it starts from the weights alone."""
         return True
 
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The parameter groups: none, because there is no optimizer."""
+        return ()
+
     def noticed(self) -> Noticed:
         """Return nothing noticed: plain functions show nothing but the weights."""
         return Noticed()

@@ -122,6 +122,13 @@ class Training:
         return self._given if self._called else self._arrived_at | self._with_grad()
 
     @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The indices of the parameters in each group of the user's optimizer."""
+        position = {id(p): i for i, p in enumerate(self._parameters.values())}
+        groups = [] if self._optimizer is None else self._optimizer.param_groups
+        return tuple(tuple(position[id(p)] for p in group["params"] if id(p) in position) for group in groups)
+
+    @property
     def has_optimizer(self) -> bool:
         """Whether ``build`` returned an optimizer beside the step."""
         return self._optimizer is not None
