@@ -81,6 +81,12 @@ WRONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str, str]] = {
         CLIPPING,
         "each parameter's gradient is divided by its own norm",
     ),
+    "decays-beside-adamw": (
+        steps.decays_beside_adamw,
+        {},
+        SIMULTANEOUS,
+        "between backward and the update all weights are multiplied by 0.99 (a decay beside the optimizer's)",
+    ),
     "clips-by-kind": (
         steps.of_gradients(steps.clips_by_kind),
         {"clip_norm": 0.5},

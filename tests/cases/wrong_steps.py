@@ -153,6 +153,20 @@ def normalizes_a_copy(model: nn.Module, optimizer: torch.optim.Optimizer) -> Non
         flat /= flat.norm() + 1e-12
 
 
+def decays_beside_adamw(model: nn.Module, loss_fn: Any) -> Built:
+    optimizer = torch.optim.AdamW(trained(model), lr=RATE, weight_decay=0.1)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        with torch.no_grad():
+            for p in trained(model):
+                p.mul_(1 - RATE * 0.1)
+        optimizer.step()
+
+    return step, optimizer
+
+
 def scaler_clips(*, unscales: bool) -> Callable[[nn.Module, Any], Built]:
     def build(model: nn.Module, loss_fn: Any) -> Built:
         optimizer, scaler = descent(model), torch.amp.GradScaler("cpu", init_scale=256.0)

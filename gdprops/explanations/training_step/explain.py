@@ -18,7 +18,7 @@ from gdprops.explanations.training_step.borrowed_gradients import borrowed
 from gdprops.explanations.training_step.clipping_variants import clippings
 from gdprops.explanations.training_step.displacements import displacements
 from gdprops.explanations.training_step.experiments import NOT_DETERMINISTIC, evidence, repeats, told_apart
-from gdprops.explanations.training_step.factors import at_some_steps, factors
+from gdprops.explanations.training_step.factors import at_some_steps, factors, shrunk_before
 from gdprops.explanations.training_step.factors_over_steps import over_steps
 from gdprops.explanations.training_step.failures import MOST_EXAMPLES, failures_of
 from gdprops.explanations.training_step.gradient_location import elsewhere
@@ -85,7 +85,7 @@ def _offers(
     """Yield what may be told, the plainest first: it is looked for only where nothing before it matches."""
     yield lambda: candidates
     yield lambda: from_some_step_on(candidates, failures)
-    yield lambda: [*at_some_steps(failures), NONE_HANDED_OVER]
+    yield lambda: [*at_some_steps(failures), NONE_HANDED_OVER, *shrunk_before(failures)]
     yield lambda: first_step_apart([NOT_YET, *candidates], failures)
     scaled = and_scaled(candidates, failures)
     yield lambda: [*scaled, *from_some_step_on(scaled, failures)]

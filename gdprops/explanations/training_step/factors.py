@@ -19,6 +19,7 @@ from gdprops.explanations.training_step.parameter_roles import ROLES, Role
 if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Watched
     from gdprops.explanations.training_step.hypothesis import Failure, Moment
+    from gdprops.model.arrays import Array
 
 FEWEST_POSITIONS = 3
 UNSPECIFIC = {"step.simultaneous": ""}
@@ -250,6 +251,28 @@ def _shrunk(failures: Sequence[Failure]) -> list[Hypothesis]:
         text = f"after a right update all weights, frozen ones too, are {by}"
         found.append(Hypothesis(text, on_steps(_multiplied(k, frozen=True)), 1, "step.frozen-untouched"))
     return found
+
+
+def shrunk_before(failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return the hypothesis that all weights are multiplied by k between their gradients and the update.
+
+    The constant is fitted to the first failing example: U answers to weights that are twice as large by what it makes
+    of the weights themselves, (1 - η λ) w of a decoupled decay.
+    """
+    first = failures[0].first.step
+    answer = [d - e for d, e in zip(_updated_from(first, 2.0), first.expected, strict=True)]
+    off = [a - e for a, e in zip(first.after, first.expected, strict=True)]
+    length = sum(float((d * d).sum()) for d in answer)
+    k = 1 + sum(float((d * o).sum()) for d, o in zip(answer, off, strict=True)) / length if length else 1.0
+    text = f"between backward and the update all weights are multiplied by {number(k)} (a decay beside the optimizer's)"
+    return [Hypothesis(text, on_steps(lambda step: _updated_from(step, k)), 1)] if np.isfinite(k) and k != 1 else []
+
+
+def _updated_from(step: Watched, k: float) -> list[Array]:
+    """Return U from weights that are multiplied by k, with the gradients at the weights as they were."""
+    pairs = zip(step.before, step.trainable, strict=True)
+    moved = [k * b if trains else b for b, trains in pairs]
+    return step.run.update(moved, step.gradients, step.state, step.settings)
 
 
 def _multiplied(k: float, *, frozen: bool) -> Callable[[Watched], Weights]:
