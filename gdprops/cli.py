@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -50,12 +51,19 @@ def main(arguments: Sequence[str] | None = None, *, contained: bool = False) -> 
         if contained and arguments and arguments[0] in WHOLE and not {"-h", "--help"} & set(arguments):
             from gdprops.runner.contained.supervisor import run_command
 
-            return run_command(arguments)
+            return run_command(f"{__name__}:supervised", arguments)
         return _invoke(list(arguments), contained=contained)
     except click.exceptions.Exit as done:
         return done.exit_code
     except BaseException as error:
         return _answer(error)
+
+
+def supervised() -> NoReturn:
+    """Run a command in a process that is supervised by another one, which has started it for that."""
+    from gdprops.runner.contained.child import of_a_command
+
+    of_a_command(main)
 
 
 def _answer(error: BaseException) -> int:

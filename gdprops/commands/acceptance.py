@@ -18,8 +18,8 @@ from gdprops.runner.project.configuration import find as find_configuration
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
     from gdprops.model.verdict import Verdict
+    from gdprops.runner.request import RunRequest
     from gdprops.runner.settings import Settings
-    from gdprops.runner.workers.request import RunRequest
 
 
 class Acceptance(NamedTuple):
@@ -86,8 +86,8 @@ def _path(folder: Path) -> Path:
 def _entry(verdict: Verdict, subject: Subject, reason: str, request: RunRequest) -> Accepted | None:
     """Return the entry for a red verdict, None if no saved case reproduces the violation."""
     from gdprops.clauses import catalogue
+    from gdprops.model.item import Item
     from gdprops.runner.counterexamples.encoding import decode
-    from gdprops.runner.items import Item
     from gdprops.runner.session import run_case
 
     clause, example = catalogue()[verdict.clause], verdict.counterexample

@@ -71,7 +71,7 @@ def check(
              gdprops check students/*.py --as backprop
     """
     from gdprops.commands.check_one import report_run
-    from gdprops.runner.workers.request import RunRequest
+    from gdprops.runner.request import RunRequest
     from gdprops.runner.workers.run import require_workers, run
 
     require_workers(workers)

@@ -22,7 +22,7 @@ def init(subject: str, kind: str | None, rule: str | None, parameters: tuple[str
     from pathlib import Path
 
     from gdprops.runner.project.initialize import initialize
-    from gdprops.runner.workers.request import RunRequest, hyperparameters
+    from gdprops.runner.request import RunRequest, hyperparameters
 
     RunRequest(subject, settings_from({}), kind, rule, parameters).resolve()
     given = hyperparameters(parameters)

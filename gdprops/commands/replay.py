@@ -39,7 +39,7 @@ def replay(
     Example: gdprops replay .gdprops/CASE.json mypkg.optim:MySGD -p lr=0.1
     """
     from gdprops.commands.check_one import report_run
-    from gdprops.runner.workers.request import RunRequest
+    from gdprops.runner.request import RunRequest
 
     files = files_from(chosen)
     request = RunRequest(subject, settings_from(chosen), kind, rule, parameters)

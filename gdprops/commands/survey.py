@@ -27,7 +27,7 @@ def survey(modules: tuple[str, ...], parameters: tuple[str, ...], **chosen: obje
     Example: gdprops survey torch.optim -p lr=0.01 --json torch.json
              gdprops survey torch.optim --compare torch.json
     """
-    from gdprops.runner.workers.request import hyperparameters
+    from gdprops.runner.request import hyperparameters
     from gdprops.survey.command import report_survey
 
     return report_survey(modules, hyperparameters(parameters), **chosen)  # type: ignore[arg-type] # click has them

@@ -24,7 +24,7 @@ def traits(subject: str, kind: str | None, rule: str | None, parameters: tuple[s
     from gdprops.kinds import kind_of
     from gdprops.report.consoles import show as show_page
     from gdprops.report.trait_table import print_traits, toml
-    from gdprops.runner.workers.request import RunRequest
+    from gdprops.runner.request import RunRequest
     from gdprops.subjects.user_code.isolation import isolated
 
     examined = RunRequest(subject, settings_from({}), kind, rule, parameters).resolve()

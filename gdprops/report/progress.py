@@ -13,9 +13,9 @@ from gdprops.report.progress_display import displaying
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gdprops.model.item import Item
     from gdprops.model.verdict import Verdict
     from gdprops.report.progress_display import Display
-    from gdprops.runner.items import Item
     from gdprops.runner.watcher import Keeper
 
 

@@ -6,13 +6,13 @@ Everything that depends on the kind of the subject is asked of its `Kind`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
 from gdprops.kinds import kind_of
 from gdprops.model.clause import Clause, View
 from gdprops.model.domain import Domain
 from gdprops.model.evidence import Evidence, combine
+from gdprops.model.item import Item
 from gdprops.model.verdict import About
 from gdprops.numerics.numpy_system import NumpySystem
 
@@ -22,15 +22,6 @@ if TYPE_CHECKING:
     from gdprops.model.subject import Subject
 
 REFERENCE = "the gdprops reference"
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One clause, and whether it is about the subject or about the reference. Each item gives one verdict."""
-
-    clause: Clause
-    about: About
 
 
 def items_for(subject: Subject, clauses: Sequence[Clause]) -> tuple[Item, ...]:

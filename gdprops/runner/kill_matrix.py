@@ -13,8 +13,9 @@ from gdprops.clauses import catalogue
 from gdprops.faults import bank
 from gdprops.model.clause import Clause, View
 from gdprops.model.domain import Domain
+from gdprops.model.item import Item
 from gdprops.model.verdict import About
-from gdprops.runner.items import Item, cases_of, examiner, items_for
+from gdprops.runner.items import cases_of, examiner, items_for
 from gdprops.runner.search import Finding, search
 from gdprops.runner.seeding import item_seed
 from gdprops.runner.session import Measured, measured_subject

@@ -12,8 +12,9 @@ from gdprops.clauses import catalogue
 from gdprops.kinds import kind_of
 from gdprops.model.case import TrainCase
 from gdprops.model.evidence import Evidence, agreement
+from gdprops.model.item import Item
 from gdprops.model.verdict import About
-from gdprops.runner.items import Item, cases_of
+from gdprops.runner.items import cases_of
 from gdprops.runner.search import search, size
 from gdprops.strategies.distinguishing_networks import distinguishing_cases
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from gdprops.clauses import catalogue
 from gdprops.errors import UsageError
 from gdprops.model.case import OwnCase
+from gdprops.model.item import Item
 from gdprops.model.verdict import About
 from gdprops.runner.conclude import conclude
 from gdprops.runner.counterexamples import arrays_file
 from gdprops.runner.counterexamples.encoding import decode
 from gdprops.runner.counterexamples.saved_file import load
-from gdprops.runner.items import Item
 from gdprops.runner.session import run_case
 
 if TYPE_CHECKING:

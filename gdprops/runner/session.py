@@ -21,6 +21,7 @@ from gdprops.kinds import kind_of
 from gdprops.model.clause import Clause, View
 from gdprops.model.domain import Domain
 from gdprops.model.evidence import violation
+from gdprops.model.item import Item
 from gdprops.model.note import Note
 from gdprops.model.outcome import Outcome
 from gdprops.model.traits import Traits
@@ -30,7 +31,7 @@ from gdprops.runner.conclude import conclude
 from gdprops.runner.counterexamples.encoding import decode
 from gdprops.runner.example_databases import database_at
 from gdprops.runner.explained_once import explained_once
-from gdprops.runner.items import REFERENCE, Item, cases_of, examiner, items_for
+from gdprops.runner.items import REFERENCE, cases_of, examiner, items_for
 from gdprops.runner.pooled_examples import examples_of
 from gdprops.runner.search import Finding, judged, search, witnesses
 from gdprops.runner.seeding import KeyedDatabase, item_seed

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gdprops.model.evidence import Evidence
+from gdprops.model.item import Item
 from gdprops.model.verdict import Status, Verdict, unexamined
 from gdprops.model.wording import plural
 from gdprops.numerics.decisions import decisive_needed
 from gdprops.runner.counterexamples.counterexample import counterexample_of
-from gdprops.runner.items import Item, examiner
+from gdprops.runner.items import examiner
 from gdprops.runner.primary_violation import GENERAL
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, final
 
 if TYPE_CHECKING:
+    from gdprops.model.item import Item
     from gdprops.model.verdict import Verdict
-    from gdprops.runner.items import Item
 
 
 class Watcher(Protocol):

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, final
 
 from gdprops.clauses import catalogue
 from gdprops.errors import UsageError, text_of
+from gdprops.model.item import Item
 from gdprops.model.json_form import verdict_to_dict
 from gdprops.model.verdict import About, Verdict
-from gdprops.runner.items import Item, items_for
+from gdprops.runner.items import items_for
 from gdprops.runner.session import check_items, measured_subject
 from gdprops.subjects.user_code.isolation import isolated
 from gdprops.survey.discovery import surveyed

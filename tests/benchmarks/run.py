@@ -22,6 +22,7 @@ from gdprops.clauses import catalogue
 from gdprops.clauses.support import gradient_bounds, optimizer_runs, workbench
 from gdprops.kinds.resolve import resolve
 from gdprops.model.clause import Clause
+from gdprops.model.item import Item
 from gdprops.model.verdict import About
 from gdprops.numerics import numpy_system, torch_system
 from gdprops.runner import items, session
@@ -88,7 +89,7 @@ def metered(meter: Meter) -> Iterator[None]:
 def measure(clause: Clause, about: About, examples: int) -> dict[str, float]:
     """Return one clause's milliseconds by part, looks per example, and decisive examples per second."""
     subject = resolve("torch.optim:SGD", rule="sgd", hyperparameters={"lr": 0.1})
-    item = items.Item(clause, about)
+    item = Item(clause, about)
     session.run_item(subject, item, Settings(examples=5, reference_examples=5, seed=1))
     meter = Meter()
     plain: Any = items.examiner

@@ -17,6 +17,7 @@ import pytest
 from gdprops.errors import UsageError
 from gdprops.model.catalogue import Catalogue
 from gdprops.model.clause import Clause, Level
+from gdprops.model.item import Item
 from gdprops.model.measurement import Measurement
 from gdprops.model.outcome import Outcome
 from gdprops.model.traits import Measured, Traits
@@ -34,12 +35,6 @@ class FakeSubject:
     name: str
     kind: str = "optimizer"
     rule: str | None = None
-
-
-@dataclass(frozen=True)
-class FakeItem:
-    clause: Clause
-    about: About
 
 
 def fake_clauses() -> list[Clause]:
@@ -70,13 +65,11 @@ def resolve(
     return FakeSubject(f"{spec}({inside})" if inside else spec, kind or "optimizer", rule)
 
 
-def items_for(subject: FakeSubject, clauses: Sequence[Clause]) -> tuple[FakeItem, ...]:
-    return tuple(
-        FakeItem(clause, About.REFERENCE if clause.chapter == "gradient" else About.SUBJECT) for clause in clauses
-    )
+def items_for(subject: FakeSubject, clauses: Sequence[Clause]) -> tuple[Item, ...]:
+    return tuple(Item(clause, About.REFERENCE if clause.chapter == "gradient" else About.SUBJECT) for clause in clauses)
 
 
-def run_item(subject: FakeSubject, item: FakeItem, settings: Settings, watcher: Any = None) -> Verdict:
+def run_item(subject: FakeSubject, item: Item, settings: Settings, watcher: Any = None) -> Verdict:
     if subject.name == "dies:here" and item.clause.id == "step.plain":
         os.kill(os.getpid(), signal.SIGKILL)
     if subject.name == "slow:one" and item.clause.id == "step.plain":
@@ -104,15 +97,23 @@ def conclude(subject_name: str, settings: Settings, verdicts: Sequence[Verdict],
 
 
 def check_subject(subject: FakeSubject, *, clauses: Any = "*", settings: Settings, watcher: Any) -> Outcome:
-    items = items_for(subject, catalogue().select(clauses))
-    found = []
+    found = check_items(subject, items_for(subject, catalogue().select(clauses)), settings, watcher)
+    return conclude(subject.name, settings, found, {"wall": 0.25})
+
+
+def measured_subject(subject: FakeSubject, settings: Settings) -> FakeSubject:
+    return subject
+
+
+def check_items(subject: FakeSubject, items: Sequence[Item], settings: Settings, watcher: Any) -> list[Verdict]:
+    found = list[Verdict]()
     for index, item in enumerate(items):
         watcher.started(item, index, len(items))
         found.append(run_item(subject, item, settings))
         watcher.finished(found[-1])
         if settings.fail_fast and found[-1].failed:
             break
-    return conclude(subject.name, settings, found, {"wall": 0.25})
+    return found
 
 
 def self_check(settings: Settings, watcher: Any) -> Outcome:
@@ -151,6 +152,8 @@ MODULES: dict[str, dict[str, object]] = {
     "gdprops.runner.session": {
         "run_item": run_item,
         "check_subject": check_subject,
+        "measured_subject": measured_subject,
+        "check_items": check_items,
         "conclude": conclude,
         "self_check": self_check,
     },

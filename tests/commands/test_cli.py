@@ -331,6 +331,9 @@ def test_a_subject_that_crashes_the_process_shows_in_which_line(tmp_path: Path) 
     (tmp_path / "dying.py").write_text(DYING, encoding="utf-8")
     asked = ("check", "dying.py:Dies", "-p", "lr=0.1", "--clauses", "optimizer.resume")
     code, out, err = run_process(dict(os.environ), *asked, cwd=tmp_path)
+    assert code == 1
+    assert "a crash of native code (SIGSEGV) in step(), at dying.py:5" in " ".join(out.split())
+    code, out, err = run_process(dict(os.environ), *asked, "--in-process", cwd=tmp_path)
     assert (code, out) == (-signal.SIGSEGV, "")
     assert err.startswith("Fatal Python error: Segmentation fault")
     assert 'dying.py", line 5 in step' in err

@@ -8,8 +8,8 @@ import pytest
 
 from gdprops.clauses import catalogue
 from gdprops.faults import Fault
+from gdprops.model.item import Item
 from gdprops.model.verdict import About, Status, Verdict
-from gdprops.runner.items import Item
 from gdprops.runner.session import run_item
 from gdprops.runner.settings import Settings
 from gdprops.subjects.user_code.isolation import isolated

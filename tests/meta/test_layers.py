@@ -53,7 +53,9 @@ FLOORS = {
         ("watcher", "conclude", "counterexamples", "named_subjects", "pooled_examples", "dialect_measurements"),
         ("explained_once", "verdicts"),
         ("session",),
-        ("kill_matrix", "replay", "workers"),
+        ("kill_matrix", "replay", "request"),
+        ("contained",),
+        ("workers",),
     ),
 }
 """By folder, what stands on each floor, the lowest first: an import goes to a lower floor, or stays in its own part."""

@@ -40,6 +40,7 @@ from gdprops.faults.optimizers.correct_optimizers import Group, PlainDescent
 from gdprops.model.backprop_layout import Layout
 from gdprops.model.case import BackpropCase, LookCase, Plan, Regime, TrainCase, UpdateCase
 from gdprops.model.evidence import Evidence, violation
+from gdprops.model.item import Item
 from gdprops.model.network import Batch, Layer, Network, Point
 from gdprops.model.verdict import About, Status
 from gdprops.numerics import decisions
@@ -55,7 +56,7 @@ from gdprops.numerics.published.rule import Dialect, Published
 from gdprops.numerics.published.rule_run import Bounded
 from gdprops.numerics.running_bound import Rounded
 from gdprops.numerics.second_order_law import curvature, law_on_a_ladder, lower_hessian_times_gradient
-from gdprops.runner.items import Item, examiner
+from gdprops.runner.items import examiner
 from gdprops.runner.search import Finding
 from gdprops.runner.settings import Settings
 from gdprops.runner.verdicts import judge

@@ -25,9 +25,9 @@ from gdprops.clauses.support import workbench
 from gdprops.cli import main
 from gdprops.errors import SubjectCrash
 from gdprops.model.evidence import Evidence, agreement, unanswered, violation
+from gdprops.model.item import Item
 from gdprops.model.json_form import to_dict
 from gdprops.model.verdict import About, Status
-from gdprops.runner.items import Item
 from gdprops.runner.named_subjects import named
 from gdprops.runner.search import search
 from gdprops.runner.session import check_subject

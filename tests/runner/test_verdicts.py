@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 
 from gdprops.clauses import catalogue
+from gdprops.model.item import Item
 from gdprops.model.verdict import About, Status
-from gdprops.runner.items import Item
 from gdprops.runner.search import Finding
 from gdprops.runner.settings import Settings
 from gdprops.runner.verdicts import judge

@@ -25,8 +25,8 @@ from gdprops.subjects.user_code.black_box import RECORDER, BlackBox
 if TYPE_CHECKING:
     from types import FrameType
 
+    from gdprops.model.item import Item
     from gdprops.model.verdict import Verdict
-    from gdprops.runner.items import Item
 
 
 @final
@@ -74,10 +74,8 @@ def of_a_check() -> NoReturn:
     leave(0)
 
 
-def of_a_command() -> NoReturn:
+def of_a_command(main: Callable[[list[str]], int]) -> NoReturn:
     """Run a whole command, send its exit code, and end at once."""
-    from gdprops.cli import main
-
     folder, sender, arguments = _begun()
     leave = _prepare_for_the_worst(folder)
     code = main(arguments)
@@ -126,8 +124,8 @@ def _noting(leave: Callable[[int], NoReturn], crash: int, process: int) -> Calla
 
 def _run(text: str, done: set[tuple[str, str]], sender: Sender) -> None:
     from gdprops.runner.project.accepted import require_matches
+    from gdprops.runner.request import from_json
     from gdprops.runner.session import check_items, measured_subject
-    from gdprops.runner.workers.request import from_json
     from gdprops.subjects.user_code.isolation import isolated
 
     request = from_json(text)

@@ -20,21 +20,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, final
 
-import gdprops
 from gdprops.clauses import catalogue
 from gdprops.errors import UsageError
 from gdprops.model import exit_codes
+from gdprops.model.item import Item
 from gdprops.model.json_form import verdict_from_dict
 from gdprops.model.verdict import About, Status, Verdict, unexamined
 from gdprops.runner.conclude import conclude
 from gdprops.runner.contained.last_words import BOX, CRASH, PRINTED, how_it_ended, last_words
-from gdprops.runner.items import Item
 from gdprops.subjects.user_code.black_box import BlackBox
 
 if TYPE_CHECKING:
     from gdprops.model.outcome import Outcome
+    from gdprops.runner.request import RunRequest
     from gdprops.runner.watcher import Keeper
-    from gdprops.runner.workers.request import RunRequest
 
 GRACE = 2.0
 """Seconds after the limit until a process that did not stop by itself is ended."""
@@ -48,6 +47,8 @@ GENERAL = "step.simultaneous"
 """The clause whose verdict says that a subject could not even be built."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 LONGEST_PRINTED = 4000
+ROOT = str(Path(__file__).parents[3])
+"""Where the package lies: this interpreter may have found it by its working folder."""
 
 
 def run_contained(request: RunRequest, seen: Keeper) -> Outcome:
@@ -79,16 +80,17 @@ def _tail(path: Path) -> str:
         return ""
 
 
-def run_command(arguments: Sequence[str]) -> int:
+def run_command(entry: str, arguments: Sequence[str]) -> int:
     """Run a whole ``gdprops`` command in a process of its own, on this terminal, and return its exit code.
 
+    ``entry`` is the ``module:function`` that calls `gdprops.runner.contained.child.of_a_command` there.
     For commands that give no verdicts clause by clause.
     """
     with TemporaryDirectory(prefix="gdprops-", ignore_cleanup_errors=True) as name:
         folder, code = Path(name), None
         box = BlackBox.made_at(folder / BOX)
         (folder / CRASH).write_text("")
-        with _process("of_a_command", folder, arguments, None) as (process, pipe):
+        with _process(entry, folder, arguments, None) as (process, pipe):
             for line in _lines(pipe):
                 if line is not None:
                     code = int(json.loads(line)[1])
@@ -138,7 +140,9 @@ class _Run:
         killed = False
         with (
             (self._folder / PRINTED).open("ab") as printed,
-            _process("of_a_check", self._folder, [json.dumps(sorted(self._done))], printed) as (process, pipe),
+            _process(
+                "gdprops.runner.contained.child:of_a_check", self._folder, [json.dumps(sorted(self._done))], printed
+            ) as (process, pipe),
         ):
             for line in _lines(pipe):
                 if line is not None:
@@ -206,15 +210,15 @@ def _in(doing: str) -> str:
 
 @contextlib.contextmanager
 def _process(
-    main: str, folder: Path, arguments: Sequence[str], printed: IO[bytes] | None
+    entry: str, folder: Path, arguments: Sequence[str], printed: IO[bytes] | None
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Yield a running process and the pipe that it sends to; in the end nothing of it is left.
 
-    ``main`` is a function of `gdprops.runner.contained.child`; ``printed`` is where the process prints, None here.
+    ``entry`` is the ``module:function`` that it runs; ``printed`` is where it prints, None for here.
     """
     reading, writing = os.pipe()
-    root = str(Path(gdprops.__file__).parents[1])
-    code = f"import sys; sys.path.append({root!r}); from gdprops.runner.contained.child import {main}; {main}()"
+    module, _, function = entry.partition(":")
+    code = f"import sys; sys.path.append({ROOT!r}); from {module} import {function}; {function}()"
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", code, str(folder), str(writing), *arguments],
         stdin=subprocess.DEVNULL,

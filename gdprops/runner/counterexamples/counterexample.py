@@ -18,8 +18,8 @@ from gdprops.subjects.script_lines import seen_and_expected
 if TYPE_CHECKING:
     from gdprops.kinds.kind import WrittenOut
     from gdprops.model.evidence import Evidence
+    from gdprops.model.item import Item
     from gdprops.model.subject import FedSubject, Subject
-    from gdprops.runner.items import Item
     from gdprops.runner.settings import Settings
 
 

@@ -16,9 +16,9 @@ from gdprops.model.verdict import Status, Verdict, unexamined
 from gdprops.runner.workers.worker_plugin import GIVEN_UP, OPTION, item_id, received
 
 if TYPE_CHECKING:
-    from gdprops.runner.items import Item
+    from gdprops.model.item import Item
+    from gdprops.runner.request import RunRequest
     from gdprops.runner.watcher import Watcher
-    from gdprops.runner.workers.request import RunRequest
 
 ITEMS = Path(__file__).with_name("worker_items.py")
 UNUSED = (

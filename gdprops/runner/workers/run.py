@@ -12,9 +12,9 @@ from gdprops.model.verdict import About
 if TYPE_CHECKING:
     from gdprops.model.outcome import Outcome
     from gdprops.model.subject import Subject
+    from gdprops.runner.request import RunRequest
     from gdprops.runner.settings import Settings
     from gdprops.runner.watcher import Keeper
-    from gdprops.runner.workers.request import RunRequest
 
 
 def run(request: RunRequest, seen: Keeper, *, workers: str | None = None, contained: bool = False) -> Outcome:

@@ -11,9 +11,9 @@ from gdprops.model.verdict import About, Status, unexamined
 from gdprops.runner.workers.worker_plugin import GIVEN_UP, transport
 
 if TYPE_CHECKING:
+    from gdprops.model.item import Item
     from gdprops.model.subject import Subject
-    from gdprops.runner.items import Item
-    from gdprops.runner.workers.request import RunRequest
+    from gdprops.runner.request import RunRequest
 
 
 LEFT_OUT = "not run: the worker processes of other clauses had died"

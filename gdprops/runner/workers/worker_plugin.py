@@ -10,11 +10,11 @@ import pytest
 
 from gdprops.model.json_form import verdict_from_dict, verdict_to_dict
 from gdprops.model.verdict import Verdict
-from gdprops.runner.workers.request import RunRequest, from_json
+from gdprops.runner.request import RunRequest, from_json
 
 if TYPE_CHECKING:
+    from gdprops.model.item import Item
     from gdprops.model.subject import Subject
-    from gdprops.runner.items import Item
 
 OPTION = "--gdprops-request"
 PROPERTY = "gdprops-verdict"

@@ -20,6 +20,7 @@ from gdprops.numerics.decisions import LARGE_MODEL, WATCHED_WEIGHTS
 from gdprops.subjects.torch_optimizer.state import clocks_of, fingerprint, held_by, settings_of, snapshot
 from gdprops.subjects.training_step.expected_update import EXPECTATION, Expected
 from gdprops.subjects.training_step.forward_passes import Passes, weakly
+from gdprops.subjects.training_step.judgeable import require_its_shapes, require_known_updates
 from gdprops.subjects.training_step.mode_changes import mode_change
 from gdprops.subjects.training_step.network_modules import layers_of
 from gdprops.subjects.training_step.refusals import NO_GRADIENT, unscaled
@@ -186,8 +187,9 @@ class Training:
             told = {"last": number == len(calls)} if self.told_last else {}
             self._inputs, self._first = data.inputs, self._first + rows_in((self._inputs,))
             returned = self._call(t, *data, **told)
-        self._require_its_shapes()
-        self._require_known_updates()
+        require_its_shapes(self._parameters, self._at)
+        if self._declared.rule_factory is None and self._declared.lr is None:
+            require_known_updates(self._parameters, self.held, self.trainable, self._at)
         self._turns = self._turns or self._takes_turns()
         self._expected.reached_otherwise = self._updated_by_a_gradient()
         met, after = self._forward_pass(before, t), RandomState(like=outside)
@@ -198,26 +200,6 @@ class Training:
         self._last_met = looked if self._passes.differentiated else None
         self._first_met = self._last_met if self._taken == 1 else self._first_met
         return returned
-
-    def _require_its_shapes(self) -> None:
-        """Raise `SubjectCrash` where a step has given a parameter another shape: nothing can be compared then."""
-        for (name, p), before in zip(self._parameters.items(), self._at, strict=False):
-            if tuple(p.shape) != before.shape:
-                shapes = f"{tuple(p.shape)}, it was {before.shape}"
-                raise SubjectCrash("step()", ValueError(shapes), told=f"step() leaves {name} in the shape {shapes}")
-
-    def _require_known_updates(self) -> None:
-        """Raise `Unsupported` where the step moves a parameter that the returned optimizer does not hold.
-
-        A declared ``rule=`` or ``lr=`` says what to expect of such a parameter; then nothing is raised.
-        """
-        known = self._declared.rule_factory is not None or self._declared.lr is not None
-        rows = zip(self._parameters.items(), self.held, self.trainable, self._at, strict=False)
-        for (name, p), held, trains, before in rows:
-            if not (known or held) and trains and not np.array_equal(p.detach().numpy(), before):
-                raise Unsupported(
-                    f"the step moves {name}, which the optimizer that it returns does not hold: {EXPECTATION}"
-                )
 
     def _takes_turns(self) -> str:
         """Return why a step is not decided whose parameters take turns, an empty text where they do not."""

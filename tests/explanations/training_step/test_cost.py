@@ -14,9 +14,10 @@ from gdprops.explanations.training_step import explain
 from gdprops.faults.training_steps.late_read_faults import layer_by_layer
 from gdprops.faults.training_steps.step_twins import textbook
 from gdprops.model.evidence import agreement
+from gdprops.model.item import Item
 from gdprops.model.verdict import About, Status, Verdict
 from gdprops.runner import session
-from gdprops.runner.items import Item, cases_of
+from gdprops.runner.items import cases_of
 from gdprops.runner.pooled_examples import examples_of
 from gdprops.runner.search import search
 from gdprops.runner.settings import Settings

@@ -10,8 +10,9 @@ from gdprops.clauses import catalogue
 from gdprops.clauses.support.watched_step import watch
 from gdprops.faults.training_steps.late_read_faults import layer_by_layer
 from gdprops.model.evidence import Evidence, agreement
+from gdprops.model.item import Item
 from gdprops.model.verdict import About
-from gdprops.runner.items import Item, cases_of
+from gdprops.runner.items import cases_of
 from gdprops.runner.search import search
 from gdprops.runner.session import measured_subject
 from gdprops.runner.settings import Settings

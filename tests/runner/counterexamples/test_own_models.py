@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from gdprops.errors import UsageError
+from gdprops.model.item import Item
 from gdprops.model.verdict import Status, Verdict
 from gdprops.runner.counterexamples import arrays_file
 from gdprops.runner.counterexamples.encoding import decode
 from gdprops.runner.counterexamples.saved_file import load
-from gdprops.runner.items import Item
 from gdprops.runner.replay import replay
 from gdprops.runner.session import check_subject, run_case
 from gdprops.runner.settings import Settings

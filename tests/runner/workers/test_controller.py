@@ -8,18 +8,19 @@ from typing import Any
 
 import pytest
 
+from gdprops.model.item import Item
 from gdprops.model.verdict import About, Status, Verdict
 from gdprops.report.progress import Progress
 from gdprops.report.progress_display import Display
+from gdprops.runner.request import RunRequest
 from gdprops.runner.settings import Settings
 from gdprops.runner.workers import controller, worker_items
 from gdprops.runner.workers.controller import Collector, _environment, workers_of
-from gdprops.runner.workers.request import RunRequest
 from gdprops.runner.workers.worker_plugin import GIVEN_UP, item_id, received, transport
-from tests.commands.fake_engine import FakeItem, fake_clauses
+from tests.commands.fake_engine import fake_clauses
 from tests.report import verdicts
 
-ITEMS: Any = tuple(FakeItem(clause, About.SUBJECT) for clause in fake_clauses()[:3])
+ITEMS: Any = tuple(Item(clause, About.SUBJECT) for clause in fake_clauses()[:3])
 
 
 def report(item: Any, **fields: Any) -> pytest.TestReport:
@@ -84,7 +85,7 @@ def test_a_worker_of_a_subject_that_was_given_up_asks_the_reference_only(
 
     monkeypatch.setattr("gdprops.runner.session.run_item", run_item)
     monkeypatch.setenv(GIVEN_UP, "1")
-    item: Any = FakeItem(fake_clauses()[0], about)
+    item: Any = Item(fake_clauses()[0], about)
     nobody: Any = None
     worker_items.test_item(item, nobody, RunRequest("a:B", Settings()), request)
     verdict = received(request.node.user_properties)

@@ -15,8 +15,8 @@ from gdprops.runner.shards import share
 from gdprops.subjects.user_code.black_box import RECORDER
 
 if TYPE_CHECKING:
+    from gdprops.model.item import Item
     from gdprops.model.subject import Subject
-    from gdprops.runner.items import Item
 
 OUR_SECONDS, TIMES_TO_BUILD = 10.0, 3
 """Building a subject may take the time of so many clauses, and what gdprops itself imports for it."""

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from gdprops.errors import UsageError
+from gdprops.runner.request import RunRequest, from_json, hyperparameters, value_of
 from gdprops.runner.settings import Settings
-from gdprops.runner.workers.request import RunRequest, from_json, hyperparameters, value_of
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,18 @@
+"""An item of a run: one clause about the subject, or about the reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+from gdprops.model.clause import Clause
+from gdprops.model.verdict import About
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One clause, and whether it is about the subject or about the reference. Each item gives one verdict."""
+
+    clause: Clause
+    about: About
