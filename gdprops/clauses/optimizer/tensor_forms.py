@@ -40,7 +40,8 @@ else:
     "changing the last entry of a large gradient moves other entries too, unless the owner declares "
     "separability=element (GaLore projects matrices above its rank). Other rules: the step must not crash on shapes "
     "that the probe accepted, nor on tensors of hundreds of entries, and weights beside an empty tensor must be "
-    "finite where they are finite without it.",
+    "finite where they are finite without it, and a tensor without dimensions must not rest where a vector of one "
+    "entry moves.",
     view=View.OPTIMIZER,
     refuted_by=("skips-vectors", "forgets-the-rest-of-a-block", "averages-over-nothing"),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(most_steps=3)),
@@ -51,7 +52,7 @@ def shapes(subject: FedSubject, case: UpdateCase) -> Evidence:
     large = _large(case, elementwise=elementwise)
     grown = workbench.feed(subject, large)
     if not elementwise:
-        return _finite_beside_nothing(subject, case, seen)
+        return workbench.combine([_finite_beside_nothing(subject, case, seen), _moves_numbers(subject, case, seen)])
     if not workbench.differ(seen[-1], case.tensors):
         return workbench.vacuous("nothing moves")
     apart = [_small_again(case, weights) for weights in grown]
@@ -88,6 +89,19 @@ def _finite_beside_nothing(subject: FedSubject, case: UpdateCase, seen: Sequence
     without = workbench.feed(subject, case, replace(case.plan, groups=full))
     spoiled = workbench.are_finite(without[-1])
     return workbench.require(not spoiled, "beside an empty tensor the weights are not finite, without it they are")
+
+
+def _moves_numbers(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
+    """Return a violation if a tensor without dimensions never moves, and as a vector of one entry it does."""
+    if not subject.traits.accepts("shapes", "1"):
+        return workbench.agreement()
+    for i, (name, w) in enumerate(zip(workbench.names_of(case), case.tensors, strict=True)):
+        if w.ndim == 0 and not any(workbench.differ([step[i]], [w]) for step in seen):
+            steps = [step[i] for step in case.gradients]
+            if workbench.differ([workbench.feed_alone(subject, w, steps, case.plan, i, flattened=True)[-1]], [w]):
+                told = f"{name}, a single number of shape (), never moves; as a vector of one entry it does"
+                return workbench.violation(told, blame=(name,))
+    return workbench.agreement()
 
 
 def _couples_entries(subject: FedSubject, large: UpdateCase, grown: Sequence[Weights]) -> bool:

@@ -61,6 +61,36 @@ def test_a_mean_over_an_empty_tensor_must_not_poison_the_others(traits: dict[str
     assert verdict.reason == "beside an empty tensor the weights are not finite, without it they are"
 
 
+class DividesByNorms(PlainDescent):
+    """Divides every gradient by its norm; numbers and vectors too."""
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        scaled: Tensor = g / (1 + torch.linalg.vector_norm(g))
+        return scaled
+
+
+class ForgetsNumbers(DividesByNorms):
+    """Knows matrices and vectors, and no numbers."""
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        return super().direction(p, g) if p.dim() else torch.zeros_like(g)
+
+
+class KnowsMatricesOnly(DividesByNorms):
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        return super().direction(p, g) if p.dim() > 1 else torch.zeros_like(g)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [(DividesByNorms, Status.HELD), (KnowsMatricesOnly, Status.HELD), (ForgetsNumbers, Status.VIOLATED)],
+)
+def test_a_number_must_not_rest_where_a_vector_moves(kind: Any, status: Status) -> None:
+    verdict = shapes(kind, {})
+    told = "a single number of shape (), never moves; as a vector of one entry it does"
+    assert (verdict.status, told in verdict.reason) == (status, status is Status.VIOLATED)
+
+
 class LeavesChannelsLast(PlainDescent):
     """Does not move images whose channels lie last."""
 
