@@ -81,6 +81,18 @@ WRONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str, str]] = {
         CLIPPING,
         "each parameter's gradient is divided by its own norm",
     ),
+    "mixes-its-average": (
+        steps.averages(into_weights=True),
+        {},
+        SIMULTANEOUS,
+        "the optimizer's update is right, and after it the step changes the weights once more",
+    ),
+    "bounds-its-weights": (
+        steps.bounds_its_weights,
+        {},
+        SIMULTANEOUS,
+        "the weights are changed between their gradients and the update: from the weights that the optimizer is called",
+    ),
     "decays-beside-adamw": (
         steps.decays_beside_adamw,
         {},
@@ -244,6 +256,7 @@ WRONG: dict[str, tuple[Callable[..., Any], dict[str, Any], str, str]] = {
 
 RIGHT: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "clips-all-groups": (steps.clips_all_groups, {"clip_norm": 0.1}),
+    "keeps-its-average": (steps.averages(into_weights=False), {}),
     "normalizes-a-copy": (steps.of_gradients(steps.normalizes_a_copy), {}),
     "clips-the-unscaled": (steps.of_gradients(steps.clips_the_unscaled, scale=1024.0), {"clip_norm": 1.0}),
     "scaler-clips-the-unscaled": (steps.scaler_clips(unscales=True), {"clip_norm": 0.5}),

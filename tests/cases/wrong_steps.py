@@ -153,6 +153,40 @@ def normalizes_a_copy(model: nn.Module, optimizer: torch.optim.Optimizer) -> Non
         flat /= flat.norm() + 1e-12
 
 
+def averages(*, into_weights: bool) -> Callable[[nn.Module, Any], Built]:
+    """Return a step that keeps a running average of the weights, or mixes it into them by mistake."""
+
+    def build(model: nn.Module, loss_fn: Any) -> Built:
+        optimizer = descent(model)
+        kept = [p.detach().clone() for p in trained(model)]
+
+        def step(x: Tensor, y: Tensor) -> None:
+            optimizer.zero_grad()
+            loss_fn(model(x), y).backward()
+            optimizer.step()
+            with torch.no_grad():
+                for p, average in zip(trained(model), kept, strict=True):
+                    (p if into_weights else average).lerp_(average if into_weights else p, 0.125)
+
+        return step, optimizer
+
+    return build
+
+
+def bounds_its_weights(model: nn.Module, loss_fn: Any) -> Built:
+    """Bounds the weights where it should bound the gradients."""
+    optimizer = descent(model)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        for p in trained(model):
+            p.data.clamp_(-0.75, 0.75)
+        optimizer.step()
+
+    return step, optimizer
+
+
 def decays_beside_adamw(model: nn.Module, loss_fn: Any) -> Built:
     optimizer = torch.optim.AdamW(trained(model), lr=RATE, weight_decay=0.1)
 

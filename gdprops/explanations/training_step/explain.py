@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.support.watched_step import Watched, watch
 from gdprops.explanations.explanation import Explanation
+from gdprops.explanations.training_step.around_the_update import AROUND
 from gdprops.explanations.training_step.backward_calls import by_backward_lines
 from gdprops.explanations.training_step.borrowed_gradients import borrowed
 from gdprops.explanations.training_step.clipping_variants import clippings
@@ -86,6 +87,7 @@ def _offers(
     yield lambda: candidates
     yield lambda: from_some_step_on(candidates, failures)
     yield lambda: [*at_some_steps(failures), NONE_HANDED_OVER, *shrunk_before(failures)]
+    yield lambda: AROUND
     yield lambda: first_step_apart([NOT_YET, *candidates], failures)
     scaled = and_scaled(candidates, failures)
     yield lambda: [*scaled, *from_some_step_on(scaled, failures)]
