@@ -16,6 +16,7 @@ from gdprops.runner.settings import Settings
 from gdprops.subjects.backprop.subject import backprop
 from tests.samples import backprop_functions
 
+pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
 TWO_LAYERS: dict[str, Any] = {"loss": backprop_functions.loss, "shapes": backprop_functions.shapes}
 RELU: dict[str, Any] = {"loss": backprop_functions.relu_loss, "shapes": backprop_functions.shapes}
 SOFTMAX: dict[str, Any] = {"shapes": lambda n_in, n_hidden, n_out: {"W": (n_in, n_out), "b": (n_out,)}}

@@ -21,7 +21,10 @@ from gdprops.subjects.training_step.subject import training_step
 from tests.explanations.training_step import invented
 from tests.samples import training_steps
 
-pytestmark = pytest.mark.xdist_group("training steps")
+pytestmark = [
+    pytest.mark.xdist_group("training steps"),
+    pytest.mark.no_cover,  # whole runs, which take half as long where lines are not counted
+]
 PLAIN = {"lr": 0.1}
 CORRECT: list[tuple[Callable[..., Any], dict[str, Any]]] = [
     (training_steps.ordinary, {}),
