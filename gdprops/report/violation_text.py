@@ -13,6 +13,7 @@ from gdprops.model.verdict import About
 from gdprops.model.wording import plural
 from gdprops.report.consoles import to_text
 from gdprops.report.phrases import STYLES, number, place
+from gdprops.runner.primary_violation import raised_by
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -86,17 +87,16 @@ def facts(verdict: Verdict, subject: str) -> Iterator[tuple[str, str]]:
 
 def raises(verdict: Verdict) -> bool:
     """Say whether the violation is an exception of the subject's."""
-    return verdict.explanation is None and " raised " in verdict.reason
+    return verdict.explanation is None and bool(raised_by(verdict))
 
 
 def _also(verdict: Verdict) -> str:
     """Return the other violations; only those that the explanation reproduces are likely of the same fault."""
+    others = ", ".join(clause for clause in verdict.also if clause not in verdict.same_fault)
     if raises(verdict) and len(verdict.same_fault) > FEW:
-        others = ", ".join(clause for clause in verdict.also if clause not in verdict.same_fault)
         told = f"it raises whatever is checked: so do {plural(len(verdict.same_fault), 'other clause')}"
         return f"{told}; {others} (violated too)" if others else told
     same = ", ".join(clause for clause in verdict.also if clause in verdict.same_fault)
-    others = ", ".join(clause for clause in verdict.also if clause not in verdict.same_fault)
     parts = (f"{same} (violated too, likely by the same fault)" * bool(same), f"{others} (violated too)" * bool(others))
     return "; ".join(filter(None, parts))
 

@@ -33,6 +33,7 @@ from gdprops.runner.example_databases import database_at
 from gdprops.runner.explained_once import explained_once
 from gdprops.runner.items import REFERENCE, cases_of, examiner, items_for
 from gdprops.runner.pooled_examples import examples_of
+from gdprops.runner.primary_violation import GENERAL
 from gdprops.runner.search import Finding, judged, search, witnesses
 from gdprops.runner.seeding import KeyedDatabase, item_seed
 from gdprops.runner.shards import share
@@ -128,8 +129,6 @@ def self_check(settings: Settings, watcher: Watcher = SILENT) -> Outcome:
     return replace(outcome, counted=About.REFERENCE)
 
 
-GENERAL = "step.simultaneous"
-"""The clause that speaks for a subject that cannot be examined, where it is among those that were asked for."""
 BLINDED = "the subject has changed what gdprops compares with (a function of numpy was replaced)"
 _MEASURED: list[tuple[Subject, float | None, Measured]] = []
 TIMES_FOR_TRAITS = 3

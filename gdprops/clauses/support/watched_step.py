@@ -95,6 +95,11 @@ class Watched:
             return False
         return not bool((np.abs(self.after[i] - self.expected[i]) <= self.allowed[i]).all())
 
+    def is_expected(self, weights: Arrays) -> bool:
+        """Say whether some weights are the expected ones, within what is allowed."""
+        pairs = zip(weights, self.expected, self.allowed, strict=True)
+        return all(bool((np.abs(w - e) <= room).all()) for w, e, room in pairs)
+
     @property
     def is_finite(self) -> bool:
         """Whether the step ended at finite weights."""

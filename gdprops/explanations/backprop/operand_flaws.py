@@ -30,8 +30,8 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "dot": ("product", np.dot),
 }
 ORDINAL = ("first", "second")
-Moves = Callable[[Any, Any, Any, Any], Any]
-"""How the result moves instead with one operand: from that operand now and then, the other one then, and da."""
+Moves = Callable[[Any, Any, Any], Any]
+"""How the result moves instead with one operand: from that operand now and then, and da."""
 
 
 def lines(places: Sequence[Place]) -> str:
@@ -71,23 +71,23 @@ def _answering(name: str, k: int, moves: Moves) -> Change:
         then, now = recorded.inputs, tuple(inputs)
         mine = operate(now[0], then[1]) if k == 0 else operate(then[0], now[1])
         others = operate(then[0], now[1]) if k == 0 else operate(now[0], then[1])
-        moved = moves(now[k], then[k], then[1 - k], mine - recorded.result)
+        moved = moves(now[k], then[k], mine - recorded.result)
         return others + np.broadcast_to(moved, np.shape(recorded.result))
 
     return change
 
 
-def _nothing(now: Any, then: Any, other: Any, moved: Any) -> Any:
+def _nothing(now: Any, then: Any, moved: Any) -> Any:
     return 0 * moved
 
 
-def _flipped(now: Any, then: Any, other: Any, moved: Any) -> Any:
+def _flipped(now: Any, then: Any, moved: Any) -> Any:
     return -moved
 
 
-def _alone(now: Any, then: Any, other: Any, moved: Any) -> Any:
+def _alone(now: Any, then: Any, moved: Any) -> Any:
     return now - then
 
 
-def _own(now: Any, then: Any, other: Any, moved: Any) -> Any:
+def _own(now: Any, then: Any, moved: Any) -> Any:
     return then * (now - then)

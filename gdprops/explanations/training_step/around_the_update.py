@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights
 
 if TYPE_CHECKING:
@@ -32,10 +30,7 @@ def _from_changed_weights(moment: Moment) -> Weights | None:
 def _changed_afterwards(moment: Moment) -> Weights | None:
     """Return the weights seen, where the optimizer left the expected ones."""
     call, step = _only_call(moment), moment.step
-    if call is None:
-        return None
-    pairs = zip(call.after, step.expected, step.allowed, strict=True)
-    return step.after if all(bool((np.abs(a - e) <= room).all()) for a, e, room in pairs) else None
+    return step.after if call is not None and step.is_expected(call.after) else None
 
 
 AROUND = (

@@ -109,10 +109,16 @@ def _unclipped(step: Watched) -> Weights:
 
 
 def _clipped(blocks: Blocks, most: float, guard: float) -> Callable[[Watched], Weights]:
+    return _scaled_by_norms(blocks, guard, lambda length: min(1.0, most / length))
+
+
+def _scaled_by_norms(blocks: Blocks, guard: float, factor: Callable[[float], float]) -> Callable[[Watched], Weights]:
+    """Return U of gradients that are multiplied, block by block, by a factor of their guarded norm."""
+
     def rival(step: Watched) -> Weights:
         g = list(step.run.gradients(step.before, step.batch, clipped=False))
         for block in blocks(step):
-            c = min(1.0, most / max(global_norm([g[i] for i in block]) + guard, np.finfo(float).tiny))
+            c = factor(max(global_norm([g[i] for i in block]) + guard, float(np.finfo(float).tiny)))
             for i in block:
                 g[i] = None if (held := g[i]) is None else c * held
         return step.update(g)
@@ -202,15 +208,7 @@ def _by_value(most: float) -> Hypothesis:
 
 
 def _normalized(blocks: Blocks, guard: float) -> Callable[[Watched], Weights]:
-    def rival(step: Watched) -> Weights:
-        g = list(step.run.gradients(step.before, step.batch, clipped=False))
-        for block in blocks(step):
-            length = max(global_norm([g[i] for i in block]) + guard, float(np.finfo(float).tiny))
-            for i in block:
-                g[i] = None if (held := g[i]) is None else held / length
-        return step.update(g)
-
-    return rival
+    return _scaled_by_norms(blocks, guard, lambda length: 1 / length)
 
 
 NORMALIZED = tuple(

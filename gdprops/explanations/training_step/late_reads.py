@@ -61,9 +61,7 @@ def _is_right(subject: TrainedSubject, case: Any, step: Watched, chosen: Collect
         ended = stepped_on_frozen_reads(run, step.batch, chosen)
     except (GdpropsError, RuntimeError):
         return False
-    return all(
-        bool((np.abs(a - e) <= room).all()) for a, e, room in zip(ended, step.expected, step.allowed, strict=True)
-    )
+    return step.is_expected(ended)
 
 
 def _text(subject: TrainedSubject, case: Any, moment: Moment) -> str:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 import signal
-import sysconfig
 from pathlib import Path
 from typing import NamedTuple
 
 from gdprops.subjects.user_code.black_box import BlackBox, Running
-from gdprops.subjects.user_code.place import shown_path
+from gdprops.subjects.user_code.place import is_own, shown_path
 
 BOX, CRASH, PRINTED = "box", "crash", "printed"
 """The files that supervisor and child share."""
-PACKAGE = str(Path(__file__).parents[2])
-LIBRARIES = tuple({sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")})
 _FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
 _THREAD = re.compile(r"^(?:Current t|T)hread 0x.*$", re.MULTILINE)
 _KILLED = {
@@ -62,7 +59,7 @@ def _where(said: str) -> str:
     """Return the innermost line of the user's own code: of the thread that crashed, else of any."""
     for part in (_of_the_main_thread(said), said):
         for file, line, _ in _FRAME.findall(part):
-            if not file.startswith((PACKAGE, *LIBRARIES, "<")):
+            if is_own(file):
                 return f"{shown_path(file)}:{line}"
     return ""
 

@@ -28,6 +28,7 @@ from gdprops.model.json_form import verdict_from_dict
 from gdprops.model.verdict import About, Status, Verdict, unexamined
 from gdprops.runner.conclude import conclude
 from gdprops.runner.contained.last_words import BOX, CRASH, PRINTED, how_it_ended, last_words
+from gdprops.runner.primary_violation import GENERAL
 from gdprops.subjects.user_code.black_box import BlackBox
 
 if TYPE_CHECKING:
@@ -43,9 +44,8 @@ DUMPING = 0.3
 """Seconds in which a hanging process may write down where it hangs."""
 MOST_DEATHS = 4
 """If this many processes end and no clause finishes in between, the remaining clauses are not run."""
-GENERAL = "step.simultaneous"
-"""The clause whose verdict says that a subject could not even be built."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""These variables are set to 1: every process computes with one thread."""
 LONGEST_PRINTED = 4000
 ROOT = str(Path(__file__).parents[3])
 """Where the package lies: this interpreter may have found it by its working folder."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, final
 import pytest
 
 from gdprops.model.verdict import Status, Verdict, unexamined
+from gdprops.runner.contained.supervisor import THREADS
 from gdprops.runner.workers.worker_plugin import GIVEN_UP, OPTION, item_id, received
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ UNUSED = (
     "faulthandler",
 )
 """The plugins of pytest that are switched off, because the run does not need them."""
-
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-"""These variables are set to 1: each worker computes with one thread, because the workers already run in parallel."""
 
 DIED = "the worker process died while it ran this clause (a crash of native code, an exit, or no memory left)"
 

@@ -16,12 +16,10 @@ from gdprops.model.nearest_name import nearest
 from gdprops.subjects.backprop.subject import Backprop, backprop
 from gdprops.subjects.user_code.calling import Calls
 from gdprops.subjects.user_code.helper_modules import HelperModules, helpers_of
-from gdprops.subjects.user_code.importing import import_file
+from gdprops.subjects.user_code.importing import IMPORT_SECONDS, import_file
 
 DECLARED = ("shapes", "inputs", "outputs", "targets", "samples", "lr")
 """The names under which a file may declare more than its functions."""
-IMPORT_SECONDS = 30.0
-"""The time limit for importing a file: one that trains its network on import must not hold up the others."""
 
 
 def file_subject(path: str, given: Mapping[str, Any]) -> Backprop:

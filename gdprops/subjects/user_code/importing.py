@@ -17,7 +17,7 @@ from gdprops.model.wording import on_one_line
 from gdprops.subjects.user_code.black_box import RECORDER
 
 IMPORT_SECONDS = 30.0
-"""How long importing the user's code may take, where this process is supervised."""
+"""How long importing the user's code may take: a file that trains its network on import must not hold up others."""
 LOADED = "gdprops_subject_"
 """The prefix of the names of modules that were loaded from a file."""
 

@@ -22,10 +22,15 @@ class Place(NamedTuple):
         return f"{self.file}:{self.line}"
 
 
+def is_own(file: str) -> bool:
+    """Say whether a file is the user's own code: neither gdprops' nor a library's, nor made up by Python."""
+    return not file.startswith((PACKAGE, *LIBRARIES, "<"))
+
+
 def place_of(error: BaseException) -> Place | None:
     """Return the innermost frame of the user's own code, else the innermost one outside gdprops, if there is one."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(PACKAGE)]
-    own = [f for f in frames if not f.filename.startswith(LIBRARIES) and not f.filename.startswith("<")]
+    own = [f for f in frames if is_own(f.filename)]
     for frame in reversed(own or frames):
         return Place(shown_path(frame.filename), frame.lineno or 0)
     return None
