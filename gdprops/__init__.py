@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from gdprops.version import __version__
 
 if TYPE_CHECKING:
-    from gdprops.api import check
+    from gdprops.api import check, replay
     from gdprops.errors import GdpropsError, UsageError
+    from gdprops.live_run import watch
     from gdprops.plugin.parametrize import parametrize
     from gdprops.plugin.pytest_outcomes import GdpropsWarning
     from gdprops.report.report import Report
     from gdprops.subjects.backprop.subject import backprop
+    from gdprops.subjects.distributed_step.subject import distributed_step
     from gdprops.subjects.torch_optimizer.subject import optimizer
     from gdprops.subjects.training_step.subject import training_step
     from gdprops.subjects.update_rule.subject import update_rule
@@ -29,10 +31,13 @@ __all__ = [
     "__version__",
     "backprop",
     "check",
+    "distributed_step",
     "optimizer",
     "parametrize",
+    "replay",
     "training_step",
     "update_rule",
+    "watch",
 ]
 
 _HOMES = {
@@ -42,10 +47,13 @@ _HOMES = {
     "UsageError": "gdprops.errors",
     "backprop": "gdprops.subjects.backprop.subject",
     "check": "gdprops.api",
+    "distributed_step": "gdprops.subjects.distributed_step.subject",
     "optimizer": "gdprops.subjects.torch_optimizer.subject",
     "parametrize": "gdprops.plugin.parametrize",
+    "replay": "gdprops.api",
     "training_step": "gdprops.subjects.training_step.subject",
     "update_rule": "gdprops.subjects.update_rule.subject",
+    "watch": "gdprops.live_run",
 }
 
 

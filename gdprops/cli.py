@@ -16,7 +16,9 @@ from typing import NoReturn
 import click
 
 from gdprops.commands.accept import accept
+from gdprops.commands.badge import badge
 from gdprops.commands.check import check
+from gdprops.commands.compare import compare
 from gdprops.commands.demo import demo
 from gdprops.commands.faults import faults
 from gdprops.commands.init import init
@@ -26,11 +28,14 @@ from gdprops.commands.selfcheck import selfcheck
 from gdprops.commands.show import show
 from gdprops.commands.survey import survey
 from gdprops.commands.traits import traits
+from gdprops.commands.vectors import vectors
+from gdprops.commands.watch import watch
 from gdprops.errors import UsageError
 from gdprops.model import exit_codes
+from gdprops.report.run_record import TYPED
 from gdprops.version import __version__
 
-WHOLE = ("accept", "init", "replay", "traits")
+WHOLE = ("accept", "compare", "init", "replay", "traits")
 """The commands that run a subject and are run in a process of their own as a whole."""
 
 
@@ -90,7 +95,8 @@ def _answer(error: BaseException) -> int:
 def _invoke(arguments: list[str], *, contained: bool) -> int:
     """Run one command without click's own handling of Ctrl-C, closed pipes and exit codes."""
     told = CONTAINED if contained else None
-    with cli.make_context("gdprops", arguments or ["--help"], obj=told) as context:
+    with cli.make_context("gdprops", list(arguments) or ["--help"], obj=told) as context:
+        context.meta[TYPED] = arguments
         return int(cli.invoke(context) or 0)
 
 
@@ -119,9 +125,24 @@ def cli() -> None:
     \b
     Example: gdprops check torch.optim:SGD -p lr=0.1 --rule sgd
 
-    Exit codes: 0 nothing violated, 1 violated, 2 wrong usage, 3 a bug of gdprops, 5 no clause held, 130 interrupted.
+    Exit codes: 0 nothing violated, 1 violated, 2 wrong usage, 3 a bug of gdprops, 5 not decided, 130 interrupted.
     """
 
 
-for command in (check, show, traits, faults, survey, selfcheck, demo, replay, init, accept):
+for command in (
+    check,
+    show,
+    traits,
+    faults,
+    survey,
+    selfcheck,
+    demo,
+    replay,
+    init,
+    accept,
+    watch,
+    vectors,
+    compare,
+    badge,
+):
     cli.add_command(command)

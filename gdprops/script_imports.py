@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gdprops.kinds.resolve import resolve
     from gdprops.subjects.training_step.architecture_modules import MeanOverTokens, SelfAttention
+    from gdprops.subjects.training_step.network_modules import Recomputed
     from gdprops.subjects.training_step.own.redraw import model_like
     from gdprops.subjects.training_step.structures import doubled
 
-__all__ = ["MeanOverTokens", "SelfAttention", "doubled", "model_like", "resolve"]
+__all__ = ["MeanOverTokens", "Recomputed", "SelfAttention", "doubled", "model_like", "resolve"]
 
 _HOMES = {
     "MeanOverTokens": "gdprops.subjects.training_step.architecture_modules",
+    "Recomputed": "gdprops.subjects.training_step.network_modules",
     "SelfAttention": "gdprops.subjects.training_step.architecture_modules",
     "doubled": "gdprops.subjects.training_step.structures",
     "model_like": "gdprops.subjects.training_step.own.redraw",

@@ -1,9 +1,14 @@
-"""Torch as the engine runs it: on one thread. And how long tests take: recorded, and used by `tox -e quick`."""
+"""Torch as the engine runs it: on one thread. And how long tests take: recorded, and used by two rules.
+
+`tox -e quick` leaves out what takes longest. In a run with `--cov` the lines of long tests are not counted: to count
+them takes half of their time again, and short tests take the same lines.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +17,8 @@ import pytest
 DURATIONS = Path(__file__).with_name("durations.json")
 """Seconds of each test that took more than `WORTH_NOTING` in a whole run, by node id."""
 WORTH_NOTING = 0.2
+LONG = 6.0
+"""From how many recorded seconds on the lines of a test are not counted."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,11 +28,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Every library that counts threads, in this process and in those that tests start, gets one."""
+    """Every library that counts threads, in this process and in those that tests start, gets one; all run afresh."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    os.environ["GDPROPS_FRESH"] = "1"  # no test depends on what is kept of earlier runs on this machine
     if config.getoption("--record-durations") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Stopwatch())
+
+
+@pytest.fixture(scope="session")
+def ranks() -> Iterator[None]:
+    """Let the ranks of distributed steps stay from test to test: loading torch for them takes two seconds."""
+    from gdprops.subjects.distributed_step.ranks.pools import POOLS
+
+    with POOLS.held():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,11 +55,14 @@ def _one_thread() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what costs most, until the rest fits the budget."""
+    """Mark the long tests, and leave out what costs most, until the rest fits the budget."""
+    recorded = json.loads(DURATIONS.read_text(encoding="utf-8"))
+    for item in items:
+        if recorded.get(item.nodeid.partition("@")[0], 0.0) > LONG:  # xdist appends the group
+            item.add_marker(pytest.mark.no_cover)
     budget = config.getoption("--budget")
     if budget is None:
         return
-    recorded = json.loads(DURATIONS.read_text(encoding="utf-8"))
     kept, spent = set[str](), 0.0
     for item in sorted(items, key=lambda one: recorded.get(one.nodeid, 0.0)):
         spent += recorded.get(item.nodeid, 0.0)

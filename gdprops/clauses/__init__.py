@@ -10,16 +10,18 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
-from gdprops.clauses import gradient, optimizer, published, sequential, step
+from gdprops.clauses import clock, distributed, gradient, live, optimizer, published, sequential, step
 from gdprops.clauses.implementations import backprop, training_step
 from gdprops.model.catalogue import Catalogue
 from gdprops.model.clause import Clause
 from gdprops.subjects.backprop import NAME as BACKPROP
+from gdprops.subjects.distributed_step import NAME as DISTRIBUTED_STEP
 from gdprops.subjects.training_step import NAME as TRAINING_STEP
 
-CHAPTERS = (gradient, step, sequential, optimizer, published)
+CHAPTERS = (gradient, step, sequential, optimizer, published, clock, distributed, live)
 IMPLEMENTATIONS = {
-    TRAINING_STEP: {**training_step.IMPLEMENTATIONS, **step.IMPLEMENTATIONS},
+    TRAINING_STEP: {**training_step.IMPLEMENTATIONS, **step.IMPLEMENTATIONS, **clock.IMPLEMENTATIONS},
+    DISTRIBUTED_STEP: distributed.IMPLEMENTATIONS,
     BACKPROP: backprop.IMPLEMENTATIONS,
 }
 """By kind of subject and clause id, how a clause is decided on subjects that are not fed gradients."""

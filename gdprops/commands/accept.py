@@ -45,7 +45,7 @@ def accept(
     from gdprops.commands.acceptance import accept as accept_failures
     from gdprops.commands.acceptance import told
     from gdprops.runner.request import RunRequest
-    from gdprops.runner.workers.run import require_workers
+    from gdprops.runner.run import require_workers
 
     require_workers(workers)
     clauses = patterns or ("*",)

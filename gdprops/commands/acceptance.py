@@ -44,12 +44,13 @@ def accept(request: RunRequest, reason: str, *, workers: str | None = None) -> A
     """Run a request and accept the clauses that fail.
 
     Entries of the subject whose clauses were run and do not fail any more are dropped. Raises `UsageError` for an empty
-    reason or a file that cannot be written.
+    reason, a subject that no later run recognizes, or a file that cannot be written.
     """
-    from gdprops.runner.workers.run import run
+    from gdprops.runner.run import run
 
     if not reason.strip():
         raise UsageError("--reason: expected why the violations are accepted, a text that is not empty")
+    subject = _recognized_later(request.resolve())
     path = _path(Path.cwd())
     before = accepted.load(path) if path.exists() else ()
     afresh = replace(request, settings=_afresh(request))
@@ -57,17 +58,26 @@ def accept(request: RunRequest, reason: str, *, workers: str | None = None) -> A
         outcome = run(afresh, seen, workers=workers)
     if seen.interrupted:
         raise KeyboardInterrupt
-    subject = request.resolve()
     red = [v for v in outcome.of(About.SUBJECT) if (v.failed_strictly if request.settings.strict else v.failed)]
     entries = {v.clause: _entry(v, subject, reason, afresh) for v in red}
     kept = {name: entry for name, entry in entries.items() if entry is not None}
     ran = {v.clause for v in outcome.of(About.SUBJECT)}
-    mine = [a.clause for a in before if a.subject == subject.name and a.clause in ran]
-    others = [a for a in before if not (a.subject == subject.name and a.clause in ran)]
+    mine = [a.clause for a in before if a.is_about(subject) and a.clause in ran]
+    others = [a for a in before if not (a.is_about(subject) and a.clause in ran)]
     if kept or mine:
         accepted.save(path, [*others, *kept.values()])
     dropped = tuple(name for name in mine if name not in kept)
     return Acceptance(path, subject.name, tuple(kept), dropped, tuple(name for name in entries if name not in kept))
+
+
+def _recognized_later(subject: Subject) -> Subject:
+    """Return a subject. Raises `UsageError` if a later run cannot tell it from others."""
+    if not subject.identity.is_lasting:
+        raise UsageError(
+            f"{subject.name} has a part that cannot be imported by a name, so that a later run does not recognize it: "
+            "bind the subject to a name in its module, or give it one with name='…'"
+        )
+    return subject
 
 
 def _afresh(request: RunRequest) -> Settings:
@@ -100,7 +110,7 @@ def _entry(verdict: Verdict, subject: Subject, reason: str, request: RunRequest)
         return None
     if again.status is not Status.VIOLATED:
         return None
-    return Accepted(subject.name, clause.id, clause.revision, reason, case)
+    return Accepted(subject.name, clause.id, clause.revision, reason, case, subject.identity.key)
 
 
 def told(result: Acceptance) -> Iterable[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -24,7 +25,7 @@ def report_run(
     files: Files,
     *,
     quiet: bool = False,
-    verbose: bool = False,
+    verbose: int = 0,
     searched: bool = True,
 ) -> int:
     """Run a subject, print and write the report, and return the exit code.
@@ -34,12 +35,15 @@ def report_run(
     files.require()
     with terminable() as terminated, progress(consoles.console(stderr=True), quiet=quiet) as seen:
         outcome = run(seen)
+    outcome = replace(outcome, terminated=outcome.interrupted and bool(terminated))
     if seen.interrupted:
         click.echo("gdprops: interrupted; this is what was found so far", err=True)
     consoles.show(lambda page: print_outcome(page, outcome, quiet=quiet, verbose=verbose, searched=searched))
     if outcome.exit_code and seen.printed:
         click.echo(f"what the subject printed, its end:\n{seen.printed}", err=True)
-    files.write([outcome])
-    if seen.interrupted:
-        return exit_codes.TERMINATED if terminated else exit_codes.INTERRUPTED
-    return outcome.exit_code
+    return with_files(outcome.exit_code, files.write([outcome]))
+
+
+def with_files(code: int, written: bool) -> int:
+    """Return the exit code of a run: where a report could not be written, it is no success."""
+    return code if written else exit_codes.worst((code, exit_codes.UNUSABLE))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
+from gdprops.commands.check_one import with_files
 from gdprops.errors import UsageError
 from gdprops.model import exit_codes
 from gdprops.model.outcome import Outcome
@@ -31,7 +33,7 @@ def report_several(
     files: Files,
     *,
     quiet: bool = False,
-    verbose: bool = False,
+    verbose: int = 0,
     briefly: bool = False,
 ) -> int:
     """Run one subject after the other, print and write what was found, and return the worst exit code.
@@ -42,17 +44,15 @@ def report_several(
     outcomes = list[Outcome]()
     with terminable() as terminated:
         for name, run in runs:
-            outcomes.append(_outcome(name, run, quiet=quiet))
+            found = _outcome(name, run, quiet=quiet)
+            outcomes.append(replace(found, terminated=found.interrupted and bool(terminated)))
             if not quiet and not outcomes[-1].refused and (verbose or not briefly):
                 _show_report(outcomes[-1], verbose=verbose)
             if not outcomes[-1].complete:
                 click.echo("gdprops: interrupted; this is what was found so far", err=True)
                 break
-    consoles.show(lambda page: print_rows(page, outcomes))
-    files.write(outcomes)
-    if not all(outcome.complete for outcome in outcomes):
-        return exit_codes.TERMINATED if terminated else exit_codes.INTERRUPTED
-    return exit_codes.worst(outcome.exit_code for outcome in outcomes)
+    consoles.show(lambda page: print_rows(page, outcomes, briefly=not verbose and (briefly or quiet)))
+    return with_files(exit_codes.worst(outcome.exit_code for outcome in outcomes), files.write(outcomes))
 
 
 def _outcome(name: str, run: Run, *, quiet: bool) -> Outcome:
@@ -69,7 +69,7 @@ def _outcome(name: str, run: Run, *, quiet: bool) -> Outcome:
             return Outcome(name, None, "", (), refused="interrupted", complete=False, interrupted=True)
 
 
-def _show_report(outcome: Outcome, *, verbose: bool) -> None:
+def _show_report(outcome: Outcome, *, verbose: int) -> None:
     def draw(page: Console) -> None:
         print_outcome(page, outcome, verbose=verbose)
         page.print()

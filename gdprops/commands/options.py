@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,7 +41,8 @@ timeout_option = click.option(
     "--timeout",
     type=float,
     metavar="SECONDS",
-    help="Time of the subject per clause; measuring its traits may take three times as long (default: 60).",
+    help="Time of the subject per clause; building it and measuring its traits may each take three times as long, "
+    "importing it 30 s. What does not stop by itself is ended two seconds later (default: 60).",
 )
 in_process_option = click.option(
     "--in-process",
@@ -48,13 +50,16 @@ in_process_option = click.option(
     default=lambda: not is_contained(),
     help="Run the subject in this process, for a debugger; then nothing stops one that hangs in native code.",
 )
+fresh_option = click.option(
+    "--fresh", is_flag=True, default=None, help="Run the reference too, though its verdicts are kept from before."
+)
 shard_option = click.option("--shard", metavar="I/N", help="Only the I-th of N parts of the clauses, for CI matrices.")
 share_option = click.option("--share", metavar="URL", help="A Redis server that shares failing examples.")
 strict_option = click.option(
     "--strict", is_flag=True, default=None, help="Vacuous clauses and violated recommendations fail too."
 )
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Only violations and the summary.")
-verbose_option = click.option("-v", "--verbose", is_flag=True, help="List the reference's clauses too.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Only the answer and what fails.")
+verbose_option = click.option("-v", "--verbose", count=True, help="List every clause; -vv with its statement.")
 files_options = together(
     click.option("--json", metavar="FILE", help="Write the verdicts to a file as well."),
     click.option("--junit", metavar="FILE", help="Write the verdicts as JUnit XML."),
@@ -63,8 +68,25 @@ files_options = together(
     ),
     click.option("--html", metavar="FILE", help="Write one page with pictures (needs gdprops[report])."),
     click.option("--figures", metavar="FOLDER", help="Write the pictures alone (needs gdprops[report])."),
+    click.option("--csv", metavar="FILE", help="Write one row for each subject: file, verdict, sentence, line."),
+    click.option("--sarif", metavar="FILE", help="Write the violations as SARIF 2.1.0, for code hosts and editors."),
 )
+
+
+def world_option(command: Command) -> Command:
+    """Add ``--world``, which is ``-p world=…`` for distributed steps."""
+
+    @wraps(command)
+    def with_world(*args: Any, parameters: tuple[str, ...] = (), world: str | None = None, **chosen: Any) -> int:
+        stated = () if world is None else (f"world=({world})" if "," in world else f"world={world}",)
+        return command(*args, parameters=(*parameters, *stated), **chosen)
+
+    named = click.option("--world", metavar="N[,N]", help="On how many ranks a distributed step runs, e.g. 2 or 2,4.")
+    return named(with_world)
+
+
 subject_options = together(
+    world_option,
     click.option("--rule", metavar="NAME", help="The published rule that the subject implements, e.g. sgd."),
     click.option("--as", "kind", metavar="KIND", help=f"What the subject is: {', '.join(NAMES[:-1])} or {NAMES[-1]}."),
     click.option(
@@ -117,7 +139,7 @@ def files_from(chosen: dict[str, Any]) -> Files:
     """Return the files that a command's options ask for, and remove these options from ``chosen``."""
     from gdprops.report.report_files import Files
 
-    return Files(*(chosen.pop(form) for form in ("json", "junit", "markdown", "html", "figures")))
+    return Files(*(chosen.pop(form) for form in ("json", "junit", "markdown", "html", "figures", "csv", "sarif")))
 
 
 def settings_from(chosen: dict[str, Any]) -> Settings:

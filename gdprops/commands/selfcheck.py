@@ -25,7 +25,7 @@ def selfcheck(quiet: bool, **chosen: object) -> int:
     Example: gdprops selfcheck
     """
     from gdprops.commands.check_one import report_run
-    from gdprops.runner.workers.run import run_selfcheck
+    from gdprops.runner.run import run_selfcheck
 
     files, settings = files_from(chosen), settings_from(chosen)
     return report_run(lambda seen: run_selfcheck(settings, seen), files, quiet=quiet)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 
 @click.command()
 @click.argument("clause", required=False)
 @click.option("--markdown", is_flag=True, help="Print the whole specification as Markdown.")
-def show(clause: str | None, markdown: bool) -> int:
-    """List the clauses, those of one chapter, or explain one.
+@click.option("--json", "as_json", is_flag=True, help="Print the specification, a chapter or a clause as data.")
+def show(clause: str | None, markdown: bool, as_json: bool) -> int:
+    """List the clauses, those of one chapter, or explain one clause or one fault.
 
     `show glossary` defines the words and symbols. `show published --markdown` also measures who implements which
     dialect of each rule.
@@ -17,6 +20,8 @@ def show(clause: str | None, markdown: bool) -> int:
     \b
     Example: gdprops show
              gdprops show step.simultaneous
+             gdprops show never-zeroes
+             gdprops show --json
              gdprops show glossary
              gdprops show --markdown > SPECIFICATION.md
              gdprops show published --markdown
@@ -28,8 +33,12 @@ def show(clause: str | None, markdown: bool) -> int:
         return _show_glossary(markdown=markdown)
     known = catalogue()
     chapter = [c for c in known if c.chapter == clause]
+    if clause and not chapter and "." not in clause and not (markdown or as_json):
+        return _show_fault(clause)
     chosen = chapter or ([known[clause]] if clause else list(known))
-    if markdown:
+    if as_json:
+        click.echo(json.dumps(specification.as_data(chosen), ensure_ascii=False, indent=1))
+    elif markdown:
         click.echo(specification.markdown(chosen))
         if clause == "published":
             click.echo(_measured_dialects())
@@ -37,6 +46,23 @@ def show(clause: str | None, markdown: bool) -> int:
         consoles.show(lambda page: specification.print_clause(page, chosen[0]))
     else:
         consoles.show(lambda page: specification.print_list(page, chosen))
+    return 0
+
+
+def _show_fault(name: str) -> int:
+    """Explain a fault of the bank, which needs torch and NumPy."""
+    from gdprops.clauses import catalogue
+    from gdprops.errors import UsageError
+    from gdprops.faults.code_shown import known_faults
+    from gdprops.model.nearest_name import nearest
+    from gdprops.report.consoles import show as show_page
+    from gdprops.report.fault_text import print_fault
+
+    known, faults = catalogue(), known_faults()
+    if name not in faults:
+        every = [*(clause.id for clause in known), *{clause.chapter: None for clause in known}, *faults]
+        raise UsageError(f"no clause, chapter or fault is named {name!r}{nearest(name, every)}")
+    show_page(lambda page: print_fault(page, faults[name], known.refuting(name)))
     return 0
 
 

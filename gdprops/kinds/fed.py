@@ -5,7 +5,7 @@ Their traits can be measured, their steps can be used in a sweep, and they can d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gdprops.kinds.kind import Kind
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from gdprops.explanations.explanation import Explanation
     from gdprops.model.evidence import Evidence
     from gdprops.model.measurement import Measurement
-    from gdprops.model.traits import Traits
 
 F = TypeVar("F", bound=FedSubject)
 
@@ -36,9 +35,9 @@ class FedKind(Kind[F]):
 
         return measurement(subject)
 
-    def traits(self, subject: F) -> Traits:
-        """Return the traits of a subject, measured or declared."""
-        return self.measure(subject).traits
+    def traits(self, subject: F) -> Measurement:
+        """Return the traits of a subject, measured or declared, and what is told of it beside them."""
+        return self.measure(subject)
 
     def applies(self, subject: F, clause: Clause) -> bool:
         """Say whether a clause applies.
@@ -53,6 +52,10 @@ class FedKind(Kind[F]):
             return True
         swept = subject.rule == "sgd" and clause.needs.plain is True
         return clause.view is View.SYSTEM and (swept or (bool(subject.framework) and _only_looks(clause)))
+
+    def family(self, clause: Clause) -> Hashable:
+        """Return the clause itself: each draws cases of its own."""
+        return clause.id
 
     def examiner(self, subject: F, clause: Clause) -> Callable[[Any], Evidence]:
         """Return the check of a clause, bound to the subject; some clauses need a system built on the subject."""

@@ -1,15 +1,17 @@
 """The interface of a kind of subject, through which the runner handles all kinds alike.
 
 The runner asks the kind four times: to make a subject from a name (`make`), to measure which cases the subject supports
-(`measure`), to bind a clause to it (`applies`, `examiner`, `cases`), and to present a violation (`script`, `explain`).
+(`measure`), to bind a clause to it (`applies`, `examiner`, `cases`), and to present a violation (`scripts`, `explain`).
 There is one object per kind, and it keeps no state.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, final
 
 from gdprops.errors import UsageError
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
     from gdprops.model.measurement import Measurement
-    from gdprops.model.traits import Traits
+    from gdprops.subjects.script_lines import Written
 
 S = TypeVar("S", bound=Subject)
 
@@ -75,6 +77,11 @@ class Kind(ABC, Generic[S]):
     checks_reference: ClassVar[bool] = True
     pools_examples: ClassVar[bool] = False
 
+    @property
+    def judged_as(self) -> str:
+        """The kind whose implementations of the clauses decide on subjects of this kind."""
+        return self.name
+
     def owns(self, subject: Subject) -> bool:
         """Say whether a subject belongs to this kind."""
         return subject.kind == self.name
@@ -116,33 +123,56 @@ class Kind(ABC, Generic[S]):
         renamed: S = replace(subject, name=name)  # type: ignore[type-var] # each subject is a dataclass
         return renamed
 
+    def at_work(self) -> AbstractContextManager[None]:
+        """Keep what a run needs beside this process inside this context, and end it afterwards."""
+        return nullcontext()
+
+    def load(self) -> None:
+        """Import what drives subjects of this kind, before the limit of time of the user's own import begins."""
+
     @abstractmethod
     def measure(self, subject: S) -> Measurement:
         """Return what is measured of a subject, and what its cases may contain."""
 
-    def traits(self, subject: S) -> Traits:
-        """Return the traits of a subject. Raises `UsageError` for a kind without traits."""
+    def traits(self, subject: S) -> Measurement:
+        """Return what is measured of a subject that has traits. Raises `UsageError` for a kind without traits."""
         raise UsageError(f"{subject.name} is a {self.name}; traits are measured on optimizer and update-rule subjects")
 
     def applies(self, subject: S, clause: Clause) -> bool:
         """Say whether a clause is about subjects like this one, so that a run contains it."""
-        return self.name in clause.implementations
+        return self.judged_as in clause.implementations
 
     def unmet(self, subject: S, domain: Domain, clause: Clause) -> str | None:
         """Return why a clause does not apply to a measured subject, or None if it applies."""
-        own = clause.implementations.get(self.name)
+        own = clause.implementations.get(self.judged_as)
         if own is not None and (reason := own.unmet(subject)) is not None:
             return reason
         return clause.needs.unmet(subject.traits, domain, rule=subject.rule)
 
     def examiner(self, subject: S, clause: Clause) -> Callable[[Any], Evidence]:
         """Return the check of a clause, bound to the subject."""
-        examine = clause.implementations[self.name].examine
+        examine = clause.implementations[self.judged_as].examine
         return lambda case: examine(subject, case)
+
+    def family(self, clause: Clause) -> Hashable:
+        """Return what the clauses have in common that can be examined on one case: the strategy that draws it."""
+        own = clause.implementations.get(self.judged_as)
+        return clause.id if own is None else own.cases
+
+    def examined_together(
+        self, subject: S, clauses: Mapping[int, Clause], case: Any
+    ) -> Mapping[int, Evidence | Exception]:
+        """Return what each clause of a family shows or raises on one case; those that judge steps share a run."""
+        from gdprops.clauses.support.step_judges import StepJudge, answered, together
+
+        checks = {k: clause.implementations[self.judged_as].examine for k, clause in clauses.items()}
+        judges = {k: check for k, check in checks.items() if isinstance(check, StepJudge)}
+        found = together(subject, case, judges) if judges else {}
+        return found | {k: answered(partial(checks[k], subject, case)) for k in checks if k not in judges}
 
     def cases(self, clause: Clause, domain: Domain) -> SearchStrategy[Any]:
         """Return the strategy that draws the cases of a clause."""
-        return clause.implementations[self.name].cases(domain)
+        return clause.implementations[self.judged_as].cases(domain)
 
     def filled(self, subject: S, case: Any) -> Any:
         """Return a saved case with the arrays from the file beside it put back into it."""
@@ -152,16 +182,21 @@ class Kind(ABC, Generic[S]):
         """Return a case separated from its numbers, None if the case itself contains all numbers."""
         return None
 
-    def script(self, subject: S, case: Any, evidence: Evidence, arrays: str | None) -> str | None:
-        """Return a case as a plain script; ``arrays`` is the path of the file with its numbers, if there is one.
+    def scripts(self, subject: S, case: Any, evidence: Evidence, arrays: str | None) -> Iterable[Written] | None:
+        """Return a case as plain scripts, the most readable one first: the runner prints one that fails as it should.
 
-        None means that the runner must write the script, by running the case again and recording it.
+        ``arrays`` is the path of the file with the case's numbers, if there is one. None means that the runner must
+        write the script, by running the case again and recording it.
         """
         return None
 
     def spec(self, subject: S) -> str:
         """Return the subject string with which a printed command finds the subject."""
         return subject.spec
+
+    def given(self, subject: S) -> Mapping[str, Any] | None:
+        """Return what ``-p`` states of a subject, None for a subject that cannot be declared on a command line."""
+        return subject.hyperparameters
 
     def explains(self, clause: Clause) -> bool:
         """Say whether a violation of a clause can be explained."""

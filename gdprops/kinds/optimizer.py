@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, cast, final
 
 from gdprops.kinds.fed import FedKind
@@ -21,10 +22,16 @@ class OptimizerKind(FedKind[FedSubject]):
     name = NAME
 
     def recognizes(self, found: object) -> bool:
-        """Say whether an object is an optimizer class of torch or of another imported framework."""
-        from gdprops.subjects.torch_optimizer.subject import is_optimizer_class
+        """Say whether an object is an optimizer class of torch or of another imported framework.
 
-        return is_optimizer_class(found) or is_foreign(found)
+        No class can be one of torch's before torch is imported, so that nothing is imported only to ask.
+        """
+        if "torch" in sys.modules:
+            from gdprops.subjects.torch_optimizer.subject import is_optimizer_class
+
+            if is_optimizer_class(found):
+                return True
+        return is_foreign(found)
 
     def make(self, found: Any, asked: Asked) -> FedSubject:
         """Return a factory as a subject; one optimizer is built to see that the hyperparameters fit."""

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.errors import UsageError
 from gdprops.kinds import KINDS, NAMES, kind_of
+from gdprops.kinds.backprop import BACKPROP
 from gdprops.kinds.kind import Asked, Kind
+from gdprops.kinds.whole_file import whole_file
 from gdprops.model.nearest_name import nearest
 from gdprops.model.traits import declared
 from gdprops.model.wording import class_or_type
+from gdprops.subjects.user_code.canonical_text import SUBJECTS
 from gdprops.subjects.user_code.importing import import_name
+from gdprops.subjects.user_code.source import is_whole_file
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
-
-SUBJECTS = "gdprops.subjects."
-"""The package in which the classes of all subjects are defined."""
 
 
 def resolve(
@@ -39,10 +40,17 @@ def resolve(
     Raises `UsageError`, in one line, if anything is wrong with the name, the kind or the hyperparameters.
     """
     chosen = None if kind is None else kind_named(kind)
+    if chosen is not None:
+        chosen.load()
     asked = Asked(spec, dict(hyperparameters or {}), rule, declared(traits))
     for one in KINDS:
         if one.claims(spec, chosen=one is chosen):
             return _as_subject(one.from_name(asked, chosen))
+    if chosen is None and is_whole_file(spec):
+        return _as_subject(whole_file(asked))
+    network = _network(spec, chosen)
+    if network is not None:
+        return _as_subject(BACKPROP.of_class(*network, asked))
     found = import_name(spec)
     if asked.traits and not (callable(found) and (chosen is None or chosen.takes_traits)):
         raise UsageError(f"traits: {spec} takes none; they are declared of optimizer classes and update rules")
@@ -55,6 +63,15 @@ def resolve(
             f"or say what it is with --as {'|'.join(NAMES)}"
         )
     return _as_subject(maker.make(found, asked))
+
+
+def _network(spec: str, chosen: Kind[Any] | None) -> tuple[str, str] | None:
+    """Return the file and the class of a subject string that names a hand-written network, else None."""
+    if chosen not in (None, BACKPROP) or not is_whole_file(spec.rpartition(":")[0]):
+        return None
+    from gdprops.subjects.backprop.as_written.of_file import network_named
+
+    return network_named(spec)
 
 
 def kind_named(name: str) -> Kind[Any]:

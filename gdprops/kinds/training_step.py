@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any
 
 from gdprops.errors import UsageError
 from gdprops.kinds.kind import Asked, Kind, WrittenOut
 from gdprops.model.case import OwnCase
 from gdprops.model.evidence import with_notes
+from gdprops.model.identity import Origin
 from gdprops.model.measurement import Measurement
 from gdprops.model.note import Note
 from gdprops.subjects.declared_rule import check_rule
@@ -20,21 +21,42 @@ from gdprops.subjects.user_code.signatures import require_keywords
 if TYPE_CHECKING:
     from gdprops.explanations.explanation import Explanation
     from gdprops.model.clause import Clause
+    from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
+    from gdprops.subjects.script_lines import Written
     from gdprops.subjects.training_step.subject import TrainingStep
 
 
-FACTS = ("step.complete", "step.stays-frozen", "step.mode")
+FACTS = (
+    "step.complete",
+    "step.complete-as-declared",
+    "step.stays-frozen",
+    "step.mode",
+    "step.phases",
+    "step.targets",
+    "clock.schedule",
+    "clock.first-rate",
+    "clock.order",
+    "clock.average",
+    "clock.resume",
+    "clock.resume-states",
+)
 """Clauses whose violations are themselves what is wrong."""
+OF_PHASES = ("step.phases", "step.targets", "clock.")
+"""The clauses, or beginnings of their ids, that are about a step with several phases."""
 
 
-@final
 class TrainingStepKind(Kind["TrainingStep"]):
     """Steps that train a model which gdprops gives them; the expected update is computed on a model of gdprops' own."""
 
     name = NAME
     option = f"--as {NAME}"
     pools_examples = True
+
+    @property
+    def judged_as(self) -> str:
+        """Training steps, also those that a trainer drives."""
+        return NAME
 
     def make(self, found: Any, asked: Asked) -> TrainingStep:
         """Return a training step for a ``build`` function, with ``-p lr=… clip_norm=…`` as its declarations.
@@ -53,7 +75,8 @@ class TrainingStepKind(Kind["TrainingStep"]):
             raise UsageError("--rule sgd on a training step needs its learning rate: -p lr=0.1")
         named = {"name": label_of(asked.spec, asked.given), **asked.given}
         made: TrainingStep = training_step(found, **named)
-        return replace(_found_under(made, asked.spec), hyperparameters=asked.given)
+        own_name = Origin(str(asked.given.get("name", "")))
+        return replace(_found_under(made, asked.spec), hyperparameters=asked.given, origin=own_name)
 
     def rebound(self, found: TrainingStep, asked: Asked) -> TrainingStep:
         """Return a subject that the user bound to a name, with that name as its subject string."""
@@ -80,15 +103,16 @@ class TrainingStepKind(Kind["TrainingStep"]):
         whole, arrays = subject.written_out(case)
         return WrittenOut(whole, arrays, alone(case, whole, arrays))
 
-    def script(self, subject: TrainingStep, case: Any, evidence: Evidence, arrays: str | None) -> str | None:
-        """Return a plain script that builds a case's model and trains it."""
-        from gdprops.subjects.script_lines import seen_and_expected
-        from gdprops.subjects.training_step.script.own_model import own_script
-        from gdprops.subjects.training_step.script.steps import drawn_script
+    def scripts(
+        self, subject: TrainingStep, case: Any, evidence: Evidence, arrays: str | None
+    ) -> Iterable[Written] | None:
+        """Return plain scripts that build a case's model and train it."""
+        from gdprops.subjects.training_step.script.own_model import own_scripts
+        from gdprops.subjects.training_step.script.steps import drawn_scripts
 
         if isinstance(case, OwnCase):
-            return own_script(subject.declaration, case, arrays, evidence)
-        return drawn_script(subject.declaration, case) + seen_and_expected(evidence)
+            return own_scripts(subject.declaration, case, arrays, evidence)
+        return drawn_scripts(subject.declaration, case, evidence)
 
     def spec(self, subject: TrainingStep) -> str:
         """Return the subject string with which a printed command finds the step.
@@ -99,13 +123,41 @@ class TrainingStepKind(Kind["TrainingStep"]):
 
         return whereabouts(subject.declaration)
 
+    def given(self, subject: TrainingStep) -> Mapping[str, Any] | None:
+        """Return what a printed command declares; None if an own rule, model, schedule or count is bound to no name."""
+        from gdprops.subjects.training_step.script.own_model import is_bound
+
+        declared = subject.declaration
+        if subject.hyperparameters or is_bound(declared):
+            return subject.hyperparameters
+        if any(
+            part is not None
+            for part in (declared.rule_factory, declared.own, declared.schedule, declared.counts, declared.average)
+        ):
+            return None
+        plain = {"lr": None, "clip_norm": None, "clip_value": None, "accumulate": 1, "micro": None}
+        return {key: value for key, no in plain.items() if (value := getattr(declared, key)) != no}
+
     def examiner(self, subject: TrainingStep, clause: Clause) -> Callable[[Any], Evidence]:
         """Return the check of a clause, which tells with every example what the trial found of the whole subject."""
         examine, notes = super().examiner(subject, clause), _notes(subject)
         return (lambda case: with_notes(examine(case), *notes)) if notes else examine
 
+    def examined_together(
+        self, subject: TrainingStep, clauses: Mapping[int, Clause], case: Any
+    ) -> Mapping[int, Evidence | Exception]:
+        """Return what each clause of a family shows or raises on one case, with what the trial found of the subject."""
+        found, notes = super().examined_together(subject, clauses, case), _notes(subject)
+        return {k: told if isinstance(told, Exception) else with_notes(told, *notes) for k, told in found.items()}
+
+    def unmet(self, subject: TrainingStep, domain: Domain, clause: Clause) -> str | None:
+        """Return why a clause does not apply: with phases, what is about a step of one loss is about each of them."""
+        if subject.declaration.phases is not None and not clause.id.startswith(OF_PHASES):
+            return "phases= are declared: step.phases judges each of them as a step"
+        return super().unmet(subject, domain, clause)
+
     def explains(self, clause: Clause) -> bool:
-        """Say whether a violation may show in wrong weights: modes, frozen and missing parameters are facts."""
+        """Say whether a violation may show in wrong weights: modes, rates and missing parameters are facts."""
         return clause.id not in FACTS
 
     def explain(
@@ -119,11 +171,15 @@ class TrainingStepKind(Kind["TrainingStep"]):
 
 def _notes(subject: TrainingStep) -> tuple[Note, ...]:
     """Return what is told of a training step as a whole."""
-    keys = subject.habits.unread
+    driver, keys = subject.declaration.driver, subject.habits.unread
+    of_driver = () if driver is None else tuple(map(Note, driver.told))
     if not keys:
-        return ()
+        return of_driver
     told = f"the optimizer's parameter groups carry {', '.join(keys)}, which nobody reads"
-    return (Note(f"{told}: neither the optimizer nor the step acts on it"),)
+    return (
+        *of_driver,
+        Note(f"{told}: neither the optimizer nor the step acts on it"),
+    )
 
 
 def _found_under(subject: TrainingStep, spec: str) -> TrainingStep:

@@ -32,6 +32,8 @@ class Layout:
     of shape (rows,). ``samples``: X holds one sample in every row ("rows") or in every column ("columns"), X in
     every row and y in every column ("mixed"), or it is one
     sample of shape (n_in,) ("single") or (n_in, 1) ("single-column").
+
+    ``has_all_classes``: whether labels always contain every class, for code that counts the classes in them.
     """
 
     shapes: Callable[[int, int, int], Mapping[str, Shape]]
@@ -40,6 +42,7 @@ class Layout:
     rate: float | None = None
     targets: str = "numbers"
     samples: str = "rows"
+    has_all_classes: bool = False
 
     def data(self, batch: Batch) -> tuple[Any, Any]:
         """Return copies of a batch as X and y in the form that the user's functions take.

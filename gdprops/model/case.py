@@ -2,7 +2,8 @@
 
 Hypothesis draws a case, and a clause examines the subject on it. There is one class for every way to examine:
 `LookCase` for the gradients of a network at one point, `UpdateCase` for an optimizer that is fed gradients, `TrainCase`
-and `OwnCase` for training steps, and `BackpropCase` for hand-written backprop.
+and `OwnCase` for training steps, `RanksCase` for a step on several processes, and `BackpropCase` for hand-written
+backprop.
 """
 
 from __future__ import annotations
@@ -133,6 +134,49 @@ class OwnCase:
     model: Any = None
     arrays: Mapping[str, Array] = field(default_factory=dict)
     form: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RanksCase:
+    """A training case whose batches are dealt to several ranks: each has the next rows of every batch.
+
+    ``parts`` holds how many rows each rank gets. ``window`` is the number of micro-batches of a logical step; every
+    rank's rows are divided evenly into so many. ``sets_rate``: the plan's rate is put into the user's optimizer.
+
+    ``resumed`` holds the rows of the ranks that load what the first ones have saved after ``saved_after`` steps, and
+    take the other steps; it is empty where nothing is saved.
+    """
+
+    train: TrainCase
+    parts: tuple[int, ...]
+    window: int = 1
+    sets_rate: bool = True
+    resumed: tuple[int, ...] = ()
+    saved_after: int = 0
+
+    @property
+    def world(self) -> int:
+        """How many ranks there are."""
+        return len(self.parts)
+
+    def rows_of(self, rank: int) -> slice:
+        """Return the rows of every batch that a rank is given."""
+        start = sum(self.parts[:rank])
+        return slice(start, start + self.parts[rank])
+
+    def micro_batches(self, rank: int) -> tuple[slice, ...]:
+        """Return the rows of each call of a rank's step in one logical step."""
+        start, size = sum(self.parts[:rank]), self.parts[rank] // self.window
+        return tuple(slice(start + k * size, start + (k + 1) * size) for k in range(self.window))
+
+    def alone(self) -> RanksCase:
+        """Return the same training on one process, which gets all rows."""
+        return replace(self, parts=(sum(self.parts),), resumed=())
+
+    def uninterrupted(self) -> RanksCase:
+        """Return the same training on the ranks that would load it, from its first step."""
+        return replace(self, parts=self.resumed, resumed=())
 
 
 @final

@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, final
 
 from gdprops.model.evidence import Evidence
-from gdprops.model.traits import Traits, rule_of
+from gdprops.model.level import Level
+from gdprops.model.traits import UNMEASURED, Traits, rule_of
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -20,19 +21,20 @@ if TYPE_CHECKING:
     from gdprops.model.domain import Domain
 
 
-class Level(StrEnum):
-    """``REQUIRED``: a violation always fails the run. ``RECOMMENDED``: it fails the run only with ``--strict``."""
-
-    REQUIRED = "required"
-    RECOMMENDED = "recommended"
+__all__ = ["Clause", "Implementation", "Level", "Needs", "View", "clause"]
 
 
 class View(StrEnum):
-    """What a clause examines: an optimizer that is fed gradients, a system that computes them, or a training step."""
+    """What a clause examines: an optimizer that is fed gradients, a system, a training step, or a watched run.
+
+    A system computes the gradients too. A watched run is somebody's training script; no subject of `gdprops check` is
+    held to its clauses, and ``cases`` draws nothing for them: the ledger of the run is what they examine.
+    """
 
     OPTIMIZER = "optimizer"
     SYSTEM = "system"
     TRAINING = "training"
+    LIVE = "live"
 
 
 @final
@@ -75,7 +77,10 @@ class Needs:
             return domain.without_objects
         if self.declared and not any(trait.declared for _, trait in traits):
             return "the user declares no trait"
-        return self._not_taken(domain) or self._wrong_rule(traits, rule)
+        unmet = self._not_taken(domain)
+        if self.plain is True and rule != "sgd" and traits.plain == UNMEASURED:
+            unmet = unmet or UNMEASURED
+        return (unmet and domain.unmeasured) or unmet or self._wrong_rule(traits, rule)
 
     def _not_taken(self, domain: Domain) -> str | None:
         if self.groups and not (domain.groups or domain.groups_crash):

@@ -28,7 +28,8 @@ class Domain:
     gradient descent, declared or measured. ``empty``: whether tensors without entries are accepted. ``frozen``: whether
     parameters with requires_grad=False are accepted. ``waits``: after how many steps the subject first moves anything.
     ``features``: what else it supports (``"closure"``, ``"bfloat16"``, ``"implementations"``). ``without_objects``: why
-    the subject has no parameter objects, closures and autograd gradients; empty where it has them.
+    the subject has no parameter objects, closures and autograd gradients; empty where it has them. ``unmeasured``: how
+    a step raised before all of this was measured, empty where it is measured: what is missing here may be supported.
 
     ``options``: the further hyperparameters that the subject accepts, each with the value that a case may switch on.
     ``nonlinear``: the options with which a step is not linear in the learning rate. ``counted``: the options with which
@@ -38,7 +39,11 @@ class Domain:
     ``layout``: the parameter shapes of hand-written backprop. ``means``: whether losses must be means. ``window``: how
     many micro-batches make a logical step. ``tells_last``: whether the last window may be shorter. ``clip``: the norm
     that gradients are clipped to. ``kinds``: the architectures that a training step can train. ``own``: where the
-    user's own models come from. ``equal``: whether all micro-batches have one size.
+    user's own models come from. ``equal``: whether all micro-batches have one size. ``shown_after``: how many steps
+    show that parameters train and rest at declared steps. ``updates``: how many updates show a schedule. ``worlds``: on
+    how many ranks a step is run. ``ragged``: whether ranks may have different numbers of rows. ``sets_rate``: whether
+    the learning rate that a case draws can be put into the optimizer that ``build`` returns. ``loads_on``: on how many
+    ranks a training that the smallest world has saved may be loaded.
     """
 
     precisions: tuple[int, ...] = (53, 24)
@@ -59,6 +64,12 @@ class Domain:
     window: int = 1
     tells_last: bool = False
     equal: bool = False
+    shown_after: int = 1
+    updates: int = 12
+    worlds: tuple[int, ...] = ()
+    ragged: bool = False
+    sets_rate: bool = True
+    loads_on: tuple[int, ...] = ()
     clip: float | None = None
     rule_options: Mapping[str, float | bool] = field(default_factory=dict)
     rule_scales: tuple[float, ...] = (1.0,)
@@ -66,3 +77,4 @@ class Domain:
     own: OwnSource | None = None
     without_objects: str = ""
     missing: bool = True
+    unmeasured: str = ""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import final
+from typing import Any, final
 
+from gdprops.model.live_finding import LiveFinding
 from gdprops.model.note import Note, distinct
 
 
@@ -45,6 +46,43 @@ class Compared:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Demand:
+    """What a clause demands of one run, in Python, as the last line of a counterexample's script.
+
+    ``test`` is true for a correct subject. It is an expression over ``seen``, the weights after a step as nested lists,
+    ``before``, those before that step, and ``other``, those at the end of another run. ``define`` holds lines that the
+    test needs. After a step with a closure it may use ``looks``, the weights at each call, and ``returned``. ``steps``:
+    after how many logical steps the test is made, None for the last one of the run.
+    """
+
+    test: str
+    define: tuple[str, ...] = ()
+    steps: int | None = None
+
+
+MUST_DIFFER, MUST_AGREE = Demand("seen != other"), Demand("seen == other")
+"""Two runs must not end at the same weights, or they must."""
+IN_TRAINING_MODE = Demand(
+    "all(modes)", ("modes = []", "model.register_forward_hook(lambda module, *_: modes.append(module.training))")
+)
+"""A training step must run its model in training mode."""
+LOSS_FALLS = Demand("losses[-1] < losses[-2]")
+"""The last training step must lower the loss of its batch: ``losses`` is the loss before it and after it."""
+ONE_LOOK = Demand("len(looks) == 1")
+"""The step must call its closure once."""
+
+
+def must_move(index: int, start: Any) -> Demand:
+    """Return the demand that a tensor has left its start, given as an array."""
+    return Demand(f"seen[{index}] != {start.tolist()!r}")
+
+
+FINITE = Demand("all(np.isfinite(w).all() for w in seen)", ("import numpy as np",))
+"""All weights must be finite."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What one example showed about one clause.
 
@@ -55,7 +93,7 @@ class Evidence:
 
     ``silent`` names what had no effect in this example. A name that has no effect in any example of a run is a
     violation, unless ``acts_later(name)`` says that it has one in a longer example. ``notes``: what is told of the
-    example beside its outcome.
+    example beside its outcome. ``findings``: what a clause of the chapter `live` finds wrong in a watched run.
     """
 
     violated: bool = False
@@ -70,10 +108,13 @@ class Evidence:
     acts_later: Callable[[str], bool] | None = field(default=None, compare=False, repr=False)
     compared: tuple[Compared, ...] = ()
     notes: tuple[Note, ...] = ()
+    demand: Demand | None = field(default=None, compare=False)
+    findings: tuple[LiveFinding, ...] = ()
 
     def agreed(self) -> Evidence:
         """Return this evidence without its violation, as if everything had agreed (to test the clauses themselves)."""
-        return replace(self, violated=False, location=None, blame=(), silent=None, compared=())
+        changed: dict[str, Any] = {"location": None, "blame": (), "silent": None, "compared": (), "demand": None}
+        return replace(self, violated=False, findings=(), **changed)
 
 
 def agreement() -> Evidence:
@@ -91,9 +132,9 @@ def wrong_elsewise(reason: str) -> Evidence:
     return Evidence(decisive=False, reason=reason, elsewise=True)
 
 
-def violation(reason: str, *, blame: tuple[str, ...] = ()) -> Evidence:
+def violation(reason: str, *, blame: tuple[str, ...] = (), demand: Demand | None = None) -> Evidence:
     """Return a violation that is a fact (an exception, a replaced object), not a difference of numbers."""
-    return Evidence(violated=True, reason=reason, blame=blame)
+    return Evidence(violated=True, reason=reason, blame=blame, demand=demand)
 
 
 def unanswered(names: Iterable[str], acts_later: Callable[[str], bool] | None = None) -> Evidence:
@@ -102,7 +143,7 @@ def unanswered(names: Iterable[str], acts_later: Callable[[str], bool] | None = 
     Whether a name never has an effect, only the whole run can say. At its end ``acts_later`` is called for every name
     that never had one: it says whether the name has an effect in a longer example.
     """
-    return Evidence(silent=frozenset(names), acts_later=acts_later)
+    return Evidence(silent=frozenset(names), acts_later=acts_later, demand=MUST_DIFFER)
 
 
 def with_notes(evidence: Evidence, *notes: Note) -> Evidence:
@@ -110,9 +151,9 @@ def with_notes(evidence: Evidence, *notes: Note) -> Evidence:
     return replace(evidence, notes=(*evidence.notes, *notes))
 
 
-def require(holds: bool, otherwise: str) -> Evidence:
+def require(holds: bool, otherwise: str, demand: Demand | None = None) -> Evidence:
     """Return agreement where ``holds`` is true, else a violation with the reason ``otherwise``."""
-    return Evidence() if holds else violation(otherwise)
+    return Evidence() if holds else violation(otherwise, demand=demand)
 
 
 def combine(parts: Iterable[Evidence]) -> Evidence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
 
@@ -16,3 +17,7 @@ class Item:
 
     clause: Clause
     about: About
+
+    def fellows(self, items: Iterable[Item]) -> int:
+        """Return how many of these items are about what this one is about: reports count them apart."""
+        return sum(item.about is self.about for item in items)

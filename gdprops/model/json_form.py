@@ -8,7 +8,9 @@ from typing import Any
 
 from gdprops.model import exit_codes
 from gdprops.model.clause import Level
+from gdprops.model.code_place import Place
 from gdprops.model.evidence import Compared, Location
+from gdprops.model.live_finding import LiveFinding
 from gdprops.model.note import Note
 from gdprops.model.outcome import Outcome
 from gdprops.model.verdict import SPECIFICATION, About, Counterexample, Status, Verdict
@@ -31,6 +33,7 @@ def to_dict(outcome: Outcome) -> dict[str, Any]:
         "ok": outcome.exit_code == 0,
         "exit_code": outcome.exit_code,
         "refused": outcome.refused,
+        "counts": {ending.value: count for ending, count in outcome.counts.items()},
         "notes": [asdict(note) for note in outcome.notes],
         "verdicts": [_untimed(verdict) for verdict in outcome.verdicts],
         "timing": {**outcome.timing, "clauses": {verdict.clause: verdict.seconds for verdict in outcome.verdicts}},
@@ -62,7 +65,7 @@ def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
 def verdict_from_dict(data: dict[str, Any]) -> Verdict:
     """Return the verdict that `verdict_to_dict` wrote; verdicts travel between processes in that form.
 
-    Surveys leave out notes and what has the same fault, and 0.1.0 wrote neither.
+    Surveys leave out notes and what has the same fault, 0.1.0 wrote neither, and both wrote no findings.
     """
     fields = dict(data)
     location, example = fields["location"], fields["counterexample"]
@@ -70,12 +73,21 @@ def verdict_from_dict(data: dict[str, Any]) -> Verdict:
         fields["location"] = Location(**{**location, "index": tuple(location["index"])})
     if example is not None:
         fields["counterexample"] = Counterexample(**example)
-    fields["notes"] = tuple(Note(**one) for one in fields.get("notes", ()))
+    for key in ("notes", "places"):
+        fields[key] = tuple(Note(**one) for one in fields.get(key, ()))
     fields["compared"] = tuple(_compared_from(one) for one in fields["compared"])
+    fields["findings"] = tuple(_finding_from(one) for one in fields.get("findings", ()))
     for key in ("blame", "also", "same_fault"):
         fields[key] = tuple(fields.get(key, ()))
     fields.update(about=About(fields["about"]), level=Level(fields["level"]), status=Status(fields["status"]))
     return Verdict(**fields)
+
+
+def _finding_from(data: dict[str, Any]) -> LiveFinding:
+    places = tuple(Place(*place) for place in data["places"])
+    return LiveFinding(
+        **{**data, "level": Level(data["level"]), "parameters": tuple(data["parameters"]), "places": places}
+    )
 
 
 def _compared_from(data: dict[str, Any]) -> Compared:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import final
+from typing import TYPE_CHECKING, final
 
 from gdprops.model.domain import Domain
 from gdprops.model.note import Note
 from gdprops.model.traits import Traits
+
+if TYPE_CHECKING:
+    from gdprops.model.subject import Subject
 
 
 @final
@@ -16,7 +19,9 @@ class Measurement:
     """Traits, what cases may contain, and what is told of the subject as a whole.
 
     ``barred``: why no clause can examine the subject, empty where clauses can; ``judged_by``: the one clause that
-    examines it all the same, where that is a bug of the subject whatever it is meant to be.
+    examines it all the same, where that is a bug of the subject whatever it is meant to be. ``unsteady``: whether a
+    step raised and, taken again later, did not. ``subject``: the subject with what a trial of it has shown, None where
+    it is examined as it was.
     """
 
     traits: Traits = field(default_factory=Traits)
@@ -24,3 +29,5 @@ class Measurement:
     notes: tuple[Note, ...] = ()
     barred: str = ""
     judged_by: str = ""
+    unsteady: bool = False
+    subject: Subject | None = None

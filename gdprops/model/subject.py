@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from gdprops.model.arrays import Array
     from gdprops.model.case import Block, Plan
+    from gdprops.model.identity import Identity
     from gdprops.model.network import Batch, Point
 
 Gradients = Sequence["Array | None"]
@@ -87,8 +88,11 @@ class Run(Protocol):
     def takes_closure(self) -> None:
         """Raise `Unsupported` where a step takes no closure."""
 
-    def call_readers(self, hyperparameter: str) -> None:
-        """Call the subject's own public methods that need no argument and read this hyperparameter, if it has any."""
+    def call_readers(self, hyperparameter: str) -> list[str]:
+        """Call the subject's own public methods that need no argument and read this hyperparameter.
+
+        Returns their names.
+        """
 
     def weights(self) -> list[Array]:
         """Return copies of all tensors as they are now."""
@@ -138,8 +142,72 @@ class Run(Protocol):
     def addresses(self) -> list[int]:
         """Return where each parameter's numbers lie in memory."""
 
-    def zero_gradients(self, *, set_to_none: bool) -> None:
-        """Call the subject's ``zero_grad``."""
+    def zero_gradients(self, *, set_to_none: bool) -> bool | None:
+        """Call the subject's ``zero_grad``. Returns ``set_to_none``, None where ``zero_grad`` does not take it."""
+
+
+class Script(Protocol):
+    """Writes a run as lines of plain Python that need no gdprops: each method is one call of `Run`.
+
+    ``count`` is the number of tensors.
+    """
+
+    def head(self) -> str:
+        """Return the imports."""
+
+    def start(self, tensors: Sequence[Array], plan: Plan) -> list[str]:
+        """Return the lines that build the subject's optimizer."""
+
+    def step(self, gradients: Gradients, delivery: Delivery, plan: Plan) -> list[str]:
+        """Return the lines that take one step; the plan is that of the run."""
+
+    def gradients(self, gradients: Gradients) -> list[str]:
+        """Return the lines that put gradients where a step with a closure finds them."""
+
+    def closure(self, answers: Sequence[tuple[float, Gradients]], count: int) -> list[str]:
+        """Return the lines that step with a closure, which returns these answers call by call."""
+
+    def scale_rate(self, factor: float, rates: Sequence[float | None]) -> list[str]:
+        """Return the lines that multiply the learning rates, which are ``rates`` by now."""
+
+    def resume(self, plan: Plan, count: int, *, through_file: bool, flagged: bool) -> list[str]:
+        """Return the lines that go on from the saved state; ``flagged``: with the plan's own implementation flags."""
+
+    def place(self, weights: Sequence[Array]) -> list[str]:
+        """Return the lines that overwrite all tensors."""
+
+    def spoil(self, indices: Sequence[int]) -> list[str]:
+        """Return the lines that overwrite the last gradients of some tensors in place."""
+
+    def zero(self, *, set_to_none: bool | None) -> list[str]:
+        """Return the lines that zero the gradients; None leaves the argument out."""
+
+    def add_group(self, indices: Sequence[int], rate: float | None) -> list[str]:
+        """Return the lines that add a parameter group."""
+
+    def evaluate(self) -> list[str]:
+        """Return the lines that switch to evaluation mode."""
+
+    def readers(self, methods: Sequence[str]) -> list[str]:
+        """Return the lines that call some of the subject's own methods."""
+
+    def weight(self, index: int) -> str:
+        """Return the expression of a tensor."""
+
+    def gradient(self, index: int) -> str:
+        """Return the expression of a tensor's gradient after a step."""
+
+    def addresses(self, count: int) -> str:
+        """Return the expression of the tensors' places in memory."""
+
+    def forms(self, count: int) -> str:
+        """Return the expression of what identifies the parameters, their dtypes and shapes."""
+
+    def apart(self, shared: str) -> str:
+        """Return the test that two tensors do not share memory, from a sentence of `Run.aliases`."""
+
+    def dtypes(self, count: int) -> str:
+        """Return the expression of the dtypes of the state."""
 
 
 class Subject(Protocol):
@@ -156,6 +224,10 @@ class Subject(Protocol):
     @property
     def spec(self) -> str:
         """The subject string, such as ``package.module:Name``; empty where there is none."""
+
+    @property
+    def identity(self) -> Identity:
+        """What tells the subject from all others, whichever way it is named."""
 
     @property
     def rule(self) -> str | None:
@@ -206,20 +278,13 @@ class FedSubject(Subject, Protocol):
     def settings(self) -> Mapping[str, Any]:
         """Every hyperparameter by name, as the user gave it or by default."""
 
-    def script_head(self) -> str:
-        """Return the imports of a plain script that runs the subject."""
+    @property
+    def user_object(self) -> Any:
+        """The user's own class or function."""
 
-    def script_start(self, tensors: Sequence[Array], plan: Plan) -> list[str]:
-        """Return the lines of a plain script that build the subject's optimizer."""
-
-    def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
-        """Return the lines of a plain script that take one step."""
-
-    def script_gradients(self, gradients: Gradients) -> list[str]:
-        """Return the lines of a plain script that put gradients where a step with a closure finds them."""
-
-    def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
-        """Return the lines of a plain script that step with a closure; it returns these answers, call by call."""
+    @property
+    def script(self) -> Script:
+        """What writes a run of the subject as plain Python."""
 
 
 def step_with_closure(run: Run, gradients: Gradients) -> Stepped:

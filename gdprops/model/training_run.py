@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import BackpropCase
+    from gdprops.model.declared_parameters import Role
     from gdprops.model.subject import Gradients
 
 
@@ -35,12 +36,13 @@ class Noticed:
 
     ``overflowed``: a gradient was not finite, so a gradient scaler may have skipped the step. ``looks``: the number of
     rows of each differentiated forward pass of the model. ``undecided``: why no such step can be
-    decided, empty where it can.
+    decided, empty where it can. ``stays``: why the weights stay where only a look has led; empty where they do not.
     """
 
     overflowed: bool = False
     looks: tuple[int, ...] = ()
     undecided: str = ""
+    stays: str = ""
 
 
 class ModeChange(NamedTuple):
@@ -169,7 +171,48 @@ class StepTraining(Training, Protocol):
 
     @property
     def frozen_before_build(self) -> tuple[bool, ...]:
-        """Which of the parameters were frozen when ``build`` was given the model."""
+        """Which of the parameters were frozen when ``build`` was given the model, where nothing else is declared."""
+
+    @property
+    def built_optimizer(self) -> tuple[Any, Any]:
+        """Each group's hyperparameters as ``build`` has left them, and the optimizer's defaults."""
+
+    @property
+    def average(self) -> Any:
+        """The averaged copy of the model as it was before and after the last step; None where none is declared."""
+
+    @property
+    def resuming(self) -> Any:
+        """What saves and loads the whole training."""
+
+    @property
+    def random_numbers(self) -> Any:
+        """The random numbers from which the user's next step starts."""
+
+    def go_on_from(self, random: Any, taken: int) -> None:
+        """Go on as a training does that has taken some steps and was loaded since."""
+
+    def averages(self) -> list[Array]:
+        """Return the numbers of the averaged copy as they are now; none where none is declared."""
+
+    @property
+    def held_tensors(self) -> Sequence[Any]:
+        """What the user's optimizer holds, of the model or not."""
+
+    @property
+    def returned(self) -> Any:
+        """What the user's step returned at its last call."""
+
+    @property
+    def roles(self) -> tuple[Role | None, ...]:
+        """What is declared of each parameter, whether it trains or rests; None where nothing is."""
+
+    @property
+    def trains_now(self) -> tuple[bool, ...]:
+        """Which of the parameters require gradients now."""
+
+    def counts(self, t: int) -> tuple[float, ...] | None:
+        """Return what each micro-batch of logical step t counts in its window; None where that is not declared."""
 
     def gradients_unfrozen(self, weights: Sequence[Array], t: int) -> list[Array | None]:
         """Return our own gradients of batch t as they would be if nothing were frozen."""
@@ -226,6 +269,10 @@ class LogGuard(Protocol):
 
 class BackpropSubject(Protocol):
     """Hand-written backprop as a subject."""
+
+    @property
+    def unbounded(self) -> str:
+        """Why no loss of it can fall for long; empty where one can."""
 
     @property
     def guards(self) -> Sequence[LogGuard]:

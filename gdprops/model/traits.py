@@ -70,6 +70,9 @@ TRAITS: tuple[Trait, ...] = (
 IMPLEMENTATIONS = ("foreach", "fused", "differentiable", "capturable")
 """The flags that choose how an update is computed, not which update."""
 
+UNMEASURED = "not measured"
+"""What is said of plain gradient descent where a step raises before that is seen."""
+
 _BY_KEY = {trait.key: trait for trait in TRAITS}
 _LISTS = ("shapes", "dtypes", "flags")
 
@@ -125,7 +128,8 @@ class Measured:
 class Traits:
     """What is known of one subject. A key that is absent was neither declared nor measured.
 
-    ``plain`` is what the probe saw of plain gradient descent: ``"yes"``, or a near miss in words, or ``"no"``.
+    ``plain`` is what the probe saw of plain gradient descent: ``"yes"``, or a near miss in words, or ``"no"``, or
+    `UNMEASURED`.
     """
 
     known: Mapping[str, Measured] = field(default_factory=dict)

@@ -9,9 +9,10 @@ from typing import Any, final
 
 from gdprops.model.clause import Clause, Level
 from gdprops.model.evidence import Compared, Location
+from gdprops.model.live_finding import LiveFinding
 from gdprops.model.note import Note
 
-SPECIFICATION = 2
+SPECIFICATION = 3
 """The version of the specification; a new clause raises it."""
 
 
@@ -51,12 +52,16 @@ class About(StrEnum):
 @final
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """A shrunk case: its data, runnable Python that shows it, and the file it was saved in."""
+    """A shrunk case: its data, runnable Python that shows it, and the file it was saved in.
+
+    ``doubt`` says in one line why a script or a replay may not show the violation; it is empty where both were tried.
+    """
 
     case: dict[str, Any]
     python: str
     path: str | None = None
     replay: str | None = None
+    doubt: str = ""
 
 
 @final
@@ -65,7 +70,9 @@ class Verdict:
     """The outcome of one clause. ``statement`` and ``level`` repeat the clause's, so that reports need no catalogue.
 
     ``stale``: a violation was accepted that no longer occurs. ``explained_as``: the clause that the explanation names.
-    ``same_fault``: those clauses of ``also`` whose violation the explanation reproduces too.
+    ``same_fault``: those clauses of ``also`` whose violation the explanation reproduces too. ``findings``: what a
+    clause on watched runs has found. ``places``: the lines of the user's file that the violation is in, the most
+    telling one first.
     """
 
     clause: str
@@ -90,12 +97,22 @@ class Verdict:
     explained_as: str = ""
     notes: tuple[Note, ...] = ()
     same_fault: tuple[str, ...] = ()
+    findings: tuple[LiveFinding, ...] = ()
+    places: tuple[Note, ...] = ()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it was kept from an earlier run: it took no time in this one, and is otherwise as it was."""
+        return self.about is About.REFERENCE and bool(self.examples) and not self.seconds
 
     @property
     def failed(self) -> bool:
-        """Whether the verdict fails the run, with and without ``--strict``."""
-        red = self.status in RED
-        return self.stale or (red and self.level is Level.REQUIRED)
+        """Whether the verdict fails the run, with and without ``--strict``.
+
+        A violated recommendation does not; a subject that ended its process or had to be stopped does, at any clause.
+        """
+        violated = self.status is Status.VIOLATED and self.level is Level.REQUIRED
+        return self.stale or violated or self.status is Status.ABORTED
 
     @property
     def failed_strictly(self) -> bool:

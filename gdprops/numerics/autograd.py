@@ -28,6 +28,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 _LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "half-sse": lambda out, y: F.mse_loss(out, y, reduction="sum") / 2,
+    "half-sse-per-row": lambda out, y: F.mse_loss(out, y, reduction="sum") / (2 * len(y)),
     "mse": F.mse_loss,
     "bce": F.binary_cross_entropy_with_logits,
     "cross-entropy": F.cross_entropy,

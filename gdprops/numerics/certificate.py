@@ -14,7 +14,7 @@ from gdprops.model.network import Batch
 from gdprops.numerics.decisions import DISPLACEMENT_ULPS, TWO_COMPUTATIONS, ULP, unit
 from gdprops.numerics.flat import flat_gradient, flat_weights, unflat
 from gdprops.numerics.granularity import Granular
-from gdprops.numerics.losses import EXACT_LOSSES
+from gdprops.numerics.losses import EXACT_LOSSES, SQUARES
 from gdprops.numerics.network_pass import gradient, loss
 from gdprops.numerics.running_bound import Rounded
 
@@ -93,7 +93,7 @@ def gradient_bounds(point: Point, precision: int) -> list[Any]:
 def loss_bound(point: Point, precision: int) -> float:
     """Return how far two correct computations of the loss J may lie apart."""
     tensors = [Rounded.of(w, precision) for w in point.tensors]
-    if point.network.loss in ("half-sse", "mse"):
+    if point.network.loss in SQUARES:
         batch = Batch(Rounded.of(point.batch.inputs, precision), point.batch.targets)  # type: ignore[arg-type] # numbers of another kind
         found = loss(point.network, tensors, batch)
         return float(TWO_COMPUTATIONS * unit(precision) * found.error)

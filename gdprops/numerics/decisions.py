@@ -185,6 +185,9 @@ BESIDE = 0.02
 # A network is taken for the user's if its loss is equal up to this share: guards in logarithms change the seventh
 # digit, another network changes the first.
 RECOGNIZED_SHARE = 1e-5
+# A loss that nobody wrote down is found where it says how the parameters move, to this share of the largest entry. The
+# derivatives of outputs are central differences whose error is about 1e-9; the nearest wrong candidate is 1e-2 away.
+LOSS_FOUND_SHARE = 1e-5
 # A fitted factor must hold in at least this many entries of the failing examples: in one entry any factor does.
 FEWEST_FITTED = 3
 # Two fitted numbers are related (a = 1 + k) where they are to this share: the derivative that they are fitted to is
@@ -327,6 +330,34 @@ LOST_SHARE = 2.0**-3
 FAINTEST_ANSWER = 2.0**-46
 # Learning rates stored in float32 (TensorFlow, Keras) differ from the declared rate by half an ulp of float32.
 STORED_RATE = 2.0**-23
+
+# Watching a run: a move that is made and undone by adding and subtracting leaves one or two roundings of the largest
+# entry. A decay of the weights that is written out beside the optimizer multiplies them by a number a little below 1:
+# lr times decay is below a tenth in every recipe.
+SAME_CONTENT_ROUNDINGS = 4.0
+COMMON_FACTOR = 0.9
+
+# Parameters that rest for some steps and train afterwards, as declared: loops are so long that both are seen where it
+# happens within this many steps.
+LONGEST_STAGES = 12
+
+# Rates are a few operations in float64 away from those of the schedule, whoever computes them: a hundred products are
+# off by a hundred times 2^-53. The next rate of any schedule in use is further away than that.
+CLOCK_SHARE = 1e-12
+# Windows of up to 8 micro-batches are common; a scheduler that advances at each of them advances so often per update.
+MOST_ADVANCES = 8
+# How many updates the run of a declared schedule has where the user does not say it.
+CLOCK_UPDATES = 12
+
+# An objective that draws three tensors of one shape, where the step has drawn four, can be dealt them in 24 ways. Each
+# takes one gradient of a small network; beyond this many the step is not decided.
+MOST_DEALS = 64
+# Of the readings of a phase (where it looked, which noise it was given) the nearest ones are measured: one that is
+# right up to rounding is among them, for a wrong one is off by far more.
+NEAREST_READINGS = 3
+# An average is two products and a sum in the dtype in which it is kept, or a lerp: each rounds half an ulp. Rounding
+# the weights to that dtype first is one more; twice that is allowed.
+AVERAGE_ULPS = 4.0
 
 
 def decisive_needed(examples: int) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdprops.numerics.blocks import blocks
+from gdprops.numerics.blocks import BLOCK, blocks
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -22,14 +22,38 @@ def perturbed(arrays: Sequence[Array], rng: np.random.Generator) -> list[Array]:
     return list(perturbed_one_by_one(arrays, rng))
 
 
+def perturbations(arrays: Sequence[Array], rng: np.random.Generator, count: int) -> Iterator[list[Array]]:
+    """Yield what so many calls of `perturbed` return; how far a small array's entries move is computed once."""
+    steps = [_ulps(x) if _is_small(x) else None for x in arrays]
+    for _ in range(count):
+        yield [
+            _moved(x, rng) if step is None else np.asarray(x + _signs(x, rng) * step)
+            for x, step in zip(arrays, steps, strict=True)
+        ]
+
+
 def perturbed_one_by_one(arrays: Sequence[Array], rng: np.random.Generator) -> Iterator[Array]:
     """Yield the arrays that `perturbed` returns, one by one, so that a large model is not held once more."""
-    return (_jitter(x, rng) if x.dtype.kind == "f" else x for x in arrays)
+    return (_moved(x, rng) for x in arrays)
 
 
-def _jitter(x: Array, rng: np.random.Generator) -> Array:
-    if x.size == 0:
+def _is_small(x: Array) -> bool:
+    return x.dtype.kind == "f" and 0 < x.size <= BLOCK
+
+
+def _moved(x: Array, rng: np.random.Generator) -> Array:
+    if x.dtype.kind != "f" or x.size == 0:
         return x
+    return np.asarray(x + _signs(x, rng) * _ulps(x)) if _is_small(x) else _moved_in_pieces(x, rng)
+
+
+def _ulps(x: Array) -> Array:
+    size = np.abs(x)
+    found: Array = np.spacing(np.maximum(size, x.dtype.type(float(size.sum(dtype=x.dtype)) / x.size)))
+    return found
+
+
+def _moved_in_pieces(x: Array, rng: np.random.Generator) -> Array:
     least = x.dtype.type(sum(float(np.abs(part).sum(dtype=x.dtype)) for (part,) in blocks(x)) / x.size)
     found = np.array(x)
     for part, out in blocks(x, found):

@@ -11,10 +11,11 @@ from gdprops.numerics.tracked import Tracked, settle
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
-EXACT_LOSSES = ("half-sse",)
+EXACT_LOSSES = ("half-sse", "half-sse-per-row")
+"""Losses without operations that round; a mean over rows is exact where their number is a power of two."""
 LOSSES = ("half-sse", "mse", "bce", "cross-entropy")
 MEANS = ("mse", "bce", "cross-entropy")
-SQUARES = ("half-sse", "mse")
+SQUARES = ("half-sse", "mse", "half-sse-per-row")
 
 
 def inverse(count: int, like: Any) -> Any:
@@ -31,6 +32,9 @@ def slope(loss: str, outputs: Any, targets: Array) -> Any:
     """Return dJ/d(output), of the shape of the outputs."""
     if loss == "half-sse":
         return settle(outputs - targets)
+    if loss == "half-sse-per-row":
+        residual = settle(outputs - targets)
+        return settle(residual * inverse(targets.shape[0], outputs))
     if loss == "mse":
         residual = settle(outputs - targets)
         return settle(residual * (2 * inverse(targets.size, outputs)))
@@ -46,6 +50,9 @@ def value(loss: str, outputs: Any, targets: Array) -> Any:
     if loss == "half-sse":
         residual = outputs - targets
         return (residual * residual).sum() * (inverse(2, outputs))
+    if loss == "half-sse-per-row":
+        residual = outputs - targets
+        return (residual * residual).sum() * inverse(2 * targets.shape[0], outputs)
     if loss == "mse":
         residual = outputs - targets
         return (residual * residual).sum() * inverse(targets.size, outputs)

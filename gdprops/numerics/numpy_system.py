@@ -9,7 +9,7 @@ import numpy as np
 
 from gdprops.model.network import Network
 from gdprops.numerics import updates
-from gdprops.numerics.dual import directional_derivative
+from gdprops.numerics.dual_numbers import directional_derivative
 from gdprops.numerics.flat import flat_gradient, flat_weights, unflat
 from gdprops.numerics.losses import inverse
 from gdprops.numerics.network_pass import gradient_at, loss_at

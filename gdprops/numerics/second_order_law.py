@@ -13,7 +13,7 @@ import numpy as np
 
 from gdprops.model.evidence import Evidence, require, vacuous
 from gdprops.numerics import decisions
-from gdprops.numerics.dual import hessian_vector
+from gdprops.numerics.dual_numbers import hessian_vector
 from gdprops.numerics.flat import flat, flat_gradient, flat_weights, spread
 from gdprops.numerics.network_pass import gradient_at
 from gdprops.numerics.updates import Gradient, sweep_displacements

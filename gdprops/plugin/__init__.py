@@ -6,13 +6,19 @@ needed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import pytest
+
+from gdprops.plugin.terminal_stream import TERMINAL
+
+if TYPE_CHECKING:
+    from gdprops.live_run import LiveRun
 
 FORMS = {
     "json": "write the verdicts to a file",
@@ -20,6 +26,7 @@ FORMS = {
     "markdown": "write the verdicts as Markdown (a GitHub step summary always gets them)",
     "html": "write the verdicts as one page with pictures (needs gdprops[report])",
     "figures": "write the pictures alone into this folder (needs gdprops[report])",
+    "sarif": "write the violations as SARIF 2.1.0, for code hosts and editors",
 }
 
 
@@ -55,12 +62,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--gdprops-profile", metavar="NAME", help="dev, ci or nightly (default: ci where CI is set, else dev)"
     )
     group.addoption("--gdprops-examples", type=int, metavar="N", help="examples per clause")
+    group.addoption("--gdprops-timeout", type=float, metavar="SECONDS", help="time of the subject per clause")
     group.addoption("--gdprops-seed", type=int, metavar="N", help="draw the same examples in every run")
     group.addoption(
         "--gdprops-strict",
         action="store_true",
         default=None,
         help="vacuous clauses and violated recommendations fail too",
+    )
+    group.addoption(
+        "--gdprops-watch",
+        action="store_true",
+        default=False,
+        help="watch every test that trains: what is wrong in its first steps fails it",
     )
     group.addoption("--gdprops-shard", metavar="I/N", help="only the I-th of N parts of the clauses, for CI matrices")
     group.addoption("--gdprops-share", metavar="URL", help="a Redis server that shares failing examples")
@@ -70,7 +84,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse wrong options before any test runs, and register what the options ask for."""
-    names = ("profile", "examples", "seed", "shard", "share")
+    with contextlib.suppress(OSError, ValueError):
+        config.stash[TERMINAL] = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="replace")
+    names = ("profile", "examples", "timeout", "seed", "shard", "share")
     if any(config.getoption(f"gdprops_{name}") is not None for name in names):
         from gdprops.plugin.pytest_items import settings_of
 
@@ -85,6 +101,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from gdprops.plugin.configured import prepare
 
         prepare(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Close what `pytest_configure` has opened."""
+    if TERMINAL in config.stash:
+        config.stash[TERMINAL].close()
 
 
 def _reports(config: pytest.Config) -> bool:
@@ -119,11 +141,47 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Run a test; a test that checks a clause gets its settings and a place for its verdict."""
     if not _checks_a_clause(item):
-        return (yield)
+        live = _watching(item)
+        if live is None:
+            return (yield)
+        from gdprops.plugin.watched_tests import watched
+
+        with watched(live):
+            return (yield)
     from gdprops.plugin.pytest_items import inside
 
     with inside(item):
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the short summary say a violation in one line, on CI too."""
+    report = yield
+    outcomes = sys.modules.get("gdprops.plugin.pytest_outcomes")
+    if outcomes is not None and call.excinfo is not None and call.excinfo.errisinstance(outcomes.ViolationFailure):
+        outcomes.shorten_summary(report, call.excinfo.value)
+    return report
+
+
+@pytest.fixture
+def gdprops_watch(request: pytest.FixtureRequest) -> LiveRun:
+    """Watch this test's training: what is wrong in its first steps fails it. Returns the watched run."""
+    from gdprops.plugin.watched_tests import live_run
+
+    return live_run(request.node)
+
+
+def _watching(item: pytest.Item) -> LiveRun | None:
+    """Return what watches a test, None where nobody asks for it."""
+    found: LiveRun | None = getattr(item, "funcargs", {}).get("gdprops_watch")
+    if found is None and item.config.getoption("gdprops_watch"):
+        from gdprops.plugin.watched_tests import live_run
+
+        return live_run(item)
+    return found
 
 
 def _checks_a_clause(item: pytest.Item) -> bool:

@@ -71,6 +71,7 @@ class SubjectCollector(pytest.Collector):
         from gdprops.model.verdict import About
         from gdprops.runner.items import items_for
         from gdprops.runner.named_subjects import named
+        from gdprops.runner.shared_searches import family_name
 
         folder = self.config.stash[CONFIGURATION].folder
         try:
@@ -80,20 +81,22 @@ class SubjectCollector(pytest.Collector):
         except UsageError as error:
             raise self.CollectError(f"gdprops: error: {error}") from None
         for clause in clauses:
-            yield ClauseItem.from_parent(self, name=clause.id, entry=self.entry, clause=clause, of_clauses=len(clauses))
+            item = ClauseItem.from_parent(self, name=clause.id, entry=self.entry, clause=clause, beside=tuple(clauses))
+            item.add_marker(pytest.mark.xdist_group(f"{self.entry.name} {family_name(subject, clause)}"))
+            yield item
 
 
 @final
 class ClauseItem(pytest.Item):
     """One clause of one configured subject."""
 
-    def __init__(self, *, entry: Configured, clause: Clause, of_clauses: int, **keywords: Any) -> None:
+    def __init__(self, *, entry: Configured, clause: Clause, beside: tuple[Clause, ...], **keywords: Any) -> None:
         super().__init__(**keywords)
-        self.entry, self.clause, self.of_clauses = entry, clause, of_clauses
+        self.entry, self.clause, self.beside, self.of_clauses = entry, clause, beside, len(beside)
 
     def runtest(self) -> None:
         """Check the clause, as `gdprops.parametrize` does."""
-        BoundClause(self.clause).check(self.entry.name)
+        BoundClause(self.clause, beside=self.beside).check(self.entry.name)
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Return the file and the name of the test for pytest's reports."""

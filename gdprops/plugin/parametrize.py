@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class BoundClause:
-    """The argument ``clause`` of a test that `parametrize` decorates."""
+    """The argument ``clause`` of a test that `parametrize` decorates.
+
+    ``beside``: all clauses that are checked on the same subject; some of them share a search.
+    """
 
     clause: Clause
     accepted: Reasons | None = None
+    beside: tuple[Clause, ...] = ()
 
     @property
     def id(self) -> str:
@@ -47,10 +51,10 @@ class BoundClause:
         try:
             examined = _subject(subject, around.folder) if isinstance(subject, str) else ready(subject)
             settings = accepting(around.settings_for(subject), examined, self.accepted)
-            verdict = verdict_on(examined, self.clause, settings)
+            verdict = verdict_on(examined, self.clause, settings, self.beside)
         except UsageError as error:
             return pytest.fail(f"gdprops: error: {error}", pytrace=False)
-        around.record(verdict, settings, examined.name)
+        around.record(verdict, settings, examined)
         return judge(verdict, subject=examined.name, strict=around.settings.strict)
 
     def __repr__(self) -> str:
@@ -77,7 +81,7 @@ def parametrize(
     selected = catalogue().select(clauses)
     ordered = sorted(subjects, key=_name)
     cases = [
-        pytest.param(subject, BoundClause(clause, accepted), id=f"{_name(subject)}-{clause.id}")
+        pytest.param(subject, BoundClause(clause, accepted, tuple(selected)), id=f"{_name(subject)}-{clause.id}")
         for subject in ordered
         for clause in selected
     ]
@@ -95,8 +99,11 @@ def _subject(text: str, folder: Path | None) -> Subject:
     return named(text, folder=folder)
 
 
-def verdict_on(subject: Subject, clause: Clause, settings: Settings) -> Verdict:
-    """Return the verdict of a clause about the subject, or about the reference if the clause is not about subjects."""
+def verdict_on(subject: Subject, clause: Clause, settings: Settings, beside: tuple[Clause, ...] = ()) -> Verdict:
+    """Return the verdict of a clause about the subject, or about the reference if the clause is not about subjects.
+
+    ``beside``: the clauses that are checked on the same subject.
+    """
     from gdprops.runner.items import items_for
     from gdprops.runner.session import run_item
 
@@ -105,4 +112,5 @@ def verdict_on(subject: Subject, clause: Clause, settings: Settings) -> Verdict:
         reason = f"the clause is not about a {subject.kind}"
         return unexamined(clause, About.SUBJECT, Status.NOT_APPLICABLE, reason)
     about_subject = [item for item in items if item.about is About.SUBJECT]
-    return run_item(subject, (about_subject or list(items))[0], settings)
+    others = items_for(subject, beside)
+    return run_item(subject, (about_subject or list(items))[0], settings, beside=others)

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, final
 import pytest
 
 from gdprops.errors import UsageError
+from gdprops.plugin.terminal_stream import TERMINAL
+from gdprops.plugin.verdict_property import transport
 from gdprops.runner.named_subjects import in_terms
 from gdprops.runner.settings import chosen
 from gdprops.runner.shards import numbers
-from gdprops.runner.workers.worker_plugin import transport
+from gdprops.subjects.user_code.watchdog import printed_to
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
@@ -33,13 +35,13 @@ class Surroundings:
 
     Attributes:
         settings: The settings of the run.
-        record: Is called with each verdict, its settings and the subject's name.
+        record: Is called with each verdict, its settings and the subject.
         folder: Where the search for pyproject.toml begins; None is the working directory.
         examples: The number of examples that the command line asks for, if it does.
     """
 
     settings: Settings
-    record: Callable[[Verdict, Settings, str], None]
+    record: Callable[[Verdict, Settings, Subject], None]
     folder: Path | None = None
     examples: int | None = None
 
@@ -58,7 +60,7 @@ def surroundings() -> Surroundings:
 
 def settings_of(config: pytest.Config) -> Settings:
     """Return the settings that pytest's options ask for. Raises `pytest.UsageError` for a wrong option."""
-    names = ("examples", "seed", "strict", "share")
+    names = ("examples", "timeout", "seed", "strict", "share")
     try:
         numbers(config.getoption("gdprops_shard") or "1/1")
         if config.getoption("gdprops_share") is not None:
@@ -77,7 +79,7 @@ def settings_of(config: pytest.Config) -> Settings:
 def inside(item: pytest.Item) -> Iterator[None]:
     """Provide the surroundings of a test to the clause that is checked inside the context."""
 
-    def record(verdict: Verdict, settings: Settings, subject: str) -> None:
+    def record(verdict: Verdict, settings: Settings, subject: Subject) -> None:
         from gdprops.plugin.recorder import run_properties
 
         item.user_properties.extend(run_properties(verdict, settings, subject, getattr(item, "of_clauses", 0)))
@@ -86,7 +88,8 @@ def inside(item: pytest.Item) -> Iterator[None]:
     config = item.config
     found = Surroundings(settings_of(config), record, config.rootpath, config.getoption("gdprops_examples"))
     token = _CURRENT.set(found)
-    try:
-        yield
-    finally:
-        _CURRENT.reset(token)
+    with printed_to(config.stash.get(TERMINAL, None)):
+        try:
+            yield
+        finally:
+            _CURRENT.reset(token)

@@ -6,6 +6,7 @@ Held passes, violated fails, vacuous and not applicable skip, accepted xfails; a
 from __future__ import annotations
 
 import warnings
+from typing import final
 
 import pytest
 
@@ -18,6 +19,21 @@ WIDTH = 100
 
 class GdpropsWarning(UserWarning):
     """Warns that a recommended clause is violated; with ``--gdprops-strict`` the test fails instead."""
+
+
+@final
+class ViolationFailure(pytest.fail.Exception):  # type: ignore[name-defined, misc]
+    """Fails a test with the text of a violation; pytest's short summary says its first line alone."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, pytrace=False)
+
+
+def shorten_summary(report: pytest.TestReport, failure: ViolationFailure) -> None:
+    """Keep the first line of a violation for the short summary, which on CI would repeat the whole text."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None:
+        crash.message = str(failure).partition("\n")[0]
 
 
 def judge(verdict: Verdict, *, subject: str, strict: bool) -> Verdict:
@@ -42,4 +58,4 @@ def _red(verdict: Verdict, subject: str, strict: bool) -> None:
     if verdict.level is Level.RECOMMENDED and verdict.status is Status.VIOLATED and not strict:
         warnings.warn(GdpropsWarning(message), stacklevel=4)
     else:
-        pytest.fail(message, pytrace=False)
+        raise ViolationFailure(message)

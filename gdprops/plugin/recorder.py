@@ -25,18 +25,20 @@ from gdprops.runner.signals import terminable
 
 if TYPE_CHECKING:
     from gdprops.model.outcome import Outcome
+    from gdprops.model.subject import Subject as Examined
     from gdprops.model.verdict import Verdict
 
 RUN = "gdprops-run"
-FORMS = ("json", "junit", "markdown", "html", "figures")
+FORMS = ("json", "junit", "markdown", "html", "figures", "sarif")
 
 
-def run_properties(verdict: Verdict, settings: Settings, subject: str, clauses: int) -> Iterator[tuple[str, str]]:
+def run_properties(verdict: Verdict, settings: Settings, subject: Examined, clauses: int) -> Iterator[tuple[str, str]]:
     """Yield the properties of a test: first those for readers, then the data from which reports are made."""
-    yield from properties(verdict, subject)
+    yield from properties(verdict, subject.name)
     terms = replace(settings.terms, accepted=())  # the verdict already says whether its violation is accepted
     plain = replace(settings, terms=terms, database=None, counterexamples=None, share=None)  # no paths, no passwords
-    yield RUN, json.dumps({"subject": subject, "clauses": clauses, "settings": asdict(plain)})
+    which = {"subject": subject.name, "identity": subject.identity.key}
+    yield RUN, json.dumps({**which, "clauses": clauses, "settings": asdict(plain)})
 
 
 @final
@@ -44,16 +46,24 @@ def run_properties(verdict: Verdict, settings: Settings, subject: str, clauses: 
 class Subject:
     """The verdicts about one subject; ``clauses`` is the number of clauses of a whole run, 0 if that is unknown."""
 
+    identity: str
     settings: Settings
     clauses: int
     verdicts: dict[str, Verdict] = field(default_factory=dict)
 
-    def outcome(self, name: str, *, complete: bool) -> Outcome:
-        """Return the outcome of the subject; a minimum of held clauses is required of whole runs only."""
+    def outcome(self, name: str, *, complete: bool, interrupted: bool) -> Outcome:
+        """Return the outcome of the subject; a minimum of held clauses is required of whole runs only.
+
+        A run that pytest has ended early (``-x``) is not ``complete``, nor is one in which ``-k`` chose some tests;
+        ``interrupted`` is only what somebody has ended.
+        """
         whole = complete and 0 < self.clauses <= len(self.verdicts)
         verdicts = list(self.verdicts.values())
         timing = {"seconds": sum(verdict.seconds for verdict in verdicts)}
-        return conclude(name, self.settings, verdicts, timing, complete=whole or (complete and not self.clauses))
+        whole = whole or (complete and not self.clauses)
+        return conclude(
+            name, self.settings, verdicts, timing, complete=whole, interrupted=interrupted, identity=self.identity
+        )
 
 
 @final
@@ -73,17 +83,22 @@ class Recorder:
             self._keep(dict(report.user_properties))
 
     def _keep(self, found: dict[str, Any]) -> None:
-        from gdprops.runner.workers.worker_plugin import received
+        from gdprops.plugin.verdict_property import received
 
         run = json.loads(found[RUN])
         settings = Settings(**{**run["settings"], "terms": terms_from(run["settings"]["terms"])})
         verdict = received(list(found.items()))
-        subject = self._subjects.setdefault(run["subject"], Subject(settings, 0))
+        subject = self._subjects.setdefault(run["subject"], Subject(run["identity"], settings, 0))
         if verdict is None:
             return
         if run["clauses"]:
             subject.settings, subject.clauses = settings, run["clauses"]
         subject.verdicts[f"{verdict.clause} {verdict.about}"] = verdict
+
+    def _ran(self) -> set[tuple[str, str]]:
+        """Return the clauses that ran, with the subject's name and with the key of its identity."""
+        named = ((key, found) for name, found in self._subjects.items() for key in (name, found.identity))
+        return {(key, verdict.clause) for key, found in named for verdict in found.verdicts.values()}
 
     def pytest_keyboard_interrupt(self) -> None:
         """Note that the run was interrupted and is not complete."""
@@ -91,15 +106,15 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the reports; the run fails if too few clauses held or an accepted violation matches no test."""
+        """Write the reports; the run fails if that fails, too few clauses held or an accepted one matches no test."""
         complete = not (self._interrupted or session.shouldstop or session.shouldfail)
-        self._outcomes = [s.outcome(name, complete=complete) for name, s in sorted(self._subjects.items())]
-        self._files.write(self._outcomes)
+        found, ended = sorted(self._subjects.items()), self._interrupted
+        self._outcomes = [s.outcome(name, complete=complete, interrupted=ended) for name, s in found]
+        written = self._files.write(self._outcomes, prefix="--gdprops-")
         if complete and _is_whole(session.config):
-            ran = {(name, v.clause) for name, found in self._subjects.items() for v in found.verdicts.values()}
-            self._unmatched = unmatched(near(session.config.rootpath), ran)
+            self._unmatched = unmatched(near(session.config.rootpath), self._ran())
         too_few_held = any(outcome.held < outcome.min_clauses for outcome in self._outcomes)
-        if session.exitstatus == pytest.ExitCode.OK and (too_few_held or self._unmatched):
+        if session.exitstatus == pytest.ExitCode.OK and (too_few_held or self._unmatched or not written):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -125,7 +140,7 @@ def _is_whole(config: pytest.Config) -> bool:
 
 def files_of(config: pytest.Config) -> Files:
     """Return the files that pytest's options ask for. Raises `pytest.UsageError` for one that cannot be written."""
-    files = Files(*(config.getoption(f"gdprops_{form}") for form in FORMS))
+    files = Files(**{form: config.getoption(f"gdprops_{form}") for form in FORMS})
     try:
         files.require("--gdprops-")
     except UsageError as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdprops.model.json_form import outcomes_to_dict, to_dict
+from gdprops.report.run_record import run_record
+from gdprops.runner.written_file import write_file
 
 if TYPE_CHECKING:
     from gdprops.model.outcome import Outcome
@@ -28,12 +29,12 @@ def jsonable(value: object) -> Any:
 
 
 def outcome_dict(outcome: Outcome) -> dict[str, Any]:
-    """Return a run as plain JSON data."""
-    return dict(jsonable(to_dict(outcome)))
+    """Return a run as plain JSON data, with the record of how it was made."""
+    return dict(jsonable({**to_dict(outcome), "run": run_record()}))
 
 
 def write_json(path: str, outcomes: Sequence[Outcome]) -> None:
     """Write one run to a file, or several runs as a list of them."""
-    data = to_dict(outcomes[0]) if len(outcomes) == 1 else outcomes_to_dict(outcomes)
+    data = outcome_dict(outcomes[0]) if len(outcomes) == 1 else {**outcomes_to_dict(outcomes), "run": run_record()}
     text = json.dumps(jsonable(data), indent=2, ensure_ascii=False, allow_nan=False)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    write_file(path, text + "\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -12,6 +11,7 @@ from gdprops.model.clause import Level
 from gdprops.model.verdict import SPECIFICATION, Status
 from gdprops.report.phrases import ratio
 from gdprops.report.violation_text import violation_text
+from gdprops.runner.written_file import write_file
 
 if TYPE_CHECKING:
     from gdprops.model.outcome import Outcome
@@ -41,7 +41,7 @@ def write_junit(path: str, outcomes: Sequence[Outcome]) -> None:
         root.append(_suite(outcome))
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
-    Path(path).write_text(f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n', encoding="utf-8")
+    write_file(path, f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n')
 
 
 def _suite(outcome: Outcome) -> ElementTree.Element:
@@ -66,6 +66,7 @@ def _facts(outcome: Outcome) -> Iterator[tuple[str, str]]:
     yield "profile", outcome.profile
     yield "seed", "" if outcome.seed is None else str(outcome.seed)
     yield "complete", str(outcome.complete).lower()
+    yield from ((ending.value, str(count)) for ending, count in outcome.counts.items())
     yield from (("note", note.sentence) for note in outcome.notes)
 
 

@@ -1,63 +1,98 @@
-"""Write runs as Markdown, for the summary of a CI step or for a comment."""
+"""Write runs as Markdown, for the summary of a CI step or for a comment: what the terminal says, in its order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from gdprops.model.verdict import About, Status
-from gdprops.model.wording import on_one_line
+from gdprops.model import exit_codes
+from gdprops.model.ending import Ending, ending_of
+from gdprops.model.verdict import About
+from gdprops.model.wording import on_one_line, plural
+from gdprops.report.answer import answer_of
+from gdprops.report.headline import chapter_of
 from gdprops.report.phrases import decisive, ratio
-from gdprops.report.summary import advice, note_lines, reference_line, summary_line
-from gdprops.report.terminal import in_full
+from gdprops.report.subjects_table import found, summary
 from gdprops.report.verdict_table import remark
-from gdprops.report.violation_text import violation_text
+from gdprops.runner.written_file import write_file
 
 if TYPE_CHECKING:
     from gdprops.model.outcome import Outcome
     from gdprops.model.verdict import Verdict
+    from gdprops.report.fault_block import FaultBlock
 
 MARKS = {
-    Status.HELD: "✅",
-    Status.VIOLATED: "❌",
-    Status.ABORTED: "❌",
-    Status.VACUOUS: "⚠️",
-    Status.NOT_APPLICABLE: "➖",
-    Status.ACCEPTED: "☑️",
-    Status.ERROR: "💥",
+    Ending.HELD: "✅",
+    Ending.VIOLATED: "❌",
+    Ending.ADVISED: "🔶",
+    Ending.ABORTED: "❌",
+    Ending.ERROR: "💥",
+    Ending.ACCEPTED: "☑️",
+    Ending.VACUOUS: "⚠️",
+    Ending.NOT_APPLICABLE: "➖",
 }
+HEADING = "| | clause | statement | decisive | ratio |"
 
 
 def write_markdown(path: str, outcomes: Sequence[Outcome]) -> None:
     """Write the runs to a Markdown file."""
-    Path(path).write_text(markdown(outcomes), encoding="utf-8")
+    write_file(path, markdown(outcomes))
 
 
 def markdown(outcomes: Sequence[Outcome]) -> str:
     """Return the runs as Markdown, subject by subject."""
-    return "\n".join(line for outcome in outcomes for line in _run(outcome)) + "\n"
+    rows = [*_rows(outcomes)] if len(outcomes) > 1 else []
+    return "\n".join([*rows, *(line for outcome in outcomes for line in _run(outcome))]) + "\n"
+
+
+def _rows(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Yield a row for each subject, with what was found."""
+    yield from (
+        f"## gdprops: {_escape(summary(outcomes))}",
+        "",
+        "| | subject | what was found |",
+        "| --- | --- | --- |",
+    )
+    for outcome in outcomes:
+        yield f"| {_mark(outcome)} | {_escape(outcome.subject)} | {_escape(found(outcome))} |"
+    yield ""
 
 
 def _run(outcome: Outcome) -> Iterator[str]:
-    mark = "✅" if outcome.exit_code == 0 else "❌"
-    yield from (f"## {mark} gdprops: `{_code(outcome.subject)}`", "", _escape(summary_line(outcome)), "")
-    if not outcome.complete:
-        yield from ("**Incomplete:** not every clause was run.", "")
-    for verdict in in_full(outcome):
-        yield from _violation(verdict, outcome)
-    yield from _table(outcome.of(About.SUBJECT))
-    line = reference_line(outcome)
-    for sentence in [*([line] if line else []), *note_lines(outcome), *advice(outcome)]:
+    answer = answer_of(outcome)
+    yield from (f"## {_mark(outcome)} gdprops: {_escape(answer.headline)}", "")
+    for block in answer.blocks:
+        yield from _block(block)
+    yield from (f"- **{chapter}** {_escape(endings)}" for chapter, endings in answer.chapters.items())
+    yield from ("",) if answer.chapters else ()
+    for sentence in (*answer.asked, *answer.told):
         yield from (_escape(sentence), "")
+    yield from _table(outcome.of(About.SUBJECT))
 
 
-def _violation(verdict: Verdict, outcome: Outcome) -> Iterator[str]:
-    told = f": {verdict.explanation}" if verdict.explanation else ""
-    summary = f"{verdict.status.upper()} <code>{verdict.clause}</code>{_html(told)}"
-    text = violation_text(verdict, subject=outcome.subject).strip()
+def _mark(outcome: Outcome) -> str:
+    return {exit_codes.OK: "✅", exit_codes.VIOLATED: "❌", exit_codes.BUG: "💥"}.get(outcome.exit_code, "⚠️")
+
+
+def _block(block: FaultBlock) -> Iterator[str]:
+    """Yield the block of a fault; its case is folded."""
+    yield from (f"### {MARKS[ending_of(block.verdict)]} {_escape(block.title)}", "")
+    yield from (f"- **{label}** {_escape(text)}" for label, text in block.facts)
+    yield from ("", *([_escape(block.replay), ""] if block.replay else []))
+    for folded, language, text in (("traceback", "text", block.traceback), ("the shrunk case", "python", block.script)):
+        if text:
+            yield from _folded(folded, _fenced(text, language))
+    if block.doubt:
+        yield from (_escape(block.doubt), "")
+
+
+def _folded(told: str, lines: Iterable[str]) -> Iterator[str]:
+    yield from ("<details>", f"<summary>{told}</summary>", "", *lines, "", "</details>", "")
+
+
+def _fenced(text: str, language: str) -> tuple[str, str, str]:
     fence = "`" * max(3, _longest_run(text) + 1)
-    yield from ("<details>", f"<summary>{summary}</summary>", "", f"{fence}text", text, fence, "", "</details>", "")
+    return f"{fence}{language}", text, fence
 
 
 def _longest_run(text: str) -> int:
@@ -70,16 +105,17 @@ def _longest_run(text: str) -> int:
 
 
 def _table(verdicts: Sequence[Verdict]) -> Iterator[str]:
-    if not verdicts:
-        return
-    yield "| | clause | statement | decisive | ratio |"
-    yield "| --- | --- | --- | ---: | ---: |"
+    """Yield the clauses of each chapter, folded."""
+    rows: dict[str, list[str]] = {}
     for verdict in verdicts:
         note = remark(verdict)
         sentence = _escape(verdict.statement) + (f"<br>*{_escape(note)}*" if note else "")
-        cells = (MARKS[verdict.status], f"`{verdict.clause}`", sentence, decisive(verdict), ratio(verdict))
-        yield f"| {' | '.join(cells)} |"
-    yield ""
+        mark = MARKS[ending_of(verdict)]
+        cells = (mark, f"`{verdict.clause}`", sentence, decisive(verdict), ratio(verdict))
+        rows.setdefault(chapter_of(verdict.clause), []).append(f"| {' | '.join(cells)} |")
+    for chapter, lines in rows.items():
+        told = f"{chapter}: {plural(len(lines), 'clause')}, one by one"
+        yield from _folded(told, (HEADING, "| --- | --- | --- | ---: | ---: |", *lines))
 
 
 def _escape(text: str) -> str:
@@ -92,7 +128,3 @@ def _escape(text: str) -> str:
 
 def _html(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _code(text: str) -> str:
-    return text.replace("`", "'").replace("\n", " ")

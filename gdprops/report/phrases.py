@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from gdprops.model.ending import Ending, ending_of
 from gdprops.model.verdict import Status
+from gdprops.model.wording import on_one_line
 
 if TYPE_CHECKING:
     from gdprops.model.evidence import Location
@@ -22,6 +24,15 @@ STYLES = {
     Status.ACCEPTED: "cyan",
     Status.ERROR: "bold magenta",
 }
+
+
+ADVISED = "bold yellow"
+"""The style of a violated recommendation, which does not fail the run."""
+
+
+def style_of(verdict: Verdict) -> str:
+    """Return the style of a verdict in a terminal."""
+    return ADVISED if ending_of(verdict) is Ending.ADVISED else STYLES[verdict.status]
 
 
 def number(value: float) -> str:
@@ -65,3 +76,13 @@ def tally(reasons: Iterable[str]) -> str:
     if len(counted) == 1:
         return counted[0][0]
     return "; ".join(reason if count == 1 else f"{count} × {reason}" for reason, count in counted)
+
+
+def found_in_short(verdict: Verdict) -> str:
+    """Return in one sentence what a violation is: its explanation, else its reason, else the wrong parameters."""
+    told = verdict.explanation or verdict.reason.strip()
+    if told.startswith("Traceback"):
+        told = told.splitlines()[-1]
+    if not told and verdict.blame:
+        told = f"wrong: {', '.join(verdict.blame)}"
+    return on_one_line(told or verdict.statement)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, final
 
-from gdprops.model.verdict import RED
+from gdprops.model.ending import ALARMS, count_endings, in_words
+from gdprops.model.verdict import About
 from gdprops.model.wording import plural
 from gdprops.report.progress_display import displaying
 
@@ -29,14 +30,15 @@ class Progress:
     def __init__(self, display: Display) -> None:
         self._display = display
         self._current = ""
+        self._about = About.SUBJECT
         self._total = 0
         self.verdicts: list[Verdict] = []
         self.interrupted = False
         self.printed = ""
 
-    def started(self, item: Item, index: int, total: int) -> None:
+    def started(self, item: Item, total: int) -> None:
         """Show which clause runs now."""
-        self._total = total
+        self._total, self._about = total, item.about
         self._current = item.clause.id
         self._tell()
 
@@ -50,12 +52,12 @@ class Progress:
         self._tell()
 
     def _tell(self, detail: str = "") -> None:
-        done = f"{len(self.verdicts)} of {plural(self._total, 'clause')} done"
-        self._display.tell(f"{done}{self._red()}, now {self._current}{detail}")
-
-    def _red(self) -> str:
-        red = sum(verdict.status in RED for verdict in self.verdicts)
-        return f" ({red} violated)" if red else ""
+        told = [verdict for verdict in self.verdicts if verdict.about is self._about]
+        alarms = {ending: count for ending, count in count_endings(told).items() if ending in ALARMS}
+        so_far = f" ({', '.join(in_words(alarms))})" if any(alarms.values()) else ""
+        whose = "reference: " if self._about is About.REFERENCE else ""
+        done = f"{whose}{len(told)} of {plural(self._total, 'clause')} done{so_far}"
+        self._display.tell(f"{done}, now {self._current}{detail}")
 
 
 @contextmanager

@@ -32,7 +32,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 nothing violated; 1 violated or aborted; 3 a bug of gdprops; 5 no clause held."""
+        """0 nothing violated; 1 violated or aborted; 3 a bug of gdprops; 5 not decided."""
         return self.outcome.exit_code
 
     @property

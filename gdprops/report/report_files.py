@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, final
 import click
 
 from gdprops.errors import UsageError
+from gdprops.report.annotations import INSIDE, annotation_lines
 
 if TYPE_CHECKING:
     from gdprops.model.outcome import Outcome
@@ -27,7 +28,9 @@ WRITERS = {
     "junit": "gdprops.report.junit_file:write_junit",
     "markdown": "gdprops.report.markdown_file:write_markdown",
     "html": "gdprops.report.html_file:write_html",
-    "figures": "gdprops.report.figures:write_figures",
+    "figures": "gdprops.report.pictures:write_figures",
+    "csv": "gdprops.report.csv_file:write_csv",
+    "sarif": "gdprops.report.sarif_file:write_sarif",
 }
 NEEDED = {"html": ("jinja2", "matplotlib"), "figures": ("matplotlib",)}
 """The packages that a form of the report needs; the extra ``report`` installs them."""
@@ -44,6 +47,8 @@ class Files:
     markdown: str | None = None
     html: str | None = None
     figures: str | None = None
+    csv: str | None = None
+    sarif: str | None = None
 
     def _asked(self) -> Iterator[tuple[str, str]]:
         for field in fields(self):
@@ -62,20 +67,34 @@ class Files:
                 raise UsageError(f"{prefix}{form} needs {' and '.join(missing)}: pip install 'gdprops[report]'")
             (ensure_folder if form == "figures" else ensure_writable)(path, f"{prefix}{form}")
 
-    def write(self, outcomes: Sequence[Outcome], *, summary: str | None = None) -> None:
-        """Write every file that was asked for; in a GitHub workflow, also append to the summary of the step.
+    def write(self, outcomes: Sequence[Outcome], *, summary: str | None = None, prefix: str = "--") -> bool:
+        """Write every file that was asked for; in a GitHub workflow, also its annotations and the step's summary.
 
-        ``summary`` is the Markdown for the step, if that of the runs would be too long.
+        Return whether all of them were written; of one that was not, one line is printed. ``summary`` is the Markdown
+        for the step, if that of the runs would be too long.
         """
+        failed = False
         for form, path in self._asked():
             module, _, name = WRITERS[form].partition(":")
             writer: Writer = getattr(import_module(module), name)
-            writer(path, outcomes)
+            try:
+                writer(path, outcomes)
+            except OSError as error:
+                _complain(error, f"{prefix}{form} {path}")
+                failed = True
+        if os.environ.get(INSIDE) == "true":
+            for line in annotation_lines(outcomes):
+                click.echo(line, err=True)
         step = os.environ.get(STEP_SUMMARY)
         if step and outcomes:
             from gdprops.report.markdown_file import markdown
 
             _append(step, markdown(outcomes) if summary is None else summary)
+        return not failed
+
+
+def _complain(error: OSError, what: str) -> None:
+    click.echo(f"gdprops: error: {what}: cannot be written ({error.strerror or error})", err=True)
 
 
 def _append(path: str, text: str) -> None:
@@ -90,8 +109,8 @@ def _append(path: str, text: str) -> None:
 def ensure_writable(path: str, option: str = "--json") -> None:
     """Raise `UsageError` if the file cannot be written. It is called before a run, so that no result is lost."""
     target = Path(path)
-    existed = target.exists()
     try:
+        existed = target.exists()
         target.open("a").close()
     except OSError as error:
         raise UsageError(f"{option} {path}: cannot be written ({error.strerror or error})") from None

@@ -6,16 +6,18 @@ chapter share (how they are decided, in the chapter published) stands once, unde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.padding import Padding
 from rich.text import Text
 
 from gdprops.clauses import COMMON_DECISIONS
 from gdprops.model.glossary import SYMBOLS, WORDS, used_in
+from gdprops.model.site import clause_address
 from gdprops.model.verdict import SPECIFICATION
+from gdprops.report.source_links import links
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,6 +30,8 @@ CHAPTERS = {
     "sequential": "one dimension or layer after the other",
     "optimizer": "promises of an optimizer object",
     "published": "a named optimizer equals its published update rule",
+    "clock": "what changes from update to update follows its schedule",
+    "live": "a training script as it is, watched while it runs",
 }
 CLAIM = "◆"
 GLOSSARY = "Words and symbols"
@@ -39,14 +43,15 @@ def chapters(clauses: Iterable[Clause]) -> Iterator[tuple[str, list[Clause]]]:
         yield chapter, list(members)
 
 
-def _heading(chapter: str) -> str:
+def chapter_title(chapter: str) -> str:
+    """Return the name of a chapter and what it is about."""
     return f"{chapter}: {CHAPTERS[chapter]}" if chapter in CHAPTERS else chapter
 
 
 def print_list(console: Console, clauses: Iterable[Clause]) -> None:
     """Print every clause's id and statement, chapter by chapter."""
     for chapter, members in chapters(clauses):
-        console.print(Text(_heading(chapter), style="bold underline"))
+        console.print(Text(chapter_title(chapter), style="bold underline"))
         for clause in members:
             level = "" if clause.level == "required" else f" ({clause.level})"
             console.print(Padding(Text(clause.id + level, style="bold"), (0, 0, 0, 2)))
@@ -64,6 +69,9 @@ def print_clause(console: Console, clause: Clause) -> None:
         console.print()
         console.print(Text(label, style="bold"))
         console.print(Padding(Text(text), (0, 0, 0, 2)))
+    console.print()
+    console.print(Text("Page", style="bold"))
+    console.print(Padding(Text(clause_address(clause.id)), (0, 0, 0, 2)))
     if words := words_of(clause):
         console.print()
         console.print(Text("Words", style="bold"))
@@ -109,7 +117,7 @@ def markdown(clauses: Iterable[Clause]) -> str:
     """Return the whole specification as Markdown."""
     parts = [f"# The specification of gradient descent, version {SPECIFICATION}\n", markdown_glossary()]
     for chapter, members in chapters(clauses):
-        parts.append(f"## {_heading(chapter)}\n")
+        parts.append(f"## {chapter_title(chapter)}\n")
         parts += [f"{label}: {text}\n" for label, text in _shared(members[0])]
         parts += [_markdown_clause(clause) for clause in members]
     return "\n".join(parts)
@@ -129,11 +137,37 @@ def _markdown_clause(clause: Clause) -> str:
     return "\n".join(lines) + "\n"
 
 
-def markdown_table(clauses: Iterable[Clause]) -> str:
-    """Return the clauses as one Markdown table, for the README."""
+def as_data(clauses: Iterable[Clause]) -> dict[str, Any]:
+    """Return the specification, or some of its clauses, as data for JSON."""
+    return {"schema": 1, "specification": SPECIFICATION, "clauses": [_clause_data(clause) for clause in clauses]}
+
+
+def _clause_data(clause: Clause) -> dict[str, Any]:
+    return {
+        "id": clause.id,
+        "chapter": clause.chapter,
+        "statement": clause.statement,
+        "level": str(clause.level),
+        "about": str(clause.view),
+        "kinds": sorted(clause.implementations),
+        "decision": clause.decision,
+        "source": clause.source,
+        "links": dict(links(clause.source)),
+        "claim": clause.claim,
+        "refuted_by": list(clause.refuted_by),
+        "since": clause.since,
+        "revision": clause.revision,
+        "words": list(words_of(clause)),
+        "page": clause_address(clause.id),
+    }
+
+
+def markdown_table(clauses: Iterable[Clause], *, link: Callable[[Clause], str] | None = None) -> str:
+    """Return the clauses as one Markdown table; ``link`` returns where a clause's id leads."""
     lines = ["| clause | statement | level |", "| --- | --- | --- |"]
     for clause in clauses:
         mark = f" {CLAIM}" if clause.claim else ""
         statement = clause.statement.replace("|", "\\|")
-        lines.append(f"| `{clause.id}`{mark} | {statement} | {clause.level} |")
+        name = f"`{clause.id}`" if link is None else f"[`{clause.id}`]({link(clause)})"
+        lines.append(f"| {name}{mark} | {statement} | {clause.level} |")
     return "\n".join(lines)

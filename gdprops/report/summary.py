@@ -1,54 +1,43 @@
-"""Write the closing lines of a report: how many clauses held, were violated, vacuous or did not apply, and why."""
+"""Write the closing lines of a report: what the run was asked, what is noteworthy beside it, and what to do next."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gdprops.model import exit_codes
+from gdprops.model.ending import Ending, ending_of, in_words
+from gdprops.model.outcome import WATCHED
 from gdprops.model.verdict import About, Status, names_of
 from gdprops.model.wording import plural
 from gdprops.report.phrases import tally
 
 if TYPE_CHECKING:
     from gdprops.model.outcome import Outcome
-    from gdprops.model.verdict import Verdict
 
-PHRASES = {
-    Status.HELD: "held",
-    Status.VIOLATED: "violated",
-    Status.ABORTED: "aborted",
-    Status.VACUOUS: "vacuous",
-    Status.NOT_APPLICABLE: "did not apply",
-    Status.ACCEPTED: "accepted",
-    Status.ERROR: "ended in an error of gdprops",
-}
-ALWAYS = (Status.HELD, Status.VIOLATED)
-REASONED = (Status.ABORTED, Status.VACUOUS, Status.NOT_APPLICABLE)
-
-
-def with_status(verdicts: Sequence[Verdict], status: Status) -> tuple[Verdict, ...]:
-    """Return the verdicts that have this status."""
-    return tuple(verdict for verdict in verdicts if verdict.status is status)
+KEPT = "kept from an earlier run with the same versions (--fresh runs it)"
+INTERRUPTED = "It was interrupted: the other clauses were not run, and nothing is known of them. Run the command again."
+INCOMPLETE = "Not every clause was run."
+ENDED = (
+    "The subject's own code ended its process or did not come back in time; clauses that are not counted were not run. "
+    "gdprops check --in-process runs it in the process of gdprops, for a debugger."
+)
+REASONED = (Ending.ABORTED, Ending.VACUOUS, Ending.NOT_APPLICABLE)
+"""The endings of which the summary says why."""
 
 
 def summary_line(outcome: Outcome) -> str:
     """Return one sentence that counts the subject's verdicts or, if there are none, those of the reference."""
     if outcome.refused:
         return f"{outcome.subject}: could not be used: {outcome.refused}"
-    verdicts = outcome.of(About.SUBJECT) or outcome.verdicts
-    parts = [_part(verdicts, status) for status in PHRASES]
-    counts = ", ".join(part for part in parts if part)
-    done = "" if outcome.complete else "interrupted; "
-    return f"{outcome.subject}: {done}of {plural(len(verdicts), 'clause')}, {counts}."
+    counts = ", ".join(_part(outcome, ending) for ending in Ending if outcome.counts[ending])
+    done = "interrupted; " if outcome.interrupted else ""
+    return f"{outcome.subject}: {done}of {plural(len(outcome.told), 'clause')}, {counts or '0 held'}."
 
 
-def _part(verdicts: Sequence[Verdict], status: Status) -> str:
-    chosen = with_status(verdicts, status)
-    if not chosen and status not in ALWAYS:
-        return ""
-    why = f" ({tally(verdict.reason for verdict in chosen)})" if chosen and status in REASONED else ""
-    return f"{len(chosen)} {PHRASES[status]}{why}"
+def _part(outcome: Outcome, ending: Ending) -> str:
+    (part,) = in_words({ending: outcome.counts[ending]})
+    reasons = [verdict.reason for verdict in outcome.told if ending_of(verdict) is ending]
+    return f"{part} ({tally(reasons)})" if ending in REASONED else part
 
 
 def reference_line(outcome: Outcome) -> str | None:
@@ -56,10 +45,10 @@ def reference_line(outcome: Outcome) -> str | None:
     verdicts = outcome.of(About.REFERENCE)
     if not verdicts:
         return None
-    held = with_status(verdicts, Status.HELD)
     others = [verdict for verdict in verdicts if verdict.status is not Status.HELD]
     rest = f"; not held: {', '.join(names_of(others))}" if others else ""
-    return f"reference: {len(held)} of {len(verdicts)} held{rest}"
+    kept = f", {KEPT}" if all(verdict.is_kept for verdict in verdicts) else ""
+    return f"reference: {len(verdicts) - len(others)} of {len(verdicts)} held{rest}{kept}"
 
 
 def advice(outcome: Outcome, *, searched: bool = True) -> list[str]:
@@ -69,13 +58,24 @@ def advice(outcome: Outcome, *, searched: bool = True) -> list[str]:
     ``searched=False`` is the replay of one case, which is reproduced anyway.
     """
     lines = []
+    if outcome.interrupted:
+        lines.append(INTERRUPTED)
+    elif not outcome.complete:
+        lines.append(INCOMPLETE)
+    if outcome.counts[Ending.ABORTED]:
+        lines.append(ENDED)
     if outcome.exit_code == exit_codes.BUG:
         lines.append("This is a bug of gdprops, not of the subject: please report it with the text above.")
     lines += [f"{verdict.clause}: {verdict.reason}" for verdict in outcome.verdicts if verdict.stale]
     lines += too_few(outcome)
     if outcome.exit_code == exit_codes.UNDECIDED:
-        lines.append(_undecided(outcome))
-    if searched and outcome.seed is None and (outcome.exit_code == exit_codes.BUG or red(outcome)):
+        lines.append(undecided(outcome))
+    if (
+        searched
+        and outcome.seed is None
+        and outcome.profile != WATCHED
+        and (outcome.exit_code == exit_codes.BUG or red(outcome))
+    ):
         lines.append(
             "No seed was given. The same command tries the failing examples again first; "
             "--seed 0 gives the same examples in every run and on every machine."
@@ -83,8 +83,13 @@ def advice(outcome: Outcome, *, searched: bool = True) -> list[str]:
     return lines
 
 
-def _undecided(outcome: Outcome) -> str:
+def undecided(outcome: Outcome) -> str:
     """Return why a run in which nothing was violated shows nothing about its subject."""
+    if outcome.held and outcome.climbs:
+        return (
+            "It climbs, and no clause has decided whether it is meant to. --rule sgd, or the rule that it is, holds it "
+            "to descending; a hyperparameter maximize=True declares that it climbs."
+        )
     if outcome.held and not outcome.is_decided:
         return "No required clause was decided: what held is recommended only, and says little about this subject."
     return "No clause held: nothing was shown about this subject."

@@ -1,4 +1,4 @@
-"""Print the report of one run: the table of verdicts, a line on the reference, the violations and the summary."""
+"""Print the report of one run: the answer, what fails, a line for each chapter, advice, and the answer again."""
 
 from __future__ import annotations
 
@@ -6,47 +6,53 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from gdprops.model.verdict import About, Status
+from gdprops.model.outcome import WATCHED
+from gdprops.model.verdict import About
+from gdprops.report.answer import answer_of
 from gdprops.report.consoles import to_text
-from gdprops.report.summary import advice, note_lines, reference_line, summary_line
+from gdprops.report.student_text import print_student
+from gdprops.report.subjects_table import is_for_students
 from gdprops.report.verdict_table import verdict_table
-from gdprops.report.violation_text import print_violation, raises
+from gdprops.report.violation_text import print_block
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from gdprops.model.outcome import Outcome
-    from gdprops.model.verdict import Verdict
-
-SHOWN = (Status.VIOLATED, Status.ERROR)
+    from gdprops.report.answer import Answer
 
 
 def print_outcome(
-    console: Console,
-    outcome: Outcome,
-    *,
-    quiet: bool = False,
-    verbose: bool = False,
-    searched: bool = True,
+    console: Console, outcome: Outcome, *, quiet: bool = False, verbose: int = 0, searched: bool = True
 ) -> None:
-    """Print the report of a run.
+    """Print the report of a run, the answer first.
 
     Args:
         console: Where to print.
         outcome: The run.
-        quiet: Print only the violations and the summary.
-        verbose: Also print the clauses about the reference one by one, and the shrunk cases of those violations that
-            are likely caused by the primary one.
+        quiet: Print only the answer and what fails.
+        verbose: 1 prints every clause in a table, also those about the reference, and violations that are likely of the
+            same fault in full; 2 prints the statements too.
         searched: Whether the run searched for violations; a replay needs no advice on how to reproduce a failure.
     """
-    if not quiet:
-        console.print(Text(title(outcome), style="bold"))
-        _print_tables(console, outcome, verbose=verbose)
-    for verdict in in_full(outcome):
-        print_violation(console, verdict, subject=outcome.subject, case=verbose or not followed(verdict, outcome))
-    console.print(Text(summary_line(outcome), style="bold"))
-    for line in [*note_lines(outcome), *advice(outcome, searched=searched)]:
-        console.print(Text(line))
+    if is_for_students(outcome) and not (quiet or verbose or not searched):
+        print_student(console, outcome)
+        return
+    answer = answer_of(outcome, every=bool(verbose), searched=searched)
+    line = Text(answer.headline, answer.style)
+    console.print(line)
+    for block in answer.blocks:
+        console.print()
+        print_block(console, block)
+    if verbose:
+        _print_tables(console, outcome, statements=verbose > 1)
+    below = [*([] if quiet else _below(answer, watched=outcome.profile == WATCHED)), *answer.told]
+    if below:
+        console.print()
+    for sentence in below:
+        console.print(Text(sentence))
+    if answer.blocks or below:
+        console.print(line)
 
 
 def outcome_text(outcome: Outcome, *, width: int = 100) -> str:
@@ -54,42 +60,20 @@ def outcome_text(outcome: Outcome, *, width: int = 100) -> str:
     return to_text(lambda console: print_outcome(console, outcome), width=width)
 
 
-def title(outcome: Outcome) -> str:
-    """Return the first line of a report: the subject, the profile and the seed."""
-    seed = "no seed" if outcome.seed is None else f"seed {outcome.seed}"
-    strict = ", strict" if outcome.strict else ""
-    return f"{outcome.subject} (profile {outcome.profile}, {seed}{strict})\n"
+def _below(answer: Answer, *, watched: bool) -> list[str]:
+    """Return the lines below the faults: one for each chapter, and what the run was asked.
 
-
-def in_full(outcome: Outcome) -> list[Verdict]:
-    """Return the verdicts to print in full: violations and errors, the primary violation first.
-
-    What raises, raises whatever is checked: the same exception in other clauses is not printed again.
+    ``gdprops watch`` has no ``-v``: behind the script's name it would be the script's.
     """
-    again = {clause for verdict in outcome.verdicts if raises(verdict) for clause in verdict.same_fault}
-    shown = [
-        verdict
-        for verdict in outcome.verdicts
-        if verdict.status in SHOWN and not (verdict.about is About.SUBJECT and verdict.clause in again)
-    ]
-    return sorted(shown, key=lambda verdict: not verdict.also)
+    widest = max(map(len, answer.chapters), default=0)
+    counted = [f"{chapter:<{widest}}  {endings}" for chapter, endings in answer.chapters.items()]
+    *before, how = answer.asked or ("",)
+    more = ["-v lists the clauses"] * (not watched) + ["gdprops show CLAUSE explains one"] * bool(answer.blocks)
+    return [*counted, *before, *(["; ".join(filter(None, (how, ", ".join(more))))] if how else [])]
 
 
-def followed(verdict: Verdict, outcome: Outcome) -> bool:
-    """Say whether the primary violation of the run lists this verdict as likely caused by the same fault."""
-    return verdict.about is About.SUBJECT and any(verdict.clause in other.also for other in outcome.verdicts)
-
-
-def _print_tables(console: Console, outcome: Outcome, *, verbose: bool) -> None:
-    subject, reference = outcome.of(About.SUBJECT), outcome.of(About.REFERENCE)
-    if subject:
-        console.print(verdict_table(subject, width=console.width))
-        console.print()
-    line = reference_line(outcome)
-    if line is not None:
-        hint = "" if verbose else " (what gdprops compares with; -v lists it)"
-        console.print(Text(line + hint))
-        console.print()
-    if verbose and reference:
-        console.print(verdict_table(reference, width=console.width))
-        console.print()
+def _print_tables(console: Console, outcome: Outcome, *, statements: bool) -> None:
+    for about in About:
+        if verdicts := outcome.of(about):
+            console.print()
+            console.print(verdict_table(verdicts, width=console.width, statements=statements))

@@ -14,11 +14,13 @@ from gdprops.model.traits import TRAITS
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from gdprops.model.measurement import Measurement
     from gdprops.model.traits import Traits
 
 
-def print_traits(console: Console, traits: Traits, *, subject: str, rule: str | None) -> None:
-    """Print every trait with its evidence, and whether the subject is plain gradient descent."""
+def print_traits(console: Console, measured: Measurement, *, subject: str, rule: str | None) -> None:
+    """Print every trait with its evidence, whether the subject is plain gradient descent, and the notes."""
+    traits = measured.traits
     console.print(Text(subject, style="bold"))
     console.print(_table(traits, width=console.width))
     unknown = [trait.key for trait in TRAITS if traits[trait.key] == "unknown"]
@@ -26,6 +28,8 @@ def print_traits(console: Console, traits: Traits, *, subject: str, rule: str | 
         console.print(Text(f"not measured: {', '.join(unknown)}"))
     declared = f" (declared: {rule})" if rule else ""
     console.print(Text(f"plain gradient descent: {traits.plain}{declared}"))
+    for note in measured.notes:
+        console.print(Text(f"note: {note.sentence}"))
     for conflict in traits.conflicts:
         console.print(Text(f"declared otherwise than measured: {conflict}", style="bold red"))
 

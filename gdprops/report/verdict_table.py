@@ -13,7 +13,7 @@ from rich.text import Text
 
 from gdprops.model.clause import Level
 from gdprops.model.verdict import Status
-from gdprops.report.phrases import STYLES, decisive, ratio, tally
+from gdprops.report.phrases import decisive, ratio, style_of, tally
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,29 +24,31 @@ WIDE = 110
 """If the terminal has at least this many columns, the statement is beside the clause's id, else below it."""
 
 
-def verdict_table(verdicts: Iterable[Verdict], *, width: int) -> Table:
-    """Return the table of verdicts for a terminal of this width."""
+def verdict_table(verdicts: Iterable[Verdict], *, width: int, statements: bool = True) -> Table:
+    """Return the table of verdicts for a terminal of this width, with or without the clauses' statements."""
     wide = width >= WIDE
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, width=width)
-    for heading in ("clause", "statement") if wide else ("clause and statement",):
+    second = "statement" if statements else "remark"
+    for heading in ("clause", second) if wide else (f"clause and {second}",):
         table.add_column(heading, ratio=1 if heading != "clause" else None, overflow="fold")
     table.add_column("status")
     table.add_column("decisive", justify="right", no_wrap=True)
     table.add_column("ratio", justify="right", no_wrap=True)
     for verdict in verdicts:
-        table.add_row(*_row(verdict, wide=wide))
+        table.add_row(*_row(verdict, wide=wide, statements=statements))
     return table
 
 
-def _row(verdict: Verdict, *, wide: bool) -> list[RenderableType]:
+def _row(verdict: Verdict, *, wide: bool, statements: bool) -> list[RenderableType]:
     name = Text(verdict.clause, style="bold", no_wrap=wide)
-    sentence = Text(verdict.statement)
+    sentence = Text(verdict.statement if statements else "")
     note = remark(verdict)
     if note:
-        sentence.append("\n" + note, style="italic")
-    head = [name, sentence] if wide else [Group(name, Padding(sentence, (0, 0, 0, 2)))]
+        sentence.append("\n" * statements + note, style="italic")
+    below = [Padding(sentence, (0, 0, 0, 2))] * bool(sentence.plain)
+    head = [name, sentence] if wide else [Group(name, *below)]
     status = verdict.status if wide else verdict.status.replace("-", "\n")
-    return [*head, Text(status, STYLES[verdict.status]), Text(decisive(verdict)), Text(ratio(verdict))]
+    return [*head, Text(status, style_of(verdict)), Text(decisive(verdict)), Text(ratio(verdict))]
 
 
 def remark(verdict: Verdict) -> str:

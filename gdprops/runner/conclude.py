@@ -23,10 +23,12 @@ def conclude(
     *,
     complete: bool = True,
     interrupted: bool = False,
+    identity: str = "",
 ) -> Outcome:
     """Return the outcome: the subject's verdicts, then the reference's, each in the order of the specification.
 
     Of a run that is not ``complete``, or was ``interrupted``, no minimum number of held clauses is required.
+    ``identity``: the key of the subject's identity.
     """
     position = {clause.id: k for k, clause in enumerate(catalogue())}
     ordered = sorted(verdicts, key=lambda v: (v.about is About.REFERENCE, position.get(v.clause, 0)))
@@ -40,4 +42,5 @@ def conclude(
         min_clauses=settings.terms.min_clauses if complete and not interrupted else 0,
         complete=complete and not interrupted,
         interrupted=interrupted,
+        identity=identity,
     )

@@ -1,4 +1,4 @@
-"""Remember explanations: several clauses often fail in the same examples, which need to be explained only once."""
+"""Remember explanations: several clauses often fail for one fault, which needs to be explained only once."""
 
 from __future__ import annotations
 
@@ -23,17 +23,22 @@ _TOLD: list[tuple[Any, str, Explanation | None]] = []
 def explained_once(
     subject: Any, failing: Sequence[Any], find_out: Callable[[], Explanation | None]
 ) -> Explanation | None:
-    """Return the explanation that was found for an equal subject and equal failing examples, else call ``find_out``.
+    """Return the explanation that was found for an equal subject, where it is true here too; else call ``find_out``.
 
-    Only the first few failing examples are compared: all others in which an explanation must hold depend on the
-    subject alone.
+    It is true of equal failing examples, of which only the first few are compared: all others in which an explanation
+    must hold depend on the subject alone. In other examples it must hold as it did in those that it was found in.
     """
-    same, examples = subject.prepared(subject.traits, NOBODY), json.dumps([encode(case) for case in failing[: 1 + OWN]])
+    same, first = subject.prepared(subject.traits, NOBODY), failing[: 1 + OWN]
+    examples = json.dumps([encode(case) for case in first])
     if '"foreign"' in examples:  # the encoding of modules drawn by a strategy does not distinguish them
         return find_out()
-    for known, others, told in _TOLD:
-        if known == same and others == examples:
+    ours = [(others, told) for known, others, told in _TOLD if known == same]
+    for others, told in ours:
+        if others == examples:
             return told
-    told = find_out()
-    _TOLD[:] = [*_TOLD[1 - KEPT :], (same, examples, told)]
-    return told
+    for _, told in ours:
+        if told is not None and told.holds_in is not None and told.holds_in(subject, first):
+            return told
+    found = find_out()
+    _TOLD[:] = [*_TOLD[1 - KEPT :], (same, examples, found)]
+    return found

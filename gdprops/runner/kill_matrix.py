@@ -5,14 +5,15 @@ The faults are faulty implementations in `gdprops.faults`. Each of them has corr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 from gdprops.clauses import catalogue
 from gdprops.faults import bank
 from gdprops.model.clause import Clause, View
 from gdprops.model.domain import Domain
+from gdprops.model.evidence import combine
 from gdprops.model.item import Item
 from gdprops.model.verdict import About
 from gdprops.runner.items import cases_of, examiner, items_for
@@ -20,6 +21,8 @@ from gdprops.runner.search import Finding, search
 from gdprops.runner.seeding import item_seed
 from gdprops.runner.session import Measured, measured_subject
 from gdprops.runner.settings import Settings
+from gdprops.runner.shared_searches import SharedSearches
+from gdprops.runner.watcher import SILENT
 from gdprops.subjects.user_code.isolation import isolated
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from gdprops.faults import Fault, Twin
     from gdprops.model.evidence import Evidence
+    from gdprops.model.ledger import Ledger
 
 SEEDS = (0, 1, 2, 3, 4)
 EXAMPLES = 100
@@ -54,12 +58,13 @@ class Row:
 class Suspect:
     """A fault or a correct twin, measured once.
 
-    It is either a subject or a system that the clauses about the reference examine.
+    It is a subject, a system that the clauses about the reference examine, or the ledgers of a watched script.
     """
 
     name: str
     measured: Measured | None
     system: Callable[[], Any] | None
+    ledgers: tuple[Ledger, ...] = ()
 
     def excused(self, clause: Clause) -> str | None:
         """Return why a clause cannot judge this suspect, or None if it can."""
@@ -70,15 +75,29 @@ class Suspect:
     def judges(self) -> tuple[Clause, ...]:
         """Return every clause that can judge this suspect."""
         if self.measured is None:
-            return tuple(clause for clause in catalogue() if clause.view is View.SYSTEM)
+            view = View.LIVE if self.ledgers else View.SYSTEM
+            return tuple(clause for clause in catalogue() if clause.view is view)
         items = items_for(self.measured.subject, tuple(catalogue()))
         return tuple(i.clause for i in items if i.about is About.SUBJECT and self.excused(i.clause) is None)
 
     def searched(self, clause: Clause, seed: int, examples: int) -> Finding:
         """Return what a search with one clause finds about this suspect, without shrinking."""
+        if self.ledgers:
+            return _seen_in(clause, self.ledgers)
         examine, cases = self._bound(clause)
         drawn = item_seed(seed, self.name, clause.id)
         return search(examine, cases, examples=examples, seed=drawn, shrink=False)
+
+    def searched_by_all(self, seed: int, examples: int) -> Iterator[tuple[Clause, Finding]]:
+        """Yield what each clause that can judge this suspect finds; the clauses of a family look at the same cases."""
+        shared = None
+        if self.measured is not None:
+            items = [Item(clause, About.SUBJECT) for clause in self.judges()]
+            settings = replace(UNHURRIED, seed=seed, examples=examples, strict=True)
+            shared = SharedSearches(self.measured.subject, self.measured.domain, items, settings)
+        for clause in self.judges():
+            together = None if shared is None else shared.of(Item(clause, About.SUBJECT), SILENT)
+            yield clause, self.searched(clause, seed, examples) if together is None else together.finding
 
     def refuted(self, clause: Clause, seed: int, examples: int) -> Finding | None:
         """Return the same where the clause refutes it, else None; a clause that does not apply never does."""
@@ -97,8 +116,20 @@ class Suspect:
         return lambda case: clause.examine(system, case), clause.cases(Domain())
 
 
+def _seen_in(clause: Clause, ledgers: Sequence[Ledger]) -> Finding:
+    """Return what a clause finds in a watched script: the ledger is its only example, whatever the seed."""
+    seen = combine(clause.examine(ledger, None) for ledger in ledgers)
+    return Finding(examples=1, decisive=int(seen.decisive), evidence=seen if seen.violated else None)
+
+
 def suspect(given: Fault | Twin) -> Suspect:
-    """Build a fault or a twin and measure it."""
+    """Build a fault or a twin and measure it; a script is run once and watched."""
+    if given.script is not None:
+        from gdprops.watching.session import watched, watched_ranks
+
+        script, ranks = given.script, given.ranks
+        ledgers = watched(script, copies=True) if ranks == 1 else watched_ranks(script, ranks)
+        return Suspect(given.name, None, None, ledgers)
     measured = None if given.subject is None else measured_subject(given.subject(), UNHURRIED)
     return Suspect(given.name, measured, given.system)
 
@@ -150,8 +181,8 @@ def accusations(accused: Suspect, *, seed: int = 0, examples: int = EXAMPLES) ->
     with isolated():
         return tuple(
             Accusation(accused.name, clause.id, said)
-            for clause in accused.judges()
-            if (said := _said(accused.searched(clause, seed, examples))) is not None
+            for clause, finding in accused.searched_by_all(seed, examples)
+            if (said := _said(finding)) is not None
         )
 
 

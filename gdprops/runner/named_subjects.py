@@ -16,6 +16,7 @@ from gdprops.errors import UsageError
 from gdprops.model.nearest_name import nearest
 from gdprops.runner.project.accepted import Reasons, from_reasons, near
 from gdprops.runner.project.configuration import FILE, Configuration, Configured, find
+from gdprops.subjects.user_code.source import is_whole_file
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
@@ -32,7 +33,7 @@ def configured(text: str, folder: Path | None = None) -> tuple[Configuration, Co
     entry = found.get(text) if found else None
     if found is not None and entry is not None:
         return found, entry
-    if ":" not in text and not text.endswith(".py") and found is not None:
+    if ":" not in text and not is_whole_file(text) and found is not None:
         names = [s.name for s in found.subjects]
         raise UsageError(f"no subject is named {text!r} in {FILE}{nearest(text, names)}; expected package.module:Name")
     return None

@@ -6,6 +6,7 @@ They come from several clauses: an explanation that holds only in the cases of o
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses import catalogue
@@ -19,6 +20,8 @@ from gdprops.runner.search import search, size
 from gdprops.strategies.distinguishing_networks import distinguishing_cases
 
 if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
     from gdprops.model.domain import Domain
 
 POOL = (
@@ -30,26 +33,27 @@ POOL = (
 )
 """Clauses with cases of other kinds; what holds in these holds in all."""
 DRAWN, OWN = 20, 3
+KEPT = 16
+"""How many lists of drawn cases are remembered: a domain has one for each clause in `POOL`."""
+_DRAWN: list[tuple[Domain, str, Sequence[Any]]] = []
 
 
 def examples_of(subject: Any, domain: Domain, shrunk: Any, own: Sequence[Any]) -> Iterator[Any]:
-    """Yield examples, the most informative first.
+    """Yield examples, the most informative first: of every kind one, before there are more of any.
 
-    These are networks made to distinguish hypotheses, the shrunk counterexample, the largest failing examples of the
-    clause, and cases of other clauses. The first are left out for a subject with the user's own model.
+    These are networks made to distinguish hypotheses, the shrunk counterexample, one case of each other clause, the
+    largest failing examples of the clause, and further cases of other clauses. The first are left out for a subject
+    with the user's own model, which may be large: of it no case is drawn before those that are there were tried.
     """
     if isinstance(shrunk, TrainCase):
         yield from distinguishing_cases(domain.window, means=domain.means, equal=domain.equal)
     yield shrunk
+    kinds = [_largest_first(subject, domain, clause) for clause in POOL if _applies(subject, domain, clause)]
+    for cases in kinds if domain.own is None else ():
+        yield from islice(cases, 1)
     yield from own[:OWN]
-    yield from _pooled(subject, domain)
-
-
-def _pooled(subject: Any, domain: Domain) -> Iterator[Any]:
-    """Yield cases of the clauses in `POOL` in turn, the largest of each clause first."""
-    kinds = [_drawn(subject, domain, clause) for clause in POOL if _applies(subject, domain, clause)]
-    for k in range(DRAWN):
-        yield from (cases[k] for cases in kinds if k < len(cases))
+    for turn in zip_longest(*kinds):
+        yield from (case for case in turn if case is not None)
 
 
 def _applies(subject: Any, domain: Domain, clause: str) -> bool:
@@ -57,14 +61,30 @@ def _applies(subject: Any, domain: Domain, clause: str) -> bool:
     return kind.applies(subject, chosen) and kind.unmet(subject, domain, chosen) is None
 
 
-def _drawn(subject: Any, domain: Domain, clause: str) -> list[Any]:
+def _largest_first(subject: Any, domain: Domain, clause: str) -> Iterator[Any]:
+    """Yield the cases of a clause, which are drawn when the first is asked for."""
+    yield from _drawn(subject, domain, clause)
+
+
+def _drawn(subject: Any, domain: Domain, clause: str) -> Sequence[Any]:
+    """Return the cases of a clause; those of gdprops' own models are drawn once for all subjects of a domain."""
+    strategy = cases_of(Item(catalogue()[clause], About.SUBJECT), subject, domain)
+    if domain.own is not None:
+        return _sorted_cases(strategy)
+    for known, its_clause, cases in _DRAWN:
+        if known == domain and its_clause == clause:
+            return cases
+    cases = _sorted_cases(strategy)
+    _DRAWN[:] = [*_DRAWN[1 - KEPT :], (domain, clause, cases)]
+    return cases
+
+
+def _sorted_cases(strategy: SearchStrategy[Any]) -> tuple[Any, ...]:
     cases: list[Any] = []
 
     def seen(case: Any) -> Evidence:
         cases.append(case)
         return agreement()
 
-    search(
-        seen, cases_of(Item(catalogue()[clause], About.SUBJECT), subject, domain), examples=DRAWN, seed=0, shrink=False
-    )
-    return sorted(cases, key=size, reverse=True)
+    search(seen, strategy, examples=DRAWN, seed=0, shrink=False)
+    return tuple(sorted(cases, key=size, reverse=True))

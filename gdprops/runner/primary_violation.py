@@ -18,6 +18,9 @@ ORDER = (
         f"step.{name}"
         for name in (
             "frozen-untouched",
+            "complete-as-declared",
+            "phases",
+            "targets",
             "mode",
             "moves-all",
             "once",
@@ -32,6 +35,21 @@ ORDER = (
             "stays-frozen",
             "complete",
             "cost",
+        )
+    ),
+    *(f"clock.{name}" for name in ("schedule", "first-rate", "order", "average", "resume", "resume-states")),
+    *(
+        f"distributed.{name}"
+        for name in (
+            "collectives",
+            "frozen-untouched",
+            "window",
+            "clipping",
+            "sharded-state",
+            "ragged",
+            "equals-single",
+            "replicas",
+            "resume",
         )
     ),
     "optimizer.*",

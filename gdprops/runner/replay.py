@@ -13,6 +13,7 @@ from gdprops.model.item import Item
 from gdprops.model.verdict import About
 from gdprops.runner.conclude import conclude
 from gdprops.runner.counterexamples import arrays_file
+from gdprops.runner.counterexamples.declared_subject import as_saved
 from gdprops.runner.counterexamples.encoding import decode
 from gdprops.runner.counterexamples.saved_file import load
 from gdprops.runner.session import run_case
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
 def replay(path: str, subject: Subject, settings: Settings) -> Outcome:
     """Run exactly the saved case again on a subject.
 
+    The file is about a subject with its identity, however that is named, and about one with its name: an earlier
+    version saved no identity, and declarations that the command line cannot repeat are not asked for.
+
     Raises `UsageError` if gdprops did not write the file, if it is about another subject, or if the clause has changed.
     """
     data = load(path)
-    if data["subject"] != subject.name:
-        raise UsageError(f"{path} is about {data['subject']}, not about {subject.name}")
+    subject = as_saved(path, data, subject)
     clause = catalogue()[str(data["clause"])]
     if data.get("revision") != clause.revision:
         raise UsageError(

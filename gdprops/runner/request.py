@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, final
 
 from gdprops.errors import UsageError
+from gdprops.model.typed_value import value_of
 from gdprops.runner.project.terms import terms_from
 from gdprops.runner.settings import Settings
 from gdprops.runner.shards import share
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 OUR_SECONDS, TIMES_TO_BUILD = 10.0, 3
 """Building a subject may take the time of so many clauses, and what gdprops itself imports for it."""
-WORDS = {"true": True, "false": False, "none": None}
 
 
 @final
@@ -41,9 +40,10 @@ class RunRequest:
         Where this process is supervised, importing and building have a limit of time.
         """
         from gdprops.runner.named_subjects import named
+        from gdprops.subjects.user_code.calling import allowing
 
-        values = hyperparameters(self.parameters)
-        with RECORDER.noting(f"building {self.subject}", OUR_SECONDS + TIMES_TO_BUILD * self.settings.timeout):
+        values, seconds = hyperparameters(self.parameters), self.settings.timeout
+        with allowing(seconds), RECORDER.noting(f"building {self.subject}", OUR_SECONDS + TIMES_TO_BUILD * seconds):
             return named(self.subject, kind=self.kind, rule=self.rule, hyperparameters=values)
 
     def items(self, subject: Subject) -> tuple[Item, ...]:
@@ -81,18 +81,3 @@ def hyperparameters(typed: Iterable[str]) -> dict[str, object]:
             raise UsageError(f"-p {pair}: {name} was given before, as {found[name]!r}")
         found[name] = value_of(text)
     return found
-
-
-def value_of(text: str) -> object:
-    """Return the value of a typed text.
-
-    It may be a Python literal, ``true``, ``false``, ``none`` or a number such as ``nan``; other texts stay texts.
-    """
-    if text.lower() in WORDS:
-        return WORDS[text.lower()]
-    for read in (ast.literal_eval, float):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            continue
-    return text

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, final
+from unittest import SkipTest
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
@@ -19,15 +20,13 @@ from hypothesis.control import current_build_context
 from hypothesis.errors import HypothesisException
 
 from gdprops.errors import CannotFollow, SubjectCrash, Unsupported
-from gdprops.model.evidence import Evidence, agreement, vacuous, violation
+from gdprops.model.clause import Clause, Level
+from gdprops.model.evidence import Demand, Evidence, agreement, vacuous, violation
 from gdprops.model.note import Note
 from gdprops.numerics.decisions import whole_run_needed
+from gdprops.runner.witnesses import Witnesses
+from gdprops.subjects.user_code.module_constants import no_module_constants
 from gdprops.subjects.user_code.place import place_of
-
-WITNESSES = 40
-"""How many further examples are drawn to explain a training step that is known to be wrong."""
-KEPT_FAILING = 20
-"""How many of the failing cases among these are kept; they are sorted, the largest first."""
 
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
@@ -43,7 +42,7 @@ class _Refuted(Exception):
 
 
 @final
-class _Stop(BaseException):
+class Stop(BaseException):
     """Raised to leave Hypothesis at once: the limit of shrinking is reached, or gdprops itself failed."""
 
 
@@ -75,7 +74,9 @@ class Finding:
         silent: The hyperparameters that changed nothing in any example; None if the clause does not ask this.
         last: The last example in which hyperparameters were changed.
         acts_later: Says whether a hyperparameter changes a longer example.
-        failing: Further failing cases, as `witnesses` returns them.
+        further: What the examples after the violation show, where the search goes on.
+        cut_off: The violated clause after which a shared search ended early, empty where it did not.
+        of_the_run: Whether the violation shows in the run as a whole, and not in one case alone.
     """
 
     examples: int = 0
@@ -90,10 +91,13 @@ class Finding:
     elsewise: int = 0
     silent: frozenset[str] | None = None
     silence: str = ""
+    demand: Demand | None = None
     heard: int = 0
     last: Any = None
     acts_later: Callable[[str], bool] | None = None
-    failing: list[Any] = field(default_factory=list)
+    further: Witnesses = field(default_factory=Witnesses)
+    cut_off: str = ""
+    of_the_run: bool = False
     notes: dict[Note, None] = field(default_factory=dict)
     _shown: _Shown = field(default_factory=_Shown)
 
@@ -121,8 +125,12 @@ class Finding:
     def _hear(self, case: Any, evidence: Evidence) -> None:
         if evidence.silent is not None:
             self.silent = evidence.silent if self.silent is None else self.silent & evidence.silent
-            self.silence, self.heard = evidence.silence, self.heard + 1
+            self.silence, self.heard, self.demand = evidence.silence, self.heard + 1, evidence.demand
             self.last, self.acts_later = case, evidence.acts_later
+
+    def breaks(self, clause: Clause) -> bool:
+        """Say whether this is a violation of a required clause."""
+        return self.evidence is not None and clause.level is Level.REQUIRED
 
     def conclude(self) -> None:
         """Report a violation that only the whole run can show: a hyperparameter changed nothing in any example."""
@@ -130,9 +138,9 @@ class Finding:
             return
         names = [name for name in sorted(self.silent) if self.acts_later is None or not self.acts_later(name)]
         if names:
-            self.case = self.last
+            self.case, self.of_the_run = self.last, True
             told = self.silence.format(names=", ".join(names))
-            self.evidence = violation(f"{told}, in any of {self.heard} examples")
+            self.evidence = violation(f"{told}, in any of {self.heard} examples", demand=self.demand)
 
     def add(self, case: Any, evidence: Evidence) -> None:
         """Count a drawn example; after the first violation, only keep further violations, which are smaller."""
@@ -158,19 +166,21 @@ def search(
     seed: int | None = None,
     database: ExampleDatabase | None = None,
     shrink: bool = True,
+    saved_only: bool = False,
     on_example: Callable[[int], None] = lambda count: None,
 ) -> Finding:
     """Draw cases until one of them is a violation, then shrink that case. Without ``shrink`` it is not run again.
 
-    With a seed, the database is not used. Without one, the examples are new in every run, and the failing examples in
-    the database are tried first.
+    Without a seed, the examples are new in every run, and the failing examples in the database are tried first
+    (``saved_only``: no others). With one, they are not tried, but a failing example is saved.
     """
     finding = Finding()
-    phases = [Phase.generate] + [Phase.shrink] * shrink + [Phase.reuse] * (database is not None)
+    reuse = database is not None and seed is None
+    phases = [Phase.generate] * (not saved_only) + [Phase.shrink] * shrink + [Phase.reuse] * reuse
 
-    @hypothesis.settings(
+    settings = hypothesis.settings(
         max_examples=examples,
-        database=database if seed is None else None,
+        database=database,
         deadline=None,
         derandomize=False,
         phases=phases,
@@ -179,30 +189,13 @@ def search(
         print_blob=False,
         verbosity=Verbosity.quiet,
     )
+
     @hypothesis.given(cases)
     def holds(case: Any) -> None:
         _examine_one(examine, case, finding, on_example, shrink=shrink)
 
-    _run(holds if seed is None else hypothesis.seed(seed)(holds), finding)
-    return finding
-
-
-def witnesses(examine: Callable[[Any], Evidence], cases: SearchStrategy[Any]) -> Finding:
-    """Draw further cases without shrinking.
-
-    The result contains the failing cases (``failing``) and the number of those that another clause is about
-    (``elsewise``).
-    """
-    failing: list[Any] = []
-
-    def seen(case: Any) -> Evidence:
-        evidence = judged(examine, case)
-        if evidence.violated and len(failing) < KEPT_FAILING:
-            failing.append(case)
-        return evidence.agreed()
-
-    finding = search(seen, cases, examples=WITNESSES, seed=0, shrink=False)
-    finding.failing = sorted(failing, key=size, reverse=True)
+    seeded = holds if seed is None else hypothesis.seed(seed)(holds)  # inside of the settings: it drops a database
+    _run(settings(seeded), finding)
     return finding
 
 
@@ -213,15 +206,23 @@ def size(case: Any) -> int:
 
 def _run(holds: Callable[[], None], finding: Finding) -> None:
     try:
-        holds()
-    except (_Refuted, _Stop):
+        with no_module_constants():
+            holds()
+    except (_Refuted, Stop):
         pass
+    except SkipTest:
+        pass  # there was no saved example to try
     except HypothesisException:
         if finding.evidence is None:
             finding.bug = traceback.format_exc()
         finding.unsteady = True
     except Exception:
         finding.bug = traceback.format_exc()
+    concluded(finding)
+
+
+def concluded(finding: Finding) -> None:
+    """Let a finding conclude; a failure of that is a bug of gdprops."""
     try:
         finding.conclude()
     except Exception:
@@ -239,15 +240,15 @@ def _examine_one(
     if finding.evidence is not None:
         finding.shrinking += 1
         if finding.shrinking > SHRINK_RUNS:
-            raise _Stop
+            raise Stop
     try:
         evidence = finding.shown(examine, case)
     except Exception as error:
         finding.bug = traceback.format_exc()
-        raise _Stop from error
+        raise Stop from error
     finding.add(case, evidence)
     if evidence.violated:
-        raise _Refuted if shrink else _Stop
+        raise _Refuted if shrink else Stop
     on_example(finding.examples)
 
 

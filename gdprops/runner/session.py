@@ -8,15 +8,12 @@ with further failing examples. `check_subject` runs all items in this process; `
 from __future__ import annotations
 
 import time
-import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdprops.clauses import catalogue
-from gdprops.errors import SubjectCrash, SubjectStopped, UsageError
-from gdprops.explanations.explanation import Explanation
+from gdprops.errors import SubjectStopped, UsageError
 from gdprops.kinds import kind_of
 from gdprops.model.clause import Clause, View
 from gdprops.model.domain import Domain
@@ -26,21 +23,20 @@ from gdprops.model.note import Note
 from gdprops.model.outcome import Outcome
 from gdprops.model.traits import Traits
 from gdprops.model.verdict import About, Status, Verdict
-from gdprops.numerics.known_wrong import comparison_works
 from gdprops.runner.conclude import conclude
 from gdprops.runner.counterexamples.encoding import decode
-from gdprops.runner.example_databases import database_at
-from gdprops.runner.explained_once import explained_once
-from gdprops.runner.items import REFERENCE, cases_of, examiner, items_for
-from gdprops.runner.pooled_examples import examples_of
+from gdprops.runner.item_verdict import searched
+from gdprops.runner.items import REFERENCE, examiner, items_for
+from gdprops.runner.kept_reference import SEED, KeptReference
 from gdprops.runner.primary_violation import GENERAL
-from gdprops.runner.search import Finding, judged, search, witnesses
-from gdprops.runner.seeding import KeyedDatabase, item_seed
+from gdprops.runner.search import Finding, judged
 from gdprops.runner.shards import share
+from gdprops.runner.shared_searches import SharedSearches
 from gdprops.runner.verdicts import blank, judge
 from gdprops.runner.watcher import SILENT, Watcher
 from gdprops.subjects.user_code.calling import Calls
 from gdprops.subjects.user_code.isolation import isolated
+from gdprops.subjects.user_code.process_changes import SPOILT
 
 if TYPE_CHECKING:
     from gdprops.model.subject import Subject
@@ -57,6 +53,7 @@ class Measured(NamedTuple):
     notes: tuple[Note, ...] = ()
     barred: str = ""
     judged_by: str = ""
+    unsteady: bool = False
 
     def unmet(self, clause: Clause) -> str | None:
         """Return why a clause does not apply to the subject, or None if it applies."""
@@ -67,11 +64,18 @@ class Measured(NamedTuple):
         return clause.needs.near_miss(self.subject.traits, rule=self.subject.rule)
 
 
-def run_item(subject: Subject, item: Item, settings: Settings, watcher: Watcher = SILENT) -> Verdict:
-    """Return the verdict of one item. Process-wide state (random generators, default dtype, ...) is restored."""
+def run_item(
+    subject: Subject, item: Item, settings: Settings, watcher: Watcher = SILENT, *, beside: Sequence[Item] = ()
+) -> Verdict:
+    """Return the verdict of one item. Process-wide state (random generators, default dtype, ...) is restored.
+
+    ``beside``: the items of the same subject that this process is going to be asked for too: some share a search.
+    """
     with isolated():
-        measured = measured_subject(subject, settings) if item.about is About.SUBJECT else Measured(subject, Domain())
-        return _verdict(measured, item, settings, watcher)
+        if item.about is not About.SUBJECT:
+            return _about_reference(item, settings, watcher)
+        measured = measured_subject(subject, settings)
+        return _verdict(measured, item, settings, watcher, _searches(measured, beside, settings))
 
 
 def check_subject(
@@ -80,26 +84,43 @@ def check_subject(
     """Return the outcome of a whole run in this process; ``fail_fast`` stops at the first red verdict."""
     items = share(items_for(subject, catalogue().select(clauses)), settings.shard)
     began, cpu = time.perf_counter(), time.process_time()
-    with isolated():
-        measured = measured_subject(subject, settings)
-    verdicts = check_items(measured, items, settings, watcher)
+    with kind_of(subject).at_work():
+        with isolated():
+            measured = measured_subject(subject, settings)
+        verdicts = check_items(measured, items, settings, watcher)
     timing = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
-    return conclude(subject.name, settings, verdicts, timing)
+    return conclude(subject.name, settings, verdicts, timing, identity=subject.identity.key)
 
 
 def check_items(
-    measured: Measured, items: Sequence[Item], settings: Settings, watcher: Watcher = SILENT
+    measured: Measured,
+    items: Sequence[Item],
+    settings: Settings,
+    watcher: Watcher = SILENT,
+    *,
+    dealt: Iterable[Item] | None = None,
 ) -> list[Verdict]:
-    """Return the verdicts of some items of a measured subject; ``fail_fast`` stops at the first red one."""
+    """Return the verdicts of some items of a measured subject; ``fail_fast`` stops at the first red one.
+
+    ``dealt``: those of the items that are run here; None for all.
+    """
     verdicts: list[Verdict] = []
     with isolated():
-        for index, item in enumerate(items):
-            watcher.started(item, index, len(items))
-            verdicts.append(_told_once(measured, item, items) or _verdict(measured, item, settings, watcher))
+        shared, kept = _searches(measured, items, settings), KeptReference(settings)
+        for item in items if dealt is None else dealt:
+            watcher.started(item, item.fellows(items))
+            told = _told_once(measured, item, items) or _told_before(verdicts, item) or kept.verdict(item)
+            verdicts.append(told or kept.with_note(_verdict(measured, item, settings, watcher, shared)))
             watcher.finished(verdicts[-1])
             if settings.fail_fast and verdicts[-1].failed:
                 break
     return verdicts
+
+
+def _told_before(verdicts: Sequence[Verdict], item: Item) -> Verdict | None:
+    """Return the verdict of an item after the subject has changed what gdprops computes with: nothing can be judged."""
+    spoilt = next((v.reason for v in verdicts if v.reason.startswith(SPOILT)), "")
+    return blank(item, Status.NOT_APPLICABLE, f"not examined: {spoilt}") if spoilt else None
 
 
 def _told_once(measured: Measured, item: Item, items: Sequence[Item]) -> Verdict | None:
@@ -118,19 +139,20 @@ def speaker(items: Sequence[Item]) -> Item | None:
 def self_check(settings: Settings, watcher: Watcher = SILENT) -> Outcome:
     """Return the outcome of the reference on every clause that applies to it, with the full number of examples."""
     items = [Item(c, About.REFERENCE) for c in catalogue() if c.view is View.SYSTEM]
-    full, verdicts = replace(settings, reference_examples=settings.examples), []
+    verdicts = []
     began = time.perf_counter()
     with isolated():
-        for index, item in enumerate(items):
-            watcher.started(item, index, len(items))
-            verdicts.append(_about_reference(item, full, watcher))
+        for item in items:
+            watcher.started(item, len(items))
+            verdicts.append(searched(item, None, Domain(), settings, watcher))
             watcher.finished(verdicts[-1])
     outcome = conclude(REFERENCE, settings, verdicts, {"seconds": time.perf_counter() - began})
     return replace(outcome, counted=About.REFERENCE)
 
 
-BLINDED = "the subject has changed what gdprops compares with (a function of numpy was replaced)"
+UNSTEADY = "a step raised while the traits were measured, and not when it was taken again: see the note"
 _MEASURED: list[tuple[Subject, float | None, Measured]] = []
+_SEARCHES: list[tuple[Subject, Sequence[Item], Settings, SharedSearches]] = []
 TIMES_FOR_TRAITS = 3
 """Traits are measured once for all clauses, and may take the time of this many clauses."""
 KEPT_MEASURED = 8
@@ -147,35 +169,63 @@ def measured_subject(subject: Subject, settings: Settings) -> Measured:
     return measured
 
 
+def calls_for_traits(settings: Settings) -> Calls:
+    """Return the budget of what measures a subject's traits."""
+    return Calls(TIMES_FOR_TRAITS * settings.timeout, "to show its traits")
+
+
 def _measured(subject: Subject, settings: Settings) -> Measured:
-    budgeted = subject.prepared(Traits(), Calls(TIMES_FOR_TRAITS * settings.timeout, "to show its traits"))
+    budgeted = subject.prepared(Traits(), calls_for_traits(settings))
     try:
         found = kind_of(subject).measure(budgeted)
     except SubjectStopped as hang:
         return Measured(subject, Domain(), str(hang))
-    prepared = subject.prepared(found.traits, Calls(settings.timeout))
-    return Measured(prepared, found.domain, None, found.notes, found.barred, found.judged_by)
+    prepared = (found.subject or subject).prepared(found.traits, Calls(settings.timeout))
+    return Measured(prepared, found.domain, None, found.notes, found.barred, found.judged_by, found.unsteady)
 
 
-def _verdict(measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:
+def _searches(measured: Measured, items: Sequence[Item], settings: Settings) -> SharedSearches:
+    """Return the searches that some of these items share; for the same subject, items and settings it is one object."""
+    for known, known_items, known_settings, found in _SEARCHES:
+        if known is measured.subject and known_items == items and known_settings == settings:
+            return found
+    sharing = [item for item in items if _may_share(measured, item, settings)]
+    found = SharedSearches(measured.subject, measured.domain, sharing, settings)
+    _SEARCHES[:] = [*_SEARCHES[1 - KEPT_MEASURED :], (measured.subject, items, settings, found)]
+    return found
+
+
+def _may_share(measured: Measured, item: Item, settings: Settings) -> bool:
+    """Say whether an item is searched for at all; what was accepted is looked at by itself."""
+    if item.about is not About.SUBJECT or measured.hung is not None or measured.barred:
+        return False
+    left_out = settings.terms.excluded(item.clause) or settings.terms.accepts(measured.subject, item.clause.id)
+    return left_out is None and measured.unmet(item.clause) is None and measured.near_miss(item.clause) is None
+
+
+def _verdict(measured: Measured, item: Item, settings: Settings, watcher: Watcher, shared: SharedSearches) -> Verdict:
     if item.about is About.REFERENCE:
         return _about_reference(item, settings, watcher)
     left_out = settings.terms.excluded(item.clause)
     if left_out is not None:
         return blank(item, Status.NOT_APPLICABLE, left_out)
-    entry = settings.terms.accepts(measured.subject.name, item.clause.id)
+    entry = settings.terms.accepts(measured.subject, item.clause.id)
     if entry is not None:
-        return _accepted(entry, measured, item, settings, watcher)
-    verdict = _about_subject(measured, item, settings, watcher)
+        return _accepted(entry, measured, item, settings, watcher, shared)
+    verdict = _about_subject(measured, item, settings, watcher, shared)
     verdict = replace(verdict, notes=(*measured.notes, *verdict.notes))
     return settings.terms.judged(item.clause, verdict, strict=settings.strict)
 
 
-def _about_subject(measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:
+def _about_subject(
+    measured: Measured, item: Item, settings: Settings, watcher: Watcher, shared: SharedSearches
+) -> Verdict:
     if measured.hung is not None:
         return blank(item, Status.ABORTED, measured.hung)
     if measured.barred and item.clause.id != measured.judged_by:
         return blank(item, Status.NOT_APPLICABLE, measured.barred)
+    if measured.unsteady and item.clause.id == GENERAL:
+        return blank(item, Status.ABORTED, UNSTEADY)
     subject = measured.subject
     unmet = measured.unmet(item.clause)
     if unmet is not None:
@@ -184,16 +234,23 @@ def _about_subject(measured: Measured, item: Item, settings: Settings, watcher: 
     if miss is not None:
         return blank(item, Status.VACUOUS, miss)
     budgeted = subject.prepared(subject.traits, Calls(settings.timeout))
-    return _searched(item, budgeted, measured.domain, settings, watcher)
+    return searched(item, budgeted, measured.domain, settings, watcher, shared)
 
 
-def _accepted(entry: Accepted, measured: Measured, item: Item, settings: Settings, watcher: Watcher) -> Verdict:
+def _accepted(
+    entry: Accepted,
+    measured: Measured,
+    item: Item,
+    settings: Settings,
+    watcher: Watcher,
+    shared: SharedSearches,
+) -> Verdict:
     """Return the verdict of an accepted violation: run its pinned case again, or search if no case was pinned."""
     outdated = entry.outdated(item.clause)
     if outdated is not None:
         return replace(blank(item, Status.ACCEPTED, outdated), stale=True)
     if entry.case is None or measured.hung is not None or measured.unmet(item.clause) is not None:
-        return entry.settle(_about_subject(measured, item, settings, watcher))
+        return entry.settle(_about_subject(measured, item, settings, watcher, shared))
     began, case = time.perf_counter(), decode(entry.case)
     budgeted = measured.subject.prepared(measured.subject.traits, Calls(settings.timeout))
     try:
@@ -204,72 +261,13 @@ def _accepted(entry: Accepted, measured: Measured, item: Item, settings: Setting
 
 
 def _about_reference(item: Item, settings: Settings, watcher: Watcher) -> Verdict:
-    quick = replace(settings, examples=settings.reference_examples)
-    return _searched(item, None, Domain(), quick, watcher)
-
-
-def _searched(item: Item, subject: Subject | None, domain: Domain, settings: Settings, watcher: Watcher) -> Verdict:
-    name, began = REFERENCE if subject is None else subject.name, time.perf_counter()
-    try:
-        finding = search(
-            examiner(item, subject),
-            cases_of(item, subject, domain),
-            examples=settings.examples,
-            seed=None if settings.seed is None else item_seed(settings.seed, name, item.clause.id),
-            database=_database(settings, name, item),
-            on_example=watcher.example,
-        )
-    except SubjectStopped as hang:
-        return replace(blank(item, Status.ABORTED, str(hang)), seconds=time.perf_counter() - began)
-    if not comparison_works():
-        return replace(blank(item, Status.ABORTED, BLINDED), seconds=time.perf_counter() - began)
-    verdict = judge(item, subject, finding, settings)
-    if verdict.status is Status.VIOLATED and subject is not None and kind_of(subject).explains(item.clause):
-        verdict = _explained(verdict, item, subject, domain, finding)
-    return replace(verdict, seconds=time.perf_counter() - began)
-
-
-def _explained(verdict: Verdict, item: Item, subject: Subject, domain: Domain, finding: Finding) -> Verdict:
-    """Draw more examples of a violation, and add an explanation to its verdict.
-
-    If some wrong examples are of a kind that another clause is about, the verdict becomes vacuous instead.
-    """
-    try:
-        more = witnesses(examiner(item, subject), cases_of(item, subject, domain))
-        if more.elsewise or finding.elsewise:
-            reason = "some wrong steps look like this, others do not: step.simultaneous compares whole steps"
-            return replace(blank(item, Status.VACUOUS, reason), examples=finding.examples, decisive=finding.decisive)
-        told = _instead(subject, domain, [finding.case, *more.failing])
-    except SubjectCrash:
-        return verdict
-    except SubjectStopped as stop:
-        told = Explanation(f"not explained: {stop}")
-    except Exception as error:  # the violation stands, whatever becomes of its explanation
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        bug = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
-        told = Explanation(f"not explained: a bug of gdprops ({bug}); please report it")
-    return verdict if told is None else replace(verdict, explanation=told.text, explained_as=told.clause)
-
-
-def _instead(subject: Subject, domain: Domain, failing: Sequence[Any]) -> Explanation | None:
-    """Explain what a subject does instead; for equal subjects and failing examples the explanation is computed once."""
-    kind = kind_of(subject)
-
-    def find_out() -> Explanation | None:
-        return kind.explain(subject, failing, lambda: examples_of(subject, domain, failing[0], failing[1:]))
-
-    return explained_once(subject, failing, find_out) if kind.pools_examples else find_out()
-
-
-def _database(settings: Settings, name: str, item: Item) -> KeyedDatabase | None:
-    if settings.database is None or settings.seed is not None:
-        return None
-    return KeyedDatabase(database_at(settings.database, settings.share), name, item.clause.id)
+    always = replace(settings, examples=settings.reference_examples, seed=SEED, database=None)
+    return searched(item, None, Domain(), always, watcher)
 
 
 def run_case(subject: Subject, item: Item, case: Any, settings: Settings) -> Verdict:
     """Return the verdict that exactly one case gives, without a search."""
-    with isolated():
+    with kind_of(subject).at_work(), isolated():
         measured = measured_subject(subject, settings)
         bound = measured.subject if item.about is About.SUBJECT else None
         return _on_case(item, bound, case, settings)
@@ -284,7 +282,7 @@ def _on_case(item: Item, bound: Subject | None, case: Any, settings: Settings) -
         if bound is not None:
             case = kind_of(bound).filled(bound, case)
         evidence = judged(examiner(item, bound), case)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise UsageError(f"the saved case does not fit {item.clause.id} ({why})") from error
     finding = Finding(examples=1, decisive=int(evidence.decisive), worst_ratio=evidence.ratio)

@@ -32,6 +32,7 @@ class Settings:
         terms: What the project requires of the subject.
         shard: The part of the clauses to run, such as ``"2/3"``, or None for all.
         share: The address of a Redis server that shares failing examples, or None.
+        fresh: Whether the reference is run even where its verdicts are kept from an earlier run.
     """
 
     examples: int = 100
@@ -46,6 +47,7 @@ class Settings:
     terms: Terms = field(default_factory=Terms)
     shard: str | None = None
     share: str | None = None
+    fresh: bool = True
 
     def __post_init__(self) -> None:
         for name in ("examples", "reference_examples"):
@@ -62,10 +64,11 @@ class Settings:
 
 FOLDER = ".gdprops"
 
+USUAL = Settings(fresh=False, counterexamples=FOLDER)
 PROFILES: dict[str, Settings] = {
-    "dev": Settings(profile="dev", database=f"{FOLDER}/examples", counterexamples=FOLDER),
-    "ci": Settings(profile="ci", seed=0, counterexamples=FOLDER),
-    "nightly": Settings(profile="nightly", examples=1000, database=f"{FOLDER}/examples", counterexamples=FOLDER),
+    "dev": replace(USUAL, profile="dev", database=f"{FOLDER}/examples"),
+    "ci": replace(USUAL, profile="ci", seed=0),
+    "nightly": replace(USUAL, profile="nightly", examples=1000, database=f"{FOLDER}/examples"),
 }
 
 

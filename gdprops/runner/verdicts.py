@@ -39,6 +39,8 @@ def judge(item: Item, subject: Subject | None, finding: Finding, settings: Setti
         return replace(counted, status=Status.ERROR, reason=finding.bug)
     if finding.evidence is not None:
         return _violated(counted, item, subject, finding, settings)
+    if finding.cut_off:
+        return replace(counted, status=Status.VACUOUS, reason=f"not decided: the step already fails {finding.cut_off}")
     needed = decisive_needed(finding.examples)
     if finding.decisive < needed or not finding.examples:
         return replace(counted, status=Status.VACUOUS, reason=_undecided(finding, needed))

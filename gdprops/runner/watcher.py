@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class Watcher(Protocol):
     """Receives the progress of a run."""
 
-    def started(self, item: Item, index: int, total: int) -> None:
-        """Note that an item begins: number ``index``, from 0, of ``total``."""
+    def started(self, item: Item, total: int) -> None:
+        """Note that an item begins, one of ``total`` about the subject or, as it may be, about the reference."""
 
     def example(self, count: int) -> None:
         """Note that ``count`` examples of the current item have been examined."""
@@ -35,7 +35,7 @@ class Keeper(Watcher, Protocol):
 
 @final
 class _Silent:
-    def started(self, item: Item, index: int, total: int) -> None:
+    def started(self, item: Item, total: int) -> None:
         """Say nothing."""
 
     def example(self, count: int) -> None:

@@ -47,16 +47,21 @@ def backprop_cases(
         rows = 1 if layout.has_one_sample else ROWS[sizes.choose(len(ROWS))]
         shapes = layout.shapes(n_in, n_hidden, n_out)
         tensors = tuple(weights.numbers(_nonzero(), shape) for shape in shapes.values())
-        batches = [_batch(data, (rows, n_in, n_out), layout.targets) for _ in range(1 if same_batch else steps)]
+        batches = [_batch(data, (rows, n_in, n_out), layout) for _ in range(1 if same_batch else steps)]
         rate = layout.rate or RATES[sizes.choose(len(RATES))]
         return BackpropCase(tuple(shapes), tensors, tuple(batches * steps if same_batch else batches), rate)
 
     return build()
 
 
-def _batch(deck: Deck, form: tuple[int, int, int], targets: str) -> Batch:
+def _batch(deck: Deck, form: tuple[int, int, int], layout: Layout) -> Batch:
     rows, n_in, n_out = form
-    return Batch(deck.numbers(_nonzero(), (rows, n_in)), _targets(deck, rows, n_out, targets))
+    counted = layout.has_all_classes and layout.targets == "labels" and not layout.has_one_sample
+    rows = max(rows, n_out) if counted else rows
+    inputs, targets = deck.numbers(_nonzero(), (rows, n_in)), _targets(deck, rows, n_out, layout.targets)
+    if counted:
+        targets[-n_out:] = np.arange(n_out)
+    return Batch(inputs, targets)
 
 
 def _outputs(drawn: int, targets: str) -> int:

@@ -73,13 +73,13 @@ def loops(domain: Domain, loop: Loop = ANY_LOOP) -> st.SearchStrategy[Any]:
         chunks = windows(deck, domain, len(point.batch.inputs), len(batches)) if domain.window > 1 else ()
         case = TrainCase(point.network, point.tensors, tuple(batches), setup, precision, chunks)
         parted: TrainCase = evened(case) if domain.equal else case
-        return _moderate(parted) if loop.moderate else parted
+        return moderate(parted) if loop.moderate else parted
 
     return build()
 
 
-def _moderate(case: TrainCase) -> TrainCase:
-    """Return the case with weights and targets halved until the loss of every batch is moderate at its start."""
+def moderate(case: TrainCase) -> TrainCase:
+    """Return the case with weights and targets _halved until the loss of every batch is moderate at its start."""
     with np.errstate(all="ignore"):
         while not all(loss(case.network, case.tensors, batch) <= MODERATE_LOSS for batch in case.batches):
             case = replace(case, tensors=tuple(map(_halved, case.tensors)))

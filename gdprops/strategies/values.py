@@ -36,8 +36,12 @@ CARDS = 64
 a draw of another size by zeros."""
 
 
+@cache
 def decks() -> st.SearchStrategy[Deck]:
-    """Return a strategy for decks. Shrinks every card towards 0, the first alternative."""
+    """Return a strategy for decks. Shrinks every card towards 0, the first alternative.
+
+    It is one object: Hypothesis examines every new strategy, which takes longer than drawing from it.
+    """
     return st.binary(min_size=CARDS, max_size=CARDS).map(Deck)
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import click
@@ -20,6 +19,7 @@ from gdprops.report import consoles
 from gdprops.report.progress_display import displaying
 from gdprops.report.report_files import Files, ensure_writable
 from gdprops.runner.signals import terminable
+from gdprops.runner.written_file import write_file
 from gdprops.survey.matrix_file import read_survey, unfinished, write_survey
 from gdprops.survey.matrix_markdown import survey_markdown
 from gdprops.survey.matrix_text import print_changes, print_survey, summary
@@ -69,14 +69,24 @@ def report_survey(
     with terminable() as terminated, displaying(consoles.console(stderr=True), quiet=quiet) as display:
         surveying = Surveying(modules, given, settings, json_path, display)
         survey = surveying.run(_processes(workers), limits, ray)
-    files.write([entry.outcome for entry in survey.entries], summary=survey_markdown(survey))
+    written = files.write([entry.outcome for entry in survey.entries], summary=survey_markdown(survey))
     if markdown_path:
-        Path(markdown_path).write_text(survey_markdown(survey), encoding="utf-8")
+        written &= _is_written(markdown_path, survey_markdown(survey))
     if quiet:
         click.echo(summary(survey))
     else:
         consoles.show(lambda page: print_survey(page, survey))
-    return exit_codes.TERMINATED if terminated else _conclude(survey, before, old or "")
+    code = exit_codes.TERMINATED if terminated else _conclude(survey, before, old or "")
+    return code if written else exit_codes.worst((code, exit_codes.UNUSABLE))
+
+
+def _is_written(path: str, text: str) -> bool:
+    try:
+        write_file(path, text)
+    except OSError as error:
+        click.echo(f"gdprops: error: --markdown {path}: cannot be written ({error.strerror or error})", err=True)
+        return False
+    return True
 
 
 def _conclude(survey: Survey, before: Survey | None, old: str) -> int:

@@ -37,7 +37,7 @@ class Telling:
         """Send one message."""
         self._channel.send((what, value))
 
-    def started(self, item: Item, index: int, total: int) -> None:
+    def started(self, item: Item, total: int) -> None:
         """Send the clause that begins."""
         self.tell("started", item.clause.id)
 

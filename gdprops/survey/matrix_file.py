@@ -6,22 +6,23 @@ It is written after every optimizer, so that an interrupted survey can continue 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gdprops.errors import UsageError
 from gdprops.report.json_file import jsonable
+from gdprops.runner.written_file import write_file
 from gdprops.survey.survey_data import Entry, Survey, survey_from_dict, survey_to_dict
 
 
 def write_survey(path: str, survey: Survey) -> None:
     """Write a survey. The file is replaced in one step: it is never half written, even after an interruption."""
     text = json.dumps(jsonable(survey_to_dict(survey)), indent=1, ensure_ascii=False, allow_nan=False)
-    beside = Path(f"{path}.part")
-    beside.write_text(text + "\n", encoding="utf-8")
-    os.replace(beside, path)
+    try:
+        write_file(path, text + "\n")
+    except OSError as error:
+        raise UsageError(f"--json {path}: cannot be written ({error.strerror or error})") from None
 
 
 def read_survey(path: str) -> Survey:

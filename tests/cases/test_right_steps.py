@@ -23,8 +23,6 @@ from gdprops.strategies.training_loops import loops
 from tests.quality.drawing import drawn
 from tests.samples.diverging_loops import steps_taken
 
-pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
-
 Built = Callable[[nn.Module, Any], Any]
 MICRO = 4
 

@@ -10,13 +10,14 @@ import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from gdprops.errors import UsageError
 from gdprops.model.catalogue import Catalogue
 from gdprops.model.clause import Clause, Level
+from gdprops.model.identity import Identity
 from gdprops.model.item import Item
 from gdprops.model.measurement import Measurement
 from gdprops.model.outcome import Outcome
@@ -25,6 +26,9 @@ from gdprops.model.verdict import About, Status, Verdict
 from gdprops.runner.settings import Settings
 from tests.report import verdicts as v
 from tests.report.clauses import some_clauses
+
+if TYPE_CHECKING:
+    from gdprops.model.subject import Subject
 
 STATUSES: dict[str, Status] = {}
 """What `run_item` says, by clause id; held where nothing is said."""
@@ -35,6 +39,13 @@ class FakeSubject:
     name: str
     kind: str = "optimizer"
     rule: str | None = None
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.name)
+
+    def prepared(self, traits: object, calls: object) -> FakeSubject:
+        return self
 
 
 def fake_clauses() -> list[Clause]:
@@ -69,7 +80,9 @@ def items_for(subject: FakeSubject, clauses: Sequence[Clause]) -> tuple[Item, ..
     return tuple(Item(clause, About.REFERENCE if clause.chapter == "gradient" else About.SUBJECT) for clause in clauses)
 
 
-def run_item(subject: FakeSubject, item: Item, settings: Settings, watcher: Any = None) -> Verdict:
+def run_item(
+    subject: FakeSubject, item: Item, settings: Settings, watcher: Any = None, *, beside: Sequence[Item] = ()
+) -> Verdict:
     if subject.name == "dies:here" and item.clause.id == "step.plain":
         os.kill(os.getpid(), signal.SIGKILL)
     if subject.name == "slow:one" and item.clause.id == "step.plain":
@@ -85,7 +98,7 @@ def run_item(subject: FakeSubject, item: Item, settings: Settings, watcher: Any 
     changes: dict[str, Any] = {"clause": item.clause.id, "about": item.about}
     changes |= dict.fromkeys(("examples", "decisive"), settings.examples)
     verdict = replace(made, level=item.clause.level, **changes)
-    entry = settings.terms.accepts(subject.name, item.clause.id)
+    entry = settings.terms.accepts(cast("Subject", subject), item.clause.id)
     return verdict if entry is None else entry.settle(verdict)
 
 
@@ -98,17 +111,19 @@ def conclude(subject_name: str, settings: Settings, verdicts: Sequence[Verdict],
 
 def check_subject(subject: FakeSubject, *, clauses: Any = "*", settings: Settings, watcher: Any) -> Outcome:
     found = check_items(subject, items_for(subject, catalogue().select(clauses)), settings, watcher)
-    return conclude(subject.name, settings, found, {"wall": 0.25})
+    return conclude(subject.name, settings, found, {"seconds": 0.24})
 
 
 def measured_subject(subject: FakeSubject, settings: Settings) -> FakeSubject:
     return subject
 
 
-def check_items(subject: FakeSubject, items: Sequence[Item], settings: Settings, watcher: Any) -> list[Verdict]:
+def check_items(
+    subject: FakeSubject, items: Sequence[Item], settings: Settings, watcher: Any, *, dealt: Any = None
+) -> list[Verdict]:
     found = list[Verdict]()
-    for index, item in enumerate(items):
-        watcher.started(item, index, len(items))
+    for item in items if dealt is None else dealt:
+        watcher.started(item, item.fellows(items))
         found.append(run_item(subject, item, settings))
         watcher.finished(found[-1])
         if settings.fail_fast and found[-1].failed:
@@ -153,6 +168,7 @@ MODULES: dict[str, dict[str, object]] = {
         "run_item": run_item,
         "check_subject": check_subject,
         "measured_subject": measured_subject,
+        "calls_for_traits": lambda settings: None,
         "check_items": check_items,
         "conclude": conclude,
         "self_check": self_check,

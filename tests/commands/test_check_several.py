@@ -11,7 +11,7 @@ from gdprops.cli import main
 from gdprops.model import exit_codes
 from gdprops.model.outcome import Outcome
 from gdprops.report.junit_file import write_junit
-from gdprops.report.subjects_table import summary
+from gdprops.report.subjects_table import found, sentence, status_of, summary
 from tests.report.verdicts import held, outcome, vacuous, violated
 from tests.samples import student_files
 
@@ -34,10 +34,13 @@ def test_a_row_for_each_file(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert main(["check", "ann.py", "bob.py", "eve.py", *COMMON, "--json", "all.json"]) == 1
     out = capsys.readouterr().out
     rows = {line.split()[0]: line for line in out.splitlines() if ".py" in line.split(" ")[0]}
-    assert rows["ann.py"].split() == ["ann.py", "held", "1", "clause", "held"]
-    assert "violated  step.simultaneous: the step uses" in rows["bob.py"]
-    assert "unusable  cannot be imported" in rows["eve.py"]
-    assert out.endswith("\n3 subjects: 1 held, 1 violated, 1 unusable.\n")
+    assert rows["ann.py"].split() == ["ann.py", "passed", "1", "clause", "held"]
+    assert "failed   step.simultaneous: the step uses" in rows["bob.py"]
+    assert "refused  cannot be imported" in rows["eve.py"]
+    counted = "3 subjects: 1 passed, 1 failed, 1 refused.\n"
+    assert out.startswith(counted)
+    assert "gdprops check SUBJECT tells more about one of them, -v about all" in out
+    assert out.endswith(f"\n{counted}")
     assert "VIOLATED" not in out
     reports = json.loads((folder / "all.json").read_text(encoding="utf-8"))
     assert [r["exit_code"] for r in reports["runs"]] == [0, 1, 2]
@@ -75,10 +78,20 @@ def test_the_worst_exit_code(outcomes: list[Outcome], expected: int) -> None:
     assert exit_codes.worst(outcome.exit_code for outcome in outcomes) == expected
 
 
-def test_a_refusal_counts_as_unusable() -> None:
-    assert summary([outcome(held()), outcome(refused="no")]) == "2 subjects: 1 held, 1 unusable."
+def test_a_refusal_is_counted() -> None:
+    assert summary([outcome(held()), outcome(refused="no")]) == "2 subjects: 1 passed, 1 refused."
 
 
 def test_a_refusal_is_an_error_in_junit(tmp_path: Path) -> None:
     write_junit(str(tmp_path / "all.xml"), [outcome(refused="no module")])
     assert '<error message="no module" />' in (tmp_path / "all.xml").read_text(encoding="utf-8")
+
+
+def test_a_row_says_why_a_run_without_any_violation_failed_or_was_not_finished() -> None:
+    assert found(outcome(held(), min_clauses=2)) == "min-clauses = 2, but only 1 clause held."
+    assert found(outcome(min_clauses=1)) == "min-clauses = 1, but only 0 clauses held."
+    ended = outcome(held(), violated(clause="step.plain"), interrupted=True, complete=False)
+    assert found(ended).startswith("step.plain: A layer-by-layer update")
+    early = outcome(held(), interrupted=True, complete=False)
+    assert found(early) == "interrupted: 1 clause held until then, and the others were not run"
+    assert (status_of(early), sentence(early)) == ("interrupted", found(early))

@@ -15,9 +15,11 @@ from gdprops.subjects.user_code.isolation import isolated
 CELLS = tuple((fault.name, clause) for fault in bank() for clause in (c.id for c in catalogue().refuting(fault.name)))
 
 
-def of_one(name: str, *values: object) -> object:
+def of_one(name: str, *values: object, nightly: bool = False) -> object:
     """Return the values of a test about one suspect: xdist runs all of them in one process, which measures it once."""
-    return pytest.param(*values, marks=pytest.mark.xdist_group(name), id="-".join(map(str, (name, *values[1:]))))
+    group = "ranks" if name.startswith("ranks-") else name  # they share the processes of their ranks
+    marks = [pytest.mark.xdist_group(group), *[pytest.mark.nightly] * nightly]
+    return pytest.param(*values, marks=marks, id="-".join(map(str, (name, *values[1:]))))
 
 
 @cache

@@ -26,6 +26,8 @@ def implementation(fault: Fault) -> object:
     """Return the class or function that is wrong."""
     if fault.system is not None:
         return type(fault.system())
+    if fault.script is not None:
+        return fault.script
     assert fault.subject is not None
     subject = fault.subject()
     parts = ("factory", "function", "build", "step", "gradients")
@@ -58,7 +60,7 @@ def test_a_fault_is_small_and_says_what_it_does(fault: Fault) -> None:
 
 def test_most_chapters_re_create_real_bugs() -> None:
     sourced = {clause.partition(".")[0] for fault in bank() if fault.source for clause in refuting(fault)}
-    assert sourced == {"gradient", "step", "sequential", "optimizer", "published"}
+    assert sourced == {"gradient", "step", "sequential", "optimizer", "published", "live", "clock", "distributed"}
 
 
 @pytest.mark.parametrize("kind", [Fault, Twin])
@@ -66,7 +68,9 @@ def test_a_fault_is_either_a_subject_or_a_system(kind: type) -> None:
     given = {"summary": ""} if kind is Fault else {}
     with pytest.raises(ValueError, match=r"'both' has subject=.*; expected exactly one of them"):
         kind("both", **given, subject=lambda: None, system=NumpySystem)
-    with pytest.raises(ValueError, match="'neither' has subject=None and system=None; expected exactly one"):
+    with pytest.raises(
+        ValueError, match="'neither' has subject=None, system=None and script=None; expected exactly one"
+    ):
         kind("neither", **given)
 
 

@@ -28,9 +28,9 @@ def test_what_kills_the_fault_is_the_comparison_and_no_crash(fault: str, clause:
     assert " raised " not in finding.evidence.reason
 
 
-# The search at the first seed is measured above; the others take the same lines.
+# The search at the first seed is the one above; the others take the same lines.
 @pytest.mark.no_cover
-@pytest.mark.parametrize("seeds", [SEEDS[:2], pytest.param(SEEDS[2:], marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("seeds", [SEEDS[:1], pytest.param(SEEDS[1:], marks=pytest.mark.nightly)])
 @OF_EACH_CELL
 def test_the_clause_kills_the_fault_at_every_seed(fault: str, clause: str, seeds: tuple[int, ...]) -> None:
     found = [refuted(fault, clause, seed) for seed in seeds]

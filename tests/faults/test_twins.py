@@ -18,8 +18,11 @@ FEWEST_JUDGES = {
     "clips-the-global-norm": 9,
     "momentum-as-in-keras": 8,
     "lars-rule": 8,
+    "training-acts-and-follows": 2,
+    "training-delays-its-actor": 2,
+    "training-plays-with-a-clipped-critic": 1,
 }
-JUDGES = {"training-": 6, "backprop-": 7}
+JUDGES = {"training-": 6, "backprop-": 7, "ranks-": 3}
 OF_EACH_TWIN = pytest.mark.parametrize("twin", [of_one(twin.name, twin.name) for twin in twins()])
 
 

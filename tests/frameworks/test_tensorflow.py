@@ -30,7 +30,7 @@ STEPS = ("step.simultaneous", "step.plain", "step.moves-all", "optimizer.resume"
 def test_it_holds(spec: str, rule: str) -> None:
     subject = resolve(spec, rule=rule, hyperparameters={"learning_rate": 0.125})
     clauses = [c for c in STEPS if rule == "sgd" or c != "step.plain"]
-    report = gdprops.check(subject, clauses=clauses, examples=8, seed=0, timeout=600)
+    report = gdprops.check(subject, clauses=clauses, examples=20, seed=0, timeout=600)
     assert report.exit_code == 0, str(report)
     assert [v.status for v in report.verdicts if v.about == "subject"] == ["held"] * len(clauses)
 
@@ -78,7 +78,7 @@ def test_an_optimizer_of_keras_is_not_one_of_torch() -> None:
 @pytest.mark.parametrize(
     ("backend", "code", "said"),
     [
-        ("torch", 0, "of 1 clause, 1 held, 0 violated."),
+        ("torch", 0, ": 1 clause held"),
         ("caffe", 2, "keras cannot be imported: Unable to import backend : caffe"),
     ],
 )

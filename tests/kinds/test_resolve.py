@@ -29,10 +29,16 @@ def message_of(*arguments: Any, **more: Any) -> str:
     return said
 
 
+def test_a_dotted_path_is_taken_where_it_is_unambiguous() -> None:
+    found = cast("TorchOptimizer", resolve("torch.optim.SGD", hyperparameters={"lr": 0.1}))
+    assert found.factory is torch.optim.SGD
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
         ("torch.optim", "subject='torch.optim'; expected package.module:Name or path/to/file.py:name"),
+        ("SGD", "subject='SGD'; expected package.module:Name or path/to/file.py:name; did you mean torch.optim:SGD?"),
         (":SGD", "subject=':SGD'; expected package.module:Name or path/to/file.py:name"),
         ("torch.optim:", "subject='torch.optim:'; expected package.module:Name or path/to/file.py:name"),
         ("", "subject=''; expected package.module:Name or path/to/file.py:name"),
@@ -54,7 +60,8 @@ def test_a_name_that_leads_nowhere(spec: str, said: str) -> None:
             "Rule",
             "optimiser",
             {},
-            "as='optimiser'; expected one of optimizer, training-step, backprop, update-rule; "
+            "as='optimiser'; expected one of optimizer, training-step, distributed-step, backprop, update-rule, "
+            "lightning, transformers, accelerate, sklearn; "
             "did you mean 'optimizer'?",
         ),
         (
@@ -62,14 +69,16 @@ def test_a_name_that_leads_nowhere(spec: str, said: str) -> None:
             None,
             {},
             f"{HERE}:picky is a function, not an optimizer class; expected a subclass of torch.optim.Optimizer, "
-            "or say what it is with --as optimizer|training-step|backprop|update-rule",
+            "or say what it is with --as optimizer|training-step|distributed-step|backprop|update-rule|"
+            "lightning|transformers|accelerate|sklearn",
         ),
         (
             "CONSTANT",
             None,
             {},
             f"{HERE}:CONSTANT is an int, not an optimizer class; expected a subclass of torch.optim.Optimizer, "
-            "or say what it is with --as optimizer|training-step|backprop|update-rule",
+            "or say what it is with --as optimizer|training-step|distributed-step|backprop|update-rule|"
+            "lightning|transformers|accelerate|sklearn",
         ),
         (
             "CONSTANT",

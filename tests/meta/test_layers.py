@@ -16,12 +16,13 @@ FLOORS = {
         ("model",),
         ("numerics",),
         ("strategies", "subjects", "demo"),
-        ("clauses", "faults"),
+        ("clauses", "faults", "watching"),
         ("explanations",),
         ("kinds",),
         ("runner", "script_imports"),
         ("report", "adapters"),
-        ("survey", "plugin", "api"),
+        ("live_run",),
+        ("survey", "plugin", "api", "vectors", "pairs"),
         ("commands",),
         ("cli",),
         ("__init__", "__main__"),
@@ -30,32 +31,41 @@ FLOORS = {
         ("__init__", "declared_rule", "script_lines", "user_code"),
         ("backprop", "probe", "torch_optimizer", "update_rule"),
         ("frameworks", "training_step"),
-        ("subject_system",),
+        ("distributed_step", "subject_system", "trainers"),
     ),
     "clauses": (
         ("support",),
         ("implementations",),
-        ("gradient", "step", "sequential", "optimizer", "published"),
+        ("gradient", "step", "sequential", "optimizer", "published", "clock", "distributed", "live"),
         ("__init__",),
     ),
-    "explanations": (("__init__", "explanation", "published_rule"), ("training_step",), ("backprop",)),
+    "explanations": (
+        ("__init__", "explanation", "published_rule"),
+        ("training_step",),
+        ("backprop", "distributed_step"),
+    ),
     "kinds": (
         ("kind",),
-        ("fed", "training_step", "backprop"),
-        ("framework", "update_rule"),
+        ("fed", "training_step", "distributed_step", "backprop"),
+        ("framework", "update_rule", "trainer"),
         ("optimizer",),
         ("__init__",),
+        ("whole_file",),
         ("resolve",),
     ),
     "runner": (
-        ("__init__", "project", "example_databases", "hypothesis_cache", "search", "seeding", "shards", "signals"),
+        ("written_file",),
+        ("__init__", "project", "example_databases", "hypothesis_cache", "seeding", "shards", "signals", "witnesses"),
+        ("search",),
+        ("family_search", "further_examples"),
         ("items", "settings", "primary_violation"),
         ("watcher", "conclude", "counterexamples", "named_subjects", "pooled_examples", "dialect_measurements"),
-        ("explained_once", "verdicts"),
+        ("explained_once", "shared_searches", "verdicts"),
+        ("item_verdict", "kept_reference"),
         ("session",),
-        ("kill_matrix", "replay", "request"),
+        ("kill_matrix", "replay", "request", "watched_run"),
         ("contained",),
-        ("workers",),
+        ("run",),
     ),
 }
 """By folder, what stands on each floor, the lowest first: an import goes to a lower floor, or stays in its own part."""
@@ -167,9 +177,9 @@ def test_imports_go_to_lower_floors(folder: str) -> None:
     assert climbs == []
 
 
-NAMED = ("update-rule", "training-step", "backprop")
+NAMED = ("update-rule", "training-step", "distributed-step", "backprop")
 """``optimizer`` is also the name of a chapter and a trait's value; its kind is looked for by class only."""
-CLASSES = ("TorchOptimizer", "UpdateRule", "TrainingStep", "Backprop")
+CLASSES = ("TorchOptimizer", "UpdateRule", "TrainingStep", "DistributedStep", "Backprop")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -188,7 +198,7 @@ def test_a_kind_is_named_in_its_own_files_only(path: Path) -> None:
         if isinstance(name, ast.Name) and name.id in CLASSES
     ]
     homes = {"TorchOptimizer": "torch_optimizer", "UpdateRule": "update_rule"}
-    homes |= {"TrainingStep": "training_step", "Backprop": "backprop"}
+    homes |= {"TrainingStep": "training_step", "DistributedStep": "distributed_step", "Backprop": "backprop"}
     assert all(homes[name] in own for name in tested), f"{'/'.join(own)} asks for the classes {tested}"
 
 

@@ -75,6 +75,8 @@ def test_some_traits_switch_off_only_where_their_owner_declares_them() -> None:
         (Needs(feature="closure"), Domain(), "does not support closure"),
         (Needs(feature="closure"), Domain(features=frozenset({"closure"})), None),
         (Needs(declared=True), Domain(), "the user declares no trait"),
+        (Needs(groups=True), Domain(groups=False, unmeasured="not measured: it raises"), "not measured: it raises"),
+        (Needs(groups=True), Domain(unmeasured="not measured: it raises"), None),
     ],
 )
 def test_what_a_subject_is_not(needs: Needs, domain: Domain, reason: str | None) -> None:
@@ -91,6 +93,9 @@ TOO_PLAIN = "plain gradient descent: the stronger clause step.trains applies"
         (True, "yes", None, None),
         (True, "no", "sgd", None),
         (True, "no", None, NOT_PLAIN),
+        (True, "not measured", None, "not measured"),
+        (True, "not measured", "sgd", None),
+        (False, "not measured", None, None),
         (True, "nearly: every displacement is 2 times -eta g", None, None),
         (False, "yes", None, TOO_PLAIN),
         (False, "no", "sgd", TOO_PLAIN),

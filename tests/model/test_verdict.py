@@ -57,7 +57,7 @@ S, A, R = HELD, ADVICE, REFERENCE
         ([S, of(S, Status.VIOLATED)], 1, 1),
         ([S, of(S, Status.ABORTED)], 1, 1),
         ([S, of(A, Status.VIOLATED)], 0, 1),
-        ([S, of(A, Status.ABORTED)], 0, 1),
+        ([S, of(A, Status.ABORTED)], 1, 1),
         ([S, of(S, Status.VACUOUS)], 0, 1),
         ([S, of(S, Status.NOT_APPLICABLE)], 0, 0),
         ([S, of(S, Status.ACCEPTED)], 0, 0),
@@ -83,6 +83,33 @@ def test_the_exit_code(verdicts: list[Verdict], lenient: int, strict: int) -> No
     assert outcome(*verdicts, strict=True).exit_code == strict
 
 
+OTHER = replace(HELD, clause="optimizer.resume")
+UP = replace(HELD, clause="step.descends", status=Status.VACUOUS, decisive=0, vacuous_reasons={exit_codes.CLIMBS: 9})
+BOWL = replace(ADVICE, clause="optimizer.descends-by-default", status=Status.VIOLATED)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        ([OTHER, UP], 5),
+        ([OTHER, BOWL], 5),
+        ([OTHER, UP, BOWL], 5),
+        ([OTHER, UP, of(OTHER, Status.VIOLATED)], 1),
+        ([OTHER, UP, replace(S, clause="step.plain")], 0),
+        ([OTHER, BOWL, replace(S, clause="step.descends")], 0),
+        ([OTHER, BOWL, replace(S, clause="published.adam")], 0),
+        ([OTHER, UP, replace(S, clause="step.plain", status=Status.VACUOUS)], 5),
+        ([OTHER, replace(UP, decisive=1)], 0),
+        ([OTHER, replace(UP, vacuous_reasons={"maximize is set": 9})], 0),
+        ([OTHER, of(BOWL, Status.VACUOUS)], 0),
+    ],
+)
+def test_what_climbs_undecided_is_no_success(verdicts: list[Verdict], code: int) -> None:
+    """A subject that goes up, and declares neither a rule nor maximize, may be meant to: it is not accused."""
+    assert outcome(*verdicts).exit_code == code
+    assert outcome(*verdicts).climbs is (code != 0)
+
+
 @pytest.mark.parametrize(
     ("verdicts", "code"),
     [([R], 0), ([R, of(R, Status.VACUOUS)], 5), ([R, of(R, Status.VIOLATED)], 3), ([of(R, Status.ERROR)], 3)],
@@ -105,6 +132,7 @@ def test_the_json_form_is_plain_and_complete() -> None:
         "ok",
         "exit_code",
         "refused",
+        "counts",
         "notes",
         "verdicts",
         "timing",

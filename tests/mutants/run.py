@@ -39,7 +39,18 @@ AREAS = {
     "runner": "gdprops/runner",
     "explanations": "gdprops/explanations",
 }
-COPIED = ("gdprops", "tests", ".github", "README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", "tox.ini")
+COPIED = (
+    "gdprops",
+    "tests",
+    "docs",
+    ".github",
+    ".pre-commit-hooks.yaml",
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "pyproject.toml",
+    "tox.ini",
+)
 SECONDS = 120
 PLANNED = 0.5
 """Of the time for a mutant, the share that its tests may take by the record: the rest is for starting, and for luck."""

@@ -13,7 +13,7 @@ from gdprops.model.arrays import Array
 from gdprops.model.network import Batch, Layer, Network, Point
 from gdprops.numerics.certificate import gradient_bounds, loss_bound
 from gdprops.numerics.differences import numerical_gradient
-from gdprops.numerics.dual import directional_derivative, hessian_vector
+from gdprops.numerics.dual_numbers import directional_derivative, hessian_vector
 from gdprops.numerics.flat import flat, flat_gradient, flat_weights, unflat
 from gdprops.numerics.network_pass import columns, gradient_at, loss_at, outputs
 from gdprops.numerics.numpy_system import NumpySystem

@@ -192,8 +192,21 @@ def test_a_story_is_reproduced_by_its_own_form_alone() -> None:
 def test_a_declaration_names_a_rule_and_a_dialect() -> None:
     assert declared_rule("adam:epsilon-hat") == (PUBLISHED["adam"], "epsilon-hat")
     assert declared_rule("adam") == (PUBLISHED["adam"], "")
-    decoupled = ("epsilon-hat+decoupled", "epsilon-inside+decoupled")
+    decoupled = ("decoupled", "epsilon-hat+decoupled", "epsilon-inside+decoupled")
     assert PUBLISHED["adam"].published() == ("epsilon-hat", "epsilon-inside", *decoupled)
+
+
+def test_a_dialect_within_the_rounding_of_its_rule_is_a_rival_only_the_other_way_round() -> None:
+    muon_rule = PUBLISHED["muon"]
+    assert "full-precision" not in [d.key for d in muon_rule.rivals("")]
+    assert "" in [d.key for d in muon_rule.rivals("full-precision")]
+    gradient, settings = np.array([[2.0, 1.0], [0.5, 3.0]]), settings_of("muon")
+    in_bfloat16, in_double = (form(np.eye(2), gradient, fresh(), **settings) for form in (muon.muon, muon_form()))
+    assert 1e-5 < np.abs(in_bfloat16 - in_double).max() < 1e-2
+
+
+def muon_form() -> Any:
+    return PUBLISHED["muon"].form("full-precision")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from torch import Tensor
 
 import gdprops
 from gdprops.clauses import catalogue
+from gdprops.clauses.clock import average
 from gdprops.clauses.implementations import backprop as backprop_clauses
 from gdprops.clauses.support.fed_subjects import but_for_rounding
 from gdprops.clauses.support.noise_floor import noise_floors
@@ -54,21 +55,22 @@ from gdprops.numerics.numpy_system import NumpySystem
 from gdprops.numerics.published.dialect_feed import Story, differ_in_principle, reproduces
 from gdprops.numerics.published.rule import Dialect, Published
 from gdprops.numerics.published.rule_run import Bounded
+from gdprops.numerics.rate_sequences import agree
 from gdprops.numerics.running_bound import Rounded
 from gdprops.numerics.second_order_law import curvature, law_on_a_ladder, lower_hessian_times_gradient
 from gdprops.runner.items import examiner
 from gdprops.runner.search import Finding
 from gdprops.runner.settings import Settings
 from gdprops.runner.verdicts import judge
+from gdprops.subjects.backprop.as_written.best_reading import is_near
 from gdprops.subjects.backprop.checked_form import Compared
 from gdprops.subjects.backprop.guards import _constant
 from gdprops.subjects.probe.computing_precision import is_lost
 from gdprops.subjects.probe.experiment import Probe
 from gdprops.subjects.probe.plain_descent import plainness
+from gdprops.watching.contents import is_multiple, nearly_same
 from tests.clauses.optimizer.optimizer_cases import CASE, examined, probed
 from tests.samples.diverging_loops import steps_taken
-
-pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
 
 Pair = tuple[bool, bool]
 """What is said of the situation inside, and of the one outside."""
@@ -384,6 +386,16 @@ def stored_rate() -> Pair:
         return effective_rates(subject, Plan(((0,),), (0.1,)), run) == [shown]
 
     return is_the_stored_one(0.9), is_the_stored_one(1.1)
+
+
+def clock_share() -> Pair:
+    """A rate 0.9e-12 of the schedule's peak beside the schedule's, and 1.1e-12."""
+    peak, planned = 0.5, 0.125
+
+    def agrees(off: float) -> bool:
+        return agree((planned + off * peak,), (planned,), peak)
+
+    return agrees(0.9e-12), agrees(1.1e-12)
 
 
 def far_ulps() -> Pair:
@@ -793,7 +805,39 @@ def most_log_guard() -> Pair:
     return guards(1e-3), guards(1.1e-3)
 
 
+def average_ulps() -> Pair:
+    """An average of weights near 1 that is off by two roundings in its own dtype; one that is off by eight."""
+
+    def follows(roundings: int) -> bool:
+        was, after = torch.zeros(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
+        now = 0.5 * after + roundings * 2.0**-52
+        move: Any = SimpleNamespace(was={"w": was}, now={"w": now}, after={"w": after})
+        return average.is_near(move, "w", 0.5)
+
+    return follows(2), follows(8)
+
+
+def same_content_roundings() -> Pair:
+    """A weight that is one or two roundings from where it was has come back; one that is sixteen away has not."""
+    weight = torch.ones(1)
+    return tuple(nearly_same(weight + k * 2.0**-23, weight) for k in (2, 16))  # type: ignore[return-value] # two
+
+
+def common_factor() -> Pair:
+    """A decay of five percent that is written out is one common factor; half of the weight is another move."""
+    weight = torch.tensor([1.0, -2.0, 4.0])
+    return is_multiple(0.95 * weight, weight), is_multiple(0.5 * weight, weight)
+
+
+def loss_found_share() -> Pair:
+    """Numbers that agree to five millionths are the same but for rounding; fifty millionths are another loss."""
+    return is_near(np.array([1.0 + 5e-6]), np.array([1.0])), is_near(np.array([1.0 + 5e-5]), np.array([1.0]))
+
+
 PAIRS: dict[str, Callable[[], Pair]] = {
+    "LOSS_FOUND_SHARE": loss_found_share,
+    "SAME_CONTENT_ROUNDINGS": same_content_roundings,
+    "COMMON_FACTOR": common_factor,
     "MAGNITUDE_SLACK": magnitude_slack,
     "WHOLE_RUN_DECISIVE": whole_run_decisive,
     "WHOLE_RUN_SHARE": whole_run_share,
@@ -846,11 +890,13 @@ PAIRS: dict[str, Callable[[], Pair]] = {
     "PROBE_TOLERANCE": probe_tolerance,
     "SINGLE_TOLERANCE": single_tolerance,
     "STORED_RATE": stored_rate,
+    "CLOCK_SHARE": clock_share,
     "LOST_SHARE": lost_share,
     "FAINTEST_ANSWER": faintest_answer,
     "MODERATE_LOSS": moderate_loss,
     "LOSS_GROWTH": loss_growth,
     "MOST_LOG_GUARD": most_log_guard,
+    "AVERAGE_ULPS": average_ulps,
 }
 
 REASONS: dict[str, tuple[str, ...]] = {
@@ -865,6 +911,9 @@ REASONS: dict[str, tuple[str, ...]] = {
         "ROUGH_DIRECTIONS",
         "DOUBLINGS",
         "ACCUMULATION_CALLS",
+        "LONGEST_STAGES",
+        "MOST_ADVANCES",
+        "CLOCK_UPDATES",
         "LATE_STEP",
         "LATEST_STEP",
         "DEFAULT_STEPS",
@@ -883,7 +932,13 @@ REASONS: dict[str, tuple[str, ...]] = {
         "SINGLE_SEES",
         "DOUBLE_ALONE_SEES",
     ),
-    "a limit of cost: above it a check does the like with less": ("MOST_EQUATIONS", "WATCHED_WEIGHTS", "LARGE_MODEL"),
+    "a limit of cost: above it a check does the like with less": (
+        "MOST_EQUATIONS",
+        "WATCHED_WEIGHTS",
+        "LARGE_MODEL",
+        "MOST_DEALS",
+        "NEAREST_READINGS",
+    ),
     "a choice between two wordings of the same fit, both of them true": ("SCALED_SHARE", "LARGEST_CLIP_GUARD"),
     "draws cases": (
         "MODERATE_GRADIENTS",

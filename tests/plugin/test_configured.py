@@ -44,8 +44,8 @@ def test_the_subjects_are_run_without_any_test_file(project: pytest.Pytester, wo
     result.assert_outcomes(passed=4, skipped=2)
     result.stdout.fnmatch_lines(
         [
-            "a:B(lr=0.1): of 3 clauses, 2 held, 0 violated, 1 did not apply (excluded by*",
-            "c:D: of 3 clauses, 2 held, 0 violated, 1 did not apply (excluded by*",
+            "a:B(lr=0.1): of 3 clauses, 2 held, 1 does not apply (excluded by*",
+            "c:D: of 3 clauses, 2 held, 1 does not apply (excluded by*",
             "SKIPPED*step.cost is not-applicable: excluded by 'step.cost' in pyproject.toml",
         ]
     )
@@ -125,7 +125,7 @@ def test_reports_are_written_of_the_whole_run(project: pytest.Pytester, workers:
         ("a:B(lr=0.1)", "1", "1"),
         ("c:D", "1", "1"),
     ]
-    assert (project.path / "r.md").read_text(encoding="utf-8").startswith("## ❌ gdprops: `a:B(lr=0.1)`\n")
+    assert "\n## ❌ gdprops: FAILED a:B(lr=0.1): 1 required clause fails" in (project.path / "r.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
@@ -156,7 +156,8 @@ def test_a_step_summary_is_written_where_the_runner_wants_one(
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     run(project, "--gdprops")
     text = summary.read_text(encoding="utf-8")
-    assert text.startswith("# before\n## ✅ gdprops: `a:B(lr=0.1)`\n")
+    assert text.startswith("# before\n## gdprops: 2 subjects: 2 passed.\n")
+    assert "\n## ✅ gdprops: PASSED a:B(lr=0.1): 2 clauses held (" in text
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "/no/such/folder/s.md")
     result = run(project, "--gdprops")
     assert result.ret == 0
@@ -168,7 +169,7 @@ def test_an_interrupted_run_writes_what_it_found_as_incomplete(project: pytest.P
     result = run(project, "--gdprops", "--gdprops-json", "r.json")
     assert result.ret == pytest.ExitCode.INTERRUPTED
     data = json.loads((project.path / "r.json").read_text(encoding="utf-8"))
-    assert data["complete"] is False
+    assert (data["complete"], data["exit_code"]) == (False, 130)
     mine, other = data["runs"]
     assert (mine["subject"], len(mine["verdicts"]), other["subject"], len(other["verdicts"])) == (
         "a:B(lr=0.1)",
@@ -176,6 +177,27 @@ def test_an_interrupted_run_writes_what_it_found_as_incomplete(project: pytest.P
         "ctrl:c",
         1,
     )
+
+
+@pytest.mark.parametrize("ci", ["", "true"])
+def test_chosen_tests_are_no_interruption_and_a_violation_is_printed_once(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, ci: str
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.delenv("BUILD_NUMBER", raising=False)
+    found = "fake.STATUSES['step.plain'] = Status.VIOLATED"
+    flags = ("-k", "mine and plain", "--gdprops-sarif", "r.sarif", "--gdprops-json", "r.json")
+    result = run(project, "--gdprops", *flags, found=found)
+    result.assert_outcomes(failed=1, deselected=5)
+    assert str(result.stdout).count("A layer-by-layer update, last layer first, reproduces the weights seen.") == 1
+    result.stdout.fnmatch_lines(["a:B(lr=0.1): of 1 clause, 1 violated."])
+    result.stdout.no_fnmatch_line("*interrupted*")
+    result.stdout.fnmatch_lines(["FAILED pyproject.toml::mine::step.plain - VIOLATED step.plain"])
+    (one,) = json.loads((project.path / "r.sarif").read_text(encoding="utf-8"))["runs"][0]["results"]
+    assert one["ruleId"] == "step.plain"
+    data = json.loads((project.path / "r.json").read_text(encoding="utf-8"))
+    assert (data["complete"], data["exit_code"], data["counts"]["violated"]) == (False, 1, 1)
+    assert data["run"]["command"].endswith("--gdprops-json r.json")
 
 
 def accept(project: pytest.Pytester, subject: str, clause: str = "step.plain") -> None:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from gdprops.model.json_form import verdict_from_dict
-from gdprops.runner.workers.worker_plugin import PROPERTY
+from gdprops.plugin.verdict_property import PROPERTY
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -11,11 +11,12 @@ import pytest
 pytest.importorskip("jinja2", reason="the extra `report` is not installed")
 pytest.importorskip("matplotlib", reason="the extra `report` is not installed")
 
+from gdprops.model.clause import Level
 from gdprops.model.evidence import Compared
-from gdprops.report.figures import displacements, lessons, pictures_of, worst_ratios, write_figures
 from gdprops.report.html_file import page, write_html
+from gdprops.report.landscape_data import BACKWARD, FORWARD, RATES, TwoWeights
+from gdprops.report.pictures import _cut, displacements, lessons, pictures_of, worst_ratios, write_figures
 from gdprops.report.report import Report
-from gdprops.report.two_weights import BACKWARD, FORWARD, RATES, TwoWeights
 from tests.report import verdicts
 
 TENSORS = (
@@ -31,7 +32,7 @@ EVERYTHING = verdicts.outcome(
     verdicts.not_applicable(clause="step.once"),
     verdicts.reference(),
 )
-VOID = {"meta", "link", "br", "path", "use", "rect", "image", "stop", "wbr"}
+VOID = {"meta", "link", "br", "path", "use", "rect", "image", "stop", "wbr", "input"}
 
 
 class Structure(HTMLParser):
@@ -72,9 +73,11 @@ def test_the_page_is_well_formed_and_needs_no_network() -> None:
 def test_the_page_says_what_is_wrong_and_shows_it() -> None:
     text = text_of()
     for part in (
-        '<span class="verdict bad">failed</span>',
-        "mypkg:MySGD(lr=0.5): of 5 clauses, 1 held, 2 violated, 1 vacuous",
-        "A layer-by-layer update, last layer first, reproduces the weights seen.",
+        '<h1 class="bad">FAILED  mypkg:MySGD(lr=0.5): 2 required clauses fail</h1>',
+        "<strong>1</strong> held</button>",
+        "<strong>2</strong> violated</button>",
+        "<strong>1</strong> not decided</button>",
+        "<dt>instead</dt><dd>A layer-by-layer update, last layer first, reproduces the weights seen.</dd>",
         "<dt>where</dt><dd>layer1.weight, index (0, 1), step 1</dd>",
         '<th scope="row">layer1.weight[0, 0]</th><td>1</td><td>1.25</td><td>1.5 <span class="mark">wrong</span></td>',
         '<th scope="row">layer1.weight[0, 1]</th><td>2</td><td>2</td><td>2</td>',
@@ -85,8 +88,23 @@ def test_the_page_says_what_is_wrong_and_shows_it() -> None:
         "No seed was given.",
     ):
         assert part in text
-    assert text.count('<details class="violation" open>') == 1
-    assert text.count('<details class="violation" >') == 1
+    assert text.count('<article class="fault violated"') == 2
+
+
+def test_the_answer_comes_first_and_every_clause_has_an_anchor() -> None:
+    text = text_of()
+    order = ["<h1", 'class="tiles"', 'id="run1-fault1"', 'id="clauses1"', 'id="run1-step.once"', 'id="about"']
+    assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
+    assert '<a class="anchor" href="#run1-step.once">' in text
+    assert '<th scope="rowgroup" colspan="4" id="run1-step">step <span class="meta">1 held · 2 violated' in text
+
+
+def test_a_violated_recommendation_is_marked_and_not_red() -> None:
+    text = text_of(verdicts.outcome(verdicts.held(), verdicts.violated(clause="step.cost", level=Level.RECOMMENDED)))
+    assert '<h1 class="good">PASSED' in text
+    assert '<article class="fault violated-recommended"' in text
+    assert '<span class="status violated-recommended">violated (recommended)</span>' in text
+    assert 'class="status violated"' not in text.partition('id="words"')[0]
 
 
 def test_every_clause_has_its_statement_source_and_decision() -> None:
@@ -117,19 +135,22 @@ def test_several_subjects_have_a_matrix() -> None:
         verdicts.outcome(verdicts.held(), subject="a:B"),
         verdicts.outcome(VIOLATED, verdicts.held(clause="step.plain"), subject="c:D"),
     )
-    assert '<h2 id="matrix">All subjects</h2>' in text
+    assert '<h1 class="bad">2 subjects: 1 passed, 1 failed.</h1>' in text
+    rows = re.search(r'<table class="subjects".*?</table>', text, re.DOTALL)
+    assert rows is not None
+    assert '<a href="#run2">c:D</a></th><td><span class="status bad">failed</span></td>' in rows[0]
+    assert "<td>step.simultaneous: A layer-by-layer update, last layer first, reproduces the weights" in rows[0]
+    assert '<details class="run" id="run2">' in text
     row = re.search(r"<tr><th scope=\"row\"><code>step\.<wbr>simultaneous</code>.*?</tr>", text)
     assert row is not None
     assert re.findall(r"status ([a-z-]+)\"", row[0]) == ["held", "violated"]
     assert "<td>–</td>" in text
-    assert "All subjects" not in text_of()
+    assert 'class="matrix"' not in text_of()
 
 
 def test_an_incomplete_run_says_so() -> None:
-    assert "<strong>Incomplete:</strong> not every clause was run." in text_of(
-        verdicts.outcome(verdicts.held(), complete=False)
-    )
-    assert "Incomplete" not in text_of()
+    assert "Not every clause was run." in text_of(verdicts.outcome(verdicts.held(), complete=False))
+    assert "Not every clause was run." not in text_of()
 
 
 def test_the_same_verdicts_make_the_same_page() -> None:
@@ -168,6 +189,21 @@ def test_pictures_are_drawn_of_what_there_is() -> None:
     assert displacements(verdicts.violated(compared=(Compared("w", (), True, float("nan"), 1.0),))) is None
 
 
+def test_a_bar_that_is_cut_off_ends_in_an_arrow_and_its_number() -> None:
+    assert (_cut(1e12), _cut(float("inf")), _cut(1e-9)) == ("→ 1e+12", "→ inf", "← 1e-09")
+    assert (_cut(1.0), _cut(0.0)) == ("", "← 0")
+
+
+def test_of_many_parameters_the_wrong_ones_are_drawn() -> None:
+    many = [Compared(f"w{k}", (), k == 30, 0.5, 0.25) for k in range(40)]
+    shown = displacements(verdicts.violated(compared=tuple(many)))
+    assert shown is not None
+    assert shown.caption.endswith("Of 40 parameters 12 are drawn, wrong ones first.")
+    few = displacements(verdicts.violated(compared=tuple(many[:3])))
+    assert few is not None
+    assert few.caption.endswith("the weights are below.")
+
+
 def test_the_two_weights_show_what_the_law_says() -> None:
     """The picture is computed, not drawn: slope 2, the first block agrees, the second does not."""
     small = TwoWeights()
@@ -187,4 +223,4 @@ def test_a_notebook_shows_the_same_page_in_a_frame(monkeypatch: pytest.MonkeyPat
     assert shown.startswith('<iframe srcdoc="&lt;!doctype html&gt;')
     assert shown.count("<") == 2
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert Report(EVERYTHING)._repr_html_().startswith("<pre>mypkg:MySGD(lr=0.5) (profile dev, no seed)")
+    assert Report(EVERYTHING)._repr_html_().startswith("<pre>FAILED  mypkg:MySGD(lr=0.5): ")

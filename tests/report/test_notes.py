@@ -12,12 +12,10 @@ from gdprops.model.json_form import to_dict, verdict_from_dict, verdict_to_dict
 from gdprops.model.note import Note
 from gdprops.model.outcome import Outcome
 from gdprops.model.verdict import About, Status, Verdict
-from gdprops.report.consoles import to_text
 from gdprops.report.html_file import page
 from gdprops.report.json_file import write_json
 from gdprops.report.junit_file import write_junit
 from gdprops.report.markdown_file import markdown
-from gdprops.report.subjects_table import print_rows
 from gdprops.report.terminal import outcome_text
 
 NOTE = Note("no group key named lr_scale is read", "train.py", 12)
@@ -44,10 +42,6 @@ def test_markdown_junit_and_the_page_show_it(tmp_path: Path) -> None:
     notes = ElementTree.parse(tmp_path / "out.xml").findall(".//testsuite/properties/property[@name='note']")
     assert [one.get("value") for one in notes] == ["no group key named lr_scale is read (train.py:12)"]
     assert "no group key named lr_scale is read (train.py:12)" in page([OUTCOME])
-
-
-def test_rows_of_several_subjects_show_whose_it_is() -> None:
-    assert f"mine: {SENTENCE}" in to_text(lambda console: print_rows(console, [OUTCOME, OUTCOME]))
 
 
 def test_it_travels_between_processes() -> None:

@@ -19,6 +19,7 @@ class FakeClause:
 
 class FakeItem:
     clause = FakeClause()
+    about = verdicts.About.SUBJECT
 
 
 class Clock:
@@ -40,7 +41,7 @@ def clock() -> Clock:
 def test_a_line_says_how_far_and_what_runs_now(clock: Clock) -> None:
     lines: list[str] = []
     watching = Progress(Display(lines.append, interval=1.0, clock=clock))
-    watching.started(ITEM, 0, 33)
+    watching.started(ITEM, 33)
     clock.now = 2.0
     watching.example(37)
     clock.now = 4.5
@@ -52,6 +53,18 @@ def test_a_line_says_how_far_and_what_runs_now(clock: Clock) -> None:
     ]
     assert as_keeper(watching) is watching
     assert [verdict.clause for verdict in watching.verdicts] == ["step.simultaneous"]
+
+
+def test_the_reference_is_counted_apart(clock: Clock) -> None:
+    lines: list[str] = []
+    watching = Progress(Display(lines.append, interval=0.0, clock=clock))
+    watching.started(ITEM, 2)
+    watching.finished(verdicts.violated(level=verdicts.Level.RECOMMENDED))
+    of_reference: Any = FakeItem()
+    of_reference.about = verdicts.About.REFERENCE
+    watching.started(of_reference, 17)
+    assert lines[1] == "1 of 2 clauses done (1 violated (recommended)), now step.simultaneous, 0 s"
+    assert lines[2] == "reference: 0 of 17 clauses done, now step.simultaneous, 0 s"
 
 
 def test_lines_are_sparse(clock: Clock) -> None:
@@ -66,7 +79,7 @@ def test_lines_are_sparse(clock: Clock) -> None:
 def test_a_log_gets_no_line_from_a_short_run() -> None:
     page = StringIO()
     with progress(Console(file=page)) as watching:
-        watching.started(ITEM, 0, 1)
+        watching.started(ITEM, 1)
         watching.finished(verdicts.held())
     assert page.getvalue() == ""
 
@@ -82,7 +95,7 @@ def test_a_log_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_terminal_gets_a_line_that_is_gone_afterwards() -> None:
     page = StringIO()
     with progress(Console(file=page, force_terminal=True, width=60)) as watching:
-        watching.started(ITEM, 0, 1)
+        watching.started(ITEM, 1)
     assert "loading, 0 s" in page.getvalue()
     assert page.getvalue().endswith("\x1b[2K")
 
@@ -90,7 +103,7 @@ def test_a_terminal_gets_a_line_that_is_gone_afterwards() -> None:
 def test_quiet_shows_nothing_even_in_a_terminal() -> None:
     page = StringIO()
     with progress(Console(file=page, force_terminal=True), quiet=True) as watching:
-        watching.started(ITEM, 0, 1)
+        watching.started(ITEM, 1)
         watching.finished(verdicts.held())
     assert page.getvalue() == ""
     assert len(watching.verdicts) == 1

@@ -78,12 +78,17 @@ def test_junit_counts_and_has_the_properties(tmp_path: Path) -> None:
 
 def test_markdown_has_a_table_the_violations_and_what_to_do_next() -> None:
     text = markdown([EVERYTHING])
-    assert text.startswith("## ❌ gdprops: `mypkg:MySGD(lr=0.5)`\n\nmypkg:MySGD(lr=0.5): of 7 clauses, 1 held")
+    assert text.startswith(
+        "## 💥 gdprops: ERROR mypkg:MySGD(lr=0.5): 1 required clause fails, 1 recommended clause fails"
+    )
+    assert "\n### ❌ VIOLATED step.plain\n\n- **instead** A layer-by-layer update, last layer first," in text
+    assert "\n### 🔶 VIOLATED step.cost (recommended)\n" in text
+    assert "\n- **step** 1 held · 1 violated · 1 violated (recommended) · 1 error · 1 accepted · 1 not decided" in text
     assert "| ✅ | `step.simultaneous` | One step equals U(w, g(w), s) with every gradient" in text
     assert "<br>*not decided: the loss was not finite in 97 examples*" in text
-    assert "<summary>VIOLATED <code>step.plain</code>: A layer-by-layer update, last layer first," in text
-    assert "**Incomplete:**" not in text
-    assert "**Incomplete:** not every clause was run." in markdown([verdicts.outcome(verdicts.held(), complete=False)])
+    assert "<summary>step: 7 clauses, one by one</summary>" in text
+    assert "Not every clause was run." not in text
+    assert "Not every clause was run." in markdown([verdicts.outcome(verdicts.held(), complete=False)])
 
 
 def test_markdown_shows_text_as_it_is() -> None:

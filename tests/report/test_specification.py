@@ -41,6 +41,7 @@ def test_one_clause_is_explained() -> None:
         "Claim\n  ◆ made in the source documents (a forum answer and an article)\n\n"
         "Refuted by\n  writes-through-data, moves-buffers\n\n"
         "Since\n  specification 1, revision 1\n\n"
+        "Page\n  https://gdprops.example/specification/gradient.pure/\n\n"
         "Words\n  source documents: gdprops show glossary defines them"
     )
 

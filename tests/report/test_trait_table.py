@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gdprops.model.measurement import Measurement
+from gdprops.model.note import Note
 from gdprops.model.traits import Measured, Traits
 from gdprops.report.consoles import to_text
 from gdprops.report.trait_table import print_traits
@@ -13,15 +15,18 @@ def test_every_trait_has_a_row_and_conflicts_are_shown() -> None:
         plain="a near miss: parallel to g with the factor 2",
         conflicts=("inputs=closure, but a step without one moved the weights",),
     )
-    text = to_text(lambda page: print_traits(page, traits, subject="mypkg:MySGD", rule="sgd"), width=100)
+    measured = Measurement(traits, notes=(Note("it computes in float32", "sgd.py", 7),))
+    text = to_text(lambda page: print_traits(page, measured, subject="mypkg:MySGD", rule="sgd"), width=100)
     assert text.startswith("mypkg:MySGD")
     assert "each entry answered to its own gradient" in text
     assert "not measured" in text
     assert "plain gradient descent: a near miss: parallel to g with the factor 2 (declared: sgd)" in text
+    assert "note: it computes in float32 (sgd.py:7)" in text
     assert "declared otherwise than measured: inputs=closure, but a step" in text
 
 
 def test_a_long_value_leaves_room_for_what_was_seen() -> None:
     dtypes = Measured("float64+float32+bfloat16+float16", "four steps on tensors of each dtype")
-    text = to_text(lambda page: print_traits(page, Traits({"dtypes": dtypes}), subject="a:B", rule=None), width=60)
+    measured = Measurement(Traits({"dtypes": dtypes}))
+    text = to_text(lambda page: print_traits(page, measured, subject="a:B", rule=None), width=60)
     assert "four steps on tensors of" in text

@@ -57,14 +57,8 @@ def violated(**changes: Any) -> Verdict:
 
 def vacuous(**changes: Any) -> Verdict:
     """Return a clause that could not be decided."""
-    return held(
-        clause="step.trains",
-        status=Status.VACUOUS,
-        decisive=3,
-        worst_ratio=0.25,
-        reason="the loss was not finite in 97 examples",
-        **changes,
-    )
+    fields = {"clause": "step.trains", "reason": "the loss was not finite in 97 examples", **changes}
+    return held(status=Status.VACUOUS, decisive=3, worst_ratio=0.25, **fields)
 
 
 def not_applicable(**changes: Any) -> Verdict:
@@ -75,7 +69,7 @@ def not_applicable(**changes: Any) -> Verdict:
 
 def reference(**changes: Any) -> Verdict:
     """Return a verdict about the reference."""
-    fields = {"clause": "gradient.pure", **changes}
+    fields = {"clause": "gradient.pure", "seconds": 0.1, **changes}
     return held(about=About.REFERENCE, examples=20, decisive=20, worst_ratio=0.125, **fields)
 
 

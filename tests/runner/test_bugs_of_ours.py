@@ -35,8 +35,6 @@ from gdprops.runner.settings import Settings
 from gdprops.runner.verdicts import judge
 from tests.samples.training_steps import half_the_loss
 
-pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
-
 ROOT = Path(__file__).parent.parent.parent
 CLAUSES = ("step.plain", "step.apply-order", "step.cost")
 SEED = 7

@@ -17,8 +17,8 @@ import pytest
 import torch
 
 import gdprops
+from gdprops.plugin.verdict_property import PROPERTY
 from gdprops.report.json_file import jsonable
-from gdprops.runner.workers.worker_plugin import PROPERTY
 
 EXAMPLES, SEED = 5, 7
 PATTERNS = ("step.plain", "sequential.first-block", "optimizer.resume")

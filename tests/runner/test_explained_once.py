@@ -47,3 +47,26 @@ def test_other_examples_and_other_subjects_are_explained_anew() -> None:
     assert explained_once(subject, [SECOND], asked(count, "two")) == Explanation("two")
     assert explained_once(other, [FIRST], asked(count, "three")) == Explanation("three")
     assert count == ["one", "two", "three"]
+
+
+def told_where(holds: bool) -> Any:
+    return Explanation("one", holds_in=lambda subject, cases: holds and list(cases) == [SECOND])
+
+
+def test_what_is_true_of_other_examples_too_is_not_found_out_again() -> None:
+    subject, other, count = (
+        training_step(training_steps.half_the_loss),
+        training_step(training_steps.steps_twice),
+        list[str](),
+    )
+    explained_once(subject, [FIRST], lambda: told_where(holds=True))
+    assert explained_once(subject, [SECOND], asked(count, "two")) == Explanation("one")
+    assert explained_once(other, [SECOND], asked(count, "three")) == Explanation("three")
+    assert count == ["three"]
+
+
+def test_what_is_not_true_of_other_examples_is_found_out_for_them() -> None:
+    subject, count = training_step(training_steps.half_the_loss), list[str]()
+    explained_once(subject, [FIRST], lambda: told_where(holds=False))
+    assert explained_once(subject, [SECOND], asked(count, "two")) == Explanation("two")
+    assert count == ["two"]

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from gdprops.errors import UsageError
-from gdprops.runner.request import RunRequest, from_json, hyperparameters, value_of
+from gdprops.model.typed_value import value_of
+from gdprops.runner.request import RunRequest, from_json, hyperparameters
 from gdprops.runner.settings import Settings
 
 

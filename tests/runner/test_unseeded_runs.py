@@ -19,8 +19,6 @@ from gdprops.model.verdict import Verdict
 from gdprops.runner.example_databases import database_at
 from gdprops.runner.seeding import KeyedDatabase
 
-pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
-
 
 class Halving(torch.optim.SGD):
     """Moves large tensors by half of what it should, unless it is repaired."""

@@ -22,12 +22,14 @@ def survey(folder: Path, name: str, modules: str, *flags: str) -> list[Cell]:
     return cells(path)
 
 
+@pytest.mark.nightly  # a cluster takes a minute; without Ray the same is shown in test_survey
 def test_ray_finds_the_same_as_two_processes(registry_on_two: Path, tmp_path: Path) -> None:
     local = cells(registry_on_two)
     assert survey(tmp_path, "ray", f"{HERE}:registry", "--ray") == local
     assert local
 
 
+@pytest.mark.nightly  # a cluster more, and a minute; a survey on Ray is examined above
 def test_a_killed_worker_is_begun_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

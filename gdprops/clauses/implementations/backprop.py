@@ -9,11 +9,13 @@ has already updated ends elsewhere than params - lr g, and fails step.simultaneo
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.implementations import training_step
 from gdprops.clauses.support.lazy import lazy
+from gdprops.clauses.support.step_judges import StepJudge
 from gdprops.model.clause import Implementation
 from gdprops.model.note import Note
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from gdprops.clauses.support import workbench
+    from gdprops.clauses.support.step_judges import Look
     from gdprops.clauses.support.watched_step import Watched
     from gdprops.model.arrays import Array
     from gdprops.model.case import BackpropCase
@@ -54,37 +57,44 @@ def _without_step(subject: BackpropSubject) -> str | None:
     return "no step(params, X, y, lr) is given" if subject.step is None else None
 
 
+def _without_descent(subject: BackpropSubject) -> str | None:
+    return subject.unbounded or _without_step(subject)
+
+
 def _without_gradients(subject: BackpropSubject) -> str | None:
     return "no gradients(params, X, y) is given" if subject.gradients is None else None
 
 
 def _seen_again(examine: Examine) -> Examine:
-    """Return the check with two further conditions on a violation.
+    """Return a check that looks at its violations again, as `_settled` does."""
+    return lambda subject, case: _settled(examine, subject, case, examine(subject, case))
+
+
+def _judged_again(judge: StepJudge) -> StepJudge:
+    """Return a judge that looks at its violations again, as `_settled` does."""
+    return replace(judge, settle=partial(_settled, judge))
+
+
+def _settled(examine: Examine, subject: BackpropSubject, case: BackpropCase, found: Evidence) -> Evidence:
+    """Return what a check has found, with two further conditions on a violation, and notes on the loss's guards.
 
     Kinks may meet at one point, not beside it; guards of logarithms (1e-8 in log(p + 1e-8)) matter where p is small.
     Guards that are seen are left out of the loss, and told; others are allowed for.
     """
+    confirmed = _confirmed(examine, subject, case, found) if found.violated else found
+    return workbench.with_notes(confirmed, *(_note_on(guard) for guard in subject.guards))
 
-    def examined(subject: BackpropSubject, case: BackpropCase) -> Evidence:
-        found = judged(subject, case)
-        notes = [_note_on(guard) for guard in subject.guards]
-        return replace(found, notes=(*found.notes, *notes)) if notes else found
 
-    def judged(subject: BackpropSubject, case: BackpropCase) -> Evidence:
-        found = examine(subject, case)
-        if not found.violated:
-            return found
-        if subject.guards:
-            without = examine(subject.without_guards(), case)
-            if not without.violated:
-                return without
-        if not examine(subject, _beside(case)).violated:
-            return workbench.vacuous("a kink is near")
-        if not (_exceeds_guards(subject, case, found) or examine(subject, _gentle(case)).violated):
-            return workbench.vacuous("a guard in the loss may explain it")
-        return found
-
-    return examined
+def _confirmed(examine: Examine, subject: BackpropSubject, case: BackpropCase, found: Evidence) -> Evidence:
+    if subject.guards:
+        without = examine(subject.without_guards(), case)
+        if not without.violated:
+            return without
+    if not examine(subject, _beside(case)).violated:
+        return workbench.vacuous("a kink is near")
+    if not (_exceeds_guards(subject, case, found) or examine(subject, _gentle(case)).violated):
+        return workbench.vacuous("a guard in the loss may explain it")
+    return found
 
 
 def _note_on(guard: LogGuard) -> Note:
@@ -117,9 +127,10 @@ def _beside(case: BackpropCase) -> BackpropCase:
     return replace(case, tensors=tuple(w + p.reshape(w.shape) for w, p in zip(case.tensors, parts, strict=True)))
 
 
-def plain(subject: BackpropSubject, case: BackpropCase) -> Evidence:
-    """Decide step.plain: every step ends at w - lr g. The rival is a step that stays at w."""
-    return workbench.combine(training_step.agrees(step, [step.before]) for step in workbench.watch(subject, case))
+@StepJudge
+def plain(subject: BackpropSubject, case: BackpropCase) -> Look:
+    """Look at step.plain: every step ends at w - lr g. The rival is a step that stays at w."""
+    return training_step.agrees_but(lambda step: (step.before,))
 
 
 def trains(subject: BackpropSubject, case: BackpropCase) -> Evidence:
@@ -201,8 +212,8 @@ EARLY = (
 """Faults that compute a gradient with weights that they have already updated."""
 
 
-def _steps(examine: Examine, *refuted_by: str, cases: Callable[[Domain], Any] = _loops) -> Implementation:
-    return Implementation(cases, _seen_again(examine), _without_step, refuted_by)
+def _steps(judge: StepJudge, *refuted_by: str) -> Implementation:
+    return Implementation(_loops, _judged_again(judge), _without_step, refuted_by)
 
 
 IMPLEMENTATIONS: dict[str, Implementation] = {
@@ -218,5 +229,5 @@ IMPLEMENTATIONS: dict[str, Implementation] = {
     "step.moves-all": _steps(training_step.moves_all, "backprop-trains-only-the-last-layer"),
     "step.once": _steps(training_step.once, "backprop-steps-twice"),
     "step.fresh-gradient": _steps(training_step.fresh_gradient, "backprop-keeps-the-last-gradients"),
-    "step.trains": _steps(trains, "backprop-adds-the-gradient", cases=_one_batch),
+    "step.trains": Implementation(_one_batch, _seen_again(trains), _without_descent, ("backprop-adds-the-gradient",)),
 }

@@ -9,9 +9,11 @@ if a rival (U applied twice, the stale gradient, …) reproduces it, the clause 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.support.lazy import lazy
+from gdprops.clauses.support.step_judges import StepJudge
 from gdprops.model.clause import Implementation
 from gdprops.model.evidence import Evidence
 from gdprops.model.wording import plural
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     from gdprops.clauses.support import workbench
+    from gdprops.clauses.support.step_judges import Look
     from gdprops.clauses.support.watched_step import Arrays, Watched
     from gdprops.model.case import TrainCase
     from gdprops.model.domain import Domain
@@ -53,6 +56,8 @@ def agrees(step: Watched, rivals: Iterable[Arrays], what: str = "") -> Evidence:
     """
     if step.skipped:
         return workbench.vacuous("a gradient scaler skipped the step because the gradients are not finite")
+    if step.noticed.stays:
+        return workbench.violation(step.noticed.stays, blame=step.names)
     return workbench.compare(
         step.after,
         step.expected,
@@ -75,31 +80,31 @@ def wrong_otherwise(step: Watched) -> Evidence:
     return workbench.wrong_elsewise("a step already fails step.simultaneous, but not in this way")
 
 
-def simultaneous(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    """Decide step.simultaneous: every step equals U(w, g(w), s). The rival is a sweep, the last layer first."""
-    return agrees_everywhere(workbench.stream(subject, case))
+@StepJudge
+def simultaneous(subject: TrainedSubject, case: TrainCase) -> Look:
+    """Look at step.simultaneous: every step equals U(w, g(w), s). The rival is a sweep, the last layer first."""
+    return agrees_everywhere()
 
 
-def agrees_everywhere(steps: Iterable[Watched], what: str = "") -> Evidence:
+def agrees_everywhere(what: str = "") -> Look:
     """Compare every step with U(w, g(w), s). The rival is a sweep that moves the last layer first."""
-    return _compared(steps, lambda step: (step.last_layer_first(),), what=what)
+    return agrees_but(lambda step: (step.last_layer_first(),), what=what)
 
 
-def _compared(
-    steps: Iterable[Watched],
+def agrees_but(
     rivals: Callable[[Watched], Iterable[Arrays]],
     judge: Callable[[Watched], Evidence | None] = lambda step: None,
     *,
     first: int = 1,
     what: str = "",
-) -> Evidence:
+) -> Look:
     """Compare the steps, from number ``first`` on, with U(w, g(w), s).
 
     ``judge`` may return evidence about a step; the comparison then ends with this evidence. Rivals are costly: once a
     step was decisive, the following steps are compared without rivals.
     """
     parts, told = list[Evidence](), False
-    for step in steps:
+    while (step := (yield)) is not None:
         judged = judge(step)
         if judged is not None:
             return judged
@@ -109,20 +114,25 @@ def _compared(
     return workbench.combine(parts)
 
 
-def moves_all(subject: TrainedSubject, case: TrainCase) -> Evidence:
+@partial(StepJudge, to_the_end=True)
+def moves_all(subject: TrainedSubject, case: TrainCase) -> Look:
     """What U moves clearly at some step is seen moving at some step, and what has no gradient stays where it is.
 
     Where neither moves anything, although a gradient at the rate in force would, only the whole run can tell: what the
     optimizer holds may be dead in one example.
     """
     tally = _Tally()
-    for step in workbench.stream(subject, case, to_the_end=True):
+    while (step := (yield)) is not None:
         if not any(step.held):
-            return workbench.violation("the optimizer holds none of the model's parameters", blame=step.names)
+            demand = workbench.Demand("seen != before")
+            return workbench.violation(
+                "the optimizer holds none of the model's parameters", blame=step.names, demand=demand
+            )
         tally.add(step)
     if not any(tally.should) and not any(tally.did) and tally.pulled:
         if tally.held_pulled:
-            return workbench.violation("nothing moves, and the optimizer's own update moves nothing", blame=tally.names)
+            told = "nothing moves, and the optimizer's own update moves nothing"
+            return workbench.violation(told, blame=tally.names, demand=workbench.Demand("seen != before"))
         return _still(tally)
     found = tally.told() or _moved(tally)
     return replace(found, silent=frozenset[str]()) if any(tally.did) else found
@@ -142,7 +152,8 @@ def _still(tally: _Tally) -> Evidence:
     holds = "" if tally.holds else ": the optimizer holds no parameter that is trained"
     told = f"{{names}} moves nothing, although parameters that are trained have gradients{holds}"
     found = workbench.vacuous("neither the step nor U moves anything here")
-    return replace(found, silent=frozenset({"the step"}), silence=told)
+    demand = workbench.Demand("seen != before")
+    return replace(found, silent=frozenset({"the step"}), silence=told, demand=demand)
 
 
 class _Tally:
@@ -163,7 +174,12 @@ class _Tally:
             if any(self.should) and (moves > moved or (moved and alone))
         }
         found = f"in {plural(self.steps, 'step')} {', '.join(told.values())}"
-        return workbench.violation(found, blame=tuple(told)) if told else None
+        if not told:
+            return None
+        first, rests = next(iter(told)), next(iter(told.values())).endswith("never moves")
+        i = self.names.index(first)
+        demand = workbench.Demand(f"seen[{i}] {'!=' if rests else '=='} before[{i}]")
+        return workbench.violation(found, blame=tuple(told), demand=demand)
 
     def add(self, step: Watched) -> None:
         """Add one step to the record."""
@@ -214,10 +230,10 @@ def same_where(step: Watched, frozen: Sequence[int], what: str) -> Evidence:
     return workbench.same_bytes(now, then, names=names, what=what, step=step.number)
 
 
-def fresh_gradient(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    """Decide step.fresh-gradient: a wrong step after step 1 is not what a stale, a summed or no gradient would give."""
-    return _compared(
-        workbench.stream(subject, case, remembers=True),
+@partial(StepJudge, remembers=True)
+def fresh_gradient(subject: TrainedSubject, case: TrainCase) -> Look:
+    """Look at step.fresh-gradient: a wrong step after step 1 is not what a stale, a summed or no gradient gives."""
+    return agrees_but(
         lambda step: (rival for rival, _ in step.gradient_rivals()),
         lambda step: _of_another_gradient(step, subject, case) if step.wrong else None,
         first=2,
@@ -239,10 +255,10 @@ def _of_another_gradient(step: Watched, subject: TrainedSubject, case: TrainCase
     return agrees(wrong, (), f"the step used {used}")
 
 
-def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
+@StepJudge
+def once(subject: TrainedSubject, case: TrainCase) -> Look:
     """One call gives one update: applied twice must be distinguishable, and must not be what is seen."""
-    return _compared(
-        workbench.stream(subject, case),
+    return agrees_but(
         lambda step: (step.applied_twice(),),
         lambda step: _more_than_once(step, subject, case),
     )
@@ -260,7 +276,8 @@ def _more_than_once(step: Watched, subject: TrainedSubject, case: TrainCase) -> 
         return None
     name, seen, expected = step.clocks[0]
     told = f"after step {step.number} the clock of {name} stands at {seen:g}; one update leaves {expected:g}"
-    return workbench.violation(told, blame=(name,))
+    state = f"built[1].state[list(model.parameters())[{step.names.index(name)}]]['step']"
+    return workbench.violation(told, blame=(name,), demand=workbench.Demand(f"{state} == {expected:g}"))
 
 
 def _later_ones_too(step: Watched, subject: TrainedSubject, case: TrainCase) -> bool:
@@ -293,7 +310,7 @@ def _falls(step: Watched, seen: float) -> Evidence:
     if not start > promised or not start - promised > step.loss_noise(start):
         return workbench.vacuous("U does not lower the loss clearly")
     told = f"at step {step.number} the loss goes {start:g} → {seen:g}; one simultaneous update gives {promised:g}"
-    return workbench.require(seen < start, told)
+    return workbench.require(seen < start, told, workbench.LOSS_FALLS)
 
 
 def _nothing_frozen(subject: Any) -> str | None:

@@ -8,6 +8,7 @@ the order of the specification.
 from __future__ import annotations
 
 from gdprops.clauses.optimizer import (
+    complex_parameters,
     first_steps,
     hyperparameters,
     locality_maximize_closure,
@@ -24,6 +25,7 @@ CLAUSES = (
     *missing_gradient.CLAUSES,
     *locality_maximize_closure.CLAUSES,
     *tensor_forms.CLAUSES,
+    *complex_parameters.CLAUSES,
     *memory.CLAUSES,
     *hyperparameters.CLAUSES,
     *first_steps.CLAUSES,

@@ -48,7 +48,8 @@ def finite(subject: FedSubject, case: UpdateCase) -> Evidence:
         if wrong and published_forms.overflows(subject, moderate, t):
             return workbench.vacuous("the declared rule gives weights that are not finite either")
         if wrong:
-            return workbench.violation(f"step {t} gives {_kinds(weights)} of finite gradients", blame=tuple(wrong))
+            told = f"step {t} gives {_kinds(weights)} of finite gradients"
+            return workbench.violation(told, blame=tuple(wrong), demand=workbench.FINITE)
     return workbench.require(True, "")
 
 
@@ -100,7 +101,8 @@ def rate_zero(subject: FedSubject, case: UpdateCase) -> Evidence:
     negated = replace(first, gradients=(tuple(None if g is None else -g for g in first.gradients[0]),))
     after, opposite = (workbench.feed(subject, one, still)[-1] for one in (first, negated))
     moved = [n for n, a, b in zip(workbench.names_of(case), after, opposite, strict=True) if (a != b).any()]
-    return workbench.require(not moved, f"moves at a learning rate of 0: {', '.join(moved)}")
+    told = f"moves at a learning rate of 0: {', '.join(moved)}"
+    return workbench.require(not moved, told, workbench.MUST_AGREE)
 
 
 CLAUSES = (finite, rate_zero)

@@ -255,7 +255,8 @@ def rejects_invalid(subject: FedSubject, case: UpdateCase) -> Evidence:
         return workbench.vacuous("its signature has no hyperparameter with a known range")
     taken = [(name, value) for name, value in tried if _moves_with(subject, case, name, value)]
     said = ", ".join(f"{name}={value!r}" for name, value in taken)
-    return workbench.require(not taken, f"accepted, and the weights move: {said}")
+    still = workbench.Demand("seen == before")
+    return workbench.require(not taken, f"accepted, and the weights move: {said}", still)
 
 
 def _moves_with(subject: FedSubject, case: UpdateCase, name: str, value: Any) -> bool:
@@ -294,7 +295,9 @@ def descends_by_default(subject: FedSubject, case: UpdateCase) -> Evidence:
         return workbench.vacuous("the first step is longer than a hundredth of the weights")
     if sizes[-1] == sizes[0]:
         return workbench.vacuous("nothing moved")
-    return workbench.require(sizes[-1] < sizes[0], f"|w|² goes {sizes[0]:.9g} → {sizes[1]:.9g} → … → {sizes[-1]:.9g}")
+    told = f"|w|² goes {sizes[0]:.9g} → {sizes[1]:.9g} → … → {sizes[-1]:.9g}"
+    smaller = workbench.Demand(f"sum(np.square(w).sum() for w in seen) < {sizes[0]!r}", ("import numpy as np",))
+    return workbench.require(sizes[-1] < sizes[0], told, smaller)
 
 
 def _sizes_along(subject: FedSubject, case: UpdateCase, scale: float, curvature: float) -> list[float]:

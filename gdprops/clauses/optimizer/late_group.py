@@ -110,7 +110,10 @@ def _moved_too(
         again = only_late()
         still = [i for i in still if not _moves(again, i)]
     blame = tuple(names[i] for i in still)
-    return workbench.violation("added later, it never moves", blame=blame) if still else workbench.agreement()
+    if not still:
+        return workbench.agreement()
+    demand = workbench.must_move(still[0], fresh[0][still[0]])
+    return workbench.violation("added later, it never moves", blame=blame, demand=demand)
 
 
 def _only(case: UpdateCase, late: Sequence[int]) -> UpdateCase:

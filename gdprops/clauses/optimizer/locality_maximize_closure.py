@@ -97,7 +97,8 @@ def _turned(g: Array | None) -> Array | None:
 def maximize(subject: FedSubject, case: UpdateCase) -> Evidence:
     other = {key: value for key, value in case.plan.options.items() if key != "maximize"}
     turned = workbench.each_gradient(case, lambda g: workbench.array(-g, like=g))
-    expected = workbench.feed(subject, case, replace(case.plan, options=other), gradients=turned)
+    minimized = replace(case.plan, options={**other, "maximize": False})
+    expected = workbench.feed(subject, case, minimized, gradients=turned)
     seen = workbench.feed(subject, case, replace(case.plan, options={**other, "maximize": True}))
     return same_trajectory(case, seen, expected, "maximize=True, against the negated gradients")
 
@@ -142,13 +143,15 @@ def _called(run: Run, before: Weights, gradients: Gradients, *, loss: float, onc
 
     stepped = run.step_closure(look)
     if not found or (once and len(found) > 1):
-        return workbench.violation(f"step {step}: the closure is called {len(found)} times")
+        called = f"step {step}: the closure is called {len(found)} times"
+        return workbench.violation(called, demand=workbench.ONE_LOOK)
     if once and any(a.tobytes() != b.tobytes() for a, b in zip(found[0], before, strict=True)):  # NaN may stay
-        return workbench.violation(f"step {step}: weights have moved before the closure is called")
+        moved = f"step {step}: weights have moved before the closure is called"
+        return workbench.violation(moved, demand=workbench.Demand("looks[0] == before"))
     if stepped.returned is None and not once:  # SAM returns none: its last loss is from other weights
         return workbench.agreement()
     returned = f"step {step}: the closure's loss is {loss:g}, step(closure) returns {stepped.returned}"
-    return workbench.require(stepped.returned == loss, returned)
+    return workbench.require(stepped.returned == loss, returned, workbench.Demand(f"returned == {loss}"))
 
 
 @clause(
@@ -169,7 +172,8 @@ def zero_grad(subject: FedSubject, case: UpdateCase) -> Evidence:
         run.zero_gradients(set_to_none=bool((t + case.order[0]) % 2))
         left = [n for n, g in zip(names, run.gradients(), strict=True) if g is not None and workbench.any_entry(g)]
         if left:
-            return workbench.violation("zero_grad() leaves a gradient behind", blame=tuple(left))
+            zeroed = workbench.Demand(f"{left[0]}.grad is None or not {left[0]}.grad.any()")
+            return workbench.violation("zero_grad() leaves a gradient behind", blame=tuple(left), demand=zeroed)
     return workbench.agreement()
 
 

@@ -156,7 +156,9 @@ def _moves_from_its_first_gradient(subject: FedSubject, case: UpdateCase, seen: 
         lost += [i] if any(workbench.far_apart(w, alone[0]) for w in alone) else []
     blame = tuple(workbench.names_of(case)[i] for i in lost)
     what = "its gradients begin at the second step, and it never moves"
-    return workbench.violation(what, blame=blame) if lost else workbench.vacuous("")
+    if not lost:
+        return workbench.vacuous("")
+    return workbench.violation(what, blame=blame, demand=workbench.must_move(lost[0], seen[0][lost[0]]))
 
 
 CLAUSES = (missing_gradient,)

@@ -270,7 +270,8 @@ def _by_closure(subject: FedSubject, case: UpdateCase, loss: float) -> list[Weig
 def deterministic(subject: FedSubject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)
     workbench.dirty_memory(case)
-    return same_trajectory(case, workbench.feed(subject, case), expected, "the same run once more")
+    found = same_trajectory(case, workbench.feed(subject, case), expected, "the same run once more")
+    return replace(found, demand=workbench.MUST_AGREE) if found.violated else found
 
 
 CLAUSES = (parameter_order, group_split, gradient_only, deterministic)

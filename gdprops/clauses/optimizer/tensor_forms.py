@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from gdprops.clauses.support.fed_subjects import FED, REPEATABLE, SEPARABLE, coupled, implementations_of, is_declared
 from gdprops.clauses.support.lazy import lazy
 from gdprops.errors import SubjectCrash
-from gdprops.model.clause import Level, Needs, View, clause
+from gdprops.model.clause import Needs, View, clause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
     from gdprops.clauses.support import workbench
     from gdprops.clauses.support.optimizer_runs import Weights
@@ -77,7 +77,7 @@ def _large(case: UpdateCase, *, elementwise: bool) -> UpdateCase:
         large = workbench.tiled(values, size)
         return large if elementwise else workbench.varied(large)
 
-    return _each(case, grown)
+    return workbench.changed_everywhere(case, grown)
 
 
 def _finite_beside_nothing(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
@@ -88,7 +88,8 @@ def _finite_beside_nothing(subject: FedSubject, case: UpdateCase, seen: Sequence
         return workbench.agreement()
     without = workbench.feed(subject, case, replace(case.plan, groups=full))
     spoiled = workbench.are_finite(without[-1])
-    return workbench.require(not spoiled, "beside an empty tensor the weights are not finite, without it they are")
+    told = "beside an empty tensor the weights are not finite, without it they are"
+    return workbench.require(not spoiled, told, workbench.FINITE)
 
 
 def _moves_numbers(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
@@ -100,7 +101,7 @@ def _moves_numbers(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights
             steps = [step[i] for step in case.gradients]
             if workbench.differ([workbench.feed_alone(subject, w, steps, case.plan, i, flattened=True)[-1]], [w]):
                 told = f"{name}, a single number of shape (), never moves; as a vector of one entry it does"
-                return workbench.violation(told, blame=(name,))
+                return workbench.violation(told, blame=(name,), demand=workbench.must_move(i, w))
     return workbench.agreement()
 
 
@@ -133,7 +134,7 @@ def _small_again(case: UpdateCase, weights: Weights) -> list[Weights]:
 
 
 def _flattened(subject: FedSubject, case: UpdateCase, seen: Sequence[Weights]) -> Evidence:
-    flat = _each(case, lambda values: values.reshape(-1))
+    flat = workbench.changed_everywhere(case, lambda values: values.reshape(-1))
     found = [
         [w.reshape(like.shape) for w, like in zip(weights, case.tensors, strict=True)]
         for weights in workbench.feed(subject, flat)
@@ -248,61 +249,4 @@ def _from_saved_states(subject: FedSubject, case: UpdateCase, loop: Plan, other:
     return parts
 
 
-@clause(
-    id="optimizer.complex",
-    statement="A complex parameter moves as its real and imaginary parts would as real parameters, or by a rule "
-    "that uses the absolute values of complex numbers, such as g/|g|.",
-    source="torch documentation, complex numbers: a step on complex parameters is the step on their view_as_real(). "
-    "pytorch/pytorch#59998: Adam's square of a complex gradient is not the square of its absolute value.",
-    decision="For rules that work entry by entry and accept complex parameters. A run on complex tensors is "
-    "compared with a run on real tensors that have one dimension more. They must agree but for rounding at every "
-    "step: allowed is four times the change that one ulp in weights, gradients and rates makes, and a few ulps "
-    "more. If they disagree, a second complex run has all weights and gradients multiplied by (3 + 4i)/5: a rule "
-    "that uses absolute values moves to the weights of the first run times (3 + 4i)/5, and holds.",
-    level=Level.RECOMMENDED,
-    view=View.OPTIMIZER,
-    refuted_by=("squares-complex-numbers",),
-    cases=lambda domain: workbench.feeds(domain, workbench.Feed(missing=True)),
-    needs=Needs(
-        traits=(FED, REPEATABLE, ("separability", ("element",)), ("shapes", ("any",))),
-        torch=True,
-        feature="complex parameters",
-    ),
-)
-def complex_parameters(subject: FedSubject, case: UpdateCase) -> Evidence:
-    pairs = _each(case, workbench.paired)
-    expected = workbench.feed(subject, pairs)
-    if not workbench.differ(expected[-1], pairs.tensors):
-        return workbench.vacuous("nothing moves")
-    seen = _on_complex_numbers(subject, pairs)
-    what = "complex parameters, against their real and imaginary parts"
-    found = workbench.rounded_alike(pairs, seen, expected, lambda other: workbench.feed(subject, other), what)
-    return workbench.agreement() if found.violated and _turns_with(subject, pairs, seen) else found
-
-
-def _on_complex_numbers(subject: FedSubject, pairs: UpdateCase) -> list[Weights]:
-    seen = workbench.feed(subject, _each(pairs, workbench.complex_of))
-    return [[workbench.pairs_of(w) for w in weights] for weights in seen]
-
-
-def _turns_with(subject: FedSubject, pairs: UpdateCase, seen: Sequence[Weights]) -> bool:
-    """Say whether the run turns in the complex plane together with its weights and gradients.
-
-    A rule with g/|g| does. A rule that uses g² in the place of |g|² does not.
-    """
-
-    def turned(weights: Iterable[Weights]) -> list[Weights]:
-        return [[workbench.turned(w) for w in tensors] for tensors in weights]
-
-    again = _on_complex_numbers(subject, _each(pairs, workbench.turned))
-    return not workbench.rounded_alike(
-        pairs, again, turned(seen), lambda other: turned(_on_complex_numbers(subject, other)), ""
-    ).violated
-
-
-def _each(case: UpdateCase, change: Callable[[Array], Array]) -> UpdateCase:
-    """Return the case with a change made to every tensor and every gradient."""
-    return replace(case, tensors=tuple(map(change, case.tensors)), gradients=workbench.each_gradient(case, change))
-
-
-CLAUSES = (implementations, shapes, mixed_dtypes, complex_parameters)
+CLAUSES = (implementations, shapes, mixed_dtypes)

@@ -7,10 +7,12 @@ computes a metric in evaluation mode and never goes back takes right updates of 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.implementations import training_step
 from gdprops.clauses.support.lazy import lazy
+from gdprops.clauses.support.step_judges import StepJudge
 from gdprops.model.architecture import NOT_ADDITIVE
 from gdprops.model.clause import Implementation, Level, View, clause
 from gdprops.model.evidence import Evidence
@@ -18,6 +20,7 @@ from gdprops.model.note import Note
 
 if TYPE_CHECKING:
     from gdprops.clauses.support import workbench
+    from gdprops.clauses.support.step_judges import Look
     from gdprops.clauses.support.watched_step import Watched
     from gdprops.model.case import TrainCase
     from gdprops.model.training_run import ModeChange, StepTraining, TrainedSubject
@@ -35,19 +38,21 @@ else:
     level=Level.RECOMMENDED,
     view=View.TRAINING,
     refuted_by=("leaves-the-body-out", "trains-a-copy"),
-    cases=lambda domain: training_step.loops_of(domain),
+    cases=training_step.loops_of,
     since=2,
 )
-def complete(subject: TrainedSubject, case: TrainCase) -> Evidence:
+@partial(StepJudge, to_the_end=True)
+def complete(subject: TrainedSubject, case: TrainCase) -> Look:
     names, reached, served = tuple[str, ...](), set[int](), set[int]()
-    for step in workbench.stream(subject, case, to_the_end=True):
+    while (step := (yield)) is not None:
         names = step.names
         reached |= {i for i, pulled in enumerate(training_step.pulled_at_its_rate(step)) if pulled}
         served |= {i for i, (held, moved) in enumerate(zip(step.held, step.moved(), strict=True)) if held or moved}
     missing = tuple(names[i] for i in sorted(reached - served))
     if missing:
         told = f"{', '.join(missing)}: trainable, reached by the loss, and in no group of the optimizer"
-        return workbench.violation(f"{told}; what is not to be trained can be frozen (requires_grad)", blame=missing)
+        i, said = names.index(missing[0]), f"{told}; what is not to be trained can be frozen (requires_grad)"
+        return workbench.violation(said, blame=missing, demand=workbench.Demand(f"seen[{i}] != before[{i}]"))
     return workbench.agreement() if reached else workbench.vacuous("no gradient moves anything at its rate")
 
 
@@ -61,11 +66,15 @@ def complete(subject: TrainedSubject, case: TrainCase) -> Evidence:
     level=Level.RECOMMENDED,
     view=View.TRAINING,
     refuted_by=("unfreezes-in-build",),
-    cases=lambda domain: training_step.loops_of(domain),
+    cases=training_step.loops_of,
     since=2,
 )
-def stays_frozen(subject: TrainedSubject, case: TrainCase) -> Evidence:
-    return workbench.combine(_is_as_given(step) for step in workbench.stream(subject, case))
+@StepJudge
+def stays_frozen(subject: TrainedSubject, case: TrainCase) -> Look:
+    parts = list[Evidence]()
+    while (step := (yield)) is not None:
+        parts.append(_is_as_given(step))
+    return workbench.combine(parts)
 
 
 def _is_as_given(step: Watched) -> Evidence:
@@ -89,13 +98,13 @@ def _is_as_given(step: Watched) -> Evidence:
 )
 def mode(subject: TrainedSubject, case: Any) -> Evidence:
     parts = list[Evidence]()
-    for step in workbench.stream(subject, case, to_the_end=True):
-        run: StepTraining = step.run  # type: ignore[assignment] # the clause is about training steps alone
-        changed = run.mode_changed(step.before, step.batch)
+    for taken, t, before in workbench.unjudged(subject, case):
+        run: StepTraining = taken  # type: ignore[assignment] # the clause is about training steps alone
+        changed = run.mode_changed(before, t)
         if changed is not None:
-            parts += [_told(changed, step.number)] * (changed.whole or not any(part.notes for part in parts))
-        elif not any(part.decisive for part in parts) and step.number > 1:
-            parts.append(_could_tell(run.answers_to_mode(step.before, step.batch)))
+            parts += [_told(changed, t + 1)] * (changed.whole or not any(part.notes for part in parts))
+        elif not any(part.decisive for part in parts) and t > 0:
+            parts.append(_could_tell(run.answers_to_mode(before, t)))
         if parts and parts[-1].violated:
             break
     return workbench.combine(parts)
@@ -111,7 +120,8 @@ def _told(changed: ModeChange, step: int) -> Evidence:
     if changed.whole:
         return workbench.violation(
             f"from step {step} on gradients are taken in evaluation mode, at step 1 in training mode; the loss or its "
-            f"gradients differ between the two ({modules})"
+            f"gradients differ between the two ({modules})",
+            demand=workbench.IN_TRAINING_MODE,
         )
     told = f"from step {step} on modules of the model are in evaluation mode that were in training mode at step 1"
     return workbench.with_notes(workbench.agreement(), Note(f"{told}: {modules}"))

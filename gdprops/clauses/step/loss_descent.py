@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gdprops.clauses.support.fed_subjects import FED, REPEATABLE
 from gdprops.clauses.support.lazy import lazy
 from gdprops.model.clause import Level, Needs, View, clause
+from gdprops.model.exit_codes import CLIMBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -124,7 +125,7 @@ def descends(subject: FedSubject, case: TrainCase) -> Evidence:
     if isinstance(rate, str):
         return workbench.vacuous(rate)
     losses = _losses(subject, case, rate)
-    return workbench.require(losses[1] < losses[0], f"at η = {rate:g} the loss goes {_shown(losses)}")
+    return _require_fall(losses[1] < losses[0], case, rate, losses, losses[0])
 
 
 def _never_finite(subject: FedSubject, case: TrainCase) -> Evidence | None:
@@ -137,7 +138,8 @@ def _never_finite(subject: FedSubject, case: TrainCase) -> Evidence | None:
     for fed, said in _with_a_dead_tensor(case, gradients):
         if not any(workbench.are_finite(_stepped(subject, _at_rate(case, rate), fed)) for rate in rates):
             tried = " and at η = ".join(f"{rate:g}" for rate in rates)
-            return workbench.require(False, f"at η = {tried} the first step ends at weights that are not finite{said}")
+            told = f"at η = {tried} the first step ends at weights that are not finite{said}"
+            return workbench.violation(told, demand=workbench.FINITE)
     return None
 
 
@@ -178,7 +180,7 @@ def _descending_rate(subject: FedSubject, case: TrainCase) -> float | str:
         direction = [b - a for a, b in zip(case.tensors, stepped, strict=True)]
     slope = sum(float((x * d).sum()) for x, d in zip(g, direction, strict=True) if x is not None)
     if slope > 0:
-        return "the rule's own first step climbs: <g, w' - w> is positive"
+        return "maximize is set" if subject.settings.get("maximize") else CLIMBS
     share = workbench.armijo_rate(case, case.tensors, direction, slope)
     return "no rate lowers the loss clearly along the rule's first step" if share is None else share * unit
 
@@ -186,6 +188,14 @@ def _descending_rate(subject: FedSubject, case: TrainCase) -> float | str:
 def _losses(subject: FedSubject, case: TrainCase, rate: float) -> list[float]:
     seen, _ = workbench.train(subject, _at_rate(case, rate))
     return workbench.losses_along(case, seen)
+
+
+def _require_fall(falls: bool, case: TrainCase, rate: float, losses: Sequence[float], before: float) -> Evidence:
+    """Return agreement where the losses fall as they must, else a violation; ``before`` is the loss to fall below."""
+    if falls:
+        return workbench.agreement()
+    told = f"at η = {rate:g} the loss goes {_shown(losses)}"
+    return workbench.violation(told, demand=workbench.must_fall(case.network, case.batches[0], before))
 
 
 def _shown(losses: Sequence[float]) -> str:
@@ -211,8 +221,9 @@ def trains(subject: FedSubject, case: TrainCase) -> Evidence:
     if rate is None:
         return workbench.vacuous("no rate lowers the loss clearly at every step")
     losses = _losses(subject, case, rate)
+    rise = next((before for before, after in pairwise(losses) if not after < before), losses[0])
     falls = all(after < before for before, after in pairwise(losses))
-    return workbench.require(falls, f"at η = {rate:g} the loss goes {_shown(losses)}")
+    return _require_fall(falls, case, rate, losses, rise)
 
 
 def LOOP_ON_ONE_BATCH() -> Loop:  # noqa: N802 - a constant that loads its class late
@@ -238,7 +249,7 @@ def loss_falls(subject: FedSubject, case: TrainCase) -> Evidence:
         return workbench.vacuous(largest)
     rate = largest * workbench.decisions.LOOP_SHARE
     losses = _losses(subject, case, rate)
-    return workbench.require(losses[-1] < losses[0], f"at η = {rate:g} the loss goes {_shown(losses)}")
+    return _require_fall(losses[-1] < losses[0], case, rate, losses, losses[0])
 
 
 CLAUSES = (linear_in_lr, descends, trains, loss_falls)

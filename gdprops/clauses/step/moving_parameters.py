@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gdprops.clauses.support.optimizer_runs import Weights
     from gdprops.model.arrays import Array
     from gdprops.model.case import UpdateCase
-    from gdprops.model.evidence import Evidence
+    from gdprops.model.evidence import Demand, Evidence, Location
     from gdprops.model.subject import FedSubject
 else:
     workbench = lazy("gdprops.clauses.support.workbench")
@@ -97,8 +97,16 @@ def _moved_alike(
     did, should = [d for d, _ in pairs], [s for _, s in pairs]
     names, what = workbench.names_of(case), "1 means that an entry moves"
     found = workbench.compare(did, should, names=names, step=step, what=what)
+    if found.violated and found.location is not None:
+        found = replace(found, demand=_must_move(found.location, names))
     moves = any(s.any() for s in should)
     return found if found.violated or moves else workbench.vacuous("the rule moves nothing in this example")
+
+
+def _must_move(location: Location, names: Sequence[str]) -> Demand:
+    """Return the demand that the worst entry moves, or that it rests."""
+    index = "".join(f"[{k}]" for k in (names.index(location.parameter), *location.index))
+    return workbench.Demand(f"seen{index} {'!=' if location.expected == '1.0' else '=='} before{index}")
 
 
 def _which_moved(before: Array, after: Array, w: Array, expected: Array, precision: int) -> tuple[Array, Array]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "weights.",
     view=View.TRAINING,
     refuted_by=("steps-twice", "listed-twice", "ticks-once-per-tensor"),
-    cases=lambda domain: training_step.loops_of(domain),
+    cases=training_step.loops_of,
 )
 def once(subject: TrainedSubject, case: TrainCase) -> Evidence:
     return training_step.once(subject, case)

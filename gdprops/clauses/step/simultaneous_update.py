@@ -56,6 +56,7 @@ else:
         "writes-before-backward",
         "layer-by-layer",
         "layer-by-layer-slowly",
+        "looks-again-between-optimizers",
         "clears-its-state",
         "makes-a-new-optimizer",
         "second-half-looks-late",
@@ -241,7 +242,8 @@ def cost(subject: FedSubject, case: TrainCase) -> Evidence:
     except Unsupported as reason:
         return workbench.vacuous(f"a step without a closure costs one gradient evaluation by construction: {reason}")
     where = f"{plural(len(looks), 'step')} over {plural(len(case.network.layers), 'layer')}"
-    return workbench.require(set(looks) == {1}, f"{', '.join(map(str, looks))} gradient evaluations in {where}")
+    told = f"{', '.join(map(str, looks))} gradient evaluations in {where}"
+    return workbench.require(set(looks) == {1}, told, workbench.ONE_LOOK)
 
 
 @clause(
@@ -284,7 +286,8 @@ def fresh_gradient(subject: FedSubject, case: UpdateCase) -> Evidence:
     pairs = zip(workbench.other_gradients(first), workbench.other_gradients(second), strict=True)
     if not any(workbench.differ(ends, _after(subject, case, *pair)) for pair in pairs):
         return workbench.vacuous("the second step ends at the same weights, whatever both gradients are")
-    return workbench.violation("the second step ends at the same weights when it is given another gradient")
+    told = "the second step ends at the same weights when it is given another gradient"
+    return workbench.violation(told, demand=workbench.MUST_DIFFER)
 
 
 def _after(subject: FedSubject, case: UpdateCase, first: Gradients, second: Gradients) -> Weights:

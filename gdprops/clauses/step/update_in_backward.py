@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.implementations import training_step
 from gdprops.clauses.support.lazy import lazy
+from gdprops.clauses.support.step_judges import told_by
 from gdprops.model.case import TrainCase
 from gdprops.model.clause import Implementation, View, clause
 
@@ -38,7 +39,7 @@ else:
 )
 def in_backward(subject: TrainedSubject, case: Any) -> Evidence:
     what = f"weights move during backward{_of(case)}"
-    return training_step.agrees_everywhere(workbench.stream(subject, case), what)
+    return told_by(training_step.agrees_everywhere(what), workbench.stream(subject, case))
 
 
 def _of(case: Any) -> str:

@@ -9,20 +9,33 @@ so a parameter whose update does not magnify rounding may be off by about 16 tim
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, final, overload
+from typing import TYPE_CHECKING, Any, Protocol, final, overload
 
 import numpy as np
 
 from gdprops.numerics import decisions
 from gdprops.numerics.comparison import alike
-from gdprops.numerics.floor import perturbed
+from gdprops.numerics.floor import perturbations
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.model.training_run import Training
+    from gdprops.model.subject import Gradients
 
 Arrays = Sequence["Array"]
 Grads = list["Array | None"]
+
+
+class ComputedStep(Protocol):
+    """What the noise floors of a step are measured on: gradients and updates that gdprops computes itself."""
+
+    def gradients(self, weights: Sequence[Array], t: int, *, shaken: bool = False) -> Grads:
+        """Return the gradients of batch t; ``shaken`` moves the inputs by one ulp."""
+
+    def passing_update(self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any) -> list[Array]:
+        """Return U(w, g, s); the next gradient evaluation or update overwrites these arrays."""
+
+    def dialect(self, weights: Sequence[Array], t: int, state: Any, settings: Any) -> list[Array] | None:
+        """Return the update by another legitimate form of the rule, None where there is one only."""
 
 
 @final
@@ -49,7 +62,14 @@ class MeasuredWhenAsked(Sequence[Any]):
 
 
 def noise_floors(
-    run: Training, t: int, before: Arrays, after: Arrays, expected: Arrays, gradients: Grads, state: Any, settings: Any
+    run: ComputedStep,
+    t: int,
+    before: Arrays,
+    after: Arrays,
+    expected: Arrays,
+    gradients: Grads,
+    state: Any,
+    settings: Any,
 ) -> list[Any]:
     """Return what is allowed for every parameter: 16 noise floors.
 
@@ -65,8 +85,7 @@ def noise_floors(
     other = run.dialect(before, t, state, settings)
     least = found if other is None else [r + np.abs(o - e) for r, o, e in zip(found, other, expected, strict=True)]
     rng, floors = np.random.default_rng(t), [0.0] * len(found)
-    for _ in range(decisions.PERTURBATIONS):
-        shaken = perturbed(before, rng)
+    for shaken in perturbations(before, rng, decisions.PERTURBATIONS):
         nudged = run.passing_update(shaken, run.gradients(shaken, t, shaken=True), state, settings)
         moved = (_apart(*each) for each in zip(nudged, shaken, expected, before, strict=True))
         floors = [max(f, m) for f, m in zip(floors, moved, strict=True)]

@@ -46,6 +46,11 @@ def each_gradient(case: UpdateCase, change: Callable[[Array], Array]) -> tuple[t
     return tuple(tuple(None if g is None else change(g) for g in step) for step in case.gradients)
 
 
+def changed_everywhere(case: UpdateCase, change: Callable[[Array], Array]) -> UpdateCase:
+    """Return the case with a change made to every tensor and every gradient."""
+    return replace(case, tensors=tuple(map(change, case.tensors)), gradients=each_gradient(case, change))
+
+
 def other_gradients(step: Gradients) -> Iterator[list[Array | None]]:
     """Yield other gradients for a step: of two other sizes and signs, each in three directions.
 

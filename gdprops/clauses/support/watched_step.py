@@ -294,9 +294,10 @@ class _Moderate:
         moved = [w.copy() for w in self._run.passing_update(before, gradients, state, self._run.hyperparameters())]
         return not (are_finite(moved) and self.holds(moved, t))
 
-    def met(self, loss: float) -> None:
-        """Remember where the loop began: of large models no weights are kept."""
-        self._first = loss if self._first is None else self._first
+    def met(self, before: list[Array], t: int, loss: float | None = None) -> None:
+        """Remember the loss where the loop began, which is computed if it is not given: of large models alone."""
+        if self._start is None and self._first is None:
+            self._first = self._run.loss(before, t) if loss is None else loss
 
     def _is_moderate(self, loss: float, t: int) -> bool:
         return loss <= decisions.MODERATE_LOSS or loss <= decisions.LOSS_GROWTH * self._began_beyond(t)
@@ -307,16 +308,42 @@ class _Moderate:
         return began if decisions.MODERATE_LOSS < began < np.inf else 0.0
 
 
-def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, ...], bound: _Moderate) -> Watched:
-    state = run.state()
+def unjudged(subject: TrainedSubject, case: TrainCase) -> Iterator[tuple[Training, int, list[Array]]]:
+    """Let the user's step train; yield the run, each batch's number, and the weights before it: no U is computed.
+
+    The run ends where that of `stream` ends, but for expected weights, which are not known.
+    """
+    run = subject.begin(case)
+    before = run.weights()
+    bound = _Moderate(run, before)
+    for t in range(len(case.batches)):
+        if t > 0 and not bound.holds(before, t):
+            break
+        _take(run, t, before, run.state(), bound)
+        if undecided := run.noticed().undecided:
+            raise Unsupported(undecided)
+        bound.met(before, t)
+        yield run, t, before
+        if not are_finite(run.now()):
+            break
+        _overwrite(before, run.now())
+
+
+def _take(run: Training, t: int, before: list[Array], state: Any, bound: _Moderate) -> None:
+    """Let the user's step take step t. Raises `Unsupported` where it raises because the loss diverges by itself."""
     try:
         run.step(t)
     except SubjectCrash as crash:
         if bound.is_left_by(before, t, state):
             raise Unsupported(f"{crash}: the loss diverges by itself there") from crash
         raise
+
+
+def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, ...], bound: _Moderate) -> Watched:
+    state = run.state()
+    _take(run, t, before, state, bound)
     after, settings, noticed, (loss, gradients) = run.now(), run.hyperparameters(), run.noticed(), run.look(before, t)
-    bound.met(loss)
+    bound.met(before, t, loss)
     if noticed.undecided:
         raise Unsupported(noticed.undecided)
     skipped = noticed.overflowed and settings is None and _alike(after, before)

@@ -28,6 +28,7 @@ from gdprops.clauses.support.rounding_allowance import allowances, rounded_alike
 from gdprops.clauses.support.tensor_variants import (
     any_entry,
     array,
+    changed_everywhere,
     clipped_in_size,
     complex_of,
     copy_of,
@@ -44,11 +45,19 @@ from gdprops.clauses.support.tensor_variants import (
     with_a_matrix,
     with_one_more,
 )
-from gdprops.clauses.support.watched_step import stream, watch
+from gdprops.clauses.support.watched_step import stream, unjudged, watch
 from gdprops.model.case import Regime
 from gdprops.model.evidence import (
+    FINITE,
+    IN_TRAINING_MODE,
+    LOSS_FALLS,
+    MUST_AGREE,
+    MUST_DIFFER,
+    ONE_LOOK,
+    Demand,
     agreement,
     combine,
+    must_move,
     require,
     unanswered,
     vacuous,
@@ -66,6 +75,7 @@ from gdprops.numerics.network_pass import gradient_at, loss_at
 from gdprops.numerics.rational import floats, floats_of, rational, rational_point
 from gdprops.numerics.second_order_law import law_on_a_ladder, lower_hessian_times_gradient
 from gdprops.numerics.updates import ordered, rates_by_depth, sweep, trust_ratios
+from gdprops.numerics.written_loss import must_fall
 from gdprops.strategies.backprop_cases import backprop_cases
 from gdprops.strategies.gradient_feeds import Feed, feeds
 from gdprops.strategies.gradient_points import (

@@ -222,7 +222,9 @@ def _penalized(wrong: Sequence[Watched], i: int) -> Iterator[Account]:
         if fitted is None:
             continue
         a, k = fitted
-        if abs(a - 1 - k) <= decisions.SCALED_SHARE * abs(a):
+        if abs(a) <= decisions.SCALED_SHARE * abs(a * k):
+            text = f"moved along {-a * k:.6g} times the weights themselves{divided}, and not along the gradient"
+        elif abs(a - 1 - k) <= decisions.SCALED_SHARE * abs(a):
             text = (
                 f"{k:.6g} times the gradient stands where {k:.6g} times the weights{divided} belong "
                 "(the derivative of a penalty is taken of the gradient)"

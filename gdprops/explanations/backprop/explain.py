@@ -21,6 +21,7 @@ from gdprops.errors import GdpropsError
 from gdprops.explanations.backprop.accounts import factors_of, told_beside, told_of
 from gdprops.explanations.backprop.delayed_writes import DelayedDict, DelayedList, settled
 from gdprops.explanations.backprop.mini_batches import sums_of_parts, updates_by_parts
+from gdprops.explanations.backprop.moved_layers import moved_layers
 from gdprops.explanations.backprop.places import place
 from gdprops.explanations.backprop.recognized_network import recognized
 from gdprops.explanations.backprop.traced_flaws import TracedFlaws
@@ -36,6 +37,7 @@ ADVICE = re.compile(r" \(where that is meant, declare it: [^)]*\)")
 SCHEDULES = ("layer by layer", "tensor by tensor", "one update per row", "the step is not deterministic")
 """How those explanations of training steps begin that need no further proof for hand-written backprop."""
 MOST_TIES = 3
+NOTHING_MOVES = "no gradient is used"
 BY_ROW_WEIGHTS = "the rows of the batch weigh differently"
 """How a shared explanation begins that fits a number to every row: with few weights it fits anything."""
 FITTED = "the gradient used is"
@@ -112,6 +114,10 @@ def _of_steps(subject: Backprop, cases: Sequence[BackpropCase]) -> str | None:
     wrong = list(islice(((case, step) for case, step in found if step is not None), shared.MOST_EXAMPLES))
     if not wrong:
         return None
+    if not any(any(step.moved()) for _, step in wrong):
+        return NOTHING_MOVES
+    if subject.unbounded and (moved := moved_layers([step for _, step in wrong])) is not None:
+        return moved
     told = shared.explain(subject, [case for case, _ in wrong])
     told = None if told is None else _in_numpy(told)
     if told is not None and told.startswith(SCHEDULES):

@@ -9,6 +9,7 @@ all of them are. What was seen but not proved is printed as facts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.support.watched_step import Watched, watch
@@ -19,14 +20,15 @@ from gdprops.explanations.training_step.borrowed_gradients import borrowed
 from gdprops.explanations.training_step.clipping_variants import clippings
 from gdprops.explanations.training_step.displacements import displacements
 from gdprops.explanations.training_step.experiments import NOT_DETERMINISTIC, evidence, repeats, told_apart
+from gdprops.explanations.training_step.extragradient import AHEAD
 from gdprops.explanations.training_step.factors import at_some_steps, factors, shrunk_before
 from gdprops.explanations.training_step.factors_over_steps import over_steps
-from gdprops.explanations.training_step.failures import MOST_EXAMPLES, failures_of
+from gdprops.explanations.training_step.failures import MOST_EXAMPLES, failures_of, is_large
 from gdprops.explanations.training_step.gradient_location import elsewhere
 from gdprops.explanations.training_step.gradient_origin import GRADIENTS, NONE_HANDED_OVER, NOT_YET
 from gdprops.explanations.training_step.gradient_regression import regressions
 from gdprops.explanations.training_step.late_reads import late_reads
-from gdprops.explanations.training_step.matching import matching, resting
+from gdprops.explanations.training_step.matching import matching, reproduces, resting
 from gdprops.explanations.training_step.onset import first_step_apart, from_some_step_on
 from gdprops.explanations.training_step.replayed_schedules import scheduled
 from gdprops.explanations.training_step.row_chunks import chunked
@@ -39,6 +41,7 @@ from gdprops.explanations.training_step.unexplained_facts import facts
 
 if TYPE_CHECKING:
     from gdprops.explanations.training_step.hypothesis import Failure, Hypothesis
+    from gdprops.model.note import Note
     from gdprops.model.training_run import TrainedSubject
 
 __all__ = ["MOST_EXAMPLES", "explain", "explained", "first_wrong"]
@@ -63,12 +66,30 @@ def explained(subject: TrainedSubject, cases: Iterable[Any]) -> Explanation | No
     candidates = _hypotheses(subject, failures)
     told = told_apart(subject, failures, _matching(candidates, failures))
     if told:
-        texts = dict.fromkeys(h.text for h in told)
-        text = " or, which gives the same weights, ".join(texts) + resting(told, failures)
-        return Explanation(text, told[0].clause, told[0].constants)
+        texts, rests = dict.fromkeys(h.text for h in told), resting(told, failures)
+        text = " or, which gives the same weights, ".join(texts) + rests
+        holds_in = None if is_large(failures[0]) else partial(_hold, told, rests)
+        places = _places(subject, failures[0], told[0].clause)
+        return Explanation(text, told[0].clause, told[0].constants, places, holds_in=holds_in)
     distinct = len({h.text for h in candidates})
     seen = "; ".join([facts(failures), *evidence(subject, failures[0])])
-    return Explanation(f"none of {distinct} hypotheses reproduces what was seen; {seen}")
+    said = f"none of {distinct} hypotheses reproduces what was seen; {seen}"
+    return Explanation(said, places=_places(subject, failures[0], ""))
+
+
+def _places(subject: TrainedSubject, failure: Failure, clause: str) -> tuple[Note, ...]:
+    """Return the lines of the step's calls, where it can be watched: plain arrays need no torch."""
+    if failure.first.step.run.live is None:
+        return ()
+    from gdprops.explanations.training_step.calls_by_line import calls_by_line
+
+    return calls_by_line(subject, failure, clause)
+
+
+def _hold(told: Sequence[Hypothesis], rests: str, subject: TrainedSubject, cases: Iterable[Any]) -> bool:
+    """Say whether proved hypotheses, and what does not move besides, are true in other failing examples."""
+    failures = failures_of(subject, cases)
+    return bool(failures) and resting(told, failures) == rests and all(reproduces(one, failures) for one in told)
 
 
 def _matching(candidates: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
@@ -102,6 +123,7 @@ def _hypotheses(subject: TrainedSubject, failures: Sequence[Failure]) -> list[Hy
         *_of_loss_calls(failures),
         *by_backward_lines(failures),
         *SWEEPS,
+        *AHEAD,
         *elsewhere(failures),
         *GRADIENTS,
         *factors(failures),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gdprops.explanations.training_step.observation import Observation
     from gdprops.model.training_run import TrainedSubject
 
-MOST_EXAMPLES, FEW_EXAMPLES = 9, 2
+MOST_EXAMPLES, FEW_EXAMPLES = 7, 2
 """How many failing examples are kept, and how many of large models: their many entries must all be reproduced."""
 
 
@@ -27,12 +27,13 @@ def failures_of(subject: TrainedSubject, cases: Iterable[Any]) -> list[Failure]:
         failure = failure_of(subject, case)
         if failure is not None:
             found.append(failure)
-        if found and len(found) >= (FEW_EXAMPLES if _is_large(found[0]) else MOST_EXAMPLES):
+        if found and len(found) >= (FEW_EXAMPLES if is_large(found[0]) else MOST_EXAMPLES):
             break
     return found
 
 
-def _is_large(failure: Failure) -> bool:
+def is_large(failure: Failure) -> bool:
+    """Say whether a failing example is of a large model."""
     return sum(w.size for w in failure.first.step.before) > decisions.LARGE_MODEL
 
 

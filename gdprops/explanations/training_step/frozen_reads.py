@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gdprops.explanations.training_step.op_arguments import Parameters, bound, is_read, is_written, tensors_in
+from gdprops.subjects.training_step.op_arguments import Parameters, bound, is_read, is_written, tensors_in
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array

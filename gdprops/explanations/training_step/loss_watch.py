@@ -18,6 +18,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.overrides import TorchFunctionMode
 
 from gdprops.explanations.training_step.observation import LossCall, Root
+from gdprops.subjects.training_step.op_arguments import unwatched
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -95,7 +96,8 @@ class LossWatch(TorchFunctionMode):
         """Add to every loss's factor what it is multiplied by in a root of backward."""
         for one in self._called:
             try:
-                found = _slope(root, one.loss, weights)
+                with unwatched():
+                    found = _slope(root, one.loss, weights)
             except RuntimeError:  # what torch cannot differentiate twice
                 one.factor = None
             else:

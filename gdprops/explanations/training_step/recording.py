@@ -20,8 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gdprops.explanations.training_step.loss_watch import LossWatch
 from gdprops.explanations.training_step.observation import Call, LateRead, Observation, Pass
-from gdprops.explanations.training_step.op_arguments import Parameters, arguments_of, in_backward
 from gdprops.subjects.torch_optimizer.state import held_by
+from gdprops.subjects.training_step.op_arguments import Parameters, arguments_of, in_backward, unwatched
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -95,7 +95,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
     def _rows(self, values: Any) -> tuple[int, ...] | None:
         live: Any = self._run.live
         seen, batch = first_tensor(values), first_tensor(live.inputs)
-        rows = None if seen is None or batch is None else rows_seen(seen, batch)
+        with unwatched():
+            rows = None if seen is None or batch is None else rows_seen(seen, batch)
         return None if rows is None else tuple(live.first + row for row in rows)
 
     def leaves(self, module: Any, args: Any, kwargs: Any, output: Any) -> None:
@@ -117,7 +118,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
 
     def _weights(self) -> list[Array]:
         self._parameters.look_again()
-        return self._run.weights()
+        with unwatched():
+            return self._run.weights()
 
     def observation(self) -> Observation:
         """Return what was seen.
@@ -140,8 +142,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's ow
 
 def copied(value: Any) -> Array | None:
     """Return the numbers of a tensor, None for anything else."""
-    plain = isinstance(value, Tensor) and value.layout is torch.strided and value.device.type == "cpu"
-    return value.detach().resolve_conj().numpy().copy() if plain else None
+    if not isinstance(value, Tensor):
+        return None
+    with unwatched():
+        plain = value.layout is torch.strided and value.device.type == "cpu"
+        return value.detach().resolve_conj().numpy().copy() if plain else None
 
 
 def hooked(parameters: Sequence[Tensor]) -> list[int]:
@@ -191,17 +196,25 @@ def rows_by_value(seen: Array, batch: Array, many: int) -> tuple[int, ...] | Non
 
 
 @contextmanager
-def recording(run: Training) -> Iterator[Recorder]:
-    """Log what happens to a run's live parameters inside the context."""
-    live: Any = run.live
+def recording(run: Any) -> Iterator[Recorder]:
+    """Log what happens to a run's live parameters in the user's own calls inside the context."""
+    live = run.live
     recorder = Recorder(run, live)
+
+    @contextmanager
+    def watching() -> Iterator[None]:
+        with ExitStack() as stack:
+            for handle in recorder.losses.hooks():
+                stack.callback(handle)
+            stack.enter_context(recorder)
+            stack.enter_context(recorder.losses)
+            yield
+
     with ExitStack() as stack:
         for handle in _hooks(live.model, recorder):
             stack.callback(handle)
-        for handle in recorder.losses.hooks():
-            stack.callback(handle)
-        stack.enter_context(recorder)
-        stack.enter_context(recorder.losses)
+        stack.callback(setattr, run, "around", run.around)
+        run.around = watching
         yield recorder
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
+from gdprops.subjects.training_step.returned import returned
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -28,9 +30,8 @@ def at_half_the_rate(subject: TrainingStep) -> TrainingStep:
 
     def build(model: nn.Module, loss_fn: Any) -> Any:
         built = subject.build(model, loss_fn)
-        if isinstance(built, tuple) and len(built) == 2:
-            for group in getattr(built[1], "param_groups", ()):
-                group["lr"] = group["lr"] / 2
+        for group in getattr(returned(built, subject.name).optimizer, "param_groups", ()):
+            group["lr"] = group["lr"] / 2
         return built
 
     return replace(subject, declaration=replace(subject.declaration, build=build))

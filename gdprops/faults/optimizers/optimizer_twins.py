@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from gdprops.faults.fault import Twin
 from gdprops.faults.optimizers.correct_optimizers import (
@@ -20,16 +19,8 @@ from gdprops.faults.optimizers.correct_optimizers import (
     PlainDescent,
 )
 from gdprops.faults.update_rules import array_rule_faults
-from gdprops.numerics.autograd import gradients_of, leaves, torch_loss
-from gdprops.numerics.flat import flat_weights, unflat
-from gdprops.numerics.numpy_system import NumpySystem
-from gdprops.numerics.torch_system import TorchSystem
 from gdprops.subjects.torch_optimizer.subject import optimizer
 from gdprops.subjects.update_rule.subject import update_rule
-
-if TYPE_CHECKING:
-    from gdprops.model.arrays import Array
-    from gdprops.model.network import Point
 
 
 class WritesThroughData(PlainDescent):
@@ -217,40 +208,6 @@ class DrawsGlobalNoise(PlainDescent):
         return g + torch.randn_like(g)
 
 
-class LayersRecomputed(TorchSystem):
-    """Forgets every activation and recomputes the forward pass during the backward pass (checkpointing)."""
-
-    def gradient(self, point: Point) -> list[Array | None]:
-        tensors, inputs = leaves(point), torch.from_numpy(point.batch.inputs)
-
-        def loss(*weights: Tensor) -> Tensor:
-            return torch_loss(point.network, weights, inputs, point.batch.targets)
-
-        moving = [tensors[i] for i in point.network.moving]
-        grads = gradients_of(checkpoint(loss, *tensors, use_reentrant=False), moving)
-        found = dict(zip(point.network.moving, grads, strict=True))
-        return [found.get(i) for i in range(len(tensors))]
-
-
-class RowByRow(NumpySystem):
-    """Adds up the gradients of single rows, the last one first."""
-
-    def gradient(self, point: Point) -> list[Array | None]:
-        rows = [point.batch.rows(slice(k, k + 1)) for k in range(len(point.batch.inputs))]
-        single = NumpySystem()
-        return single.additive(point, rows[::-1])
-
-
-class FromTheFlatVector(TorchSystem):
-    """Differentiates with respect to one flat vector and cuts the result up."""
-
-    def gradient(self, point: Point) -> list[Array | None]:
-        everything = tuple(range(flat_weights(point).size))
-        whole = unflat(point, self.regrouped(point, (everything,) if everything else ()))
-        used = point.network.used
-        return [g if i in point.network.moving and i in used else None for i, g in enumerate(whole.tensors)]
-
-
 def _twin(
     name: str,
     kind: type[torch.optim.Optimizer],
@@ -300,9 +257,4 @@ TWINS = (
     _rule("sgd-rule", array_rule_faults.sgd, "sgd"),
     _rule("momentum-rule", array_rule_faults.momentum),
     _rule("adam-rule", array_rule_faults.adam),
-    Twin("numpy-reference", system=NumpySystem),
-    Twin("torch-reference", system=TorchSystem),
-    Twin("layers-recomputed", system=LayersRecomputed),
-    Twin("row-by-row", system=RowByRow),
-    Twin("from-the-flat-vector", system=FromTheFlatVector),
 )

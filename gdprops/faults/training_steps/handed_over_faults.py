@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from gdprops.faults.training_steps.loop_faults import RATE, Step, sgd
 from gdprops.faults.training_steps.named_steps import faulty_step
+from gdprops.faults.training_steps.usual_loop_faults import RATE, Step, sgd
 
 
 def with_a_frozen_body() -> nn.Module:
@@ -95,6 +97,53 @@ def stays_in_evaluation_mode(model: nn.Module, loss_fn: nn.Module) -> tuple[Step
     return step, optimizer
 
 
+def leaves_the_declared_out(model: nn.Sequential, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    """The optimizer is given the head; the body's group is never appended."""
+    optimizer = torch.optim.SGD(model[2].parameters(), lr=RATE)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        model.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def unfreezes_the_declared(model: nn.Sequential, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    """The body is frozen, and a later line makes every parameter trainable again."""
+    model[0].requires_grad_(False)
+    model.requires_grad_(True)
+    optimizer = sgd(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        model.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def unfreezes_too_early(model: nn.Sequential, loss_fn: nn.Module) -> tuple[Step, torch.optim.Optimizer]:
+    """The body is to rest in the first three steps, and rests in two."""
+    optimizer, taken = torch.optim.SGD(model.parameters(), lr=RATE), 0
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        nonlocal taken
+        taken += 1
+        model[0].requires_grad_(taken > 2)
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
+def trainable() -> nn.Module:
+    """Return a model of the user's own: a body (0) and a head (2)."""
+    return with_a_frozen_body().requires_grad_(True)
+
+
+OWN: dict[str, Any] = {"models": trainable, "batches": regression, "loss": nn.MSELoss()}
 FAULTS = (
     faulty_step(
         unfreezes_in_build,
@@ -122,5 +171,25 @@ FAULTS = (
         stays_in_evaluation_mode,
         "The model stays in evaluation mode after a metric was computed.",
         source="fartashf/vsepp#4, ThilinaRajapakse/simpletransformers#941",
+    ),
+    faulty_step(
+        leaves_the_declared_out,
+        "A parameter that is declared to train is in no group of the optimizer.",
+        source="zjunlp/HVPNeT#5",
+        trains="*",
+        **OWN,
+    ),
+    faulty_step(
+        unfreezes_the_declared,
+        "What is declared frozen is trained.",
+        source="ultralytics/yolov5#1213, pytorch/torchtitan#3438",
+        frozen="0.*",
+        **OWN,
+    ),
+    faulty_step(
+        unfreezes_too_early,
+        "What is declared frozen for three steps trains from the third one on.",
+        frozen={"0.*": range(1, 4)},
+        **OWN,
     ),
 )

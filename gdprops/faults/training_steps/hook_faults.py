@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from gdprops.faults.training_steps.loop_faults import RATE, Step, sgd
 from gdprops.faults.training_steps.named_steps import faulty_step
+from gdprops.faults.training_steps.usual_loop_faults import RATE, Step, sgd
 from gdprops.faults.training_steps.window_faults import step_in_hooks
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gdprops.faults.training_steps.loop_faults import RATE, Step, sgd
 from gdprops.faults.training_steps.named_steps import faulty_step
+from gdprops.faults.training_steps.usual_loop_faults import RATE, Step, sgd
 
 DECAY, SLOW = 0.25, 1e-3
 

@@ -16,8 +16,8 @@ from gdprops.faults.training_steps.late_read_faults import (
     layers_run,
     trained,
 )
-from gdprops.faults.training_steps.loop_faults import RATE, Step
 from gdprops.faults.training_steps.named_steps import correct_step
+from gdprops.faults.training_steps.usual_loop_faults import RATE, Step
 
 
 def sends_back_before_it_moves(model: nn.Module, loss_fn: nn.Module) -> Step:

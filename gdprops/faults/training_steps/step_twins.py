@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from gdprops.faults.training_steps.handed_over_faults import regression, with_a_frozen_body
+from gdprops.faults.training_steps.handed_over_faults import OWN, regression, with_a_frozen_body
 from gdprops.faults.training_steps.late_read_faults import DECAY
-from gdprops.faults.training_steps.loop_faults import RATE, Step, sgd
 from gdprops.faults.training_steps.named_steps import correct_step
+from gdprops.faults.training_steps.usual_loop_faults import RATE, Step, sgd
 
 Built = Step | tuple[Step, torch.optim.Optimizer]
 
@@ -257,6 +257,21 @@ def keeps_the_body_frozen(model: nn.Module, loss_fn: nn.Module) -> Built:
     return step, optimizer
 
 
+def unfreezes_in_time(model: nn.Sequential, loss_fn: nn.Module) -> Built:
+    """The body rests in the first three steps, and trains from then on."""
+    optimizer, taken = torch.optim.SGD(model.parameters(), lr=RATE), 0
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        nonlocal taken
+        taken += 1
+        model[0].requires_grad_(taken > 3)
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+
+    return step, optimizer
+
+
 TWINS = (
     correct_step(textbook),
     correct_step(with_adam),
@@ -274,4 +289,5 @@ TWINS = (
     correct_step(always_evaluates),
     correct_step(penalizes_by_hand, rule=sgd_with_decay),
     correct_step(keeps_the_body_frozen, models=with_a_frozen_body, batches=regression, loss=nn.MSELoss()),
+    correct_step(unfreezes_in_time, frozen={"0.*": range(1, 4)}, trains="2.*", **OWN),
 )

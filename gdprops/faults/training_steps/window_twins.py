@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from gdprops.faults.training_steps.hook_faults import recomputed
-from gdprops.faults.training_steps.loop_faults import RATE, sgd
 from gdprops.faults.training_steps.named_steps import correct_step
 from gdprops.faults.training_steps.step_twins import Built
+from gdprops.faults.training_steps.usual_loop_faults import RATE, sgd
 from gdprops.faults.training_steps.window_faults import CLIP, WINDOW, parts_of, step_in_hooks
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gdprops.faults.fault import Twin
-from gdprops.faults.update_rules.published_rule_faults import OneTensor, per_tensor
+from gdprops.faults.update_rules.per_tensor import OneTensor, per_tensor
 from gdprops.subjects.update_rule.subject import update_rule
 
 

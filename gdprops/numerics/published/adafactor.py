@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gdprops.numerics.published.exact_numbers import scalar
 from gdprops.numerics.published.lars_lamb import norm
 from gdprops.numerics.published.rule import Dialect, Published, State
 
@@ -36,9 +37,9 @@ def adafactor(
     return w - lr * weight_decay * w - alpha / max(1.0, rms(u) / d) * u
 
 
-def rms(x: Any) -> float:
+def rms(x: Any) -> Any:
     """Return the root of the mean square."""
-    return float(norm(x)) / math.sqrt(x.size)
+    return scalar(norm(x)) / math.sqrt(x.size)
 
 
 def _estimate(squares: Any, s: State, share: float, eps1: float) -> Any:

@@ -111,7 +111,7 @@ ADAGRAD = Published(
     (
         Dialect("epsilon-inside", adagrad_epsilon_inside, _INSIDE, "Keras, optax"),
         Dialect("decays-at-once", adagrad_decays_at_once, "the rate decays already at the first step"),
-        Dialect("decoupled", decoupled(adagrad), _DECOUPLED),
+        Dialect("decoupled", decoupled(adagrad), _DECOUPLED, "Loshchilov and Hutter 2019, section 2; Keras decays so"),
     ),
     {"weight_decay": 0.25, "eps": 0.25, "lr_decay": 0.25, "initial_accumulator_value": 0.25},
 )

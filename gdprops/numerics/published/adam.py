@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gdprops.numerics.published.exact_numbers import scalar
 from gdprops.numerics.published.rule import Dialect, Published, State
 from gdprops.numerics.published.shaken_arrays import in_dtype
 from gdprops.numerics.published.weight_decay import decayed_last, decoupled, unscaled
@@ -23,9 +24,9 @@ def moments(g: Any, s: State, betas: Betas) -> tuple[Any, Any, float]:
     return s["m"], s["v"], s["t"]
 
 
-def unbiased(beta: float, t: float, g: Any) -> float:
+def unbiased(beta: float, t: float, g: Any) -> Any:
     """1 - beta^t; some implementations compute it in the tensor's own dtype."""
-    return 1 - float(in_dtype(beta**t, like=g))
+    return 1 - scalar(in_dtype(beta**t, like=g))
 
 
 def adam(
@@ -154,7 +155,7 @@ ADAM = Published(
         Dialect("epsilon-hat", adam_epsilon_hat, HAT, "Kingma and Ba 2015, end of section 2; Keras, TensorFlow 1"),
         Dialect("epsilon-inside", adam_epsilon_inside, INSIDE, "optax (eps_root)"),
         Dialect("uncorrected", adam_uncorrected, UNCORRECTED),
-        Dialect("decoupled", decoupled(adam), f"{DECOUPLED} (AdamW)"),
+        Dialect("decoupled", decoupled(adam), f"{DECOUPLED} (AdamW)", "torch.optim.Adam(decoupled_weight_decay=True)"),
     ),
     OPTIONS,
 )
@@ -190,7 +191,7 @@ ADAMAX = Published(
     (
         Dialect("epsilon-outside", adamax_epsilon_outside, "ε is added to the maximum", "Keras, TensorFlow"),
         Dialect("uncorrected", adamax_uncorrected, UNCORRECTED),
-        Dialect("decoupled", decoupled(adamax), DECOUPLED),
+        Dialect("decoupled", decoupled(adamax), DECOUPLED, "pytorch_optimizer.AdaMax(weight_decouple=True)"),
     ),
     OPTIONS,
 )

@@ -14,7 +14,7 @@ import numpy as np
 from gdprops.model.arrays import Array
 from gdprops.numerics import decisions
 from gdprops.numerics.comparison import is_clearly_other
-from gdprops.numerics.published.rule import Dialect, Published, Step
+from gdprops.numerics.published.rule import Dialect, Published, Step, mistakes_of
 from gdprops.numerics.published.rule_run import Bounded, Player, Settings
 
 STEPS = 8
@@ -103,4 +103,4 @@ def reproduces(form: Dialect, story: Story) -> bool:
 
 def forms_of(rule: Published) -> tuple[Dialect, ...]:
     """Return the rule's own form, its dialects, and the known mistakes."""
-    return (Dialect("", rule.step, "its own form", "the rule itself"), *rule.rivals(""))
+    return (Dialect("", rule.step, "its own form", "the rule itself"), *rule.dialects, *mistakes_of(rule.step))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,23 +32,43 @@ def muon(
 
     Jordan et al. (2024); torch. "match_rms_adamw": r = 0.2 sqrt(max(rows, columns)), Liu et al. (2025).
     """
-    s["B"] = momentum * s["B"] + (1 - momentum) * g
-    direction = momentum * s["B"] + (1 - momentum) * g if nesterov else s["B"]
-    rows, columns = w.shape
-    ratio = 0.2 * max(rows, columns) ** 0.5 if adjust_lr_fn == "match_rms_adamw" else max(1, rows / columns) ** 0.5
-    return w - lr * weight_decay * w - lr * ratio * orthogonal(direction, ns_coefficients, ns_steps, eps)
+    turned = orthogonal(_direction(g, s, momentum, nesterov), ns_coefficients, ns_steps, eps)
+    return w - lr * weight_decay * w - lr * _ratio(w.shape, adjust_lr_fn) * turned
 
 
-def orthogonal(matrix: Any, coefficients: Coefficients, steps: int, eps: float) -> Any:
+def _direction(g: Any, s: State, mu: float, nesterov: bool) -> Any:
+    """B <- mu B + (1 - mu) g; the direction is mu B + (1 - mu) g with Nesterov's look ahead, else B."""
+    s["B"] = mu * s["B"] + (1 - mu) * g
+    return mu * s["B"] + (1 - mu) * g if nesterov else s["B"]
+
+
+def _ratio(shape: tuple[int, ...], adjust_lr_fn: str | None) -> float:
+    """r = sqrt(max(1, rows / columns)), or 0.2 sqrt(max(rows, columns)) for "match_rms_adamw"."""
+    rows, columns = shape
+    wanted = 0.2 * max(rows, columns) ** 0.5 if adjust_lr_fn == "match_rms_adamw" else max(1, rows / columns) ** 0.5
+    return float(wanted)
+
+
+def orthogonal(
+    matrix: Any, coefficients: Coefficients, steps: int, eps: float, *, rounded: Callable[[Any], Any] = bfloat16
+) -> Any:
     """X <- X / ||X||, then X <- a X + (b A + c A A) X with A = X X': Newton and Schulz in bfloat16."""
     a, b, c = coefficients
     tall = matrix.shape[0] > matrix.shape[1]
-    x = bfloat16(matrix.T if tall else matrix)
-    x = bfloat16(x / np.maximum(bfloat16(np.sqrt(np.sum(x * x))), eps))
+    x = rounded(matrix.T if tall else matrix)
+    x = rounded(x / np.maximum(rounded(np.sqrt(np.sum(x * x))), eps))
     for _ in range(steps):
-        gram = bfloat16(x @ x.T)
-        x = bfloat16(a * x + bfloat16(b * gram + c * gram @ gram) @ x)
+        gram = rounded(x @ x.T)
+        x = rounded(a * x + rounded(b * gram + c * gram @ gram) @ x)
     return (x.T if tall else x).astype(matrix.dtype)
+
+
+def muon_full_precision(w: Any, g: Any, s: State, **settings: Any) -> Any:
+    """Newton and Schulz in the precision of the weights.  Keras, optax."""
+    lr, decay, limits = settings["lr"], settings["weight_decay"], (settings["ns_steps"], settings["eps"])
+    direction = _direction(g, s, settings["momentum"], settings["nesterov"])
+    turned = orthogonal(direction, settings["ns_coefficients"], *limits, rounded=lambda x: x)
+    return w - lr * decay * w - lr * _ratio(w.shape, settings["adjust_lr_fn"]) * turned
 
 
 def muon_otherwise_accelerated(w: Any, g: Any, s: State, *, nesterov: bool = True, **settings: Any) -> Any:
@@ -57,10 +78,9 @@ def muon_otherwise_accelerated(w: Any, g: Any, s: State, *, nesterov: bool = Tru
 
 def muon_of_means_unscaled(w: Any, g: Any, s: State, *, adjust_lr_fn: str | None = None, **settings: Any) -> Any:
     """r = 1: the step does not follow the shape."""
-    rows, columns = w.shape
-    ratio = max(1, rows / columns) ** 0.5 if adjust_lr_fn != "match_rms_adamw" else 0.2 * max(rows, columns) ** 0.5
     still = w - settings["lr"] * settings["weight_decay"] * w
-    return still + (muon(w, g, s, adjust_lr_fn=adjust_lr_fn, **settings) - still) / ratio
+    moved = muon(w, g, s, adjust_lr_fn=adjust_lr_fn, **settings)
+    return still + (moved - still) / _ratio(w.shape, adjust_lr_fn)
 
 
 def muon_normalized(w: Any, g: Any, s: State, **settings: Any) -> Any:
@@ -77,6 +97,13 @@ MUON = Published(
     "muon",
     muon,
     (
+        Dialect(
+            "full-precision",
+            muon_full_precision,
+            "Newton and Schulz run in the precision of the weights",
+            "Keras and optax.contrib run them so",
+            within_rounding=True,
+        ),
         Dialect("otherwise-accelerated", muon_otherwise_accelerated, "Nesterov's look ahead is missing, or unwanted"),
         Dialect("unscaled", muon_of_means_unscaled, "the step does not follow the shape of the matrix"),
         Dialect("normalized", muon_normalized, "the momentum is normalized, not orthogonalized"),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gdprops.numerics.published.adam import BETAS, COUPLED, DECOUPLED, OPTIONS, Betas, moments, unbiased
+from gdprops.numerics.published.exact_numbers import scalar
 from gdprops.numerics.published.rule import Dialect, Published, State
 from gdprops.numerics.published.shaken_arrays import kept_in_single
 
@@ -78,9 +79,9 @@ def _length(t: float, b2: float) -> tuple[float, float]:
     return rho_inf - 2 * t * b2**t / (1 - b2**t), rho_inf
 
 
-def _rectified(rho: float, rho_inf: float) -> float:
+def _rectified(rho: float, rho_inf: float) -> Any:
     """r = sqrt((rho - 4) (rho - 2) rho_inf / ((rho_inf - 4) (rho_inf - 2) rho))."""
-    return float(((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5)
+    return scalar(((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5)
 
 
 def radam(

@@ -100,7 +100,12 @@ RMSPROP = Published(
         ),
         Dialect("from-ones", rmsprop_from_ones, "as rate-inside, and the mean square starts at 1", "TensorFlow 1"),
         Dialect("otherwise-centered", rmsprop_uncentered, "it is centered although it should not be, or the reverse"),
-        Dialect("decoupled", decoupled(rmsprop), "the weights decay by themselves, not through the gradient"),
+        Dialect(
+            "decoupled",
+            decoupled(rmsprop),
+            "the weights decay by themselves, not through the gradient",
+            "Loshchilov and Hutter 2019, section 2; Keras decays so",
+        ),
     ),
     {"weight_decay": 0.25, "eps": 0.25, "momentum": 0.5},
 )

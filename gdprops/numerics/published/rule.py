@@ -32,13 +32,15 @@ class Dialect:
     """Another form of a rule.
 
     ``says`` is what it does differently, as a sentence without its full stop. ``source`` names who publishes this form;
-    it is empty for a known mistake.
+    it is empty for a known mistake. ``within_rounding``: it differs from the rule's own form by no more than the
+    rounding that the own form asks for, so that whoever declares the own form may do either.
     """
 
     key: str
     step: Step
     says: str
     source: str = ""
+    within_rounding: bool = False
 
 
 @final
@@ -75,7 +77,7 @@ class Published:
     def rivals(self, key: str) -> tuple[Dialect, ...]:
         """Return every form but the declared one, with the known mistakes."""
         own = Dialect("", self.step, "it is the rule's own form", "the rule itself")
-        others = tuple(d for d in self.dialects if d.key != key)
+        others = tuple(d for d in self.dialects if d.key != key and (key or not d.within_rounding))
         return ((own, *others) if key else others) + mistakes_of(self.form(key))
 
 

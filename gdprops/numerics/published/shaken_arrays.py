@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gdprops.numerics.decisions import FLIPPED_ROUNDINGS
+from gdprops.numerics.published.exact_numbers import Exact, each
 
 
 class Shaken(np.ndarray[Any, Any]):
@@ -62,6 +63,8 @@ def _sign() -> int:
 
 def bfloat16(x: Any) -> Any:
     """Round to the 8 significant bits of bfloat16 (Veltkamp's splitting of a float32); shaken, some go otherwise."""
+    if np.asarray(x).dtype == object:
+        return each(np.asarray(x), Exact.bfloat16)
     plain = np.asarray(x).view(np.ndarray).astype(np.float32)
     shifted = plain * np.float32(2**16 + 1)
     rounded = shifted - (shifted - plain)

@@ -1,50 +1,84 @@
-"""The supervised process: it makes the subject, runs its clauses, and sends every result at once.
+"""The supervised process: it makes the subject, runs the clauses that it is dealt, and sends every result at once.
 
 Messages are lines of JSON, ``[what, value]``, through a pipe of their own: what the subject prints does not mix with
-them.
+them. Everything that this file needs is imported and bound before the subject is: a subject may replace ``json.dumps``
+or empty ``sys.modules``, and is told so.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
-import json
 import os
 import signal
 import sys
-import time
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from json import dumps, loads
+from os import _exit, getpid, read, write
 from pathlib import Path
+from time import process_time
+from traceback import format_exc
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from gdprops.errors import UsageError
-from gdprops.runner.contained.last_words import BOX, CRASH
+from gdprops.kinds import kind_of
+from gdprops.model.json_form import verdict_to_dict
+from gdprops.model.verdict import About
+from gdprops.runner.contained.last_words import BOX, CRASH, PIPE_LOST
+from gdprops.runner.project.accepted import require_matches
+from gdprops.runner.request import from_json
+from gdprops.runner.session import check_items, measured_subject
+from gdprops.runner.shared_searches import family_name
 from gdprops.subjects.user_code.black_box import RECORDER, BlackBox
+from gdprops.subjects.user_code.isolation import isolated
+from gdprops.subjects.user_code.process_changes import CHANGES
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from gdprops.model.item import Item
+    from gdprops.model.subject import Subject
     from gdprops.model.verdict import Verdict
+
+WITH_ITS_PARENT = 1
+"""The option of Linux's ``prctl`` by which a process gets a signal when its parent has ended."""
 
 
 @final
-class Sender:
-    """A watcher that sends everything that it is told."""
+class Line:
+    """The two pipes to the supervisor: a watcher that sends everything that it is told."""
 
-    def __init__(self, pipe: int) -> None:
-        self._pipe, self._process = pipe, os.getpid()
+    def __init__(self, sends: int, hears: int) -> None:
+        self._sends, self._hears, self._process = sends, hears, getpid()
 
-    def send(self, what: str, value: Any) -> None:
+    def send(self, what: str, value: Any = None) -> None:
         """Send one message; a fork of the user's code sends nothing."""
-        line = json.dumps([what, value]).encode() + b"\n"
-        while line and os.getpid() == self._process:
-            line = line[os.write(self._pipe, line) :]
+        line = dumps([what, value]).encode() + b"\n"
+        try:
+            while line and getpid() == self._process:
+                line = line[write(self._sends, line) :]
+        except OSError:
+            _exit(PIPE_LOST)
 
-    def started(self, item: Item, index: int, total: int) -> None:
-        """Send which item begins."""
-        self.send("started", [item.clause.id, item.about.value])
+    def dealt(self, items: Sequence[Item]) -> Iterator[Item]:
+        """Yield those of the items that the supervisor deals to this process, one after the other."""
+        by_name = {(item.clause.id, item.about.value): item for item in items}
+        while True:
+            self.send("next")
+            answer = b""
+            while not answer.endswith(b"\n"):
+                received = read(self._hears, 1 << 12)
+                if not received:
+                    return
+                answer += received
+            name = loads(answer)
+            if name is None:
+                return
+            yield by_name[name[0], name[1]]
+
+    def started(self, item: Item, total: int) -> None:
+        """Send nothing: the supervisor has dealt the item."""
 
     def example(self, count: int) -> None:
         """Send how many examples of the item were examined."""
@@ -52,97 +86,91 @@ class Sender:
 
     def finished(self, verdict: Verdict) -> None:
         """Send a verdict."""
-        from gdprops.model.json_form import verdict_to_dict
-
         self.send("verdict", verdict_to_dict(verdict))
 
 
 def of_a_check() -> NoReturn:
-    """Run the request of a check, without the items that have their verdicts already, and end at once.
+    """Run the items of a check that are dealt to this process, and end at once.
 
     Nothing of the user's runs after the last message: no handler at exit, and no thread that does not end.
     """
-    folder, sender, (text,) = _begun()
-    request, done = (folder / "request.json").read_text(encoding="utf-8"), set(map(tuple, json.loads(text)))
-    leave = _prepare_for_the_worst(folder)
+    folder, line, _ = _begun()
+    request = (folder.parent / "request.json").read_text(encoding="utf-8")
+    _prepare_for_the_worst(folder)
     try:
-        _run(request, done, sender)
-    except UsageError as error:
-        sender.send("usage", str(error))
-    except BaseException:
-        sender.send("bug", traceback.format_exc())
-    leave(0)
+        _run(request, line)
+    except BaseException as error:
+        told = CHANGES.told()
+        ours = ("usage", str(error)) if isinstance(error, UsageError) else ("bug", format_exc())
+        line.send(*("spoilt", told) if told else ours)
+    _exit(0)
 
 
 def of_a_command(main: Callable[[list[str]], int]) -> NoReturn:
     """Run a whole command, send its exit code, and end at once."""
-    folder, sender, arguments = _begun()
-    leave = _prepare_for_the_worst(folder)
+    folder, line, arguments = _begun()
+    _prepare_for_the_worst(folder)
     code = main(arguments)
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.flush()
-    sender.send("code", code)
-    leave(0)
+    line.send("code", code)
+    _exit(0)
 
 
-def _begun() -> tuple[Path, Sender, list[str]]:
-    """Return the folder and the pipe that stand in the arguments, and what else does."""
-    folder, pipe, *more = sys.argv[1:]
+def _begun() -> tuple[Path, Line, list[str]]:
+    """Return the folder and the pipes that stand in the arguments, and what else does."""
+    folder, sends, hears, *more = sys.argv[1:]
     sys.argv = ["gdprops"]
-    return Path(folder), Sender(int(pipe)), more
+    return Path(folder), Line(int(sends), int(hears)), more
 
 
-def _prepare_for_the_worst(folder: Path) -> Callable[[int], NoReturn]:
-    """Note where this process ends, however it ends; return how to end it without a note."""
-    leave = os._exit
+def _prepare_for_the_worst(folder: Path) -> None:
+    """Note where this process ends, however it ends, and end it with its supervisor."""
     crash = (folder / CRASH).open("w")
     faulthandler.enable(crash)
     if hasattr(faulthandler, "register"):
         faulthandler.register(signal.SIGUSR1, crash, all_threads=True)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(WITH_ITS_PARENT, signal.SIGKILL)
     RECORDER.box = BlackBox(folder / BOX)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides what Ctrl-C means
-    os._exit = _noting(leave, crash.fileno(), os.getpid())  # type: ignore[assignment] # a stand-in of the same use
-    return leave
+    os._exit = _noting(crash.fileno(), getpid())  # type: ignore[assignment] # a stand-in of the same use
+    CHANGES.begin()
 
 
-def _noting(leave: Callable[[int], NoReturn], crash: int, process: int) -> Callable[[int], NoReturn]:
+def _noting(crash: int, process: int) -> Callable[[int], NoReturn]:
     """Return ``os._exit`` that writes down first from where it is called."""
 
-    def _exit(status: int) -> NoReturn:
-        if os.getpid() == process:
+    def noting(status: int) -> NoReturn:
+        if getpid() == process:
             frame: FrameType | None = sys._getframe(1)
             lines = [f"os._exit({status!r})"]
             while frame is not None:
                 lines.append(f'  File "{frame.f_code.co_filename}", line {frame.f_lineno} in {frame.f_code.co_name}')
                 frame = frame.f_back
-            os.write(crash, ("\n".join(lines) + "\n").encode("utf-8", "replace"))
-        leave(status)
+            write(crash, ("\n".join(lines) + "\n").encode("utf-8", "replace"))
+        _exit(status)
 
-    return _exit
+    return noting
 
 
-def _run(text: str, done: set[tuple[str, str]], sender: Sender) -> None:
-    from gdprops.runner.project.accepted import require_matches
-    from gdprops.runner.request import from_json
-    from gdprops.runner.session import check_items, measured_subject
-    from gdprops.subjects.user_code.isolation import isolated
-
-    request = from_json(text)
-    began, cpu = time.perf_counter(), time.process_time()
+def _run(text: str, line: Line) -> None:
+    request, cpu = from_json(text), process_time()
     subject = request.resolve()
     items = request.items(subject)
-    if not done and request.patterns == ("*",) and request.settings.shard is None:
-        require_matches(request.settings.terms.accepted, subject, [item.clause for item in items if _is_its(item)])
-    sender.send("subject", [subject.name, [[item.clause.id, item.about.value] for item in items]])
-    with isolated():
-        measured = measured_subject(subject, request.settings)
-    left = [item for item in items if (item.clause.id, item.about.value) not in done]
-    check_items(measured, left, request.settings, sender)
-    sender.send("done", [time.perf_counter() - began, time.process_time() - cpu])
+    if request.patterns == ("*",) and request.settings.shard is None:
+        about_subject = [item.clause for item in items if item.about is About.SUBJECT]
+        require_matches(request.settings.terms.accepted, subject, about_subject)
+    told = [[i.clause.id, i.about.value, _family(subject, i)] for i in items]
+    line.send("subject", [subject.name, subject.identity.key, told])
+    with kind_of(subject).at_work():
+        with isolated():
+            measured = measured_subject(subject, request.settings)
+        check_items(measured, items, request.settings, line, dealt=line.dealt(items))
+    line.send("done", process_time() - cpu)
 
 
-def _is_its(item: Item) -> bool:
-    from gdprops.model.verdict import About
-
-    return item.about is About.SUBJECT
+def _family(subject: Subject, item: Item) -> str:
+    """Return the name of the family whose search an item shares; all about the reference are for one process."""
+    return family_name(subject, item.clause) if item.about is About.SUBJECT else item.about.value

@@ -12,12 +12,14 @@ from gdprops.subjects.user_code.place import is_own, shown_path
 
 BOX, CRASH, PRINTED = "box", "crash", "printed"
 """The files that supervisor and child share."""
+PIPE_LOST = 74
+"""The exit code of a process that cannot send any more (EX_IOERR)."""
 _FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
 _THREAD = re.compile(r"^(?:Current t|T)hread 0x.*$", re.MULTILINE)
 _KILLED = {
-    "SIGKILL": "killed (SIGKILL): often because there was no memory left",
-    "SIGSEGV": "a crash of native code (SIGSEGV)",
-    "SIGABRT": "a crash of native code (SIGABRT)",
+    "SIGKILL": "was killed (SIGKILL, often for want of memory)",
+    "SIGSEGV": "was ended by a crash of native code (SIGSEGV)",
+    "SIGABRT": "was ended by a crash of native code (SIGABRT)",
 }
 
 
@@ -46,13 +48,15 @@ def last_words(folder: Path, box: BlackBox) -> LastWords:
 
 def how_it_ended(code: int) -> str:
     """Say in words how a process with this exit code ended."""
+    if code == PIPE_LOST:
+        return "the subject has closed files of its process that it did not open"
     if code >= 0:
         return f"the subject ended its process with exit code {code}"
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    return f"the subject's process was ended by {_KILLED.get(name, name)}"
+    return f"the subject's process {_KILLED.get(name, f'was ended by {name}')}"
 
 
 def _where(said: str) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from gdprops.errors import UsageError
 from gdprops.kinds import kind_of
 from gdprops.model.verdict import Counterexample
 from gdprops.runner.counterexamples import arrays_file
+from gdprops.runner.counterexamples.declared_subject import replay_line, stated_of
+from gdprops.runner.counterexamples.encoding import decode, encode
+from gdprops.runner.counterexamples.fed_script import fed_scripts
+from gdprops.runner.counterexamples.printed_script import printed, printed_afresh
 from gdprops.runner.counterexamples.recorded_script import Recorded
 from gdprops.runner.counterexamples.saved_file import as_data, save
 from gdprops.runner.search import judged
-from gdprops.subjects.script_lines import seen_and_expected
 
 if TYPE_CHECKING:
     from gdprops.kinds.kind import WrittenOut
@@ -33,48 +36,63 @@ def counterexample_of(
 
     The script ends with what the subject gives and what it should give.
     """
-    apart = None if subject is None else kind_of(subject).written_out(subject, case)
-    if subject is not None and apart is not None:
+    if subject is None:
+        data = as_data(item, None, case)
+        path = None if settings.counterexamples is None else save(data, settings.counterexamples)
+        return Counterexample(data, "", path)
+    apart = kind_of(subject).written_out(subject, case)
+    if apart is not None:
         return _beside(item, subject, apart, evidence, settings)
-    name = "the gdprops reference" if subject is None else subject.name
-    data = as_data(item.clause, item.about, name, case)
+    data = {**as_data(item, subject, case), "declared": stated_of(subject)}
     path = None if settings.counterexamples is None else save(data, settings.counterexamples)
-    return Counterexample(data, _python(item, subject, case, evidence, examiner), path, _command(subject, path))
+    python, doubt = _tried(item, subject, data, evidence, examiner)
+    return Counterexample(data, python, path, _line(subject, path), doubt)
 
 
 def _beside(item: Item, subject: Subject, apart: WrittenOut, evidence: Evidence, settings: Settings) -> Counterexample:
     """Return the counterexample of a case whose arrays are saved in a file beside it, if they are not too large."""
     folder, path, kind = settings.counterexamples, None, kind_of(subject)
-    data = as_data(item.clause, item.about, subject.name, apart.alone)
+    data = {**as_data(item, subject, apart.alone), "declared": stated_of(subject)}
     fits = arrays_file.fits(apart.arrays)
     if folder is not None and fits:
-        path = save(as_data(item.clause, item.about, subject.name, apart.case), folder, apart.arrays)
+        path = save({**data, "case": encode(apart.case)}, folder, apart.arrays)
     elif folder is not None:
         path = save(data, folder)
     beside = str(arrays_file.beside(Path(path))) if path is not None and fits else None
-    return Counterexample(data, kind.script(subject, apart.case, evidence, beside) or "", path, _command(subject, path))
+    scripts = kind.scripts(subject, apart.case, evidence, beside) or ()
+    python = printed(scripts, subject, item.clause.id, evidence.reason)
+    return Counterexample(data, python, path, _line(subject, path), "" if python or beside is None else NOT_ALONE)
 
 
-def _python(item: Item, subject: Subject | None, case: Any, evidence: Evidence, examiner: Examiner) -> str:
-    """Return the case as a script.
+NOT_AGAIN = "run once more from its saved form, the case does not show it: the subject is not deterministic"
+NOT_ALONE = "no script is printed: only the replay shows it"
 
-    Some kinds of subjects write the script themselves; for others the case runs again, and every call is recorded.
+
+def _tried(
+    item: Item, subject: Subject, data: dict[str, Any], evidence: Evidence, examiner: Examiner
+) -> tuple[str, str]:
+    """Return the case as a script, and why it may not show the violation.
+
+    The case runs again as it was saved. Some kinds of subjects write the script themselves; for the others every call
+    is recorded.
     """
-    if subject is None:
-        return ""
-    own = kind_of(subject).script(subject, case, evidence, None)
-    if own is not None:
-        return own
-    recorded = Recorded(cast("FedSubject", subject))
-    judged(examiner(item, cast("Subject", recorded)), case)  # it has everything that a clause uses of a Subject
-    return recorded.python() + seen_and_expected(evidence)
+    try:
+        case = decode(data["case"])
+    except UsageError as error:
+        return "", str(error)
+    scripts = kind_of(subject).scripts(subject, case, evidence, None)
+    recorded = Recorded(cast("FedSubject", subject)) if scripts is None else None
+    again = judged(examiner(item, cast("Subject", recorded or subject)), case)  # a recorded subject has all it needs
+    if not again.violated and not again.silent:
+        proposed = () if recorded is None else fed_scripts(cast("FedSubject", subject), recorded.runs, evidence)
+        python = printed_afresh(proposed, subject, item.clause.id)
+        return python, "" if python else NOT_AGAIN
+    if recorded is not None:
+        shown = again if again.violated else evidence
+        scripts = fed_scripts(cast("FedSubject", subject), recorded.runs, shown)
+    python = printed(scripts or (), subject, item.clause.id, evidence.reason)
+    return python, "" if python else NOT_ALONE
 
 
-def _command(subject: Subject | None, path: str | None) -> str | None:
-    if subject is None or path is None or not subject.spec:
-        return None
-    kind = kind_of(subject)
-    given = [f"-p {shlex.quote(f'{key}={value!r}')}" for key, value in subject.hyperparameters.items()]
-    rule = [f"--rule {subject.rule}"] if subject.rule else []
-    words = ["gdprops replay", shlex.quote(path), shlex.quote(kind.spec(subject)), *given, kind.option, *rule]
-    return " ".join(filter(None, words))
+def _line(subject: Subject, path: str | None) -> str | None:
+    return None if path is None else replay_line(subject, path)

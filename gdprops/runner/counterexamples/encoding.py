@@ -11,13 +11,15 @@ import numpy as np
 
 from gdprops.errors import UsageError
 from gdprops.model.architecture import Architecture, ArchitectureCase, Block
-from gdprops.model.case import BackpropCase, LookCase, OwnCase, Plan, Regime, TrainCase, UpdateCase
+from gdprops.model.case import BackpropCase, LookCase, OwnCase, Plan, RanksCase, Regime, TrainCase, UpdateCase
 from gdprops.model.network import Batch, Layer, Network, Point
 
-_CASES = (ArchitectureCase, BackpropCase, LookCase, OwnCase, TrainCase, UpdateCase)
+_CASES = (ArchitectureCase, BackpropCase, LookCase, OwnCase, RanksCase, TrainCase, UpdateCase)
 _TYPES = {t.__name__: t for t in (*_CASES, Plan, Architecture, Block, Network, Layer, Batch, Point)}
 MOST_BITS = 64
 """The most bits of a whole number in a case, and the most significant bits of a number format in it."""
+_FLOATS = {"tensors", "gradients"}
+"""The fields of a case that hold weights or their gradients."""
 _DTYPES = ("float64", "float32", "int64", "int32", "bool")
 
 
@@ -75,10 +77,21 @@ def _decode(data: Any) -> Any:
         inside = {key: _decode(v) for key, v in data.items() if key != "type"}
         if not 1 <= inside.get("precision", 1) <= MOST_BITS:
             raise ValueError(f"precision {inside['precision']!r}")
+        for key in _FLOATS & inside.keys():
+            _require_floats(key, inside[key])
         return _TYPES[data["type"]](**inside)
     if "array" in data:
         return _array(data)
     return _decode_scalar(data)
+
+
+def _require_floats(key: str, value: Any) -> None:
+    """Raise `ValueError` for weights or gradients that are whole numbers or truth values: no step could move them."""
+    for part in value if isinstance(value, tuple) else (value,):
+        if isinstance(part, tuple):
+            _require_floats(key, part)
+        elif isinstance(part, np.ndarray) and part.dtype.kind != "f":
+            raise ValueError(f"{key} of dtype {part.dtype}, expected float64 or float32")
 
 
 def _decode_number(data: Any) -> Any:

@@ -1,23 +1,56 @@
-"""Record what a clause does with a subject, and write it as a plain Python script that runs without gdprops.
+"""Record what a clause does with a subject, run by run, as lines of plain Python.
 
-`Recorded` wraps a subject: it passes every call on to the subject and adds the corresponding line to the script.
+`Recorded` wraps a subject: it passes every call on to the subject and adds the corresponding lines to the run's script.
+After each step it notes the weights as a `Moment`. `script_ending` finds among these the moment at which the violation
+shows, and there the script ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, final
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
+from gdprops.errors import SubjectCrash
 from gdprops.model.subject import Delivery, step_with_closure
-from gdprops.subjects.script_lines import literals
+from gdprops.subjects.script_lines import MOST_ENTRIES, literals
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import Plan
-    from gdprops.model.subject import FedSubject, Gradients, Look, Run, Stepped
+    from gdprops.model.subject import FedSubject, Gradients, Look, Run, Script, Stepped
     from gdprops.model.traits import Measured, Traits
 
-SHOWN_RUNS = 3
+
+class Moment(NamedTuple):
+    """What was seen after a step: the lines up to here, the step, the number of tensors, and arrays with expressions.
+
+    ``shown``: pairs of an expression and its array, the weights in order and then the gradients that were asked for.
+    """
+
+    line: int
+    step: int
+    tensors: int
+    shown: tuple[tuple[str, Array | None], ...]
+
+
+@dataclass
+class RunLines:
+    """One run: its lines, its moments, the exception that ended it, and tests that a correct subject passes.
+
+    ``tests``: pairs of a number of lines and an expression that is true after them. ``built``: the number of lines that
+    build the optimizer.
+    """
+
+    lines: list[str]
+    plan: Plan
+    dtypes: tuple[str, ...]
+    start: tuple[Array, ...]
+    moments: list[Moment] = field(default_factory=list)
+    crash: BaseException | None = None
+    tests: list[tuple[int, str]] = field(default_factory=list)
+    built: int = 0
 
 
 @final
@@ -26,7 +59,7 @@ class Recorded:
 
     def __init__(self, subject: FedSubject) -> None:
         self._subject = subject
-        self.runs: list[list[str]] = []
+        self.runs: list[RunLines] = []
 
     name = property(lambda self: self._subject.name)
     kind = property(lambda self: self._subject.kind)
@@ -35,6 +68,7 @@ class Recorded:
     spec = property(lambda self: self._subject.spec)
     framework = property(lambda self: self._subject.framework)
     hyperparameters = property(lambda self: self._subject.hyperparameters)
+    script = property(lambda self: self._subject.script)
 
     @property
     def declared(self) -> Mapping[str, Measured]:
@@ -57,45 +91,76 @@ class Recorded:
 
     def start(self, tensors: Sequence[Array], plan: Plan) -> RecordedRun:
         """Start a run, and record it."""
-        lines = self._subject.script_start(tensors, plan)
-        self.runs.append(lines)
-        return RecordedRun(self._subject.start(tensors, plan), self._subject, lines, len(tensors))
+        dtypes = tuple(plan.dtype or str(w.dtype) for w in tensors)
+        lines = self._subject.script.start(tensors, plan)
+        written = RunLines(lines, plan, dtypes, tuple(tensors), built=len(lines))
+        self.runs.append(written)
+        with _noting(written):
+            run = self._subject.start(tensors, plan)
+        return RecordedRun(run, self._subject, self.runs, written, len(tensors))
 
-    def python(self) -> str:
-        """Return the first runs as one script; comments ``# -> ...`` show the weights that were seen."""
-        if not self.runs:
-            return ""
-        shown, parts = self.runs[:SHOWN_RUNS], [self._subject.script_head()]
-        for number, lines in enumerate(shown, start=1):
-            of = f" of {len(self.runs)}, {SHOWN_RUNS} shown" if len(self.runs) > SHOWN_RUNS else f" of {len(shown)}"
-            parts.append("\n".join([f"\n# run {number}{of}" if len(shown) > 1 else "", *lines]))
-        return "\n".join(parts).strip() + "\n"
+
+@contextmanager
+def _noting(written: RunLines) -> Iterator[None]:
+    """Note the exception of the subject's that ends a run."""
+    try:
+        yield
+    except SubjectCrash as crash:
+        written.crash = crash.error
+        raise
 
 
 @final
 class RecordedRun:
     """A run that records what a clause does with it."""
 
-    def __init__(self, run: Run, subject: FedSubject, lines: list[str], count: int) -> None:
-        self._run, self._subject, self._lines, self._count = run, subject, lines, count
+    def __init__(self, run: Run, subject: FedSubject, runs: list[RunLines], written: RunLines, count: int) -> None:
+        self._run, self._subject, self._runs = run, subject, runs
+        self._written, self._count = written, count
+        self._given: Gradients = ()
+
+    @property
+    def _script(self) -> Script:
+        return self._subject.script
+
+    def _write(self, lines: Sequence[str]) -> None:
+        self._written.lines.extend(lines)
+
+    def _note(self) -> None:
+        """Note the weights after a step, and show them in a comment."""
+        weights = self._run.weights()
+        shown = tuple((self._script.weight(i), w) for i, w in enumerate(weights))
+        step = self._written.moments[-1].step + 1 if self._written.moments else 1
+        if sum(w.size for w in weights) <= MOST_ENTRIES:
+            self._write([f"# -> {literals(weights)}"])
+        self._written.moments.append(Moment(len(self._written.lines), step, len(weights), shown))
+
+    def _test(self, test: str) -> None:
+        """Note a test that everything up to here must pass."""
+        self._written.tests.append((len(self._written.lines), test))
 
     def step(self, gradients: Gradients, delivery: Delivery = Delivery.ASSIGNED) -> None:
         """Make a step, and record it; the step gets a closure if the subject is known to need one."""
         if self._subject.traits["inputs"] == "closure":
             step_with_closure(self, gradients)
             return
-        self._lines.extend(self._subject.script_step(gradients, delivery))
-        self._run.step(gradients, delivery)
-        self._lines.append(f"# -> {literals(self._run.weights())}")
+        self._given = gradients
+        self._write(self._script.step(gradients, delivery, self._written.plan))
+        with _noting(self._written):
+            self._run.step(gradients, delivery)
+        self._note()
 
     def draws_privately(self, gradients: Gradients) -> bool:
         """Make a step, record it, and say whether the subject drew from a private random generator."""
-        self._lines.extend(self._subject.script_step(gradients, Delivery.ASSIGNED))
-        return self._run.draws_privately(gradients)
+        self._write(self._script.step(gradients, Delivery.ASSIGNED, self._written.plan))
+        with _noting(self._written):
+            drawn = self._run.draws_privately(gradients)
+        self._note()
+        return drawn
 
     def hand_over(self, gradients: Gradients) -> None:
         """Assign gradients without a step, and record it."""
-        self._lines.extend(self._subject.script_gradients(gradients))
+        self._write(self._script.gradients(gradients))
         self._run.hand_over(gradients)
 
     def step_closure(self, look: Look) -> Stepped:
@@ -103,21 +168,25 @@ class RecordedRun:
         calls: list[tuple[float, Gradients]] = []
 
         def watched(weights: Sequence[Array]) -> tuple[float, Gradients]:
-            loss, gradients = look(weights)
-            calls.append((loss, gradients))
-            return loss, gradients
+            calls.append(look(weights))
+            return calls[-1]
 
-        called = self._run.step_closure(watched)
-        self._lines.extend(self._subject.script_closure(calls))
-        self._lines.append(f"# -> {literals(self._run.weights())}")
-        return called
+        try:
+            with _noting(self._written):
+                stepped = self._run.step_closure(watched)
+        finally:
+            self._write(self._script.closure(calls, self._count))
+        self._given = calls[-1][1] if calls else ()
+        self._note()
+        return stepped
 
     def weights(self) -> list[Array]:
         """Return copies of all tensors as they are now."""
         return self._run.weights()
 
     def place(self, weights: Sequence[Array]) -> None:
-        """Overwrite the numbers of all tensors."""
+        """Overwrite the numbers of all tensors, and record it."""
+        self._write(self._script.place(weights))
         self._run.place(weights)
 
     def rates(self) -> list[float | None]:
@@ -130,40 +199,60 @@ class RecordedRun:
 
     def scale_rate(self, factor: float) -> None:
         """Multiply every learning rate, and record it."""
-        self._lines.append(f"# every learning rate times {factor:g}")
+        self._write(self._script.scale_rate(factor, self._run.rates()))
         self._run.scale_rate(factor)
 
     def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> RecordedRun:
-        """Save the state, load it into a fresh optimizer, and record it."""
-        way = " (through a file, torch.load(weights_only=True))" if through_file else ""
-        other = f" with {dict(plan.options)}" if plan is not None else ""
-        self._lines.append(f"# state_dict() saved here and loaded into a fresh optimizer{other} on copies{way}")
-        resumed = self._run.resumed(plan=plan, through_file=through_file)
-        return RecordedRun(resumed, self._subject, self._lines, self._count)
+        """Save the state and load it into a fresh optimizer: another run that begins with the lines of this one."""
+        into, before = self._written.plan if plan is None else plan, self._written
+        lines = self._script.resume(into, self._count, through_file=through_file, flagged=plan is not None)
+        written = RunLines([*before.lines, *lines], into, before.dtypes, before.start, [*before.moments])
+        self._runs.append(written)
+        with _noting(written):
+            resumed = self._run.resumed(plan=plan, through_file=through_file)
+        return RecordedRun(resumed, self._subject, self._runs, written, self._count)
 
     def cast_on_loading(self) -> str:
-        """Return which number in the state of a tensor loading casts to another dtype."""
-        return self._run.cast_on_loading()
+        """Return which number in the state of a tensor loading casts to another dtype, and record a test of that."""
+        cast = self._run.cast_on_loading()
+        if cast:
+            kept, plan = self._script.dtypes(self._count), self._written.plan
+            resume = self._script.resume(plan, self._count, through_file=False, flagged=False)
+            self._write([f"saved = {kept}", *resume])
+            self._test(f"{kept} == saved")
+        return cast
 
     def add_group(self, indices: Sequence[int], rate: float | None) -> None:
         """Add a parameter group of further tensors, and record it."""
-        names = ", ".join(f"w{i + 1}" for i in indices)
-        lr = "" if rate is None else f', "lr": {rate!r}'
-        self._lines.append(f'optimizer.add_param_group({{"params": [{names}]{lr}}})')
-        self._run.add_group(indices, rate)
+        self._write(self._script.add_group(indices, rate))
+        with _noting(self._written):
+            self._run.add_group(indices, rate)
 
     def gradients(self) -> list[Array | None]:
         """Return the gradients that the tensors hold now."""
-        return self._run.gradients()
+        found = self._run.gradients()
+        for i, (given, left) in enumerate(zip(self._given, found, strict=False)):
+            if given is not None and left is None:
+                self._test(f"{self._script.gradient(i)} is not None")
+        if self._written.moments:
+            last = self._written.moments[-1]
+            shown = tuple((self._script.gradient(i), g) for i, g in enumerate(found))
+            self._written.moments[-1] = last._replace(
+                line=len(self._written.lines), shown=(*last.shown[: last.tensors], *shown)
+            )
+        return found
 
     def spoil_gradients(self) -> None:
         """Overwrite the last gradients in place, and record it."""
-        self._lines.append("# now the numbers of these gradients are overwritten in place: w.grad.fill_(nan)")
+        self._write(self._script.spoil([i for i, g in enumerate(self._given) if g is not None]))
         self._run.spoil_gradients()
 
     def aliases(self) -> list[str]:
-        """Return which tensors share memory."""
-        return self._run.aliases()
+        """Return which tensors share memory, and record a test that the first ones do not."""
+        found = self._run.aliases()
+        if found:
+            self._test(self._script.apart(found[0]))
+        return found
 
     def remembered(self) -> bytes:
         """Return a digest of the subject's state."""
@@ -173,24 +262,37 @@ class RecordedRun:
         """Raise `Unsupported` if the subject's step takes no closure."""
         self._run.takes_closure()
 
-    def call_readers(self, hyperparameter: str) -> None:
+    def call_readers(self, hyperparameter: str) -> list[str]:
         """Call the subject's own methods that read a hyperparameter, and record it."""
-        self._lines.append(f"# called here: the optimizer's other methods that read {hyperparameter}")
-        self._run.call_readers(hyperparameter)
+        called = self._run.call_readers(hyperparameter)
+        self._write(self._script.readers(called))
+        return called
 
     def evaluate(self) -> bool:
-        """Switch the subject to evaluation mode; say whether it has one."""
-        return self._run.evaluate()
+        """Switch the subject to evaluation mode, and record it; say whether it has one."""
+        switched = self._run.evaluate()
+        self._write(self._script.evaluate() if switched else [])
+        return switched
 
     def replaced(self) -> str:
-        """Return which parameters have become other objects."""
-        return self._run.replaced()
+        """Return which parameters have become other objects, and record a test that none has."""
+        found, forms = self._run.replaced(), self._script.forms(self._count)
+        if found:
+            self._written.lines.insert(self._written.built, f"forms = {forms}")
+            self._test(f"{forms} == forms")
+        return found
 
     def addresses(self) -> list[int]:
-        """Return the addresses of the parameters."""
+        """Return the addresses of the parameters, and record a test that they stay."""
+        where = self._script.addresses(self._count)
+        if self._written.moments:
+            self._test(f"{where} == addresses")
+        else:
+            self._write([f"addresses = {where}"])
         return self._run.addresses()
 
-    def zero_gradients(self, *, set_to_none: bool) -> None:
+    def zero_gradients(self, *, set_to_none: bool) -> bool | None:
         """Zero the gradients, and record it."""
-        self._lines.append(f"optimizer.zero_grad(set_to_none={set_to_none})")
-        self._run.zero_gradients(set_to_none=set_to_none)
+        taken = self._run.zero_gradients(set_to_none=set_to_none)
+        self._write(self._script.zero(set_to_none=taken))
+        return taken

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gdprops.errors import UsageError
-from gdprops.model.verdict import SPECIFICATION, About
+from gdprops.model.verdict import SPECIFICATION
 from gdprops.runner.counterexamples import arrays_file
 from gdprops.runner.counterexamples.encoding import encode
+from gdprops.runner.settings import FOLDER
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.model.clause import Clause
+    from gdprops.model.item import Item
+    from gdprops.model.subject import Subject
 
 FORM = 1
 LARGEST = 4_000_000
 """The largest file that is read, in bytes; a shrunk case has a few hundred bytes, an unshrunk one a few thousand."""
 
 
-def as_data(clause: Clause, about: About, subject: str, case: Any) -> dict[str, Any]:
+def as_data(item: Item, subject: Subject | None, case: Any) -> dict[str, Any]:
     """Return the data of a counterexample that is saved: the versions, the clause, the subject and the case."""
+    name = "the gdprops reference" if subject is None else subject.name
     return {
         "gdprops": FORM,
         "specification": SPECIFICATION,
-        "clause": clause.id,
-        "revision": clause.revision,
-        "about": about.value,
-        "subject": subject,
+        "clause": item.clause.id,
+        "revision": item.clause.revision,
+        "about": item.about.value,
+        "subject": name,
+        "identity": name if subject is None else subject.identity.key,
         "case": encode(case),
     }
 
@@ -44,6 +49,7 @@ def save(data: dict[str, Any], folder: str, arrays: Mapping[str, Array] | None =
     path = Path(folder) / f"{slug}-{data['clause']}.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _keep_out_of_git(path.parent)
         if arrays:
             arrays_file.write(arrays_file.beside(path), arrays)
             data = {**data, "arrays": arrays_file.stated(arrays)}
@@ -55,10 +61,17 @@ def save(data: dict[str, Any], folder: str, arrays: Mapping[str, Array] | None =
     return str(path)
 
 
+def _keep_out_of_git(folder: Path) -> None:
+    """Tell git to leave out what is kept on this machine; a folder of another name is the user's own."""
+    ignored = folder / ".gitignore"
+    if folder.name == FOLDER and not ignored.exists():
+        ignored.write_text("# written by gdprops: failing examples of this machine\n*\n", encoding="utf-8")
+
+
 def load(path: str) -> dict[str, Any]:
     """Read a saved counterexample. Raises `UsageError`, in one line, for a file that is not one."""
     file = Path(path)
-    if not file.is_file():
+    if not os.path.isfile(file):  # which raises nothing, also where the path is too long for a file
         raise UsageError(f"no such file: {path}")
     if file.stat().st_size > LARGEST:
         raise UsageError(f"{path} is larger than any counterexample that gdprops saves")

@@ -36,13 +36,29 @@ Reasons = Mapping[str, str] | Callable[["Subject"], Mapping[str, str]]
 @final
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A violation that the owner of a subject has accepted; ``case`` is the pinned case, None if there is none."""
+    """A violation that the owner of a subject has accepted.
+
+    ``subject`` is the subject's name, for readers. ``identity`` is the key of its identity; it is empty in an entry of
+    an earlier version, which is about every subject with its name. ``case`` is the pinned case, None if there is none.
+    """
 
     subject: str
     clause: str
     revision: int
     reason: str
     case: Any = None
+    identity: str = ""
+
+    @property
+    def key(self) -> str:
+        """What the subject is recognized by: its identity or, in an entry of an earlier version, its name."""
+        return self.identity or self.subject
+
+    def is_about(self, subject: Subject) -> bool:
+        """Say whether the entry is about a subject, however that is named."""
+        if not self.identity:
+            return self.subject == subject.name
+        return subject.identity.is_lasting and self.identity == subject.identity.key
 
     def outdated(self, clause: Clause) -> str | None:
         """Return a message if the clause has changed since the violation was accepted, else None."""
@@ -103,6 +119,8 @@ def _entry(path: Path, data: Any) -> Accepted:
     for key in ("subject", "clause", "reason"):
         if not isinstance(data.get(key), str) or not data[key].strip():
             raise UsageError(f"{path}: {data.get('clause', 'an entry')}: {key} is required, a text that is not empty")
+    if not isinstance(data.get("identity", ""), str):
+        raise UsageError(f"{path}: {data['clause']}: identity={data['identity']!r}; expected a text")
     if not isinstance(data.get("revision"), int):
         raise UsageError(f"{path}: {data['clause']}: revision is required, a whole number")
     _require_clause(data["clause"], str(path))
@@ -121,14 +139,14 @@ def _require_clause(name: str, where: str) -> Clause:
 def _require_each_once(path: Path, entries: Iterable[Accepted]) -> None:
     seen = set()
     for entry in entries:
-        if (entry.subject, entry.clause) in seen:
+        if (entry.key, entry.clause) in seen:
             raise UsageError(f"{path}: {entry.clause} of {entry.subject} is accepted twice")
-        seen.add((entry.subject, entry.clause))
+        seen.add((entry.key, entry.clause))
 
 
 def save(path: Path, entries: Iterable[Accepted]) -> None:
     """Write a file of accepted violations, sorted by subject and clause. Raises `UsageError` if that fails."""
-    ordered = sorted(entries, key=lambda entry: (entry.subject, entry.clause))
+    ordered = sorted(entries, key=lambda entry: (entry.subject, entry.clause, entry.identity))
     data = {"gdprops": FORM, "accepted": [asdict(entry) for entry in ordered]}
     try:
         path.write_text(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
@@ -137,7 +155,10 @@ def save(path: Path, entries: Iterable[Accepted]) -> None:
 
 
 def from_reasons(subject: Subject, accepted: Reasons) -> tuple[Accepted, ...]:
-    """Return the entries for ``accepted={clause: reason}``. Raises `UsageError` for a wrong clause or reason."""
+    """Return the entries for ``accepted={clause: reason}``, which are used with this subject only.
+
+    Raises `UsageError` for a wrong clause or reason.
+    """
     reasons = accepted(subject) if callable(accepted) else accepted
     found = []
     for name, reason in reasons.items():
@@ -152,14 +173,17 @@ def require_matches(entries: Iterable[Accepted], subject: Subject, clauses: Iter
     """Raise `UsageError` for an entry about this subject whose clause does not apply to its kind."""
     known = {clause.id for clause in clauses}
     for entry in entries:
-        if entry.subject == subject.name and entry.clause not in known:
+        if entry.is_about(subject) and entry.clause not in known:
             raise UsageError(f"{FILE}: {entry.clause} is not about subjects like {subject.name}: {REMOVE}")
 
 
 def unmatched(entries: Iterable[Accepted], ran: Collection[tuple[str, str]]) -> list[str]:
-    """Return a message for every entry whose clause and subject a whole run did not contain."""
+    """Return a message for every entry whose clause and subject a whole run did not contain.
+
+    ``ran`` holds every clause that ran, with the key of the subject's identity and with its name.
+    """
     return [
         f"{FILE}: the run did not contain {entry.clause} of {entry.subject}: {REMOVE}"
         for entry in entries
-        if (entry.subject, entry.clause) not in ran
+        if (entry.key, entry.clause) not in ran
     ]

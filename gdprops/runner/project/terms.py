@@ -12,6 +12,7 @@ from gdprops.runner.project.accepted import Accepted
 
 if TYPE_CHECKING:
     from gdprops.model.clause import Clause
+    from gdprops.model.subject import Subject
     from gdprops.model.verdict import Verdict
 
 
@@ -34,9 +35,9 @@ class Terms:
     source: str = ""
     accepted: tuple[Accepted, ...] = ()
 
-    def accepts(self, subject: str, clause: str) -> Accepted | None:
+    def accepts(self, subject: Subject, clause: str) -> Accepted | None:
         """Return the first entry that accepts a violation of this clause by this subject, None if there is none."""
-        return next((a for a in self.accepted if (a.subject, a.clause) == (subject, clause)), None)
+        return next((a for a in self.accepted if a.clause == clause and a.is_about(subject)), None)
 
     def excluded(self, clause: Clause) -> str | None:
         """Return why a clause is not run, or None if it is run."""

@@ -19,7 +19,7 @@ from gdprops.model.network import Batch
 from gdprops.numerics import decisions
 from gdprops.subjects.backprop.farthest_form import NOWHERE, Reached, reached
 from gdprops.subjects.backprop.run import GRADIENTS, BackpropRun, Functions, wrong_form
-from gdprops.subjects.user_code.calling import Calls
+from gdprops.subjects.user_code.calling import Calls, allowed
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -28,8 +28,6 @@ SIZES = (4, 3, 2)
 """The sizes (n_in, n_hidden, n_out) of a trial: all are different, so that W1 and W2 cannot be exchanged unnoticed."""
 CLASSES_TRIED = 3
 """The number of classes in a trial: more than two, so that labels cannot be taken for zeros and ones."""
-SECONDS = 60.0
-"""The time limit for one trial."""
 GOLDEN = (5**0.5 - 1) / 2
 """Multiples of the golden ratio, modulo 1, lie evenly and never repeat."""
 
@@ -134,7 +132,7 @@ class Compared:
 
 def trial_run(functions: Functions, more: int = 0) -> BackpropRun:
     """Return a run of the functions on a trial case of their layout."""
-    return BackpropRun(functions, Calls(SECONDS), trial(functions.layout, more=more))
+    return BackpropRun(functions, Calls(allowed()), trial(functions.layout, more=more))
 
 
 def trial(layout: Layout, *, more: int = 0) -> BackpropCase:

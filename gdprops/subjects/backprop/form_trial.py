@@ -19,7 +19,6 @@ from gdprops.model.backprop_layout import CLASSES, FLAT, SAMPLES, TARGETS, Layou
 from gdprops.numerics import decisions
 from gdprops.subjects.backprop.checked_form import (
     RAN,
-    SECONDS,
     SIZES,
     Checked,
     check_gradients,
@@ -30,6 +29,7 @@ from gdprops.subjects.backprop.checked_form import (
 )
 from gdprops.subjects.backprop.farthest_form import NOWHERE, Reached, reached
 from gdprops.subjects.backprop.run import LOSS, BackpropRun, Functions, as_loss
+from gdprops.subjects.user_code.calling import allowed
 from gdprops.subjects.user_code.isolation import isolated
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def settled(functions: Functions, asked: Asked, name: str) -> Functions:
     except SubjectCrash:
         return chosen
     except SubjectTimeout as hang:
-        raise UsageError(f"{name}: its functions take more than {SECONDS:g} s on the smallest networks") from hang
+        limit = f"{allowed():g} s on the smallest networks (--timeout raises the limit)"
+        raise UsageError(f"{name}: its functions take more than {limit}") from hang
     return chosen
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, final
 
 import numpy as np
 
@@ -68,6 +68,13 @@ def rate_at(step: Callable[..., Any]) -> RateAt:
         return RateAt(None, named[0])
     more = len(by_position) > LAST or any(p.kind is kinds.VAR_POSITIONAL for p in taken)
     return RateAt() if more else RateAt(None, None)
+
+
+class Restorable(Protocol):
+    """What the user's code remembers from call to call, which can be put back to what it was."""
+
+    def restore(self) -> None:
+        """Put everything back."""
 
 
 class Taken(NamedTuple):

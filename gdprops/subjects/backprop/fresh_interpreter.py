@@ -12,8 +12,8 @@ import sys
 from functools import lru_cache
 from typing import Any
 
-SECONDS = 20.0
-"""A file that trains its network when it is imported is not waited for."""
+from gdprops.subjects.user_code.importing import IMPORT_SECONDS
+
 RUN = """
 import io, json, sys
 import numpy as np
@@ -39,7 +39,7 @@ def printed(code: str) -> list[Any] | None:
             input=code,
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=IMPORT_SECONDS,
             check=False,
         )
         found: list[Any] = json.loads(done.stdout)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gdprops.model.case import BackpropCase
     from gdprops.model.network import Batch
     from gdprops.model.subject import Calling
-    from gdprops.subjects.user_code.remembered_state import RememberedState
+    from gdprops.subjects.backprop.forms import Restorable
 
 STEP, GRADIENTS, LOSS = "step(params, X, y, lr)", "gradients(params, X, y)", "loss(params, X, y)"
 
@@ -45,7 +45,8 @@ class Functions:
     """What the user wrote, and how it is called.
 
     ``helpers``: the modules that its file brought along; ``state``: what it remembered when it was loaded;
-    ``guards``: the constants that keep the loss's logarithms finite.
+    ``guards``: the constants that keep the loss's logarithms finite; ``script``: the lines that repeat one step, where
+    the functions stand for code of another form; ``watched``: the parameters while a step runs, from one of its frames.
     """
 
     loss: Callable[..., Any]
@@ -55,8 +56,10 @@ class Functions:
     layout: Layout
     rate_at: RateAt
     helpers: HelperModules = NO_HELPERS
-    state: RememberedState | None = None
+    state: Restorable | None = None
     guards: tuple[Guard, ...] = ()
+    script: Callable[..., list[str]] | None = None
+    watched: Callable[[Any], Mapping[str, Any]] | None = None
 
     def without_guards(self) -> Functions:
         """Return the functions with the loss that they have without the guards in its logarithms."""
@@ -91,7 +94,10 @@ class BackpropRun(Stateless):
         self.expression: str | None = None
         """The expression that takes the new params from the last step's result, None where the step moved them in
         place."""
+        self.gradients_in = "{}"
+        """The expression that takes the gradients from the last result of the user's function."""
         self._known: dict[Any, tuple[list[Array], list[Array]]] = {}
+        self._measured: tuple[float, float] | None = None
 
     @contextmanager
     def _running(self, what: str) -> Iterator[None]:
@@ -168,6 +174,7 @@ class BackpropRun(Stateless):
         found = self._container.taken(returned, self._shapes, gradients=True)
         if found is None:
             raise wrong_form(f"{GRADIENTS} returned {described(returned)}; expected {self._container.word}")
+        self.gradients_in = found.expression
         return found.params
 
     def looked_at(self) -> list[tuple[str, list[str], list[Array], list[Array]]]:
@@ -288,11 +295,19 @@ class BackpropRun(Stateless):
             return self._bare_loss(split(values), batch)
 
         with self._running(LOSS):
-            noise = max(self._noise(weights, batch), roughness(loss, flat))
+            noise = self._noise_at(weights, batch, loss, flat)
             found = cautious_gradient(loss, flat, noise=noise)
         values, errors = split(np.array([d.value for d in found])), split(np.array([d.error for d in found]))
         guarded = decisions.GUARDED_SHARE * max(float(np.abs(g).max(initial=0.0)) for g in values)
         return values, [e + guarded for e in errors]
+
+    def _noise_at(self, weights: Sequence[Array], batch: Batch, loss: Callable[[Array], float], flat: Array) -> float:
+        """Return the rounding error of the loss: measured where a run begins, in proportion to the loss elsewhere."""
+        size = abs(loss(flat))
+        if self._measured is None or not self._measured[1]:
+            self._measured = max(self._noise(weights, batch), roughness(loss, flat)), size
+        noise, there = self._measured
+        return noise * max(1.0, size / there if there else 1.0)
 
     def _noise(self, weights: Sequence[Array], batch: Batch) -> float:
         """Return the rounding error of a loss: two unit roundoffs, or how far it moves when all inputs move by an ulp.

@@ -27,6 +27,9 @@ MOST_PARAMETERS = 12
 LENGTHS = (4, 2, 6, 1, 3, 8)
 """The numbers of parameters that are tried for a list, the most usual ones first."""
 BIAS = re.compile(r"b(_.*|\d.*|ias.*|[a-z])?$|.*[bB]ias.*|.*intercept.*|.*_b\d*$")
+SCALE = re.compile(r"(gamma|beta|scale|shift)_?\w{0,2}$")
+"""The names of what scales and shifts a normalized layer: as many numbers as the layer before it has units."""
+WEIGHT, OFFSET, SCALED = "weight", "bias", "scale"
 ONE = np.ones((1, 1))
 WEIGHTS = (ONE, np.ones((2, 1)), np.ones((1, 2)))
 """Weights of sizes of 1: alone, or with the biases as one more row or column."""
@@ -72,19 +75,25 @@ def guessed(loss: Callable[..., Any]) -> list[tuple[Container, Shapes]]:
     asked = _asked_names(loss)
     if asked:
         orders = dict.fromkeys((tuple(asked), tuple(sorted(asked, key=lambda name: _number(layer_of(name))))))
-        return [
-            (Container(names), _under(names, form))
-            for names in orders
-            for form in _forms([bool(BIAS.match(name)) for name in names])
-        ]
+        return [(Container(names), _under(names, form)) for names in orders for form in _forms(_kinds(names))]
     found = list[tuple[Container, Shapes]]()
     for n in LENGTHS:
         if _accepts(loss, n):
             listed = [f"params[{k}]" for k in range(n)]
-            alternating = [k % 2 == 1 for k in range(n)]
-            patterns = [alternating, [False] * n] if n % 2 == 0 else [[False] * n]
+            alternating = [OFFSET if k % 2 else WEIGHT for k in range(n)]
+            patterns = [alternating, [WEIGHT] * n] if n % 2 == 0 else [[WEIGHT] * n]
             found += [(Container(None), _under(listed, form)) for kinds in patterns for form in _forms(kinds)]
     return found
+
+
+def usual_forms(names: Sequence[str]) -> list[Shapes]:
+    """Return the usual shapes for a chain of layers whose parameters have these names."""
+    return [_under(names, form) for form in _forms(_kinds(names))]
+
+
+def _kinds(names: Sequence[str]) -> list[str]:
+    """Return which parameters are weights, biases, or scales of a normalized layer by their names."""
+    return [SCALED if SCALE.match(name) else OFFSET if BIAS.match(name) else WEIGHT for name in names]
 
 
 def _number(layer: str) -> int:
@@ -137,34 +146,38 @@ def _under(names: Sequence[str], form: Form) -> Shapes:
     return lambda n_in, n_hidden, n_out: dict(zip(names, form(n_in, n_hidden, n_out), strict=True))
 
 
-def _forms(is_bias: Sequence[bool]) -> Iterator[Form]:
-    """Yield the usual shapes for a chain of layers; ``is_bias`` says which of the parameters are biases."""
-    depth = len(is_bias) - sum(is_bias)
+def _forms(kinds: Sequence[str]) -> Iterator[Form]:
+    """Yield the usual shapes for a chain of layers, for parameters of some kinds."""
+    depth, without_biases = kinds.count(WEIGHT), OFFSET not in kinds
     if depth == 0:
         return
     for weight in (lambda i, o: (i, o), lambda i, o: (o, i)):
         for bias in (lambda o: (o,), lambda o: (1, o), lambda o: (o, 1)):
-            yield _chain(is_bias, depth, weight, bias)
-            if not any(is_bias):
+            yield _chain(kinds, depth, weight, bias)
+            if without_biases and SCALED not in kinds:
                 break
-    yield _vector_at_the_end(is_bias, depth, ())
-    yield _vector_at_the_end(is_bias, depth, (1,))
-    if not any(is_bias):
-        yield _chain(is_bias, depth, lambda i, o: (o, i + 1), lambda o: (o,))
-        yield _chain(is_bias, depth, lambda i, o: (i + 1, o), lambda o: (o,))
+    if SCALED in kinds:
+        return
+    yield _vector_at_the_end(kinds, depth, ())
+    yield _vector_at_the_end(kinds, depth, (1,))
+    if without_biases:
+        yield _chain(kinds, depth, lambda i, o: (o, i + 1), lambda o: (o,))
+        yield _chain(kinds, depth, lambda i, o: (i + 1, o), lambda o: (o,))
         if depth > 1:
             yield _bias_at_the_start(depth, lambda i, o: (i, o))
             yield _bias_at_the_start(depth, lambda i, o: (o, i))
 
 
-def _chain(
-    is_bias: Sequence[bool], depth: int, weight: Callable[[int, int], Shape], bias: Callable[[int], Shape]
-) -> Form:
+def _chain(kinds: Sequence[str], depth: int, weight: Callable[[int, int], Shape], bias: Callable[[int], Shape]) -> Form:
     def form(n_in: int, n_hidden: int, n_out: int) -> list[Shape]:
         widths = [n_in, *[n_hidden] * (depth - 1), n_out]
         weights = iter([weight(i, o) for i, o in pairwise(widths)])
-        biases = iter([bias(o) for o in widths[1:]] * len(is_bias))
-        return [next(biases) if b else next(weights) for b in is_bias]
+        biases = iter([bias(o) for o in widths[1:]] * len(kinds))
+        found, layer = list[Shape](), 0
+        for kind in kinds:
+            layer += kind == WEIGHT
+            found.append(next(weights) if kind == WEIGHT else next(biases) if kind == OFFSET else bias(widths[layer]))
+        return found
 
     return form
 
@@ -178,14 +191,14 @@ def _bias_at_the_start(depth: int, weight: Callable[[int, int], Shape]) -> Form:
     return form
 
 
-def _vector_at_the_end(is_bias: Sequence[bool], depth: int, last_bias: Shape) -> Form:
+def _vector_at_the_end(kinds: Sequence[str], depth: int, last_bias: Shape) -> Form:
     """Return shapes for a network with one output, whose last weights are a vector."""
 
     def form(n_in: int, n_hidden: int, n_out: int) -> list[Shape]:
         del n_out
         widths = [n_in, *[n_hidden] * (depth - 1)]
         weights = iter([*pairwise(widths), (widths[-1],)])
-        biases = iter([*((o,) for o in widths[1:]), *[last_bias] * len(is_bias)])
-        return [next(biases) if b else next(weights) for b in is_bias]
+        biases = iter([*((o,) for o in widths[1:]), *[last_bias] * len(kinds)])
+        return [next(weights) if kind == WEIGHT else next(biases) for kind in kinds]
 
     return form

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from gdprops.errors import SubjectCrash, SubjectTimeout, UsageError
+from gdprops.model.identity import NO_ORIGIN
 from gdprops.model.nearest_name import nearest
 from gdprops.subjects.backprop.subject import Backprop, backprop
 from gdprops.subjects.user_code.calling import Calls
 from gdprops.subjects.user_code.helper_modules import HelperModules, helpers_of
 from gdprops.subjects.user_code.importing import IMPORT_SECONDS, import_file
+from gdprops.subjects.user_code.quiet import quiet
 
 DECLARED = ("shapes", "inputs", "outputs", "targets", "samples", "lr")
 """The names under which a file may declare more than its functions."""
@@ -50,7 +49,7 @@ def file_subject(path: str, given: Mapping[str, Any]) -> Backprop:
     except SubjectTimeout as hang:
         raise UsageError(f"{path}: {hang}") from hang
     functions = replace(made.functions, helpers=helpers)
-    return replace(made, functions=functions, spec=path, hyperparameters=dict(given))
+    return replace(made, functions=functions, spec=path, hyperparameters=dict(given), origin=NO_ORIGIN)
 
 
 def _is_declaration(value: Any) -> bool:
@@ -74,7 +73,7 @@ def _near(module: ModuleType, name: str) -> str:
 def imported(path: str, helpers: HelperModules) -> ModuleType:
     """Import a file quietly, within its time; its helpers are taken away again, for the next file's are others."""
     try:
-        with helpers.present(), _quiet(), Calls(IMPORT_SECONDS).to("importing it"):
+        with helpers.present(), quiet(), Calls(IMPORT_SECONDS).to("importing it"):
             return import_file(Path(path))
     except SubjectTimeout as hang:
         raise UsageError(
@@ -82,14 +81,3 @@ def imported(path: str, helpers: HelperModules) -> ModuleType:
         ) from hang
     except SubjectCrash as crash:
         raise UsageError(f"{path} cannot be imported: {crash}") from crash
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Discard what a file prints, and give it an empty standard input: a prompt must not wait for an answer."""
-    stdin, sys.stdin = sys.stdin, io.StringIO()
-    try:
-        with redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        sys.stdin = stdin

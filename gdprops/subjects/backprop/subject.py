@@ -11,7 +11,9 @@ import numpy as np
 from gdprops.errors import UsageError, text_of
 from gdprops.model.backprop_layout import SAMPLES, TARGETS, Layout, Shape
 from gdprops.model.domain import Domain
+from gdprops.model.identity import NO_ORIGIN, Identity, Origin
 from gdprops.model.nearest_name import nearest
+from gdprops.model.note import Note
 from gdprops.model.traits import Measured, Traits
 from gdprops.numerics.decisions import DOUBLE, MOST_BACKPROP_WEIGHTS
 from gdprops.subjects.backprop import NAME, checked_form, form_trial
@@ -21,6 +23,8 @@ from gdprops.subjects.backprop.forms import Container, RateAt, described, rate_a
 from gdprops.subjects.backprop.run import BackpropRun, Functions
 from gdprops.subjects.backprop.shapes import guessed
 from gdprops.subjects.user_code.calling import Calls
+from gdprops.subjects.user_code.identities import identity_of, origin
+from gdprops.subjects.user_code.importable_names import home_of_spec
 from gdprops.subjects.user_code.importing import spec_of
 from gdprops.subjects.user_code.remembered_state import RememberedState
 
@@ -36,7 +40,12 @@ Loss = Callable[..., Any]
 @final
 @dataclass(frozen=True, slots=True)
 class Backprop:
-    """A subject of ``loss(params, X, y)`` and ``step(params, X, y, lr)``, ``gradients(params, X, y)``, or both."""
+    """A subject of ``loss(params, X, y)`` and ``step(params, X, y, lr)``, ``gradients(params, X, y)``, or both.
+
+    ``stated``: what the user said of these functions, such as ``shapes``.
+    ``notes``: how code of another form was read as such functions; ``barred``: why no verdict on it is possible;
+    ``unbounded``: why no loss of it can fall for long.
+    """
 
     functions: Functions
     name: str
@@ -47,6 +56,24 @@ class Backprop:
     kind: str = NAME
     spec: str = ""
     rule: str | None = "sgd"
+    stated: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin = NO_ORIGIN
+    notes: tuple[Note, ...] = ()
+    barred: str = ""
+    unbounded: str = ""
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """What the subject is made of, by name; of code of another form, where it stands."""
+        if self.functions.script is not None:
+            return {"read": home_of_spec(self.spec), **self.stated}
+        written = {"loss": self.functions.loss, "step": self.step, "gradients": self.gradients}
+        return written | dict(self.stated)
+
+    @property
+    def identity(self) -> Identity:
+        """What tells the subject from all others, whichever way it is named."""
+        return identity_of(self)
 
     @property
     def step(self) -> Callable[..., Any] | None:
@@ -149,7 +176,8 @@ def backprop(
     functions = Functions(loss, step, gradients, Container(None), layout, at, state=state)
     fixed = shapes is not None and not callable(shapes)
     asked = Asked(offered, fixed, inputs, outputs, samples, targets, guessed=shapes is None)
-    return Backprop(form_trial.settled(functions, asked, called), called)
+    stated = {"shapes": shapes, "inputs": inputs, "outputs": outputs, "samples": samples, "targets": targets, "lr": lr}
+    return Backprop(form_trial.settled(functions, asked, called), called, stated=stated, origin=origin(name))
 
 
 def _require_functions(step: Any, gradients: Any) -> None:

@@ -290,6 +290,20 @@ class TracedLoss:
             found.append(slopes.reshape(w.shape))
         return found
 
+    def with_moved(self, place: Place, call: int, at: int, by: float) -> float:
+        """Return the loss where one entry of the result of one call at a place is moved."""
+        recorded = self._base[place, call]
+
+        def change(operation: Operation, inputs: Sequence[Any], result: Any) -> Any:
+            del inputs
+            if operation is not recorded:
+                return result
+            moved = _array(result, dtype=np.float64)
+            moved.reshape(-1)[at] += by
+            return moved if isinstance(result, np.ndarray) else moved[()]
+
+        return self._evaluated(Trace({**self._always, place: change}, self._base), self._weights)
+
     def _moved(self, i: int, k: int, by: float) -> list[Array]:
         moved = [_array(w, dtype=np.float64) for w in self._weights]
         moved[i].reshape(-1)[k] += by

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, final
 
 import numpy as np
@@ -116,6 +117,5 @@ def live_subject(
     except Exception as error:
         raise UsageError(f"{name} cannot be built: {type(error).__name__}: {on_one_line(error)}") from error
     prelude = PRELUDE.format(spec=spec, given=dict(given))
-    return UpdateRule(
-        function, dict(given), name, rule, spec=spec, prelude=prelude, numbers="float32", framework=framework
-    )
+    made = UpdateRule(function, dict(given), name, rule, spec=spec, prelude=prelude, numbers="float32")
+    return replace(made, framework=framework, adapted=factory)

@@ -8,7 +8,7 @@ transformation does, because it looks at shapes, the transformation runs eagerly
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -177,4 +177,5 @@ def optax_subject(factory: Any, given: Mapping[str, Any], *, rule: str | None, n
     never = Measured("rejects", "declared: jax.grad gives zeros where there is no gradient", declared=True)
     prelude = PRELUDE.format(factory=spec.replace(":", "."))
     rule_of_trees, stated = OptaxRule(factory), {"gradient_none": never}
-    return UpdateRule(rule_of_trees, dict(given), name, rule, stated, spec=spec, prelude=prelude, framework="jax")
+    made = UpdateRule(rule_of_trees, dict(given), name, rule, stated, spec=spec, prelude=prelude)
+    return replace(made, framework="jax", adapted=factory)

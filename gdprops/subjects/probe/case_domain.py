@@ -16,10 +16,10 @@ from gdprops.model.traits import IMPLEMENTATIONS, rule_of
 from gdprops.numerics.decisions import ALTERNATIVES, DOUBLE, SINGLE, may_act
 from gdprops.numerics.published.rule import hyperparameters_of
 from gdprops.numerics.published.table import PUBLISHED
-from gdprops.subjects.probe.clock import counted_otherwise
 from gdprops.subjects.probe.experiment import ALL, PATIENCE, RATE, Probe, attempt
 from gdprops.subjects.probe.rate_response import is_linear_with
 from gdprops.subjects.probe.separability import PAIR, couples_entries_with, moves_vectors_otherwise
+from gdprops.subjects.probe.step_counter import counted_otherwise
 from gdprops.subjects.user_code.calling import REFUSALS
 
 Options = Mapping[str, float | bool]

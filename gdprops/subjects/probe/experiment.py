@@ -37,7 +37,7 @@ class Probe:
     """The fixed experiment on one subject, and the traits measured so far, in order.
 
     ``only_single``: how the first step crashed in float64, where it works in float32; ``undriven``: how it crashed
-    where nothing works.
+    where nothing works; ``unsteady``: how it crashed where the same step works by now.
     """
 
     subject: FedSubject
@@ -46,6 +46,7 @@ class Probe:
     rated: bool | None = None
     only_single: SubjectCrash | None = None
     undriven: SubjectCrash | None = None
+    unsteady: SubjectCrash | None = None
 
     def note(self, key: str, value: str, evidence: str) -> None:
         """Record the value of a trait, and the evidence for it."""

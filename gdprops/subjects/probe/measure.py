@@ -8,6 +8,7 @@ g".
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,19 +19,20 @@ from gdprops.model.domain import Domain
 from gdprops.model.measurement import Measurement
 from gdprops.model.note import Note
 from gdprops.model.subject import CALLED_BLINDLY, Delivery, linear
-from gdprops.model.traits import RULES, Measured, Traits, rule_of
+from gdprops.model.traits import RULES, UNMEASURED, Measured, Traits, rule_of
 from gdprops.model.wording import on_one_line, plural
 from gdprops.numerics.comparison import are_finite, differ
 from gdprops.numerics.decisions import DOUBLE, MODERATE_GRADIENTS, SINGLE
 from gdprops.subjects.probe.accepted_forms import FORMS, dtypes
 from gdprops.subjects.probe.case_domain import domain_of, note_coupling_options
-from gdprops.subjects.probe.clock import clock
 from gdprops.subjects.probe.edge_cases import EDGES
 from gdprops.subjects.probe.experiment import ALL, Probe, attempt
 from gdprops.subjects.probe.plain_descent import plainness
 from gdprops.subjects.probe.randomness import randomness
 from gdprops.subjects.probe.rate_response import rate_response
 from gdprops.subjects.probe.separability import PAIR, separability
+from gdprops.subjects.probe.step_counter import clock
+from gdprops.subjects.user_code.crashes import raised_for_a_while, said_of
 from gdprops.subjects.user_code.place import place_of
 
 if TYPE_CHECKING:
@@ -59,16 +61,14 @@ def measurement(subject: FedSubject) -> Measurement:
     if infinite:
         return Measurement(barred=f"{infinite}: {FINITE} says where", judged_by=FINITE)
     traits, domain = _measured(probe)
-    return Measurement(traits, domain, tuple(_notes(probe, domain)))
+    return Measurement(traits, domain, tuple(_notes(probe, domain)), unsteady=probe.unsteady is not None)
 
 
 def undriven(crash: SubjectCrash) -> Measurement:
     """Return what is known of a subject whose first step raises, however it is fed."""
-    error, place = crash.error, place_of(crash.error)
-    at = "" if place is None else f" at {place}"
-    said = f"{crash.doing} raised {type(error).__name__}{at}: {on_one_line(error)}"
-    note = Note(f"cannot be driven by a plain gradient: {said}", *(place or ()))
-    return Measurement(notes=(note,), barred=said, judged_by=GENERAL if isinstance(error, NEVER_MEANT) else "")
+    said, named = said_of(crash), isinstance(crash.error, NEVER_MEANT)
+    note = Note(f"cannot be driven by a plain gradient: {said}", *(place_of(crash.error) or ()))
+    return Measurement(Traits(plain=UNMEASURED), notes=(note,), barred=said, judged_by=GENERAL if named else "")
 
 
 def _is_not_finite(probe: Probe) -> str:
@@ -83,6 +83,8 @@ def _is_not_finite(probe: Probe) -> str:
 
 def _notes(probe: Probe, domain: Domain) -> Iterator[Note]:
     """Yield what is worth knowing of a subject beside its traits."""
+    if probe.unsteady is not None:
+        yield raised_for_a_while(probe.unsteady)
     crash = probe.only_single
     if crash is not None:
         place = place_of(crash.error)
@@ -104,7 +106,7 @@ def _measured(probe: Probe) -> tuple[Traits, Domain]:
         attempt(lambda: randomness(probe))
     if probe.value("inputs") not in ("gradient", "loss"):
         return _conclude(probe, "no"), _other_domain(probe)
-    plain = "no"
+    plain, unmeasured = UNMEASURED, ""
     try:
         dtypes(probe)
         plain = plainness(probe)
@@ -112,7 +114,8 @@ def _measured(probe: Probe) -> tuple[Traits, Domain]:
             part(probe)
     except SubjectCrash as crash:
         probe.note("inputs", "gradient", f"the probe did not finish: {crash}")
-    domain = domain_of(probe, plain)
+        unmeasured = f"not measured: {said_of(crash)}"
+    domain = replace(domain_of(probe, plain), unmeasured=unmeasured)
     note_coupling_options(probe, domain.options)
     return _conclude(probe, plain), domain
 
@@ -169,7 +172,16 @@ def inputs(probe: Probe) -> None:
                 "optimizer that needs no process group"
             ) from crash
         _note_what_works(probe, crash)
+        _try_again(probe, crash)
     else:
+        _note_the_loss(probe)
+
+
+def _try_again(probe: Probe, crash: SubjectCrash) -> None:
+    """Take the step that raised once more: where it works by now, nothing that was tried in between has cured it."""
+    again = Probe(probe.subject)
+    if attempt(lambda: again.run(Plan((ALL,)), again.tensors(), [again.gradients(0)])) is None:
+        probe.dtype, probe.only_single, probe.undriven, probe.unsteady = again.dtype, None, None, crash
         _note_the_loss(probe)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -97,8 +98,15 @@ def _describe_factors(factors: list[list[float | None]]) -> str:
     if known and not any(known):
         return "no"
     if len(known) == len(every) and known and max(known) - min(known) <= NEARLY_PARALLEL * abs(known[0]):
-        return f"nearly: every displacement is {known[0]:.9g} times -eta g"
+        return f"nearly: every displacement is {_shown(known)} times -eta g"
     return _plain_tensors(factors) or _plain_steps(factors) or "no"
+
+
+def _shown(factors: list[float]) -> str:
+    """Return nearly equal factors as one number, without the digits in which they differ by rounding."""
+    mean = float(np.mean(factors))
+    spread = max(abs(k - mean) for k in factors) / abs(mean)
+    return f"{mean:.{min(9, math.floor(-math.log10(spread or 1e-9)))}g}"
 
 
 def _plain_tensors(factors: list[list[float | None]]) -> str:

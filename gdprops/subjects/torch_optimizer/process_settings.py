@@ -15,7 +15,8 @@ from gdprops.errors import SubjectPoisons
 def undisturbed(doing: str) -> Iterator[None]:
     """Run the subject's code; undo and report what it has changed for the whole process.
 
-    Raises `SubjectPoisons` where the code has switched gradients, the default dtype or deterministic algorithms.
+    Raises `SubjectPoisons` where the code has switched gradients, the default dtype or device, or deterministic
+    algorithms.
     """
     before = _switches()
     yield
@@ -24,6 +25,7 @@ def undisturbed(doing: str) -> Iterator[None]:
         return
     torch.set_grad_enabled(before["gradients enabled"])
     torch.set_default_dtype(before["default dtype"])
+    torch.set_default_device(before["default device"])
     torch.use_deterministic_algorithms(before["deterministic algorithms"])
     changed = ", ".join(f"{name} {before[name]} -> {after[name]}" for name in before if before[name] != after[name])
     raise SubjectPoisons(f"{doing} leaves torch changed for the whole process: {changed.replace('torch.', '')}")
@@ -33,5 +35,6 @@ def _switches() -> dict[str, Any]:
     return {
         "gradients enabled": torch.is_grad_enabled(),
         "default dtype": torch.get_default_dtype(),
+        "default device": torch.empty(0).device,  # asking torch for it takes four times as long
         "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
     }

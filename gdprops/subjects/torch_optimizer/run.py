@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
@@ -59,6 +60,7 @@ class TorchRun:
         self._optimizer, self._parameters, self._plan = optimizer, parameters, plan
         self._start, self._calls, self._needs_closure = start, calls, needs_closure
         self._forms = [form_of(p) for p in parameters]
+        self._shapes = [tuple(p.shape) for p in parameters]
         self._fed: list[torch.Tensor | None] = [None] * len(parameters)
         self._keys = {} if is_class else _keys_of_groups(optimizer)
 
@@ -137,18 +139,19 @@ class TorchRun:
         if not can_take(self._optimizer.step, lambda: None):
             raise Unsupported("step() takes no closure")
 
-    def call_readers(self, hyperparameter: str) -> None:
+    def call_readers(self, hyperparameter: str) -> list[str]:
         """Call the optimizer's own public methods that need no argument and read a hyperparameter."""
-        for method in methods_reading(self._optimizer, hyperparameter):
+        called = methods_reading(self._optimizer, hyperparameter)
+        for method in called:
             with self._calls.to(f"{method.__name__}()"):
                 method()
+        return [method.__name__ for method in called]
 
     def _deliver(self, gradients: Gradients, delivery: Delivery) -> None:
         for p, g in zip(self._parameters, gradients, strict=True):
             p.grad = None
             if g is not None and p.shape != g.shape:
-                told = f"a parameter of shape {g.shape} has the shape {tuple(p.shape)} after a step"
-                raise SubjectCrash("step()", ValueError(told), told=told)
+                raise _reshaped(g.shape, p)
             if g is not None and delivery in LAYOUTS:
                 p.grad = gradient_for(p, g, LAYOUTS[delivery])
             elif g is not None and p.requires_grad:
@@ -156,7 +159,13 @@ class TorchRun:
         self._fed = [p.grad for p in self._parameters]
 
     def weights(self) -> list[Array]:
-        """Return copies of all tensors as they are now; bfloat16 and float16 become float32."""
+        """Return copies of all tensors as they are now; bfloat16 and float16 become float32.
+
+        Raises `SubjectCrash` for a parameter that has grown: expanded to 2**40 entries it has no copy.
+        """
+        for p, shape in zip(self._parameters, self._shapes, strict=True):
+            if p.numel() > math.prod(shape):
+                raise _reshaped(shape, p)
         return [numbers_of(p) for p in self._parameters]
 
     def gradients(self) -> list[Array | None]:
@@ -203,11 +212,12 @@ class TorchRun:
         """Return where each parameter's numbers lie in memory."""
         return [p.data_ptr() for p in self._parameters]
 
-    def zero_gradients(self, *, set_to_none: bool) -> None:
+    def zero_gradients(self, *, set_to_none: bool) -> bool | None:
         """Call ``zero_grad``; pass ``set_to_none`` only where it takes that argument."""
-        taken = parameters_of(self._optimizer.zero_grad) or {}
+        taken = "set_to_none" in (parameters_of(self._optimizer.zero_grad) or {})
         with self._calls.to("zero_grad()"):
-            self._optimizer.zero_grad(**({"set_to_none": set_to_none} if "set_to_none" in taken else {}))
+            self._optimizer.zero_grad(**({"set_to_none": set_to_none} if taken else {}))
+        return set_to_none if taken else None
 
     def add_group(self, indices: Sequence[int], rate: float | None) -> None:
         """Hand over further tensors in a group of their own."""
@@ -260,6 +270,11 @@ class TorchRun:
         flags = {} if plan is None else {key: plan.options[key] for key in IMPLEMENTATIONS if key in plan.options}
         for group in self._optimizer.param_groups:
             group.update({key: value for key, value in flags.items() if key in group})
+
+
+def _reshaped(shape: tuple[int, ...], p: torch.Tensor) -> SubjectCrash:
+    told = f"a parameter of shape {shape} has the shape {tuple(p.shape)} after a step"
+    return SubjectCrash("step()", ValueError(told), told=told)
 
 
 def _keys_of_groups(optimizer: torch.optim.Optimizer) -> dict[str, Any]:

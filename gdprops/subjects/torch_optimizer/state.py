@@ -51,8 +51,21 @@ def put_settings(optimizer: torch.optim.Optimizer, settings: Sequence[Mapping[st
 
 def snapshot(optimizer: torch.optim.Optimizer) -> Any:
     """Return copies of every parameter's state and every group's settings: a loaded ``state_dict`` changes dtypes."""
-    states = [_copied(optimizer.state.get(p)) for p in held_by(optimizer)]
+    states = States(_copied(optimizer.state.get(p)) for p in held_by(optimizer))
+    states.inner = [snapshot(one) for one in inner_optimizers(optimizer)]
     return states, settings_of(optimizer)
+
+
+class States(list[Any]):
+    """The states of an optimizer's parameters; ``inner``: the snapshots of the optimizers that it steps itself."""
+
+    inner: Sequence[Any] = ()
+
+
+def inner_optimizers(optimizer: Any) -> list[torch.optim.Optimizer]:
+    """Return the optimizers that an optimizer holds among its attributes, as SAM and Lookahead do."""
+    found = [value for value in vars(optimizer).values() if isinstance(value, torch.optim.Optimizer)]
+    return [one for one in found if one.state is not getattr(optimizer, "state", None)]
 
 
 def restore(optimizer: torch.optim.Optimizer, held: Any) -> None:
@@ -63,8 +76,10 @@ def restore(optimizer: torch.optim.Optimizer, held: Any) -> None:
     states, settings = held
     put_settings(optimizer, settings)
     optimizer.state.clear()
-    pairs = zip(held_by(optimizer), _copied(states), strict=False)
+    pairs = zip(held_by(optimizer), map(_copied, states), strict=False)
     optimizer.state.update({p: s for p, s in pairs if s is not None})
+    for one, kept in zip(inner_optimizers(optimizer), getattr(states, "inner", ()), strict=False):
+        restore(one, kept)
 
 
 def of_its_own(state: dict[str, Any]) -> dict[str, Any]:

@@ -16,17 +16,19 @@ import numpy as np
 import torch
 
 from gdprops.errors import SubjectCrash, Unsupported, UsageError, text_of
-from gdprops.model.case import CHANNELS_LAST, IMAGES, STRIDED, TRANSPOSED, Plan
-from gdprops.model.subject import Calling, Delivery, Gradients
+from gdprops.model.case import Plan
+from gdprops.model.identity import NO_ORIGIN, Identity, Origin
+from gdprops.model.subject import Calling
 from gdprops.model.traits import Measured, Traits, declared
 from gdprops.model.wording import class_or_type, on_one_line, plural, type_of
-from gdprops.subjects import script_lines
 from gdprops.subjects.declared_rule import check_rule
 from gdprops.subjects.torch_optimizer import NAME
 from gdprops.subjects.torch_optimizer.run import TorchRun
-from gdprops.subjects.torch_optimizer.tensors import LAYOUTS, default_dtype, parameter_of
+from gdprops.subjects.torch_optimizer.script import TorchScript
+from gdprops.subjects.torch_optimizer.tensors import default_dtype, parameter_of
 from gdprops.subjects.user_code.calling import REFUSALS, Calls
 from gdprops.subjects.user_code.framework_names import require_home
+from gdprops.subjects.user_code.identities import identity_of, origin, values_of
 from gdprops.subjects.user_code.importing import import_name, label, label_of, spec_of
 from gdprops.subjects.user_code.isolation import isolated, seed_random_numbers
 from gdprops.subjects.user_code.signatures import defaults_of, require_keywords
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 OptimizerFactory = Callable[..., torch.optim.Optimizer]
+DRAWS = ("global", "private")
+"""The values of the trait ``randomness`` that mean that a step draws random numbers."""
 
 
 @final
@@ -51,6 +55,18 @@ class TorchOptimizer:
     calls: Calling = field(default_factory=Calls)
     kind: str = NAME
     spec: str = ""
+    origin: Origin = NO_ORIGIN
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """What the subject is made of, by name."""
+        stated = {"rule": self.rule, "traits": values_of(self.declared)}
+        return {"factory": self.factory, "hyperparameters": self.hyperparameters, **stated}
+
+    @property
+    def identity(self) -> Identity:
+        """What tells the subject from all others, whichever way it is named."""
+        return identity_of(self)
 
     @property
     def framework(self) -> str:
@@ -111,47 +127,16 @@ class TorchOptimizer:
                 raise Unsupported(f"refuses {ours}: {text_of(crash.error)}") from crash
             raise
 
-    def script_head(self) -> str:
-        """Return the imports of a plain script that runs the subject."""
-        return "\n".join(["import torch", *script_lines.import_lines(self.spec)])
+    @property
+    def user_object(self) -> OptimizerFactory:
+        """The user's own class or function."""
+        return self.factory
 
-    def script_start(self, tensors: Sequence[Array], plan: Plan) -> list[str]:
-        """Return the lines of a plain script that build the optimizer over these tensors."""
-        lines = [_script_parameter(i, w, plan) for i, w in enumerate(tensors)]
-        groups = [script_lines.listed([f"w{i + 1}" for i in group]) for group in plan.groups]
-        own = [f", **{dict(o)!r}" if o else "" for o in plan.of_groups] or [""] * len(groups)
-        one = len(groups) == 1 and not plan.of_groups
-        listed = script_lines.listed([f'{{"params": {g}{o}}}' for g, o in zip(groups, own, strict=True)])
-        handed = groups[0] if one else listed
-        inside = script_lines.keywords({**self.hyperparameters, **plan.options})
-        lines.append(f"optimizer = {self.spec.rpartition(':')[2]}({handed}{inside})")
-        rates = enumerate(plan.rates or ())
-        return [*lines, *(f'optimizer.param_groups[{g}]["lr"] = {rate!r}' for g, rate in rates)]
-
-    def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
-        """Return the lines of a plain script that take one step."""
-        note = [] if delivery in LAYOUTS else [f"# (the same gradients, {delivery})"]
-        return [*self.script_gradients(gradients, LAYOUTS.get(delivery, "")), *note, "optimizer.step()"]
-
-    def script_gradients(self, gradients: Gradients, layout: str = "") -> list[str]:
-        """Return the lines of a plain script that put gradients into ``.grad``."""
-        return [f"w{i + 1}.grad = {_script_given(i, g, layout)}" for i, g in enumerate(gradients)]
-
-    def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
-        """Return the lines of a plain script that step with a closure; it returns these answers, call by call."""
-        given = ", ".join(
-            f"({loss!r}, {script_lines.listed([_script_gradient(g) for g in gs])})" for loss, gs in answers
-        )
-        names = script_lines.listed([f"w{i + 1}" for i in range(len(answers[0][1]) if answers else 0)])
-        return [
-            f"answers = iter([{given}])",
-            "def closure():  # looks at the weights as they are when it is called",
-            "    loss, gradients = next(answers)",
-            f"    for w, g in zip({names}, gradients):",
-            "        w.grad = g",
-            "    return torch.tensor(loss)",
-            "optimizer.step(closure)",
-        ]
+    @property
+    def script(self) -> TorchScript:
+        """What writes a run of the subject as plain Python."""
+        has_modes = callable(getattr(self.factory, "train", None))
+        return TorchScript(self.spec, self.hyperparameters, has_modes, self.traits["randomness"] in DRAWS)
 
     def accepts(self, option: str) -> bool:
         """Say whether the factory takes a hyperparameter that the user has not set."""
@@ -161,35 +146,6 @@ class TorchOptimizer:
     def settings(self) -> Mapping[str, Any]:
         """Every hyperparameter that the factory's signature names, as the user gave it or by default."""
         return {**defaults_of(self.factory), **self.hyperparameters}
-
-
-def _script_gradient(g: Array | None) -> str:
-    return "None" if g is None else f"torch.tensor({script_lines.literal(g)}, dtype=torch.{g.dtype})"
-
-
-def _script_parameter(index: int, w: Array, plan: Plan) -> str:
-    dense = TRANSPOSED if w.ndim > 1 and not w.flags.c_contiguous else ""
-    laid = _script_layout(w.ndim, plan.layout or dense)
-    tensor = f"torch.tensor({script_lines.literal(w)}, dtype=torch.{plan.dtype or w.dtype}){laid}"
-    return f"w{index + 1} = torch.nn.Parameter({tensor}{', requires_grad=False' * (index in plan.frozen)})"
-
-
-def _script_given(index: int, g: Array | None, layout: str) -> str:
-    if g is None:
-        return "None"
-    return f"torch.tensor({script_lines.literal(g)}, dtype=w{index + 1}.dtype){_script_layout(g.ndim, layout)}"
-
-
-def _script_layout(dimensions: int, layout: str) -> str:
-    """Return the code that makes a contiguous tensor lie in memory in the given layout."""
-    if layout == STRIDED:
-        return ".unsqueeze(-1).repeat_interleave(2, -1)[..., 0]"
-    if layout == CHANNELS_LAST and dimensions == IMAGES:
-        return ".contiguous(memory_format=torch.channels_last)"
-    if layout == TRANSPOSED and dimensions > 1:
-        back = list(reversed(range(dimensions)))
-        return ".mT.contiguous().mT" if dimensions == 2 else f".permute({back}).contiguous().permute({back})"
-    return ""
 
 
 def optimizer(
@@ -214,7 +170,9 @@ def optimizer(
     Raises:
         UsageError: for an unknown name, rule, trait or hyperparameter, or a factory that fails.
     """
-    return build_optimizer(factory, rule=rule, traits=declared(traits), name=name, hyperparameters=hyperparameters)
+    made_by = origin(name)
+    made = build_optimizer(factory, rule=rule, traits=declared(traits), name=name, hyperparameters=hyperparameters)
+    return replace(made, origin=made_by)
 
 
 def build_optimizer(

@@ -69,7 +69,7 @@ _CODE = {
     "flatten": "torch.nn.Flatten()",
     "mean": "MeanOverTokens()",
 }
-OURS = ("attention", "mean")
+OURS = ("MeanOverTokens", "Recomputed", "SelfAttention")
 
 
 def architecture_module(network: Architecture, tensors: Sequence[Array], *, recomputed: bool = True) -> nn.Sequential:
@@ -91,14 +91,18 @@ def _module(block: Block, *, recomputed: bool) -> nn.Module:
 
 def script_architecture(network: Architecture, tensors: Sequence[Array]) -> list[str]:
     """Return the lines of a plain script that build ``model``; modules that torch does not have are imported."""
-    kinds = [block.kind.removeprefix("checkpointed-") for block in network.blocks]
-    parts = [_CODE[kind].format(*block.sizes) for kind, block in zip(kinds, network.blocks, strict=True)]
+    parts = [_code(block) for block in network.blocks]
     dtype = tensors[0].dtype
-    ours = not set(OURS).isdisjoint(kinds)
+    ours = [name for name in OURS if any(name in part for part in parts)]
     return [
-        *(["from gdprops.script_imports import MeanOverTokens, SelfAttention"] * ours),
-        *(["# its first two layers are checkpointed segments"] * (network.kind == "checkpointed")),
+        *([f"from gdprops.script_imports import {', '.join(ours)}"] if ours else []),
         f"model = torch.nn.Sequential({', '.join(parts)}).to(torch.{dtype}).train({network.trains})",
         f"for p, w in zip(model.parameters(), [{script_lines.literals(tensors)}]):",
         f"    p.data = torch.tensor(w, dtype=torch.{dtype})",
     ]
+
+
+def _code(block: Block) -> str:
+    kind = block.kind.removeprefix("checkpointed-")
+    code = _CODE[kind].format(*block.sizes)
+    return code if kind == block.kind else f"Recomputed({code}, reentrant=False)"

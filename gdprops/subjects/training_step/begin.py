@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gdprops.errors import SubjectCrash, Unsupported, UsageError
 from gdprops.model.architecture import ArchitectureCase
 from gdprops.model.case import OwnCase, TrainCase
-from gdprops.model.wording import type_of
+from gdprops.subjects.training_step.counted_windows import CountedTask
 from gdprops.subjects.training_step.counterpart import Counterparts
 from gdprops.subjects.training_step.own.models import OwnModels, OwnTask
+from gdprops.subjects.training_step.phases.run import PhasedRun
 from gdprops.subjects.training_step.refusals import NOTHING_LEFT, is_for_want_of_parameters
+from gdprops.subjects.training_step.returned import returned
 from gdprops.subjects.training_step.run import Training
 from gdprops.subjects.training_step.tasks import DrawnTask
 from gdprops.subjects.user_code.isolation import seed_random_numbers
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from gdprops.subjects.training_step.counterpart import Counterpart
     from gdprops.subjects.training_step.declaration import Declaration
+    from gdprops.subjects.training_step.returned import Returned
     from gdprops.subjects.training_step.tasks import Task
 
 TrainedCase = TrainCase | ArchitectureCase | OwnCase
@@ -27,9 +30,10 @@ TrainedCase = TrainCase | ArchitectureCase | OwnCase
 
 def task_of(declared: Declaration, case: TrainedCase) -> Task:
     """Return the model, the loss and the batches that a case gives to the step."""
-    if isinstance(case, OwnCase):
-        return OwnTask(own_models_of(declared), case, declared.calls)
-    return DrawnTask(case)
+    task: Task = (
+        OwnTask(own_models_of(declared), case, declared.calls) if isinstance(case, OwnCase) else DrawnTask(case)
+    )
+    return task if declared.counts is None else CountedTask(task, declared.counts, declared.calls)
 
 
 def own_models_of(declared: Declaration) -> OwnModels:
@@ -39,22 +43,44 @@ def own_models_of(declared: Declaration) -> OwnModels:
     return declared.own
 
 
+class Begun(NamedTuple):
+    """A fresh model, the user's step built on it, and a model of our own beside it."""
+
+    task: Task
+    model: nn.Module
+    ours: Counterpart
+    parts: Returned
+    frozen: frozenset[str]
+
+
 def begin(declared: Declaration, case: TrainedCase) -> Training:
     """Build a fresh model, and the user's training step for it."""
+    task, model, ours, parts, frozen = begun(declared, case)
+    return Training(declared, task, model, ours, parts, frozen)
+
+
+def begin_phases(declared: Declaration, case: TrainedCase) -> PhasedRun:
+    """Build a fresh model, and the user's training step with its phases for it."""
+    assert declared.phases is not None, "phases are declared"
+    task, model, ours, parts, _ = begun(declared, case)
+    return PhasedRun(declared, declared.phases, task, model, ours, parts)
+
+
+def begun(declared: Declaration, case: TrainedCase) -> Begun:
+    """Build a fresh model, the user's training step for it, and a model of our own."""
     seed_random_numbers(case.plan.seed)
     task = task_of(declared, case)
     model = task.model()
     counterparts = Counterparts(declared, task, model)
     frozen = frozenset(name for name, p in model.named_parameters() if not p.requires_grad)
-    built = _built(declared, model, task.criterion())
-    step, optimizer = built if isinstance(built, tuple) and len(built) == 2 else (built, None)
-    if not callable(step) or not isinstance(optimizer, torch.optim.Optimizer | None):
+    parts = returned(_built(declared, model, task.criterion()), declared.name, declared.phases)
+    if declared.average is not None and "average" not in parts.beside:
         raise UsageError(
-            f"{declared.name} returned {_describe(built)}; expected step(inputs, targets), or (step, optimizer) with "
-            "one torch.optim.Optimizer; declare with rule= what several optimizers do together"
+            f"{declared.name}: average= needs build to return the averaged copy, in a dict with step, optimizer and "
+            "average"
         )
-    ours = counterparts.counterpart(returned=optimizer is not None)
-    return Training(declared, task, model, ours, step, optimizer, frozen)
+    ours = counterparts.counterpart(has_optimizer=parts.optimizer is not None)
+    return Begun(task, model, ours, parts, frozen)
 
 
 def _built(declared: Declaration, model: nn.Module, criterion: Any) -> Any:
@@ -68,9 +94,3 @@ def _built(declared: Declaration, model: nn.Module, criterion: Any) -> Any:
         if declared.own is None and is_for_want_of_parameters(crash, trainable):
             raise Unsupported(NOTHING_LEFT) from crash
         raise
-
-
-def _describe(built: object) -> str:
-    if isinstance(built, tuple):
-        return f"a tuple of {', '.join(type(part).__name__ for part in built)}"
-    return type_of(built)

@@ -23,6 +23,7 @@ from gdprops.errors import CannotFollow, SubjectCrash
 from gdprops.numerics.decisions import LARGE_MODEL
 from gdprops.subjects.training_step.derivatives import derivatives, holds_functions, leaves_of
 from gdprops.subjects.training_step.network_modules import Recomputed
+from gdprops.subjects.training_step.returned import Returned, returned
 from gdprops.subjects.user_code.isolation import RandomState
 
 if TYPE_CHECKING:
@@ -40,13 +41,14 @@ class Counterpart(NamedTuple):
     """A model of ours to look at, the parameters that U moves in the order of the user's, and the optimizer's twin.
 
     ``optimizer`` is None where the expected update is not that of a returned optimizer. ``copied``: the model is a copy
-    without hooks of the one that ``build`` has left.
+    without hooks of the one that ``build`` has left. ``built``: what the second build has returned, None without one.
     """
 
     model: nn.Module
     moved: Sequence[nn.Parameter]
     optimizer: torch.optim.Optimizer | None
     copied: bool
+    built: Returned | None = None
 
 
 class _Form(NamedTuple):
@@ -83,13 +85,13 @@ class Counterparts:
         self._before, self._random = _form_of(model), RandomState()
         self._theirs, self._moved = list[nn.Parameter](), list[nn.Parameter]()
 
-    def counterpart(self, *, returned: bool) -> Counterpart:
-        """Return the counterpart of what ``build`` has left; ``returned``: an optimizer was.
+    def counterpart(self, *, has_optimizer: bool) -> Counterpart:
+        """Return the counterpart of what ``build`` has left; ``has_optimizer``: it has returned an optimizer.
 
         Raises `CannotFollow` where there is none.
         """
         self._theirs = list(self._model.parameters())
-        own_rule = self._declared.rule_factory is None and self._declared.lr is None and returned
+        own_rule = self._declared.rule_factory is None and self._declared.lr is None and has_optimizer
         try:
             return self._beside(own_rule=own_rule)
         except CannotFollow:  # a copy that was handed over may reach into the model that it is a copy of
@@ -105,14 +107,15 @@ class Counterparts:
         moved = (
             self._moved if second is not None else [nn.Parameter(p.data, p.requires_grad) for p in model.parameters()]
         )
-        return Counterpart(model, moved, second, model is not self._handed)
+        optimizer = None if second is None else second.optimizer
+        return Counterpart(model, moved, optimizer, model is not self._handed, second)
 
-    def _second(self) -> Any:
-        """Build once more, from the random numbers of the first time; return the optimizer, if there is one.
+    def _second(self) -> Returned:
+        """Build once more, from the random numbers of the first time; return what that returns.
 
         Raises `CannotFollow` where the model has then other parameters.
         """
-        after = RandomState()
+        after = RandomState(like=self._random)
         self._random.put()
         try:
             with self._declared.calls.to(f"{self._declared.name}(model, loss_fn)"):
@@ -122,9 +125,9 @@ class Counterparts:
         if _shapes(self._handed) != _shapes(self._model):
             raise CannotFollow("build gives the model other parameters when it is called once more with such a model")
         self._moved = list(self._handed.parameters())
-        return built[1] if isinstance(built, tuple) else None
+        return returned(built, self._declared.name, self._declared.phases)
 
-    def _ours(self, second: torch.optim.Optimizer | None) -> nn.Module:
+    def _ours(self, second: Returned | None) -> nn.Module:
         unchanged = _form_of(self._model).is_that_of(self._before)
         fresh = self._task.fresh() if unchanged else None
         if fresh is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch.autograd.function import BackwardCFunction
+from torch.autograd.graph import Node
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,11 +47,10 @@ def leaves_of(loss: Tensor) -> Iterator[Tensor]:
 
 
 def _nodes(loss: Tensor) -> Iterator[object]:
-    seen, left = set[object](), [loss.grad_fn]
+    seen, left = set[Node](), [] if loss.grad_fn is None else [loss.grad_fn]
     while left:
         node = left.pop()
-        if node is None or node in seen:
-            continue
-        yield node
-        seen.add(node)
-        left += [following for following, _ in node.next_functions]
+        if node not in seen:
+            yield node
+            seen.add(node)
+            left += [following for following, _ in node.next_functions if following is not None]

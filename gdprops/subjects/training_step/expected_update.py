@@ -19,8 +19,9 @@ from gdprops.numerics.norm import global_norm
 from gdprops.subjects.torch_optimizer.state import clocks_of, needs_closure, put_settings, restore, snapshot
 from gdprops.subjects.training_step.derivatives import derivatives
 from gdprops.subjects.training_step.forward_state import ForwardState, Surroundings
+from gdprops.subjects.training_step.looks import Looks
 from gdprops.subjects.training_step.sparse_gradients import as_named, named_entries
-from gdprops.subjects.training_step.structures import shaken
+from gdprops.subjects.training_step.structures import mapped, shaken
 from gdprops.subjects.training_step.tasks import ALL, Data
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class Expected:
         self._rule = ours.optimizer if declared.rule_factory is None else self._declared_rule(declared.rule_factory)
         self.is_declared = declared.rule_factory is not None
         self.by_closure = self._rule is not None and needs_closure(self._rule)
+        self.closure_met = list[ForwardState]()
+        """The states that the passes of a closure have met, one after the other, where they differ."""
+        self.looks = Looks()
+        """How the user's step has called its optimizer, where that looks more than once."""
         self._looked_at = (0, ALL, False)
         self._named: list[Tensor | None] = [None] * len(self._look_at)
         self.value = 0.0
@@ -63,6 +68,7 @@ class Expected:
         self.reached_otherwise = set[int]()
         """The parameters to which the user's own loss gives a gradient: one that J does not reach has zeros there."""
         self._met: ForwardState | None = None
+        self._shaken: tuple[int, slice, Any] | None = None
         self._surroundings = Surroundings(self._model)
         self.adopted: Any = None
         self.adopt()
@@ -70,10 +76,20 @@ class Expected:
     def _declared_rule(self, factory: Factory) -> torch.optim.Optimizer:
         return factory([p for p in self._moved if p.requires_grad])
 
+    @property
+    def clip_norm(self) -> float | None:
+        """The global norm that gradients are clipped to, as declared."""
+        return self._declared.clip_norm
+
     def mirror(self, model: nn.Module) -> None:
         """Freeze the parameters that ``build`` has frozen in the user's model: this is ordinary fine-tuning."""
         for p, theirs in zip(self._look_at, model.parameters(), strict=True):
             p.requires_grad_(theirs.requires_grad)
+
+    def differentiate(self, wanted: Iterable[tuple[int, bool]]) -> None:
+        """Give some parameters a gradient from now on, or none: what is declared to rest at this step has none."""
+        for i, trains in wanted:
+            self._look_at[i].requires_grad_(trains)
 
     def look_from(self, met: ForwardState) -> None:
         """Let every later forward pass start from the state that the user's own forward pass met."""
@@ -149,12 +165,17 @@ class Expected:
 
     def _loss_at(self, weights: Iterable[Array], t: int, *, rows: slice = ALL, moved: bool = False) -> Tensor:
         place(self._look_at, weights)
-        data = self._task.whole(t, rows)
-        if moved:
-            data = data._replace(inputs=shaken(data.inputs, t))
+        data = self._shaken_data(t, rows) if moved else self._task.whole(t, rows)
         if self._met is not None:
             self._surroundings.put(self._met)
         return self._task.objective(self._model, data)
+
+    def _shaken_data(self, t: int, rows: slice) -> Data:
+        """Return a copy of a batch with inputs moved by one ulp; these are kept, for they are asked for again."""
+        data = self._task.whole(t, rows)
+        if self._shaken is None or self._shaken[:2] != (t, rows):
+            self._shaken = t, rows, shaken(data.inputs, t)
+        return data._replace(inputs=mapped(torch.clone, self._shaken[2]))
 
     def gradients_of(self, weights: Sequence[Array], data: Data, change: Callable[[Tensor], Tensor]) -> list[Any]:
         """Return the gradients of other data than a batch's, where the model's outputs are changed before the loss."""
@@ -218,9 +239,12 @@ class Expected:
             restore(rule, state)
         if settings:
             put_settings(rule, settings)
-        self._hand_over(gradients)
+        self.hand_over(gradients)
         try:
-            rule.step(self._closure(gradients)) if self.by_closure else rule.step()
+            if self.looks.are_several or self.looks.ways:
+                self.looks.follow(rule, self)
+            else:
+                rule.step(self.closure(gradients)) if self.by_closure else rule.step()
         except GdpropsError:
             raise
         except Exception as error:
@@ -228,9 +252,24 @@ class Expected:
                 f"{type(rule).__name__}.step() raised {type(error).__name__} on the same gradients: {text_of(error)}; "
                 f"{EXPECTATION}"
             ) from error
-        self._hand_over([None] * len(self._moved))
+        self.hand_over([None] * len(self._moved))
 
-    def _hand_over(self, gradients: Sequence[Array | None]) -> None:
+    def look_again(self, met: ForwardState | None) -> None:
+        """Hand over the gradients where the rule stands now, by a forward pass from a state of its own."""
+        (t, rows, moved), held = self._looked_at, self._met
+        self._met = held if met is None else met
+        self.hand_over(self.clipped(self.gradients(self.stands(), t, rows=rows, shaken=moved)))
+        self._met = held
+
+    def come_back(self, weights: Sequence[Array]) -> None:
+        """Put the rule's parameters where they were."""
+        place(self._moved, weights)
+
+    def handed_over(self) -> list[Array | None]:
+        """Return the gradients that the rule's parameters have now."""
+        return [None if p.grad is None else p.grad.detach().to_dense().numpy() for p in self._moved]
+
+    def hand_over(self, gradients: Sequence[Array | None]) -> None:
         """Give every parameter its gradient: itself for torch's own optimizers, which do not change it, else a copy.
 
         An optimizer that maximizes is given the gradient of -J, because J is the loss that training lowers.
@@ -247,23 +286,29 @@ class Expected:
         groups = [] if self._rule is None or self.is_declared else self._rule.param_groups
         return bool(groups) and all(group.get("maximize") for group in groups)
 
-    def _closure(self, gradients: Sequence[Array | None]) -> Any:
+    def closure(self, gradients: Sequence[Array | None]) -> Any:
         """Return a closure that hands over the given gradients where they were taken, and fresh ones at other weights.
 
         SAM, for example, first moves along a gradient and then calls its closure at other weights.
         """
-        (t, rows, moved), start = self._looked_at, self._stands()
+        (t, rows, moved), start, asked = self._looked_at, self.stands(), 0
 
-        def closure() -> Tensor:
-            weights = self._stands()
-            is_there = all(map(np.array_equal, weights, start))
+        def look() -> Tensor:
+            nonlocal asked
+            weights, asked = self.stands(), asked + 1
+            met, held = self.closure_met[asked - 1] if asked <= len(self.closure_met) else self._met, self._met
+            is_there = all(map(np.array_equal, weights, start)) and (asked == 1 or not self.closure_met)
+            self._met = met
             found = gradients if is_there else self.clipped(self.gradients(weights, t, rows=rows, shaken=moved))
-            self._hand_over(found)
-            return self._value_at(weights, t, rows=rows, moved=moved)
+            self.hand_over(found)
+            loss = self._value_at(weights, t, rows=rows, moved=moved)
+            self._met = held
+            return loss
 
-        return closure
+        return look
 
-    def _stands(self) -> list[Array]:
+    def stands(self) -> list[Array]:
+        """Return copies of the weights at which the rule stands."""
         return [p.detach().numpy().copy() for p in self._moved]
 
     def clocks(self) -> list[float | None]:

@@ -9,15 +9,26 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 
+from gdprops.errors import Unsupported
+from gdprops.numerics.decisions import LARGE_MODEL
 from gdprops.subjects.training_step.forward_state import ForwardState, Surroundings
 from gdprops.subjects.training_step.structures import rows_in, tensors_in
+from gdprops.subjects.user_code.isolation import RandomState
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+FORWARD = "forward"
+"""The method of a module that runs its forward pass, where nothing else is said."""
+AUTOCAST = (
+    "autocast rounds the step's forward pass, and gdprops computes in float32; leave autocast out, or hand over a "
+    f"model of at most {LARGE_MODEL:,} weights: in float64 autocast rounds nothing"
+)
 
 
 @final
@@ -38,20 +49,50 @@ class Pass:
 class Passes:
     """The forward passes with gradients enabled since the last `begin`."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, by: str = FORWARD) -> None:
+        """``by``: the method of the model that runs a forward pass; a trainer may call another one than ``forward``."""
         self._surroundings, self._found = Surroundings(model), list[Pass]()
-        model.register_forward_pre_hook(weakly(self._started), with_kwargs=True)
-        model.register_forward_hook(weakly(self._ended))
+        started, ended = weakly(self._started), weakly(self._ended)
+        if by == FORWARD:
+            model.register_forward_pre_hook(started, with_kwargs=True)
+            model.register_forward_hook(ended)
+        else:
+            vars(model)[by] = _watched(getattr(model, by), partial(started, model), partial(ended, model))
 
     def begin(self) -> ForwardState:
         """Forget the passes so far, and return the state that a pass would meet now."""
         self._found.clear()
         return self._surroundings.now()
 
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __getitem__(self, k: slice) -> list[Pass]:
+        return self._found[k]
+
     @property
     def differentiated(self) -> list[Pass]:
         """The passes that gradients flowed back through; all passes where no gradient was seen."""
         return [one for one in self._found if one.used] or self._found
+
+    def met(
+        self, before: ForwardState, are_alike: Callable[[list[ForwardState]], bool], *, one_look: bool = True
+    ) -> ForwardState:
+        """Return the state that the differentiated forward pass met; gdprops' own passes start from it.
+
+        ``before``: the state when the step began; ``are_alike``: whether several states give the same gradients;
+        ``one_look``: all passes belong to one look, and not each to one of its own. Raises `Unsupported` where there
+        were several passes that would give different results.
+        """
+        now, passes = RandomState(all_of_them=False), self.differentiated
+        met = [one.met for one in passes]
+        if any(one.rounds for one in passes):
+            raise Unsupported(AUTOCAST)
+        if one_look and now.torch_bytes != before.random.torch_bytes and len({m.drawn for m in met}) != 1:
+            raise Unsupported("torch's random numbers are not drawn in one single forward pass of the model")
+        if len({m.modes for m in met}) > 1 and not are_alike(met):
+            raise Unsupported("the model is differentiated in training and in evaluation mode, with different results")
+        return met[0] if met else before
 
     def _started(self, model: nn.Module, args: Any, kwargs: Any) -> None:
         if torch.is_grad_enabled():
@@ -67,6 +108,19 @@ class Passes:
             if t.requires_grad and not _tells(t, one):
                 one.used = True
         one.used = one.used or not seen  # outputs in another kind of structure cannot be followed
+
+
+def _watched(method: Callable[..., Any], started: Callable[..., None], ended: Callable[..., None]) -> Any:
+    """Return a method that tells of its start and its end, as the hooks of ``forward`` do."""
+
+    @wraps(method)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        started(args, kwargs)
+        outputs = method(*args, **kwargs)
+        ended(args, outputs)
+        return outputs
+
+    return watched
 
 
 def _tells(output: Tensor, one: Pass) -> bool:

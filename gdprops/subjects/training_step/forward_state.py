@@ -68,4 +68,5 @@ class Surroundings:
         alike = len(self._modules) == len(met.modes)
         pairs = (self._modules, met.modes) if alike else (self._leaves, met.leaves)
         for module, trains in zip(*pairs, strict=False):
-            module.training = trains
+            if module.training is not trains:  # nn.Module's __setattr__ takes long
+                module.training = trains

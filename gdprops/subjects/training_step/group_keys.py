@@ -15,6 +15,7 @@ import torch
 
 from gdprops.errors import GdpropsError
 from gdprops.subjects.training_step.begin import task_of
+from gdprops.subjects.training_step.returned import returned
 from gdprops.subjects.user_code.isolation import seed_random_numbers
 from gdprops.subjects.user_code.signatures import parameters_of
 
@@ -45,7 +46,7 @@ def unread_keys(declared: Declaration, case: Any) -> tuple[str, ...]:
 def _run(declared: Declaration, task: Task, groups: list[RecordingGroup]) -> None:
     with declared.calls.to(f"{declared.name}(model, loss_fn)"):
         built = declared.build(task.model(), task.criterion())
-    step = built[0] if isinstance(built, tuple) else built
+    step = returned(built, declared.name, declared.phases).step
     if not any(group.given for group in groups):
         return
     told_last = "last" in (parameters_of(step) or {})

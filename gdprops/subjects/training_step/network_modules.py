@@ -82,8 +82,17 @@ class HalfSumOfSquares(nn.Module):
         return ((outputs - targets) ** 2).sum() / 2
 
 
+class HalfSumOfSquaresPerRow(nn.Module):
+    """½ Σ (output - target)² / rows."""
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of a batch, a mean over its rows."""
+        return ((outputs - targets) ** 2).sum() / (2 * len(outputs))
+
+
 _LOSSES: dict[str, type[nn.Module]] = {
     "half-sse": HalfSumOfSquares,
+    "half-sse-per-row": HalfSumOfSquaresPerRow,
     "mse": nn.MSELoss,
     "bce": nn.BCEWithLogitsLoss,
     "cross-entropy": nn.CrossEntropyLoss,

@@ -7,51 +7,54 @@ differentiated and which state it met, and which hyperparameters were in force.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
-import torch
 
 from gdprops.errors import SubjectCrash, Unsupported, text_of
 from gdprops.model.training_run import Live, ModeChange, Noticed
-from gdprops.numerics.decisions import LARGE_MODEL, WATCHED_WEIGHTS
-from gdprops.subjects.torch_optimizer.state import clocks_of, fingerprint, held_by, settings_of, snapshot
+from gdprops.numerics.decisions import WATCHED_WEIGHTS
+from gdprops.subjects.torch_optimizer.state import clocks_of, held_by, settings_of
+from gdprops.subjects.training_step.average import AverageWatch
+from gdprops.subjects.training_step.computed import Computed
 from gdprops.subjects.training_step.expected_update import EXPECTATION, Expected
 from gdprops.subjects.training_step.forward_passes import Passes, weakly
 from gdprops.subjects.training_step.judgeable import require_its_shapes, require_known_updates
+from gdprops.subjects.training_step.looks import ANEW, BY_HAND, KEPT, Looks, MethodWatch, looks_of, stays
 from gdprops.subjects.training_step.mode_changes import mode_change
 from gdprops.subjects.training_step.network_modules import layers_of
+from gdprops.subjects.training_step.optimizer_memory import OptimizerMemory
 from gdprops.subjects.training_step.refusals import NO_GRADIENT, unscaled
+from gdprops.subjects.training_step.resuming import Resuming
+from gdprops.subjects.training_step.returned import SeveralOptimizers, in_force, skipped_optimizers
 from gdprops.subjects.training_step.structures import rows_in
-from gdprops.subjects.training_step.tasks import Data
-from gdprops.subjects.training_step.turns import turns_taken
+from gdprops.subjects.training_step.turns import Turns
 from gdprops.subjects.user_code.isolation import RandomState
 from gdprops.subjects.user_code.signatures import parameters_of
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
     from gdprops.model.arrays import Array
     from gdprops.subjects.training_step.counterpart import Counterpart
-    from gdprops.subjects.training_step.declaration import Declaration, Step
+    from gdprops.subjects.training_step.declaration import Declaration
     from gdprops.subjects.training_step.forward_state import ForwardState
+    from gdprops.subjects.training_step.returned import Returned
     from gdprops.subjects.training_step.tasks import Task
 
 NOT_INITIALIZED = (
     "the optimizer that it returns never calls torch.optim.Optimizer.__init__, so that its steps cannot be watched: "
     "call super().__init__ in it, or return the step alone and " + EXPECTATION
 )
-AUTOCAST = (
-    "autocast rounds the step's forward pass, and gdprops computes in float32; leave autocast out, or hand over a "
-    f"model of at most {LARGE_MODEL:,} weights: in float64 autocast rounds nothing"
-)
 REENTRANT = "Checkpointing is not compatible with .grad()"
 
 
 @final
-class Training:
+class Training(Computed):
     """One run: the user's model, step and optimizer, all built anew."""
 
     def __init__(
@@ -60,33 +63,51 @@ class Training:
         task: Task,
         model: nn.Module,
         ours: Counterpart,
-        step: Step,
-        optimizer: torch.optim.Optimizer | None,
+        built: Returned,
         frozen_before_build: frozenset[str] = frozenset(),
     ) -> None:
-        self._declared, self._task, self._step, self._optimizer = declared, task, step, optimizer
+        step, optimizer = built.step, built.optimizer
+        self._step, self._optimizer = step, optimizer
+        self.step_at = built.at
         self._model, self._parameters = model, dict(model.named_parameters())
         self._inputs: Any = None
         self._first = 0
         self.names, self.layers = tuple(self._parameters), layers_of(model)
-        self.trainable = tuple(p.requires_grad for p in self._parameters.values())
-        """Which of the parameters required gradients when ``build`` handed the step over: a step may change that."""
-        self.frozen_before_build = tuple(name in frozen_before_build for name in self.names)
-        """Which of them required none when ``build`` was given the model."""
-        self._expected = Expected(declared, task, ours)
+        given_frozen = tuple(name in frozen_before_build for name in self.names)
+        self._declared_turns = Turns(declared.parameters, model, given_frozen)
+        self.roles, wake = self._declared_turns.roles, self._declared_turns.wake
+        self.trainable = tuple(p.requires_grad or i in wake for i, p in enumerate(self._parameters.values()))
+        """Which of the parameters required gradients when ``build`` handed the step over, or are to later."""
+        self.frozen_before_build = tuple(f and r is None for f, r in zip(given_frozen, self.roles, strict=True))
+        """Which of them required none when ``build`` was given the model, where nothing else is declared of them."""
+        for i in wake:
+            ours.moved[i].requires_grad_()
+        super().__init__(declared, task, Expected(declared, task, ours))
         self._expected.mirror(model)
         self.is_copied = ours.copied
         self.told_last = "last" in (parameters_of(step) or {})  # wants to know which call is the last of a window
-        self._called = list[list[dict[str, Any]]]()
-        self._passes, self._overflowed = Passes(model), False
+        self.around: Callable[[], AbstractContextManager[Any]] = nullcontext
+        """Makes what surrounds each call of the user's step: who watches the step sees nothing of gdprops' own."""
+        self._called = list[tuple[Any, list[dict[str, Any]]]]()
+        self._passes, self._overflowed = Passes(model, built.forward_by), False
         self._given, self._arrived_at = set[int](), set[int]()
         self._at: list[Array] = []
         self._own_random = self._known_random = RandomState()
-        self._taken, self._remembers, self._turns = 0, False, ""
+        self._taken, self._turns = 0, ""
+        self._state_before: Any = None
+        self._memory = None if optimizer is None else OptimizerMemory(optimizer)
         self._first_met: ForwardState | None = None
         self._last_met: ForwardState | None = None
-        self._at_first = () if optimizer is None else fingerprint(optimizer)
+        self.built_optimizer = ([], {}) if optimizer is None else (settings_of(optimizer), dict(optimizer.defaults))
+        """Each group's hyperparameters as ``build`` has left them, and the optimizer's defaults."""
+        self.returned: Any = None
+        returned = built.beside.get("average")
+        self.average = None if declared.average is None else AverageWatch(returned, model, declared.name)
+        """The averaged copy, where one is declared."""
+        self.resuming = Resuming(model, built, declared.calls)
+        """Saves and loads the whole training."""
         self._sizes: tuple[int, ...] | None = None
+        self._methods: MethodWatch | None = None
         self._watch()
 
     def _watch(self) -> None:
@@ -95,6 +116,8 @@ class Training:
                 self._optimizer.register_step_pre_hook(weakly(self._remember))
             except AttributeError as error:
                 raise Unsupported(NOT_INITIALIZED) from error
+            if not isinstance(self._optimizer, SeveralOptimizers) and not self._expected.is_declared:
+                self._methods = MethodWatch(self._optimizer, partial(len, self._passes))
         moving = [(i, p) for i, p in enumerate(self._parameters.values()) if p.requires_grad]
         if sum(p.numel() for _, p in moving) <= WATCHED_WEIGHTS:
             for i, p in moving:
@@ -102,8 +125,9 @@ class Training:
 
     def _remember(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         """Record the hyperparameters in force when the optimizer is called: a scheduler may have stepped before."""
-        self._called.append(settings_of(optimizer))
+        self._called.append((optimizer, settings_of(optimizer)))
         self._given |= self._with_grad()
+        self._declared_turns.note_gradients()
         self._expected.by_closure |= any(callable(given) for given in (*args, *kwargs.values()))
 
     def _arrived(self, i: int, gradient: Tensor) -> None:
@@ -142,6 +166,24 @@ class Training:
         held = set(map(id, held_by(self._optimizer)))
         return tuple(id(p) in held for p in self._parameters.values())
 
+    @property
+    def held_tensors(self) -> list[Tensor]:
+        """What the user's optimizer holds, of the model or not."""
+        return [] if self._optimizer is None else held_by(self._optimizer)
+
+    def averages(self) -> list[Array]:
+        """Return the numbers of the averaged copy as they are now; none where none is declared."""
+        return [] if self.average is None else self.average.numbers()
+
+    @property
+    def random_numbers(self) -> RandomState:
+        """The random numbers from which the user's next step starts."""
+        return self._own_random
+
+    def go_on_from(self, random: RandomState, taken: int) -> None:
+        """Go on as a training does that has taken some steps and was loaded since."""
+        self._own_random, self._taken = random, taken
+
     def weights(self) -> list[Array]:
         """Return copies of all parameters, in the order of ``named_parameters()``."""
         self._at = [w.copy() for w in self.now()]  # copies, because the next step overwrites the parameters in place
@@ -155,27 +197,24 @@ class Training:
         """Return a copy of the state from which U starts: of the user's optimizer, or of the declared rule."""
         if self._optimizer is None or self._expected.is_declared:
             return self._expected.adopted
-        found = snapshot(self._optimizer)
-        if self._expected.adopted is not None and self._begins_anew():
-            return self._expected.adopted[0], found[1]
-        self._remembers = self._remembers or self._taken > 0
-        return found
+        assert self._memory is not None, "there is an optimizer"
+        self._state_before = self._memory.state(self._expected.adopted, taken=self._taken)
+        return self._state_before
 
     def _begins_anew(self) -> bool:
-        """Say whether the user's optimizer has never yet kept anything from one step for the next.
-
-        Its state should persist, so U then goes on from the state that U itself has left. An optimizer that has kept a
-        state once, and later starts anew, does so by the user's choice.
-        """
-        untouched = self._optimizer is not None and fingerprint(self._optimizer) in ((), self._at_first)
-        return untouched and self._taken > 0 and not self._remembers
+        return self._memory is not None and self._memory.begins_anew(taken=self._taken)
 
     def step(self, t: int) -> Any:
         """Let the user's step take logical step t, in as many calls as are declared; return the last call's result."""
         self._called.clear()
+        if self._methods is not None:
+            self._methods.begin()
+        self._declared_turns.begin()
         self._given, self._arrived_at = set[int](), set[int]()
         self._taken += 1
         self._overflowed, returned = False, None
+        if self.average is not None:
+            self.average.begin()
         self._own_random.put()  # gdprops' own forward passes have drawn random numbers since
         before, outside = self._passes.begin(), RandomState(like=self._known_random)
         if not any(self.trainable):
@@ -188,39 +227,71 @@ class Training:
             self._inputs, self._first = data.inputs, self._first + rows_in((self._inputs,))
             returned = self._call(t, *data, **told)
         require_its_shapes(self._parameters, self._at)
+        self.returned = returned
+        if self.average is not None:
+            self.average.end()
+        if self._declared.phases is None:
+            self._look_back(t, before, outside)
+        else:
+            self._own_random = RandomState()  # what the phases should have done is computed elsewhere
+        return returned
+
+    def _look_back(self, t: int, before: ForwardState, outside: RandomState) -> None:
+        """Find out what the expected update of the last step must know: where it looked, and what it did not train."""
         if self._declared.rule_factory is None and self._declared.lr is None:
             require_known_updates(self._parameters, self.held, self.trainable, self._at)
-        self._turns = self._turns or self._takes_turns()
+        self._turns = self._turns or self._takes_turns() or skipped_optimizers(self._optimizer, self._called)
+        self._expected.differentiate(self._declared_turns.differentiated(self._taken, self._at))
         self._expected.reached_otherwise = self._updated_by_a_gradient()
-        met, after = self._forward_pass(before, t), RandomState(like=outside)
+        looks = self._looks()
+        several = bool(looks.are_several or looks.ways or self._expected.closure_met)
+        met = self._passes.met(
+            before,
+            lambda met: self._expected.is_the_same_in(met, self._at or self.weights(), t),
+            one_look=not several,
+        )
+        after = RandomState(like=outside)
         draws, self._known_random = after.differs_outside_torch(outside), after
         self._own_random = after if draws else RandomState(all_of_them=False)
         looked = met._replace(random=outside.with_torch(met.random)) if draws else met
         self._expected.look_from(looked)
+        self._expected.looks = self._as_it_went(looks, t)
         self._last_met = looked if self._passes.differentiated else None
         self._first_met = self._last_met if self._taken == 1 else self._first_met
-        return returned
+
+    def _looks(self) -> Looks:
+        """Return how the last step has called its optimizer, as far as it looks more than once."""
+        if self._methods is None:
+            return Looks()
+        looks = looks_of(self._methods.calls, self._passes[:])
+        closures = self._expected.by_closure and not looks.are_several
+        met = [one.met for one in self._passes.differentiated] if closures else []
+        self._expected.closure_met = met if len({m.drawn for m in met}) > 1 else []
+        twice = self._declared.looks is not None and not looks.are_several
+        return looks._replace(ways=KEPT) if twice else looks
+
+    def _as_it_went(self, looks: Looks, t: int) -> Looks:
+        """Return extragradient as the last step has taken its first step: by the optimizer or by hand."""
+        if not (looks.ways and self._at):
+            return looks
+        passes = self._passes.differentiated
+        found, after = list[tuple[float, Looks]](), [w.copy() for w in self.now()]
+        gradients = self.gradients(self._at, t)
+        for ways in (KEPT, ANEW, BY_HAND):
+            self._expected.looks = looks._replace(ways=ways, met=(passes[-1].met,) if passes else ())
+            ends = self.passing_update(self._at, gradients, self._state_before, self.hyperparameters())
+            off = max((float(np.abs(a - e).max(initial=0.0)) for a, e in zip(after, ends, strict=True)), default=0.0)
+            found.append((off, self._expected.looks))
+        return min(found, key=lambda one: one[0])[1]
 
     def _takes_turns(self) -> str:
         """Return why a step is not decided whose parameters take turns, an empty text where they do not."""
-        now = [p.requires_grad for p in self._parameters.values()]
-        moves = [not np.array_equal(w, before) for w, before in zip(self.now(), self._at, strict=False)]
-        return turns_taken(self.names, self.trainable, now, moves, first=self._taken == 1)
+        return self._declared_turns.undeclared(self.names, self.trainable, self._at, first=self._taken == 1)
 
-    def _forward_pass(self, before: ForwardState, t: int) -> ForwardState:
-        """Return the state that the differentiated forward pass met; gdprops' own passes start from it.
-
-        Raises `Unsupported` where there were several passes that would give different results.
-        """
-        now, passes = RandomState(all_of_them=False), self._passes.differentiated
-        met = [one.met for one in passes]
-        if any(one.rounds for one in passes):
-            raise Unsupported(AUTOCAST)
-        if now.torch_bytes != before.random.torch_bytes and len({m.drawn for m in met}) != 1:
-            raise Unsupported("torch's random numbers are not drawn in one single forward pass of the model")
-        if len({m.modes for m in met}) > 1 and not self._expected.is_the_same_in(met, self._at or self.weights(), t):
-            raise Unsupported("the model is differentiated in training and in evaluation mode, with different results")
-        return met[0] if met else before
+    @property
+    def trains_now(self) -> tuple[bool, ...]:
+        """Which of the parameters require gradients now."""
+        return tuple(p.requires_grad for p in self._parameters.values())
 
     def answers_to_mode(self, weights: Sequence[Array], t: int) -> bool:
         """Say whether loss or gradients of batch t differ between training mode and evaluation mode."""
@@ -241,7 +312,7 @@ class Training:
 
     def _call(self, t: int, inputs: Any, targets: Any, **told: bool) -> Any:
         try:
-            with self._declared.calls.to("step(inputs, targets)"):
+            with self._declared.calls.to("step(inputs, targets)"), self.around():
                 return self._step(inputs, targets, **told)
         except SubjectCrash as crash:
             if REENTRANT in text_of(crash.error):
@@ -264,14 +335,16 @@ class Training:
 
     def hyperparameters(self) -> Any:
         """Return each group's hyperparameters as they were when the optimizer was called, None if it was not."""
-        return self._called[0] if self._called else None
+        methods = None if self._methods is None else self._methods.settings
+        return in_force(self._optimizer, self._called) or methods
 
     def noticed(self) -> Noticed:
         """Return what was seen of the last step apart from the weights."""
         grads = [] if self._called else [p.grad for p in self._parameters.values() if p.grad is not None]
         overflowed = self._overflowed or not all(math.isfinite(float(g.sum())) for g in grads)
         looks = tuple(one.rows for one in self._passes.differentiated) if self._sizes is None else self._sizes
-        return Noticed(overflowed, looks, self._turns)
+        left = "" if self._methods is None else stays(self._methods.calls)
+        return Noticed(overflowed, looks, self._turns, left)
 
     def clocks(self) -> tuple[tuple[str, float, float], ...]:
         """Return the parameters whose step counter in the user's optimizer is not U's: name, user's, U's counter."""
@@ -285,47 +358,6 @@ class Training:
             if seen is not None and wanted is not None and seen != wanted
         )
 
-    def gradients(
-        self, weights: Sequence[Array], t: int, *, rows: slice = slice(None), shaken: bool = False, clipped: bool = True
-    ) -> list[Array | None]:
-        """Return the gradients that gdprops computes for batch t, or for some of its rows.
-
-        ``shaken`` moves the inputs by one ulp; ``clipped`` clips the gradients as declared.
-        """
-        found = self._expected.gradients(weights, t, rows=rows, shaken=shaken)
-        return self._expected.clipped(found) if clipped else found
-
-    def gradients_unfrozen(self, weights: Sequence[Array], t: int) -> list[Array | None]:
-        """Return our own gradients of batch t as they would be if nothing were frozen."""
-        return self._expected.gradients_unfrozen(weights, t)
-
-    def look(self, weights: Sequence[Array], t: int) -> tuple[float, list[Array | None]]:
-        """Return the loss of batch t and gdprops' gradients of it, from one forward pass."""
-        found = self.gradients(weights, t)
-        return self._expected.value, found
-
-    def rows(self, t: int) -> int:
-        """Return how many rows logical step t is given."""
-        return self._task.rows(t)
-
-    def loss(self, weights: Iterable[Array], t: int) -> float:
-        """Return the loss of batch t at these weights, on gdprops' own model."""
-        return self._expected.loss(weights, t)
-
-    def allowed(self, weights: Sequence[Array], t: int) -> None:
-        """Return None: noise floors must be measured, because the model's operations are not known."""
-
-    def dialect(self, weights: Sequence[Array], t: int, state: Any, settings: Any) -> list[Array] | None:
-        """Return the update with the other legitimate form of clipping, by C / N instead of C / (N + 1e-6)."""
-        if self._declared.clip_norm is None:
-            return None
-        other = self._expected.clipped_without_guard(self.gradients(weights, t, clipped=False))
-        return None if other is None else self._expected.update(weights, other, state, settings)
-
-    def clip(self, gradients: Sequence[Array | None]) -> list[Array | None]:
-        """Return the gradients, clipped as declared."""
-        return self._expected.clipped(list(gradients))
-
     def adopt(self) -> None:
         """Keep the state that the last update left, where U goes on from it.
 
@@ -335,59 +367,6 @@ class Training:
             self._expected.adopt()
 
     @property
-    def clip_norm(self) -> float | None:
-        """The global norm that the training step declares to clip gradients to, or None."""
-        return self._declared.clip_norm
-
-    @property
-    def window(self) -> int:
-        """The declared number of micro-batches in a whole window."""
-        return self._declared.accumulate
-
-    def torn(self, weights: Sequence[Array], later: Sequence[Array], t: int) -> list[Array | None]:
-        """Return gradients whose forward pass saw ``weights`` and whose backward pass saw the ``later`` weights."""
-        return self._expected.gradients(weights, t, later=later)
-
-    def gradients_of(
-        self, weights: Sequence[Array], inputs: Array, targets: Array, change: Callable[[Tensor], Tensor]
-    ) -> list[Array | None]:
-        """Return our gradients of such data, where the model's outputs are changed before the loss; not clipped."""
-        data = Data(torch.from_numpy(inputs.copy()), torch.from_numpy(targets.copy()))
-        return self._expected.gradients_of(weights, data, change)
-
-    def data(self, t: int) -> Data:
-        """Return everything that logical step t is given."""
-        return self._task.whole(t)
-
-    @property
-    def batches(self) -> int:
-        """How many logical steps there are."""
-        return self._task.steps
-
-    @property
     def live(self) -> Live:
         """The user's model and its parameters, which can be watched while the step runs."""
         return Live(self._model, tuple(self._parameters.values()), self._inputs, self._first)
-
-    @property
-    def is_anchored(self) -> bool:
-        """Whether U starts from the user's optimizer's state, or has none; a declared rule keeps its own state."""
-        return not self._expected.is_declared
-
-    def advance(
-        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
-    ) -> tuple[list[Array], Any]:
-        """Return U(w, g, s) and the optimizer state after it."""
-        return self._expected.update(weights, gradients, state, settings), self._expected.snapshot()
-
-    def update(
-        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any = None
-    ) -> list[Array]:
-        """Return the weights after the expected update, U(w, g, s)."""
-        return self._expected.update(weights, gradients, state, settings)
-
-    def passing_update(
-        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
-    ) -> list[Array]:
-        """Return U(w, g, s) without copying it: the next gradient evaluation or update overwrites these arrays."""
-        return self._expected.passing_update(weights, gradients, state, settings)

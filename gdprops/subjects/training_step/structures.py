@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,11 @@ def mapped(change: Callable[[Tensor], Any], value: Any) -> Any:
         members = [mapped(change, member) for member in value]
         return type(value)(*members) if hasattr(value, "_fields") else type(value)(members)
     return value
+
+
+def number_in(value: Any) -> float | None:
+    """Return a number, or the only entry of a tensor; None for anything else."""
+    return float(value) if isinstance(value, Real) or (isinstance(value, Tensor) and value.numel() == 1) else None
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:

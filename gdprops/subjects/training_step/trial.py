@@ -22,12 +22,15 @@ from gdprops.model.architecture import KINDS
 from gdprops.model.case import evened
 from gdprops.numerics.blocks import BLOCK
 from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE, SINGLE
-from gdprops.subjects.training_step.begin import begin, task_of
+from gdprops.subjects.training_step.begin import begin, begin_phases, task_of
 from gdprops.subjects.training_step.declaration import EQUAL, Habits
 from gdprops.subjects.training_step.expected_update import EXPECTATION
 from gdprops.subjects.training_step.group_keys import unread_keys
 from gdprops.subjects.training_step.own.trial import own_trials, require_equal_parts, require_objective
+from gdprops.subjects.training_step.phases.trial import phase_habits, require_objectives
 from gdprops.subjects.training_step.trial_cases import architecture_trial, trial_cases
+from gdprops.subjects.training_step.turns import names_of
+from gdprops.subjects.user_code.crashes import said_of
 from gdprops.subjects.user_code.isolation import isolated
 
 if TYPE_CHECKING:
@@ -55,7 +58,8 @@ def tried(declared: Declaration) -> Habits:
                 except Unsupported as refusal:
                     raise UsageError(f"{declared.name} cannot be used: {refusal}") from refusal
         first = crashes[0]
-    raise UsageError(f"{declared.name} cannot be used: {first}, on every batch that was tried") from first
+    said = first.told or said_of(first)
+    raise UsageError(f"{declared.name} cannot be used: {said}, on every batch that was tried") from first
 
 
 def trials_of(declared: Declaration, precision: int) -> list[Any]:
@@ -69,10 +73,15 @@ def trials_of(declared: Declaration, precision: int) -> list[Any]:
 def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
     if declared.own is not None:
         task = task_of(declared, case)
+        if declared.phases is not None:
+            require_objectives(declared.phases, task, declared.calls)
         require_objective(declared.own, task)
         if declared.micro == EQUAL:
             require_equal_parts(task)
+    if declared.phases is not None:
+        return phase_habits(declared, begin_phases(declared, case), precision)
     run = begin(declared, case)
+    declared.parameters.require_matches(names_of(run.live.model))
     _require_expectation(declared, run)
     weights = run.weights()
     gradients = run.gradients(weights, 0)
@@ -80,6 +89,7 @@ def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
     with watch, _DtypeWatch() as dtypes:
         returned = run.step(0)
     _require_call(declared, returned, moved=not all(map(np.array_equal, weights, run.now())))
+    _require_schedule(declared, run)
     _require_agreement(declared, case, run, weights, gradients)
     rows, looks = run.rows(0), run.noticed().looks
     splits = declared.accumulate == 1 and any(0 < look < rows for look in looks)
@@ -93,6 +103,8 @@ def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
         copies=run.is_copied,
         returns_optimizer=run.has_optimizer,
         is_given_frozen=any(run.frozen_before_build),
+        step_at=run.step_at,
+        saves=run.resuming.has_own,
         answers_to_mode=declared.own is not None and run.answers_to_mode(weights, 0),
     )
 
@@ -175,6 +187,17 @@ def _require_expectation(declared: Declaration, run: Training) -> None:
         raise UsageError(f"{declared.name} returns no optimizer; {EXPECTATION}")
 
 
+def _require_schedule(declared: Declaration, run: Training) -> None:
+    """Require that a declared schedule gives rates for the optimizer that ``build`` returns. Raises `UsageError`."""
+    if declared.schedule is None:
+        return
+    if not run.has_optimizer:
+        raise UsageError(f"{declared.name}: schedule= needs build to return the optimizer, whose rates are looked at")
+    groups, defaults = run.built_optimizer
+    losses = [run.returned] * (declared.schedule.per or 1)
+    declared.schedule.planned(groups, defaults, losses, least=1, most=2)
+
+
 def _require_agreement(
     declared: Declaration, case: Any, run: Training, weights: Sequence[Array], gradients: Sequence[Array | None]
 ) -> None:
@@ -202,7 +225,7 @@ def _require_update(
     declared: Declaration, run: Training, weights: Sequence[Array], gradients: Sequence[Array | None]
 ) -> None:
     """Require that the returned optimizer moves something where the step moves something."""
-    rests = all(map(np.array_equal, weights, run.passing_update(weights, gradients, None, None)))
+    rests = all(map(np.array_equal, weights, run.passing_update(weights, gradients, None, run.hyperparameters())))
     moved = not all(map(np.array_equal, weights, run.now()))
     if rests and moved and any(run.held):
         raise UsageError(f"{declared.name}: step() of the optimizer that it returns moves nothing; {EXPECTATION}")

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from gdprops.errors import Unsupported, UsageError
+from gdprops.model.identity import NO_ORIGIN, Identity, Origin
 from gdprops.model.optional_hyperparameters import RATE_NAMES
 from gdprops.model.subject import Calling, Delivery, Gradients, Look, Stepped
 from gdprops.model.traits import Measured, Traits, declared
-from gdprops.subjects import script_lines
 from gdprops.subjects.declared_rule import check_rule
 from gdprops.subjects.update_rule import NAME
+from gdprops.subjects.update_rule.script import RuleScript
 from gdprops.subjects.user_code.calling import Calls
 from gdprops.subjects.user_code.framework_names import require_home
+from gdprops.subjects.user_code.identities import identity_of, origin, values_of
 from gdprops.subjects.user_code.importing import label, spec_of
 from gdprops.subjects.user_code.isolation import seed_random_numbers
 from gdprops.subjects.user_code.signatures import defaults_of, parameters_of, require_keywords
@@ -36,7 +38,7 @@ class UpdateRule:
 
     ``numbers``: the dtype in which the rule keeps its own numbers, such as the learning rate. ``prelude``: the script
     lines that define ``update``, for a rule of another framework. ``framework``: the framework that computes its
-    gradients.
+    gradients. ``adapted``: the optimizer of a framework that ``function`` steps with.
     """
 
     function: Rule
@@ -51,6 +53,19 @@ class UpdateRule:
     prelude: str = ""
     numbers: str = "float64"
     framework: str = ""
+    adapted: Any = None
+    origin: Origin = NO_ORIGIN
+
+    @property
+    def parts(self) -> Mapping[str, Any]:
+        """What the subject is made of, by name."""
+        stated = {"rule": self.rule, "traits": values_of(self.declared), "framework": self.framework}
+        return {"function": self.adapted or self.function, "hyperparameters": self.hyperparameters, **stated}
+
+    @property
+    def identity(self) -> Identity:
+        """What tells the subject from all others, whichever way it is named."""
+        return identity_of(self)
 
     @property
     def rate_name(self) -> str | None:
@@ -82,36 +97,15 @@ class UpdateRule:
         """Every hyperparameter by name, as the user gave it or by default."""
         return {**defaults_of(self.function), **self.hyperparameters}
 
-    def script_head(self) -> str:
-        """Return the imports of a plain script that runs the rule; a framework's rule is defined in its prelude."""
-        return self.prelude or "\n".join(["import numpy as np", *script_lines.import_lines(self.spec)])
+    @property
+    def user_object(self) -> Rule:
+        """The user's own function."""
+        return self.function
 
-    def script_start(self, tensors: Sequence[Array], plan: Plan) -> list[str]:
-        """Return the line of a plain script that sets up the params, the state and the hyperparameters."""
-        pairs = [
-            f'"w{i}": np.array({script_lines.literal(tensors[i])}, dtype="{tensors[i].dtype}")' for i in plan.indices
-        ]
-        rate = {} if plan.rates is None or self.rate_name is None else {self.rate_name: plan.rates[0]}
-        inside = {**self.hyperparameters, **plan.options, **rate}
-        return [f"params, state, options = {{{', '.join(pairs)}}}, None, {inside!r}"]
-
-    def script_step(self, gradients: Gradients, delivery: Delivery) -> list[str]:
-        """Return the lines of a plain script that take one step."""
-        given = [
-            f'"w{i}": np.array({script_lines.literal(g)}, dtype="{g.dtype}")'
-            for i, g in enumerate(gradients)
-            if g is not None
-        ]
-        called = "update" if self.prelude else self.spec.rpartition(":")[2]
-        return [f"params, state = {called}(params, {{{', '.join(given)}}}, state, **options)", "print(params)"]
-
-    def script_gradients(self, gradients: Gradients) -> list[str]:
-        """Return no lines: an update rule is given its gradients when it is called."""
-        return []
-
-    def script_closure(self, answers: Sequence[tuple[float, Gradients]]) -> list[str]:
-        """Return no lines: an update rule takes no closure."""
-        return []
+    @property
+    def script(self) -> RuleScript:
+        """What writes a run of the rule as plain Python."""
+        return RuleScript(self.spec, self.hyperparameters, self.rate_name, self.prelude)
 
     def start(self, tensors: Sequence[Array], plan: Plan) -> RuleRun:
         """Begin a run with copies of the tensors and without a state."""
@@ -229,8 +223,9 @@ class RuleRun:
         """Raise `Unsupported`: an update rule takes no closure."""
         raise Unsupported("an update rule takes no closure")
 
-    def call_readers(self, hyperparameter: str) -> None:
-        """Do nothing: an update rule has no further methods."""
+    def call_readers(self, hyperparameter: str) -> list[str]:
+        """Return nothing: an update rule has no further methods."""
+        return []
 
     def evaluate(self) -> bool:
         """Return False: an update rule has no modes."""
@@ -244,7 +239,7 @@ class RuleRun:
         """Raise `Unsupported`: an update rule returns new weights instead of keeping parameter objects."""
         raise Unsupported("an update rule has no parameter objects")
 
-    def zero_gradients(self, *, set_to_none: bool) -> None:
+    def zero_gradients(self, *, set_to_none: bool) -> bool | None:
         """Raise `Unsupported`: an update rule holds no gradients."""
         raise Unsupported("an update rule holds no gradients")
 
@@ -287,6 +282,7 @@ def update_rule(
     Raises:
         UsageError: for something that is not a function, or an unknown rule or trait.
     """
+    made_by = origin(name)
     require_home(rule_function, "update_rule", ())
     if not callable(rule_function):
         raise UsageError(
@@ -294,5 +290,5 @@ def update_rule(
         )
     called = name or label(rule_function, hyperparameters)
     require_keywords(rule_function, hyperparameters, called)
-    spec = spec_of(rule_function)
-    return UpdateRule(rule_function, hyperparameters, called, check_rule(rule), declared(traits), spec=spec)
+    made = UpdateRule(rule_function, hyperparameters, called, check_rule(rule), declared(traits), origin=made_by)
+    return replace(made, spec=spec_of(rule_function))

@@ -9,10 +9,10 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple, final
 
 SIZE = 4096
@@ -34,6 +34,8 @@ class BlackBox:
     def __init__(self, path: Path) -> None:
         with path.open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), SIZE)
+        self.folder = path.parent
+        """Where the box lies, and whatever else a supervised process leaves behind: its supervisor removes it."""
         self._process = os.getpid()
 
     @staticmethod
@@ -47,7 +49,7 @@ class BlackBox:
 
         It may take no longer than what runs around it, unless it has a limit of its own (``alone``).
         """
-        until, around = time.monotonic() + seconds, self.running.until
+        until, around = monotonic() + seconds, self.running.until
         self._write(doing, min(until, around) if around and not alone else until)
 
     def left(self, outer: Running) -> None:

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # signal.signal makes enumerations of handlers: ten times as long
 import math
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from time import perf_counter
 from types import FrameType
 from typing import Any, NamedTuple, final
 
 from gdprops.errors import GdpropsError, SubjectCrash, SubjectOutOfMemory, SubjectStopped, SubjectTimeout, text_of
 from gdprops.subjects.user_code.black_box import RECORDER
+from gdprops.subjects.user_code.place import is_raised_by_gdprops
+from gdprops.subjects.user_code.process_changes import KEPT
+from gdprops.subjects.user_code.watchdog import WATCHDOG
 
 REFUSALS = (ValueError, NotImplementedError, AssertionError, RuntimeError)
 """The exceptions by which a constructor refuses its arguments."""
+
+
+_ALLOWED: ContextVar[float] = ContextVar("seconds", default=60.0)
+
+
+@contextmanager
+def allowing(seconds: float) -> Iterator[None]:
+    """Let every clause, and every trial of the user's functions, take so many seconds inside this context."""
+    held = _ALLOWED.set(seconds)
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(held)
+
+
+def allowed() -> float:
+    """Return how many seconds of the subject's own time a clause or a trial may take: what ``--timeout`` says."""
+    return _ALLOWED.get()
 
 
 class _Alarm(NamedTuple):
@@ -29,11 +52,12 @@ class Calls:
     """A budget of seconds for everything that the subject's code does.
 
     Where the platform has interval timers, and in the main thread, a hanging call is interrupted; elsewhere the budget
-    is only checked between calls.
+    is only checked between calls. Clauses that share a run (``shared_by``) have the budgets of all of them together,
+    but no single call takes longer than one.
     """
 
-    def __init__(self, seconds: float | None = None, purpose: str = "for this clause") -> None:
-        self._left = seconds
+    def __init__(self, seconds: float | None = None, purpose: str = "for this clause", *, shared_by: int = 1) -> None:
+        self._left = None if seconds is None else shared_by * seconds
         self._budget = seconds
         self._purpose = purpose
 
@@ -43,15 +67,19 @@ class Calls:
 
         Raises `SubjectCrash` for the code's exceptions, and `SubjectStopped` where its time or memory is used up.
         """
-        started, process = time.perf_counter(), os.getpid()
-        outer = RECORDER.entered(doing, math.inf if self._left is None else self._left)
-        previous = self._arm()
+        started, process = perf_counter(), os.getpid()
+        most = math.inf if self._left is None or self._budget is None else min(self._left, self._budget)
+        outer = RECORDER.entered(doing, most)
+        watched = RECORDER.box is None and math.isfinite(most)
+        around = WATCHDOG.entered(doing, most) if watched else None
+        previous = self._arm(most)
+        KEPT.note()
         try:
             yield
-        except GdpropsError:
-            raise
-        except SubjectStopped:
-            raise
+        except (GdpropsError, SubjectStopped) as error:
+            if is_raised_by_gdprops(error):
+                raise
+            raise SubjectCrash(doing, error) from error
         except KeyboardInterrupt as error:
             if RECORDER.box is None:
                 raise  # somebody has pressed Ctrl-C; where a supervisor hears that, the subject itself has raised it
@@ -63,26 +91,29 @@ class Calls:
         finally:
             if os.getpid() != process:  # the subject has forked: its copy of this process must not go on here
                 os._exit(0)
+            KEPT.put_back()
             RECORDER.left(outer)
-            seconds = time.perf_counter() - started
+            if watched:
+                WATCHDOG.left(around)
+            seconds = perf_counter() - started
             try:
                 self._disarm(previous, seconds)
             except SubjectTimeout:  # the alarm rang while it was being given back
                 self._disarm(previous, seconds)
             self._spend(seconds)
 
-    def _arm(self) -> _Alarm | None:
-        if self._left is None or not _interruptible():
+    def _arm(self, most: float) -> _Alarm | None:
+        if not math.isfinite(most) or not _interruptible():
             return None
-        handler = signal.signal(signal.SIGALRM, self._ring)
-        timer = signal.setitimer(signal.ITIMER_REAL, max(self._left, 0.001), 0.5)
+        handler = _signal.signal(signal.SIGALRM, self._ring)
+        timer = signal.setitimer(signal.ITIMER_REAL, max(most, 0.001), 0.5)
         return _Alarm(handler, timer)
 
     def _disarm(self, previous: _Alarm | None, seconds: float) -> None:
         """Give the alarm back to its earlier owner (a test runner's time limit), with the time that it has left."""
         if previous is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, previous.handler)
+            _signal.signal(signal.SIGALRM, previous.handler)
             left, interval = previous.timer
             signal.setitimer(signal.ITIMER_REAL, max(left - seconds, 0.001) if left else 0.0, interval)
 

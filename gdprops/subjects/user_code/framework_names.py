@@ -34,9 +34,14 @@ def framework_of(spec: str) -> str | None:
     root = spec.partition(":")[0].partition(".")[0]
     if root not in EXTRAS:
         return None
-    if find_spec(root) is None:
-        raise UsageError(f"{root} is not installed: python -m pip install 'gdprops[{EXTRAS[root]}]'")
+    require_installed(root, EXTRAS[root])
     return root
+
+
+def require_installed(module: str, extra: str) -> None:
+    """Raise `UsageError` where a module is not installed; an extra of gdprops installs it."""
+    if find_spec(module) is None:
+        raise UsageError(f"{module} is not installed: python -m pip install 'gdprops[{extra}]'")
 
 
 def framework_object(spec: str) -> Any:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import site
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import final
 
+from gdprops.subjects.user_code.import_roots import import_roots, package_of
 from gdprops.subjects.user_code.importing import LOADED
 
 _INSTALLED = tuple(
@@ -30,11 +32,14 @@ _INSTALLED = tuple(
 )
 
 
+@lru_cache(maxsize=4096)
 def is_installed(where: str | None) -> bool:
     """Say whether a file belongs to Python, to an installed package or to gdprops, and not to the user's own code."""
     if where is None:
         return True
     path = Path(where).resolve()
+    if "site-packages" in path.parts:
+        return True
     return any(path.is_relative_to(root) for root in _INSTALLED)
 
 
@@ -42,8 +47,9 @@ def is_installed(where: str | None) -> bool:
 class HelperModules:
     """The modules and the entries of ``sys.path`` that one file brought along."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._path: list[str] = [] if folder is None else [str(folder)]
+    def __init__(self, *folders: Path, further: Iterable[Path] = ()) -> None:
+        self._path: list[str] = [str(one) for one in folders]
+        self._behind: list[str] = [str(one) for one in further]
         self._modules: dict[str, ModuleType] = {}
 
     @property
@@ -52,19 +58,38 @@ class HelperModules:
         beside = any(str(_file_of(m)).startswith(entry) for m in self._modules.values() for entry in self._path[:1])
         return self._path[0] if beside else None
 
+    @property
+    def modules(self) -> tuple[ModuleType, ...]:
+        """The modules of the user's that the file has imported so far."""
+        return tuple(self._modules.values())
+
+    @property
+    def root(self) -> Path | None:
+        """The last folder from which modules are imported, beside the file's own: the root of its repository."""
+        folders = [*self._path[1:], *self._behind]
+        return Path(folders[-1]) if folders else None
+
+    def name_of(self, path: Path) -> str:
+        """Return the dotted name by which a file is imported as a helper, from the farthest folder that has it."""
+        for entry in (*self._behind[::-1], *self._path[::-1]):
+            if path.is_relative_to(entry):
+                return ".".join(path.relative_to(entry).with_suffix("").parts).removesuffix(".__init__")
+        return ""
+
     @contextmanager
     def present(self) -> Iterator[None]:
         """Let the file's code run: its helpers can be imported, and what it imports is kept for its next run."""
         path, count = list(sys.path), len(sys.modules)
         hidden = {name: sys.modules[name] for name in self._modules if name in sys.modules}
         sys.path[:0] = [entry for entry in self._path if entry not in path]
+        sys.path += [entry for entry in self._behind if entry not in sys.path]
         sys.modules.update(self._modules)
         try:
             yield
         finally:
             if len(sys.modules) > count:
                 self._keep(list(sys.modules)[count:])
-            self._path += [entry for entry in sys.path if entry not in path and entry not in self._path]
+            self._path += [entry for entry in sys.path if entry not in (*path, *self._path, *self._behind)]
             sys.path[:] = path
             for name in self._modules:
                 sys.modules.pop(name, None)
@@ -89,4 +114,10 @@ _BROUGHT: dict[Path, HelperModules] = {}
 
 def helpers_of(path: Path) -> HelperModules:
     """Return the helper modules of a file; a file is imported once, and so are they."""
-    return _BROUGHT.setdefault(path.resolve(), HelperModules(path.resolve().parent))
+    where = path.resolve()
+    if where not in _BROUGHT:
+        root = package_of(where)[1]
+        known = [where.parent] if root is None else [where.parent, root]
+        before, behind = import_roots(where, known)
+        _BROUGHT[where] = HelperModules(*before, *known, further=behind)
+    return _BROUGHT[where]

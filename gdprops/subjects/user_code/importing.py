@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gdprops.errors import UsageError
+from gdprops.errors import UsageError, text_of
 from gdprops.model.nearest_name import nearest
 from gdprops.model.wording import on_one_line
 from gdprops.subjects.user_code.black_box import RECORDER
+from gdprops.subjects.user_code.process_changes import KEPT
 
 IMPORT_SECONDS = 30.0
 """How long importing the user's code may take: a file that trains its network on import must not hold up others."""
@@ -25,8 +27,10 @@ LOADED = "gdprops_subject_"
 def import_name(spec: str) -> Any:
     """Return the object that ``module:attribute`` or ``file.py:attribute`` names."""
     where, colon, attribute = spec.rpartition(":")
+    if not colon and (dotted := _dotted(spec)) is not None:
+        where, colon, attribute = dotted
     if not colon or not where or not attribute:
-        raise UsageError(f"subject={spec!r}; expected package.module:Name or path/to/file.py:name")
+        raise UsageError(f"subject={spec!r}; expected package.module:Name or path/to/file.py:name{_in_torch(spec)}")
     found: Any = import_module(where)
     for part in attribute.split("."):
         try:
@@ -36,6 +40,27 @@ def import_name(spec: str) -> Any:
     return found
 
 
+def _dotted(spec: str) -> tuple[str, str, str] | None:
+    """Return ``package.module.Name`` in parts; None where it names no module, or is a module itself."""
+    where, dot, attribute = spec.rpartition(".")
+    if not dot or not all(part.isidentifier() for part in spec.split(".")) or attribute == "py":
+        return None
+    try:
+        known = importlib.util.find_spec(where) is not None
+        found = getattr(import_module(where), attribute, None) if known else None
+    except (ImportError, ValueError, AttributeError):
+        return None
+    return None if found is None or isinstance(found, ModuleType) else (where, ":", attribute)
+
+
+def _in_torch(name: str) -> str:
+    """Return the subject string of an optimizer of torch that has this name, as a question."""
+    if not name.isidentifier() or importlib.util.find_spec("torch") is None:
+        return ""
+    found = getattr(importlib.import_module("torch.optim"), name, None)
+    return f"; did you mean torch.optim:{name}?" if isinstance(found, type) else ""
+
+
 def import_module(where: str) -> ModuleType:
     """Return the module that a dotted name or a path to a file names. Raises `UsageError` in one line."""
     if where.endswith(".py"):
@@ -43,7 +68,7 @@ def import_module(where: str) -> ModuleType:
     if str(Path.cwd()) not in sys.path and "" not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        with RECORDER.noting(f"importing {where}", IMPORT_SECONDS, alone=True):
+        with RECORDER.noting(f"importing {where}", IMPORT_SECONDS, alone=True), KEPT.kept():
             return importlib.import_module(where)
     except ModuleNotFoundError as error:
         if error.name is not None and (where == error.name or where.startswith(error.name + ".")):
@@ -60,14 +85,19 @@ def import_module(where: str) -> ModuleType:
 
 def import_file(path: Path) -> ModuleType:
     """Return a file as a module, imported only once. Raises `UsageError` in one line where that fails."""
-    if not path.is_file():
-        folder = path.parent if path.parent.is_dir() else Path()
+    if not os.path.isfile(path):  # which raises nothing, also where the path is too long for a file
+        folder = path.parent if os.path.isdir(path.parent) else Path()
         near = nearest(path.name, [p.name for p in folder.glob("*.py")])
-        raise UsageError(f"no such file: {path}{near}")
-    name = f"{LOADED}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+        raise UsageError(f"no such file: {text_of(path)}{near}")
+    name = loaded_as(path)
     if name in sys.modules:
         return sys.modules[name]
     return _load(name, path)
+
+
+def loaded_as(path: Path) -> str:
+    """Return the name of the module as which a file is imported."""
+    return f"{LOADED}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
 
 
 def _load(name: str, path: Path) -> ModuleType:
@@ -78,12 +108,12 @@ def _load(name: str, path: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pickling look the module up by its name
     sys.path.insert(0, str(path.resolve().parent))
     try:
-        with RECORDER.noting(f"importing {path}", IMPORT_SECONDS, alone=True):
+        with RECORDER.noting(f"importing {path}", IMPORT_SECONDS, alone=True), KEPT.kept():
             spec.loader.exec_module(module)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        del sys.modules[name]
+        sys.modules.pop(name, None)
         raise UsageError(f"{path} cannot be imported: {type(error).__name__}: {on_one_line(error)}") from error
     finally:
         sys.path.remove(str(path.resolve().parent))

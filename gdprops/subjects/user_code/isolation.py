@@ -80,8 +80,9 @@ class NumPyState:
         return bool(self._copy["has_gauss"] != other._copy["has_gauss"])
 
     def put(self) -> None:
-        """Restore this state."""
-        np.random.set_state(self._copy)
+        """Restore this state, where anything may have been drawn since."""
+        if self._memory is None or self._copy["has_gauss"] or self._memory != _memory_of_numpy():
+            np.random.set_state(self._copy)
 
 
 def _memory_of_numpy() -> bytes | None:

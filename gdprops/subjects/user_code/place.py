@@ -5,21 +5,11 @@ from __future__ import annotations
 import sysconfig
 import traceback
 from pathlib import Path
-from typing import NamedTuple
+
+from gdprops.model.code_place import Place
 
 PACKAGE = str(Path(__file__).parents[2])
 LIBRARIES = tuple({sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")})
-
-
-class Place(NamedTuple):
-    """A line of a file."""
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        """Return ``file:line``."""
-        return f"{self.file}:{self.line}"
 
 
 def is_own(file: str) -> bool:
@@ -34,6 +24,14 @@ def place_of(error: BaseException) -> Place | None:
     for frame in reversed(own or frames):
         return Place(shown_path(frame.filename), frame.lineno or 0)
     return None
+
+
+def is_raised_by_gdprops(error: BaseException) -> bool:
+    """Say whether gdprops itself raised an exception, and not code that has imported the exception's class."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return at is None or at.tb_frame.f_code.co_filename.startswith(PACKAGE)
 
 
 def shown_path(file: str) -> str:

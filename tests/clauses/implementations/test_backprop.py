@@ -16,7 +16,6 @@ from gdprops.runner.settings import Settings
 from gdprops.subjects.backprop.subject import backprop
 from tests.samples import backprop_functions
 
-pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
 TWO_LAYERS: dict[str, Any] = {"loss": backprop_functions.loss, "shapes": backprop_functions.shapes}
 RELU: dict[str, Any] = {"loss": backprop_functions.relu_loss, "shapes": backprop_functions.shapes}
 SOFTMAX: dict[str, Any] = {"shapes": lambda n_in, n_hidden, n_out: {"W": (n_in, n_out), "b": (n_out,)}}
@@ -163,7 +162,9 @@ def test_a_forgotten_layer_breaks_moves_all() -> None:
 
 def test_a_forgotten_mean() -> None:
     verdict = primary(backprop(**RELU, step=backprop_functions.forgets_to_average), clauses="step.simultaneous")
-    assert verdict.explanation == "the gradient is multiplied by the number of rows (it is not divided by them)"
+    assert verdict.explanation == (
+        "W1, b1, W2, b2: moved farther by the number of rows (the gradient is not divided by them)"
+    )
 
 
 def test_a_step_taken_twice() -> None:
@@ -241,13 +242,16 @@ def test_the_counterexample_runs_on_numpy_alone() -> None:
     verdict = primary(faulty(backprop_functions.updates_as_it_goes), clauses="step.simultaneous")
     assert verdict.counterexample is not None
     python = verdict.counterexample.python
+    heading, _, python = python.partition("\n")
+    assert heading.endswith(", float64: the last line asserts what step.simultaneous demands")
     assert python.startswith(
         "import numpy as np\nfrom tests.samples.backprop_functions import updates_as_it_goes\n\n"
         "params = {'W1': np.array([[1.0]]), 'b1': np.array([1.0]), 'W2': np.array([[1.0]]), 'b2': np.array([1.0])}\n"
     )
     assert "# seen:     W1 [" in python
     assert "# expected: W1 [" in python
-    exec(compile(python, "counterexample", "exec"), {})
+    with pytest.raises(AssertionError, match=r"^W\d"):
+        exec(compile(python, "counterexample", "exec"), {})
 
 
 def guarded(guard: float, *, unseen: bool = False) -> Any:

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
+from gdprops.faults.optimizers.closure_and_missing_gradient_faults import KnowsOnlyItsFirstGradients
 from gdprops.faults.optimizers.correct_optimizers import Group, PlainDescent
-from gdprops.faults.optimizers.feeding_faults import KnowsOnlyItsFirstGradients
 from gdprops.model.verdict import Status, Verdict
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings

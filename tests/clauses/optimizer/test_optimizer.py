@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import gdprops
 from gdprops.clauses import catalogue
 from gdprops.faults.optimizers.correct_optimizers import Adam, AMSGrad, Group, Maximizing, Momentum, PlainDescent
 from gdprops.faults.optimizers.optimizer_twins import Extrapolates
@@ -18,6 +19,7 @@ from gdprops.model.traits import IMPLEMENTATIONS
 from gdprops.runner.session import measured_subject
 from gdprops.runner.settings import Settings
 from gdprops.subjects.torch_optimizer.subject import optimizer
+from gdprops.subjects.update_rule.subject import update_rule
 from gdprops.subjects.user_code.isolation import isolated
 from tests.clauses.optimizer.optimizer_cases import CASE, CASES, examined, mixed, probed, suspected, taken, without
 from tests.samples.training_steps import SharpnessAware
@@ -320,3 +322,35 @@ def test_an_implementation_that_refuses_a_missing_gradient_aloud_is_not_compared
     evidence = examined(found, "implementations", replace(late, order=(fused,)))
     assert evidence.reason.startswith("fused=True refuses a missing gradient: step() raised TypeError")
     assert not evidence.decisive
+
+
+def goes_up(params: Any, grads: Any, state: Any, lr: float = 0.5, maximize: bool = True) -> Any:
+    """Climb, unless it is told to descend."""
+    signed = lr if maximize else -lr
+    return {k: w + signed * grads[k] if k in grads else w for k, w in params.items()}, state
+
+
+def test_a_rule_that_maximizes_by_default_is_right() -> None:
+    evidence = examined(probed(update_rule(goes_up)), "maximize", CASE)
+    assert evidence.decisive
+    assert not evidence.violated
+
+
+def goes_up_unasked(params: Any, grads: Any, state: Any, lr: float = 0.5) -> Any:
+    """Climb, and declare nothing."""
+    return goes_up(params, grads, state, lr)
+
+
+def test_what_climbs_and_declares_nothing_is_no_success_and_what_maximizes_is() -> None:
+    undeclared, declared, torchs = (
+        gdprops.check(subject, clauses=["step.*", "optimizer.d*"], examples=10, seed=0)
+        for subject in (
+            update_rule(goes_up_unasked),
+            update_rule(goes_up),
+            optimizer(torch.optim.SGD, lr=0.5, maximize=True),
+        )
+    )
+    assert (undeclared.exit_code, undeclared["step.descends"].status) == (5, "vacuous")
+    assert "It climbs, and no clause has decided" in str(undeclared)
+    assert (declared.exit_code, torchs.exit_code) == (0, 0)
+    assert declared["step.descends"].vacuous_reasons == {"maximize is set": 10}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from gdprops.explanations.explanation import Explanation
@@ -17,13 +18,13 @@ from gdprops.subjects.training_step.subject import training_step
 from gdprops.subjects.user_code.isolation import isolated
 
 
-def instead(subject: Any) -> Explanation | None:
-    """Return what a training step does instead, None where it is right."""
+def instead(subject: Any, most: int | None = None) -> Explanation | None:
+    """Return what a training step does instead, None where it is right; ``most``: in how many examples."""
     with isolated():
         measured = measured_subject(subject, Settings(timeout=600.0))
         given: Any = measured.subject
         first = distinguishing_cases(measured.domain.window, means=measured.domain.means)[0]
-        return explained(given, examples_of(given, measured.domain, first, []))
+        return explained(given, islice(examples_of(given, measured.domain, first, []), most))
 
 
 def instead_of(build: Callable[..., Any], **declared: Any) -> Explanation:

@@ -23,6 +23,8 @@ from gdprops.runner.search import search
 from gdprops.runner.settings import Settings
 from gdprops.strategies.distinguishing_networks import distinguishing_cases
 from gdprops.subjects.training_step.subject import training_step
+from gdprops.subjects.user_code.isolation import isolated
+from tests.samples.training_steps import half_the_loss
 
 CLAUSE = "step.simultaneous"
 
@@ -123,3 +125,15 @@ def test_networks_of_ours_stand_in_for_nobodys_own() -> None:
     assert next(found) is drawn[0]
     ours = training_step(textbook)
     assert next(examples_of(ours, ours.domain, distinguishing_cases()[1], [])).batches[0].inputs.shape == (13, 3)
+
+
+def test_an_explanation_says_where_else_it_is_true() -> None:
+    subject, others = training_step(layer_by_layer, lr=0.125), (training_step(textbook), training_step(half_the_loss))
+    first, second, *_ = distinguishing_cases()
+    with isolated():
+        told = explain.explained(subject, [first])
+        assert told is not None
+        assert told.holds_in is not None
+        assert told.text.startswith("layer by layer, first layer first")
+        assert told.holds_in(subject, [second])
+        assert not any(told.holds_in(other, [second]) for other in others)

@@ -11,7 +11,6 @@ import torch
 from tests.explanations.training_step import invented
 from tests.explanations.training_step.examples import instead_of
 
-pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
 PLAIN = {"lr": invented.RATE}
 
 

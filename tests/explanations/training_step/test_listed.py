@@ -13,7 +13,6 @@ from gdprops.faults.training_steps.late_read_faults import blocks_in_turn
 from tests.explanations.training_step.examples import instead_of
 from tests.explanations.training_step.invented import RATE, Step, gradients, moved, trained
 
-pytestmark = pytest.mark.no_cover  # whole runs, which take half as long where lines are not counted
 PLAIN = {"lr": RATE}
 Build = Callable[[nn.Module, Any], Any]
 

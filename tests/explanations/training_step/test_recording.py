@@ -57,6 +57,23 @@ def test_an_ordinary_step_looks_once_and_writes_each_parameter_once(foreach: boo
     assert {read.place for read in seen.late} == {"forward"}
 
 
+def in_both_modes(model: nn.Module, loss_fn: Any) -> Any:
+    optimizer = sgd(model)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
+        for training in (True, False):
+            loss_fn(model.train(training)(x), y).backward()
+        optimizer.step()
+
+    return step
+
+
+def test_what_gdprops_computes_around_the_users_call_is_not_logged() -> None:
+    seen = watched(in_both_modes)  # gdprops compares loss and gradients in both modes, right after the call
+    assert (len(seen.losses), len(seen.roots), len(seen.passes)) == (2, 2, 2)
+
+
 def micro_batches(model: nn.Module, loss_fn: Any) -> Any:
     optimizer = sgd(model)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import gdprops
 from gdprops.clauses import catalogue
 from gdprops.cli import main
 from gdprops.errors import UsageError
+from gdprops.model.identity import Identity
 from gdprops.model.verdict import Status
 from gdprops.runner.project import accepted
 from gdprops.runner.project.accepted import Accepted
@@ -31,6 +33,10 @@ def write(folder: Path, data: Any) -> Path:
 
 def entry(**changes: Any) -> dict[str, Any]:
     return {"subject": "a:B", "clause": "step.plain", "revision": 1, "reason": "see #12", "case": None, **changes}
+
+
+def named(name: str, identity: str = "") -> Any:
+    return SimpleNamespace(name=name, identity=Identity(identity))
 
 
 def test_a_file_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -107,8 +113,8 @@ def test_terms_survive_the_journey() -> None:
 
     terms = Terms(1, ("step.*",), 3, "pyproject.toml", (ENTRY,))
     assert terms_from(json.loads(json.dumps(asdict(terms)))) == terms
-    assert terms.accepts("a:B", "step.plain") == ENTRY
-    assert terms.accepts("a:C", "step.plain") is None
+    assert terms.accepts(named("a:B"), "step.plain") == ENTRY
+    assert terms.accepts(named("a:C"), "step.plain") is None
 
 
 def test_entries_that_match_nothing_are_named() -> None:
@@ -184,7 +190,8 @@ def test_what_was_repaired_is_red_until_the_entry_is_gone(mine: Path, capsys: py
     accept("--reason", "halves")
     (mine / "sound.py").write_text(SUBJECT.replace("DIVISOR", "1"), encoding="utf-8")
     entries = accepted.near(mine)
-    accepted.save(mine / accepted.FILE, [replace(e, subject="sound.py:Mine(lr=0.5)") for e in entries])
+    of_sound = [replace(e, identity=e.identity.replace("broken:Mine", "sound:Mine")) for e in entries]
+    accepted.save(mine / accepted.FILE, of_sound)
     report = check("sound.py:Mine")
     assert report.exit_code == 1
     assert report["step.plain"].stale

@@ -19,7 +19,6 @@ from gdprops.model.case import BackpropCase
 from gdprops.model.network import Batch
 from gdprops.runner.counterexamples.encoding import decode, encode
 from gdprops.subjects.backprop.subject import backprop
-from tests.meta.test_readme import blocks
 from tests.samples import backprop_functions
 
 LOSS, STEP, SHAPES = backprop_functions.loss, backprop_functions.in_place, backprop_functions.shapes
@@ -173,15 +172,6 @@ def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert main(["replay", str(saved), "student.py:wrong"]) == 1
     assert main(["check", "student.py:loss", "--as", "backprop"]) == 2
     assert "bind a name to gdprops.backprop(" in capsys.readouterr().err
-
-
-def test_the_example_of_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
-    (block,) = (code for code in blocks("python") if "gdprops.backprop(" in code)
-    assert len([line for line in block.splitlines() if line.strip()]) <= 10
-    exec(compile(block.replace("seed=0", "seed=0, examples=5"), "README", "exec"), {"np": np, "gdprops": gdprops})
-    told = " ".join(capsys.readouterr().out.split())
-    assert "wrong W1 (first at step 1)" in told
-    assert "the step uses the already updated weights of the next layer, W2" in told
 
 
 def test_a_bound_name_is_the_subject() -> None:

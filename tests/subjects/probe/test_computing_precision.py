@@ -77,7 +77,10 @@ def computes(factory: Callable[..., Any]) -> str:
     return measurement(gdprops.optimizer(factory, lr=0.125)).traits["computes"]
 
 
-@pytest.mark.parametrize("factory", COARSE)
+@pytest.mark.parametrize(
+    "factory",
+    [COARSE[0], *(pytest.param(factory, marks=pytest.mark.nightly) for factory in COARSE[1:])],  # measured above
+)
 def test_what_computes_in_float32_is_told_and_examined_there(factory: Callable[..., Any]) -> None:
     report = gdprops.check(gdprops.optimizer(factory, lr=0.125), examples=10, seed=0)
     told = "computes in float32 where parameters are float64: examined in float32 only"

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from gdprops.errors import UsageError
-from gdprops.faults.optimizers.feeding_faults import DecaysWhatHasNoGradient
+from gdprops.faults.optimizers.closure_and_missing_gradient_faults import DecaysWhatHasNoGradient
+from gdprops.model.clause import Needs
 from gdprops.model.domain import Domain
 from gdprops.model.traits import Traits
 from gdprops.subjects.probe.measure import measurement
@@ -96,6 +97,14 @@ def test_torchs_optimizers_are_what_their_documentation_says(
 )
 def test_a_near_miss_of_plain_descent_is_said_in_words(factory: Any, plain: str) -> None:
     assert measured(factory)[0].plain == plain
+
+
+def test_a_factor_is_told_without_the_digits_that_rounding_makes() -> None:
+    class ClimbsInSingle(odd_optimizers.SingleOnly):
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            super().move(number, group, p, -g)
+
+    assert measured(ClimbsInSingle)[0].plain == "nearly: every displacement is -1 times -eta g"
 
 
 def test_what_adds_up_to_plain_descent_is_not_held_to_one_rounding() -> None:
@@ -253,6 +262,52 @@ def test_a_step_that_never_works_is_not_driven_and_nothing_examines_it() -> None
     assert found.barred.startswith("step() raised RuntimeError at ")
     (note,) = found.notes
     assert note.text == f"cannot be driven by a plain gradient: {found.barred}"
+
+
+def test_what_a_step_raises_before_it_is_measured_is_not_measured_and_not_refused() -> None:
+    """RuntimeError is how constructors refuse parameter groups: raised at the third step, it refuses nothing."""
+
+    class Breaks(odd_optimizers.Rule):
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            self.state[p]["t"] = t = self.state[p].get("t", 0) + 1
+            if t == 3:
+                raise RuntimeError("the third step")
+            super().move(number, group, p, g)
+
+    traits, domain = measured(Breaks)
+    assert traits.plain == "not measured"
+    assert "separability" not in traits.known
+    assert domain.unmeasured.startswith("not measured: step() raised RuntimeError at ")
+    assert domain.unmeasured.endswith(": the third step")
+    for needs in (Needs(groups=True), Needs(option="maximize"), Needs(feature="bfloat16"), Needs(plain=True)):
+        assert needs.unmet(traits, domain, rule=None) == domain.unmeasured
+
+
+def test_traits_of_a_step_that_never_works_are_not_measured() -> None:
+    found = measurement(optimizer(odd_optimizers.NeverWorks))
+    assert (found.traits.known, found.traits.plain) == ({}, "not measured")
+
+
+def test_what_raises_at_its_first_calls_only_is_measured_and_told() -> None:
+    class WarmsUp(odd_optimizers.Rule):
+        calls = 0
+
+        def move(self, number: int, group: dict[str, Any], p: torch.Tensor, g: torch.Tensor) -> None:
+            WarmsUp.calls += 1
+            if WarmsUp.calls < 6:
+                raise RuntimeError("warming up")
+            super().move(number, group, p, g)
+
+    found = measurement(optimizer(WarmsUp))
+    assert found.unsteady
+    assert (found.traits["inputs"], found.traits["dtypes"], found.traits.plain) == (
+        "gradient",
+        "float64+float32+bfloat16+float16",
+        "yes",
+    )
+    (note,) = found.notes
+    assert note.text.startswith("not every run is alike: step() raised RuntimeError at ")
+    assert not measurement(optimizer(odd_optimizers.CrashesAtTheThird)).unsteady
 
 
 def test_an_optimizer_of_factors_takes_its_parameters_in_pairs() -> None:

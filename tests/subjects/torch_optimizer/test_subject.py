@@ -327,9 +327,9 @@ def test_a_prepared_subject_is_another_one() -> None:
 
 
 def run_script(subject: TorchOptimizer, plan: Plan, steps: list[list[str]]) -> dict[str, Any]:
-    start = subject.script_start(tensors(np.float32), plan)
+    start = subject.script.start(tensors(np.float32), plan)
     names: dict[str, Any] = {}
-    exec("\n".join([subject.script_head(), *start, *(line for step in steps for line in step)]), names)
+    exec("\n".join([subject.script.head(), *start, *(line for step in steps for line in step)]), names)
     return names
 
 
@@ -338,7 +338,7 @@ def test_its_script_does_what_its_run_did() -> None:
     plan = Plan(((2, 0), (1,)), (0.5, 0.25), {"weight_decay": 0.25}, frozen=frozenset({1}))
     run = subject.start(tensors(np.float32), plan)
     fed: Any = [[gradients()[0], None, gradients()[2]], [None, None, gradients()[2]]]
-    steps = [subject.script_step(step, Delivery.ASSIGNED) for step in fed]
+    steps = [subject.script.step(step, Delivery.ASSIGNED, plan) for step in fed]
     for step in fed:
         run.step(step)
     names = run_script(subject, plan, steps)
@@ -351,14 +351,14 @@ def test_its_script_of_a_closure_answers_alike() -> None:
     subject = optimizer("torch.optim:SGD", lr=0.125)
     run = subject.start(tensors(np.float32), ONE)
     run.step_closure(lambda w: (2.0, gradients(np.float32)))
-    names = run_script(subject, ONE, [subject.script_closure([(2.0, gradients(np.float32))])])
+    names = run_script(subject, ONE, [subject.script.closure([(2.0, gradients(np.float32))], 3)])
     assert [names[f"w{i + 1}"].tolist() for i in range(3)] == lists(run.weights())
 
 
 def test_a_transposed_tensor_is_transposed_in_the_script_too() -> None:
     subject, fortran = sgd(), np.asfortranarray(np.arange(6.0).reshape(2, 3))
     names: dict[str, Any] = {}
-    lines = subject.script_start([fortran], Plan(((0,),)))
+    lines = subject.script.start([fortran], Plan(((0,),)))
     exec("\n".join(["import torch", *lines[:-1]]), names)
     assert names["w1"].stride() == (1, 2)
     assert names["w1"].tolist() == fortran.tolist()
@@ -368,7 +368,7 @@ def test_a_transposed_tensor_is_transposed_in_the_script_too() -> None:
 @pytest.mark.parametrize("layout", ["", "transposed", "strided"])
 def test_a_script_lays_tensors_out_as_the_run_did(layout: str) -> None:
     plan = Plan(((0, 1, 2),), layout=layout, dtype="bfloat16")
-    lines = optimizer("torch.optim:SGD", lr=0.5).script_start(tensors(), plan)
+    lines = optimizer("torch.optim:SGD", lr=0.5).script.start(tensors(), plan)
     made: dict[str, Any] = {"torch": torch, "SGD": torch.optim.SGD}
     exec("\n".join(lines), made)
     run = optimizer("torch.optim:SGD", lr=0.5).start(tensors(), plan)
@@ -379,7 +379,7 @@ def test_a_script_lays_tensors_out_as_the_run_did(layout: str) -> None:
 
 def test_a_script_gives_options_in_each_group_where_the_run_did() -> None:
     plan = Plan(((0, 1), (2,)), options={"dampening": 0.5}, of_groups=({}, {"momentum": 0.5}))
-    lines = optimizer("torch.optim:SGD", lr=0.5).script_start(tensors(), plan)
+    lines = optimizer("torch.optim:SGD", lr=0.5).script.start(tensors(), plan)
     groups = """[{"params": [w1, w2]}, {"params": [w3], **{'momentum': 0.5}}]"""
     assert lines[-1] == f"optimizer = SGD({groups}, lr=0.5, dampening=0.5)"
 
@@ -400,11 +400,12 @@ def test_what_is_raised_where_the_weights_have_overflown_is_no_crash(factor: flo
 
 
 def test_the_gradients_of_a_script_are_laid_out_too() -> None:
-    lines = optimizer("torch.optim:SGD", lr=0.5).script_step(gradients(), Delivery.STRIDED)
-    assert lines[1].endswith(".unsqueeze(-1).repeat_interleave(2, -1)[..., 0]")
+    lines = optimizer("torch.optim:SGD", lr=0.5).script.step(gradients(), Delivery.STRIDED, ONE)
+    assert lines[1].startswith("w2.grad = torch.nn.functional.pad(")
+    assert lines[1].endswith('.unsqueeze(-1), (0, 1), value=float("nan"))[..., 0]')
     assert lines[-1] == "optimizer.step()"
     image = [np.zeros((2, 3, 2, 2))]
-    (line, *_) = optimizer("torch.optim:SGD", lr=0.5).script_step(image, Delivery.CHANNELS_LAST)
+    (line, *_) = optimizer("torch.optim:SGD", lr=0.5).script.step(image, Delivery.CHANNELS_LAST, ONE)
     assert line.endswith(".contiguous(memory_format=torch.channels_last)")
 
 
@@ -437,5 +438,5 @@ def test_a_state_goes_through_a_file_and_implementations_are_switched() -> None:
 
 
 def test_a_script_with_nan_and_infinity_is_python() -> None:
-    lines = optimizer("torch.optim:SGD", lr=0.5).script_step([np.array([np.nan, -np.inf, 1.0])], Delivery.ASSIGNED)
+    lines = optimizer("torch.optim:SGD", lr=0.5).script.step([np.array([np.nan, -np.inf, 1.0])], Delivery.ASSIGNED, ONE)
     assert lines[0] == "w1.grad = torch.tensor([float('nan'), -float('inf'), 1.0], dtype=w1.dtype)"

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from gdprops.errors import SubjectCrash, SubjectTimeout, Unsupported, text_of
+from gdprops.errors import SubjectCrash, SubjectTimeout, Unsupported, UsageError, text_of
 from gdprops.subjects.user_code.black_box import RECORDER, BlackBox
 from gdprops.subjects.user_code.calling import Calls
+from gdprops.subjects.user_code.importing import import_module
 
 ALARMS = hasattr(signal, "setitimer")
 needs_alarms = pytest.mark.skipif(not ALARMS, reason="this platform has no interval timers")
@@ -82,10 +83,15 @@ def test_a_supervisor_reads_from_outside_what_runs_and_until_when(tmp_path: Path
 
 
 def test_our_own_errors_and_the_users_interrupt_pass_through() -> None:
-    with pytest.raises(Unsupported, match="no closure"), Calls().to("step()"):
-        raise Unsupported("no closure")
+    with pytest.raises(UsageError, match="no module is named 'nosuchthing'"), Calls().to("step()"):
+        import_module("nosuchthing")
     with pytest.raises(KeyboardInterrupt), Calls().to("step()"):
         raise KeyboardInterrupt
+
+
+def test_an_error_of_ours_that_the_subject_raises_itself_is_a_crash() -> None:
+    with pytest.raises(SubjectCrash, match=r"step\(\) raised Unsupported: no closure"), Calls().to("step()"):
+        raise Unsupported("no closure")
 
 
 MESSAGE = r"the subject used more than its 0\.05 s for this clause \(--timeout raises the limit\)"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.errors import UsageError, text_of
 from gdprops.subjects.user_code.isolation import RandomState
+from gdprops.subjects.user_code.module_constants import no_module_constants
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,7 +29,8 @@ def drawn(strategy: Any, key: str, suits: Callable[[Any], bool] = lambda _: True
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     try:
-        return hypothesis.find(strategy, suits, settings=settings)
+        with no_module_constants():
+            return hypothesis.find(strategy, suits, settings=settings)
     except hypothesis.errors.NoSuchExample:
         raise UsageError(f"{key}= draws nothing like the saved case, in {MOST_DRAWN} examples") from None
     except Exception as error:

@@ -23,6 +23,7 @@ _ACTIVATIONS = {
 _MODULES = {"relu": "torch.nn.ReLU()", "tanh": "torch.nn.Tanh()", "sigmoid": "torch.nn.Sigmoid()", "identity": ""}
 _LOSSES = {
     "half-sse": "lambda outputs, targets: ((outputs - targets) ** 2).sum() / 2",
+    "half-sse-per-row": "lambda outputs, targets: ((outputs - targets) ** 2).sum() / (2 * len(outputs))",
     "mse": "torch.nn.MSELoss()",
     "bce": "torch.nn.BCEWithLogitsLoss()",
     "cross-entropy": "torch.nn.CrossEntropyLoss()",
@@ -66,7 +67,7 @@ def _stack(network: Network, tensors: Sequence[Array]) -> list[str]:
 
 def _module(network: Network, tensors: Sequence[Array]) -> list[str]:
     """Return the lines of a module class; its parameters stand in the order in which the layers use them."""
-    parameters = [f"        self.{network.names[i]} = {_parameter(network, tensors, i)}" for i in _in_order(network)]
+    parameters = [f"        self.{network.names[i]} = {_parameter(network, tensors, i)}" for i in in_order(network)]
     forward = [line for layer in network.layers for line in _forward(network, layer)]
     result = "x" if network.scale is None else f"x * self.{network.names[network.scale]}"
     return [
@@ -82,7 +83,7 @@ def _module(network: Network, tensors: Sequence[Array]) -> list[str]:
     ]
 
 
-def _in_order(network: Network) -> list[int]:
+def in_order(network: Network) -> list[int]:
     """Return the tensors' indices in the order of `named_parameters()`: unused tensors, layer by layer, the scale."""
     unused = [i for i in range(len(network.names)) if i not in network.used]
     used = [i for layer in network.layers for i in (layer.weight, layer.bias) if i is not None]

@@ -6,13 +6,17 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
+
 from gdprops.numerics.decisions import DOUBLE
-from gdprops.subjects import script_lines
+from gdprops.subjects.script_lines import Written
 from gdprops.subjects.training_step.declaration import Declaration
+from gdprops.subjects.training_step.script.ending import bodies, built_line
 
 if TYPE_CHECKING:
     from gdprops.model.case import OwnCase
-    from gdprops.model.evidence import Compared, Evidence
+    from gdprops.model.evidence import Evidence
 
 PLACE = """with torch.no_grad():
     for name, t in (*model.named_parameters(), *model.named_buffers()):
@@ -34,10 +38,18 @@ def _bound(module: Any, declared: Declaration) -> str | None:
     return next((name for name, found in _names(module) if _declares_the_same(found, declared)), None)
 
 
+def is_bound(declared: Declaration) -> bool:
+    """Say whether a module binds this training step to a name."""
+    return _bound(sys.modules.get(declared.build.__module__), declared) is not None
+
+
 def _declares_the_same(found: Any, declared: Declaration) -> bool:
-    keys = ("build", "name", "rule_factory", "lr", "clip_norm", "clip_value", "accumulate", "micro", "own")
+    keys = ("build", "name", "rule_factory", "lr", "clip_norm", "clip_value", "accumulate", "micro", "counts", "own")
     other = declaration_of(found)
-    return other is not None and all(getattr(other, key) is getattr(declared, key) for key in keys)
+    stated = (declared.parameters, declared.schedule, declared.phases, declared.average)
+    if other is None or (other.parameters, other.schedule, other.phases, other.average) != stated:
+        return False
+    return all(getattr(other, key) is getattr(declared, key) for key in keys)
 
 
 def declaration_of(found: Any) -> Declaration | None:
@@ -51,79 +63,100 @@ def _names(module: Any) -> list[tuple[str, Any]]:
 
 
 class _Names:
-    """The names that the user's functions and models have in the module of their ``build``."""
+    """The names that the user's functions and models have, in the module of their ``build`` or where they come from."""
 
     def __init__(self, declared: Declaration) -> None:
         self._module = sys.modules.get(declared.build.__module__)
         self.where = whereabouts(declared).rpartition(":")[0]
         self._whole = _bound(self._module, declared)
-        self.imported = list[str]()
+        self.imported = dict[str, str]()
+        self.bound = dict[str, Any]()
 
-    def of(self, value: Any, inside: str) -> str:
-        """Return a value's own name in the module, or else its path inside the subject."""
+    def of(self, value: Any, inside: str) -> str | None:
+        """Return a value's own name in the module, or its path inside the subject, or its home; None without a name."""
         name = next((name for name, found in _names(self._module) if found is value and name.isidentifier()), None)
-        if name is None and self._whole is None:
-            return f"...  # {inside.rpartition('.')[2]} of the training step has no name in {self.where}"
-        self.imported.append(name or str(self._whole))
-        return name or f"{self._whole}.{inside}"
+        if name is not None or self._whole is not None:
+            self._keep(name or str(self._whole), self.where, vars(self._module)[name or str(self._whole)])
+            return name or f"{self._whole}.{inside}"
+        if type(value).__module__.startswith("torch.nn.") and not getattr(value, "_parameters", True):
+            return f"torch.nn.{value!r}"
+        home, name = getattr(value, "__module__", ""), getattr(value, "__name__", "")
+        if getattr(sys.modules.get(home), name, None) is not value:
+            return None
+        self._keep(name, home, value)
+        return name
+
+    def _keep(self, name: str, where: str, value: Any) -> None:
+        self.imported[name], self.bound[name] = where, value
 
     def lines(self) -> list[str]:
         """Return the lines that import the names asked for so far."""
-        names = sorted(set(self.imported))
-        if not names:
-            return []
-        if self.where.endswith(".py"):
-            return ["import runpy", f"found = runpy.run_path({self.where!r})", *(f"{n} = found[{n!r}]" for n in names)]
-        return [f"from {self.where} import {', '.join(names)}"]
+        return [line for where in dict.fromkeys(self.imported.values()) for line in self._from(where)]
+
+    def _from(self, where: str) -> list[str]:
+        names = sorted(name for name, home in self.imported.items() if home == where)
+        if where.endswith(".py"):
+            return ["import runpy", f"found = runpy.run_path({where!r})", *(f"{n} = found[{n!r}]" for n in names)]
+        return [f"from {where} import {', '.join(names)}"]
 
 
-def own_script(declared: Declaration, case: OwnCase, arrays: str | None, evidence: Evidence) -> str:
-    """Return the script of a case whose numbers are in the file ``arrays``; empty where there is no such file."""
-    if arrays is None:
-        return ""
-    names = _Names(declared)
-    body = [*_model(declared, case, names), *_steps(declared, case, evidence, names), *_told(evidence)]
-    load = [f"held = np.load({arrays!r}, allow_pickle=False)", "tensor = lambda key: torch.from_numpy(held[key])"]
-    return "\n".join(["import numpy as np", "import torch", *names.lines(), "", *load, *body]) + "\n"
-
-
-def _model(declared: Declaration, case: OwnCase, names: _Names) -> Iterator[str]:
-    """Yield the lines that build the model, fill in its numbers, and build the step."""
-    own, double = declared.own, ".double()" if case.precision == DOUBLE else ""
-    if own is None:
+def own_scripts(declared: Declaration, case: OwnCase, arrays: str | None, evidence: Evidence) -> Iterator[Written]:
+    """Yield scripts of a case whose numbers are in the file ``arrays``; none where there is no such file."""
+    names, own = _Names(declared), declared.own
+    if arrays is None or own is None:
         return
-    source = names.of(own.models, "own.models")
+    key = "loss" if own.objective is None else "objective"
+    source, goal = names.of(own.models, "own.models"), names.of(getattr(own, key), f"own.{key}")
+    named = any(isinstance(given, int) for window in case.batches for given in window)
+    build, batches = names.of(declared.build, "build"), names.of(own.batches, "own.batches") if named else ""
+    if source is None or goal is None or build is None or batches is None:
+        return
+    load = [f"held = np.load({arrays!r}, allow_pickle=False)", "tensor = lambda key: torch.from_numpy(held[key])"]
+    model = [
+        *load,
+        *_model(case, source),
+        f"{key} = {goal}",
+        f"built = {build}(model, {key})",
+        built_line(declared.habits.step_at),
+    ]
+    calls = _calls(declared, case, batches)
+    parameters = [name for name, _ in own.models().named_parameters()]
+    head = ["import numpy as np", "import torch", *names.lines()]
+    loaded = names.where.endswith(".py") or "__main__" in names.where
+    bound = {"np": np, "torch": torch, **names.bound} if loaded else {}
+    dtype = "float64" if case.precision == DOUBLE else "float32"
+    for body, crashes in bodies(model, calls, evidence, parameters, [""] * len(calls)):
+        yield Written(head, body, dtype, crashes, bound)
+
+
+def _model(case: OwnCase, source: str) -> Iterator[str]:
+    """Yield the lines that build the model and fill in its numbers."""
+    double = ".double()" if case.precision == DOUBLE else ""
     if case.form:
         yield "from gdprops.script_imports import model_like"
     yield f"torch.manual_seed({case.plan.seed})"
-    if case.form:
-        yield f"model = model_like({source}, {case.form!r}){double}"
-    else:
-        yield f"model = {source}(){double}" if "#" not in source else f"model = {source}"
-    yield PLACE
-    key = "loss" if own.objective is None else "objective"
-    yield f"{key} = {names.of(getattr(own, key), f'own.{key}')}"
-    yield f"built = {names.of(declared.build, 'build')}(model, {key})"
-    yield "step = built[0] if isinstance(built, tuple) else built"
+    yield f"model = model_like({source}, {case.form!r}){double}" if case.form else f"model = {source}(){double}"
+    yield from PLACE.splitlines()
 
 
-def _steps(declared: Declaration, case: OwnCase, evidence: Evidence, names: _Names) -> Iterator[str]:
-    """Yield the calls of ``step``, up to the wrong one."""
-    location = evidence.location
-    last = len(case.batches) if location is None or location.step is None else location.step
-    for window in case.batches[:last]:
-        for number, given in enumerate(window, start=1):
-            told = f", last={number == len(window)}" if declared.habits.told_last else ""
-            yield f"step({_arguments(declared, case, given, names)}{told})"
+def _calls(declared: Declaration, case: OwnCase, batches: str) -> list[list[str]]:
+    """Return the calls of ``step`` for each logical step."""
+    told = [
+        [f", last={number == len(window)}" if declared.habits.told_last else "" for number in range(1, len(window) + 1)]
+        for window in case.batches
+    ]
+    return [
+        [f"step({_arguments(case, given, batches)}{last})" for given, last in zip(window, lasts, strict=True)]
+        for window, lasts in zip(case.batches, told, strict=True)
+    ]
 
 
-def _arguments(declared: Declaration, case: OwnCase, given: Any, names: _Names) -> str:
+def _arguments(case: OwnCase, given: Any, batches: str) -> str:
     if not isinstance(given, int):
         return ", ".join(_written(part) for part in given["tuple"])
-    source = names.of(None if declared.own is None else declared.own.batches, "own.batches")
     if case.precision != DOUBLE:
-        return f"*{source}({given})"
-    return f"*__import__('gdprops.script_imports', fromlist=['doubled']).doubled({source}({given}))"
+        return f"*{batches}({given})"
+    return f"*__import__('gdprops.script_imports', fromlist=['doubled']).doubled({batches}({given}))"
 
 
 def _written(held: dict[str, Any]) -> str:
@@ -137,24 +170,3 @@ def _written(held: dict[str, Any]) -> str:
         return f"{{{', '.join(f'{name!r}: {_written(one)}' for name, one in inside)}}}"
     parts = ", ".join(_written(one) for one in inside)
     return f"[{parts}]" if kind == "list" else f"({parts},)" if inside else "()"
-
-
-def _told(evidence: Evidence) -> Iterator[str]:
-    """Yield the lines that print the worst parameter, as it is and as it is expected."""
-    location = evidence.location
-    if location is None:
-        yield "print({name: p.tolist() for name, p in model.named_parameters()})"
-        yield f"# {evidence.reason}"
-        return
-    yield f"print('seen    ', dict(model.named_parameters())[{location.parameter!r}].tolist())"
-    whole = next((c for c in evidence.compared if c.parameter == location.parameter and c.expected), None)
-    at = f"{location.parameter}{list(location.index) if location.index else ''}"
-    if whole is not None:
-        yield f"print('expected', {_nested(whole)})"
-    yield f"# the worst entry, {at}: {location.seen} was seen, {location.expected} is expected"
-
-
-def _nested(whole: Compared) -> str:
-    import numpy as np
-
-    return script_lines.literal(np.asarray(whole.expected).reshape(whole.shape))

@@ -1,0 +1,133 @@
+"""Between the look that a gradient is taken at and the step that uses it, nobody else moves the weights.
+
+A forward pass reads w, backward leaves g(w), and the step must start at w. A weight whose content at the step was never
+seen since the optimizer's last step has been written in between: the gradient is that of another point. Contents that
+were seen may come back: SAM and extragradient look elsewhere and return.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gdprops.clauses.support.live_clause import NAMES, Told, lines, live_clause, named
+from gdprops.clauses.support.provenance import Call, Step, Story
+from gdprops.model.ledger import Forward
+
+
+@live_clause(
+    id="live.frozen-weights",
+    statement="The weight at a step is the weight that the step's gradient was taken at, or that the optimizer's own "
+    "last step left: nobody else moved it between the look and the step.",
+    source="pytorch/pytorch#39141, tensorflow/addons#2683: weights are written between the look and the step, and no "
+    "version counter notices.",
+    decision="From an optimizer's second step on, the compared entries at the step are among those that were seen "
+    "since its last step began, to rounding. Not judged: closures, gradients that somebody assigned, parameters that "
+    "no forward pass of a module has read. A decay by one common factor is a note, and so is a backward pass through "
+    "a forward pass from before a step that has moved its weights: a delayed gradient may be meant. A step inside an "
+    "open autocast region is wrong where a later forward pass of that region reads the copies of the weights from "
+    "before the step.",
+    refuted_by=(
+        "script-writes-between-look-and-step",
+        "script-averages-before-the-step",
+        "script-steps-inside-autocast",
+        "script-steps-between-forward-and-backward",
+    ),
+    undecided=lambda read: "" if _is_seen(read) else "no forward pass of a module has read what a later step moves",
+)
+def frozen_weights(read: Story) -> Iterator[Told]:
+    for optimizer in read.stepped:
+        for step in read.steps_of(optimizer)[1:]:
+            yield from _written(read, step)
+    yield from _cached(read)
+    for call in read.calls:
+        yield from _delayed(read, call)
+
+
+def _written(read: Story, step: Step) -> Iterator[Told]:
+    if step.inside:
+        return
+    moved = [
+        parameter
+        for parameter, content in step.event.weights.items()
+        if _looked_at(step, parameter) and content not in step.before[parameter]
+    ]
+    changed = [p for p in moved if p not in step.event.rounded]
+    shrunk = [p for p in changed if p in step.event.shrunk]
+    written = [p for p in changed if p not in step.event.shrunk]
+    looks = [call.place for p in changed for call in step.uses[p].calls]
+    where = (*looks, step.place)
+    if written:
+        yield Told(
+            f"the step at {lines([step.place])} uses the gradients of {lines(looks)}, but somebody wrote "
+            f"to {NAMES} between that look and the step",
+            tuple(written),
+            step.number,
+            where,
+        )
+    elif shrunk:
+        yield Told(
+            f"{NAMES} shrinks by one factor between the look at {lines(looks)} and the step at "
+            f"{lines([step.place])}: a decay beside the optimizer's",
+            tuple(shrunk),
+            step.number,
+            where,
+            note=True,
+        )
+
+
+def _is_seen(read: Story) -> bool:
+    """Say whether any look at a weight was seen that a later step uses."""
+    later = (step for optimizer in read.stepped for step in read.steps_of(optimizer)[1:] if not step.inside)
+    return any(_looked_at(step, parameter) for step in later for parameter in step.uses) or bool(list(_cached(read)))
+
+
+def _looked_at(step: Step, parameter: int) -> bool:
+    use = step.uses.get(parameter)
+    return use is not None and use.own and bool(use.calls) and parameter in step.read
+
+
+def _delayed(read: Story, call: Call) -> Iterator[Told]:
+    """Yield a backward pass that is used, and the steps that have moved weights since its forward pass read them."""
+    if not call.used:
+        return
+    reached = call.deposits | (call.event.reaches or frozenset())
+    for at, forward in call.looks:
+        for step in read.steps:
+            if step.ends is None or not at < step.at < call.at:
+                continue
+            now = call.used[0].event.weights
+            moved = step.ends.moved & set(forward.reads) & reached
+            gone = sorted(p for p in moved if now.get(p) != forward.reads[p])
+            if gone:
+                yield Told(
+                    f"the backward pass at {lines([call.place])} goes through the forward pass at "
+                    f"{lines([forward.place])}, whose weights {NAMES} the step at {lines([step.place])} has moved in "
+                    f"between: the step at {lines([call.used[0].place])} uses a gradient of other weights than it "
+                    "starts from",
+                    tuple(gone),
+                    call.used[0].number,
+                    (call.place, forward.place, step.place, call.used[0].place),
+                    note=True,
+                )
+                return
+
+
+def _cached(read: Story) -> Iterator[Told]:
+    """Yield the steps after which a forward pass reads autocast's copies of the weights from before the step."""
+    passes = [(at, e) for at, e in enumerate(read.ledger.events) if isinstance(e, Forward) and e.region is not None]
+    for step in read.steps:
+        if step.event.region is None or step.ends is None:
+            continue
+        same = [(at, e) for at, e in passes if e.region == step.event.region and e.differentiated]
+        earlier = {p for at, e in same if at < step.at for p in e.reads}
+        stale = earlier & step.ends.moved
+        later = next((e for at, e in same if at > step.at and stale & set(e.reads)), None)
+        if stale and later is not None:
+            yield Told(
+                f"the step at {lines([step.place])} is inside an autocast region: the forward pass at "
+                f"{lines([later.place])} reads the copies of {named(read, stale)} that autocast made before the step",
+                tuple(sorted(stale)),
+                step.number,
+                (step.place, later.place),
+            )
+            return

@@ -1,0 +1,43 @@
+"""What a GradScaler has scaled is unscaled before it is clipped or used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gdprops.clauses.support.live_clause import NAMES, Told, lines, live_clause
+from gdprops.clauses.support.provenance import Story
+
+
+@live_clause(
+    id="live.scale",
+    statement="Gradients that a GradScaler scaled are unscaled before they are clipped or used.",
+    source="milesial/Pytorch-UNet#468: clipped before unscale_, the limit meets gradients that are 65536 times as "
+    "large.",
+    decision="Deposits of losses that GradScaler.scale returned, until unscale_ of an optimizer that holds the "
+    "parameter: no clip changes them, and no step outside GradScaler.step uses them. What somebody edited himself is "
+    "not judged.",
+    refuted_by=("script-clips-scaled-gradients", "script-steps-on-scaled-gradients"),
+    undecided=lambda read: "" if any(call.event.scaled for call in read.calls) else "no loss is scaled",
+)
+def scale(read: Story) -> Iterator[Told]:
+    for clip in read.clips:
+        if clip.scaled and clip.event.acted:
+            calls = [call.place for p in clip.scaled for call in clip.met[p]]
+            yield Told(
+                f"the clip at {lines([clip.event.place])} meets the gradients of {lines(calls)} while they are still "
+                "scaled by the GradScaler: unscale_ comes later or never",
+                tuple(sorted(clip.scaled)),
+                None,
+                (clip.event.place, *calls),
+            )
+    for step in read.steps:
+        scaled = [p for p, use in step.uses.items() if use.scaled and use.own and not use.edited]
+        if scaled and not step.event.by_scaler and not step.inside:
+            calls = [call.place for p in scaled for call in step.uses[p].calls]
+            yield Told(
+                f"the step at {lines([step.place])} uses the gradients of {lines(calls)} as the GradScaler scaled "
+                f"them, for {NAMES}: it is not called by scaler.step, and nothing has unscaled them",
+                tuple(scaled),
+                step.number,
+                (step.place, *calls),
+            )

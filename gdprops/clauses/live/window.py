@@ -1,0 +1,132 @@
+"""Windows of accumulation are of equal length, and nothing is left over where an epoch, or the run, ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from gdprops.clauses.support.live_clause import Told, lines, live_clause, named
+from gdprops.clauses.support.provenance import Call, Step, Story, assigned_anywhere, written_outside
+from gdprops.model.clause import Level
+from gdprops.model.ledger import Ending, EpochBegins
+
+FEWEST_WINDOWS = 3
+"""So many windows of one length after a shorter first one are a shift, not a coincidence."""
+
+
+@live_clause(
+    id="live.window",
+    statement="Windows are of equal length, but an epoch's last, if it is stepped; nothing is left over at the end of "
+    "an epoch.",
+    source="timoschick/pet#36: a short last window is lost; rasbt/LLMs-from-scratch#299: windows are shifted by one.",
+    decision="Told: gradients that no step has used when the run ends, of a line whose other gradients were used; "
+    "gradients from before a data loader began anew that are used together with later ones; a first window that is "
+    "shorter than all others; windows of which only the last pass is left. Nothing is said of the end where the "
+    "watching stopped before it, or the run raised.",
+    level=Level.RECOMMENDED,
+    refuted_by=(
+        *("script-loses-the-last-window", "script-carries-over-the-epoch"),
+        *("script-shifts-the-windows", "script-clears-every-micro-batch"),
+    ),
+)
+def window(read: Story) -> Iterator[Told]:
+    yield from _left_over(read)
+    boundaries = _second_epochs(read)
+    for optimizer in read.stepped:
+        steps = [step for step in read.steps_of(optimizer) if step.window and not step.inside]
+        yield from _carried(steps, boundaries)
+        yield from _shifted(steps) if not read.ledger.stretch else ()
+        yield from _emptied(read, steps)
+
+
+def _left_over(read: Story) -> Iterator[Told]:
+    if read.ledger.ending is not Ending.FINISHED:
+        return
+    used = {call.place for call in read.calls if call.used}
+    held = frozenset[int]().union(*(read.ledger.optimizers[o].holds for o in read.stepped))
+    left: dict[Call, set[int]] = {}
+    for parameter in set(read.holding) & held:
+        for one in read.holding[parameter]:
+            if not one.call.used and one.call.place in used:
+                left.setdefault(one.call, set()).add(parameter)
+    if left:
+        places, parameters = [call.place for call in left], {p for group in left.values() for p in group}
+        count = f"{len(left)} backward passes" if len(left) > 1 else "the last backward pass"
+        yield Told(
+            f"at the end of the run the gradients of {count} at {lines(places)} are left over for "
+            f"{named(read, parameters)}: no step has used them",
+            tuple(sorted(parameters)),
+            None,
+            tuple(places),
+        )
+
+
+def _emptied(read: Story, steps: list[Step]) -> Iterator[Told]:
+    """Yield a line of which every step uses the last call alone, after equally many that were cleared."""
+    if len(steps) < FEWEST_WINDOWS or assigned_anywhere(read) or written_outside(read):
+        return
+    lost = [_lost_before(read, before, step) for before, step in zip([None, *steps], steps, strict=False)]
+    if not lost[0] or len(set(map(len, lost))) > 1:
+        return
+    place, cleared = steps[0].window[0].place, [where for call in lost[0] for where in call.dropped.values()]
+    yield Told(
+        f"of {len(lost[0]) + 1} backward passes at {lines([place])} before each step at {lines([steps[0].place])}, "
+        f"only the last is used: the others are cleared at {lines(cleared)} first",
+        tuple(sorted(lost[0][0].deposits)),
+        steps[0].number,
+        (place, steps[0].place, *cleared),
+    )
+
+
+def _lost_before(read: Story, before: Step | None, step: Step) -> list[Call]:
+    """Return the calls on the line of a step's only call that were dropped whole since the step before."""
+    if len(step.window) != 1:
+        return []
+    (used,) = step.window
+    since = -1 if before is None else before.at
+    calls = [call for call in read.calls if since < call.at < used.at and call.place == used.place]
+    whole = all(set(call.dropped) == call.deposits == used.deposits and not call.event.elsewhere for call in calls)
+    return calls if whole else []
+
+
+def _second_epochs(read: Story) -> list[int]:
+    """Return where in the ledger a data loader began that had begun before."""
+    seen, found = set[int](), list[int]()
+    for at, event in enumerate(read.ledger.events):
+        if isinstance(event, EpochBegins) and event.alone:
+            if event.loader in seen:
+                found.append(at)
+            seen.add(event.loader)
+    return found
+
+
+def _carried(steps: list[Step], boundaries: list[int]) -> Iterator[Told]:
+    for step in steps:
+        calls = step.window
+        for at in boundaries:
+            before = [call for call in calls if call.at < at]
+            if before and len(before) < len(calls) and at < step.at:
+                yield Told(
+                    f"the step at {lines([step.place])} uses gradients of {lines(call.place for call in before)} from "
+                    "before the data loader began anew together with later ones: the epoch's last window was not "
+                    "stepped",
+                    (),
+                    step.number,
+                    (step.place, *(call.place for call in calls)),
+                )
+                return
+
+
+def _shifted(steps: list[Step]) -> Iterator[Told]:
+    lengths = [len(step.window) for step in steps if len({call.place for call in step.window}) == 1]
+    if len(lengths) < len(steps) or len(lengths) <= FEWEST_WINDOWS:
+        return
+    usual, times = Counter(lengths[1:]).most_common(1)[0]
+    if lengths[0] < usual and times >= FEWEST_WINDOWS and min(lengths[1:-1]) == usual:
+        yield Told(
+            f"the first window at {lines([steps[0].place])} has {lengths[0]} of {usual} backward passes, all others "
+            f"have {usual}: the windows are shifted",
+            (),
+            steps[0].number,
+            (steps[0].place, *(call.place for call in steps[0].window)),
+        )

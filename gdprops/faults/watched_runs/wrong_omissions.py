@@ -1,0 +1,79 @@
+"""Watched scripts that lose parameters or micro-batches: hidden in a list, cleared too often, clipped by nothing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+
+from gdprops.faults.fault import Fault
+from gdprops.faults.watched_runs.materials import batches, mse, plain, sgd
+
+
+class Hidden(nn.Module):
+    """A network whose layers stand in a Python list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers, self.head = [nn.Linear(3, 3) for _ in range(2)], nn.Linear(3, 2)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return two numbers for each row."""
+        for layer in self.layers:
+            inputs = torch.tanh(layer(inputs))
+        out: Tensor = self.head(inputs)
+        return out
+
+
+def hides_layers_in_a_list() -> None:
+    """Train a network that does not know its own layers."""
+    model = Hidden()
+    optimizer = sgd(model)
+    for inputs, targets in batches():
+        optimizer.zero_grad()
+        mse(model(inputs), targets).backward()
+        optimizer.step()
+
+
+def detaches_the_encoder() -> None:
+    """Detach between two models that are both to be trained."""
+    encoder, decoder = plain(), nn.Linear(2, 2)
+    optimizer = torch.optim.SGD([*encoder.parameters(), *decoder.parameters()], lr=0.1)
+    for inputs, targets in batches():
+        optimizer.zero_grad()
+        mse(decoder(encoder(inputs).detach()), targets).backward()
+        optimizer.step()
+
+
+def clears_every_micro_batch() -> None:
+    """Clear the gradients at every micro-batch of a window."""
+    model = plain()
+    optimizer = sgd(model)
+    for index, (inputs, targets) in enumerate(batches(12)):
+        optimizer.zero_grad()
+        (mse(model(inputs), targets) / 4).backward()
+        if index % 4 == 3:
+            optimizer.step()
+
+
+def clips_a_generator_that_has_run_out() -> None:
+    """Keep model.parameters() in a variable, and clip it at every step."""
+    model = plain()
+    optimizer, parameters = sgd(model), model.parameters()
+    for inputs, targets in batches():
+        optimizer.zero_grad()
+        mse(model(inputs), targets).backward()
+        clip_grad_norm_(parameters, 0.01)
+        optimizer.step()
+
+
+FAULTS = (
+    Fault("script-hides-layers-in-a-list", "Layers in a Python list.", script=hides_layers_in_a_list),
+    Fault("script-detaches-the-encoder", "Detaches what is to be trained.", script=detaches_the_encoder),
+    Fault("script-clears-every-micro-batch", "Clears at every micro-batch.", script=clears_every_micro_batch),
+    Fault(
+        "script-clips-a-spent-generator",
+        "Clips a generator that has run out.",
+        script=clips_a_generator_that_has_run_out,
+    ),
+)

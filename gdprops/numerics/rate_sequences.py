@@ -1,0 +1,89 @@
+"""Two sequences of learning rates: those in force at each update, and those of a schedule.
+
+A sequence has a tuple for each update: the rates of all parameter groups, and momenta that a schedule cycles. Where
+both differ, `what_happens` says in which way: ``seen = plan[k t]`` is a schedule that advances k times per update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from gdprops.numerics.decisions import CLOCK_SHARE, MOST_ADVANCES
+
+Rates = tuple[float, ...]
+Settings = Sequence[Mapping[str, Any]]
+"""The hyperparameters of each parameter group."""
+CYCLED = ("momentum", "betas")
+"""What schedules change beside rates."""
+
+
+def numbers_of(groups: Settings) -> Rates:
+    """Return the rates of all groups, then their momenta."""
+    held = [group.get(key, ()) for group in groups for key in CYCLED]
+    momenta = [one for value in held for one in (value if isinstance(value, tuple | list) else (value,))]
+    return tuple(float(one) for one in (*(group["lr"] for group in groups), *momenta))
+
+
+def compared(plan: Sequence[Rates], seen: Sequence[Settings]) -> tuple[list[Rates], list[Rates]]:
+    """Return the numbers of a schedule and those in force that are to be equal: rates, and momenta that it changes."""
+    places = [k for k, first in enumerate(plan[0]) if k < len(seen[0]) or any(p[k] != first for p in plan)]
+    in_force = [numbers_of(groups) for groups in seen]
+    return [tuple(p[k] for k in places) for p in plan], [tuple(rates[k] for k in places) for rates in in_force]
+
+
+def peak(plan: Sequence[Rates]) -> float:
+    """Return the largest number of a schedule."""
+    return max((abs(rate) for rates in plan for rate in rates if isfinite(rate)), default=0.0)
+
+
+def agree(seen: Rates, planned: Rates, top: float, share: float | None = None) -> bool:
+    """Say whether the rates of an update are the schedule's, within a share of the schedule's peak."""
+    if len(seen) != len(planned):
+        return False
+    room = (CLOCK_SHARE if share is None else share) * top
+    return all(a == b or abs(a - b) <= room for a, b in zip(seen, planned, strict=True))
+
+
+def first_difference(seen: Sequence[Rates], plan: Sequence[Rates], share: float | None = None) -> int | None:
+    """Return the first update, counted from 0, at which the rates in force are not the schedule's; None if all are."""
+    top = peak(plan)
+    return next((t for t, rates in enumerate(seen) if not agree(rates, plan[t], top, share)), None)
+
+
+def changes(plan: Sequence[Rates]) -> bool:
+    """Say whether any number of a sequence changes."""
+    return any(rates != plan[0] for rates in plan)
+
+
+def what_happens(seen: Sequence[Rates], plan: Sequence[Rates], share: float | None = None) -> str:
+    """Return in which way the rates in force differ from the schedule's; an empty text where no way is known.
+
+    ``plan`` is as much longer than ``seen`` as ways need, or they are not tried.
+    """
+    for told, where in _ways(len(seen)):
+        places = [where(t) for t in range(len(seen))]
+        if max(places) < len(plan) and first_difference(seen, [plan[k] for k in places], share) is None:
+            return told if changes(seen) else "the rate never changes"
+    return "" if changes(seen) or not changes(plan[: len(seen)]) else "the rate never changes"
+
+
+def is_shifted(seen: Sequence[Rates], plan: Sequence[Rates], share: float | None = None) -> bool:
+    """Say whether the rates in force are the schedule's, one update early or late."""
+    return changes(seen) and what_happens(seen, plan, share) in (EARLY, LATE)
+
+
+EARLY = "they are the schedule's one update early: the scheduler steps before the optimizer, or its clock begins at 1"
+LATE = "they are the schedule's one update late"
+
+
+def _ways(count: int) -> Iterator[tuple[str, Callable[[int], int]]]:
+    """Yield sentences, and which advance of the schedule each update would then be at."""
+    yield EARLY, lambda t: t + 1
+    yield LATE, lambda t: max(t - 1, 0)
+    for k in range(2, MOST_ADVANCES + 1):
+        yield f"the schedule advances {k} times per update", lambda t, k=k: k * t  # type: ignore[misc] # the k of now
+        yield f"the schedule advances at every {k} updates", lambda t, k=k: t // k  # type: ignore[misc] # likewise
+    for k in range(2, count + 1):
+        yield f"they are the schedule's {k} updates early", lambda t, k=k: t + k  # type: ignore[misc] # likewise

@@ -1,0 +1,107 @@
+"""Cases of the chapter distributed: short training loops whose batches are dealt to ranks.
+
+Every rank has other rows, and gradients that are not zero: a step that reduces nothing would otherwise pass. Numbers
+are short, and the rows of all ranks together a power of two where the world is one, so that most first steps are exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+from gdprops.model.case import Plan, RanksCase, TrainCase
+from gdprops.numerics.decisions import DOUBLE
+from gdprops.strategies.certified_cases import Drawn
+from gdprops.strategies.networks import Filling, Style
+from gdprops.strategies.optimizer_setups import RATES
+from gdprops.strategies.training_loops import moderate
+from gdprops.strategies.values import Deck, decks
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+
+    from gdprops.model.domain import Domain
+
+LOSS = "half-sse-per-row"
+SIZES = (1, 2, 4)
+"""How many rows of a micro-batch each rank has, where all have equally many."""
+MOST_STEPS = 4
+SAVED_ROWS = 2
+"""So many micro-batches' rows each rank has at least of a training that is saved: twice as many ranks may load it."""
+SHORT, EXACT = Filling(1, 2.0), Filling(2, 1.0)
+
+
+def distributed_loops(domain: Domain) -> st.SearchStrategy[RanksCase]:
+    """Return a strategy for networks with 1 to 4 batches, dealt to the ranks of a world; in one of two a tensor rests.
+
+    Shrinks towards one step of two layers of one weight 1 on the smallest world, one row for each rank.
+    """
+
+    @st.composite
+    def build(draw: DrawFn) -> RanksCase:
+        deck = draw(decks())
+        world = domain.worlds[deck.choose(len(domain.worlds))]
+        parts = _parts(deck, world, domain)
+        steps = 1 + deck.choose(MOST_STEPS)
+        return _loop(draw, deck, domain, parts, steps)
+
+    return build()
+
+
+def resumed_loops(domain: Domain) -> st.SearchStrategy[RanksCase]:
+    """Return a strategy for networks with 2 to 4 batches: after 1 or 2 of them the smallest world saves the training.
+
+    Shrinks towards two steps, loaded on as many ranks.
+    """
+
+    @st.composite
+    def build(draw: DrawFn) -> RanksCase:
+        deck = draw(decks())
+        loads_on = domain.loads_on[deck.choose(len(domain.loads_on))]
+        saved_after = 1 + deck.choose(2)
+        world = min(domain.worlds)
+        rows = SAVED_ROWS * world * domain.window * (1 + deck.choose(2))
+        steps = saved_after + 1 + deck.choose(2)
+        case = _loop(draw, deck, domain, dealt(rows, world), steps)
+        return replace(case, resumed=dealt(rows, loads_on), saved_after=saved_after)
+
+    return build()
+
+
+def dealt(rows: int, world: int) -> tuple[int, ...]:
+    """Return equally many rows for every rank."""
+    return (rows // world,) * world
+
+
+def _loop(draw: DrawFn, deck: Deck, domain: Domain, parts: tuple[int, ...], steps: int) -> RanksCase:
+    rate, freeze = RATES[deck.choose(len(RATES))], deck.happens(2)
+    style = Style(
+        activations=("relu", "identity", "leaky-relu"),
+        losses=(LOSS,),
+        most_depth=3,
+        least_depth=2,
+        rows=1,
+        least_rows=sum(parts),
+        dimensions=domain.dimensions,
+        freeze=freeze,
+        unused=False,
+    )
+    drawn, filling = Drawn(draw, style), (SHORT, EXACT)[deck.choose(2)]
+    point = drawn.point(style, filling, DOUBLE)
+    batches = drawn.batches(point, steps, filling, DOUBLE)
+    frozen = frozenset(i for i, trains in enumerate(point.network.trainable) if not trains)
+    plan = Plan((tuple(range(len(point.tensors))),), (rate,) if domain.sets_rate else None, frozen=frozen)
+    case = TrainCase(point.network, point.tensors, tuple(batches), plan, DOUBLE)
+    return RanksCase(moderate(case), parts, domain.window, domain.sets_rate)
+
+
+def _parts(deck: Deck, world: int, domain: Domain) -> tuple[int, ...]:
+    size = SIZES[deck.choose(len(SIZES))] * domain.window
+    if not domain.ragged:
+        return (size,) * world
+    sizes = [domain.window * (1 + deck.choose(3)) for _ in range(world)]
+    if len(set(sizes)) == 1:
+        sizes[deck.choose(world)] += 2 * domain.window
+    return tuple(sizes)

@@ -1,0 +1,270 @@
+"""How an object of the user's class is made for given numbers of inputs, hidden units and outputs.
+
+Tried are sizes one by one, ``(2, 3, 1)``, as a list, ``([2, 3, 1])``, by keywords that mean sizes, the data themselves,
+``(X, y)``, and nothing at all. Further arguments are understood by their names (a learning rate, a number of epochs) or
+keep their defaults.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, final
+
+import numpy as np
+
+from gdprops.subjects.backprop.as_written.calls import parameters
+from gdprops.subjects.backprop.as_written.roles import Role, role_of, size_of
+
+HOW_OFTEN = 1
+"""How many epochs are trained: one step is judged."""
+SMALL = 0.5
+"""What other required numbers get: a share, a slope, a scale."""
+
+
+class Sizes(NamedTuple):
+    """The numbers of inputs, hidden units and outputs."""
+
+    n_in: int
+    hidden: int
+    n_out: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What an object is made for: sizes, data in the form that the code takes, and the learning rate."""
+
+    sizes: Sizes
+    x: Any
+    y: Any
+    rate: float
+
+
+class Making(Protocol):
+    """One way to make an object, of which the constructor may take sizes, data or a rate."""
+
+    @property
+    def takes_data(self) -> bool:
+        """Whether the object is made with the data."""
+
+    @property
+    def takes_rate(self) -> bool:
+        """Whether the object is made with its learning rate."""
+
+    @property
+    def takes_sizes(self) -> bool:
+        """Whether the numbers of inputs, hidden units or outputs can be chosen."""
+
+    @property
+    def told(self) -> str:
+        """How the object is made, in words; empty where sizes say it."""
+
+    def make(self, found: Any, made: Made) -> Any:
+        """Return a new object."""
+
+    def lines(self, name: str, made: Made, data: Mapping[str, str]) -> list[str]:
+        """Return the lines that make an object ``net`` of the class of this name; ``data``: how x and y are written."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Constructor:
+    """One way to make an object: the arguments by name, each with what it gets."""
+
+    arguments: tuple[tuple[str, str], ...]
+    declared: tuple[tuple[str, Any], ...] = ()
+
+    def make(self, found: Callable[..., Any], made: Made) -> Any:
+        """Return a new object."""
+        values = {**{name: _value(what, made) for name, what in self.arguments}, **dict(self.declared)}
+        return found(**values)
+
+    @property
+    def takes_data(self) -> bool:
+        """Whether the object is made with the data."""
+        return any(what in ("x", "y") for _, what in self.arguments)
+
+    @property
+    def takes_rate(self) -> bool:
+        """Whether the object is made with its learning rate."""
+        return any(what == "rate" for _, what in self.arguments)
+
+    @property
+    def takes_sizes(self) -> bool:
+        """Whether the numbers of inputs, hidden units or outputs can be chosen."""
+        return any(what in ("in", "hidden", "out", "list", "hidden list") for _, what in self.arguments)
+
+    @property
+    def told(self) -> str:
+        """Nothing: what the constructor gets is seen in the case."""
+        return ""
+
+    def lines(self, name: str, made: Made, data: Mapping[str, str]) -> list[str]:
+        """Return the line that makes an object."""
+        return [f"net = {self.written(name, made, data)}"]
+
+    def written(self, name: str, made: Made, data: Mapping[str, str]) -> str:
+        """Return the call as Python text; ``data`` is how x and y are written."""
+        given = [f"{key}={data.get(what) or repr(_value(what, made))}" for key, what in self.arguments]
+        given += [f"{key}={value.__name__ if callable(value) else repr(value)}" for key, value in self.declared]
+        return f"{name}({', '.join(given)})"
+
+
+def _value(what: str, made: Made) -> Any:
+    kind, _, name = what.partition(" of ")
+    return VALUES[kind](made, name)
+
+
+VALUES: dict[str, Callable[[Made, str], Any]] = {
+    "in": lambda made, name: made.sizes.n_in,
+    "hidden": lambda made, name: made.sizes.hidden,
+    "out": lambda made, name: made.sizes.n_out,
+    "list": lambda made, name: list(made.sizes),
+    "two": lambda made, name: [made.sizes.n_in, made.sizes.n_out],
+    "hidden list": lambda made, name: [made.sizes.hidden],
+    "x": lambda made, name: made.x,
+    "y": lambda made, name: made.y,
+    "rate": lambda made, name: made.rate,
+    "often": lambda made, name: HOW_OFTEN,
+    "rows": lambda made, name: np.shape(made.x)[0] if np.ndim(made.x) else 1,
+    "small": lambda made, name: SMALL,
+    "zero": lambda made, name: 0.0,
+    "layers": lambda made, name: 1,
+    "matrix": lambda made, name: _drawn(made.sizes.n_in, made.sizes.n_out),
+    "bias": lambda made, name: _drawn(made.sizes.n_out),
+    "activation": lambda made, name: name,
+    "activations": lambda made, name: [name] * 2,
+}
+"""What an argument gets, by what it is."""
+
+
+def usual_value(name: str, made: Made) -> Any:
+    """Return what an argument of this name gets; None where the name does not tell."""
+    what = "zero" if MOMENTUM.fullmatch(name.lower()) else _by_name(name)
+    return None if what is None else _value(what, made)
+
+
+MOMENTUM = re.compile(r"beta_?\d?|momentum|decay\w*|rho|mu|\w*_decay")
+"""The names of numbers that a plain step does without."""
+
+
+def _drawn(*shape: int) -> Any:
+    count = int(np.prod(shape))
+    return 0.1 * (1 + np.arange(count, dtype=np.float64) % 5).reshape(shape)
+
+
+PATTERNS: tuple[tuple[str, ...], ...] = (
+    ("in", "hidden", "out"),
+    ("list",),
+    ("x", "y"),
+    ("in", "out"),
+    ("in", "hidden", "hidden", "out"),
+    ("in",),
+    ("in", "hidden list", "out"),
+    ("hidden",),
+    ("two",),
+    (),
+)
+"""What the required arguments get where their names do not tell."""
+
+
+def constructors(found: type, declared: Mapping[str, Any]) -> Iterator[Constructor]:
+    """Yield the ways to make an object of a class, the most telling ones first.
+
+    ``declared``: arguments that the user has given, by name.
+    """
+    begins: Any = found.__init__  # type: ignore[misc] # of this very class
+    yield from _constructors((parameters(begins) or [])[1:], declared)
+
+
+def ways_to_make(function: Callable[..., Any], declared: Mapping[str, Any]) -> Iterator[Constructor]:
+    """Yield the ways to call a function that makes parameters for given sizes."""
+    yield from _constructors(parameters(function) or [], declared)
+
+
+def _constructors(taken: list[inspect.Parameter], declared: Mapping[str, Any]) -> Iterator[Constructor]:
+    taken = [p for p in taken if p.name not in declared]
+    given = tuple(declared.items())
+    seen = set[tuple[tuple[str, str], ...]]()
+    for chosen in _ways(taken):
+        if chosen not in seen:
+            seen.add(chosen)
+            yield Constructor(chosen, given)
+
+
+def _ways(taken: list[inspect.Parameter]) -> Iterator[tuple[tuple[str, str], ...]]:
+    for activation in ACTIVATIONS if any(_is_activation(p) for p in taken) else ("",):
+        yield from _ways_with(taken, activation)
+
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "linear")
+"""What an activation may be called where it is an argument."""
+
+
+def _is_activation(p: inspect.Parameter) -> bool:
+    return "activation" in p.name.lower() and p.default is p.empty
+
+
+def _ways_with(taken: list[inspect.Parameter], activation: str) -> Iterator[tuple[tuple[str, str], ...]]:
+    named = {p.name: _by_name(p.name) for p in taken}
+    for p in taken:
+        if _is_activation(p):
+            several = p.name.lower().endswith("s")
+            named[p.name] = f"activation{'s' if several else ''} of {activation}"
+        elif named[p.name] == "hidden list" and ("hidden" in named.values() or p.annotation in (int, "int")):
+            named[p.name] = "layers"
+    needed = [p for p in taken if p.default is p.empty]
+    optional = [(p.name, what) for p in taken if p.default is not p.empty and (what := _optional(p, named[p.name]))]
+    if all(named[p.name] for p in needed):
+        yield (*((p.name, str(named[p.name])) for p in needed), *optional)
+    fixed = ("rate", "often", "rows", "zero", "layers", "activation")
+    sizes = [p for p in needed if not str(named[p.name]).startswith(fixed)]
+    rest = [(p.name, str(named[p.name])) for p in needed if p not in sizes]
+    for pattern in PATTERNS:
+        if len(pattern) <= len(sizes):
+            more = [(p.name, "rate" if k == 0 and not rest else "small") for k, p in enumerate(sizes[len(pattern) :])]
+            by_place = [(p.name, what) for p, what in zip(sizes, pattern, strict=False)]
+            yield (*by_place, *more, *rest, *optional)
+            if optional:
+                yield (*by_place, *more, *rest, *[one for one in optional if one[1] in ("rate", "often")])
+    if not needed:
+        yield ()
+
+
+BY_ROLE = {Role.RATE: "rate", Role.EPOCHS: "often", Role.BATCH: "rows", Role.PENALTY: "zero"}
+
+
+def _by_name(name: str) -> str | None:
+    role, size, low = role_of(name), size_of(name), name.lower()
+    if name in ("W", "weight", "weights") or low in ("b", "bias", "biases", "gamma", "beta"):
+        return "matrix" if low.startswith("w") else "bias"
+    if role in BY_ROLE:
+        return BY_ROLE[role]
+    if size in ("list", "hidden"):
+        return _hidden(low) if size == "hidden" else "hidden list" if "hidden" in low else "list"
+    if role is Role.TARGETS and low in ("y", "t", "targets", "labels", "y_train"):
+        return "y"
+    if (role is Role.DATA and low in ("x", "x_train", "data", "inputs_data", "xs")) or low == "training_inputs":
+        return "x"
+    return size
+
+
+def _hidden(name: str) -> str:
+    """Return whether a name that means hidden units is their number, a list of numbers, or the number of layers."""
+    if "layers" in name:
+        return "layers" if name.startswith(("n_", "num", "no_")) else "hidden list"
+    return "hidden list" if name.endswith(("s", "list")) and not re.search("nodes|units|neurons", name) else "hidden"
+
+
+def _optional(p: inspect.Parameter, what: str | None) -> str | None:
+    """Return what an argument with a default gets: sizes and how often it trains are ours, all else is the user's."""
+    if what in ("rate", "often", "rows"):
+        return what if p.default is None or isinstance(p.default, int | float) else None
+    if what in ("in", "hidden", "out"):
+        return what if (isinstance(p.default, int) and not isinstance(p.default, bool)) or p.default is None else None
+    if what in ("list", "hidden list"):
+        return what if isinstance(p.default, list | tuple) or p.default is None else None
+    return None

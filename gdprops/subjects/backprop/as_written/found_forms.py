@@ -1,0 +1,48 @@
+"""Which classes of a file are whole networks: they compute an output, and train."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Container, Mapping
+from typing import Any
+
+from gdprops.subjects.backprop.as_written.calls import parameters
+from gdprops.subjects.backprop.as_written.roles import FORWARD, TRAIN, called
+from gdprops.subjects.backprop.as_written.user_objects import is_defined
+
+BOTH = "loss"
+"""The method that is asked for the scores, and for the loss with its gradients."""
+
+
+def network_classes(own: Mapping[str, Any]) -> dict[str, type]:
+    """Return the classes that compute an output and train, by name; not those that only serve to be inherited."""
+    found = {name: value for name, value in own.items() if isinstance(value, type) and is_network(value)}
+    bases = {base for value in found.values() for base in value.__mro__[1:]}
+    return {name: value for name, value in found.items() if value not in bases}
+
+
+def is_network(found: type) -> bool:
+    """Say whether a class has a method for the output and another one that trains, in the user's own code."""
+    if _is_of_framework(found) or issubclass(found, BaseException):
+        return False
+    defined = {name for name in dir(found) if is_defined(found, name) and inspect.isroutine(getattr(found, name, None))}
+    forward = called(defined, FORWARD)
+    train = [name for name in called(defined, TRAIN) if not _is_slope(found, name)]
+    return any(a != b for a in forward for b in train) or returns_gradients(found, defined)
+
+
+def _is_slope(found: type, name: str) -> bool:
+    """Say whether ``gradient(x)`` is the derivative of an activation, and not that of a loss at samples and targets."""
+    return "grad" in name.lower() and "descent" not in name.lower() and len(parameters(getattr(found, name)) or []) < 3
+
+
+def returns_gradients(found: type, defined: Container[str]) -> bool:
+    """Say whether ``loss(X, y=None)`` is there, which returns the scores, or the loss with its gradients."""
+    if BOTH not in defined:
+        return False
+    taken = list(inspect.signature(getattr(found, BOTH)).parameters.values())[1:]
+    return len(taken) > 1 and taken[1].default is None
+
+
+def _is_of_framework(found: type) -> bool:
+    return any(base.__module__.startswith(("torch", "keras", "tensorflow", "jax", "flax")) for base in found.__mro__)

@@ -1,0 +1,170 @@
+"""Which functions of a file do what: forward, backward, update and cost, by their names and by what calls what.
+
+A course has them in four functions, others in two or in one; small parts (``sigmoid_backward``) and whole models that
+begin anew are left out.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from gdprops.subjects.backprop.as_written.calls import parameters
+from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet, guessed_sets, made_sets
+from gdprops.subjects.backprop.as_written.roles import INITIAL, LOSS, Role, plain, role_of
+
+IS_FORWARD = re.compile(
+    r"\w*(forward|feed_?forward|predict|hypothesis|compute_output|fprop|run_network|evaluate_classifier)\w*|net|model|"
+    r"nn|network"
+)
+IS_BACKWARD = re.compile(
+    r"\w*(backward|back_?prop|backpropagat|bprop|gradients?|compute_grad|get_grad|calc_grad)\w*|grad|grads|propagate",
+    re.IGNORECASE,
+)
+IS_COST = re.compile(r"\w*(cost|loss)\w*")
+IS_UPDATE = re.compile(r"(update|optimi[sz]e|gradient_descent|sgd|apply|adjust|step|gd_step)\w*")
+IS_TRAIN = re.compile(r"(train|fit|learn|train_step|sgd|gradient_descent|step|update)\w*")
+SMALL_PARTS = re.compile(
+    r"(linear|relu|sigmoid|tanh|softmax|activation|affine)_?(activation_)?(forward|backward|grad\w*|back\w*)|\w*(prime|derivative)"
+)
+PARAMETER = re.compile(r"[wW]\w{0,4}|[bB]\d?|[bB]_?[a-z0-9]{0,3}|theta\w*|Theta\w*|weights?\w*|bias\w*|U|V")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """The functions of a file by what they do; None for what is not there.
+
+    ``counts``: the names of global variables that are the number of samples.
+    """
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any] | None
+    update: Callable[..., Any] | None
+    cost: Callable[..., Any] | None
+    counts: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """The functions in the order in which they are called."""
+        found = [self.forward, self.backward, self.update]
+        told = ", ".join(f"{f.__name__}()" for f in found if f is not None)
+        return told if self.cost is None else f"{told}; the loss is {self.cost.__name__}()"
+
+
+def _is(kind: re.Pattern[str], name: str) -> bool:
+    """Say whether a name is of some kind, however its words are joined: ``ComputeGradients``, ``compute_gradients``."""
+    return kind.fullmatch(re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()) is not None
+
+
+def has_pipeline(own: Mapping[str, Any]) -> bool:
+    """Say whether functions of a file compute an output, and others train."""
+    functions = parts_of(own)
+    return next(iter(pipelines(functions)), None) is not None
+
+
+def parts_of(own: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
+    """Return the functions that may be parts of a network: not single activations, nor a model that begins anew."""
+    functions = {n: f for n, f in own.items() if inspect.isfunction(f) and not _is(SMALL_PARTS, n)}
+    initial = {n for n in functions if _is(INITIAL, n)}
+    return {n: f for n, f in functions.items() if n in initial or not _called(f) & initial}
+
+
+def pipelines(functions: Mapping[str, Callable[..., Any]]) -> Iterator[Functions]:
+    """Yield the ways to call functions one after the other: forward, backward and update."""
+    called = {name: _called(f) & functions.keys() for name, f in functions.items()}
+    forwards = [n for n, f in functions.items() if _is(IS_FORWARD, n) and not _is(IS_BACKWARD, n) and not _compares(f)]
+    forwards = _outermost(forwards, called)
+    forwards.sort(key=lambda n: n.startswith("predict"))
+    backwards = _outermost([n for n in functions if _is(IS_BACKWARD, n) and n not in forwards], called)
+    updates = [n for n in functions if _is(IS_UPDATE, n) and n not in (*backwards, *forwards) and _moves(functions[n])]
+    trains = [n for n in functions if _is(IS_TRAIN, n) and n not in (*updates, *forwards, *backwards)]
+    costs = [n for n in functions if plain(n) in LOSS or _is(IS_COST, n)]
+    losses_with_gradients = [n for n in costs if n not in backwards]
+    for forward in forwards:
+        f = functions[forward]
+        cost = functions[costs[0]] if costs else None
+        for backward in backwards:
+            for update in (*updates, None):
+                yield Functions(f, functions[backward], functions[update] if update else None, cost)
+        for train in trains:
+            yield Functions(f, functions[train], None, cost)
+        for both in losses_with_gradients:
+            yield Functions(f, functions[both], None, functions[both])
+
+
+def _compares(function: Callable[..., Any]) -> bool:
+    """Say whether a function must get targets: it tells how good the outputs are, and is no forward pass."""
+    return any(p.name in ("Y", "y", "labels", "targets") and p.default is p.empty for p in parameters(function) or [])
+
+
+GRADIENT = re.compile(r"d_?[wWbB]\w*|grad_\w+|nabla_\w+|\w+_grad")
+
+
+def _moves(function: Callable[..., Any]) -> bool:
+    """Say whether a function moves parameters by what it takes: gradients, or the parameters and the rate alone."""
+    names = [p.name for p in parameters(function) or []]
+    roles = {role_of(name) for name in names}
+    gradients = Role.GRADIENTS in roles or any(map(GRADIENT.fullmatch, names))
+    return gradients or ({Role.PARAMS, Role.RATE} <= roles and Role.TARGETS not in roles)
+
+
+def only_differentiates(function: Callable[..., Any]) -> bool:
+    """Say whether a function is called like a backward pass, and takes no learning rate by which it could move."""
+    takes_rate = any(role_of(p.name) is Role.RATE for p in parameters(function) or [])
+    return _is(IS_BACKWARD, function.__name__) and not takes_rate
+
+
+def _called(function: Callable[..., Any]) -> set[str]:
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        return set()
+    return {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+
+
+def _outermost(names: Sequence[str], called: Mapping[str, set[str]]) -> list[str]:
+    """Return the functions that no other one of the same kind calls."""
+    inner = {name for other in names for name in called[other] if name != other}
+    return [name for name in names if name not in inner] or list(names)
+
+
+def parameter_sets(functions: Mapping[str, Callable[..., Any]], chosen: Functions) -> Iterator[ParameterSet]:
+    """Yield the ways in which functions may hold their parameters."""
+    yield from made_sets([f for n, f in functions.items() if _is(INITIAL, n)])
+    single = [
+        p.name
+        for p in parameters(chosen.forward) or []
+        if PARAMETER.fullmatch(p.name) and role_of(p.name) is not Role.DATA
+    ]
+    if single and not any(role_of(name) is Role.PARAMS and len(single) == 1 for name in single):
+        yield from guessed_sets(single, in_dict=False)
+        return
+    asked = _keys(chosen.forward)
+    if asked:
+        yield from guessed_sets(asked, in_dict=True)
+
+
+def _keys(function: Callable[..., Any]) -> list[str]:
+    """Return the names that a function looks up in its parameters: ``params["W1"]``."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        return []
+    holders = {p.name for p in parameters(function) or [] if role_of(p.name) in (Role.PARAMS, Role.OTHER)}
+    found = [
+        (n.lineno, n.col_offset, n.slice.value)
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Subscript)
+        and isinstance(n.value, ast.Name)
+        and n.value.id in holders
+        and isinstance(n.slice, ast.Constant)
+        and isinstance(n.slice.value, str)
+        and isinstance(n.ctx, ast.Load)
+    ]
+    return list(dict.fromkeys(key for _, _, key in sorted(found)))

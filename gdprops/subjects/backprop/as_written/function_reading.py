@@ -1,0 +1,356 @@
+"""Readings of plain functions: forward, cost, backward and update as a course teaches them, in any naming.
+
+``parameters = initialize_parameters(3, 4, 2)``, ``A2, cache = forward_propagation(X, parameters)``,
+``grads = backward_propagation(parameters, cache, X, Y)``, ``update_parameters(parameters, grads, learning_rate)``: each
+function gets what its arguments are called or mean, and its result is bound to the names of its return statement. The
+same covers functions over separate arrays (``W1, b1, W2, b2``) and a single function that trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from gdprops.model.backprop_layout import Shape
+from gdprops.subjects.backprop.as_written.bound_calls import bind, bound_call, is_float, returned_names
+from gdprops.subjects.backprop.as_written.calls import parameters
+from gdprops.subjects.backprop.as_written.class_reading import spread, targets_for, targets_of
+from gdprops.subjects.backprop.as_written.constructors import Sizes
+from gdprops.subjects.backprop.as_written.data_forms import FORMS, DataForm, as_rows
+from gdprops.subjects.backprop.as_written.function_parts import (
+    GRADIENT,
+    Functions,
+    only_differentiates,
+    parameter_sets,
+    parts_of,
+    pipelines,
+)
+from gdprops.subjects.backprop.as_written.met_errors import met
+from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet
+from gdprops.subjects.backprop.as_written.picked import Pick, picks
+from gdprops.subjects.backprop.as_written.probes import PROBE, probe_data, seeded
+from gdprops.subjects.backprop.as_written.reading import Reading
+from gdprops.subjects.backprop.as_written.roles import Role, role_of
+from gdprops.subjects.backprop.as_written.training import can_spread, returned_gradients
+from gdprops.subjects.user_code.quiet import quiet
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+
+ROWS_TRIED = 6
+
+
+def function_readings(own: Mapping[str, Any], counts: tuple[str, ...] = ()) -> Iterator[Reading]:
+    """Yield the readings of a file's functions; ``counts``: its global variables that are the number of samples."""
+    functions = parts_of(own)
+    for chosen in (replace(one, counts=counts) for one in pipelines(functions)):
+        for keeps_shapes in (True, False):  # a bias of shape (h,) that leaves as (1, h) was one of shape (1, h)
+            got = False
+            for params in parameter_sets(functions, chosen):
+                for form in FORMS:
+                    for pick, outputs in _outputs(chosen, params, form):
+                        for reading in _trained(chosen, params, form, pick, outputs, keeps_shapes=keeps_shapes):
+                            got = True
+                            yield reading
+                if got:
+                    break
+            if got:
+                break
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Pipeline:
+    """Functions called one after the other on parameters that are held in one way."""
+
+    functions: Functions
+    held: ParameterSet
+    form: DataForm
+    pick: Pick
+    targets: str
+    moves: bool = True
+    current: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
+
+    def watched(self, frame: Any) -> dict[str, Any]:
+        """Return the parameters while a step runs: locals of their names, else what the functions were given."""
+        found = dict[str, Any]()
+        for root, params in self.current:
+            found |= self.held.taken(root, params) or {}
+            for name, w in params.items():
+                local = frame.f_locals.get(name)
+                if np.shape(local) == np.shape(w):
+                    found[name] = local
+        return found
+
+    def roles(self, root: Any, x: Array, rate: float) -> dict[Role, Any]:
+        """Return what arguments get by what they mean."""
+        found = {
+            Role.DATA: self.form.given(x),
+            Role.RATE: rate,
+            Role.EPOCHS: 1,
+            Role.BATCH: len(x),
+            Role.ROWS: len(x),
+            Role.PENALTY: 0.0,
+        }
+        return found if self.held.names else {**found, Role.PARAMS: root}
+
+    def forward(self, root: Any, x: Array, rate: float = 0.25) -> tuple[Any, dict[str, Any], dict[Role, Any]]:
+        """Return what the forward pass returned, and what is then known by names and by roles."""
+        names, roles = self.held.by_name(root), self.roles(root, x, rate)
+        self.functions.forward.__globals__.update(dict.fromkeys(self.functions.counts, len(x)))
+        seeded()
+        raw = bound_call(self.functions.forward, names, roles)
+        names |= bind(returned_names(self.functions.forward), raw)
+        roles[Role.OUTPUT] = self.pick.of(None, raw)
+        roles[Role.CACHE] = raw[1] if isinstance(raw, tuple) and len(raw) == 2 else raw
+        return raw, names, roles
+
+    def output(self, params: Mapping[str, Any], x: Array) -> Any:
+        """Return the output as rows."""
+        root = self.held.filled(params)
+        if self.form.single and len(x) > 1:
+            return np.concatenate([self.output(params, x[k : k + 1]) for k in range(len(x))])
+        return as_rows(self.form, self.forward(root, x)[2][Role.OUTPUT], len(x))
+
+    def _backward(
+        self, params: Mapping[str, Any], x: Array, y: Array, rate: float
+    ) -> tuple[Any, Any, dict[str, Any], dict[Role, Any]]:
+        root = self.held.filled(params)
+        self.current[:] = [(root, dict(params))]
+        _, names, roles = self.forward(root, x, rate)
+        roles[Role.TARGETS] = self.form.given(y)
+        assert self.functions.backward is not None
+        seeded()
+        found = bound_call(self.functions.backward, names, roles)
+        return root, found, names, roles
+
+    def step(self, params: Mapping[str, Any], x: Array, y: Array, rate: float) -> dict[str, Any]:
+        """Return the parameters after the functions were called once."""
+        root, found, names, roles = self._backward(params, x, y, rate)
+        last = self.functions.backward
+        if self.functions.update is not None:
+            names |= self._named(found)
+            roles[Role.GRADIENTS] = found
+            found, last = bound_call(self.functions.update, names, roles), self.functions.update
+        assert last is not None
+        return self._after(root, found, last, params)
+
+    def _named(self, found: Any) -> dict[str, Any]:
+        """Return what the backward pass returned under the names by which it, or the update, calls it."""
+        assert self.functions.backward is not None
+        assert self.functions.update is not None
+        asked = [p.name for p in parameters(self.functions.update) or [] if GRADIENT.fullmatch(p.name)]
+        in_order = bind(asked, found) if len(asked) > 1 else {}
+        return in_order | bind(returned_names(self.functions.backward), found)
+
+    def _after(self, root: Any, returned: Any, last: Callable[..., Any], params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters that a function returned, else those that it moved in place."""
+        named = bind(returned_names(last), returned)
+        if self.held.names:
+            if set(self.held.names) & named.keys():
+                root = [named.get(name, value) for name, value in zip(self.held.names, root, strict=True)]
+            elif isinstance(returned, tuple | list) and len(returned) == len(self.held.names):
+                root = list(returned)
+        else:
+            for offered in (returned, *(returned if isinstance(returned, tuple) else ())):
+                taken = self.held.taken(offered, params) if isinstance(offered, dict | list) else None
+                if taken is not None and all(np.shape(taken[n]) == np.shape(w) for n, w in params.items()):
+                    return taken
+        found = self.held.taken(root, params)
+        assert found is not None, "the parameters are where they were put"
+        return found
+
+    def gradients(self, params: Mapping[str, Any], x: Array, y: Array) -> dict[str, Any]:
+        """Return the gradients that the backward pass returned."""
+        shapes: dict[str, Shape] = {name: np.shape(w) for name, w in params.items()}
+        _, found, _, _ = self._backward(params, x, y, 0.25)
+        return returned_gradients(found, shapes) or self._by_names(found, shapes)
+
+    def _by_names(self, found: Any, shapes: Mapping[str, Shape]) -> dict[str, Any]:
+        assert self.functions.backward is not None
+        named = bind(returned_names(self.functions.backward), found)
+        by_name = returned_gradients(named, shapes)
+        if by_name is not None:
+            return by_name
+        for inside in found if isinstance(found, tuple) else ():
+            taken = returned_gradients(inside, shapes) if isinstance(inside, dict | list | tuple) else None
+            if taken is not None:
+                return taken
+        return {}
+
+    def loss(self, params: Mapping[str, Any], x: Array, y: Array) -> Any:
+        """Return the loss that the file's own function computes."""
+        root = self.held.filled(params)
+        _, names, roles = self.forward(root, x)
+        roles[Role.TARGETS] = self.form.given(y)
+        assert self.functions.cost is not None
+        found = bound_call(self.functions.cost, names, roles)
+        found = found[0] if isinstance(found, tuple | list) and found and is_float(found[0]) else found
+        return (
+            found
+            if isinstance(found, np.ndarray) and type(found) is not np.ndarray
+            else float(np.asarray(found).reshape(()))
+        )
+
+    def script(self, params: Mapping[str, Any], x: Array, y: Array, rate: float) -> list[str]:
+        """Return the lines that set the arrays of one step."""
+        code = self.form.code
+        lines = [f"{name} = np.array({np.asarray(w).tolist()})" for name, w in params.items() if name.isidentifier()]
+        lines.append(f"X, Y = {code.format(f'np.array({x.tolist()})')}, {code.format(f'np.array({y.tolist()})')}")
+        if not self.held.names and all(name.isidentifier() for name in params):
+            lines.append(f"parameters = {{{', '.join(f'{name!r}: {name}' for name in params)}}}")
+        calls = [f for f in (self.functions.forward, self.functions.backward, self.functions.update) if f is not None]
+        return [*lines, *self._calls(calls, set(params), rate)]
+
+    def _calls(self, calls: Sequence[Callable[..., Any]], known: set[str], rate: float) -> Iterator[str]:
+        """Yield the calls as Python text, each with the names of its return statement before it."""
+        meant = {
+            Role.DATA: "X",
+            Role.TARGETS: "Y",
+            Role.RATE: repr(rate),
+            Role.PARAMS: "parameters",
+            Role.EPOCHS: "1",
+            Role.BATCH: "len(X)",
+            Role.ROWS: "X.shape[1]" if self.form.code.endswith(".T") else "len(X)",
+            Role.CACHE: "cache",
+            Role.GRADIENTS: "gradients",
+        }
+        for function in calls:
+            given = [
+                (p.name, p.name if p.name in known else meant.get(role_of(p.name)))
+                for p in parameters(function) or []
+                if p.name in known or p.default is p.empty or role_of(p.name) is Role.RATE
+            ]
+            names = [name or "_" for name in returned_names(function)]
+            known |= set(names)
+            yield f"{', '.join(names) or 'found'} = {function.__name__}({', '.join(f'{k}={v}' for k, v in given)})"
+
+
+def _outputs(chosen: Functions, held: ParameterSet, form: DataForm) -> Iterator[tuple[Pick, int | None]]:
+    """Yield what of the forward pass is the output, and how many outputs there are where that is fixed."""
+    try:
+        with quiet(), np.errstate(all="ignore"):
+            found = list(_picks(chosen, held, form, PROBE))
+            others = list(_picks(chosen, held, form, Sizes(held.inputs or 2, 5, 3)))
+    except Exception as error:  # it is found out by trying
+        met(error)
+        return
+    widths = dict(others)
+    for pick, width in found:
+        if width == PROBE.n_out and widths.get(pick) == 3:
+            yield pick, None
+        elif width == widths.get(pick):
+            yield pick, width
+
+
+def _picks(chosen: Functions, held: ParameterSet, form: DataForm, sizes: Sizes) -> Iterator[tuple[Pick, int]]:
+    shapes = held.shapes(*sizes)
+    root = held.filled({name: 0.5 * spread(shape, k) for k, (name, shape) in enumerate(shapes.items())})
+    x, _ = probe_data(sizes, ROWS_TRIED)
+    pipeline = _Pipeline(chosen, held, form, Pick(), "")
+    chosen.forward.__globals__.update(dict.fromkeys(chosen.counts, len(x)))
+    seeded()
+    raw = bound_call(chosen.forward, held.by_name(root), pipeline.roles(root, x, 0.25))
+    rows = 1 if form.single else ROWS_TRIED
+    for pick in picks(None, raw, form, rows):
+        yield pick, int(np.shape(as_rows(form, pick.of(None, raw), rows))[1])
+
+
+def _trained(
+    chosen: Functions, held: ParameterSet, form: DataForm, pick: Pick, outputs: int | None, *, keeps_shapes: bool
+) -> Iterator[Reading]:
+    sizes = Sizes(PROBE.n_in, PROBE.hidden, outputs or PROBE.n_out)
+    shapes = held.shapes(*sizes)
+    params = {name: 0.5 * spread(shape, k) for k, (name, shape) in enumerate(shapes.items())}
+    x, y = probe_data(sizes, 1 if form.single else ROWS_TRIED)
+    pipeline = _Pipeline(chosen, held, form, pick, "")
+    try:
+        with quiet(), np.errstate(all="ignore"):
+            out = np.asarray(pipeline.output(params, x), dtype=np.float64)
+    except Exception:
+        return
+    for kind in targets_for(out, outputs):
+        one = replace(pipeline, targets=kind.removeprefix("signed "))
+        given = targets_of(one.targets, y)
+        moves = _does(one, params, x, given, keeps_shapes=keeps_shapes)
+        if moves is not None:
+            yield _reading(replace(one, moves=moves), held, outputs, params, x, given, signed=kind.startswith("signed"))
+
+
+def _does(pipeline: _Pipeline, params: Mapping[str, Array], x: Array, y: Array, *, keeps_shapes: bool) -> bool | None:
+    """Say whether functions move the parameters (True) or return gradients (False); None where they do neither.
+
+    What a backward pass without a learning rate returns, one array for each parameter, are gradients.
+    """
+    backward, alone = pipeline.functions.backward, pipeline.functions.update is None
+    differentiates = alone and backward is not None and only_differentiates(backward)
+    if differentiates and _gives_gradients(pipeline, params, x, y, keeps_shapes=keeps_shapes):
+        return False
+    after: Mapping[str, Any] = {}
+    try:
+        with quiet(), np.errstate(all="ignore"):
+            after = pipeline.step({n: w.copy() for n, w in params.items()}, x.copy(), y.copy(), 0.25)
+    except Exception as error:  # it is found out by trying
+        met(error)
+    if keeps_shapes and any(np.shape(after[name]) != params[name].shape for name in after):
+        return None
+    if any(not np.array_equal(after[name], params[name]) for name in after):
+        return True
+    return False if alone and _gives_gradients(pipeline, params, x, y, keeps_shapes=keeps_shapes) else None
+
+
+def _gives_gradients(
+    pipeline: _Pipeline, params: Mapping[str, Array], x: Array, y: Array, *, keeps_shapes: bool
+) -> bool:
+    """Say whether the backward pass returns one gradient for each parameter."""
+    try:
+        with quiet(), np.errstate(all="ignore"):
+            found = pipeline.gradients({n: w.copy() for n, w in params.items()}, x.copy(), y.copy())
+    except Exception as error:  # it is found out by trying
+        met(error)
+        return False
+    return found.keys() == params.keys() and (not keeps_shapes or all(map(can_spread, found.values(), params.values())))
+
+
+def _reading(
+    pipeline: _Pipeline,
+    held: ParameterSet,
+    outputs: int | None,
+    params: Mapping[str, Array],
+    x: Array,
+    y: Array,
+    *,
+    signed: bool,
+) -> Reading:
+    functions = pipeline.functions
+    has_loss = False
+    if functions.cost is not None:
+        try:
+            with quiet(), np.errstate(all="ignore"):
+                has_loss = bool(np.isfinite(pipeline.loss(params, x.copy(), y.copy())))
+        except Exception:
+            pipeline = replace(pipeline, functions=replace(functions, cost=None))
+    calls = [f for f in (functions.backward, functions.update) if f is not None]
+    takes_rate = any(role_of(p.name) is Role.RATE for f in calls for p in parameters(f) or [])
+    return Reading(
+        name=functions.forward.__name__,
+        shapes=held.shapes,
+        output=pipeline.output,
+        step=pipeline.step if pipeline.moves else None,
+        gradients=None if pipeline.moves else pipeline.gradients,
+        loss=pipeline.loss if has_loss else None,
+        inputs=held.inputs,
+        outputs=1 if pipeline.targets in ("vector", "binary-vector") else outputs,
+        single=pipeline.form.single,
+        targets=pipeline.targets,
+        takes_rate=takes_rate or not pipeline.moves,
+        told=(pipeline.form.told, pipeline.functions.told),
+        script=pipeline.script,
+        functions=tuple(f for f in (functions.forward, *calls, functions.cost) if f is not None),
+        signed=signed,
+        watched=pipeline.watched,
+        batch_told=functions.backward.__name__ if functions.backward is not None else "",
+    )

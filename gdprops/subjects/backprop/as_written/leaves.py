@@ -1,0 +1,241 @@
+"""The numbers that an object holds: arrays, floats and lists of floats in its attributes, however deep.
+
+Each is a `Leaf`: where it hangs, and how it is read and put. A network written as a class keeps its weights in
+attributes, in lists and dicts, or in objects of its own (layers, neurons); what of these numbers is a parameter is not
+decided here.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from gdprops.subjects.user_code.helper_modules import is_installed
+
+IS_BIAS = re.compile(r"_*(b\d?|bias\w*|intercept\w*|w0|w_?0_?|theta_?0)_*")
+DEEPEST = 5
+MOST_LEAVES = 200
+Key = tuple[str, Any]
+"""How one value hangs on another: as an attribute (".", name) or as an item ("[", key)."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """Where numbers hang on an object: the keys that lead to them, and their shape."""
+
+    path: tuple[Key, ...]
+    shape: tuple[int, ...]
+    form: str
+
+    @property
+    def name(self) -> str:
+        """The numbers as the user writes them, without ``self``: ``W1``, ``layers[0].weights``, ``params['W1']``."""
+        parts = [f".{_unmangled(key)}" if how == "." else f"[{key!r}]" for how, key in self.path]
+        return "".join(parts).removeprefix(".")
+
+    def get(self, root: Any) -> Any:
+        """Return the value itself."""
+        for key in self.path:
+            root = _get(root, key)
+        return root
+
+    def array(self, root: Any) -> Any:
+        """Return the numbers as an array; a subclass of NumPy's arrays as it is."""
+        found = self.get(root)
+        return found if isinstance(found, np.ndarray) else np.asarray(found, dtype=np.float64)
+
+    def written(self, values: Any) -> list[str]:
+        """Return the lines that put numbers there, for an object that is called ``net``."""
+        held = np.asarray(values)
+        plain = repr(float(held.reshape(()))) if self.form == "float" else str(held.tolist())
+        return [f"net.{self.name} = {plain if self.form in ('float', 'list') else f'np.array({plain})'}"]
+
+    def put(self, root: Any, values: Any) -> None:
+        """Put numbers there: into the array that is there, or in its place, in the form in which they were held."""
+        held = self.get(root)
+        plain = type(values) is np.ndarray
+        if isinstance(held, np.ndarray) and plain and held.dtype == np.float64 and held.flags.writeable:
+            held[...] = values
+            return
+        if self.form == "float":
+            values = float(np.asarray(values).reshape(())) if plain else values
+        elif self.form == "list":
+            values = np.asarray(values).tolist()
+        elif self.form == "vectors":
+            values = [np.array(v) for v in np.asarray(values)]
+        _set(root, self.path, values)
+
+
+def leaves_of(root: Any) -> list[Leaf]:
+    """Return all numbers that an object holds, each array once, in the order of its attributes."""
+    found, seen = list[Leaf](), set[int]()
+    for leaf in _walk(root, (), seen, 0):
+        found.append(leaf)
+        if len(found) >= MOST_LEAVES:
+            break
+    return found
+
+
+def _walk(value: Any, path: tuple[Key, ...], seen: set[int], depth: int) -> Iterator[Leaf]:
+    form = _form(value, path)
+    if form is not None:
+        if form != "float":
+            if id(value) in seen:
+                return
+            seen.add(id(value))
+        yield Leaf(path, np.shape(value), form)
+        return
+    if depth >= DEEPEST or id(value) in seen:
+        return
+    for key, inside in _inside(value):
+        seen.add(id(value))
+        yield from _walk(inside, (*path, key), seen, depth + 1)
+
+
+def _form(value: Any, path: tuple[Key, ...] = ()) -> str | None:
+    """Return in which form numbers are held; None for what is no numbers.
+
+    Whole numbers are sizes and counters, unless they are called a bias, which often begins as 0.
+    """
+    if type(value) is int and path and IS_BIAS.fullmatch(str(path[-1][1])):
+        return "float"
+    if isinstance(value, np.ndarray):
+        return "array" if value.dtype.kind == "f" and value.size else None
+    if isinstance(value, float | np.floating):
+        return "float"
+    if isinstance(value, list | tuple) and value and _is_numbers(value):
+        return "list" if isinstance(value, list) else None
+    return None
+
+
+def _is_numbers(value: Any) -> bool:
+    """Say whether a list is an array: floats (at least one), or lists of floats of one length."""
+    flat = list(value)
+    if all(isinstance(v, list) and v for v in flat):
+        return len({len(v) for v in flat}) == 1 and all(map(_is_numbers, flat))
+    return any(isinstance(v, float | np.floating) for v in flat) and all(
+        isinstance(v, float | int | np.floating) and not isinstance(v, bool) for v in flat
+    )
+
+
+def _inside(value: Any) -> Iterator[tuple[Key, Any]]:
+    if isinstance(value, dict):
+        for key, inside in value.items():
+            yield ("[", key), inside
+    elif isinstance(value, list | tuple):
+        for k, inside in enumerate(value):
+            yield ("[", k), inside
+    elif is_own(value):
+        for name, inside in list(vars(value).items()):
+            yield (".", name), inside
+
+
+def is_own(value: Any) -> bool:
+    """Say whether a value is an object of a class of the user's, with attributes."""
+    kind = type(value)
+    if isinstance(value, type) or not isinstance(getattr(value, "__dict__", None), dict):
+        return False
+    module = sys.modules.get(kind.__module__)
+    return not is_installed(_written_in(kind) if module is None else getattr(module, "__file__", None))
+
+
+def _written_in(kind: type) -> str | None:
+    """Return the file in which a class is written whose module was taken away again."""
+    codes = (getattr(value, "__code__", None) for value in vars(kind).values())
+    return next((code.co_filename for code in codes if code is not None), None)
+
+
+def _get(root: Any, key: Key) -> Any:
+    return getattr(root, key[1]) if key[0] == "." else root[key[1]]
+
+
+def _set(root: Any, path: tuple[Key, ...], value: Any) -> None:
+    for key in path[:-1]:
+        root = _get(root, key)
+    how, last = path[-1]
+    if how == ".":
+        setattr(root, last, value)
+    else:
+        root[last] = value
+
+
+def _unmangled(name: str) -> str:
+    """Return an attribute's name without what Python puts before a private one: ``_Net__W1`` is ``__W1``."""
+    if name.startswith("_") and "__" in name[1:]:
+        return name[name.index("__", 1) :]
+    return name
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The same numbers of several objects in a list, one below the other: the weights of all neurons of a layer."""
+
+    parts: tuple[Leaf, ...]
+    at: int
+
+    @property
+    def path(self) -> tuple[Key, ...]:
+        """The way to the numbers of the first object."""
+        return self.parts[0].path
+
+    @property
+    def form(self) -> str:
+        """In which form they are held."""
+        return "stack"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of all of them together."""
+        return (len(self.parts), *self.parts[0].shape)
+
+    @property
+    def name(self) -> str:
+        """The numbers as the user writes them, with a star for the objects: ``hidden[*].weights``."""
+        path = [("[*]", "") if k == self.at else key for k, key in enumerate(self.path)]
+        parts = [how if how == "[*]" else f".{_unmangled(key)}" if how == "." else f"[{key!r}]" for how, key in path]
+        return "".join(parts).removeprefix(".")
+
+    def get(self, root: Any) -> Any:
+        """Return the numbers of every object."""
+        return [part.get(root) for part in self.parts]
+
+    def array(self, root: Any) -> Any:
+        """Return the numbers as one array."""
+        return np.array([part.array(root) for part in self.parts])
+
+    def written(self, values: Any) -> list[str]:
+        """Return the lines that put numbers there, for an object that is called ``net``."""
+        pairs = zip(self.parts, np.asarray(values), strict=True)
+        return [line for part, value in pairs for line in part.written(value)]
+
+    def put(self, root: Any, values: Any) -> None:
+        """Put numbers there."""
+        for part, value in zip(self.parts, np.asarray(values), strict=True):
+            part.put(root, np.array(value))
+
+
+def stacked(found: Sequence[Leaf]) -> list[Leaf | Stack]:
+    """Return numbers with those of the objects of one list put together, where they are of one shape."""
+    groups: dict[tuple[Any, ...], list[Leaf]] = {}
+    for leaf in found:
+        at = _list_at(leaf.path)
+        key = (at, leaf.shape, tuple(("[", "*") if k == at else one for k, one in enumerate(leaf.path)))
+        groups.setdefault(key, []).append(leaf)
+    return [Stack(tuple(group), key[0]) if key[0] >= 0 else group[0] for key, group in groups.items()]
+
+
+def _list_at(path: tuple[Key, ...]) -> int:
+    """Return where a path goes through the innermost list of objects; -1 where it goes through none."""
+    places = [k for k, (how, key) in enumerate(path[:-1]) if how == "[" and isinstance(key, int)]
+    return places[-1] if places else -1
+
+
+AnyLeaf = Leaf | Stack
+"""Numbers of one object, or of several in a list."""

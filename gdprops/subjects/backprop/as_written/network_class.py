@@ -1,0 +1,342 @@
+"""A class for a whole network: found out by trying how it is made, asked for its output, and trained.
+
+A parameter is what the output depends on: an array (or a bias that is a plain number) among the object's attributes,
+in its lists, dicts and objects, that is neither the data nor overwritten by the forward pass itself. It is not what
+training moves: that would lose a bias that nobody updates, and take caches and velocities for parameters.
+Every step is taken by a fresh object, whose parameters are put in place after it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from inspect import signature
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from gdprops.errors import UsageError
+from gdprops.numerics.decisions import MOST_BACKPROP_WEIGHTS
+from gdprops.subjects.backprop.as_written.calls import Plan, plans
+from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes, constructors
+from gdprops.subjects.backprop.as_written.data_forms import FORMS, VECTOR, DataForm, as_rows
+from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, Leaf, leaves_of, stacked
+from gdprops.subjects.backprop.as_written.met_errors import met
+from gdprops.subjects.backprop.as_written.picked import Pick, picks
+from gdprops.subjects.backprop.as_written.probes import OTHER_PROBE, PROBE, ROWS, positive_numbers, probe_data, seeded
+from gdprops.subjects.backprop.as_written.roles import FORWARD, Role, called
+from gdprops.subjects.backprop.as_written.user_objects import (
+    begun,
+    in_pairs,
+    is_defined,
+    is_parameter_name,
+    settle,
+)
+from gdprops.subjects.user_code.quiet import quiet
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
+
+MOST_FORWARDS = 4
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """How the output is asked for: a method, what it gets, what of its result is the output, the form of X.
+
+    ``draws``: whether it may draw random numbers; those are seeded then, which takes longer than a small network.
+    """
+
+    method: str
+    plan: Plan
+    pick: Pick
+    form: DataForm
+    draws: bool = True
+
+    def raw(self, net: Any, x: Array) -> Any:
+        """Call the method and return what it returns."""
+        if self.draws:
+            seeded()
+        return self.plan.call(getattr(net, self.method), {Role.DATA: self.form.given(x)})
+
+    def output(self, net: Any, x: Array) -> Any:
+        """Return the output as rows."""
+        found = np.asarray([])
+        if self.form.single and len(x) > 1:
+            parts = [as_rows(self.form, self.pick.of(net, self.raw(net, x[k : k + 1])), 1) for k in range(len(x))]
+            return np.concatenate(parts)
+        found = as_rows(self.form, self.pick.of(net, self.raw(net, x)), len(x))
+        return found
+
+    @property
+    def told(self) -> str:
+        """How the method is called, in words."""
+        inside = ", ".join("X" for _ in self.plan.arguments)
+        return f"{self.method}({inside})" + (f", its {self.pick.told}" if self.pick.told else "")
+
+
+@final
+@dataclass(slots=True)
+class Network:
+    """One way to make objects of a class and to ask them for their output.
+
+    ``stacks``: whether the parameters of neurons are put together; ``warms_up``: whether the first forward pass makes
+    the weights, and is made at once.
+    """
+
+    found: type
+    constructor: Making
+    forward: Forward
+    inputs: int | None = None
+    outputs: int | None = None
+    first: tuple[str, ...] = ()
+    begin: str = ""
+    frozen: tuple[str, ...] = ()
+    stacks: bool = False
+    warms_up: bool = False
+    known: dict[Sizes, tuple[AnyLeaf, ...]] = field(default_factory=dict)
+    by_shapes: dict[tuple[Any, ...], Sizes] = field(default_factory=dict)
+
+    def made(self, sizes: Sizes, x: Array, y: Array, rate: float = 0.1) -> Any:
+        """Return a new object for some data."""
+        form = self.forward.form
+        seeded()
+        net = self.constructor.make(self.found, Made(sizes, form.given(x), form.given(y), rate))
+        if self.begin:
+            begun(net, self.begin, sizes)
+        settle(net, rate, len(x))
+        if self.warms_up:
+            self.forward.raw(net, x)
+        return net
+
+    def leaves(self, sizes: Sizes) -> tuple[AnyLeaf, ...]:
+        """Return the parameters of an object of some sizes."""
+        if sizes not in self.known:
+            found = self._parameters(sizes)
+            self.known[sizes] = tuple(stacked(found) if self.stacks else in_pairs(found))
+            shapes = tuple(leaf.shape for leaf in self.known[sizes])
+            self.by_shapes.setdefault(shapes, sizes)
+        return self.known[sizes]
+
+    def sizes_of(self, params: Mapping[str, Any]) -> Sizes:
+        """Return the sizes for which parameters of these shapes were asked for."""
+        return self.by_shapes[tuple(np.shape(w) for w in params.values())]
+
+    def _parameters(self, sizes: Sizes) -> list[Leaf]:
+        x, y = probe_data(sizes, ROWS)
+        net = self.made(sizes, x, y)
+        offered = [leaf for leaf in leaves_of(net) if _may_be(leaf, net, self.forward.form, x, y)]
+        offered = [leaf for leaf in offered if leaf.name not in self.frozen]
+        drawn = {leaf: positive_numbers(leaf.shape, k) for k, leaf in enumerate(offered)}
+        _put(net, drawn)
+        before = {leaf: leaf.array(net).copy() for leaf in offered}
+        out = self.forward.output(net, x)
+        kept = [leaf for leaf in offered if _is_kept(leaf, net, before[leaf])]
+        found = list[Leaf]()
+        decides = bool(np.isin(out, (-1.0, 0.0, 1.0)).all())
+        for leaf in kept:
+            for by in (0.01, 3.0, -3.0) if decides else (0.01,):
+                other = self.made(sizes, x, y)
+                _put(other, {**drawn, leaf: drawn[leaf] + by * (1 + np.arange(drawn[leaf].size)).reshape(leaf.shape)})
+                try:
+                    changed = self.forward.output(other, x)
+                except Exception:  # the user's code, on numbers that are none of its parameters
+                    continue
+                if np.shape(changed) != np.shape(out) or not np.array_equal(changed, out):
+                    found.append(leaf)
+                    break
+        return found
+
+
+def _put(net: Any, values: Mapping[Leaf, Array]) -> None:
+    for leaf, value in values.items():
+        leaf.put(net, np.array(value))
+
+
+def _is_kept(leaf: Leaf, net: Any, before: Array) -> bool:
+    """Say whether the forward pass has left numbers as they are; what it overwrites is a cache."""
+    try:
+        now = leaf.array(net)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return False
+    return now.shape == before.shape and bool((now == before).all())
+
+
+def _may_be(leaf: Leaf, net: Any, form: DataForm, x: Array, y: Array) -> bool:
+    """Say whether numbers may be parameters: they are no data, and a plain number has the name of a weight or bias."""
+    last = str(leaf.path[-1][1])
+    if leaf.form == "float":
+        return is_parameter_name(last, ())
+    held = leaf.array(net)
+    return not any(
+        np.shape(held) == np.shape(a) and np.array_equal(held, a) for a in (form.given(x), form.given(y), x, y)
+    )
+
+
+def networks(found: type, declared: Mapping[str, Any], makings: Iterable[Making] | None = None) -> Iterator[Network]:
+    """Yield the ways to make and ask a class that work, the most telling ones first.
+
+    ``declared``: arguments of its constructor, and the names of its ``frozen`` parameters. ``makings``: the ways in
+    which objects are made; None for the usual arguments of its constructor.
+    Raises `UsageError` where none works, with what the constructor takes.
+    """
+    any_made, errors = False, list[str]()
+    frozen = frozen_of(declared)
+    usual = constructors(found, {k: v for k, v in declared.items() if k != FROZEN})
+    for constructor in usual if makings is None else makings:
+        here = list[Network]()
+        for network, said in _asked(found, constructor, frozen):
+            any_made = any_made or not said
+            errors += [said] if said else []
+            if network is None:
+                continue
+            here.append(network)
+        yield from here
+        if here and (constructor.takes_sizes or makings is not None):
+            return
+    if not any_made and makings is None:
+        raise UsageError(_unmakeable(found, errors))
+
+
+def _unmakeable(found: type, errors: Sequence[str]) -> str:
+    """Return why no object can be made: what the code misses whatever it gets, else what its constructor takes."""
+    missed = next((one for one in errors if one.startswith(("NameError", "ImportError", "AttributeError"))), "")
+    if missed:
+        return f"{found.__name__} cannot be made: {missed}"
+    try:
+        taken = str(signature(found)).replace(" -> None", "")
+    except (TypeError, ValueError):
+        taken = "(…)"
+    return (
+        f"{found.__name__}{taken} cannot be made with sizes such as (3, 4, 2), [3, 4, 2] or (X, y): "
+        "say what it takes with -p, for instance -p sizes=[3,4,2]"
+    )
+
+
+FROZEN = "frozen"
+"""What is declared with ``-p frozen=b1``: parameters that are not meant to move."""
+
+
+def frozen_of(declared: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of the parameters that are declared as frozen."""
+    named = declared.get(FROZEN, ())
+    return (named,) if isinstance(named, str) else tuple(map(str, named))
+
+
+def _asked(found: type, constructor: Making, frozen: tuple[str, ...]) -> Iterator[tuple[Network | None, str]]:
+    """Yield the networks of one constructor that give an output of the right shape; else what went wrong."""
+    sizes = PROBE
+    x, y = probe_data(sizes, ROWS)
+    for form in FORMS:
+        try:
+            with quiet():
+                seeded()
+                net = constructor.make(found, Made(sizes, form.given(x), form.given(y), 0.1))
+        except Exception as error:
+            if constructor.takes_data:
+                continue
+            yield None, f"{type(error).__name__}: {error}"
+            return
+        if sum(int(np.prod(leaf.shape)) for leaf in leaves_of(net)) > MOST_BACKPROP_WEIGHTS:
+            return
+        yield None, ""
+        count = 0
+        for forward, width in _forwards(net, found, constructor, form):
+            network = Network(found, constructor, forward, frozen=frozen)
+            if width != sizes.n_in or not (constructor.takes_sizes or constructor.takes_data):
+                network.inputs = width
+            if _settled(network) and not (form.single and _spreads(network)):
+                yield network, ""
+                count += 1
+                if count >= MOST_FORWARDS:
+                    return
+        if count:
+            return
+
+
+def _settled(network: Network) -> bool:
+    """Find out which numbers of inputs and outputs the code fixes, and whether the output depends on parameters."""
+    try:
+        with quiet(), np.errstate(all="ignore"):
+            widths = [_width(network, sizes) for sizes in (PROBE, OTHER_PROBE)]
+            if None in widths:
+                return False
+            if widths != [PROBE.n_out, OTHER_PROBE.n_out]:
+                if widths[0] != widths[1]:
+                    return False
+                network.outputs = widths[0]
+            sizes = _fixed(network, PROBE)
+            fresh = network.made(sizes, *probe_data(sizes, ROWS))
+            network.warms_up = not any(leaf.shape for leaf in leaves_of(fresh))
+            return _names(network, PROBE) == _names(network, OTHER_PROBE) != [] or _stacked(network)
+    except Exception:
+        return False
+
+
+def _spreads(network: Network) -> bool:
+    """Say whether a bias that is a vector spreads one sample, which gives fewer outputs as a vector: (4, 1) + (4,)."""
+    x, y = probe_data(_fixed(network, PROBE), ROWS)
+    counts = list[int]()
+    try:
+        with quiet(), np.errstate(all="ignore"):
+            for form in (network.forward.form, VECTOR):
+                forward = replace(network.forward, form=form)
+                counts.append(np.size(forward.output(network.made(_fixed(network, PROBE), x, y), x[:1])))
+    except Exception:  # it is found out by trying
+        return False
+    return counts[1] < counts[0]
+
+
+def _names(network: Network, sizes: Sizes) -> list[str]:
+    return [leaf.name for leaf in network.leaves(_fixed(network, sizes))]
+
+
+def _stacked(network: Network) -> bool:
+    """Put the parameters of neurons together, where there are as many neurons as the sizes say; say if that does it."""
+    network.stacks = True
+    network.known.clear()
+    network.by_shapes.clear()
+    return _names(network, PROBE) == _names(network, OTHER_PROBE) != []
+
+
+def _fixed(network: Network, sizes: Sizes) -> Sizes:
+    return Sizes(network.inputs or sizes.n_in, sizes.hidden, network.outputs or sizes.n_out)
+
+
+def _width(network: Network, sizes: Sizes) -> int | None:
+    sizes = _fixed(network, sizes)
+    x, y = probe_data(sizes, ROWS)
+    out = network.forward.output(network.made(sizes, x, y), x)
+    return None if out is None or np.ndim(out) != 2 else int(np.shape(out)[1])
+
+
+def _forwards(net: Any, found: type, constructor: Making, form: DataForm) -> Iterator[tuple[Forward, int]]:
+    methods = [n for n in called(dir(found), FORWARD) if callable(getattr(net, n, None)) and is_defined(found, n)]
+    widths = [PROBE.n_in] if constructor.takes_sizes or constructor.takes_data else _possible_widths(net)
+    for method in methods:
+        for plan in plans(getattr(net, method), (Role.DATA,)):
+            if plan.arguments and [role for _, role in plan.arguments] != [Role.DATA]:
+                continue
+            if not plan.arguments and not constructor.takes_data:
+                continue
+            for width in widths:
+                sizes = Sizes(width, PROBE.hidden, PROBE.n_out)
+                x, y = probe_data(sizes, ROWS)
+                try:
+                    with quiet(), np.errstate(all="ignore"):
+                        seeded()
+                        fresh = constructor.make(found, Made(sizes, form.given(x), form.given(y), 0.1))
+                        seeded()
+                        returned = plan.call(getattr(fresh, method), {Role.DATA: form.given(x)})
+                except Exception as error:  # it is found out by trying
+                    met(error)
+                    continue
+                for pick in picks(fresh, returned, form, 1 if form.single else ROWS):
+                    yield Forward(method, plan, pick, form), width
+
+
+def _possible_widths(net: Any) -> list[int]:
+    """Return the numbers of inputs that the parameters of a network of fixed sizes allow."""
+    sizes = [n for leaf in leaves_of(net) for n in leaf.shape]
+    return list(dict.fromkeys(sizes + [n - 1 for n in sizes if n > 1])) or [PROBE.n_in]

@@ -1,0 +1,109 @@
+"""Loops of training code that only repeat it, cut to one round: ``for epoch in range(1000)`` inside ``fit``.
+
+One step is judged. Where the number of rounds is an argument or an attribute, it is set to 1; where it is a number in
+the code, the loop itself is changed, before the file's definitions are executed, and that is told.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from gdprops.subjects.backprop.as_written.roles import TRAIN, Role, plain, role_of
+
+ROUNDS = ("_", "epoch", "epochs", "iteration", "iter", "it", "i", "e", "ep", "k", "t", "step", "j", "n", "ii", "round")
+"""What the variable of a loop that only repeats is called."""
+
+
+RANGES = ("range", "trange", "xrange")
+
+
+def run_once(tree: ast.Module) -> tuple[str, ...]:
+    """Let loops of training functions that only repeat run once, and return that as sentences."""
+    told = list[str]()
+    for function in _training_functions(tree):
+        numbers = _numbers(tree.body) | _numbers(function.body)
+        for node in function.body:
+            for loop in _outer_loops(node):
+                times = _times(loop, numbers)
+                if times is not None:
+                    told.append(f"the loop in line {loop.lineno} ({times}) was run once")
+                    loop.iter = ast.copy_location(_once(), loop.iter)
+    ast.fix_missing_locations(tree)
+    return tuple(told)
+
+
+def _training_functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and (
+            plain(node.name) in TRAIN or plain(node.name).startswith(("train", "fit"))
+        ):
+            yield node
+
+
+def _outer_loops(node: ast.stmt) -> Iterator[ast.For]:
+    if isinstance(node, ast.For):
+        yield node
+    elif isinstance(node, ast.If | ast.With | ast.Try):
+        for inside in node.body:
+            yield from _outer_loops(inside)
+
+
+def _numbers(body: list[ast.stmt]) -> set[str]:
+    """Return the names that some statements bind to whole numbers above 1: ``epochs = 1000``."""
+    bound = [n for n in body if isinstance(n, ast.Assign) and isinstance(n.value, ast.Constant)]
+    return {
+        t.id
+        for n in bound
+        if isinstance(n.value, ast.Constant) and type(n.value.value) is int and n.value.value > 1
+        for t in n.targets
+        if isinstance(t, ast.Name)
+    }
+
+
+def _times(loop: ast.For, numbers: set[str]) -> str | None:
+    """Return the ``range(…)`` of a loop that only repeats; None where its variable is used as an index."""
+    called = loop.iter
+    if not (isinstance(called, ast.Call) and isinstance(called.func, ast.Name) and called.func.id in RANGES):
+        return None
+    variable = loop.target.id if isinstance(loop.target, ast.Name) else ""
+    if variable not in ROUNDS or not called.args or _is_index(variable, loop.body):
+        return None
+    end = called.args[1] if len(called.args) > 1 else called.args[0]
+    if isinstance(end, ast.BinOp):
+        end = end.left
+    constant = isinstance(end, ast.Constant) and isinstance(end.value, int) and end.value > 1
+    constant = constant or (isinstance(end, ast.Name) and end.id in numbers)
+    attribute = isinstance(end, ast.Attribute) and role_of(end.attr) is Role.OTHER and variable in ROUNDS[:7]
+    attribute = attribute and "layer" not in ast.unparse(end).lower()
+    return ast.unparse(called) if constant or attribute else None
+
+
+def _is_index(variable: str, body: list[ast.stmt]) -> bool:
+    """Say whether a loop's variable chooses what is computed: in an index, or as an argument of anything but print.
+
+    An index may be computed from it: ``layer = self.depth - i - 1``.
+    """
+    indices = {variable}
+    for one in body:
+        if isinstance(one, ast.Assign) and any(_uses(name, one.value) for name in indices):
+            indices |= {target.id for target in one.targets if isinstance(target, ast.Name)}
+    for node in (inner for statement in body for inner in ast.walk(statement)):
+        if isinstance(node, ast.Subscript) and any(_uses(name, node.slice) for name in indices):
+            return True
+        if isinstance(node, ast.Call) and not _prints(node) and any(_uses(variable, a) for a in node.args):
+            return True
+    return False
+
+
+def _prints(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    return name in ("print", "append", "format", "write", "str", "info", "debug", "len")
+
+
+def _uses(variable: str, node: ast.AST) -> bool:
+    return any(isinstance(inner, ast.Name) and inner.id == variable for inner in ast.walk(node))
+
+
+def _once() -> ast.Call:
+    return ast.Call(ast.Name("range", ast.Load()), [ast.Constant(1)], [])

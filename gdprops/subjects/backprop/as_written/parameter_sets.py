@@ -1,0 +1,135 @@
+"""How plain functions hold their parameters: in a dict, a list, or one by one under names of their own.
+
+They come from the function that makes the first ones (``initialize_parameters(3, 4, 2)``), or their shapes are guessed
+from the names under which the other functions ask for them.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+
+from gdprops.model.backprop_layout import Shape
+from gdprops.numerics.decisions import MOST_BACKPROP_WEIGHTS
+from gdprops.subjects.backprop.as_written.bound_calls import returned_names
+from gdprops.subjects.backprop.as_written.constructors import Made, Sizes, ways_to_make
+from gdprops.subjects.backprop.as_written.leaves import Leaf, leaves_of
+from gdprops.subjects.backprop.as_written.probes import PROBE, seeded
+from gdprops.subjects.backprop.shapes import usual_forms
+from gdprops.subjects.user_code.quiet import quiet
+
+
+@final
+@dataclass(slots=True)
+class ParameterSet:
+    """Parameters as the functions hold them.
+
+    ``make``: returns them for some sizes; ``names``: under which names they are held one by one, empty where the
+    functions take one object that holds them all; ``inputs``: the number of features where the code fixes it.
+    """
+
+    make: Callable[[Sizes], Any]
+    names: tuple[str, ...]
+    told: str
+    inputs: int | None = None
+    known: dict[Sizes, tuple[Any, list[Leaf], list[str]]] = field(default_factory=dict)
+    by_shapes: dict[tuple[Shape, ...], Sizes] = field(default_factory=dict)
+
+    def of(self, sizes: Sizes) -> tuple[Any, list[Leaf], list[str]]:
+        """Return the parameters of some sizes, what of them are numbers, and their names."""
+        if sizes not in self.known:
+            root = self.make(sizes)
+            root = list(root) if isinstance(root, tuple) else root
+            leaves = [leaf for leaf in leaves_of(root) if leaf.form != "float" or self.names]
+            self.known[sizes] = root, leaves, [self._name(leaf) for leaf in leaves]
+            self.by_shapes.setdefault(tuple(leaf.shape for leaf in leaves), sizes)
+        return self.known[sizes]
+
+    def _name(self, leaf: Leaf) -> str:
+        first = leaf.path[0][1]
+        if self.names and isinstance(first, int):
+            rest = "".join(f"[{key!r}]" for _, key in leaf.path[1:])
+            return f"{self.names[first]}{rest}"
+        if len(leaf.path) == 1 and isinstance(first, str):
+            return first
+        return "params" + "".join(f"[{key!r}]" for _, key in leaf.path)
+
+    def shapes(self, n_in: int, hidden: int, n_out: int) -> dict[str, Shape]:
+        """Return the shape of every parameter."""
+        with quiet():
+            _, leaves, names = self.of(Sizes(n_in, hidden, n_out))
+        return {name: leaf.shape for name, leaf in zip(names, leaves, strict=True)}
+
+    def filled(self, params: Mapping[str, Any]) -> Any:
+        """Return parameters as the functions hold them, with these numbers."""
+        sizes = self.by_shapes[tuple(np.shape(w) for w in params.values())]
+        root, leaves, names = self.of(sizes)
+        root = copy.deepcopy(root)
+        for leaf, name in zip(leaves, names, strict=True):
+            leaf.put(root, params[name])
+        return root
+
+    def taken(self, root: Any, params: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the numbers of parameters as the functions hold them; None where some are missing."""
+        sizes = self.by_shapes[tuple(np.shape(w) for w in params.values())]
+        _, leaves, names = self.of(sizes)
+        try:
+            return {name: leaf.array(root) for leaf, name in zip(leaves, names, strict=True)}
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+            return None
+
+    def by_name(self, root: Any) -> dict[str, Any]:
+        """Return what is held one by one under its names; nothing where one object holds it all."""
+        return dict(zip(self.names, root, strict=False)) if self.names else {}
+
+
+def made_sets(initial: Sequence[Callable[..., Any]]) -> Iterator[ParameterSet]:
+    """Yield the parameter sets that functions make which are called like an initialization."""
+    for function in initial:
+        for way in ways_to_make(function, {}):
+            if way.takes_data:
+                continue
+
+            def make(sizes: Sizes, function: Callable[..., Any] = function, way: Any = way) -> Any:
+                seeded()
+                return way.make(function, Made(sizes, None, None, 0.1))
+
+            try:
+                with quiet(), np.errstate(all="ignore"):
+                    first = make(Sizes(3, 4, 2))
+            except Exception:  # it is found out by trying
+                continue
+            names = tuple(returned_names(function)) if isinstance(first, tuple) else ()
+            if isinstance(first, tuple) and len(names) != len(first):
+                names = tuple(f"params[{k}]" for k in range(len(first)))
+            made = ParameterSet(make, names, function.__name__)
+            if not way.takes_sizes:
+                yield from _of_other_sizes(first, names)
+                if 0 < sum(leaf.array(first).size for leaf in leaves_of(first)) <= MOST_BACKPROP_WEIGHTS:
+                    yield ParameterSet(make, names, function.__name__, PROBE.n_in)
+            elif made.of(Sizes(3, 4, 2))[1] and made.of(Sizes(3, 4, 2))[2] == made.of(Sizes(2, 5, 3))[2]:
+                yield made
+                break
+
+
+def _of_other_sizes(first: Any, names: Sequence[str]) -> Iterator[ParameterSet]:
+    """Yield the usual shapes for parameters of sizes that a function fixes: under its names, and small."""
+    if isinstance(first, dict) and all(isinstance(v, np.ndarray) and isinstance(k, str) for k, v in first.items()):
+        yield from guessed_sets(list(first), in_dict=True)
+    elif names and all(isinstance(v, np.ndarray) for v in first):
+        yield from guessed_sets(list(names), in_dict=False)
+
+
+def guessed_sets(names: Sequence[str], *, in_dict: bool) -> Iterator[ParameterSet]:
+    """Yield the usual shapes for parameters of given names, held one by one or in a dict."""
+    for shapes in usual_forms(names):
+
+        def make(sizes: Sizes, shapes: Any = shapes) -> Any:
+            found = {name: np.zeros(shape) for name, shape in shapes(*sizes).items()}
+            return found if in_dict else list(found.values())
+
+        yield ParameterSet(make, () if in_dict else tuple(names), "")

@@ -1,0 +1,168 @@
+"""A trial of a distributed step, on one process with all rows and then on its smallest world, before any clause runs.
+
+On one process the step must make the expected update, or nothing can be said of several: `Habits.unknown` says why it
+does not. The learning rate that cases draw is put into the returned optimizer only if that acts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gdprops.errors import UsageError
+from gdprops.model.case import Plan, RanksCase, TrainCase
+from gdprops.model.network import Batch, Layer, Network
+from gdprops.model.note import Note
+from gdprops.model.wording import plural
+from gdprops.numerics.comparison import alike
+from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE
+from gdprops.subjects.distributed_step.declaration import RAGGED, Habits
+from gdprops.subjects.distributed_step.observed import Step, Story, observed, told
+from gdprops.subjects.distributed_step.subject import LARGEST, DistributedStep, located
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gdprops.model.arrays import Array
+    from gdprops.subjects.distributed_step.ranks.messages import Piece
+
+RATE = 0.125
+STEPS = 3
+ALREADY = "a saved training is not loaded on {}: there the step is already another one than the expected update"
+
+
+def tried(subject: DistributedStep) -> tuple[DistributedStep, tuple[Note, ...]]:
+    """Return the subject with its habits, and what is told of it. Raises `UsageError` for what cannot be used."""
+    found = located(subject)
+    habits = _habits(found)
+    several = observed(found.declaration, trial_case(found, min(found.declaration.worlds)))
+    layout = several.ran[0].layout if 0 in several.ran else {}
+    habits = replace(habits, layout=layout, takes_scalars=_takes_scalars(found))
+    notes = [Note(f"on one process: {habits.unknown}")] if habits.unknown else []
+    if 0 in several.ran and several.ran[0].saves and not habits.unknown:
+        loads_on, bound = loading_worlds(found)
+        habits = replace(habits, loads_on=loads_on)
+        notes += map(Note, bound)
+    found = found.tried(habits)
+    if found.declaration.worlds != tuple(n for n in found.declaration.worlds if n & (n - 1) == 0):
+        notes.append(Note("worlds that are no power of two are compared within rounding, not by =="))
+    return found, tuple(notes)
+
+
+def told_traits(subject: DistributedStep) -> tuple[Note, ...]:
+    """Return how the parameters lie on the ranks of the smallest world, and what build does to unequal weights."""
+    found, notes = tried(subject)
+    world, layout = min(found.declaration.worlds), found.declaration.habits.layout
+    by_layout = {how: [name for name, other in layout.items() if other == how] for how in layout.values()}
+    lie = [
+        f"on {world} ranks {'every parameter' if len(by_layout) == 1 else ', '.join(names)} is {how}"
+        for how, names in by_layout.items()
+    ]
+    ran = told(found.declaration, trial_case(found, world), apart=True).ran.values()
+    starts = [{name: piece for name, piece in one.start.items() if piece.is_whole} for one in ran]
+    alike = all(_are_alike(starts[0], other) for other in starts[1:])
+    sent = "sends the weights of one rank to all" if alike else "leaves unequal weights as they are"
+    state = "depends" if found.declaration.habits.keeps_state else "does not depend"
+    told_too = (f"build {sent}",) if starts and starts[0] else ()
+    return (*notes, *map(Note, (*lie, *told_too, f"the update {state} on earlier steps")))
+
+
+def _are_alike(one: Mapping[str, Piece], other: Mapping[str, Piece]) -> bool:
+    return all(alike(piece.values, other[name].values) for name, piece in one.items())
+
+
+def loading_worlds(subject: DistributedStep) -> tuple[tuple[int, ...], list[str]]:
+    """Return on how many ranks a saved training may be loaded, and why it is not examined on others."""
+    world = min(subject.declaration.worlds)
+    plain, found, bound = trial_case(subject, world, equal=True), [world], list[str]()
+    rows = sum(plain.parts)
+    for other in (1, 2 * world) if 2 * world <= LARGEST else (1,):
+        case = replace(plain, resumed=(rows // other,) * other, saved_after=1)
+        story = observed(subject.declaration, case)
+        ran = observed(subject.declaration, case.uninterrupted())
+        if story.bound:
+            bound.append(f"bound to its world: {story.bound}")
+        elif ran.steps and _first_wrong(ran) is None:
+            found.append(other)
+        else:
+            bound.append(ALREADY.format(plural(other, "rank")))
+    return tuple(found), bound
+
+
+def _habits(subject: DistributedStep) -> Habits:
+    unknown = ""
+    for sets_rate in (True, False):
+        case = replace(trial_case(subject, 1), sets_rate=sets_rate)
+        story = observed(subject.declaration, case)
+        if story.crash is not None:
+            raise UsageError(f"{subject.name} cannot be used: {story.crash}")
+        first = story.ran[0]
+        if story.unknown:
+            raise UsageError(f"{subject.name}: {story.unknown}")
+        wrong = _first_wrong(story)
+        if wrong is None:
+            return Habits(
+                sets_rate and first.has_optimizer, _keeps_state(story), first.step_at, told_last=first.told_last
+            )
+        unknown = unknown or (
+            f"step {wrong.number} is another update than the expected one; check it as a training step first, or say "
+            "what is expected with rule=…, lr=…, clip_norm=…"
+        )
+    return Habits(False, True, first.step_at, unknown)
+
+
+def _takes_scalars(subject: DistributedStep) -> bool:
+    """Say whether build takes a model with a 0-d parameter: FSDP2 shards none."""
+    case = trial_case(subject, 1)
+    network = replace(case.train.network, scale=4, names=(*case.train.network.names, "scale"), trainable=(True,) * 5)
+    train = replace(case.train, network=network, tensors=(*case.train.tensors, np.asarray(1.0)))
+    return observed(subject.declaration, replace(case, train=train)).crash is None
+
+
+def _first_wrong(story: Story) -> Step | None:
+    return next((step for step in story.steps if not _is_right(step)), None)
+
+
+def _is_right(step: Step) -> bool:
+    pairs = [(step.whole(name), e) for name, e in zip(step.names, step.expected, strict=True)]
+    return all(w is not None and bool((np.abs(w - e) <= PROBE_TOLERANCE * (1 + np.abs(e))).all()) for w, e in pairs)
+
+
+def _keeps_state(story: Story) -> bool:
+    """Say whether the expected update of a later step depends on the earlier ones."""
+    return any(not all(map(alike, _as_first(step), step.expected)) for step in story.steps[1:])
+
+
+def _as_first(step: Step) -> list[Array]:
+    """Return the weights at which a step would end if it were the first one."""
+    single = step.single
+    return single.update(step.before, single.clip(list(step.gradients)), single.fresh, step.settings)
+
+
+def trial_case(subject: DistributedStep, world: int, *, equal: bool = False) -> RanksCase:
+    """Return a small case: a network of two layers, other rows for every rank, three batches.
+
+    ``equal``: all ranks have equally many rows, even where they may differ.
+    """
+    declared = subject.declaration
+    window = declared.training.accumulate
+    ragged = declared.parts == RAGGED and not equal
+    parts = tuple(window * (1 + rank % 2 if ragged else 2) for rank in range(world))
+    layers = (Layer(0, 1, "leaky-relu"), Layer(2, 3, "identity"))
+    network = Network((layers,), ("W1", "b1", "W2", "b2"), (True,) * 4, "half-sse-per-row")
+    tensors = tuple(_numbers(shape) for shape in ((2, 2), (2,), (2, 2), (2,)))
+    batches = tuple(_batch(sum(parts), t) for t in range(STEPS))
+    return RanksCase(TrainCase(network, tensors, batches, Plan(((0, 1, 2, 3),), (RATE,)), DOUBLE), parts, window)
+
+
+def _batch(rows: int, t: int) -> Batch:
+    inputs = _numbers((rows, 2)) + t / 2
+    return Batch(inputs, inputs[::-1].copy() - 1)
+
+
+def _numbers(shape: tuple[int, ...]) -> Array:
+    count = int(np.prod(shape))
+    found: Array = ((np.arange(count) * 3 % 7) / 4 - 0.75).reshape(shape)
+    return found

@@ -1,0 +1,68 @@
+"""Beside an explanation stand the lines in which the step clears, differentiates, clips and updates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import gdprops
+
+
+def line_of(text: str) -> int:
+    """Return the number of the line of this file that a comment marks."""
+    (number,) = (n for n, line in enumerate(Path(__file__).read_text().splitlines(), 1) if line.endswith(f"# {text}"))
+    return number
+
+
+def places(build: Any, clause: str) -> list[tuple[str, int | None]]:
+    report = gdprops.check(gdprops.training_step(build, name="mine"), clauses=clause, examples=10, seed=0)
+    (found,) = report.violations
+    return [(place.text, place.line) for place in found.places]
+
+
+def never_clears(model: nn.Module, loss_fn: Any) -> Any:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        loss_fn(model(x), y).backward()  # adds up
+        optimizer.step()  # moves
+
+    return step, optimizer
+
+
+def clips_undeclared(model: nn.Module, loss_fn: Any) -> Any:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()  # clears
+        for _ in range(2):
+            loss_fn(model(x), y).backward()  # looks twice
+        nn.utils.clip_grad_norm_(model.parameters(), 0.01)  # clips
+        optimizer.step()  # moves then
+
+    return step, optimizer
+
+
+def test_a_backward_that_nobody_clears_is_told_with_its_line() -> None:
+    assert places(never_clears, "step.fresh-gradient") == [
+        ("backward() is called here, and no zero_grad() in this step", line_of("adds up")),
+        ("the optimizer's step() is called here", line_of("moves")),
+    ]
+
+
+def test_every_call_is_told_in_its_order() -> None:
+    assert places(clips_undeclared, "step.simultaneous") == [
+        ("zero_grad() is called here", line_of("clears")),
+        ("backward() is called here, 2 times in this step", line_of("looks twice")),
+        ("clipping is called here", line_of("clips")),
+        ("the optimizer's step() is called here", line_of("moves then")),
+    ]
+
+
+def test_the_report_prints_the_lines() -> None:
+    report = gdprops.check(gdprops.training_step(never_clears, name="mine"), clauses="step.fresh-gradient", seed=0)
+    printed = " ".join(str(report).split())
+    assert f"test_calls_by_line.py:{line_of('adds up')})" in printed

@@ -1,0 +1,42 @@
+"""A student's file as a test writes it: the source, what is said of it, and the lines that are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import dedent
+from typing import NamedTuple
+
+from gdprops.kinds.resolve import resolve
+from gdprops.model import exit_codes
+from gdprops.model.verdict import Status
+from gdprops.runner.session import check_subject
+from gdprops.runner.settings import Settings
+
+CLAUSES = ("step.plain", "step.moves-all", "step.fresh-gradient", "gradient.matches-loss")
+SAID = {exit_codes.OK: "right", exit_codes.VIOLATED: "wrong", exit_codes.UNDECIDED: "no verdict"}
+
+
+class Judged(NamedTuple):
+    """What is said of a file: right, wrong or no verdict; why; the lines; how it was read."""
+
+    verdict: str
+    told: str
+    lines: tuple[int | None, ...]
+    notes: str
+
+
+def judged(folder: Path, code: str, *, name: str = "net.py", examples: int = 8, **given: object) -> Judged:
+    """Return what is said of a file. Raises `UsageError` where it is refused."""
+    file = folder / name
+    text = dedent(code) if name.endswith(".ipynb") else "import numpy as np\n" + dedent(code)
+    file.write_text(text, encoding="utf-8")
+    subject = resolve(str(file), hyperparameters=given)
+    outcome = check_subject(subject, clauses=CLAUSES, settings=Settings(seed=0, examples=examples))
+    wrong = [v for v in outcome.verdicts if v.status is Status.VIOLATED]
+    first = next((v for v in wrong if v.places), wrong[0] if wrong else None)
+    return Judged(
+        SAID.get(outcome.exit_code, str(outcome.exit_code)),
+        "" if first is None else first.explanation or first.reason,
+        () if first is None else tuple(place.line for place in first.places),
+        "; ".join(note.text for note in outcome.notes),
+    )
