@@ -69,8 +69,9 @@ def filled_in(folder: Path, text: str, weight: int) -> Any:
     text = text.replace("import torch\n", "import torch\nfrom gdprops.faults.watched_runs import materials\n", 1)
     begin = text.index('\n        to_be_filled_in("the step of ')
     text = text[:begin] + STEP.replace("WEIGHT", str(weight)) + text[text.index("\n", begin + 1) :]
-    (folder / "filled.py").write_text(text, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("filled", folder / "filled.py")
+    file = folder / f"filled_{weight}.py"  # each its own: what Python compiled is kept by name, second and size
+    file.write_text(text, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
