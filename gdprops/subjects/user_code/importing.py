@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.machinery
 import importlib.util
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from gdprops.errors import UsageError, text_of
@@ -100,8 +101,19 @@ def loaded_as(path: Path) -> str:
     return f"{LOADED}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
 
 
+class _FromItsText(importlib.machinery.SourceFileLoader):
+    """Compiles the file as it is now, and leaves no ``__pycache__`` beside it.
+
+    Python keeps what it compiled by the second and size of a file: what is saved twice within one would run as it was.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _load(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
+    loader = _FromItsText(name, str(path)) if path.suffix == ".py" else None
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
