@@ -154,6 +154,8 @@ class TrainingStepKind(Kind["TrainingStep"]):
         """Return why a clause does not apply: with phases, what is about a step of one loss is about each of them."""
         if subject.declaration.phases is not None and not clause.id.startswith(OF_PHASES):
             return "phases= are declared: step.phases judges each of them as a step"
+        if clause.needs.frozen and not domain.frozen:
+            return "the step raises where a parameter is frozen: a note says how"
         return super().unmet(subject, domain, clause)
 
     def explains(self, clause: Clause) -> bool:
@@ -172,14 +174,11 @@ class TrainingStepKind(Kind["TrainingStep"]):
 def _notes(subject: TrainingStep) -> tuple[Note, ...]:
     """Return what is told of a training step as a whole."""
     driver, keys = subject.declaration.driver, subject.habits.unread
-    of_driver = () if driver is None else tuple(map(Note, driver.told))
-    if not keys:
-        return of_driver
-    told = f"the optimizer's parameter groups carry {', '.join(keys)}, which nobody reads"
-    return (
-        *of_driver,
-        Note(f"{told}: neither the optimizer nor the step acts on it"),
-    )
+    told = [*(() if driver is None else driver.told), *subject.habits.refused.told]
+    if keys:
+        carried = f"the optimizer's parameter groups carry {', '.join(keys)}, which nobody reads"
+        told.append(f"{carried}: neither the optimizer nor the step acts on it")
+    return tuple(map(Note, told))
 
 
 def _found_under(subject: TrainingStep, spec: str) -> TrainingStep:

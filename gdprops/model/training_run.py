@@ -177,6 +177,9 @@ class StepTraining(Training, Protocol):
     def built_optimizer(self) -> tuple[Any, Any]:
         """Each group's hyperparameters as ``build`` has left them, and the optimizer's defaults."""
 
+    def called_with(self) -> Any:
+        """Return the returned optimizer's hyperparameters as they were when it was called, None if it was not."""
+
     @property
     def average(self) -> Any:
         """The averaged copy of the model as it was before and after the last step; None where none is declared."""

@@ -70,7 +70,7 @@ def clocked(subject: Any, case: Any) -> Clocked:
     declared, in_force, at, losses = subject.declaration.schedule, list[Any](), list[int](), list[Any]()
     for run, t, _ in workbench.unjudged(subject, case):
         taken: StepTraining = run  # type: ignore[assignment] # the chapter is about training steps alone
-        (groups, defaults), settings = taken.built_optimizer, taken.hyperparameters()
+        (groups, defaults), settings = taken.built_optimizer, taken.called_with()
         losses.append(taken.returned)
         if settings is not None:
             in_force.append(settings)
@@ -190,7 +190,7 @@ def first_rate(subject: Any, case: Any) -> Evidence:
         return told(found)
     first = found._replace(seen=found.seen[:1], readings={how: plan[:1] for how, plan in found.readings.items()})
     if first.reading is None:
-        return told(first)
+        return told(found)
     if not changes(found.plan):
         return workbench.vacuous("the schedule has one rate only")
     return workbench.agreement()

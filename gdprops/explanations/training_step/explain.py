@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.support.watched_step import Watched, watch
 from gdprops.explanations.explanation import Explanation
-from gdprops.explanations.training_step.around_the_update import AROUND
+from gdprops.explanations.training_step.around_the_update import AROUND, reached_otherwise
 from gdprops.explanations.training_step.backward_calls import by_backward_lines
 from gdprops.explanations.training_step.borrowed_gradients import borrowed
 from gdprops.explanations.training_step.clipping_variants import clippings
@@ -30,6 +30,7 @@ from gdprops.explanations.training_step.gradient_regression import regressions
 from gdprops.explanations.training_step.late_reads import late_reads
 from gdprops.explanations.training_step.matching import matching, reproduces, resting
 from gdprops.explanations.training_step.onset import first_step_apart, from_some_step_on
+from gdprops.explanations.training_step.repeated_calls import repeated_calls
 from gdprops.explanations.training_step.replayed_schedules import scheduled
 from gdprops.explanations.training_step.row_chunks import chunked
 from gdprops.explanations.training_step.rule_faults import BY_SHAPE, rules
@@ -108,7 +109,7 @@ def _offers(
     yield lambda: candidates
     yield lambda: from_some_step_on(candidates, failures)
     yield lambda: [*at_some_steps(failures), NONE_HANDED_OVER, *shrunk_before(failures)]
-    yield lambda: AROUND
+    yield lambda: [*AROUND, *reached_otherwise(failures)]
     yield lambda: first_step_apart([NOT_YET, *candidates], failures)
     scaled = and_scaled(candidates, failures)
     yield lambda: [*scaled, *from_some_step_on(scaled, failures)]
@@ -126,6 +127,7 @@ def _hypotheses(subject: TrainedSubject, failures: Sequence[Failure]) -> list[Hy
         *AHEAD,
         *elsewhere(failures),
         *GRADIENTS,
+        *repeated_calls(failures),
         *factors(failures),
         *over_steps(failures),
         BY_SHAPE,

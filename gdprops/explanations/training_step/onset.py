@@ -9,11 +9,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gdprops.explanations.training_step.gradient_origin import NOT_YET
 from gdprops.explanations.training_step.hypothesis import Failure
 from gdprops.explanations.training_step.matching import matching
 
 if TYPE_CHECKING:
     from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights
+
+SECOND = 2
+"""The number of the step after the first one."""
 
 
 def from_some_step_on(hypotheses: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
@@ -37,7 +41,8 @@ def _from(hypothesis: Hypothesis, first: int) -> Hypothesis:
 def first_step_apart(hypotheses: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
     """Return "at step 1 this, from step 2 on that", where each reproduces its steps in all failing examples.
 
-    Both must be wrong somewhere, and every step must be one that can be judged by itself.
+    Both must be wrong somewhere, and every step must be one that can be judged by itself. An optimizer that step 1
+    called without any gradient begins at step 2: it has kept nothing, and U is not to go on from its own step 1.
     """
     if not all(failure.anchored for failure in failures):
         return []
@@ -45,8 +50,24 @@ def first_step_apart(hypotheses: Sequence[Hypothesis], failures: Sequence[Failur
     parts = [_steps(failures, first=first) for first in (True, False)]
     if not all(any(moment.step.wrong for failure in part for moment in failure.moments) for part in parts):
         return []
-    begin, later = (matching(steady, part) for part in parts)
-    return [_joined(begin[0], later[0])] if begin and later else []
+    begin = matching(steady, parts[0])
+    if not begin:
+        return []
+    waits = begin[0].text == NOT_YET.text
+    later = matching([_from_no_state(one) for one in steady] if waits else steady, parts[1])
+    return [_joined(begin[0], later[0])] if later else []
+
+
+def _from_no_state(one: Hypothesis) -> Hypothesis:
+    """Return the hypothesis with a U that starts at step 2."""
+
+    def rival(moment: Moment) -> Weights | None:
+        state = moment.step.state
+        if moment.step.number == SECOND and isinstance(state, tuple):
+            moment = moment._replace(step=replace(moment.step, state=([None] * len(state[0]), state[1])))
+        return one.rival(moment)
+
+    return replace(one, rival=rival)
 
 
 def _steps(failures: Sequence[Failure], *, first: bool) -> list[Failure]:
