@@ -217,6 +217,16 @@ class StepTraining(Training, Protocol):
     def counts(self, t: int) -> tuple[float, ...] | None:
         """Return what each micro-batch of logical step t counts in its window; None where that is not declared."""
 
+    def single_update(
+        self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any = None
+    ) -> tuple[list[Array], Any]:
+        """Return the weights and the state after an update that looks once, where ``looks=`` declares two."""
+
+    def update_adding_up(
+        self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any = None
+    ) -> list[Array]:
+        """Return the weights after an update whose closure adds its gradients up, evaluation by evaluation."""
+
     def gradients_unfrozen(self, weights: Sequence[Array], t: int) -> list[Array | None]:
         """Return our own gradients of batch t as they would be if nothing were frozen."""
 

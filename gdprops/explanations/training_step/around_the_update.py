@@ -47,8 +47,9 @@ def reached_otherwise(failures: Sequence[Failure]) -> list[Hypothesis]:
     largest = max(failures, key=lambda failure: sum(w.size for w in failure.first.step.before)).first
     names = [largest.step.names[i] for i in sorted(_reached_otherwise(largest))]
     text = (
-        f"a gradient reaches parameters that have none of the declared loss, and moves them ({several(names)}): something "
-        "else than that loss is differentiated, or nothing keeps gradients away from them; all others are right"
+        f"a gradient reaches parameters that have none of the declared loss, and moves them ({several(names)}): "
+        "something else than that loss is differentiated, or nothing keeps gradients away from them; all others are "
+        "right"
     )
     return [Hypothesis(text, _with_theirs, broad=1, about_rest=True)]
 

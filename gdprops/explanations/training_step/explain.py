@@ -18,6 +18,7 @@ from gdprops.explanations.training_step.around_the_update import AROUND, reached
 from gdprops.explanations.training_step.backward_calls import by_backward_lines
 from gdprops.explanations.training_step.borrowed_gradients import borrowed
 from gdprops.explanations.training_step.clipping_variants import clippings
+from gdprops.explanations.training_step.differentiated_scalar import differentiated_scalars
 from gdprops.explanations.training_step.displacements import displacements
 from gdprops.explanations.training_step.experiments import NOT_DETERMINISTIC, evidence, repeats, told_apart
 from gdprops.explanations.training_step.extragradient import AHEAD
@@ -29,7 +30,7 @@ from gdprops.explanations.training_step.gradient_origin import GRADIENTS, NONE_H
 from gdprops.explanations.training_step.gradient_regression import regressions
 from gdprops.explanations.training_step.late_reads import late_reads
 from gdprops.explanations.training_step.matching import matching, reproduces, resting
-from gdprops.explanations.training_step.onset import first_step_apart, from_some_step_on
+from gdprops.explanations.training_step.onset import first_step_apart, from_some_step_on, now_and_then
 from gdprops.explanations.training_step.repeated_calls import repeated_calls
 from gdprops.explanations.training_step.replayed_schedules import scheduled
 from gdprops.explanations.training_step.row_chunks import chunked
@@ -109,7 +110,9 @@ def _offers(
     yield lambda: candidates
     yield lambda: from_some_step_on(candidates, failures)
     yield lambda: [*at_some_steps(failures), NONE_HANDED_OVER, *shrunk_before(failures)]
+    yield lambda: now_and_then(GRADIENTS, failures)
     yield lambda: [*AROUND, *reached_otherwise(failures)]
+    yield lambda: differentiated_scalars(failures)
     yield lambda: first_step_apart([NOT_YET, *candidates], failures)
     scaled = and_scaled(candidates, failures)
     yield lambda: [*scaled, *from_some_step_on(scaled, failures)]

@@ -30,6 +30,37 @@ def from_some_step_on(hypotheses: Sequence[Hypothesis], failures: Sequence[Failu
     return [] if first == 1 else [_from(one, first) for one in hypotheses if not one.dated]
 
 
+def now_and_then(hypotheses: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
+    """Return each hypothesis in a form that holds at the wrong steps alone, where right steps follow wrong ones.
+
+    Example: gradients that are cleared at every second step are added up at the other ones.
+    """
+    wrong = {m.step.number for failure in failures for m in failure.moments if m.step.wrong}
+    right = {m.step.number for failure in failures for m in failure.moments if not m.step.wrong}
+    anchored = all(failure.anchored for failure in failures)
+    if not (anchored and wrong and right and max(right) > min(wrong)):
+        return []
+    when = _turn(wrong, right)
+    return [_at_wrong(one, when) for one in hypotheses if not one.dated]
+
+
+def _turn(wrong: set[int], right: set[int]) -> str:
+    """Return at which steps something is wrong: at every k-th one from some step on, or at some."""
+    first = min(wrong)
+    for k in range(2, max(wrong) - first + 1):
+        if all((n - first) % k == 0 for n in wrong) and not any(n >= first and (n - first) % k == 0 for n in right):
+            return f"at every {k}th step, from step {first} on," if k > SECOND else f"at every other step ({first}, …)"
+    return "at some steps"
+
+
+def _at_wrong(hypothesis: Hypothesis, when: str) -> Hypothesis:
+    def rival(moment: Moment) -> Weights | None:
+        return hypothesis.rival(moment) if moment.step.wrong else None
+
+    text = f"{when} {hypothesis.text}; at the others the step is right"
+    return replace(hypothesis, text=text, rival=rival, constants=hypothesis.constants + 1)
+
+
 def _from(hypothesis: Hypothesis, first: int) -> Hypothesis:
     def rival(moment: Moment) -> Weights | None:
         return None if moment.step.number < first else hypothesis.rival(moment)

@@ -42,7 +42,7 @@ def repeated_calls(failures: Sequence[Failure]) -> list[Hypothesis]:
 def _same_calls(moment: Moment) -> list[Grads] | None:
     """Return our gradients of every call; None where there are fewer than two calls, or other gradients than ours."""
     step, seen = moment
-    if seen is None or len(seen.calls) < 2 or not seen.hands_over_twice():  # noqa: PLR2004
+    if seen is None or len(seen.calls) < 2 or not seen.hands_over_twice():
         return None
     raw = step.run.gradients(step.before, step.batch, clipped=False)
     found = [_ours(call.gradients, step.gradients, raw) for call in seen.calls]

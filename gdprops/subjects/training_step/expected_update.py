@@ -66,6 +66,8 @@ class Expected:
         self.declared_settings = settings_of(self._rule) if self._rule is not None and self.is_declared else None
         """The hyperparameters of a declared rule, as it is declared."""
         self.by_closure = self._rule is not None and needs_closure(self._rule)
+        self.adds_up = False
+        """Whether the closure adds its gradients up, as one does that never clears them: no update that is expected."""
         self.closure_met = list[ForwardState]()
         """The states that the passes of a closure have met, one after the other, where they differ."""
         self.looks = Looks()
@@ -301,15 +303,17 @@ class Expected:
         SAM, for example, first moves along a gradient and then calls its closure at other weights.
         """
         (t, rows, moved), start, asked = self._looked_at, self.stands(), 0
+        so_far: list[Array | None] = [None] * len(start)
 
         def look() -> Tensor:
-            nonlocal asked
+            nonlocal asked, so_far
             weights, asked = self.stands(), asked + 1
             met, held = self.closure_met[asked - 1] if asked <= len(self.closure_met) else self._met, self._met
             is_there = all(map(np.array_equal, weights, start)) and (asked == 1 or not self.closure_met)
             self._met = met
             found = gradients if is_there else self.clipped(self.gradients(weights, t, rows=rows, shaken=moved))
-            self.hand_over(found)
+            so_far = [g if h is None or g is None else g + h for g, h in zip(found, so_far, strict=True)]
+            self.hand_over(so_far if self.adds_up else found)
             loss = self._value_at(weights, t, rows=rows, moved=moved)
             self._met = held
             return loss

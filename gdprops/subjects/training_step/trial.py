@@ -250,14 +250,15 @@ def _follows(
     Where it makes another one (a decay or a momentum by hand beside a plain optimizer), the declared rule is not
     contradicted: it is what the whole step is held to.
     """
-    taken, ended = [(weights, gradients)], [run.weights()]
+    taken, ended = [(weights, gradients, run.called_with())], [run.weights()]
     while len(ended) < steps:
-        taken.append((ended[-1], run.gradients(ended[-1], 0)))
+        looked = run.gradients(ended[-1], 0)
         run.step(0)
+        taken.append((ended[-1], looked, run.called_with()))
         ended.append(run.weights())
     twin = begin(bare, case)
-    own = [twin.update(at, looked, None, None) for at, looked in taken]
-    return not any(_first_apart(run, w, o, e) for (w, _), o, e in zip(taken, own, ended, strict=True))
+    own = [twin.update(at, looked, None, settings) for at, looked, settings in taken]
+    return not any(_first_apart(run, at, o, e) for (at, *_), o, e in zip(taken, own, ended, strict=True))
 
 
 def _require_update(
