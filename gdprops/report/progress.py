@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Progress:
     """A watcher that shows the progress of a run on a display and keeps the verdicts.
 
-    If the run is interrupted, ``verdicts`` contains what was found so far. In a terminal the first failed clause is told
-    at once, above the line of progress; the report tells it in full.
+    If the run is interrupted, ``verdicts`` contains what was found so far. In a terminal the first failed clause is
+    told at once, above the line of progress; the report tells it in full.
     """
 
     def __init__(self, display: Display) -> None:
