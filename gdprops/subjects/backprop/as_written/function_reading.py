@@ -28,13 +28,13 @@ from gdprops.subjects.backprop.as_written.function_parts import (
     parts_of,
     pipelines,
 )
+from gdprops.subjects.backprop.as_written.given_gradients import can_spread, returned_gradients
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet
 from gdprops.subjects.backprop.as_written.picked import Pick, picks
 from gdprops.subjects.backprop.as_written.probes import PROBE, probe_data, seeded
 from gdprops.subjects.backprop.as_written.reading import Reading
 from gdprops.subjects.backprop.as_written.roles import Role, role_of
-from gdprops.subjects.backprop.as_written.training import can_spread, returned_gradients
 from gdprops.subjects.user_code.quiet import quiet
 
 if TYPE_CHECKING:

@@ -25,9 +25,14 @@ BACKWARD = (
     "bprop",
     "backwardbatch",
     "backwards",
+    "backwardspass",
+    "backpropogate",
+    "backpropogation",
+    "bwd",
+    "back",
 )
 IS_GRADIENT = re.compile(
-    r"d|d_?prev\w*|\w*deriv(ative)?s?|d_?(out\w*|vals?|values|z|a|y|h|l\w*|inputs?|x)|grad\w*|\w*_?grad(ient)?s?|(output_?)?errors?\w*|delta\w*|upstream\w*|"
+    r"d|d_?[a-z]\d?|d_?prev\w*|\w*deriv(ative)?s?|d_?(out\w*|vals?|values|z|a|y|h|l\w*|inputs?|x)|grad\w*|\w*_?grad(ient)?s?|(output_?)?errors?\w*|delta\w*|upstream\w*|"
     r"\w*sensitivity|output_gradient|next_\w+|g|e|b_?loss|dvalues|gradOutput",
     re.IGNORECASE,
 )

@@ -19,12 +19,12 @@ from gdprops.subjects.backprop.as_written.calls import ZERO, Plan, parameters, p
 from gdprops.subjects.backprop.as_written.class_reading import spread
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes, constructors
 from gdprops.subjects.backprop.as_written.data_forms import COLUMN, COLUMNS, ONE_ROW, ROWS, VECTOR, DataForm
+from gdprops.subjects.backprop.as_written.given_gradients import gradients_of
 from gdprops.subjects.backprop.as_written.layer_classes import BACKWARD, gradient_at, method_of
 from gdprops.subjects.backprop.as_written.leaves import Leaf, leaves_of
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.probes import seeded
 from gdprops.subjects.backprop.as_written.roles import FORWARD, UPDATE, Role, called, role_of
-from gdprops.subjects.backprop.as_written.training import gradients_of
 from gdprops.subjects.backprop.as_written.user_objects import is_defined, is_parameter_name, settle
 from gdprops.subjects.user_code.quiet import quiet
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 WIDTH, ROWS_TRIED, RATE = Sizes(3, 3, 2), 4, 0.5
+MOST_FORWARDS = 3
 FACTORS: tuple[tuple[str, Callable[[int], float]], ...] = (
     ("", lambda rows: 1.0),
     ("averaged over the rows", lambda rows: 1 / rows),
@@ -71,11 +72,15 @@ class Layer:
     known: dict[tuple[int, int], tuple[Leaf, ...]] = field(default_factory=dict)
     names: frozenset[str] | None = None
     one_entry: bool = False
+    called: str = ""
+    handed_at: int | None = None
+    own_rate: float = 0.0
+    penalty: float = 0.0
 
     @property
     def forward_name(self) -> str:
         """The name of the method that computes the output."""
-        return method_of(self.found, FORWARD)
+        return self.called or method_of(self.found, FORWARD)
 
     def made(self, n_in: int, n_out: int) -> Any:
         """Return a new layer."""
@@ -137,10 +142,20 @@ class Layer:
             self.update_plan.call(getattr(net, self.update), values)
         return _held(net, HANDED_BACK) if found is None else found
 
+    def divisor(self, rows: int, rate: float) -> float:
+        """Return by what its movement is divided: the common factor, and a rate of its own that nobody can set."""
+        return self.own_rate / rate if self.own_rate else self.factor(rows)
+
+    def stored(self, back: Any, net: Any, leaves: Sequence[Leaf]) -> dict[str, Any] | None:
+        """Return the gradients that it returned beside what it hands back, or stored, by its parameters' names."""
+        beside = tuple(v for k, v in enumerate(back) if k != self.handed_at) if isinstance(back, tuple) else None
+        return gradients_of(beside, net, leaves)
+
     def as_rows(self, values: Any, shape: Shape) -> Array | None:
         """Return a gradient of samples as rows; None where it has another shape."""
         if isinstance(values, tuple):  # what is handed back comes with the gradients
-            values = next((v for v in values if np.size(v) == int(np.prod(shape))), None)
+            at = _handed_at(values, int(np.prod(shape))) if self.handed_at is None else self.handed_at
+            values = values[at] if at is not None and at < len(values) else None
         found = np.asarray(values) if values is not None else np.zeros(0)
         if self.form is COLUMNS:
             found = found.T
@@ -149,13 +164,19 @@ class Layer:
 
 def layer_of(found: type, declared: Mapping[str, Any], makings: Iterable[Making] | None = None) -> Layer | None:
     """Return the first way to make and use a layer that works; ``makings``: the ways to make it, None for the usual."""
-    for constructor in constructors(found, declared) if makings is None else makings:
-        if constructor.takes_data:
-            continue
-        for form in (ROWS, COLUMNS, COLUMN, VECTOR, ONE_ROW):
-            for layer in _ways(found, constructor, form):
-                return layer
+    makings = list(constructors(found, declared) if makings is None else makings)
+    for name in _forwards(found):
+        for constructor in makings:
+            for form in () if constructor.takes_data else (ROWS, COLUMNS, COLUMN, VECTOR, ONE_ROW):
+                for layer in _ways(found, constructor, form, name):
+                    return layer
     return None
+
+
+def _forwards(found: type) -> list[str]:
+    """Return the names of the methods that may compute the output; ``__call__`` may keep what ``backward`` needs."""
+    defined = [n for n in dir(found) if is_defined(found, n) and inspect.isroutine(getattr(found, n, None))]
+    return called(defined, FORWARD)[:MOST_FORWARDS]
 
 
 def asked_only(found: type, declared: Mapping[str, Any]) -> Layer | None:
@@ -183,8 +204,8 @@ def _asked(layer: Layer) -> tuple[Any, Array, int] | None:
     return (net, x, width) if fits else None
 
 
-def _ways(found: type, constructor: Making, form: DataForm) -> Iterator[Layer]:
-    asked = _asked(Layer(found, constructor, form, Plan(())))
+def _ways(found: type, constructor: Making, form: DataForm, name: str) -> Iterator[Layer]:
+    asked = _asked(Layer(found, constructor, form, Plan(()), called=name))
     if asked is None:
         return
     net, x, width = asked
@@ -192,7 +213,7 @@ def _ways(found: type, constructor: Making, form: DataForm) -> Iterator[Layer]:
     method = method_of(found, BACKWARD)
     for plan in _plans(getattr(net, method)):
         for update, update_plan in _updates(found, net):
-            layer = Layer(found, constructor, form, plan, update, update_plan)
+            layer = Layer(found, constructor, form, plan, update, update_plan, called=name)
             if _settle(layer, x, c):
                 yield layer
 
@@ -228,9 +249,10 @@ def _settle(layer: Layer, x: Array, c: Array) -> bool:
             before = [np.array(leaf.array(net)) for leaf in leaves]
             found = layer.back(net, x, c, RATE)
             after = [np.asarray(leaf.array(net)) for leaf in leaves]
+            layer.handed_at = _handed_at(found, x.size) if isinstance(found, tuple) else None
             layer.returns = layer.as_rows(found, x.shape) is not None
             layer.moves = any(not np.array_equal(a, b) for a, b in zip(after, before, strict=True))
-            stored = {} if layer.moves or not leaves else stored_by(found, net, leaves)
+            stored = {} if layer.moves or not leaves else layer.stored(found, net, leaves)
     except Exception:
         return False
     if leaves and not layer.moves and stored is None:
@@ -238,9 +260,9 @@ def _settle(layer: Layer, x: Array, c: Array) -> bool:
     return layer.returns or bool(leaves)
 
 
-def stored_by(back: Any, net: Any, leaves: Sequence[Leaf]) -> dict[str, Any] | None:
-    """Return the gradients that a layer returned behind what it hands back, or stored, by its parameters' names."""
-    return gradients_of(back[-len(leaves) :] if isinstance(back, tuple) else None, net, leaves)
+def _handed_at(values: Sequence[Any], size: int) -> int | None:
+    """Return where among what a layer returned its input's gradient is; sizes are told apart where it is tried."""
+    return next((k for k, v in enumerate(values) if np.size(v) == size), None)
 
 
 @lru_cache(maxsize=1024)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from gdprops.model.backprop_layout import Shape
+from gdprops.numerics.decisions import LOSS_FOUND_SHARE
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes
 from gdprops.subjects.backprop.as_written.data_forms import ROWS
-from gdprops.subjects.backprop.as_written.found_loss import own_fit
+from gdprops.subjects.backprop.as_written.found_loss import is_penalized, own_factors, own_fit
 from gdprops.subjects.backprop.as_written.function_layers import called_by_hand
 from gdprops.subjects.backprop.as_written.layer_classes import BACKWARD, method_of
 from gdprops.subjects.backprop.as_written.layer_object import (
@@ -26,10 +27,9 @@ from gdprops.subjects.backprop.as_written.layer_object import (
     Layer,
     layer_of,
     passes_through,
-    stored_by,
 )
 from gdprops.subjects.backprop.as_written.leaves import Leaf
-from gdprops.subjects.backprop.as_written.observations import observed
+from gdprops.subjects.backprop.as_written.observations import RATE, observed
 from gdprops.subjects.backprop.as_written.reading import Reading
 from gdprops.subjects.backprop.as_written.roles import Role
 from gdprops.subjects.user_code.quiet import quiet
@@ -143,10 +143,14 @@ class _Together:
         return total
 
     def _weighted(self, name: str, params: Mapping[str, Any], x: Array, y: Array) -> Any:
-        net, _, given, c = self._at(name, params, x, y)
+        net, names, given, c = self._at(name, params, x, y)
         layer = self.layers[name]
         out = layer.output(net, given)
-        return np.sum(layer.form.given(c).reshape(np.shape(out)) * out)
+        total = np.sum(layer.form.given(c).reshape(np.shape(out)) * out)
+        for key, _ in names if layer.penalty else ():
+            if is_penalized(key, np.asarray(params[key])):
+                total = total + layer.penalty / 2 * np.sum(params[key] * params[key])
+        return total
 
     def step(self, params: Mapping[str, Any], x: Array, y: Array, rate: float) -> dict[str, Any]:
         """Return what every layer leaves behind, and its input moved along what it hands back."""
@@ -156,11 +160,11 @@ class _Together:
             layer.set_rate(net, rate, len(given))
             self.current[name] = net, names
             back = layer.back(net, np.asarray(given), c, rate)
-            divisor = layer.factor(len(given))
+            divisor = layer.divisor(len(given), rate)
             if layer.moves:
                 moved = {key: leaf.array(net) for key, leaf in names}
             else:
-                stored = stored_by(back, net, [leaf for _, leaf in names]) or {}
+                stored = layer.stored(back, net, [leaf for _, leaf in names]) or {}
                 moved = {key: params[key] - rate * np.asarray(stored[leaf.name]) for key, leaf in names if names}
             for key, value in moved.items():
                 found[key] = value if divisor == 1 else params[key] + (value - params[key]) / divisor
@@ -178,11 +182,30 @@ class _Together:
         """Find the factor that all parameters of a layer have in common, where one makes all of them right."""
         alone = object.__new__(_Together)
         alone.layers, alone.current, alone.known, alone.widths = {name: layer}, {}, {}, {}
+        layer.own_rate = layer.penalty = 0.0
         for told, factor in FACTORS:
             layer.factor, layer.factor_told = factor, told
             if not layer.leaves(WIDTH.n_in, WIDTH.n_out) or alone.is_right(name):
                 return
         layer.factor, layer.factor_told = FACTORS[0][1], ""
+        alone._fit_rate(name, layer)
+
+    def _fit_rate(self, name: str, layer: Layer) -> None:
+        """Find a rate of the layer's own, and a penalty on its matrices, in how its largest matrix moves."""
+        matrices = [(np.prod(leaf.shape), key) for key, leaf in self._names(name, layer, WIDTH.n_in, WIDTH.n_out)]
+        try:
+            found = own_factors(self.reading(), observed(self.reading()), max(matrices)[1])
+        except Exception:  # the user's code, called as it may not be meant
+            return
+        if found is None:
+            return
+        (rate, decay), acts = found, abs(found[0] - RATE) <= LOSS_FOUND_SHARE * RATE
+        if not acts and not layer.moves:
+            return
+        layer.own_rate, layer.penalty = 0.0 if acts else rate, decay / rate
+        told = [] if acts else [f"its rate is fixed at {rate:.6g}"]
+        told += [f"with a penalty of {layer.penalty:.3g}/2 Σ W² of its own"] if decay else []
+        layer.factor_told = ", ".join(told)
 
     def is_right(self, name: str, *, handed_on: bool = False) -> bool:
         """Say whether the parameters of a layer move along the derivative of J, and what is ``handed_on``, if asked."""
