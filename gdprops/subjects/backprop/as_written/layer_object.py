@@ -82,6 +82,19 @@ class Layer:
         """The name of the method that computes the output."""
         return self.called or method_of(self.found, FORWARD)
 
+    def inputs(self, n_in: int) -> int:
+        """Return the number of entries of one sample: images have a size of their own."""
+        return int(np.prod(self.form.shape)) if self.form.shape else n_in
+
+    def samples(self, start: int) -> Array:
+        """Return a few samples to try it with."""
+        rows = 1 if self.form.single else ROWS_TRIED
+        return np.asarray(0.5 * spread((rows, self.inputs(WIDTH.n_in)), start))
+
+    def handed(self, c: Array, out: Any) -> Any:
+        """Return rows of numbers in the form of an output."""
+        return c.reshape(np.shape(out)) if self.form.shape else self.form.given(c)
+
     def made(self, n_in: int, n_out: int) -> Any:
         """Return a new layer."""
         seeded()
@@ -105,7 +118,7 @@ class Layer:
 
     def _asked_names(self, n_in: int, n_out: int) -> frozenset[str]:
         """Return the names of the parameters, at sizes at which all of them count: softmax of one is always 1."""
-        x = 0.5 * spread((1 if self.form.single else ROWS_TRIED, n_in), 2)
+        x = self.samples(2)
         net = self.made(n_in, n_out)
         offered = [leaf for leaf in leaves_of(net) if is_parameter_name(str(leaf.path[-1][1]), leaf.shape)]
         out, found = self.output(net, x), list[str]()
@@ -127,10 +140,10 @@ class Layer:
 
     def back(self, net: Any, x: Array, c: Array, rate: float) -> Any:
         """Make the forward pass, hand c back, and return what comes of it."""
-        self.output(net, x)
+        out = self.output(net, x)
         given = self.form.given
         values = {
-            Role.GRADIENTS: given(c),
+            Role.GRADIENTS: self.handed(c, out),
             Role.RATE: rate,
             Role.DATA: given(x),
             Role.ROWS: len(x),
@@ -162,12 +175,20 @@ class Layer:
         return found.reshape(shape) if found.size == int(np.prod(shape)) and found.dtype.kind == "f" else None
 
 
-def layer_of(found: type, declared: Mapping[str, Any], makings: Iterable[Making] | None = None) -> Layer | None:
+VECTORS = (ROWS, COLUMNS, COLUMN, VECTOR, ONE_ROW)
+
+
+def layer_of(
+    found: type,
+    declared: Mapping[str, Any],
+    makings: Iterable[Making] | None = None,
+    forms: Sequence[DataForm] = VECTORS,
+) -> Layer | None:
     """Return the first way to make and use a layer that works; ``makings``: the ways to make it, None for the usual."""
     makings = list(constructors(found, declared) if makings is None else makings)
     for name in _forwards(found):
         for constructor in makings:
-            for form in () if constructor.takes_data else (ROWS, COLUMNS, COLUMN, VECTOR, ONE_ROW):
+            for form in () if constructor.takes_data else forms:
                 for layer in _ways(found, constructor, form, name):
                     return layer
     return None
@@ -182,7 +203,7 @@ def _forwards(found: type) -> list[str]:
 def asked_only(found: type, declared: Mapping[str, Any]) -> Layer | None:
     """Return the first way to make a layer and to ask it for its output, however its error is handed back."""
     for constructor in constructors(found, declared):
-        for form in () if constructor.takes_data else (ROWS, COLUMNS, COLUMN, VECTOR, ONE_ROW):
+        for form in () if constructor.takes_data else VECTORS:
             layer = Layer(found, constructor, form, Plan(()))
             if _asked(layer) is not None:
                 return layer
@@ -191,7 +212,7 @@ def asked_only(found: type, declared: Mapping[str, Any]) -> Layer | None:
 
 def _asked(layer: Layer) -> tuple[Any, Array, int] | None:
     """Return a layer's object, the samples that it was asked about, and the number of its outputs; None if it fails."""
-    x = 0.5 * spread((1 if layer.form.single else ROWS_TRIED, WIDTH.n_in), 1)
+    x = layer.samples(1)
     try:
         with quiet(), np.errstate(all="ignore"):
             net = layer.made(WIDTH.n_in, WIDTH.n_out)
@@ -200,7 +221,7 @@ def _asked(layer: Layer) -> tuple[Any, Array, int] | None:
     except Exception as error:  # it is found out by trying
         met(error)
         return None
-    fits = width == WIDTH.n_in or (width == WIDTH.n_out and leaves)
+    fits = layer.form.shape or width == WIDTH.n_in or (width == WIDTH.n_out and leaves)
     return (net, x, width) if fits else None
 
 
@@ -278,10 +299,10 @@ def _besides(name: str, rows: int) -> Any:
 
 def passes_through(layer: Layer) -> bool:
     """Say whether a layer without parameters hands its gradient on unchanged although its output is not its input."""
-    x, c = 0.5 * spread((1 if layer.form.single else ROWS_TRIED, WIDTH.n_in), 1), spread((ROWS_TRIED, WIDTH.n_in), 4)
+    x, c = layer.samples(1), spread((ROWS_TRIED, WIDTH.n_in), 4)
     try:
         with quiet(), np.errstate(all="ignore"):
-            if layer.leaves(WIDTH.n_in, WIDTH.n_out):
+            if layer.form.shape or layer.leaves(WIDTH.n_in, WIDTH.n_out):
                 return False
             net = layer.made(WIDTH.n_in, WIDTH.n_out)
             same = np.array_equal(np.asarray(layer.output(net, x)), layer.form.given(x))
