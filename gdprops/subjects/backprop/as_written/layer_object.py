@@ -176,6 +176,7 @@ class Layer:
 
 
 VECTORS = (ROWS, COLUMNS, COLUMN, VECTOR, ONE_ROW)
+SINGLES = (ONE_ROW, VECTOR, COLUMN)
 
 
 def layer_of(
@@ -221,6 +222,8 @@ def _asked(layer: Layer) -> tuple[Any, Array, int] | None:
     except Exception as error:  # it is found out by trying
         met(error)
         return None
+    if layer.form is ONE_ROW and np.array_equal(layer.output(net, 2 * x), layer.output(net, x)):
+        return None  # normalized over the rows, of which there is one
     fits = layer.form.shape or width == WIDTH.n_in or (width == WIDTH.n_out and leaves)
     return (net, x, width) if fits else None
 
@@ -310,3 +313,18 @@ def passes_through(layer: Layer) -> bool:
     except Exception:
         return False
     return not same and back is not None and np.array_equal(back, c[: len(x)])
+
+
+def mixes_rows(layer: Layer) -> bool:
+    """Say whether rows of one batch change each other's output: the layer normalizes, or is meant for one sample."""
+    if layer.form not in (ROWS, COLUMNS):
+        return False
+    x = layer.samples(1)
+    try:
+        with quiet(), np.errstate(all="ignore"):
+            net = layer.made(WIDTH.n_in, WIDTH.n_out)
+            whole = layer.output(net, x)
+            rows = [layer.output(net, x[k : k + 1]) for k in range(len(x))]
+            return not np.allclose(whole, np.concatenate(rows, axis=0 if layer.form is ROWS else 1))
+    except Exception:  # the user's code, called as it may not be meant
+        return False

@@ -24,9 +24,11 @@ from gdprops.subjects.backprop.as_written.image_layers import MOST_ROWS, image_l
 from gdprops.subjects.backprop.as_written.layer_classes import BACKWARD, method_of
 from gdprops.subjects.backprop.as_written.layer_object import (
     FACTORS,
+    SINGLES,
     WIDTH,
     Layer,
     layer_of,
+    mixes_rows,
     passes_through,
 )
 from gdprops.subjects.backprop.as_written.leaves import Leaf
@@ -51,6 +53,8 @@ def layer_reading(
     found, left_out = dict[str, Layer](), list[str]()
     for name, value in classes.items():
         layer = layer_of(value, declared, makings) or (None if makings else image_layer_of(value))
+        if layer is not None and mixes_rows(layer) and not _Together({name: layer}).is_right(name, handed_on=True):
+            layer = layer_of(value, declared, makings, SINGLES) or layer
         if layer is None:
             left_out.append(f"{name}: no way was found to make it and to call its forward and backward")
         elif passes_through(layer):
