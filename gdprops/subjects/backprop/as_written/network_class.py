@@ -24,7 +24,7 @@ from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, Leaf, leaves_of
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.picked import Pick, picks
 from gdprops.subjects.backprop.as_written.probes import OTHER_PROBE, PROBE, ROWS, positive_numbers, probe_data, seeded
-from gdprops.subjects.backprop.as_written.roles import FORWARD, Role, called
+from gdprops.subjects.backprop.as_written.roles import FORWARD, FORWARD_WORDS, Role, named
 from gdprops.subjects.backprop.as_written.user_objects import (
     begun,
     in_pairs,
@@ -320,7 +320,8 @@ def _width(network: Network, sizes: Sizes) -> int | None:
 
 
 def _forwards(net: Any, found: type, constructor: Making, form: DataForm) -> Iterator[tuple[Forward, int]]:
-    methods = [n for n in called(dir(found), FORWARD) if callable(getattr(net, n, None)) and is_defined(found, n)]
+    defined = [n for n in dir(found) if is_defined(found, n) and callable(getattr(net, n, None))]
+    methods = named(defined, FORWARD, FORWARD_WORDS)
     widths = [PROBE.n_in] if constructor.takes_sizes or constructor.takes_data else _possible_widths(net)
     for method in methods:
         for plan in plans(getattr(net, method), (Role.DATA,)):

@@ -79,6 +79,19 @@ def called(defined: Iterable[str], plain_names: Sequence[str]) -> list[str]:
     return sorted(found, key=lambda name: plain_names.index(plain(name)))
 
 
+FORWARD_WORDS = re.compile(r"\w*(forward|feed|fprop|predict|infer|output)\w*")
+TRAIN_WORDS = re.compile(r"\w*(train|fit|learn|backw|backprop|bprop|descent|sgd|optimi[sz]e)\w*")
+"""What names hold that say the same with more words: ``backprop_with_momentum``."""
+
+
+def named(defined: Iterable[str], plain_names: Sequence[str], words: re.Pattern[str]) -> list[str]:
+    """Return which of some names are called in one of these ways; where none is, those that hold one of some words."""
+    defined = list(defined)
+    known = {*FORWARD, *TRAIN, *UPDATE, *LOSS}
+    by_words = [n for n in defined if not n.startswith("__") and plain(n) not in known and words.fullmatch(plain(n))]
+    return called(defined, plain_names) or sorted(by_words, key=lambda n: (len(n), n))
+
+
 INITIAL = re.compile(
     r"(init|initiali[sz]e)\w*|\w*_init|create_\w*(net|param|weight)\w*|make_\w*(param|weight)\w*|random_\w*weights\w*"
 )

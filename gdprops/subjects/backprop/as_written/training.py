@@ -18,7 +18,17 @@ from gdprops.subjects.backprop.as_written.data_forms import FORMS, DataForm, pai
 from gdprops.subjects.backprop.as_written.given_gradients import flat, gradients_of
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, leaves_of
 from gdprops.subjects.backprop.as_written.met_errors import met, unmoved
-from gdprops.subjects.backprop.as_written.roles import LOSS, TRAIN, UPDATE, Role, called, role_of
+from gdprops.subjects.backprop.as_written.roles import (
+    LOSS,
+    TRAIN,
+    TRAIN_WORDS,
+    UPDATE,
+    Role,
+    called,
+    named,
+    plain,
+    role_of,
+)
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -173,8 +183,10 @@ def _is_given_data(way: Way, net: Trained) -> bool:
     """Say whether a method that moves nothing is surely meant to train: the name of an argument says targets.
 
     ``train()`` alone may only set a mode, and ``backward(a)`` return the slope of an activation: that an argument gets
-    the targets because of its place is a guess, which is no ground for an accusation.
+    the targets because of its place is a guess, which is no ground for an accusation; nor are words in a longer name.
     """
+    if plain(way.method) not in TRAIN:
+        return False
     given = any(
         role_of(name) is role or (role is Role.TARGETS and role_of(name) is Role.OUTPUT)
         for name, role in way.plan.arguments
@@ -228,7 +240,7 @@ def _holds_gradients(returned: Any, net: Any, leaves: Sequence[AnyLeaf]) -> bool
 
 def trainers(defined: Sequence[str]) -> list[str]:
     """Return the names of the methods that may train, the most telling ones first."""
-    return [*called(defined, TRAIN), *(["loss"] if "loss" in defined else [])]
+    return [*named(defined, TRAIN, TRAIN_WORDS), *(["loss"] if "loss" in defined else [])]
 
 
 def losses(defined: Sequence[str]) -> list[str]:
