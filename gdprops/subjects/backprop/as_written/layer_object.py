@@ -23,7 +23,7 @@ from gdprops.subjects.backprop.as_written.given_gradients import gradients_of
 from gdprops.subjects.backprop.as_written.layer_classes import BACKWARD, gradient_at, method_of
 from gdprops.subjects.backprop.as_written.leaves import Leaf, leaves_of
 from gdprops.subjects.backprop.as_written.met_errors import met
-from gdprops.subjects.backprop.as_written.probes import seeded
+from gdprops.subjects.backprop.as_written.probes import draws, seeded
 from gdprops.subjects.backprop.as_written.roles import FORWARD, UPDATE, Role, called, role_of
 from gdprops.subjects.backprop.as_written.user_objects import is_defined, is_parameter_name, settle
 from gdprops.subjects.user_code.quiet import quiet
@@ -323,6 +323,8 @@ def mixes_rows(layer: Layer) -> bool:
     try:
         with quiet(), np.errstate(all="ignore"):
             net = layer.made(WIDTH.n_in, WIDTH.n_out)
+            if draws(lambda: layer.output(net, x)):
+                return False
             whole = layer.output(net, x)
             rows = [layer.output(net, x[k : k + 1]) for k in range(len(x))]
             return not np.allclose(whole, np.concatenate(rows, axis=0 if layer.form is ROWS else 1))
