@@ -84,3 +84,10 @@ def test_a_layer_that_moves_at_a_rate_of_its_own_with_a_penalty(tmp_path: Path) 
     found = judged(tmp_path, FIXED.format(db="ds.sum(axis=0)"), examples=4)
     assert found.verdict == "right"
     assert "Dense: its rate is fixed at 0.01, with a penalty of 0.02/2 Σ W² of its own" in found.notes
+
+
+def test_a_layer_whose_own_generator_draws_other_weights_for_every_object(tmp_path: Path) -> None:
+    held = "class Numbers" + LAYERS.split("class Numbers")[1].split("class Short", maxsplit=1)[0]
+    drawn = held.replace("np.random.randn(n_in, n_out)", "np.random.default_rng().normal(size=(n_in, n_out))")
+    found = judged(tmp_path, drawn.format(db="dz.sum(axis=0)"), examples=4)
+    assert found.verdict == "right"

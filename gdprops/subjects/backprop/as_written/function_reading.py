@@ -295,11 +295,20 @@ def _does(pipeline: _Pipeline, params: Mapping[str, Array], x: Array, y: Array, 
             after = pipeline.step({n: w.copy() for n, w in params.items()}, x.copy(), y.copy(), 0.25)
     except Exception as error:  # it is found out by trying
         met(error)
-    if keeps_shapes and any(np.shape(after[name]) != params[name].shape for name in after):
+    if any(
+        np.shape(after[name]) != w.shape
+        for name, w in params.items()
+        if name in after and (keeps_shapes or _is_matrix(w))
+    ):
         return None
     if any(not np.array_equal(after[name], params[name]) for name in after):
         return True
     return False if alone and _gives_gradients(pipeline, params, x, y, keeps_shapes=keeps_shapes) else None
+
+
+def _is_matrix(w: Array) -> bool:
+    """Say whether an array is no bias: a bias alone may leave in another shape, spread over rows."""
+    return w.ndim > 1 and min(w.shape) > 1
 
 
 def _gives_gradients(

@@ -124,6 +124,8 @@ class Layer:
         out, found = self.output(net, x), list[str]()
         for leaf in offered:
             other = self.made(n_in, n_out)
+            for one in offered:  # a generator of the layer's own draws other numbers for every object
+                one.put(other, np.array(one.array(net)))
             held = leaf.array(other)
             leaf.put(other, held + 0.1 * (1 + np.arange(max(1, held.size))).reshape(leaf.shape))
             if not np.array_equal(self.output(other, x), out):
