@@ -151,3 +151,22 @@ class Norm:
     assert found.verdict == "wrong"
     assert "Norm.x" in found.told
     assert "Norm: one" not in found.notes
+
+
+def test_a_layer_whose_bias_would_leave_a_batch_in_another_shape_is_meant_for_one_sample(tmp_path: Path) -> None:
+    code = """
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.w, self.b = np.random.randn(n_in, n_out), np.zeros((1, n_out))
+    def __call__(self, x):
+        self.x = x
+        return x @ self.w + self.b
+    def backprop(self, dE_dy, lr):
+        back = dE_dy @ self.w.T
+        self.w = self.w - lr * self.x.T @ dE_dy
+        self.b = self.b - lr * dE_dy
+        return back
+"""
+    found = judged(tmp_path, code, examples=3)
+    assert found.verdict == "right"
+    assert "Dense: one sample at a time, as a row" in found.notes

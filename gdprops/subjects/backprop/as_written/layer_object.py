@@ -275,6 +275,8 @@ def _settle(layer: Layer, x: Array, c: Array) -> bool:
             before = [np.array(leaf.array(net)) for leaf in leaves]
             found = layer.back(net, x, c, RATE)
             after = [np.asarray(leaf.array(net)) for leaf in leaves]
+            if not layer.form.single and any(a.shape != b.shape for a, b in zip(after, before, strict=True)):
+                return False  # a bias that is not summed over rows: it is meant for one sample
             layer.handed_at = _handed_at(found, x.size) if isinstance(found, tuple) else None
             layer.returns = layer.as_rows(found, x.shape) is not None
             layer.moves = any(not np.array_equal(a, b) for a, b in zip(after, before, strict=True))
