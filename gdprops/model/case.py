@@ -136,6 +136,10 @@ class OwnCase:
     form: str = ""
 
 
+BRANCH = "branch"
+"""A parameter that is added to the inputs of the rows whose first one is positive, and that no other row reaches."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class RanksCase:
@@ -146,6 +150,8 @@ class RanksCase:
 
     ``resumed`` holds the rows of the ranks that load what the first ones have saved after ``saved_after`` steps, and
     take the other steps; it is empty where nothing is saved.
+
+    ``added`` names what stands before the first layer of the network: `BRANCH`, or nothing.
     """
 
     train: TrainCase
@@ -154,6 +160,7 @@ class RanksCase:
     sets_rate: bool = True
     resumed: tuple[int, ...] = ()
     saved_after: int = 0
+    added: str = ""
 
     @property
     def world(self) -> int:

@@ -47,6 +47,7 @@ ORDER = (
             "clipping",
             "sharded-state",
             "ragged",
+            "unused",
             "equals-single",
             "replicas",
             "resume",

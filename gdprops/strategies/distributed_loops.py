@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gdprops.model.case import Plan, RanksCase, TrainCase
 from gdprops.numerics.decisions import DOUBLE
+from gdprops.numerics.reached_rows import branched
 from gdprops.strategies.certified_cases import Drawn
 from gdprops.strategies.networks import Filling, Style
 from gdprops.strategies.optimizer_setups import RATES
@@ -66,6 +67,27 @@ def resumed_loops(domain: Domain) -> st.SearchStrategy[RanksCase]:
         steps = saved_after + 1 + deck.choose(2)
         case = _loop(draw, deck, domain, dealt(rows, world), steps)
         return replace(case, resumed=dealt(rows, loads_on), saved_after=saved_after)
+
+    return build()
+
+
+def branched_loops(domain: Domain) -> st.SearchStrategy[RanksCase]:
+    """Return a strategy for networks with 1 to 3 batches and a parameter that the rows of some ranks reach.
+
+    In one of four examples no rank reaches it. Shrinks towards one step of which rank 0 alone reaches it.
+    """
+
+    @st.composite
+    def build(draw: DrawFn) -> RanksCase:
+        deck = draw(decks())
+        world = domain.worlds[deck.choose(len(domain.worlds))]
+        parts = _parts(deck, world, domain)
+        steps = 1 + deck.choose(MOST_STEPS - 1)
+        count, first = 1 + deck.choose(max(1, world - 1)), deck.choose(world)
+        ranks = [] if deck.happens(4) else [(first + k) % world for k in range(count)]
+        case = _loop(draw, deck, domain, parts, steps)
+        inputs = case.train.batches[0].inputs.shape[1]
+        return branched(case, deck.numbers(SHORT.weights, (inputs,)), ranks)
 
     return build()
 

@@ -14,8 +14,20 @@ from gdprops.clauses.distributed.ragged import ragged
 from gdprops.clauses.distributed.replicas import replicas
 from gdprops.clauses.distributed.resume import resume
 from gdprops.clauses.distributed.sharded_state import sharded_state
+from gdprops.clauses.distributed.unused import unused
 from gdprops.clauses.distributed.window import window
 from gdprops.subjects.distributed_step import NAME
 
-CLAUSES = (equals_single, replicas, window, clipping, frozen_untouched, sharded_state, collectives, ragged, resume)
+CLAUSES = (
+    equals_single,
+    replicas,
+    window,
+    clipping,
+    unused,
+    frozen_untouched,
+    sharded_state,
+    collectives,
+    ragged,
+    resume,
+)
 IMPLEMENTATIONS = {one.id: one.implementations[NAME] for one in CLAUSES}

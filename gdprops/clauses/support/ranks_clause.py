@@ -30,6 +30,7 @@ else:
 
 LOST = "the ranks have lost each other: distributed.collectives is about that"
 ELSEWISE = "the step already fails distributed.equals-single where nothing is saved and loaded"
+EVERYWHERE = "the step already fails distributed.equals-single where all ranks reach every parameter"
 KINK = "an activation sits within rounding of its kink"
 NOT_ALONE = (
     "on one process with all rows the step is already another one than the expected update: check that first, as a "
@@ -45,6 +46,11 @@ def any_deal(domain: Domain) -> SearchStrategy[Any]:
 def saved_in_between(domain: Domain) -> SearchStrategy[Any]:
     """Return the cases in which a training is saved, and goes on on as many ranks or on others."""
     return distributed_loops.resumed_loops(domain)
+
+
+def reached_by_some(domain: Domain) -> SearchStrategy[Any]:
+    """Return the cases in which the rows of some ranks, or of none, reach a parameter."""
+    return distributed_loops.branched_loops(domain)
 
 
 @final
@@ -85,6 +91,8 @@ def _doubted(declared: Distributed, story: Story) -> Evidence | None:
         return vacuous(NOT_ALONE)
     if story.case.resumed and not ranks_story.is_right_uninterrupted(declared, story.case):
         return wrong_elsewise(ELSEWISE)
+    if story.case.added and not ranks_story.is_right_where_all_reach(declared, story.case):
+        return wrong_elsewise(EVERYWHERE)
     return None
 
 

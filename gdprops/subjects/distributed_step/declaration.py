@@ -27,7 +27,8 @@ class Habits:
     process is not the expected one, empty where it is. ``layout``: how each parameter lies on the ranks.
     ``takes_scalars``: ``build`` takes 0-d parameters. ``told_last``: the step wants to know which call is the last of a
     window. ``loads_on``: on how many ranks a training may be loaded that the smallest world has saved, that world
-    first; empty where ``build`` returns no ``save(path)`` and ``load(path)``.
+    first; empty where ``build`` returns no ``save(path)`` and ``load(path)``. ``unused``: what happens where only some
+    ranks reach a parameter, if the ranks then lose each other or raise; empty where they go on.
     """
 
     sets_rate: bool = True
@@ -38,6 +39,7 @@ class Habits:
     takes_scalars: bool = True
     told_last: bool = False
     loads_on: tuple[int, ...] = ()
+    unused: str = ""
 
 
 @final

@@ -16,15 +16,17 @@ import torch
 from torch import nn
 
 from gdprops.errors import Uncertified, Unsupported, text_of
-from gdprops.model.case import TrainCase
-from gdprops.model.network import Point
+from gdprops.model.case import BRANCH
+from gdprops.model.network import Batch, Point
 from gdprops.numerics.certificate import certify_look, gradient_bounds, is_exact_update
 from gdprops.numerics.decisions import DOUBLE
+from gdprops.numerics.reached_rows import with_branch
+from gdprops.subjects.distributed_step.tasks import task_of
 from gdprops.subjects.distributed_step.user_objects import found
 from gdprops.subjects.training_step.counterpart import Counterpart
 from gdprops.subjects.training_step.expected_update import EXPECTATION, Expected
 from gdprops.subjects.training_step.script.drawn_model import in_order
-from gdprops.subjects.training_step.tasks import ALL, DrawnTask
+from gdprops.subjects.training_step.tasks import ALL
 from gdprops.subjects.user_code.signatures import parameters_of
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class SingleProcess:
 
     def __init__(self, declared: Distributed, case: RanksCase, first: Ran) -> None:
         self._declared, self._case = declared.training, case
-        self._task = DrawnTask(case.train)
+        self._task = task_of(case)
         model = self._task.model(ours=True)
         self.names = tuple(name for name, _ in model.named_parameters())
         if set(self.names) != set(first.start):
@@ -168,7 +170,7 @@ class SingleProcess:
         train = self._case.train
         rows = len(train.batches[t].inputs)
         parts = (rows, dealt.window, dealt.world)
-        if not isinstance(train, TrainCase) or self._declared.clip_norm or self._declared.clip_value:
+        if dealt.added or self._declared.clip_norm or self._declared.clip_value:
             return False
         if any(n & (n - 1) for n in parts) or len(set(dealt.parts)) > 1:
             return False
@@ -196,7 +198,11 @@ class SingleProcess:
         tensors = list(train.tensors)
         for place, w in zip(in_order(train.network), weights, strict=True):
             tensors[place] = w
-        return Point(train.network, tuple(tensors), train.batches[t])
+        batch = train.batches[t]
+        if self._case.added == BRANCH:
+            branch = tensors[train.network.names.index(BRANCH)]
+            batch = Batch(with_branch(batch.inputs, branch), batch.targets)
+        return Point(train.network, tuple(tensors), batch)
 
     def _rates(self, settings: Any) -> dict[str, float]:
         """Return the rate of each parameter, as far as it is known."""

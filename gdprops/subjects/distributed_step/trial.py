@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdprops.errors import UsageError
+from gdprops.errors import SubjectStopped, UsageError
 from gdprops.model.case import Plan, RanksCase, TrainCase
 from gdprops.model.network import Batch, Layer, Network
 from gdprops.model.note import Note
 from gdprops.model.wording import plural
 from gdprops.numerics.comparison import alike
 from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE
+from gdprops.numerics.reached_rows import branched
 from gdprops.subjects.distributed_step.declaration import RAGGED, Habits
-from gdprops.subjects.distributed_step.observed import Step, Story, observed, told
+from gdprops.subjects.distributed_step.observed import Step, Story, observed, told, told_once
 from gdprops.subjects.distributed_step.subject import LARGEST, DistributedStep, located
+from gdprops.subjects.distributed_step.told_errors import FOLLOWS, crash_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +41,8 @@ def tried(subject: DistributedStep) -> tuple[DistributedStep, tuple[Note, ...]]:
     habits = _habits(found)
     several = observed(found.declaration, trial_case(found, min(found.declaration.worlds)))
     layout = several.ran[0].layout if 0 in several.ran else {}
-    habits = replace(habits, layout=layout, takes_scalars=_takes_scalars(found))
+    unused = "" if habits.unknown else _where_one_rank_reaches(found)
+    habits = replace(habits, layout=layout, takes_scalars=_takes_scalars(found), unused=unused)
     notes = [Note(f"on one process: {habits.unknown}")] if habits.unknown else []
     if 0 in several.ran and several.ran[0].saves and not habits.unknown:
         loads_on, bound = loading_worlds(found)
@@ -119,6 +122,25 @@ def _takes_scalars(subject: DistributedStep) -> bool:
     network = replace(case.train.network, scale=4, names=(*case.train.network.names, "scale"), trainable=(True,) * 5)
     train = replace(case.train, network=network, tensors=(*case.train.tensors, np.asarray(1.0)))
     return observed(subject.declaration, replace(case, train=train)).crash is None
+
+
+def _where_one_rank_reaches(subject: DistributedStep) -> str:
+    """Return what goes wrong where rank 0 alone reaches a parameter; empty where the ranks go on.
+
+    DistributedDataParallel raises unless it looks for unused parameters; ranks of FSDP2 wait for ever.
+    """
+    case = branched(trial_case(subject, min(subject.declaration.worlds)), np.array([0.3, 0.7]), [0])
+    try:
+        found = told_once(subject.declaration, case)
+    except SubjectStopped as stop:
+        return str(stop)
+    crash = crash_of(found, case.world)
+    if crash is not None:
+        text = str(crash)
+        return "a rank loses the others" if any(map(text.__contains__, FOLLOWS)) else text.split(". ", maxsplit=1)[0]
+    waiting = [f"rank {rank} waits for ever in {one.told}" for rank, one in sorted(found.waiting.items())]
+    clashed = [f"rank {rank} {told}" for rank, told in sorted(found.clashed.items())]
+    return next(iter([*waiting, *clashed]), "")
 
 
 def _first_wrong(story: Story) -> Step | None:

@@ -19,10 +19,10 @@ from gdprops.errors import GdpropsError, UsageError, text_of
 from gdprops.subjects.distributed_step.ranks import collectives
 from gdprops.subjects.distributed_step.ranks.messages import Ask, Collective, Raised, Ran, Seen
 from gdprops.subjects.distributed_step.ranks.read_back import buffers_of, layout_of, optimizer_seen, pieces_of
+from gdprops.subjects.distributed_step.tasks import task_of
 from gdprops.subjects.distributed_step.user_objects import found
 from gdprops.subjects.torch_optimizer.state import settings_of
 from gdprops.subjects.training_step.returned import Returned, returned
-from gdprops.subjects.training_step.tasks import DrawnTask
 from gdprops.subjects.user_code.isolation import seed_random_numbers
 from gdprops.subjects.user_code.place import place_of
 from gdprops.subjects.user_code.signatures import can_take, parameters_of
@@ -70,7 +70,7 @@ class _OneRank:
         seed_random_numbers(case.train.plan.seed)
         with _telling("importing your code", usage=True):
             build = found(self._ask.given["build"], self._ask.folders)
-        task = DrawnTask(case.train)
+        task = task_of(case)
         self._model = model = task.model()
         if self._ask.apart:
             for p in model.parameters():
