@@ -139,6 +139,9 @@ class OwnCase:
 BRANCH = "branch"
 """A parameter that is added to the inputs of the rows whose first one is positive, and that no other row reaches."""
 
+WITNESS = "witness"
+"""A module that hands on its inputs as they are, keeps statistics of them in buffers, and draws random numbers."""
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ class RanksCase:
     ``resumed`` holds the rows of the ranks that load what the first ones have saved after ``saved_after`` steps, and
     take the other steps; it is empty where nothing is saved.
 
-    ``added`` names what stands before the first layer of the network: `BRANCH`, or nothing.
+    ``added`` names what stands before the first layer of the network: `BRANCH`, `WITNESS`, or nothing.
     """
 
     train: TrainCase

@@ -51,6 +51,8 @@ ORDER = (
             "equals-single",
             "replicas",
             "resume",
+            "buffers",
+            "random",
         )
     ),
     "optimizer.*",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from gdprops.model.case import Plan, RanksCase, TrainCase
+from gdprops.model.case import WITNESS, Plan, RanksCase, TrainCase
 from gdprops.numerics.decisions import DOUBLE
 from gdprops.numerics.reached_rows import branched
 from gdprops.strategies.certified_cases import Drawn
@@ -37,6 +37,8 @@ SHORT, EXACT = Filling(1, 2.0), Filling(2, 1.0)
 def distributed_loops(domain: Domain) -> st.SearchStrategy[RanksCase]:
     """Return a strategy for networks with 1 to 4 batches, dealt to the ranks of a world; in one of two a tensor rests.
 
+    In two of three there is a witness, by whose buffers and random numbers ranks are compared.
+
     Shrinks towards one step of two layers of one weight 1 on the smallest world, one row for each rank.
     """
 
@@ -46,7 +48,8 @@ def distributed_loops(domain: Domain) -> st.SearchStrategy[RanksCase]:
         world = domain.worlds[deck.choose(len(domain.worlds))]
         parts = _parts(deck, world, domain)
         steps = 1 + deck.choose(MOST_STEPS)
-        return _loop(draw, deck, domain, parts, steps)
+        case = _loop(draw, deck, domain, parts, steps)
+        return replace(case, added=WITNESS if deck.choose(3) else "")
 
     return build()
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 from gdprops.clauses.support.lazy import lazy
+from gdprops.model.case import BRANCH
 from gdprops.model.clause import Clause, Implementation, Level, View, clause
 from gdprops.model.evidence import Evidence, vacuous, wrong_elsewise
 from gdprops.subjects.distributed_step import NAME
@@ -91,7 +92,7 @@ def _doubted(declared: Distributed, story: Story) -> Evidence | None:
         return vacuous(NOT_ALONE)
     if story.case.resumed and not ranks_story.is_right_uninterrupted(declared, story.case):
         return wrong_elsewise(ELSEWISE)
-    if story.case.added and not ranks_story.is_right_where_all_reach(declared, story.case):
+    if story.case.added == BRANCH and not ranks_story.is_right_where_all_reach(declared, story.case):
         return wrong_elsewise(EVERYWHERE)
     return None
 

@@ -28,7 +28,8 @@ class Habits:
     ``takes_scalars``: ``build`` takes 0-d parameters. ``told_last``: the step wants to know which call is the last of a
     window. ``loads_on``: on how many ranks a training may be loaded that the smallest world has saved, that world
     first; empty where ``build`` returns no ``save(path)`` and ``load(path)``. ``unused``: what happens where only some
-    ranks reach a parameter, if the ranks then lose each other or raise; empty where they go on.
+    ranks reach a parameter, if the ranks then lose each other or raise; empty where they go on. ``shares_buffers``:
+    when a forward pass begins, ranks that had other rows have found equal buffers.
     """
 
     sets_rate: bool = True
@@ -40,6 +41,7 @@ class Habits:
     told_last: bool = False
     loads_on: tuple[int, ...] = ()
     unused: str = ""
+    shares_buffers: bool = False
 
 
 @final

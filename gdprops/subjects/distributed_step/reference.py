@@ -170,7 +170,7 @@ class SingleProcess:
         train = self._case.train
         rows = len(train.batches[t].inputs)
         parts = (rows, dealt.window, dealt.world)
-        if dealt.added or self._declared.clip_norm or self._declared.clip_value:
+        if dealt.added == BRANCH or self._declared.clip_norm or self._declared.clip_value:
             return False
         if any(n & (n - 1) for n in parts) or len(set(dealt.parts)) > 1:
             return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gdprops.model.case import BRANCH
+from gdprops.model.case import BRANCH, WITNESS
 from gdprops.subjects import script_lines
 from gdprops.subjects.distributed_step.observed import ON_RANK
 from gdprops.subjects.distributed_step.tasks import task_of
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 SECONDS = 60.0
 """How long a script may run."""
-BEFORE = {"": (), BRANCH: (f"if (x[:, 0] > 0).any(): x = torch.where(x[:, :1] > 0, x + self.{BRANCH}, x)",)}
+BEFORE = {
+    "": (),
+    WITNESS: (),
+    BRANCH: (f"if (x[:, 0] > 0).any(): x = torch.where(x[:, :1] > 0, x + self.{BRANCH}, x)",),
+}
 """What the forward pass of a script's model does before its first layer, by what a case adds there."""
 HEAD = ("import multiprocessing, tempfile", "import torch, torch.distributed as dist")
 

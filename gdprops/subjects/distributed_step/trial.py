@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdprops.errors import SubjectStopped, UsageError
-from gdprops.model.case import Plan, RanksCase, TrainCase
+from gdprops.model.case import WITNESS, Plan, RanksCase, TrainCase
 from gdprops.model.network import Batch, Layer, Network
 from gdprops.model.note import Note
 from gdprops.model.wording import plural
@@ -25,10 +25,10 @@ from gdprops.subjects.distributed_step.subject import LARGEST, DistributedStep, 
 from gdprops.subjects.distributed_step.told_errors import FOLLOWS, crash_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gdprops.model.arrays import Array
-    from gdprops.subjects.distributed_step.ranks.messages import Piece
+    from gdprops.subjects.distributed_step.ranks.messages import Piece, Ran
 
 RATE = 0.125
 STEPS = 3
@@ -39,10 +39,17 @@ def tried(subject: DistributedStep) -> tuple[DistributedStep, tuple[Note, ...]]:
     """Return the subject with its habits, and what is told of it. Raises `UsageError` for what cannot be used."""
     found = located(subject)
     habits = _habits(found)
-    several = observed(found.declaration, trial_case(found, min(found.declaration.worlds)))
+    witnessed = replace(trial_case(found, min(found.declaration.worlds)), added=WITNESS)
+    several = observed(found.declaration, witnessed)
     layout = several.ran[0].layout if 0 in several.ran else {}
     unused = "" if habits.unknown else _where_one_rank_reaches(found)
-    habits = replace(habits, layout=layout, takes_scalars=_takes_scalars(found), unused=unused)
+    habits = replace(
+        habits,
+        layout=layout,
+        takes_scalars=_takes_scalars(found),
+        unused=unused,
+        shares_buffers=_share_buffers(list(several.ran.values())),
+    )
     notes = [Note(f"on one process: {habits.unknown}")] if habits.unknown else []
     if 0 in several.ran and several.ran[0].saves and not habits.unknown:
         loads_on, bound = loading_worlds(found)
@@ -69,6 +76,8 @@ def told_traits(subject: DistributedStep) -> tuple[Note, ...]:
     sent = "sends the weights of one rank to all" if alike else "leaves unequal weights as they are"
     state = "depends" if found.declaration.habits.keeps_state else "does not depend"
     told_too = (f"build {sent}",) if starts and starts[0] else ()
+    buffers = "are the same on all ranks" if found.declaration.habits.shares_buffers else "of each rank are its own"
+    told_too = (*told_too, f"when a forward pass begins, the buffers {buffers}")
     return (*notes, *map(Note, (*lie, *told_too, f"the update {state} on earlier steps")))
 
 
@@ -122,6 +131,16 @@ def _takes_scalars(subject: DistributedStep) -> bool:
     network = replace(case.train.network, scale=4, names=(*case.train.network.names, "scale"), trainable=(True,) * 5)
     train = replace(case.train, network=network, tensors=(*case.train.tensors, np.asarray(1.0)))
     return observed(subject.declaration, replace(case, train=train)).crash is None
+
+
+def _share_buffers(ran: Sequence[Ran]) -> bool:
+    """Say whether ranks have found any equal buffer after their first step, with which none had begun."""
+    for one, *others in zip(*(rank.steps[1:] for rank in ran), strict=False):
+        for name, held in (one.met or {}).items():
+            found = [(other.met or {}).get(name) for other in others]
+            if np.any(held) and found and all(b is not None and alike(held, b) for b in found):
+                return True
+    return False
 
 
 def _where_one_rank_reaches(subject: DistributedStep) -> str:
