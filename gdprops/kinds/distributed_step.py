@@ -105,7 +105,7 @@ class DistributedStepKind(Kind["DistributedStep"]):
         """Return what a printed command declares; None if an own rule is bound to no name."""
         if subject.hyperparameters:
             return subject.hyperparameters
-        if subject.declaration.training.rule_factory is not None:
+        if subject.declaration.training.rule_factory is not None or subject.declaration.training.own is not None:
             return None
         return subject.declaration.typed
 

@@ -148,6 +148,8 @@ WITNESS = "witness"
 class RanksCase:
     """A training case whose batches are dealt to several ranks: each has the next rows of every batch.
 
+    ``train`` is a `TrainCase`, or an `OwnCase` whose batches are one index for each logical step.
+
     ``parts`` holds how many rows each rank gets. ``window`` is the number of micro-batches of a logical step; every
     rank's rows are divided evenly into so many. ``sets_rate``: the plan's rate is put into the user's optimizer.
 
@@ -157,7 +159,7 @@ class RanksCase:
     ``added`` names what stands before the first layer of the network: `BRANCH`, `WITNESS`, or nothing.
     """
 
-    train: TrainCase
+    train: Any
     parts: tuple[int, ...]
     window: int = 1
     sets_rate: bool = True
@@ -169,6 +171,11 @@ class RanksCase:
     def world(self) -> int:
         """How many ranks there are."""
         return len(self.parts)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is about the user's own model."""
+        return isinstance(self.train, OwnCase)
 
     def rows_of(self, rank: int) -> slice:
         """Return the rows of every batch that a rank is given."""

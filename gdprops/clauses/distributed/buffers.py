@@ -19,6 +19,8 @@ else:
 def _leaves_buffers_alone(subject: Any) -> str | None:
     if subject.declaration.habits.shares_buffers:
         return None
+    if subject.domain.own_rows:
+        return "the model has no buffers that change"
     return "each rank keeps its own buffers, and the drawn networks have none that matter"
 
 
@@ -28,11 +30,12 @@ def _leaves_buffers_alone(subject: Any) -> str | None:
     "forward pass begins.",
     source="ClassyVision#304, pytorch-image-models#110: each rank evaluates with statistics of its own, and only those "
     "of rank 0 are saved.",
-    decision="The networks have a module that keeps statistics of its inputs in buffers, a float one and an integer "
-    "one. What each rank finds in them when the first forward pass of a step begins is compared byte by byte: "
-    "DistributedDataParallel synchronizes buffers only there. Not applicable where a trial sees that each rank keeps "
-    "its own buffers. An example is decisive when they have changed by then.",
-    refuted_by=("ranks-synchronize-floats-only",),
+    decision="Drawn networks have a module that keeps statistics of its inputs in buffers, a float one and an integer "
+    "one; models= may have a batch normalization. What each rank finds in them when the first forward pass of a step "
+    "begins is compared byte by byte: DistributedDataParallel synchronizes buffers only there. Not applicable to drawn "
+    "networks where a trial sees that each rank keeps its own buffers. An example is decisive when they have changed "
+    "by then.",
+    refuted_by=("ranks-synchronize-floats-only", "ranks-never-share-statistics"),
     level=Level.RECOMMENDED,
     unmet=_leaves_buffers_alone,
     compares=False,

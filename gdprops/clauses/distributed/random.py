@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.support.lazy import lazy
 from gdprops.clauses.support.ranks_clause import ranks_clause
@@ -16,6 +16,10 @@ else:
     ranks_witness = lazy("gdprops.clauses.support.ranks_witness")
 
 
+def _without_witness(subject: Any) -> str | None:
+    return "only drawn networks have a module that tells what it draws" if subject.domain.own_rows else None
+
+
 @ranks_clause(
     id="distributed.random",
     statement="Ranks with different rows draw different random numbers in the forward pass: a dropout drops other "
@@ -26,6 +30,7 @@ else:
     "ranks. An example is decisive when any are drawn in training mode on two ranks.",
     refuted_by=("ranks-seed-all-alike", "ranks-seed-every-step-alike"),
     level=Level.RECOMMENDED,
+    unmet=_without_witness,
     compares=False,
 )
 def random(story: Story) -> Evidence:

@@ -16,6 +16,8 @@ else:
 
 
 def _not_supported(subject: Any) -> str | None:
+    if subject.domain.own_rows:
+        return "the user's own model reaches what it reaches: only drawn networks have such a parameter"
     told = subject.declaration.habits.unused
     return f"where only some ranks reach a parameter, {told}" if told else None
 

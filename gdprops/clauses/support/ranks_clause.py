@@ -127,6 +127,10 @@ def ranks_clause(
             cases=cases,
             since=3,
         )(examine)
-        return replace(made, implementations={NAME: Implementation(cases, examine, unmet)})
+
+        def not_here(subject: Any) -> str | None:
+            return unmet(subject) or (subject.declaration.habits.beside_none or None if compares else None)
+
+        return replace(made, implementations={NAME: Implementation(cases, examine, not_here)})
 
     return bind

@@ -36,8 +36,9 @@ def moves_by_the_whole_gradient(story: Story) -> Evidence:
 
 def reached_in_part(step: Step) -> Iterator[Rival]:
     """Yield wrong ways to move a parameter that only some ranks reach; none where no rank does, or all do."""
-    ranks, world = reaching_ranks(step.case, step.t), step.case.world
-    if step.case.added != BRANCH or len(ranks) in (0, world):
+    world = step.case.world
+    ranks = reaching_ranks(step.case, step.t) if step.case.added == BRANCH else ()
+    if len(ranks) in (0, world):
         return
     place = step.names.index(BRANCH)
     more, none = list(step.gradients), list(step.gradients)

@@ -14,6 +14,9 @@ from gdprops.faults.distributed_steps.named_ranks import (
     correct_ranks,
     faulty_ranks,
     gradients,
+    normalized,
+    rows,
+    smooth,
     usual,
 )
 
@@ -28,6 +31,13 @@ def synchronize_floats_only(model: nn.Module, loss_fn: nn.Module, rank: int, wor
                 distributed.broadcast(buffer, 0)
 
     return usual(model, loss_fn, reduce)
+
+
+def never_share_statistics(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Built:
+    """Each rank normalizes in evaluation by the statistics of its own rows."""
+    wrapped = DistributedDataParallel(model, broadcast_buffers=False)
+    step, optimizer = usual(wrapped, loss_fn, lambda: None)
+    return step, optimizer
 
 
 def seed_all_alike(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Built:
@@ -67,11 +77,28 @@ def with_all_buffers(model: nn.Module, loss_fn: nn.Module, rank: int, world: int
     return usual(model, loss_fn, reduce)
 
 
+def with_shared_statistics(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Built:
+    """DistributedDataParallel sends the statistics of rank 0 when the next forward pass begins."""
+    return usual(DistributedDataParallel(model), loss_fn, lambda: None)
+
+
+def with_own_models(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Built:
+    """DistributedDataParallel around a model of the user's own."""
+    return usual(DistributedDataParallel(model), loss_fn, lambda: None)
+
+
+OWN = {"models": normalized, "batches": rows, "loss": nn.functional.mse_loss}
 FAULTS = (
     faulty_ranks(
         synchronize_floats_only,
         "sends the float buffers of rank 0 to all ranks, and not the integer ones.",
         source="facebookresearch/ClassyVision#304",
+    ),
+    faulty_ranks(
+        never_share_statistics,
+        "leaves the statistics of a batch normalization to each rank.",
+        source="huggingface/pytorch-image-models#110",
+        **OWN,
     ),
     faulty_ranks(seed_all_alike, "seeds all ranks alike before training.", source="huggingface/transformers#31412"),
     faulty_ranks(
@@ -80,5 +107,7 @@ FAULTS = (
 )
 TWINS = (
     correct_ranks(seeded_by_rank),
+    correct_ranks(with_shared_statistics, **OWN),
+    correct_ranks(with_own_models, models=smooth, batches=rows, loss=nn.functional.mse_loss),
     correct_ranks(with_all_buffers),
 )

@@ -29,7 +29,10 @@ class Habits:
     window. ``loads_on``: on how many ranks a training may be loaded that the smallest world has saved, that world
     first; empty where ``build`` returns no ``save(path)`` and ``load(path)``. ``unused``: what happens where only some
     ranks reach a parameter, if the ranks then lose each other or raise; empty where they go on. ``shares_buffers``:
-    when a forward pass begins, ranks that had other rows have found equal buffers.
+    when a forward pass begins, ranks that had other rows have found equal buffers, or the user's own model has any
+    that change. ``own_rows``: how many rows a batch of the user's own has, 0 where batches are drawn.
+    ``beside_none``: why no single process can be put beside ranks that train the user's own model. ``freezes``: cases
+    may have frozen parameters.
     """
 
     sets_rate: bool = True
@@ -42,6 +45,9 @@ class Habits:
     loads_on: tuple[int, ...] = ()
     unused: str = ""
     shares_buffers: bool = False
+    own_rows: int = 0
+    beside_none: str = ""
+    freezes: bool = True
 
 
 @final

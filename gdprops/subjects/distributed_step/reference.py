@@ -27,6 +27,7 @@ from gdprops.subjects.training_step.counterpart import Counterpart
 from gdprops.subjects.training_step.expected_update import EXPECTATION, Expected
 from gdprops.subjects.training_step.script.drawn_model import in_order
 from gdprops.subjects.training_step.tasks import ALL
+from gdprops.subjects.user_code.isolation import seed_random_numbers
 from gdprops.subjects.user_code.signatures import parameters_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ class SingleProcess:
 
     def __init__(self, declared: Distributed, case: RanksCase, first: Ran) -> None:
         self._declared, self._case = declared.training, case
-        self._task = task_of(case)
+        self._task = task_of(case, declared.training.own, declared.training.calls)
+        self._rows = slice(sum(case.parts)) if case.is_own else ALL
+        seed_random_numbers(case.train.plan.seed)  # from which every rank has made its model
         model = self._task.model(ours=True)
         self.names = tuple(name for name, _ in model.named_parameters())
         if set(self.names) != set(first.start):
@@ -57,7 +60,7 @@ class SingleProcess:
         self._moved = dict(zip(self.names, moved, strict=True))
         self._groups = list[dict[str, Any]]()
         self.trainable = tuple(first.trainable[name] for name in self.names)
-        training = replace(declared.training, rule_factory=self._factory(first), own=None)
+        training = replace(declared.training, rule_factory=self._factory(first))
         self._expected = Expected(training, self._task, Counterpart(model, moved, None, True))
         self.fresh = self._expected.adopted
         """The state of the rule before any step."""
@@ -105,7 +108,7 @@ class SingleProcess:
         self, weights: Sequence[Array], t: int, *, rows: slice = ALL, shaken: bool = False, clipped: bool = True
     ) -> Grads:
         """Return our gradients of the mean loss over some rows of batch t."""
-        found = self._expected.gradients(weights, t, rows=rows, shaken=shaken)
+        found = self._expected.gradients(weights, t, rows=self._rows if rows == ALL else rows, shaken=shaken)
         return self._expected.clipped(found) if clipped else found
 
     def gradients_unfrozen(self, weights: Sequence[Array], t: int) -> Grads:
@@ -168,6 +171,8 @@ class SingleProcess:
         the rows a power of two, so that no mean rounds.
         """
         train = self._case.train
+        if dealt.is_own:
+            return False
         rows = len(train.batches[t].inputs)
         parts = (rows, dealt.window, dealt.world)
         if dealt.added == BRANCH or self._declared.clip_norm or self._declared.clip_value:
@@ -187,6 +192,8 @@ class SingleProcess:
 
     def is_near_a_kink(self, weights: Sequence[Array], t: int) -> bool:
         """Say whether an activation sits so near to its kink that rounding may decide on which side."""
+        if self._case.is_own:
+            return False
         try:
             gradient_bounds(self._point(weights, t), DOUBLE)
         except Uncertified:

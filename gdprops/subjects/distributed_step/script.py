@@ -34,9 +34,9 @@ HEAD = ("import multiprocessing, tempfile", "import torch, torch.distributed as 
 
 
 def scripts(subject: DistributedStep, case: RanksCase, evidence: Evidence) -> Iterator[Written]:
-    """Yield a script that shows the worst number of a violation; none without numbers, or for a saved training."""
+    """Yield a script that shows the worst number of a violation; none for facts, saved trainings and own models."""
     location = evidence.location
-    if location is None or location.step is None or case.resumed:
+    if location is None or location.step is None or case.resumed or case.is_own:
         return
     body = _body(subject, case, location)
     head = [*HEAD, *script_lines.import_lines(subject.spec)]

@@ -9,10 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from gdprops.model.case import BRANCH, WITNESS
+from gdprops.subjects.training_step.own.models import OwnTask
 from gdprops.subjects.training_step.tasks import DrawnTask
+from gdprops.subjects.user_code.calling import Calls
 
 if TYPE_CHECKING:
     from gdprops.model.case import RanksCase
+    from gdprops.model.subject import Calling
+    from gdprops.subjects.training_step.own.models import OwnModels
+    from gdprops.subjects.training_step.tasks import Task
 
 DRAWN = 64
 """So many random bits a witness draws in every pass: that two ranks draw equal ones by chance is never seen."""
@@ -59,8 +64,10 @@ class Witness(nn.Module):
         return inputs
 
 
-def task_of(case: RanksCase) -> DrawnTask:
+def task_of(case: RanksCase, own: OwnModels | None = None, calls: Calling | None = None) -> Task:
     """Return what a case asks of a rank: a fresh model, a loss, and the batches."""
+    if own is not None:
+        return OwnTask(own, case.train, calls or Calls())
     inputs = case.train.batches[0].inputs.shape[1]
     adding = {"": lambda model: model, BRANCH: _branched, WITNESS: partial(_witnessed, inputs=inputs)}
     return DrawnTask(case.train, adding[case.added])

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from gdprops.errors import GdpropsError, UsageError, text_of
+from gdprops.subjects.distributed_step.own_models import from_places
 from gdprops.subjects.distributed_step.ranks import collectives
 from gdprops.subjects.distributed_step.ranks.messages import Ask, Collective, Raised, Ran, Seen
 from gdprops.subjects.distributed_step.ranks.read_back import buffers_of, layout_of, optimizer_seen, pieces_of
@@ -75,11 +76,13 @@ class _OneRank:
     def train(self) -> None:
         """Build the step, and take all logical steps."""
         case = self._ask.case
-        seed_random_numbers(case.train.plan.seed)
         with _telling("importing your code", usage=True):
-            build = found(self._ask.given["build"], self._ask.folders)
-        task = task_of(case)
-        self._model = model = task.model()
+            given = {key: found(place, self._ask.folders) for key, place in self._ask.given.items()}
+        seed_random_numbers(case.train.plan.seed)
+        build = given["build"]
+        task = task_of(case, from_places(given))
+        with _telling("models()", usage=True):
+            self._model = model = task.model()
         model.register_forward_pre_hook(self._note_buffers)
         seed_random_numbers(case.train.plan.seed + self._rank)  # as scripts do, so that each rank drops other units
         if self._ask.apart:
@@ -98,7 +101,8 @@ class _OneRank:
             self._met = None
             rows = case.micro_batches(self._rank)
             for number, chosen in enumerate(rows, start=1):
-                data = task.whole(t, chosen)
+                with _telling("batches(i)", usage=True):
+                    data = task.whole(t, chosen)
                 with _telling("step(inputs, targets)"):
                     step(data.inputs, data.targets, **({"last": number == len(rows)} if tells else {}))
             self._steps.append(self._seen(model))
