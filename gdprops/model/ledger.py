@@ -92,6 +92,7 @@ class BackwardBegins:
     parameters that some part of the loss reaches which certainly nobody scaled. ``weight`` is the product of the
     numbers that the loss is multiplied by, the scale left out. ``looks`` are the numbers of the forward passes in the
     graph, and ``contains`` the earlier calls whose losses are in it. Where the graph was not walked, sets are empty.
+    ``creates_graph`` says that what it deposits can be differentiated itself.
     """
 
     call: int
@@ -105,6 +106,7 @@ class BackwardBegins:
     mean: Mean | None = None
     looks: frozenset[int] = frozenset()
     contains: frozenset[int] = frozenset()
+    creates_graph: bool = False
 
 
 @final

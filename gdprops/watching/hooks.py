@@ -157,8 +157,10 @@ class Hooks:
             torch.autograd.backward,
             lambda f: tells_around(
                 f,
-                lambda tensors=(), weights=None, *_, **more: told.backward_begins(
-                    tensors, is_weighted=weights is not None or bool({"grad_tensors", "grad_variables"} & set(more))
+                lambda tensors=(), weights=None, retains=None, creates_graph=False, *_, **more: told.backward_begins(
+                    tensors,
+                    is_weighted=weights is not None or bool({"grad_tensors", "grad_variables"} & set(more)),
+                    creates_graph=creates_graph or more.get("create_graph", False),
                 ),
                 lambda call, *_: told.backward_ends(call),
             ),

@@ -130,8 +130,11 @@ class Recorder(Aids):
     # Backward passes
 
     @guarded
-    def backward_begins(self, losses: object, *, is_weighted: bool = False) -> int:
-        """Note a call of backward, and return its number. ``is_weighted``: it was given gradients to begin with."""
+    def backward_begins(self, losses: object, *, is_weighted: bool = False, creates_graph: bool = False) -> int:
+        """Note a call of backward, and return its number.
+
+        ``is_weighted``: it was given gradients to begin with. ``creates_graph``: what it deposits is differentiable.
+        """
         thread = self.thread()
         if thread.calls:
             thread.calls.append(0)  # a call inside another one: what it deposits is the outer call's
@@ -139,7 +142,7 @@ class Recorder(Aids):
         self._calls += 1
         roots, place = list(tensors_in(losses)), user_place()
         gradients = self._gradients.look(self.registry.living())
-        facts = self._walk(roots, place, is_weighted)
+        facts = {"creates_graph": creates_graph, **self._walk(roots, place, is_weighted)}
         event = BackwardBegins(self._calls, place, gradients, weight=weight_of(roots), mean=mean_of(roots), **facts)
         mark((root for root in roots if root.numel() == 1), LOSSES, self._calls)
         thread.events.append(event)

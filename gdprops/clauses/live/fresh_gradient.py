@@ -20,13 +20,14 @@ from gdprops.model.ledger import Holding
     source="karpathy/llm.c#548; the forgotten zero_grad of every second forum question on training.",
     decision="No gradient at a step holds a deposit that an earlier step of the same optimizer has used to move "
     "weights. Gradients that are zero hold nothing. A gradient that somebody assigned is judged where it is a copy, to "
-    "one factor, of another parameter's gradient (master copies of weights); others, edited ones and closures are not "
-    "judged. A parameter that asks for no gradient any more, that an earlier step of the optimizer had a gradient for, "
-    "and whose gradient now is zero and not None, is not moved.",
+    "one factor, of another parameter's gradient (master copies of weights); others and edited ones are not judged, "
+    "and a closure only where it adds to the rest. A parameter that asks for no gradient any more, that an earlier "
+    "step of the optimizer had a gradient for, and whose gradient now is zero and not None, is not moved.",
     refuted_by=(
         "script-never-zeroes",
         "script-zeroes-only-the-head",
         "script-steps-twice",
+        "script-never-zeroes-in-a-closure",
         "script-keeps-frozen-gradients",
         "script-freezes-with-zeros",
         "script-never-clears-the-model-of-its-masters",
@@ -40,8 +41,9 @@ from gdprops.model.ledger import Holding
 )
 def fresh_gradient(read: Story) -> Iterator[Told]:
     for step in read.steps:
-        rest = [p for p, use in step.uses.items() if use.rest and _is_known(use) and not use.edited]
-        if rest and not step.inside:
+        again = [p for p, use in step.uses.items() if use.rest and _is_known(use) and not use.edited]
+        rest = [p for p in again if step.uses[p].calls or not step.inside]
+        if rest:
             yield _told(step, rest)
     for optimizer in read.stepped:
         yield from _frozen(read.steps_of(optimizer))

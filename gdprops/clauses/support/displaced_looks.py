@@ -69,7 +69,8 @@ def added_up(read: Story, step: Step) -> Displaced | None:
 
 
 def _is_lost(call: Call) -> bool:
-    return not call.used and not call.event.elsewhere and bool(call.deposits) and set(call.dropped) == call.deposits
+    is_for_itself = call.event.elsewhere or call.event.creates_graph
+    return not call.used and not is_for_itself and bool(call.deposits) and set(call.dropped) == call.deposits
 
 
 def _used_alone(step: Step, calls: tuple[Call, ...]) -> list[int]:
