@@ -49,7 +49,14 @@ def bank() -> tuple[Fault, ...]:
         window_faults,
     )
     from gdprops.faults.update_rules import array_rule_faults, published_rule_faults
-    from gdprops.faults.watched_runs import processes, wrong_gradients, wrong_omissions, wrong_order, wrong_wiring
+    from gdprops.faults.watched_runs import (
+        processes,
+        wrong_gradients,
+        wrong_leftovers,
+        wrong_omissions,
+        wrong_order,
+        wrong_wiring,
+    )
 
     families = (
         *(
@@ -83,6 +90,7 @@ def bank() -> tuple[Fault, ...]:
             wrong_wiring,
             wrong_omissions,
             wrong_order,
+            wrong_leftovers,
             processes,
         ),
     )
@@ -113,6 +121,7 @@ def twins() -> tuple[Twin, ...]:
         processes,
         right_combinations,
         right_gradients,
+        right_restorations,
         right_techniques,
         right_trainings,
     )
@@ -141,6 +150,7 @@ def twins() -> tuple[Twin, ...]:
         *right_combinations.TWINS,
         *right_techniques.TWINS,
         *right_gradients.TWINS,
+        *right_restorations.TWINS,
     )
     _require_distinct(twin.name for twin in found)
     return found
