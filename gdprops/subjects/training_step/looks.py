@@ -186,13 +186,21 @@ def looks_of(calls: Sequence[LookCall], passes: Sequence[Pass]) -> Looks:
     return Looks(tuple(calls), tuple(met))
 
 
-def stays(calls: Sequence[LookCall]) -> str:
-    """Return what is said of a call that leads elsewhere and that no call after it brings back; empty for none."""
-    names = [call.name for call in calls]
+def stays(looks: Looks) -> str:
+    """Return what is said of a call that leads elsewhere where no look, or no call that brings back, follows it."""
+    names = [call.name for call in looks.calls]
     for k, name in enumerate(names):
         back = PAIRS.get(name)
-        if back is not None and back not in names[k + 1 :]:
+        if back is None:
+            continue
+        if back not in names[k + 1 :]:
             return (
                 f"the step calls the optimizer's {name}(), and never {back}() after it: the weights stay where it led"
+            )
+        there = names.index(back, k + 1)
+        if looks.met[k] is not None and all(met is None for met in looks.met[k + 1 : there + 1]):
+            return (
+                f"the step calls the optimizer's {name}() and then {back}(), and differentiates nothing in between: it "
+                "moves by the gradient of the first look"
             )
     return ""
