@@ -51,7 +51,7 @@ def windows(weight: Callable[[int], float], *, clears: bool = True) -> Callable[
 
 
 def verdict(clause: str, build: Any, models: Any, **declared: Any) -> Verdict:
-    given = {"accumulate": 2, "loss": nn.MSELoss()} | declared
+    given: dict[str, Any] = {"accumulate": 2, "loss": nn.MSELoss()} | declared
     subject = training_step(build, models=models, batches=batches, name="mine", **given)
     outcome = check_subject(subject, clauses=(clause,), settings=Settings(seed=0, examples=6))
     (found,) = (v for v in outcome.verdicts if v.about is About.SUBJECT)

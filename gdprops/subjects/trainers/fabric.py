@@ -108,7 +108,7 @@ def _watched_fabric(arguments: Mapping[str, Any]) -> tuple[Any, list[Any]]:
 
     found = list[Any]()
 
-    class Watched(Fabric):
+    class Watched(Fabric):  # type: ignore[misc] # lightning is no part of the environment that types are checked in
         def setup(self, module: Any, *optimizers: Any, **more: Any) -> Any:
             found.extend(optimizers)
             return super().setup(module, *optimizers, **more)

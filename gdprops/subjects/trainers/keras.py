@@ -129,7 +129,7 @@ class _Makes:
         made, found = self.model(), Numbers()
         for name, variable, trains in variables_of(made):
             path, own = name.rpartition(".")[::2]
-            holder = found
+            holder: nn.Module = found
             for part in filter(None, path.split(".")):
                 if part not in holder._modules:
                     holder.add_module(part, nn.Module())

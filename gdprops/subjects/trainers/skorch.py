@@ -161,7 +161,8 @@ def _read(build: _Build, makes: _Nets, name: str, others: Mapping[str, Any]) -> 
         raise UsageError(f"{name}: partial_fit raised {type(error).__name__}: {text_of(error)}") from error
     window, most = others.get("accumulate", 1), others.get("clip_norm")
     told = [f"skorch: partial_fit drives on the CPU; epochs of {EPOCH_UPDATES} updates are fed to it"]
-    schedule, per = None, UPDATE
+    schedule: Any = None
+    per: int | str = UPDATE
     for _, callback in net.callbacks_:
         if isinstance(callback, GradientNormClipping) and callback.gradient_clip_value is not None:
             most = callback.gradient_clip_value

@@ -186,9 +186,12 @@ def looks_of(calls: Sequence[LookCall], passes: Sequence[Pass]) -> Looks:
     return Looks(tuple(calls), tuple(met))
 
 
-def stays(looks: Looks) -> str:
-    """Return what is said of a call that leads elsewhere where no look, or no call that brings back, follows it."""
-    names = [call.name for call in looks.calls]
+def stays(calls: Sequence[LookCall], passes: Sequence[Pass]) -> str:
+    """Return what is said of a call that leads elsewhere where no look, or no call that brings back, follows it.
+
+    A call that brings back may look by itself, with a closure.
+    """
+    names, ends = [call.name for call in calls], [*(call.passes for call in calls[1:]), len(passes)]
     for k, name in enumerate(names):
         back = PAIRS.get(name)
         if back is None:
@@ -197,8 +200,8 @@ def stays(looks: Looks) -> str:
             return (
                 f"the step calls the optimizer's {name}(), and never {back}() after it: the weights stay where it led"
             )
-        there = names.index(back, k + 1)
-        if looks.met[k] is not None and all(met is None for met in looks.met[k + 1 : there + 1]):
+        later = passes[calls[k].passes : ends[names.index(back, k + 1)]]
+        if any(one.used for one in passes[: calls[k].passes]) and not any(one.used for one in later):
             return (
                 f"the step calls the optimizer's {name}() and then {back}(), and differentiates nothing in between: it "
                 "moves by the gradient of the first look"

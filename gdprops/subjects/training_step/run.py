@@ -369,7 +369,7 @@ class Training(Computed):
         grads = [] if self._called else [p.grad for p in self._parameters.values() if p.grad is not None]
         overflowed = self._overflowed or not all(math.isfinite(float(g.sum())) for g in grads)
         looks = tuple(one.rows for one in self._passes.differentiated) if self._sizes is None else self._sizes
-        left = "" if self._methods is None else stays(looks_of(self._methods.calls, self._passes[:]))
+        left = "" if self._methods is None else stays(self._methods.calls, self._passes[:])
         elsewhere = self._own_batches is not None and self._own_batches.elsewhere
         return Noticed(overflowed, looks, self._turns, left, ELSEWHERE if elsewhere else "")
 

@@ -26,6 +26,8 @@ def loss(model, batch):
     return nn.functional.mse_loss(model(batch[0]), batch[1])
 """
 """A model, batches and a loss."""
+SECONDS = 600
+"""The limit of a clause: these tests are about what is said, not about how long it takes."""
 Changes = tuple[tuple[str, str], ...]
 
 
@@ -48,7 +50,7 @@ def subject(folder: Path, source: str, kind: str, changes: Changes = (), name: s
 
 def violated(clause: str, made: Any, examples: int = 4) -> Any:
     """Return the verdict of the one clause that is checked, which is violated."""
-    report = gdprops.check(made, clauses=clause, examples=examples, seed=0)
+    report = gdprops.check(made, clauses=clause, examples=examples, seed=0, timeout=SECONDS)
     found = report[clause]
     assert found.status == "violated", str(report)
     return found
@@ -56,7 +58,7 @@ def violated(clause: str, made: Any, examples: int = 4) -> Any:
 
 def held(made: Any, clauses: str = "*", examples: int = 4) -> tuple[dict[str, str], str]:
     """Require that nothing is violated; return each clause's status, and what is told."""
-    report = gdprops.check(made, clauses=clauses, examples=examples, seed=0)
+    report = gdprops.check(made, clauses=clauses, examples=examples, seed=0, timeout=SECONDS)
     assert report.exit_code == 0, str(report)
     statuses = {v.clause: str(v.status) for v in report.verdicts if v.about == "subject"}
     return statuses, " ".join(str(report).split())

@@ -13,6 +13,7 @@ from gdprops.subjects.user_code import framework_names
 from tests.subjects.trainers.loops import NET, Changes, held, needs, subject, violated
 
 needs_ignite = needs("ignite", "ignite")
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # where ignite is imported
 FILE = f"""{NET}
 from ignite.engine import Engine, Events, create_supervised_trainer
 

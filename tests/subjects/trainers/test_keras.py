@@ -123,7 +123,7 @@ def test_parameters_that_no_optimizer_holds(tmp_path: Path) -> None:
         "    return made\n",
         "    made(batch(0)[0])\n    made.optimizer.build(made.last.trainable_weights)\n    return made\n",
     )
-    found = violated("step.complete", made(tmp_path, *PLAIN, half, ("    return made\n", built)))
+    found = violated("step.complete", made(tmp_path, *PLAIN, half, built))
     assert "trainable, reached by the loss, and in no group of the optimizer" in found.reason
 
 
