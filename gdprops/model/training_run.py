@@ -37,12 +37,14 @@ class Noticed:
     ``overflowed``: a gradient was not finite, so a gradient scaler may have skipped the step. ``looks``: the number of
     rows of each differentiated forward pass of the model. ``undecided``: why no such step can be
     decided, empty where it can. ``stays``: why the weights stay where only a look has led; empty where they do not.
+    ``elsewhere``: why a step that seems wrong is not decided, empty where it is.
     """
 
     overflowed: bool = False
     looks: tuple[int, ...] = ()
     undecided: str = ""
     stays: str = ""
+    elsewhere: str = ""
 
 
 class ModeChange(NamedTuple):
@@ -221,11 +223,6 @@ class StepTraining(Training, Protocol):
         self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any = None
     ) -> tuple[list[Array], Any]:
         """Return the weights and the state after an update that looks once, where ``looks=`` declares two."""
-
-    def update_adding_up(
-        self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any = None
-    ) -> list[Array]:
-        """Return the weights after an update whose closure adds its gradients up, evaluation by evaluation."""
 
     def gradients_unfrozen(self, weights: Sequence[Array], t: int) -> list[Array | None]:
         """Return our own gradients of batch t as they would be if nothing were frozen."""

@@ -95,15 +95,6 @@ def _twice(moment: Moment) -> Weights | None:
     return step.run.update(first, step.gradients, None, step.settings)
 
 
-def _adding_up(moment: Moment) -> Weights | None:
-    """Update by a closure that never clears its gradients; None where the log shows fewer than two evaluations."""
-    step, seen = moment
-    if seen is None or len(seen.learning) < 2 or step.run.live is None:
-        return None
-    run: StepTraining = step.run  # type: ignore[assignment] # what has a live model is a training step
-    return run.update_adding_up(step.before, step.gradients, step.state, step.settings)
-
-
 def _of_batch(shift: int) -> Callable[[Watched], Weights | None]:
     def rival(step: Watched) -> Weights | None:
         other = step.batch + shift
@@ -175,11 +166,6 @@ GRADIENTS = (
     Hypothesis("the last step's gradient is used (stale)", _left_over, clause=FRESH),
     Hypothesis("the gradient is added to those of the earlier steps (no zero_grad)", on_steps(_added), clause=FRESH),
     Hypothesis("the gradient is added to what the step before left", _added_to_left, clause=FRESH, broad=2),
-    Hypothesis(
-        "the gradients of all evaluations of the closure add up (no zero_grad in the closure)",
-        _adding_up,
-        clause=FRESH,
-    ),
     Hypothesis("the gradient is added to the last step's", on_steps(_added_to_last), clause=FRESH, broad=1),
     Hypothesis(
         "the gradients of some parameters are added to those of the earlier steps (not zeroed), all others are right",

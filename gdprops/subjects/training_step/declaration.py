@@ -64,6 +64,7 @@ class Habits:
     ``step_at``: where the step stands in what ``build`` returns. ``all_called_after``: after how many calls of the step
     every optimizer of ``phases=`` has stepped. ``saves``: ``build`` returns ``save`` and ``load`` beside the step.
     ``refused``: the drawn networks on which it raises.
+    ``own_batches``: what its model is given does not come from the batch that it is handed.
     """
 
     splits: bool = False
@@ -81,6 +82,7 @@ class Habits:
     all_called_after: int = 1
     saves: bool = False
     refused: Refused = field(default_factory=Refused)
+    own_batches: bool = False
 
 
 @final

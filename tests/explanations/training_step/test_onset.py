@@ -62,26 +62,6 @@ def test_a_step_before_any_gradient_leaves_momentum_nothing_to_start_from() -> N
     )
 
 
-def test_a_closure_without_zero_grad_adds_its_evaluations_up() -> None:
-    def build(model: Any, loss_fn: Any) -> Any:
-        optimizer = torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=3)
-
-        def step(inputs: Any, targets: Any) -> Any:
-            def closure() -> Any:
-                loss = loss_fn(model(inputs), targets)
-                loss.backward()
-                return loss
-
-            optimizer.zero_grad()
-            return optimizer.step(closure)
-
-        return step, optimizer
-
-    found = instead_of(build)
-    assert found.text == "the gradients of all evaluations of the closure add up (no zero_grad in the closure)"
-    assert found.clause == "step.fresh-gradient"
-
-
 def test_gradients_that_are_cleared_now_and_then_are_told_with_the_steps() -> None:
     def build(model: Any, loss_fn: Any) -> Any:
         optimizer, taken = torch.optim.SGD(model.parameters(), lr=0.05), 0
