@@ -341,6 +341,9 @@ STORED_RATE = 2.0**-23
 # lr times decay is below a tenth in every recipe.
 SAME_CONTENT_ROUNDINGS = 4.0
 COMMON_FACTOR = 0.9
+# Who scales a loss by hand multiplies it by the scale of the GradScaler, perhaps divided by the length of a window or
+# by another weight: a number of at least this share of the scale may contain it, and then nothing is decided.
+PERHAPS_SCALED = 2.0**-10
 
 # Parameters that rest for some steps and train afterwards, as declared: loops are so long that both are seen where it
 # happens within this many steps.
