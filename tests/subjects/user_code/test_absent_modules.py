@@ -1,4 +1,4 @@
-"""What stands for a package that is not installed: progress bars are done without, anything else says what is missing."""
+"""What stands for a package that is not installed: progress bars are done without, all else says what is missing."""
 
 from __future__ import annotations
 
