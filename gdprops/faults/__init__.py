@@ -50,7 +50,14 @@ def bank() -> tuple[Fault, ...]:
         window_faults,
     )
     from gdprops.faults.update_rules import array_rule_faults, published_rule_faults
-    from gdprops.faults.watched_runs import processes, wrong_gradients, wrong_omissions, wrong_order, wrong_wiring
+    from gdprops.faults.watched_runs import (
+        processes,
+        wrong_gradients,
+        wrong_leftovers,
+        wrong_omissions,
+        wrong_order,
+        wrong_wiring,
+    )
 
     families = (
         *(
@@ -85,6 +92,7 @@ def bank() -> tuple[Fault, ...]:
             wrong_wiring,
             wrong_omissions,
             wrong_order,
+            wrong_leftovers,
             processes,
         ),
     )
@@ -121,6 +129,7 @@ def twins() -> tuple[Twin, ...]:
         processes,
         right_combinations,
         right_gradients,
+        right_restorations,
         right_techniques,
         right_trainings,
     )
@@ -150,6 +159,7 @@ def twins() -> tuple[Twin, ...]:
         *right_combinations.TWINS,
         *right_techniques.TWINS,
         *right_gradients.TWINS,
+        *right_restorations.TWINS,
     )
     _require_distinct(twin.name for twin in found)
     return found
