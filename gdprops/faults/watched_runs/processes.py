@@ -64,7 +64,7 @@ def skips_a_collective() -> None:
 def replaces_what_is_reduced() -> None:
     """Make the parameters anew inside the wrapper, as moving a model may: nothing reduces the new ones."""
     with group() as rank:
-        network = plain()
+        network: Any = plain()
         model: Any = DistributedDataParallel(network)
         for layer in (network[0], network[2]):
             layer.weight, layer.bias = (nn.Parameter(old.detach().clone()) for old in (layer.weight, layer.bias))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from gdprops.faults.watched_runs.materials import batches, mse, plain, sgd
+from gdprops.faults.watched_runs import materials
+from gdprops.faults.watched_runs.materials import batches, plain, sgd
+
+mse: Any = materials.mse
 
 
 def steps_at_the_first_of_each_window() -> None:
