@@ -17,7 +17,13 @@ __all__ = ["Fault", "Twin", "bank", "twins"]
 def bank() -> tuple[Fault, ...]:
     """Return every fault, family by family. Raises `ValueError` where two have one name."""
     from gdprops.faults.backprop import backprop_faults
-    from gdprops.faults.distributed_steps import reduction_faults, saved_trainings, update_faults
+    from gdprops.faults.distributed_steps import (
+        reduction_faults,
+        saved_trainings,
+        unused_faults,
+        update_faults,
+        witness_faults,
+    )
     from gdprops.faults.optimizers import (
         closure_and_missing_gradient_faults,
         first_step_faults,
@@ -76,6 +82,8 @@ def bank() -> tuple[Fault, ...]:
             resume_faults,
             backprop_faults,
             reduction_faults,
+            unused_faults,
+            witness_faults,
             saved_trainings,
             update_faults,
             wrong_gradients,
@@ -94,7 +102,7 @@ def bank() -> tuple[Fault, ...]:
 def twins() -> tuple[Twin, ...]:
     """Return the correct subjects beside the faults. Raises `ValueError` where two have one name."""
     from gdprops.faults.backprop import backprop_twins
-    from gdprops.faults.distributed_steps import right_ranks, saved_trainings
+    from gdprops.faults.distributed_steps import right_ranks, saved_trainings, unused_faults, witness_faults
     from gdprops.faults.optimizers import guarded_optimizer_twins, optimizer_twins
     from gdprops.faults.systems import system_twins
     from gdprops.faults.training_steps import (
@@ -134,6 +142,8 @@ def twins() -> tuple[Twin, ...]:
         *resume_faults.TWINS,
         *backprop_twins.TWINS,
         *right_ranks.TWINS,
+        *unused_faults.TWINS,
+        *witness_faults.TWINS,
         *saved_trainings.TWINS,
         *right_trainings.TWINS,
         *processes.TWINS,

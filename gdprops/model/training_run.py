@@ -37,12 +37,14 @@ class Noticed:
     ``overflowed``: a gradient was not finite, so a gradient scaler may have skipped the step. ``looks``: the number of
     rows of each differentiated forward pass of the model. ``undecided``: why no such step can be
     decided, empty where it can. ``stays``: why the weights stay where only a look has led; empty where they do not.
+    ``elsewhere``: why a step that seems wrong is not decided, empty where it is.
     """
 
     overflowed: bool = False
     looks: tuple[int, ...] = ()
     undecided: str = ""
     stays: str = ""
+    elsewhere: str = ""
 
 
 class ModeChange(NamedTuple):

@@ -59,6 +59,11 @@ ELEMENTARY = 8.0
 # Rules that find their own learning rate run away on a gradient that never changes its sign: Prodigy overflows float32
 # after some eighty steps. Rules that couple parameters are compared before that.
 COUPLED_STEPS = 12
+
+# What a parameter group is given acts from the first step on: it is compared over so many steps of a longer run, which
+# the late switches of a rule need.
+GROUPED_STEPS = 12
+
 # The factors by which a gradient is replaced to see whether the step answers to it. The sign of an average over a
 # thousand steps changes only where the new term outweighs the old ones; a rule that leaves out such a spike answers to
 # the first factor.

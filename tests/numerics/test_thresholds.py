@@ -912,6 +912,7 @@ REASONS: dict[str, tuple[str, ...]] = {
     "a number of torch's: what torch divides by is right, and no other number is": ("CLIP_GUARD",),
     "a count of steps, halvings or repetitions": (
         "COUPLED_STEPS",
+        "GROUPED_STEPS",
         "PERTURBATIONS",
         "FLIPPED_ROUNDINGS",
         "DOWNHILL_HALVINGS",

@@ -36,6 +36,7 @@ from gdprops.explanations.training_step.rule_faults import BY_SHAPE, rules
 from gdprops.explanations.training_step.shifted_windows import shifted_windows
 from gdprops.explanations.training_step.sweeps import SWEEPS
 from gdprops.explanations.training_step.two_faults import and_scaled, in_scaled_worlds
+from gdprops.explanations.training_step.two_looks import TWO_LOOKS
 from gdprops.explanations.training_step.undeclared_window import undeclared_window
 from gdprops.explanations.training_step.unexplained_facts import facts
 
@@ -124,6 +125,7 @@ def _hypotheses(subject: TrainedSubject, failures: Sequence[Failure]) -> list[Hy
         *by_backward_lines(failures),
         *SWEEPS,
         *AHEAD,
+        *TWO_LOOKS,
         *elsewhere(failures),
         *GRADIENTS,
         *factors(failures),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gdprops.model.arrays import Array
     from gdprops.subjects.training_step.declaration import Declaration
-    from gdprops.subjects.training_step.expected_update import Expected
+    from gdprops.subjects.training_step.expected_update import Expected, SecondLook
     from gdprops.subjects.training_step.tasks import Task
 
 
@@ -122,3 +122,12 @@ class Computed:
     ) -> list[Array]:
         """Return U(w, g, s) without copying it: the next gradient evaluation or update overwrites these arrays."""
         return self._expected.passing_update(weights, gradients, state, settings)
+
+    def update_by_looks(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any, second: SecondLook
+    ) -> list[Array] | None:
+        """Return the update where a later look hands over what ``second`` makes of the look before and of itself.
+
+        None for an optimizer that looks once.
+        """
+        return self._expected.update_by_looks(weights, gradients, state, settings, second)

@@ -45,6 +45,7 @@ class Habits:
     differ between training and evaluation mode. ``unread``: keys of its parameter groups that nobody reads.
     ``step_at``: where the step stands in what ``build`` returns. ``all_called_after``: after how many calls of the step
     every optimizer of ``phases=`` has stepped. ``saves``: ``build`` returns ``save`` and ``load`` beside the step.
+    ``own_batches``: what its model is given does not come from the batch that it is handed.
     """
 
     splits: bool = False
@@ -61,6 +62,7 @@ class Habits:
     step_at: str = ""
     all_called_after: int = 1
     saves: bool = False
+    own_batches: bool = False
 
 
 @final

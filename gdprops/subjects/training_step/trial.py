@@ -85,7 +85,7 @@ def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
     _require_expectation(declared, run)
     weights = run.weights()
     gradients = run.gradients(weights, 0)
-    watch = _BackwardWatch(run)
+    watch, batches = _BackwardWatch(run), run.follow_batches()
     with watch, _DtypeWatch() as dtypes:
         returned = run.step(0)
     _require_call(declared, returned, moved=not all(map(np.array_equal, weights, run.now())))
@@ -105,6 +105,7 @@ def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
         is_given_frozen=any(run.frozen_before_build),
         step_at=run.step_at,
         saves=run.resuming.has_own,
+        own_batches=batches.are_its_own,
         answers_to_mode=declared.own is not None and run.answers_to_mode(weights, 0),
     )
 
