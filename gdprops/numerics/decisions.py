@@ -59,6 +59,11 @@ ELEMENTARY = 8.0
 # Rules that find their own learning rate run away on a gradient that never changes its sign: Prodigy overflows float32
 # after some eighty steps. Rules that couple parameters are compared before that.
 COUPLED_STEPS = 12
+
+# What a parameter group is given acts from the first step on: it is compared over so many steps of a longer run, which
+# the late switches of a rule need.
+GROUPED_STEPS = 12
+
 # The factors by which a gradient is replaced to see whether the step answers to it. The sign of an average over a
 # thousand steps changes only where the new term outweighs the old ones; a rule that leaves out such a spike answers to
 # the first factor.
@@ -336,6 +341,9 @@ STORED_RATE = 2.0**-23
 # lr times decay is below a tenth in every recipe.
 SAME_CONTENT_ROUNDINGS = 4.0
 COMMON_FACTOR = 0.9
+# Who scales a loss by hand multiplies it by the scale of the GradScaler, perhaps divided by the length of a window or
+# by another weight: a number of at least this share of the scale may contain it, and then nothing is decided.
+PERHAPS_SCALED = 2.0**-10
 
 # Parameters that rest for some steps and train afterwards, as declared: loops are so long that both are seen where it
 # happens within this many steps.

@@ -69,6 +69,7 @@ from gdprops.subjects.probe.computing_precision import is_lost
 from gdprops.subjects.probe.experiment import Probe
 from gdprops.subjects.probe.plain_descent import plainness
 from gdprops.watching.contents import is_multiple, nearly_same
+from gdprops.watching.loss_graph import bare_leaves
 from tests.clauses.optimizer.optimizer_cases import CASE, examined, probed
 from tests.samples.diverging_loops import steps_taken
 
@@ -829,6 +830,12 @@ def common_factor() -> Pair:
     return is_multiple(0.95 * weight, weight), is_multiple(0.5 * weight, weight)
 
 
+def perhaps_scaled() -> Pair:
+    """A loss that is weighted by 40 is not scaled by 65536; one that is weighted by 100 may be."""
+    weight = torch.ones(1, requires_grad=True)
+    return bool(bare_leaves([40 * weight.sum()], 2.0**16)), bool(bare_leaves([100 * weight.sum()], 2.0**16))
+
+
 def loss_found_share() -> Pair:
     """Numbers that agree to five millionths are the same but for rounding; fifty millionths are another loss."""
     return is_near(np.array([1.0 + 5e-6]), np.array([1.0])), is_near(np.array([1.0 + 5e-5]), np.array([1.0]))
@@ -838,6 +845,7 @@ PAIRS: dict[str, Callable[[], Pair]] = {
     "LOSS_FOUND_SHARE": loss_found_share,
     "SAME_CONTENT_ROUNDINGS": same_content_roundings,
     "COMMON_FACTOR": common_factor,
+    "PERHAPS_SCALED": perhaps_scaled,
     "MAGNITUDE_SLACK": magnitude_slack,
     "WHOLE_RUN_DECISIVE": whole_run_decisive,
     "WHOLE_RUN_SHARE": whole_run_share,
@@ -904,6 +912,7 @@ REASONS: dict[str, tuple[str, ...]] = {
     "a number of torch's: what torch divides by is right, and no other number is": ("CLIP_GUARD",),
     "a count of steps, halvings or repetitions": (
         "COUPLED_STEPS",
+        "GROUPED_STEPS",
         "PERTURBATIONS",
         "FLIPPED_ROUNDINGS",
         "DOWNHILL_HALVINGS",

@@ -14,9 +14,11 @@ import numpy as np
 
 from gdprops.clauses.support.optimizer_runs import effective_rates, names_of
 from gdprops.model.evidence import Evidence, combine, vacuous
+from gdprops.model.traits import RULES
 from gdprops.numerics import decisions
 from gdprops.numerics.comparison import are_finite, compare, is_clearly_other
 from gdprops.numerics.published.dialect_feed import Story, differ_in_principle
+from gdprops.numerics.published.joined_tensors import Joined, joined, separate
 from gdprops.numerics.published.rule_hyperparameters import Bound, bind
 from gdprops.numerics.published.rule_run import Bounded, Player
 from gdprops.numerics.published.table import PUBLISHED, declared_rule
@@ -86,14 +88,16 @@ def _in_force(asked: Any, shown: Any) -> Any:
 
 
 def _judged(rule: Published, key: str, told: Story, case: UpdateCase) -> Evidence:
-    player, parts, count = Bounded(rule.form(key), len(case.tensors)), [], len(case.tensors)
+    joint = _joint(rule, told)
+    player, parts, count = Bounded(rule.form(key), len(joint.places)), [], len(joint.places)
     rivals = [(d, Player(d.step, count)) for d in _rivals_here(rule, key, told)]
     unseen = [d for d, _ in rivals]
     for t, gradients in enumerate(told.gradients):
         before, after = told.seen[t], told.seen[t + 1]
-        expected, allowed = player.step(before, gradients, told.settings[t])
-        parts.append(_compared(case, before, after, expected, allowed, t + 1))
-        others = [(d, other.step(before, gradients, told.settings[t])) for d, other in rivals]
+        given = joint.together(before), joint.together(gradients), joint.first(told.settings[t])
+        expected, allowed = player.step(*given)
+        parts.append(_compared(case, before, after, joint.apart(expected), joint.apart(allowed), t + 1))
+        others = [(d, other.step(*given)) for d, other in rivals]
         seen = {d.key for d, other in others if is_clearly_other(other, expected, allowed)}
         unseen = [d for d in unseen if d.key not in seen]
     found = combine(parts)
@@ -102,6 +106,12 @@ def _judged(rule: Published, key: str, told: Story, case: UpdateCase) -> Evidenc
     return Evidence(
         decisive=False, ratio=found.ratio, reason=f"nothing in this example would show that {unseen[0].says}"
     )
+
+
+def _joint(rule: Published, told: Story) -> Joined:
+    """Join the tensors that a rule may move as one."""
+    entrywise = RULES[rule.name]["separability"] == "element"
+    return joined(told.seen[0], told.gradients, told.settings) if entrywise else separate(told.seen[0])
 
 
 def _compared(case: UpdateCase, before: Any, after: Any, expected: Any, allowed: Any, step: int) -> Evidence:

@@ -29,6 +29,11 @@ class Rival(NamedTuple):
     name: str
     ends: Sequence[Sequence[Array]]
 
+    @property
+    def is_one_for_all(self) -> bool:
+        """Whether all ranks would end at the same weights."""
+        return all(end is self.ends[0] for end in self.ends)
+
 
 Rivals = Callable[["Step"], Iterator[Rival]]
 

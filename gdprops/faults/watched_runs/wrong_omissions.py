@@ -56,6 +56,32 @@ def clears_every_micro_batch() -> None:
             optimizer.step()
 
 
+def clears_in_the_middle_of_a_window() -> None:
+    """Clear the gradients at the first two micro-batches of three."""
+    model = plain()
+    optimizer = sgd(model)
+    for index, (inputs, targets) in enumerate(batches(12)):
+        if index % 3 < 2:
+            optimizer.zero_grad()
+        (mse(model(inputs), targets) / 3).backward()
+        if index % 3 == 2:
+            optimizer.step()
+
+
+def never_zeroes_in_a_closure() -> None:
+    """Forget to clear the gradients in the closure of LBFGS, and everywhere else."""
+    model = plain()
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=3)
+    for inputs, targets in batches(4):
+
+        def closure(inputs: Tensor = inputs, targets: Tensor = targets) -> float:
+            loss = mse(model(inputs), targets)
+            loss.backward()
+            return float(loss)
+
+        optimizer.step(closure)
+
+
 def clips_a_generator_that_has_run_out() -> None:
     """Keep model.parameters() in a variable, and clip it at every step."""
     model = plain()
@@ -71,6 +97,10 @@ FAULTS = (
     Fault("script-hides-layers-in-a-list", "Layers in a Python list.", script=hides_layers_in_a_list),
     Fault("script-detaches-the-encoder", "Detaches what is to be trained.", script=detaches_the_encoder),
     Fault("script-clears-every-micro-batch", "Clears at every micro-batch.", script=clears_every_micro_batch),
+    Fault(
+        "script-clears-in-the-window", "Clears at two of three micro-batches.", script=clears_in_the_middle_of_a_window
+    ),
+    Fault("script-never-zeroes-in-a-closure", "A closure that never clears.", script=never_zeroes_in_a_closure),
     Fault(
         "script-clips-a-spent-generator",
         "Clips a generator that has run out.",

@@ -10,11 +10,12 @@ import numpy as np
 
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes
 from gdprops.subjects.backprop.as_written.found_forms import BOTH
+from gdprops.subjects.backprop.as_written.given_gradients import gradients_of
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf
 from gdprops.subjects.backprop.as_written.network_class import Forward, Network, networks
 from gdprops.subjects.backprop.as_written.probes import PROBE, ROWS, draws, probe_data, seeded
 from gdprops.subjects.backprop.as_written.reading import Reading
-from gdprops.subjects.backprop.as_written.training import Way, gradients_of, trainers, ways
+from gdprops.subjects.backprop.as_written.training import Way, trainers, ways
 from gdprops.subjects.backprop.as_written.user_objects import has_rate, is_defined
 from gdprops.subjects.user_code.quiet import quiet
 

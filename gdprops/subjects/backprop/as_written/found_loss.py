@@ -188,6 +188,25 @@ def own_fit(reading: Reading, seen: Sequence[Seen]) -> Fit:
     return Fit(OWN, Scale(0, 0), RATE, 0.0, False, Scale(0, 0), right, "", tuple(seen[0].params))
 
 
+def own_factors(reading: Reading, seen: Sequence[Seen], name: str) -> tuple[float, float] | None:
+    """Return a and b where a parameter moves by -a times its derivative of the code's own loss, and -b times itself.
+
+    None where it moves otherwise, or by another a or b in another batch.
+    """
+    gradients = [_own_gradient(reading, one)[name] for one in seen]
+    for with_penalty in (False, True):
+        shown = [
+            _factors(one.moved[name], g, one.params[name], with_penalty) for one, g in zip(seen, gradients, strict=True)
+        ]
+        pairs = [pair for pair in shown if pair is not None]
+        if len(pairs) < len(shown):
+            continue
+        (a, b), room = pairs[0], LOSS_FOUND_SHARE * pairs[0][0]
+        if a > 0 and b >= 0 and all(np.allclose((a, b), pair, rtol=LOSS_FOUND_SHARE, atol=room) for pair in pairs):
+            return a, b
+    return None
+
+
 def under(fit: Fit, reading: Reading, seen: Sequence[Seen]) -> Fit:
     """Return how parameters move by a loss that is known from the gradients that the same code computes."""
     if fit.loss is OWN:
