@@ -23,6 +23,7 @@ from gdprops.subjects.backprop.as_written.found_loss import Fit, best_fit, under
 from gdprops.subjects.backprop.as_written.observations import RATE, Seen, copies, data_of, observed
 from gdprops.subjects.backprop.as_written.reading import Reading
 from gdprops.subjects.backprop.as_written.scores import decides_only, of_scores
+from gdprops.subjects.backprop.as_written.stated_loss import with_stated
 from gdprops.subjects.user_code.quiet import quiet
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def _try(reading: Reading) -> Tried:
             reading, seen = scored, observed(scored, times=4 if scored.single else 1)
     elif not reading.unbounded and all(w.size == 1 for w in seen[0].params.values()):
         seen = observed(reading, times=4)
-    return Tried(reading, seen, best_fit(reading, seen))
+    reading, fit = with_stated(reading, seen, best_fit(reading, seen))
+    return Tried(reading, seen, fit)
 
 
 def chosen(found: Sequence[Tried]) -> Tried:
