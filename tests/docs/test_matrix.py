@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,15 @@ def test_the_first_page_counts_what_the_data_hold() -> None:
     assert f"{confirmed(EVERY)} confirmed findings" in made["index.md"]
     assert TABLES not in made["index.md"]
     assert len(made) == 1 + len(EVERY) + len(FINDINGS)
+
+
+def test_links_of_generated_pages_lead_to_pages() -> None:
+    made = dict(pages(EVERY, AROUND))
+    there = {f"../specification/{clause.id}.md" for clause in catalogue()} | set(made)
+    for name, text in made.items():
+        if name != "index.md":
+            plain = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+            assert set(re.findall(r"\]\(([^)#]+)", plain)) <= there, name
 
 
 def test_a_violation_that_nobody_has_read_is_open_and_no_finding(tmp_path: Path) -> None:
