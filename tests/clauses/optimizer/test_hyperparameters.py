@@ -45,7 +45,7 @@ class CountsItsSteps(Momentum):
 
 
 def test_a_changed_hyperparameter_is_followed_until_it_acts() -> None:
-    subject = probed(optimizer(CountsItsSteps, lr=0.5))
+    subject: Any = probed(optimizer(CountsItsSteps, lr=0.5))
     case = replace(CASE, gradients=CASE.gradients * 8)
     CountsItsSteps.taken = 0
     assert not examined(subject, "hyperparameters-act", case).silent

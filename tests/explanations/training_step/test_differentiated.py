@@ -30,7 +30,7 @@ def test_a_criterion_without_its_smoothing_is_another_loss() -> None:
 
         def step(x: Tensor, y: Tensor) -> None:
             optimizer.zero_grad()
-            functional.cross_entropy(model(x), y).backward()
+            functional.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call] # torch's own
             optimizer.step()
 
         return step, optimizer
@@ -69,7 +69,7 @@ def test_a_penalty_without_create_graph_is_held_fixed() -> None:
 
         def step(x: Tensor, y: Tensor) -> None:
             optimizer.zero_grad()
-            penalized(model, x, y, create_graph=False).backward()
+            penalized(model, x, y, create_graph=False).backward()  # type: ignore[no-untyped-call] # torch's own
             optimizer.step()
 
         return step, optimizer

@@ -193,7 +193,7 @@ def own_factors(reading: Reading, seen: Sequence[Seen], name: str) -> tuple[floa
 
     None where it moves otherwise, or by another a or b in another batch.
     """
-    gradients = [_own_gradient(reading, one)[name] for one in seen]
+    gradients = [own_gradient(reading, one)[name] for one in seen]
     for with_penalty in (False, True):
         shown = [
             _factors(one.moved[name], g, one.params[name], with_penalty) for one, g in zip(seen, gradients, strict=True)
