@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 SECONDS = 20.0
-"""How long readings are tried, once one of them runs."""
+"""How long readings are tried, once one of them runs, in seconds of the processor: the same on a busy machine."""
 MOST_READINGS = 60
 
 
@@ -51,7 +51,7 @@ class Tried(NamedTuple):
 
 def tried(readings: Iterable[Reading]) -> tuple[list[Tried], str]:
     """Return what the readings have shown, and what the first one that failed says."""
-    found, said, began = list[Tried](), "", time.monotonic()
+    found, said, began = list[Tried](), "", time.process_time()
     for k, reading in enumerate(_all_that_come(readings)):
         if any(_settles(t, reading) for t in found):
             break
@@ -61,7 +61,7 @@ def tried(readings: Iterable[Reading]) -> tuple[list[Tried], str]:
             said = said or f"{type(error).__name__}: {on_one_line(error)}"
             continue
         whole = found[-1].fit is not None and found[-1].fit.is_whole
-        if (whole and not reading.single) or k > MOST_READINGS or time.monotonic() - began > SECONDS:
+        if (whole and not reading.single) or k > MOST_READINGS or time.process_time() - began > SECONDS:
             break
     return found, said
 
