@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights, on_steps
+import numpy as np
+
+from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights, on_steps
 
 if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Watched
@@ -43,9 +45,13 @@ def _by_hand(step: Watched) -> Weights | None:
     return step.update(step.run.gradients(there, step.batch))
 
 
-def _stays_there(step: Watched) -> Weights | None:
-    """Make two updates, one from where the other has led."""
-    if step.run.live is None:
+def _stays_there(moment: Moment) -> Weights | None:
+    """Make two updates, one from where the other has led, as the log shows; None where it shows anything else.
+
+    Of plain descent two such updates, and one by both looks' gradients, end at the same weights.
+    """
+    step, calls = moment.step, () if moment.seen is None else moment.seen.calls
+    if len(calls) != 2 or not all(map(np.array_equal, calls[0].after, calls[1].before)):
         return None
     run: StepTraining = step.run  # type: ignore[assignment] # what has a live model is a training step
     there, state = run.single_update(step.before, step.gradients, step.state, step.settings)
@@ -56,8 +62,8 @@ AHEAD = (
     *(Hypothesis(LOOKS_AHEAD, on_steps(rival)) for rival in (_state_kept, _state_put_back, _by_hand)),
     Hypothesis(
         "it makes two updates on its batch, the second from where the first has led: it does not come back in between",
-        on_steps(_stays_there),
+        _stays_there,
         clause="step.once",
-        broad=1,
+        broad=-1,
     ),
 )

@@ -14,7 +14,7 @@ import torch
 from gdprops.errors import Unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
@@ -26,6 +26,19 @@ def settings_of(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
     return [
         {key: _copied(value) for key, value in group.items() if key != "params"} for group in optimizer.param_groups
     ]
+
+
+def places_in_groups(optimizer: Any, parameters: Iterable[Tensor]) -> tuple[tuple[int, ...], ...]:
+    """Return the places of a model's parameters in each group of an optimizer; nothing where there is none."""
+    position = {id(p): i for i, p in enumerate(parameters)}
+    groups = [] if optimizer is None else optimizer.param_groups
+    return tuple(tuple(position[id(p)] for p in group["params"] if id(p) in position) for group in groups)
+
+
+def holds(optimizer: Any, parameters: Iterable[Tensor]) -> tuple[bool, ...]:
+    """Return which of a model's parameters an optimizer holds; all of them where there is no optimizer."""
+    held = None if optimizer is None else set(map(id, held_by(optimizer)))
+    return tuple(held is None or id(p) in held for p in parameters)
 
 
 def _copied(value: Any) -> Any:

@@ -27,6 +27,7 @@ from gdprops.subjects.torch_optimizer.state import (
 from gdprops.subjects.training_step.derivatives import derivatives
 from gdprops.subjects.training_step.forward_state import ForwardState, Surroundings
 from gdprops.subjects.training_step.looks import Looks
+from gdprops.subjects.training_step.rule_settings import rule_settings
 from gdprops.subjects.training_step.sparse_gradients import as_named, named_entries
 from gdprops.subjects.training_step.structures import mapped, shaken
 from gdprops.subjects.training_step.tasks import ALL, Data
@@ -65,8 +66,7 @@ class Expected:
         self._moved = list(ours.moved)
         self._rule = ours.optimizer if declared.rule_factory is None else self._declared_rule(declared.rule_factory)
         self.is_declared = declared.rule_factory is not None
-        self.declared_settings = settings_of(self._rule) if self._rule is not None and self.is_declared else None
-        """The hyperparameters of a declared rule, as it is declared."""
+        self._declared_settings = settings_of(self._rule) if self._rule is not None and self.is_declared else None
         self.by_closure = self._rule is not None and needs_closure(self._rule)
         self.closure_met = list[ForwardState]()
         """The states that the passes of a closure have met, one after the other, where they differ."""
@@ -94,6 +94,11 @@ class Expected:
     def clip_norm(self) -> float | None:
         """The global norm that gradients are clipped to, as declared."""
         return self._declared.clip_norm
+
+    def settings_at(self, now: Any, built: tuple[Any, Any]) -> Any:
+        """Return the hyperparameters of U's groups where those in force are ``now``, and ``built`` after ``build``."""
+        declared = self._declared_settings
+        return now if not now or declared is None else rule_settings(declared, *built, now)
 
     def mirror(self, model: nn.Module) -> None:
         """Freeze the parameters that ``build`` has frozen in the user's model: this is ordinary fine-tuning."""

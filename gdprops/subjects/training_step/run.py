@@ -17,7 +17,7 @@ import numpy as np
 from gdprops.errors import SubjectCrash, Unsupported, text_of
 from gdprops.model.training_run import Live, ModeChange, Noticed
 from gdprops.numerics.decisions import WATCHED_WEIGHTS
-from gdprops.subjects.torch_optimizer.state import clocks_of, held_by, settings_of
+from gdprops.subjects.torch_optimizer.state import clocks_of, held_by, holds, places_in_groups, settings_of
 from gdprops.subjects.training_step.average import AverageWatch
 from gdprops.subjects.training_step.computed import Computed
 from gdprops.subjects.training_step.expected_update import EXPECTATION, Expected
@@ -31,7 +31,6 @@ from gdprops.subjects.training_step.own_batches import ELSEWHERE, OwnBatches
 from gdprops.subjects.training_step.refusals import NO_GRADIENT, unscaled
 from gdprops.subjects.training_step.resuming import Resuming
 from gdprops.subjects.training_step.returned import SeveralOptimizers, in_force, skipped_optimizers
-from gdprops.subjects.training_step.rule_settings import rule_settings
 from gdprops.subjects.training_step.structures import rows_in
 from gdprops.subjects.training_step.turns import Turns
 from gdprops.subjects.training_step.window_states import window_states, with_outside
@@ -163,9 +162,7 @@ class Training(Computed):
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
         """The indices of the parameters in each group of the user's optimizer."""
-        position = {id(p): i for i, p in enumerate(self._parameters.values())}
-        groups = [] if self._optimizer is None else self._optimizer.param_groups
-        return tuple(tuple(position[id(p)] for p in group["params"] if id(p) in position) for group in groups)
+        return places_in_groups(self._optimizer, self._parameters.values())
 
     @property
     def has_optimizer(self) -> bool:
@@ -175,10 +172,7 @@ class Training(Computed):
     @property
     def held(self) -> tuple[bool, ...]:
         """Which parameters the user's optimizer holds; all of them where there is no optimizer."""
-        if self._optimizer is None:
-            return tuple(True for _ in self._parameters)
-        held = set(map(id, held_by(self._optimizer)))
-        return tuple(id(p) in held for p in self._parameters.values())
+        return holds(self._optimizer, self._parameters.values())
 
     @property
     def held_tensors(self) -> list[Tensor]:
@@ -369,8 +363,7 @@ class Training(Computed):
 
     def hyperparameters(self) -> Any:
         """Return the hyperparameters of U's groups at the last step, None if the optimizer was not called."""
-        found, declared = self.called_with(), self._expected.declared_settings
-        return found if not found or declared is None else rule_settings(declared, *self.built_optimizer, found)
+        return self._expected.settings_at(self.called_with(), self.built_optimizer)
 
     def noticed(self) -> Noticed:
         """Return what was seen of the last step apart from the weights."""

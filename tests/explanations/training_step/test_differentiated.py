@@ -112,7 +112,7 @@ def test_a_teacher_that_learns_is_named() -> None:
 
         def step(x: Tensor, _: Tensor) -> None:
             optimizer.zero_grad()
-            functional.mse_loss(model.student(x), model.teacher(x)).backward()
+            functional.mse_loss(model.student(x), model.teacher(x)).backward()  # type: ignore[no-untyped-call] # torch's own
             optimizer.step()
 
         return step, optimizer
