@@ -166,9 +166,9 @@ def until_seen(arguments: list[str], checkout: Path, folder: str) -> dict[str, A
     told = [sys.executable, "-m", "gdprops", "check", *arguments, "--seed", "0", "--examples", str(EXAMPLES)]
     home = {"HOME": f"{folder}/{checkout.name}", "XDG_CACHE_HOME": f"{folder}/{checkout.name}/cache", "TERM": "xterm"}
     ours, theirs = pty.openpty()
-    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    environment = _environment(checkout) | home
     with subprocess.Popen(
-        told, cwd=folder, env=_environment(checkout) | home, start_new_session=True, **streams
+        told, cwd=folder, env=environment, start_new_session=True, stdin=theirs, stdout=theirs, stderr=theirs
     ) as running:
         os.close(theirs)
         shown = b""
