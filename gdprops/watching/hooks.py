@@ -194,3 +194,4 @@ class Hooks:
         self._replaced.method(scaler, "scale", lambda f: tells_of_scaling(f, told))
         self._replaced.method(scaler, "unscale_", lambda f: tells_of_unscaling(f, told))
         self._replaced.method(scaler, "step", lambda f: tells_of_scaler_step(f, told))
+        told.unscales = scaler.unscale_

@@ -101,6 +101,7 @@ class Recording:
         self._walked: dict[object, int] = {}
         self._clipped = self.is_clipping = False
         self._scaler: Callable[[], Any] = lambda: None
+        self.unscales: Any = None
         self._begun: dict[int, int] = {}
         self._reached: set[int] = set()
         self._region = 0

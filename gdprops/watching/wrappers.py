@@ -99,7 +99,7 @@ def tells_of_scaling(function: Any, told: Recorder) -> Any:
     @functools.wraps(function)
     def wrapper(self: Any, outputs: Any) -> Any:
         scaled = function(self, outputs)
-        if self.is_enabled():
+        if self.is_enabled() and type(self).unscale_ is told.unscales:  # else it unscales unseen
             mark_scaled(scaled)
             told.scaled_by(self)
         return scaled

@@ -9,6 +9,7 @@ from itertools import pairwise
 from gdprops.clauses.support.live_clause import Told, lines, live_clause, named
 from gdprops.clauses.support.provenance import Call, Step, Story, assigned_anywhere, written_outside
 from gdprops.model.clause import Level
+from gdprops.model.code_place import Place
 from gdprops.model.ledger import Ending, EpochBegins
 
 FEWEST_WINDOWS = 3
@@ -20,7 +21,8 @@ FEWEST_WINDOWS = 3
     statement="Windows are of equal length, but an epoch's last, if it is stepped; nothing is left over at the end of "
     "an epoch.",
     source="timoschick/pet#36: a short last window is lost; rasbt/LLMs-from-scratch#299: windows are shifted by one.",
-    decision="Told: gradients that no step has used when the run ends, of a line whose other gradients were used; "
+    decision="Told: gradients that no step has used when the run ends, of a line whose other gradients were used, "
+    "but of a line that drops single batches; "
     "gradients from before a data loader began anew that are used together with later ones, or a window shorter than "
     "the one before that was cleared there; a first window that is shorter than all others; windows of which only the "
     "last passes are left. Nothing is said of the end where the watching stopped before it, or the run raised.",
@@ -45,7 +47,7 @@ def window(read: Story) -> Iterator[Told]:
 def _left_over(read: Story) -> Iterator[Told]:
     if read.ledger.ending is not Ending.FINISHED:
         return
-    used = {call.place for call in read.calls if call.used}
+    used = {call.place for call in read.calls if call.used} - _skipped(read)
     held = frozenset[int]().union(*(read.ledger.optimizers[o].holds for o in read.stepped))
     left: dict[Call, set[int]] = {}
     for parameter in set(read.holding) & held:
@@ -62,6 +64,14 @@ def _left_over(read: Story) -> Iterator[Told]:
             None,
             tuple(places),
         )
+
+
+def _skipped(read: Story) -> set[Place | None]:
+    """Return the lines whose calls are stepped one by one or dropped one by one: a script that skips batches."""
+    alone = {step.window[0].place for step in read.steps if len(step.window) == 1}
+    longer = {call.place for step in read.steps for call in step.window if len(step.window) > 1}
+    dropped = {call.place for call in read.calls if call.deposits and set(call.dropped) == call.deposits}
+    return (alone & dropped) - longer
 
 
 def _emptied(read: Story, steps: list[Step]) -> Iterator[Told]:

@@ -90,6 +90,20 @@ def adds_what_is_not_scaled() -> None:
         scaler.update()
 
 
+def unscales_too_early() -> None:
+    """Unscale and clip at the first micro-batch of two: the second one's gradient stays scaled."""
+    model = plain()
+    optimizer, scaler = sgd(model, lr=1e-4), torch.amp.GradScaler("cpu", init_scale=1024.0)
+    for index, (inputs, targets) in enumerate(batches()):
+        scaler.scale(mse(model(inputs), targets) / 2).backward()
+        if index % 2 == 0:
+            scaler.unscale_(optimizer)
+        else:
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+
+
 def steps_from_displaced_weights() -> None:
     """Look at displaced weights as sharpness-aware minimization does, and forget to go back."""
     model = plain()
@@ -187,6 +201,7 @@ FAULTS = (
     ),
     Fault("script-scales-one-of-two-losses", "Scales one of two losses.", script=scales_one_of_two_losses),
     Fault("script-adds-what-is-not-scaled", "Adds a penalty to a scaled loss.", script=adds_what_is_not_scaled),
+    Fault("script-unscales-too-early", "Unscales half of a window.", script=unscales_too_early),
     Fault(
         "script-steps-from-displaced-weights", "Does not go back before the step.", script=steps_from_displaced_weights
     ),
