@@ -160,6 +160,8 @@ class TrainingStepKind(Kind["TrainingStep"]):
         """Return why a clause does not apply: with phases, what is about a step of one loss is about each of them."""
         if subject.declaration.phases is not None and not clause.id.startswith(OF_PHASES):
             return "phases= are declared: step.phases judges each of them as a step"
+        if clause.needs.frozen and not domain.frozen:
+            return "the step raises where a parameter is frozen: a note says how"
         return super().unmet(subject, domain, clause)
 
     def explains(self, clause: Clause) -> bool:
@@ -178,7 +180,7 @@ class TrainingStepKind(Kind["TrainingStep"]):
 def _notes(subject: TrainingStep) -> tuple[Note, ...]:
     """Return what is told of a training step as a whole."""
     driver, keys = subject.declaration.driver, subject.habits.unread
-    told = [] if driver is None else list(driver.told)
+    told = [*(() if driver is None else driver.told), *subject.habits.refused.told]
     if subject.habits.own_batches:
         told.append(OWN_BATCHES)
     if keys:

@@ -179,6 +179,9 @@ class StepTraining(Training, Protocol):
     def built_optimizer(self) -> tuple[Any, Any]:
         """Each group's hyperparameters as ``build`` has left them, and the optimizer's defaults."""
 
+    def called_with(self) -> Any:
+        """Return the returned optimizer's hyperparameters as they were when it was called, None if it was not."""
+
     @property
     def average(self) -> Any:
         """The averaged copy of the model as it was before and after the last step; None where none is declared."""
@@ -215,6 +218,11 @@ class StepTraining(Training, Protocol):
 
     def counts(self, t: int) -> tuple[float, ...] | None:
         """Return what each micro-batch of logical step t counts in its window; None where that is not declared."""
+
+    def single_update(
+        self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any = None
+    ) -> tuple[list[Array], Any]:
+        """Return the weights and the state after an update that looks once, where ``looks=`` declares two."""
 
     def gradients_unfrozen(self, weights: Sequence[Array], t: int) -> list[Array | None]:
         """Return our own gradients of batch t as they would be if nothing were frozen."""

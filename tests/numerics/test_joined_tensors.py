@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from gdprops.model.arrays import Array
 from gdprops.numerics.published.adam import adam
 from gdprops.numerics.published.joined_tensors import joined, separate
 from gdprops.numerics.published.rule_run import Player
@@ -13,9 +14,9 @@ SETTINGS = {"lr": 0.5, "eps": 1e-8}
 
 
 def test_tensors_of_one_dtype_and_equal_hyperparameters_are_joined() -> None:
-    weights: list[Array] = [np.ones(2), np.ones((2, 2)), np.ones(3, np.float32), np.ones(()), np.ones(2), np.ones(1)]
+    weights: list[Any] = [np.ones(2), np.ones((2, 2)), np.ones(3, np.float32), np.ones(()), np.ones(2), np.ones(1)]
     settings = [[*[SETTINGS] * 4, {**SETTINGS, "lr": 0.25}, SETTINGS]]
-    fed: list[list[Array | None]] = [[*weights[:5], None]]
+    fed: list[list[Any]] = [[*weights[:5], None]]
     found = joined(weights, fed, settings)
     assert found.places == ((0, 1, 3), (2,), (4,), (5,))
     whole = found.together(weights)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gdprops.subjects.training_step.counted_windows import CountedTask
+from gdprops.subjects.training_step.looks import Looks
 from gdprops.subjects.training_step.tasks import Data
 
 if TYPE_CHECKING:
@@ -105,6 +106,11 @@ class Computed:
         """Whether U starts from the user's optimizer's state, or has none; a declared rule keeps its own state."""
         return not self._expected.is_declared
 
+    @property
+    def looks_again(self) -> bool:
+        """Whether U itself looks at other weights, at the batch at which gradients were taken last."""
+        return self._expected.by_closure or self._expected.looks.are_several or bool(self._expected.looks.ways)
+
     def advance(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
     ) -> tuple[list[Array], Any]:
@@ -116,6 +122,16 @@ class Computed:
     ) -> list[Array]:
         """Return the weights after the expected update, U(w, g, s)."""
         return self._expected.update(weights, gradients, state, settings)
+
+    def single_update(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any = None
+    ) -> tuple[list[Array], Any]:
+        """Return the weights and the state after an update that looks once, where ``looks=`` declares two."""
+        held, self._expected.looks = self._expected.looks, Looks()
+        try:
+            return self.advance(weights, gradients, state, settings)
+        finally:
+            self._expected.looks = held
 
     def passing_update(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any

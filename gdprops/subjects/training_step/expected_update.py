@@ -16,7 +16,14 @@ from torch import Tensor, nn
 from gdprops.errors import GdpropsError, Unsupported, text_of
 from gdprops.numerics.decisions import CLIP_GUARD
 from gdprops.numerics.norm import global_norm
-from gdprops.subjects.torch_optimizer.state import clocks_of, needs_closure, put_settings, restore, snapshot
+from gdprops.subjects.torch_optimizer.state import (
+    clocks_of,
+    needs_closure,
+    put_settings,
+    restore,
+    settings_of,
+    snapshot,
+)
 from gdprops.subjects.training_step.derivatives import derivatives
 from gdprops.subjects.training_step.forward_state import ForwardState, Surroundings
 from gdprops.subjects.training_step.looks import Looks
@@ -58,6 +65,8 @@ class Expected:
         self._moved = list(ours.moved)
         self._rule = ours.optimizer if declared.rule_factory is None else self._declared_rule(declared.rule_factory)
         self.is_declared = declared.rule_factory is not None
+        self.declared_settings = settings_of(self._rule) if self._rule is not None and self.is_declared else None
+        """The hyperparameters of a declared rule, as it is declared."""
         self.by_closure = self._rule is not None and needs_closure(self._rule)
         self.closure_met = list[ForwardState]()
         """The states that the passes of a closure have met, one after the other, where they differ."""

@@ -31,6 +31,7 @@ from gdprops.subjects.training_step.own_batches import ELSEWHERE, OwnBatches
 from gdprops.subjects.training_step.refusals import NO_GRADIENT, unscaled
 from gdprops.subjects.training_step.resuming import Resuming
 from gdprops.subjects.training_step.returned import SeveralOptimizers, in_force, skipped_optimizers
+from gdprops.subjects.training_step.rule_settings import rule_settings
 from gdprops.subjects.training_step.structures import rows_in
 from gdprops.subjects.training_step.turns import Turns
 from gdprops.subjects.training_step.window_states import window_states, with_outside
@@ -141,7 +142,9 @@ class Training(Computed):
         self._declared_turns.note_gradients()
         self._expected.by_closure |= any(callable(given) for given in (*args, *kwargs.values()))
 
-    def _arrived(self, i: int, gradient: Tensor) -> None:
+    def _arrived(self, i: int, gradient: Tensor | None) -> None:
+        if gradient is None:  # a function of the user's own has moved the parameter, and returns no gradient for it
+            return
         self._arrived_at.add(i)
         self._overflowed = self._overflowed or not math.isfinite(float(gradient.detach().sum()))
 
@@ -359,10 +362,15 @@ class Training(Computed):
         without = {id(p) for p, g in pairs if g is None}
         return all(id(p) in without for p in held)
 
-    def hyperparameters(self) -> Any:
+    def called_with(self) -> Any:
         """Return each group's hyperparameters as they were when the optimizer was called, None if it was not."""
         methods = None if self._methods is None else self._methods.settings
         return in_force(self._optimizer, self._called) or methods
+
+    def hyperparameters(self) -> Any:
+        """Return the hyperparameters of U's groups at the last step, None if the optimizer was not called."""
+        found, declared = self.called_with(), self._expected.declared_settings
+        return found if not found or declared is None else rule_settings(declared, *self.built_optimizer, found)
 
     def noticed(self) -> Noticed:
         """Return what was seen of the last step apart from the weights."""

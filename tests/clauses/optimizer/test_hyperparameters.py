@@ -45,11 +45,11 @@ class CountsItsSteps(Momentum):
 
 
 def test_a_changed_hyperparameter_is_followed_until_it_acts() -> None:
-    subject = probed(optimizer(CountsItsSteps, lr=0.5))
+    subject: Any = probed(optimizer(CountsItsSteps, lr=0.5))
     case = replace(CASE, gradients=CASE.gradients * 8)
     CountsItsSteps.taken = 0
     assert not examined(subject, "hyperparameters-act", case).silent
-    whole, named = len(case.gradients), len(optimizer(CountsItsSteps, lr=0.5).settings)
+    whole, named = len(case.gradients), len(subject.subject.settings)
     assert CountsItsSteps.taken < whole * (1 + 2) + 4 * (1 + named)  # the run itself, two rates, and each change
 
 
