@@ -17,7 +17,14 @@ __all__ = ["Fault", "Twin", "bank", "twins"]
 def bank() -> tuple[Fault, ...]:
     """Return every fault, family by family. Raises `ValueError` where two have one name."""
     from gdprops.faults.backprop import backprop_faults
-    from gdprops.faults.distributed_steps import reduction_faults, saved_trainings, update_faults
+    from gdprops.faults.distributed_steps import (
+        reduction_faults,
+        reported_faults,
+        saved_trainings,
+        unused_faults,
+        update_faults,
+        witness_faults,
+    )
     from gdprops.faults.optimizers import (
         closure_and_missing_gradient_faults,
         first_step_faults,
@@ -43,7 +50,14 @@ def bank() -> tuple[Fault, ...]:
         window_faults,
     )
     from gdprops.faults.update_rules import array_rule_faults, published_rule_faults
-    from gdprops.faults.watched_runs import processes, wrong_gradients, wrong_omissions, wrong_order, wrong_wiring
+    from gdprops.faults.watched_runs import (
+        processes,
+        wrong_gradients,
+        wrong_leftovers,
+        wrong_omissions,
+        wrong_order,
+        wrong_wiring,
+    )
 
     families = (
         *(
@@ -69,12 +83,16 @@ def bank() -> tuple[Fault, ...]:
             resume_faults,
             backprop_faults,
             reduction_faults,
+            reported_faults,
+            unused_faults,
+            witness_faults,
             saved_trainings,
             update_faults,
             wrong_gradients,
             wrong_wiring,
             wrong_omissions,
             wrong_order,
+            wrong_leftovers,
             processes,
         ),
     )
@@ -86,7 +104,13 @@ def bank() -> tuple[Fault, ...]:
 def twins() -> tuple[Twin, ...]:
     """Return the correct subjects beside the faults. Raises `ValueError` where two have one name."""
     from gdprops.faults.backprop import backprop_twins
-    from gdprops.faults.distributed_steps import right_ranks, saved_trainings
+    from gdprops.faults.distributed_steps import (
+        reported_faults,
+        right_ranks,
+        saved_trainings,
+        unused_faults,
+        witness_faults,
+    )
     from gdprops.faults.optimizers import guarded_optimizer_twins, optimizer_twins
     from gdprops.faults.systems import system_twins
     from gdprops.faults.training_steps import (
@@ -105,6 +129,7 @@ def twins() -> tuple[Twin, ...]:
         processes,
         right_combinations,
         right_gradients,
+        right_restorations,
         right_techniques,
         right_trainings,
     )
@@ -125,12 +150,16 @@ def twins() -> tuple[Twin, ...]:
         *resume_faults.TWINS,
         *backprop_twins.TWINS,
         *right_ranks.TWINS,
+        *reported_faults.TWINS,
+        *unused_faults.TWINS,
+        *witness_faults.TWINS,
         *saved_trainings.TWINS,
         *right_trainings.TWINS,
         *processes.TWINS,
         *right_combinations.TWINS,
         *right_techniques.TWINS,
         *right_gradients.TWINS,
+        *right_restorations.TWINS,
     )
     _require_distinct(twin.name for twin in found)
     return found

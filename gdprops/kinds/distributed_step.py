@@ -105,7 +105,7 @@ class DistributedStepKind(Kind["DistributedStep"]):
         """Return what a printed command declares; None if an own rule is bound to no name."""
         if subject.hyperparameters:
             return subject.hyperparameters
-        if subject.declaration.training.rule_factory is not None:
+        if subject.declaration.training.rule_factory is not None or subject.declaration.training.own is not None:
             return None
         return subject.declaration.typed
 
@@ -119,7 +119,8 @@ class DistributedStepKind(Kind["DistributedStep"]):
 
     def explains(self, clause: Clause) -> bool:
         """Say whether a wrong way to reduce may explain a violation: unequal collectives are a fact."""
-        return clause.id not in ("distributed.collectives", "distributed.resume")
+        facts = ("collectives", "resume", "buffers", "random")
+        return clause.id not in {f"distributed.{name}" for name in facts}
 
     def explain(
         self, subject: DistributedStep, failing: Sequence[Any], pool: Callable[[], Iterable[Any]]

@@ -5,6 +5,7 @@ Their subjects are training steps: the clauses, the explanations and the reports
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 
 class TrainerKind(TrainingStepKind):
-    """Steps that a trainer drives."""
+    """Steps that a trainer drives. ``library``: the module that its file imports, where that has another name."""
+
+    library = ""
 
     @abstractmethod
     def driven(self) -> Callable[..., TrainingStep]:
@@ -43,7 +46,7 @@ class TrainerKind(TrainingStepKind):
     def load(self) -> None:
         """Import the trainer's library, which takes seconds; where it is missing, the user's import tells."""
         with suppress(ImportError):
-            import_module(self.name)
+            import_module(self.library or self.name)
 
     def spec(self, subject: TrainingStep) -> str:
         """Return the subject string of the module, as it was typed."""
@@ -122,5 +125,76 @@ class SklearnKind(TrainerKind):
         return sklearn_step
 
 
-TRAINERS = (LightningKind(), TransformersKind(), AccelerateKind(), SklearnKind())
+@final
+class FabricKind(TrainerKind):
+    """Functions with a loop of their own, on Lightning Fabric."""
+
+    name = "fabric"
+    option = "--as fabric"
+    library = "lightning.fabric"
+
+    def driven(self) -> Callable[..., TrainingStep]:
+        """Return what makes a training step of a function of a Fabric."""
+        from gdprops.subjects.trainers.fabric import fabric_step
+
+        return fabric_step
+
+
+@final
+class IgniteKind(TrainerKind):
+    """Engines of PyTorch-Ignite."""
+
+    name = "ignite"
+    option = "--as ignite"
+
+    def driven(self) -> Callable[..., TrainingStep]:
+        """Return what makes a training step of an engine."""
+        from gdprops.subjects.trainers.ignite import ignite_step
+
+        return ignite_step
+
+
+@final
+class SkorchKind(TrainerKind):
+    """Nets of skorch, by their ``partial_fit``."""
+
+    name = "skorch"
+    option = "--as skorch"
+
+    def driven(self) -> Callable[..., TrainingStep]:
+        """Return what makes a training step of a NeuralNet."""
+        from gdprops.subjects.trainers.skorch import skorch_step
+
+        return skorch_step
+
+
+@final
+class KerasKind(TrainerKind):
+    """Compiled models of Keras on torch, by their ``train_on_batch`` or ``fit``."""
+
+    name = "keras"
+    option = "--as keras"
+
+    def load(self) -> None:
+        """Import Keras, on torch where nothing else is asked for: importing it fixes what it runs on."""
+        os.environ.setdefault("KERAS_BACKEND", "torch")
+        super().load()
+
+    def driven(self) -> Callable[..., TrainingStep]:
+        """Return what makes a training step of a compiled model of Keras."""
+        from gdprops.subjects.trainers.keras import keras_step
+
+        return keras_step
+
+
+TRAINERS = (
+    LightningKind(),
+    TransformersKind(),
+    AccelerateKind(),
+    FabricKind(),
+    IgniteKind(),
+    SkorchKind(),
+    KerasKind(),
+    SklearnKind(),
+)
 """The kinds of trainers, in the order in which ``--as`` lists them."""

@@ -42,6 +42,10 @@ FACTS = (
     "clock.resume-states",
 )
 """Clauses whose violations are themselves what is wrong."""
+OWN_BATCHES = (
+    "the step draws its batches itself: what its model is given does not come from the batch that it is handed, so "
+    "that it is judged by its own batches where it hands them to the loss that build is given"
+)
 OF_PHASES = ("step.phases", "step.targets", "clock.")
 """The clauses, or beginnings of their ids, that are about a step with several phases."""
 
@@ -106,10 +110,12 @@ class TrainingStepKind(Kind["TrainingStep"]):
     def scripts(
         self, subject: TrainingStep, case: Any, evidence: Evidence, arrays: str | None
     ) -> Iterable[Written] | None:
-        """Return plain scripts that build a case's model and train it."""
+        """Return plain scripts that build a case's model and train it; none where the step draws its batches itself."""
         from gdprops.subjects.training_step.script.own_model import own_scripts
         from gdprops.subjects.training_step.script.steps import drawn_scripts
 
+        if subject.habits.own_batches:
+            return ()
         if isinstance(case, OwnCase):
             return own_scripts(subject.declaration, case, arrays, evidence)
         return drawn_scripts(subject.declaration, case, evidence)
@@ -154,6 +160,8 @@ class TrainingStepKind(Kind["TrainingStep"]):
         """Return why a clause does not apply: with phases, what is about a step of one loss is about each of them."""
         if subject.declaration.phases is not None and not clause.id.startswith(OF_PHASES):
             return "phases= are declared: step.phases judges each of them as a step"
+        if clause.needs.frozen and not domain.frozen:
+            return "the step raises where a parameter is frozen: a note says how"
         return super().unmet(subject, domain, clause)
 
     def explains(self, clause: Clause) -> bool:
@@ -172,14 +180,13 @@ class TrainingStepKind(Kind["TrainingStep"]):
 def _notes(subject: TrainingStep) -> tuple[Note, ...]:
     """Return what is told of a training step as a whole."""
     driver, keys = subject.declaration.driver, subject.habits.unread
-    of_driver = () if driver is None else tuple(map(Note, driver.told))
-    if not keys:
-        return of_driver
-    told = f"the optimizer's parameter groups carry {', '.join(keys)}, which nobody reads"
-    return (
-        *of_driver,
-        Note(f"{told}: neither the optimizer nor the step acts on it"),
-    )
+    told = [*(() if driver is None else driver.told), *subject.habits.refused.told]
+    if subject.habits.own_batches:
+        told.append(OWN_BATCHES)
+    if keys:
+        unread = f"the optimizer's parameter groups carry {', '.join(keys)}, which nobody reads"
+        told.append(f"{unread}: neither the optimizer nor the step acts on it")
+    return tuple(map(Note, told))
 
 
 def _found_under(subject: TrainingStep, spec: str) -> TrainingStep:

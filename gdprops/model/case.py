@@ -136,29 +136,46 @@ class OwnCase:
     form: str = ""
 
 
+BRANCH = "branch"
+"""A parameter that is added to the inputs of the rows whose first one is positive, and that no other row reaches."""
+
+WITNESS = "witness"
+"""A module that hands on its inputs as they are, keeps statistics of them in buffers, and draws random numbers."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class RanksCase:
     """A training case whose batches are dealt to several ranks: each has the next rows of every batch.
+
+    ``train`` is a `TrainCase`, or an `OwnCase` whose batches are one index for each logical step.
 
     ``parts`` holds how many rows each rank gets. ``window`` is the number of micro-batches of a logical step; every
     rank's rows are divided evenly into so many. ``sets_rate``: the plan's rate is put into the user's optimizer.
 
     ``resumed`` holds the rows of the ranks that load what the first ones have saved after ``saved_after`` steps, and
     take the other steps; it is empty where nothing is saved.
+
+    ``added`` names what stands before the first layer of the network: `BRANCH`, `WITNESS`, or nothing.
     """
 
-    train: TrainCase
+    train: Any
     parts: tuple[int, ...]
     window: int = 1
     sets_rate: bool = True
     resumed: tuple[int, ...] = ()
     saved_after: int = 0
+    added: str = ""
 
     @property
     def world(self) -> int:
         """How many ranks there are."""
         return len(self.parts)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is about the user's own model."""
+        return isinstance(self.train, OwnCase)
 
     def rows_of(self, rank: int) -> slice:
         """Return the rows of every batch that a rank is given."""

@@ -43,7 +43,8 @@ class Domain:
     show that parameters train and rest at declared steps. ``updates``: how many updates show a schedule. ``worlds``: on
     how many ranks a step is run. ``ragged``: whether ranks may have different numbers of rows. ``sets_rate``: whether
     the learning rate that a case draws can be put into the optimizer that ``build`` returns. ``loads_on``: on how many
-    ranks a training that the smallest world has saved may be loaded.
+    ranks a training that the smallest world has saved may be loaded. ``own_rows``: how many rows all ranks together
+    have of the user's own batches, 0 where these are drawn.
     """
 
     precisions: tuple[int, ...] = (53, 24)
@@ -70,6 +71,7 @@ class Domain:
     ragged: bool = False
     sets_rate: bool = True
     loads_on: tuple[int, ...] = ()
+    own_rows: int = 0
     clip: float | None = None
     rule_options: Mapping[str, float | bool] = field(default_factory=dict)
     rule_scales: tuple[float, ...] = (1.0,)
@@ -78,3 +80,11 @@ class Domain:
     without_objects: str = ""
     missing: bool = True
     unmeasured: str = ""
+
+    def own_parts(self, world: int) -> tuple[int, ...]:
+        """Return how many rows of the user's own batches each rank has; what cannot be dealt evenly is left out."""
+        size = self.own_rows // (world * self.window) * self.window
+        if not self.ragged or world == 1 or size < 2 * self.window:
+            return (size,) * world
+        moved = size // (2 * self.window) * self.window
+        return (size + moved, *(size,) * (world - 2), size - moved)

@@ -88,9 +88,11 @@ class BackwardBegins:
     """A call of backward. ``gradients`` is what was there before.
 
     ``reaches`` are the parameters in the graph, None where the graph was not walked. ``elsewhere`` says that a leaf
-    which is no known parameter gets a gradient. ``scaled`` says that a GradScaler scaled the loss. ``looks`` are the
-    numbers of the forward passes in the graph, and ``contains`` the earlier calls whose losses are in it; both are
-    empty where the graph was not walked.
+    which is no known parameter gets a gradient. ``scaled`` says that a GradScaler scaled the loss, ``bare`` are the
+    parameters that some part of the loss reaches which certainly nobody scaled. ``weight`` is the product of the
+    numbers that the loss is multiplied by, the scale left out. ``looks`` are the numbers of the forward passes in the
+    graph, and ``contains`` the earlier calls whose losses are in it. Where the graph was not walked, sets are empty.
+    ``creates_graph`` says that what it deposits can be differentiated itself.
     """
 
     call: int
@@ -99,9 +101,12 @@ class BackwardBegins:
     reaches: frozenset[int] | None = None
     elsewhere: bool = False
     scaled: bool = False
+    bare: frozenset[int] = frozenset()
+    weight: float = 1.0
     mean: Mean | None = None
     looks: frozenset[int] = frozenset()
     contains: frozenset[int] = frozenset()
+    creates_graph: bool = False
 
 
 @final
@@ -136,7 +141,8 @@ class StepBegins:
 
     ``rates`` are the learning rates by parameter, where a group has one. ``shrunk`` are the parameters that somebody
     multiplied by one number near 1 since they were last looked at, ``rounded`` those that changed by rounding only.
-    ``twice`` are those that the optimizer holds twice.
+    ``twice`` are those that the optimizer holds twice, ``frozen`` those that ask for no gradient at that time.
+    ``copied`` names, for gradients that the user has put there, the parameters whose gradients they are copies of.
     ``norm`` is the norm of all gradients, where clipping was seen and it was measured. ``by_scaler``: inside
     ``GradScaler.step``. ``digests`` are of what the parameters contain, in distributed runs.
     """
@@ -150,6 +156,8 @@ class StepBegins:
     shrunk: frozenset[int] = frozenset()
     rounded: frozenset[int] = frozenset()
     twice: frozenset[int] = frozenset()
+    frozen: frozenset[int] = frozenset()
+    copied: Mapping[int, int] = field(default_factory=dict)
     norm: float | None = None
     by_scaler: bool = False
     region: int | None = None
@@ -174,7 +182,10 @@ class StepEnds:
 @final
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A call that clips gradients. ``acted`` says whether it changed anything; ``limit`` is the norm or the value."""
+    """A call that clips gradients. ``acted`` says whether it changed anything; ``limit`` is the norm or the value.
+
+    ``spent`` says that it was given an iterator that had run out.
+    """
 
     place: Place | None = None
     parameters: frozenset[int] = frozenset()
@@ -182,14 +193,18 @@ class Clip:
     limit: float | None = None
     acted: bool = True
     by_norm: bool = True
+    spent: bool = False
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Unscale:
-    """A GradScaler has divided the gradients of an optimizer by its scale."""
+    """A GradScaler divides the gradients of an optimizer by its scale, None where it scales in a way of its own."""
 
     parameters: frozenset[int] = frozenset()
+    place: Place | None = None
+    gradients: Gradients = field(default_factory=dict)
+    scale: float | None = None
 
 
 @final
@@ -250,6 +265,21 @@ class Collective:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Pulled:
+    """Somebody has moved all changed weights of a module the same share of the way to those of another module.
+
+    ``still`` says that the other module's weights are what they were at an earlier pull.
+    """
+
+    module: int
+    name: str
+    towards: str
+    share: float
+    still: bool
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Resumes:
     """The watching goes on right after a step that was not watched, in which an optimizer has used these gradients."""
 
@@ -259,6 +289,7 @@ class Resumes:
 
 Event = (
     Resumes
+    | Pulled
     | Collective
     | CopiedUpdate
     | Forward

@@ -37,12 +37,14 @@ class Noticed:
     ``overflowed``: a gradient was not finite, so a gradient scaler may have skipped the step. ``looks``: the number of
     rows of each differentiated forward pass of the model. ``undecided``: why no such step can be
     decided, empty where it can. ``stays``: why the weights stay where only a look has led; empty where they do not.
+    ``elsewhere``: why a step that seems wrong is not decided, empty where it is.
     """
 
     overflowed: bool = False
     looks: tuple[int, ...] = ()
     undecided: str = ""
     stays: str = ""
+    elsewhere: str = ""
 
 
 class ModeChange(NamedTuple):
@@ -177,6 +179,9 @@ class StepTraining(Training, Protocol):
     def built_optimizer(self) -> tuple[Any, Any]:
         """Each group's hyperparameters as ``build`` has left them, and the optimizer's defaults."""
 
+    def called_with(self) -> Any:
+        """Return the returned optimizer's hyperparameters as they were when it was called, None if it was not."""
+
     @property
     def average(self) -> Any:
         """The averaged copy of the model as it was before and after the last step; None where none is declared."""
@@ -213,6 +218,11 @@ class StepTraining(Training, Protocol):
 
     def counts(self, t: int) -> tuple[float, ...] | None:
         """Return what each micro-batch of logical step t counts in its window; None where that is not declared."""
+
+    def single_update(
+        self, weights: Sequence[Array], gradients: Gradients, state: Any, settings: Any = None
+    ) -> tuple[list[Array], Any]:
+        """Return the weights and the state after an update that looks once, where ``looks=`` declares two."""
 
     def gradients_unfrozen(self, weights: Sequence[Array], t: int) -> list[Array | None]:
         """Return our own gradients of batch t as they would be if nothing were frozen."""

@@ -59,6 +59,11 @@ ELEMENTARY = 8.0
 # Rules that find their own learning rate run away on a gradient that never changes its sign: Prodigy overflows float32
 # after some eighty steps. Rules that couple parameters are compared before that.
 COUPLED_STEPS = 12
+
+# What a parameter group is given acts from the first step on: it is compared over so many steps of a longer run, which
+# the late switches of a rule need.
+GROUPED_STEPS = 12
+
 # The factors by which a gradient is replaced to see whether the step answers to it. The sign of an average over a
 # thousand steps changes only where the new term outweighs the old ones; a rule that leaves out such a spike answers to
 # the first factor.
@@ -135,6 +140,11 @@ DESCENT_ROUNDING = 4.0
 DESCENT_HALVINGS = 40
 # A share of the learning rate at which no sum overflows: a result that is not finite there is so at every rate.
 VANISHING_RATE = 2.0**-DESCENT_HALVINGS
+# An optimizer that evaluates its closure at other weights comes back from there: from weights of such sizes, and at a
+# rate that vanishes, J = |w|^2/2 rises by no more than this share. Adding a perturbation of 100 and taking it away in
+# float32 leaves 6e-6; one of 5e-5 that stays is 5e-5.
+BOWL_WEIGHTS = (1.0, 2.0)
+BOWL_RISE = 2.0**-16
 # For rules other than plain gradient descent, the loop runs at this share of the largest rate whose first step
 # descends: in the long run momentum 0.9 multiplies the rate by 10.
 LOOP_SHARE = 1 / 16
@@ -336,6 +346,9 @@ STORED_RATE = 2.0**-23
 # lr times decay is below a tenth in every recipe.
 SAME_CONTENT_ROUNDINGS = 4.0
 COMMON_FACTOR = 0.9
+# Who scales a loss by hand multiplies it by the scale of the GradScaler, perhaps divided by the length of a window or
+# by another weight: a number of at least this share of the scale may contain it, and then nothing is decided.
+PERHAPS_SCALED = 2.0**-10
 
 # Parameters that rest for some steps and train afterwards, as declared: loops are so long that both are seen where it
 # happens within this many steps.

@@ -57,12 +57,12 @@ def changes(plan: Sequence[Rates]) -> bool:
     return any(rates != plan[0] for rates in plan)
 
 
-def what_happens(seen: Sequence[Rates], plan: Sequence[Rates], share: float | None = None) -> str:
+def what_happens(seen: Sequence[Rates], plan: Sequence[Rates], share: float | None = None, *, per: int = 1) -> str:
     """Return in which way the rates in force differ from the schedule's; an empty text where no way is known.
 
-    ``plan`` is as much longer than ``seen`` as ways need, or they are not tried.
+    ``plan`` is as much longer than ``seen`` as ways need, or they are not tried; it advances once in ``per`` updates.
     """
-    for told, where in _ways(len(seen)):
+    for told, where in _ways(len(seen), per):
         places = [where(t) for t in range(len(seen))]
         if max(places) < len(plan) and first_difference(seen, [plan[k] for k in places], share) is None:
             return told if changes(seen) else "the rate never changes"
@@ -78,12 +78,25 @@ EARLY = "they are the schedule's one update early: the scheduler steps before th
 LATE = "they are the schedule's one update late"
 
 
-def _ways(count: int) -> Iterator[tuple[str, Callable[[int], int]]]:
+def _ways(count: int, per: int) -> Iterator[tuple[str, Callable[[int], int]]]:
     """Yield sentences, and which advance of the schedule each update would then be at."""
     yield EARLY, lambda t: t + 1
     yield LATE, lambda t: max(t - 1, 0)
     for k in range(2, MOST_ADVANCES + 1):
-        yield f"the schedule advances {k} times per update", lambda t, k=k: k * t  # type: ignore[misc] # the k of now
-        yield f"the schedule advances at every {k} updates", lambda t, k=k: t // k  # type: ignore[misc] # likewise
+        yield _faster(k, per), lambda t, k=k: k * t  # type: ignore[misc] # the k of now
+        yield _slower(k, per), lambda t, k=k: t // k  # type: ignore[misc] # likewise
     for k in range(2, count + 1):
         yield f"they are the schedule's {k} updates early", lambda t, k=k: t + k  # type: ignore[misc] # likewise
+
+
+def _faster(k: int, per: int) -> str:
+    """Return that a schedule which should advance once in ``per`` updates advances k times as often."""
+    if k % per:
+        return f"the schedule advances {k} times as often as once in {per} updates"
+    often = "with every update" if k == per else f"{k // per} times per update"
+    return f"the schedule advances {often}" + (f", and not once in {per}" if per > 1 else "")
+
+
+def _slower(k: int, per: int) -> str:
+    """Return that a schedule which should advance once in ``per`` updates advances only at every k-th such time."""
+    return f"the schedule advances at every {k * per} updates" + (f", and not once in {per}" if per > 1 else "")

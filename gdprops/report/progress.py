@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, final
 
 from gdprops.model.ending import ALARMS, count_endings, in_words
 from gdprops.model.verdict import About
-from gdprops.model.wording import plural
+from gdprops.model.wording import on_one_line, plural
 from gdprops.report.progress_display import displaying
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Progress:
     """A watcher that shows the progress of a run on a display and keeps the verdicts.
 
-    If the run is interrupted, ``verdicts`` contains what was found so far.
+    If the run is interrupted, ``verdicts`` contains what was found so far. In a terminal the first failed clause is
+    told at once, above the line of progress; the report tells it in full.
     """
 
     def __init__(self, display: Display) -> None:
@@ -32,6 +33,7 @@ class Progress:
         self._current = ""
         self._about = About.SUBJECT
         self._total = 0
+        self._found = False
         self.verdicts: list[Verdict] = []
         self.interrupted = False
         self.printed = ""
@@ -49,6 +51,10 @@ class Progress:
     def finished(self, verdict: Verdict) -> None:
         """Keep the verdict of a clause that has finished."""
         self.verdicts.append(verdict)
+        if not self._found and verdict.about is About.SUBJECT and verdict.failed:
+            self._found = True
+            told = on_one_line(verdict.explanation or verdict.reason or verdict.statement)
+            self._display.keep(f"{verdict.status.upper()} {verdict.clause}: {told}")
         self._tell()
 
     def _tell(self, detail: str = "") -> None:

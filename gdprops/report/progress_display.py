@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, final
 
+from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
@@ -26,10 +27,21 @@ Show = Callable[[str], None]
 
 @final
 class Display:
-    """Shows a line at most once per ``interval`` seconds, and the first line after ``delay`` seconds."""
+    """Shows a line at most once per ``interval`` seconds, and the first line after ``delay`` seconds.
 
-    def __init__(self, show: Show, *, interval: float, delay: float = 0.0, clock: Clock = time.monotonic) -> None:
-        self._show = show
+    ``keeps``: one line may stand above all later ones, where lines replace each other.
+    """
+
+    def __init__(
+        self,
+        show: Show,
+        *,
+        interval: float,
+        delay: float = 0.0,
+        clock: Clock = time.monotonic,
+        keeps: bool = False,
+    ) -> None:
+        self._show, self._keeps, self._above = show, keeps, ""
         self._interval = interval
         self._clock = clock
         self._began = clock()
@@ -41,7 +53,12 @@ class Display:
         if now < self._due:
             return
         self._due = now + self._interval
-        self._show(f"{line}, {int(now - self._began)} s")
+        self._show(f"{self._above}{line}, {int(now - self._began)} s")
+
+    def keep(self, line: str) -> None:
+        """Show a line above all later ones, where this display keeps one: what was found need not wait for the end."""
+        if self._keeps:
+            self._above, self._due = f"{line}\n", self._began
 
 
 @contextmanager
@@ -53,7 +70,7 @@ def displaying(console: Console, *, quiet: bool = False) -> Iterator[Display]:
         yield Display(_printing(console), interval=PLAIN_INTERVAL, delay=PLAIN_INTERVAL)
     else:
         with _live(console) as live:
-            display = Display(_rewriting(live), interval=LIVE_INTERVAL)
+            display = Display(_rewriting(live), interval=LIVE_INTERVAL, keeps=True)
             display.tell("loading")
             yield display
 
@@ -63,7 +80,12 @@ def _live(console: Console) -> Live:
 
 
 def _rewriting(live: Live) -> Show:
-    return lambda line: live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+    def show(text: str) -> None:
+        kept, _, line = text.rpartition("\n")
+        last = Text(line, no_wrap=True, overflow="ellipsis")
+        live.update(Group(Text(kept), last) if kept else last, refresh=True)
+
+    return show
 
 
 def _printing(console: Console) -> Show:

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 MORE = "gdprops check SUBJECT tells more about one of them, -v about all: where, by how much, and a case to run."
 
+SAYING = "Where a row asks you to say something, add it with -p, for instance -p targets=vector."
+
 
 def print_rows(console: Console, outcomes: Sequence[Outcome], *, briefly: bool = False) -> None:
     """Print a sentence that counts the subjects, a table with one row for each, and the sentence again.
 
-    ``briefly``: the rows are all that is printed, and a line says how to learn more.
+    ``briefly``: the rows are all that is printed, and lines say how to learn more and how to say what is asked for.
     """
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, width=console.width)
     table.add_column("subject", overflow="fold", max_width=max(16, console.width * 3 // 10))
@@ -42,6 +44,8 @@ def print_rows(console: Console, outcomes: Sequence[Outcome], *, briefly: bool =
     console.print()
     if briefly and any(outcome.exit_code for outcome in outcomes):
         console.print(Text(MORE))
+        if any(outcome.refused for outcome in outcomes):
+            console.print(Text(SAYING))
     console.print(counted)
 
 

@@ -47,9 +47,12 @@ ORDER = (
             "clipping",
             "sharded-state",
             "ragged",
+            "unused",
             "equals-single",
             "replicas",
             "resume",
+            "buffers",
+            "random",
         )
     ),
     "optimizer.*",

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from gdprops.model.case import Plan, RanksCase, TrainCase
+from gdprops.model.case import WITNESS, OwnCase, Plan, RanksCase, TrainCase
 from gdprops.numerics.decisions import DOUBLE
+from gdprops.numerics.reached_rows import branched
 from gdprops.strategies.certified_cases import Drawn
 from gdprops.strategies.networks import Filling, Style
 from gdprops.strategies.optimizer_setups import RATES
+from gdprops.strategies.own_model_loops import FIRST
 from gdprops.strategies.training_loops import moderate
-from gdprops.strategies.values import Deck, decks
+from gdprops.strategies.values import CARDS, Deck, decks
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -36,6 +38,8 @@ SHORT, EXACT = Filling(1, 2.0), Filling(2, 1.0)
 def distributed_loops(domain: Domain) -> st.SearchStrategy[RanksCase]:
     """Return a strategy for networks with 1 to 4 batches, dealt to the ranks of a world; in one of two a tensor rests.
 
+    In two of three there is a witness, by whose buffers and random numbers ranks are compared.
+
     Shrinks towards one step of two layers of one weight 1 on the smallest world, one row for each rank.
     """
 
@@ -45,7 +49,10 @@ def distributed_loops(domain: Domain) -> st.SearchStrategy[RanksCase]:
         world = domain.worlds[deck.choose(len(domain.worlds))]
         parts = _parts(deck, world, domain)
         steps = 1 + deck.choose(MOST_STEPS)
-        return _loop(draw, deck, domain, parts, steps)
+        if domain.own_rows:
+            return _own_loop(draw, deck, domain, domain.own_parts(world), steps)
+        case = _loop(draw, deck, domain, parts, steps)
+        return replace(case, added=WITNESS if deck.choose(3) else "")
 
     return build()
 
@@ -64,10 +71,43 @@ def resumed_loops(domain: Domain) -> st.SearchStrategy[RanksCase]:
         world = min(domain.worlds)
         rows = SAVED_ROWS * world * domain.window * (1 + deck.choose(2))
         steps = saved_after + 1 + deck.choose(2)
-        case = _loop(draw, deck, domain, dealt(rows, world), steps)
+        make = _own_loop if domain.own_rows else _loop
+        if domain.own_rows:
+            whole = domain.window * max(world, *domain.loads_on)
+            rows = domain.own_rows // whole * whole
+        case = make(draw, deck, domain, dealt(rows, world), steps)
         return replace(case, resumed=dealt(rows, loads_on), saved_after=saved_after)
 
     return build()
+
+
+def branched_loops(domain: Domain) -> st.SearchStrategy[RanksCase]:
+    """Return a strategy for networks with 1 to 3 batches and a parameter that the rows of some ranks reach.
+
+    In one of four examples no rank reaches it. Shrinks towards one step of which rank 0 alone reaches it.
+    """
+
+    @st.composite
+    def build(draw: DrawFn) -> RanksCase:
+        deck = draw(decks())
+        world = domain.worlds[deck.choose(len(domain.worlds))]
+        parts = _parts(deck, world, domain)
+        steps = 1 + deck.choose(MOST_STEPS - 1)
+        count, first = 1 + deck.choose(max(1, world - 1)), deck.choose(world)
+        ranks = [] if deck.happens(4) else [(first + k) % world for k in range(count)]
+        case = _loop(draw, deck, domain, parts, steps)
+        inputs = case.train.batches[0].inputs.shape[1]
+        return branched(case, deck.numbers(SHORT.weights, (inputs,)), ranks)
+
+    return build()
+
+
+def _own_loop(draw: DrawFn, deck: Deck, domain: Domain, parts: tuple[int, ...], steps: int) -> RanksCase:
+    rate, first = RATES[deck.choose(len(RATES))], deck.choose(FIRST)
+    plan = Plan((), (rate,) if domain.sets_rate else None)
+    cards = draw(st.binary(min_size=CARDS, max_size=CARDS))
+    train = OwnCase(cards, tuple((first + t,) for t in range(steps)), plan, DOUBLE)
+    return RanksCase(train, parts, domain.window, domain.sets_rate)
 
 
 def dealt(rows: int, world: int) -> tuple[int, ...]:

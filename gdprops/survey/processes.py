@@ -28,6 +28,17 @@ if TYPE_CHECKING:
 PATIENCE = 0.5
 """How many seconds pass at most until the time limits are checked again."""
 
+LOADED = (
+    "gdprops.survey.examination",
+    "gdprops.clauses.support.workbench",
+    "gdprops.subjects.probe.measure",
+    "gdprops.subjects.subject_system",
+    "torch",
+    "torch._dynamo",
+)
+"""What the fork server imports, so that no optimizer's process has to: every optimizer of torch imports dynamo when it
+is first built, which takes almost as long as importing torch."""
+
 Seen = Callable[[str, str], None]
 """A function that is called with the key of an optimizer and the clause that begins on it."""
 
@@ -141,11 +152,11 @@ def _finished(
 
 
 def _context() -> Any:
-    """Return the context that starts processes: a fork server with torch already loaded, if the platform has one."""
+    """Return the context that starts processes: a fork server with everything loaded, if the platform has one."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["gdprops.survey.examination", "torch"])
+    context.set_forkserver_preload(list(LOADED))
     return context
 
 

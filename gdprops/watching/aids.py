@@ -25,9 +25,11 @@ class Aids(Recording):
     @guarded
     def resumes(self, optimizer: Any) -> None:
         """Note that an optimizer has just stepped unwatched: what its gradients hold has been used."""
-        tensors = [tensor for group in optimizer.param_groups for tensor in group["params"]]
-        numbered = [(self.registry.parameter(tensor), tensor) for tensor in tensors]
-        left = [(n, tensor) for n, tensor in numbered if tensor.grad is not None and not is_zero(tensor.grad)]
+        left = [
+            (n, tensor)
+            for n, tensor in self._held_by(optimizer)
+            if tensor.grad is not None and not is_zero(tensor.grad)
+        ]
         self._gradients.used(left)
         self.thread().events.append(Resumes(self.registry.optimizer(optimizer), frozenset(n for n, _ in left)))
 
@@ -70,12 +72,12 @@ class Aids(Recording):
     # Clips, scalers, schedulers, loaders
 
     @guarded
-    def clip_begins(self, parameters: object) -> tuple[list[Numbered], Gradients]:
-        """Note what gradients hold before they are clipped."""
+    def clip_begins(self, parameters: object, *, spent: bool) -> tuple[list[Numbered], Gradients, bool]:
+        """Note what gradients hold before they are clipped. ``spent``: the clip was given an iterator that ran out."""
         tensors = [tensor for tensor in tensors_in(parameters) if tensor.is_leaf]
         numbered = [(self.registry.parameter(tensor), tensor) for tensor in tensors]
         self._clipped = True
-        return numbered, self._gradients.look(numbered)
+        return numbered, self._gradients.look(numbered), spent
 
     @guarded
     def exceeds(self, begun: Any, limit: Any) -> bool:
@@ -96,19 +98,36 @@ class Aids(Recording):
     def _clip(self, begun: Any, limit: float, *, acted: bool, by_norm: bool) -> None:
         if begun is None:
             return
-        numbered, gradients = begun
+        numbered, gradients, spent = begun
         self._gradients.changed(numbered)
         numbers = frozenset(number for number, _ in numbered)
-        clip = Clip(user_place(), numbers, gradients, limit, acted=acted, by_norm=by_norm)
+        clip = Clip(user_place(), numbers, gradients, limit, acted=acted, by_norm=by_norm, spent=spent)
         self.thread().events.append(clip)
 
     @guarded
-    def unscaled(self, optimizer: Any) -> None:
+    def scaled_by(self, scaler: Any) -> None:
+        """Note the GradScaler that has scaled a loss."""
+        self._scaler = weakref.ref(scaler)
+
+    @guarded
+    def unscaling_begins(self, scaler: Any, optimizer: Any) -> Unscale:
+        """Note what the gradients of an optimizer hold before a GradScaler divides them by its scale."""
+        numbered = self._held_by(optimizer)
+        own = type(scaler).scale is torch.amp.GradScaler.scale
+        scale = scaler.get_scale() if own else None
+        numbers = frozenset(number for number, _ in numbered)
+        return Unscale(numbers, user_place(), self._gradients.look(numbered), scale)
+
+    @guarded
+    def unscaled(self, optimizer: Any, begun: Unscale | None) -> None:
         """Note that a GradScaler has divided the gradients of an optimizer by its scale."""
+        if begun is not None:
+            self._gradients.changed(self._held_by(optimizer))
+            self.thread().events.append(begun)
+
+    def _held_by(self, optimizer: Any) -> list[Numbered]:
         tensors = [tensor for group in optimizer.param_groups for tensor in group["params"]]
-        numbered = [(self.registry.parameter(tensor), tensor) for tensor in tensors]
-        self._gradients.changed(numbered)
-        self.thread().events.append(Unscale(frozenset(number for number, _ in numbered)))
+        return [(self.registry.parameter(tensor), tensor) for tensor in tensors]
 
     @guarded
     def scaler_begins(self) -> int:

@@ -63,6 +63,7 @@ class Contents:
         self._next = 0
         self._changes = 0
         self.converted = False
+        self._written: set[int] = set()
 
     def look(self, parameters: Sequence[tuple[int, Tensor]], *, after_step: bool = False) -> dict[int, int]:
         """Return the number of what each parameter contains now; parameters without plain entries are left out.
@@ -99,6 +100,14 @@ class Contents:
         """Return the parameters whose last change was no more than rounding."""
         return frozenset(number for number in numbers if number in self._known and self._known[number].rounded)
 
+    def writes(self) -> dict[int, tuple[Tensor, Tensor]]:
+        """Return what parameters were and are that somebody has written to since this was last asked."""
+        known = {number: self._known[number] for number in sorted(self._written)}
+        self._written.clear()
+        last = {n: [bits for _, bits in one.contents[-2:]] for n, one in known.items() if len(one.contents) > 1}
+        alike = {n: pair for n, pair in last.items() if pair[0].dtype == pair[1].dtype}
+        return {n: (old.view(known[n].view.dtype), new.view(known[n].view.dtype)) for n, (old, new) in alike.items()}
+
     def _view(self, number: int, tensor: Tensor) -> Tensor | None:
         known = self._known.get(number)
         if known is None and not is_plain(tensor):
@@ -123,6 +132,8 @@ class Contents:
             if bits is None:
                 continue
             if not known.contents or not same_bits(bits, known.contents[-1][1]):
+                if known.contents and not after_step:
+                    self._written.add(number)
                 self._change(known, bits, after_step=after_step)
             found[number] = known.contents[-1][0]
         return found

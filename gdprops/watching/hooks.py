@@ -21,14 +21,16 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from gdprops.watching.replacements import Replacements
 from gdprops.watching.wrappers import (
-    marks_what_is_scaled,
     tells_after,
     tells_around,
     tells_of_batches,
     tells_of_collectives,
     tells_of_epochs,
     tells_of_norm,
-    tells_of_scaler,
+    tells_of_norm_given,
+    tells_of_scaler_step,
+    tells_of_scaling,
+    tells_of_unscaling,
     tells_of_value,
     with_subclasses,
 )
@@ -155,7 +157,13 @@ class Hooks:
         self._replaced.function(
             torch.autograd.backward,
             lambda f: tells_around(
-                f, lambda tensors=(), *_, **__: told.backward_begins(tensors), lambda call, *_: told.backward_ends(call)
+                f,
+                lambda tensors=(), weights=None, retains=None, creates_graph=False, *_, **more: told.backward_begins(
+                    tensors,
+                    is_weighted=weights is not None or bool({"grad_tensors", "grad_variables"} & set(more)),
+                    creates_graph=creates_graph or more.get("create_graph", False),
+                ),
+                lambda call, *_: told.backward_ends(call),
             ),
         )
         self._replaced.function(
@@ -178,16 +186,11 @@ class Hooks:
 
     def _replace_clipping(self, told: Recorder) -> None:
         self._replaced.function(torch.nn.utils.clip_grad_norm_, lambda f: tells_of_norm(f, told))
+        self._replaced.function(torch.nn.utils.clip_grads_with_norm_, lambda f: tells_of_norm_given(f, told))
         self._replaced.function(torch.nn.utils.clip_grad_value_, lambda f: tells_of_value(f, told))
 
     def _replace_scaler(self, told: Recorder) -> None:
         scaler = torch.amp.GradScaler
-        self._replaced.method(scaler, "scale", marks_what_is_scaled)
-        self._replaced.method(scaler, "unscale_", lambda f: tells_of_scaler(f, lambda *_: None, told.unscaled))
-        self._replaced.method(
-            scaler,
-            "step",
-            lambda f: tells_of_scaler(
-                f, lambda *_: told.scaler_begins(), lambda optimizer, begun=None: told.scaler_ends(optimizer, begun)
-            ),
-        )
+        self._replaced.method(scaler, "scale", lambda f: tells_of_scaling(f, told))
+        self._replaced.method(scaler, "unscale_", lambda f: tells_of_unscaling(f, told))
+        self._replaced.method(scaler, "step", lambda f: tells_of_scaler_step(f, told))

@@ -18,8 +18,11 @@ from gdprops.model.ledger import (
     Deposit,
     Ending,
     Forward,
+    Gradients,
+    Holding,
     StepBegins,
     StepEnds,
+    Unscale,
     ZeroGrad,
 )
 from gdprops.subjects.training_step.structures import tensors_in
@@ -27,7 +30,7 @@ from gdprops.subjects.user_code.running_line import user_place
 from gdprops.watching import copied_step
 from gdprops.watching.aids import Aids
 from gdprops.watching.gradient_states import Numbered
-from gdprops.watching.loss_graph import LOOKS, LOSSES, graph_of, is_scaled, mark, mean_of
+from gdprops.watching.loss_graph import LOOKS, LOSSES, bare_leaves, graph_of, is_scaled, mark, mean_of, weight_of
 from gdprops.watching.movement import gradient_norm, is_stuck, rates_of
 from gdprops.watching.recording import OpenStep, guarded
 
@@ -62,8 +65,18 @@ class Recorder(Aids):
         if thread.depth == 1 and not thread.calls and torch.is_grad_enabled() and not _transformed():
             number, parameters, _ = self.registry.module(module)
             thread.found = self._contents.look(parameters)
+            self._note_pulls(number, module)
             if self.keeps is not None:
                 self.keeps.begins(self.registry.modules[number].label, module)
+
+    def _note_pulls(self, number: int, module: nn.Module) -> None:
+        """Note whether what was written to a module since its last step has pulled it towards another one."""
+        writes, sighted = self._contents.writes(), self.registry.sighted
+        moves = {sighted[n].name: move for n, move in writes.items() if sighted[n].module == number}
+        if moves and not self.thread().steps:
+            self.thread().events += self._pulls.look(
+                number, self.registry.modules[number].label, module, moves, self.registry.ran
+            )
 
     @guarded
     def leaves_module(self, module: nn.Module, given: tuple[Any, Any], output: object = None) -> None:
@@ -117,8 +130,11 @@ class Recorder(Aids):
     # Backward passes
 
     @guarded
-    def backward_begins(self, losses: object) -> int:
-        """Note a call of backward, and return its number."""
+    def backward_begins(self, losses: object, *, is_weighted: bool = False, creates_graph: bool = False) -> int:
+        """Note a call of backward, and return its number.
+
+        ``is_weighted``: it was given gradients to begin with. ``creates_graph``: what it deposits is differentiable.
+        """
         thread = self.thread()
         if thread.calls:
             thread.calls.append(0)  # a call inside another one: what it deposits is the outer call's
@@ -126,19 +142,18 @@ class Recorder(Aids):
         self._calls += 1
         roots, place = list(tensors_in(losses)), user_place()
         gradients = self._gradients.look(self.registry.living())
-        event = BackwardBegins(
-            self._calls, place, gradients, scaled=is_scaled(roots), mean=mean_of(roots), **self._walk(roots, place)
-        )
+        facts = {"creates_graph": creates_graph, **self._walk(roots, place, is_weighted)}
+        event = BackwardBegins(self._calls, place, gradients, weight=weight_of(roots), mean=mean_of(roots), **facts)
         mark((root for root in roots if root.numel() == 1), LOSSES, self._calls)
         thread.events.append(event)
         thread.calls.append(self._calls)
         self._deposits[self._calls] = set()
         return self._calls
 
-    def _walk(self, roots: list[Tensor], place: object) -> dict[str, Any]:
+    def _walk(self, roots: list[Tensor], place: object, is_weighted: bool) -> dict[str, Any]:
         """Return what a graph says of a backward call: what it reaches, the passes and earlier losses in it."""
         if self._walked.get(place, 0) >= WALKS_PER_LINE:
-            return {}
+            return {"scaled": is_scaled(roots)}
         self._walked[place] = self._walked.get(place, 0) + 1
         graph = graph_of(roots)
         self._meet_hidden(graph.leaves)
@@ -148,7 +163,16 @@ class Recorder(Aids):
             "elsewhere": None in numbers,
             "looks": graph.looks,
             "contains": graph.losses,
+            "scaled": graph.scaled,
+            "bare": frozenset() if is_weighted else self._bare(roots),
         }
+
+    def _bare(self, roots: list[Tensor]) -> frozenset[int]:
+        """Return the parameters that some part of these losses reaches which no GradScaler has scaled."""
+        scaler = self._scaler()
+        bare = [] if scaler is None else bare_leaves(roots, scaler.get_scale())
+        numbers = map(self.registry.known_parameter, bare)
+        return frozenset(number for number in numbers if number is not None)
 
     def _meet_hidden(self, leaves: Sequence[Tensor]) -> None:
         """Meet the parameters of modules that ran although no outermost module has them: a list hides them."""
@@ -227,6 +251,9 @@ class Recorder(Aids):
         weights = self._contents.look(parameters)
         rates = rates_of(optimizer, self.registry.parameter)
         self.registry.optimizers[number].holds = frozenset(numbers)
+        if thread.scaler and getattr(optimizer, "grad_scale", None) is not None:  # a fused step divides by itself
+            scale = float(optimizer.grad_scale)
+            thread.events.append(Unscale(frozenset(numbers), user_place(), gradients, scale))
         event = StepBegins(
             self.before + self.steps,
             number,
@@ -239,6 +266,8 @@ class Recorder(Aids):
             twice=frozenset(n for n in numbers if numbers.count(n) > 1)
             if len(parameters) < len(numbers)
             else frozenset(),
+            frozen=frozenset(n for n, tensor in parameters if not tensor.requires_grad),
+            copied=self._copied_gradients(parameters, gradients),
             norm=gradient_norm([tensor for _, tensor in parameters]) if self._clipped else None,
             by_scaler=thread.scaler > 0,
             region=self._open_region(parameters),
@@ -249,6 +278,11 @@ class Recorder(Aids):
         if self.copies and not closure and self._begun[number] == copied_step.STEP:
             copied = copied_step.begin(event.step, optimizer, number, parameters, self._entries)
             self._copied += [] if copied is None else [(thread, copied)]
+
+    def _copied_gradients(self, parameters: Sequence[Numbered], gradients: Gradients) -> dict[int, int]:
+        """Return the parameters whose gradient the user has copied from another one, with that one."""
+        given = [one for one in parameters if gradients.get(one[0]) in (Holding.ASSIGNED, Holding.EDITED)]
+        return self._sources.sources(given, self.registry.living()) if given else {}
 
     def _look_for_owners(self, optimizer: Any, numbers: frozenset[int]) -> None:
         """Look once, at an optimizer's second step, for the modules of what it holds and no gradient has reached."""

@@ -18,9 +18,11 @@ import torch
 from gdprops.model.ledger import CopiedUpdate, Ending, Event, Ledger, StepEnds
 from gdprops.model.wording import plural
 from gdprops.watching.contents import Contents
+from gdprops.watching.copied_gradients import CopiedGradients
 from gdprops.watching.copied_step import CopiedStep
 from gdprops.watching.gradient_states import GradientStates, Numbered
 from gdprops.watching.kept_step import KeptStep
+from gdprops.watching.pulled_weights import PulledWeights
 from gdprops.watching.registry import Registry
 
 if TYPE_CHECKING:
@@ -92,11 +94,13 @@ class Recording:
         self.unseen: dict[str, None] = {}
         self.registry = Registry(on_sight)
         self._contents, self._gradients = Contents(entries), GradientStates()
+        self._sources, self._pulls = CopiedGradients(entries), PulledWeights(entries)
         self._threads: dict[int, Thread] = {}
         self._calls = self._passes = self.steps = 0
         self._deposits: dict[int, set[int]] = {}
         self._walked: dict[object, int] = {}
-        self._clipped = False
+        self._clipped = self.is_clipping = False
+        self._scaler: Callable[[], Any] = lambda: None
         self._begun: dict[int, int] = {}
         self._reached: set[int] = set()
         self._region = 0

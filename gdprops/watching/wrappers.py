@@ -8,9 +8,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from gdprops.watching.loss_graph import mark_scaled
+from gdprops.watching.spent_iterators import is_spent
 
 if TYPE_CHECKING:
     from gdprops.watching.recorder import Recorder
@@ -91,31 +93,47 @@ def _group_of(function: Any, args: Any, kwargs: Any) -> object:
         return None
 
 
-def marks_what_is_scaled(function: Any) -> Any:
-    """Return ``GradScaler.scale`` that marks what it has scaled."""
+def tells_of_scaling(function: Any, told: Recorder) -> Any:
+    """Return ``GradScaler.scale`` that marks what it has scaled, and tells who did."""
 
     @functools.wraps(function)
     def wrapper(self: Any, outputs: Any) -> Any:
         scaled = function(self, outputs)
         if self.is_enabled():
             mark_scaled(scaled)
+            told.scaled_by(self)
         return scaled
 
     return wrapper
 
 
-def tells_of_scaler(function: Any, begins: Callable[..., Any], ends: Callable[..., Any]) -> Any:
-    """Return a method of GradScaler that tells of its optimizer, if the scaler is enabled."""
+def tells_of_unscaling(function: Any, told: Recorder) -> Any:
+    """Return ``GradScaler.unscale_`` that tells what it met, and by what it has divided that."""
 
     @functools.wraps(function)
     def wrapper(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         if not self.is_enabled():
             return function(self, optimizer, *args, **kwargs)
-        begun = begins()
+        begun = told.unscaling_begins(self, optimizer)
+        returned = function(self, optimizer, *args, **kwargs)
+        told.unscaled(optimizer, begun)
+        return returned
+
+    return wrapper
+
+
+def tells_of_scaler_step(function: Any, told: Recorder) -> Any:
+    """Return ``GradScaler.step`` that tells of its begin and its end, if the scaler is enabled."""
+
+    @functools.wraps(function)
+    def wrapper(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+        if not self.is_enabled():
+            return function(self, optimizer, *args, **kwargs)
+        begun = told.scaler_begins()
         try:
             return function(self, optimizer, *args, **kwargs)
         finally:
-            ends(optimizer) if begun is None else ends(optimizer, begun)
+            told.scaler_ends(optimizer, begun)
 
     return wrapper
 
@@ -125,11 +143,30 @@ def tells_of_norm(function: Any, told: Recorder) -> Any:
 
     @functools.wraps(function)
     def wrapper(parameters: Any, max_norm: Any, *args: Any, **kwargs: Any) -> Any:
-        parameters = list(parameters) if isinstance(parameters, Iterator) else parameters
-        begun = told.clip_begins(parameters)
-        norm = function(parameters, max_norm, *args, **kwargs)
+        kept, again, spent = _kept(parameters)
+        begun = told.clip_begins(kept, spent=spent)
+        told.is_clipping = True
+        try:
+            norm = function(again, max_norm, *args, **kwargs)
+        finally:
+            told.is_clipping = False
         told.clipped_by_norm(begun, norm, max_norm)
         return norm
+
+    return wrapper
+
+
+def tells_of_norm_given(function: Any, told: Recorder) -> Any:
+    """Return ``clip_grads_with_norm_`` that tells what it met, unless ``clip_grad_norm_`` calls it."""
+
+    @functools.wraps(function)
+    def wrapper(parameters: Any, max_norm: Any, total_norm: Any, *args: Any, **kwargs: Any) -> Any:
+        if told.is_clipping:
+            return function(parameters, max_norm, total_norm, *args, **kwargs)
+        kept, again, spent = _kept(parameters)
+        begun = told.clip_begins(kept, spent=spent)
+        function(again, max_norm, total_norm, *args, **kwargs)
+        told.clipped_by_norm(begun, total_norm, max_norm)
 
     return wrapper
 
@@ -139,10 +176,19 @@ def tells_of_value(function: Any, told: Recorder) -> Any:
 
     @functools.wraps(function)
     def wrapper(parameters: Any, clip_value: Any, *args: Any, **kwargs: Any) -> Any:
-        parameters = list(parameters) if isinstance(parameters, Iterator) else parameters
-        begun = told.clip_begins(parameters)
+        kept, again, spent = _kept(parameters)
+        begun = told.clip_begins(kept, spent=spent)
         acted = told.exceeds(begun, clip_value)
-        function(parameters, clip_value, *args, **kwargs)
+        function(again, clip_value, *args, **kwargs)
         told.clipped_by_value(begun, clip_value, acted)
 
     return wrapper
+
+
+def _kept(parameters: Any) -> tuple[Any, Any, bool]:
+    """Return what a clip is given so that it can be looked at, the same to hand over, and whether it had run out."""
+    if not isinstance(parameters, Iterator):
+        return parameters, parameters, False
+    spent, kept = is_spent(parameters), list(parameters)
+    # torch warns of a generator that has nothing to give, and not of a list
+    return kept, ((one for one in kept) if isinstance(parameters, GeneratorType) else kept), spent

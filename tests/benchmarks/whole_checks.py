@@ -1,16 +1,19 @@
-"""What whole checks cost, beside another version: python tests/benchmarks/whole_checks.py [CHECKOUT [ROUNDS]].
+"""What whole checks cost, beside another version: python tests/benchmarks/whole_checks.py [CHECKOUT [ROUNDS [JOB]]].
 
 Training steps, backprop and an optimizer, 100 examples. Every job is measured in a process of its own, in both
 versions by turns, so that a ratio means something on a busy machine: CPU seconds, the least of some rounds. Jobs named
 "whole command" count everything, imports too; the others begin after a short check. In brackets the median over
 clauses, in milliseconds an example. Status, examples and decisive examples of a clause stand below where they differ.
-Prints figures, asserts nothing.
+A failing step is also measured in a terminal, until the finding is on the screen, and a survey by the median over its
+optimizers. JOB is a part of the names of the jobs that are wanted. Prints figures, asserts nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import resource
 import statistics
 import subprocess
@@ -94,6 +97,8 @@ CHECKS: Mapping[str, tuple[Callable[[], Any], str]] = {
     "all clauses of backprop that passes": (_backprop, "*"),
     "all clauses of torch.optim:SGD": (_sgd, "*"),
 }
+FINDING = "layer by layer in a terminal, until the finding is seen"
+SURVEY = "a survey of torch.optim at 50 examples: median optimizer"
 OWN = "a step on a model of its own, all clauses: mean of a bank"
 
 
@@ -156,12 +161,60 @@ def command(arguments: list[str], checkout: Path, folder: str) -> dict[str, Any]
     return {"cpu": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, "median": 0.0, "each": {}}
 
 
+def until_seen(arguments: list[str], checkout: Path, folder: str) -> dict[str, Any]:
+    """Return the CPU seconds that a command and its processes have used when a violation stands in its terminal."""
+    told = [sys.executable, "-m", "gdprops", "check", *arguments, "--seed", "0", "--examples", str(EXAMPLES)]
+    home = {"HOME": f"{folder}/{checkout.name}", "XDG_CACHE_HOME": f"{folder}/{checkout.name}/cache", "TERM": "xterm"}
+    ours, theirs = pty.openpty()
+    environment = _environment(checkout) | home
+    with subprocess.Popen(
+        told, cwd=folder, env=environment, start_new_session=True, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as running:
+        os.close(theirs)
+        shown = b""
+        while b"VIOLATED" not in shown:
+            shown += os.read(ours, 1 << 12)
+        spent = _spent_in(running.pid)
+        running.terminate()
+        with contextlib.suppress(OSError):
+            while os.read(ours, 1 << 12):
+                pass
+    return {"cpu": spent, "median": 0.0, "each": {}}
+
+
+def _spent_in(session: int) -> float:
+    """Return the CPU seconds of all living processes of a session."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15])) if int(fields[3]) == session else 0
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def survey(checkout: Path, folder: str) -> dict[str, Any]:
+    """Return the median CPU seconds of an optimizer of a survey."""
+    file = Path(folder, checkout.name, "survey.json")
+    file.parent.mkdir(exist_ok=True)
+    file.unlink(missing_ok=True)
+    told = [*(sys.executable, "-m", "gdprops", "survey", "torch.optim"), "--examples", "50", "--seed", "0", "-n", "2"]
+    subprocess.run(
+        [*told, "-q", "--json", str(file)], check=False, capture_output=True, cwd=folder, env=_environment(checkout)
+    )
+    runs = json.loads(file.read_text(encoding="utf-8"))["reports"]
+    return {"cpu": statistics.median(run["timing"]["cpu_seconds"] for run in runs), "median": 0.0, "each": {}}
+
+
 def _environment(checkout: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(checkout)}
 
 
 def measured(name: str, checkout: Path, folder: str) -> dict[str, Any]:
     """Return the figures of one job in one version."""
+    if name == FINDING:
+        return until_seen(COMMANDS["training step layer by layer, whole command"], checkout, folder)
+    if name == SURVEY:
+        return survey(checkout, folder)
     if name in COMMANDS:
         return command(COMMANDS[name], checkout, folder)
     asked = [sys.executable, __file__, "--job", name]
@@ -170,12 +223,12 @@ def measured(name: str, checkout: Path, folder: str) -> dict[str, Any]:
     return found
 
 
-def compare(checkouts: list[Path], rounds: int) -> None:
+def compare(checkouts: list[Path], rounds: int, only: str = "") -> None:
     """Print a line for every job, and what clauses found where that differs between the first and the last version."""
     others = list[str]()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "train.py").write_text(STEPS, encoding="utf-8")
-        for name in (*COMMANDS, *CHECKS, OWN):
+        for name in (job for job in (*COMMANDS, FINDING, *CHECKS, OWN, SURVEY) if only in job):
             found = [[measured(name, checkout, folder) for checkout in checkouts] for _ in range(rounds)]
             least = [min(one[k]["cpu"] for one in found) for k in range(len(checkouts))]
             shown = (f"{cpu:7.2f} s{_median(one)}" for cpu, one in zip(least, found[-1], strict=True))
@@ -196,7 +249,7 @@ def main() -> None:
         print(json.dumps(bank() if sys.argv[2] == OWN else check(sys.argv[2])))
         return
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
-    compare([*(Path(folder).resolve() for folder in sys.argv[1:2]), ROOT], rounds)
+    compare([*(Path(folder).resolve() for folder in sys.argv[1:2]), ROOT], rounds, "".join(sys.argv[3:4]))
 
 
 if __name__ == "__main__":

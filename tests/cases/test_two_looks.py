@@ -142,7 +142,26 @@ def by_extrapolation(optimizer: Any, model: Any, loss: Any) -> None:
         move()
 
 
+class Closing(Sam):
+    """Looks again inside of its second step."""
+
+    def second_step(self, closure: Any) -> None:  # type: ignore[override] # it takes no zero_grad
+        self.zero_grad()
+        with torch.enable_grad():
+            closure()
+        super().second_step(zero_grad=True)
+
+
+def with_a_closure_of_the_second_step(optimizer: Any, model: Any, loss: Any) -> None:
+    loss().backward()
+    optimizer.first_step()
+    optimizer.second_step(lambda: loss().backward())
+
+
 RIGHT = {
+    "SAM that looks in its second step": taking(
+        lambda params: Closing(params, lr=0.1), with_a_closure_of_the_second_step
+    ),
     "SAM in two steps": taking(sam, in_two_steps),
     "SAM of Adam in two steps": taking(sam_of_adam, in_two_steps),
     "SAM with a closure": taking(sam, with_a_closure),
@@ -154,7 +173,7 @@ RIGHT = {
 def test_two_looks_of_an_optimizer_are_held(name: str) -> None:
     found = verdict(RIGHT[name])
     assert found.status is Status.HELD, found.reason
-    if "closure" not in name:
+    if "closure" not in name and "second step" not in name:
         found = verdict(RIGHT[name], models=with_dropout)
         assert found.status is Status.HELD, found.reason
 
@@ -228,15 +247,70 @@ def test_a_perturbation_that_stays_in_the_weights_is_caught() -> None:
     )
 
 
-def test_gradients_of_both_looks_that_add_up_are_violated() -> None:
+def summed(optimizer: Any, model: Any, loss: Any) -> None:
+    optimizer.zero_grad()
+    loss().backward()
+    optimizer.first_step()
+    loss().backward()
+    optimizer.second_step()
+
+
+def averaged(optimizer: Any, model: Any, loss: Any) -> None:
+    optimizer.zero_grad()
+    (loss() / 2).backward()
+    first = [p.grad if p.grad is None else 2 * p.grad for p in model.parameters()]
+    for p, g in zip(model.parameters(), first, strict=True):
+        p.grad = g
+    optimizer.first_step()
+    for p in model.parameters():
+        p.grad = None if p.grad is None else p.grad / 2
+    (loss() / 2).backward()
+    optimizer.second_step()
+
+
+def back_too_early(optimizer: Any, model: Any, loss: Any) -> None:
+    held = [p.detach().clone() for p in model.parameters()]
+    loss().backward()
+    optimizer.first_step(zero_grad=True)
+    with torch.no_grad():
+        for p, was in zip(model.parameters(), held, strict=True):
+            p.copy_(was)
+    loss().backward()
+    optimizer.second_step(zero_grad=True)
+
+
+NAMED = {
+    summed: (
+        "the gradients of both looks add up: nothing clears the first look's (zero_grad) before the second backward"
+    ),
+    averaged: "it steps by the mean of both looks' gradients",
+    back_too_early: (
+        "it steps by the gradient of its first look again: the second look is taken where the step began, or not used"
+    ),
+}
+
+
+@pytest.mark.parametrize("takes", NAMED, ids=lambda takes: takes.__name__)
+def test_what_goes_wrong_between_the_looks_is_named(takes: Any) -> None:
+    found = verdict(taking(sam, takes))
+    assert found.status is Status.VIOLATED
+    assert found.explanation == NAMED[takes]
+
+
+def test_a_second_look_that_is_never_differentiated_is_caught() -> None:
     def takes(optimizer: Any, model: Any, loss: Any) -> None:
         optimizer.zero_grad()
         loss().backward()
         optimizer.first_step()
-        loss().backward()
+        loss()
         optimizer.second_step()
 
-    assert verdict(taking(sam, takes)).status is Status.VIOLATED
+    found = verdict(taking(sam, takes))
+    assert found.status is Status.VIOLATED
+    assert found.reason == (
+        "the step calls the optimizer's first_step() and then second_step(), and differentiates nothing in between: it "
+        "moves by the gradient of the first look"
+    )
 
 
 def test_a_second_look_at_other_rows_is_violated() -> None:

@@ -40,6 +40,7 @@ def test_a_row_for_each_file(folder: Path, capsys: pytest.CaptureFixture[str]) -
     counted = "3 subjects: 1 passed, 1 failed, 1 refused.\n"
     assert out.startswith(counted)
     assert "gdprops check SUBJECT tells more about one of them, -v about all" in out
+    assert "add it with -p, for instance -p targets=vector" in " ".join(out.split())
     assert out.endswith(f"\n{counted}")
     assert "VIOLATED" not in out
     reports = json.loads((folder / "all.json").read_text(encoding="utf-8"))

@@ -50,7 +50,7 @@ def test_a_file_and_a_number_of_ranks_are_enough(train: Path) -> None:
     train.write_text(TRAIN.format(average=RIGHT))
     code, said = run("check", "train.py:build", "--as", "distributed-step", "--world", "2", "-v")
     assert code == 0, said
-    assert "PASSED  train.py:build(world=2): 4 clauses held" in said
+    assert "PASSED  train.py:build(world=2): 5 clauses held" in said
     assert "distributed.equals-single" in said
 
 
@@ -85,3 +85,4 @@ def test_traits_tell_how_parameters_lie_on_the_ranks(train: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "on 2 ranks every parameter is replicated" in done.output
     assert "build leaves unequal weights as they are" in done.output
+    assert "when a forward pass begins, the buffers of each rank are its own" in done.output

@@ -61,7 +61,7 @@ def test_a_name_that_leads_nowhere(spec: str, said: str) -> None:
             "optimiser",
             {},
             "as='optimiser'; expected one of optimizer, training-step, distributed-step, backprop, update-rule, "
-            "lightning, transformers, accelerate, sklearn; "
+            "lightning, transformers, accelerate, fabric, ignite, skorch, keras, sklearn; "
             "did you mean 'optimizer'?",
         ),
         (
@@ -70,7 +70,7 @@ def test_a_name_that_leads_nowhere(spec: str, said: str) -> None:
             {},
             f"{HERE}:picky is a function, not an optimizer class; expected a subclass of torch.optim.Optimizer, "
             "or say what it is with --as optimizer|training-step|distributed-step|backprop|update-rule|"
-            "lightning|transformers|accelerate|sklearn",
+            "lightning|transformers|accelerate|fabric|ignite|skorch|keras|sklearn",
         ),
         (
             "CONSTANT",
@@ -78,7 +78,7 @@ def test_a_name_that_leads_nowhere(spec: str, said: str) -> None:
             {},
             f"{HERE}:CONSTANT is an int, not an optimizer class; expected a subclass of torch.optim.Optimizer, "
             "or say what it is with --as optimizer|training-step|distributed-step|backprop|update-rule|"
-            "lightning|transformers|accelerate|sklearn",
+            "lightning|transformers|accelerate|fabric|ignite|skorch|keras|sklearn",
         ),
         (
             "CONSTANT",

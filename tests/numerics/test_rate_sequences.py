@@ -31,6 +31,20 @@ def test_what_happens_is_told(seen: list[Rates], said: str) -> None:
     assert is_shifted(seen, PLAN) == (said in (EARLY, LATE))
 
 
+@pytest.mark.parametrize(
+    ("seen", "per", "said"),
+    [
+        (at(0, 3, 6, 9), 3, "the schedule advances with every update, and not once in 3"),
+        (at(0, 6, 12, 18), 3, "the schedule advances 2 times per update, and not once in 3"),
+        (at(0, 2, 4, 6), 3, "the schedule advances 2 times as often as once in 3 updates"),
+        (at(0, 0, 1, 1, 2), 3, "the schedule advances at every 6 updates, and not once in 3"),
+    ],
+)
+def test_a_schedule_per_several_updates_is_told_by_updates(seen: list[Rates], per: int, said: str) -> None:
+    """An entry of the plan is an update; the schedule itself advances once in ``per`` of them."""
+    assert what_happens(seen, PLAN, per=per) == said
+
+
 @pytest.mark.parametrize(("off", "first"), [(0.9e-12, None), (1.1e-12, 2)])
 def test_rates_agree_within_a_share_of_the_peak(off: float, first: int | None) -> None:
     seen = [*PLAN[:2], (PLAN[2][0] + off,)]

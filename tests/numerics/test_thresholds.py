@@ -69,6 +69,7 @@ from gdprops.subjects.probe.computing_precision import is_lost
 from gdprops.subjects.probe.experiment import Probe
 from gdprops.subjects.probe.plain_descent import plainness
 from gdprops.watching.contents import is_multiple, nearly_same
+from gdprops.watching.loss_graph import bare_leaves
 from tests.clauses.optimizer.optimizer_cases import CASE, examined, probed
 from tests.samples.diverging_loops import steps_taken
 
@@ -423,6 +424,34 @@ def default_distance() -> Pair:
         return bool(catalogue()["optimizer.descends-by-default"].examine(subject, case).decisive)
 
     return decides(1 / 110), decides(1 / 90)
+
+
+class LooksAndGrows(PlainDescent):
+    """Needs its closure, and leaves the weights a share farther from 0 than they were."""
+
+    share = 0.0
+
+    def step(self, closure: Any = None) -> Any:
+        if closure is None:
+            raise TypeError("step() needs a closure")
+        loss = self.look(closure)
+        with torch.no_grad():
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p.mul_(1 + self.share)
+        return loss
+
+
+def bowl_rise() -> Pair:
+    """Weights of 1 that end at 1 + 6e-6 have raised ½|w|² by 1.2e-5 of it; at 1 + 9e-6 by 1.8e-5."""
+
+    def comes_back(share: float) -> bool:
+        factory: Any = type("LooksAndGrows", (LooksAndGrows,), {"share": share})
+        found = probed(gdprops.optimizer(factory, name=f"grows by {share}", lr=0.5))
+        case = UpdateCase((ONE,), ((ONE,),), Plan(((0,),), (0.5,)), 53, (0,))
+        return not examined(found, "closure", case).violated
+
+    return comes_back(6e-6), comes_back(9e-6)
 
 
 # The law of divergence
@@ -829,6 +858,12 @@ def common_factor() -> Pair:
     return is_multiple(0.95 * weight, weight), is_multiple(0.5 * weight, weight)
 
 
+def perhaps_scaled() -> Pair:
+    """A loss that is weighted by 40 is not scaled by 65536; one that is weighted by 100 may be."""
+    weight = torch.ones(1, requires_grad=True)
+    return bool(bare_leaves([40 * weight.sum()], 2.0**16)), bool(bare_leaves([100 * weight.sum()], 2.0**16))
+
+
 def loss_found_share() -> Pair:
     """Numbers that agree to five millionths are the same but for rounding; fifty millionths are another loss."""
     return is_near(np.array([1.0 + 5e-6]), np.array([1.0])), is_near(np.array([1.0 + 5e-5]), np.array([1.0]))
@@ -838,6 +873,7 @@ PAIRS: dict[str, Callable[[], Pair]] = {
     "LOSS_FOUND_SHARE": loss_found_share,
     "SAME_CONTENT_ROUNDINGS": same_content_roundings,
     "COMMON_FACTOR": common_factor,
+    "PERHAPS_SCALED": perhaps_scaled,
     "MAGNITUDE_SLACK": magnitude_slack,
     "WHOLE_RUN_DECISIVE": whole_run_decisive,
     "WHOLE_RUN_SHARE": whole_run_share,
@@ -894,6 +930,7 @@ PAIRS: dict[str, Callable[[], Pair]] = {
     "LOST_SHARE": lost_share,
     "FAINTEST_ANSWER": faintest_answer,
     "MODERATE_LOSS": moderate_loss,
+    "BOWL_RISE": bowl_rise,
     "LOSS_GROWTH": loss_growth,
     "MOST_LOG_GUARD": most_log_guard,
     "AVERAGE_ULPS": average_ulps,
@@ -904,6 +941,7 @@ REASONS: dict[str, tuple[str, ...]] = {
     "a number of torch's: what torch divides by is right, and no other number is": ("CLIP_GUARD",),
     "a count of steps, halvings or repetitions": (
         "COUPLED_STEPS",
+        "GROUPED_STEPS",
         "PERTURBATIONS",
         "FLIPPED_ROUNDINGS",
         "DOWNHILL_HALVINGS",
@@ -942,6 +980,7 @@ REASONS: dict[str, tuple[str, ...]] = {
     "a choice between two wordings of the same fit, both of them true": ("SCALED_SHARE", "LARGEST_CLIP_GUARD"),
     "draws cases": (
         "MODERATE_GRADIENTS",
+        "BOWL_WEIGHTS",
         "OTHER_GRADIENTS",
         "WRITTEN_INTO_GRADIENTS",
         "TRUST_BITS",

@@ -67,6 +67,27 @@ def test_the_reference_is_counted_apart(clock: Clock) -> None:
     assert lines[2] == "reference: 0 of 17 clauses done, now step.simultaneous, 0 s"
 
 
+def test_in_a_terminal_the_first_failed_clause_is_told_at_once(clock: Clock) -> None:
+    lines: list[str] = []
+    watching = Progress(Display(lines.append, interval=1.0, clock=clock, keeps=True))
+    watching.started(ITEM, 22)
+    watching.finished(verdicts.violated(explanation=None, reason="w1 was not moved"))
+    watching.finished(verdicts.violated(clause="step.once", reason="another one"))
+    clock.now = 3.0
+    watching.example(7)
+    found = "VIOLATED step.simultaneous: w1 was not moved"
+    assert lines[1] == f"{found}\n1 of 22 clauses done (1 violated), now step.simultaneous, 0 s"
+    assert lines[-1] == f"{found}\n2 of 22 clauses done (2 violated), now step.simultaneous, 7 examples, 3 s"
+
+
+def test_a_recommendation_is_not_told_before_the_end(clock: Clock) -> None:
+    lines: list[str] = []
+    watching = Progress(Display(lines.append, interval=0.0, clock=clock, keeps=True))
+    watching.started(ITEM, 2)
+    watching.finished(verdicts.violated(level=verdicts.Level.RECOMMENDED))
+    assert lines[-1] == "1 of 2 clauses done (1 violated (recommended)), now step.simultaneous, 0 s"
+
+
 def test_lines_are_sparse(clock: Clock) -> None:
     lines: list[str] = []
     display = Display(lines.append, interval=10.0, delay=10.0, clock=clock)

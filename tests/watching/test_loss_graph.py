@@ -11,6 +11,7 @@ from torch import nn
 from gdprops.faults.watched_runs import materials
 from gdprops.faults.watched_runs.materials import sgd
 from gdprops.model.ledger import BackwardBegins, Forward, SchedulerStep, StepBegins
+from gdprops.watching.loss_graph import bare_leaves, mark_scaled, weight_of
 from gdprops.watching.session import watched
 
 plain: Any = materials.plain
@@ -68,6 +69,41 @@ def test_a_criterion_is_no_look_and_a_module_in_inference_mode_marks_nothing() -
         sgd(model).step()
 
     assert [set(e.looks) for e in events(run, BackwardBegins)] == [{1}]
+
+
+@pytest.mark.parametrize(
+    ("loss", "reached"),
+    [
+        (lambda scaled, bare, one: scaled + bare, True),
+        (lambda scaled, bare, one: scaled, False),
+        (lambda scaled, bare, one: scaled + bare * 2.0**16, False),
+        (lambda scaled, bare, one: scaled + one * 2.0**16 * bare, False),
+        (lambda scaled, bare, one: torch.add(scaled, bare, alpha=2.0**16), False),
+        (lambda scaled, bare, one: scaled + bare / 2.0**-16, False),
+        (lambda scaled, bare, one: (scaled - bare / 10) / 2, True),
+    ],
+)
+def test_what_a_loss_reaches_past_what_was_scaled(loss: Any, reached: bool) -> None:
+    weight, scaler = torch.ones(2, requires_grad=True), torch.amp.GradScaler("cpu", init_scale=2.0**16)
+    scaled = scaler.scale(weight.sum())
+    mark_scaled(scaled)
+    found = bare_leaves([loss(scaled, weight.square().sum(), torch.ones(()))], 2.0**16)
+    assert [one is weight for one in found] == [True] * reached
+
+
+def test_what_an_earlier_call_has_freed_is_not_read() -> None:
+    weight = torch.ones(2, requires_grad=True)
+    square: Any = weight.square().sum() * weight.sum()
+    square.backward()
+    assert bare_leaves([square + weight.sum()], 2.0**16) == []
+
+
+def test_a_loss_is_weighted_by_numbers_but_for_the_scale() -> None:
+    weight, scaler = torch.ones(2, requires_grad=True), torch.amp.GradScaler("cpu", init_scale=1024.0)
+    scaled = scaler.scale(weight.sum() / 4)
+    mark_scaled(scaled)
+    assert weight_of([scaled]) == weight_of([0.25 * weight.sum()]) == 0.25
+    assert weight_of([weight.sum()]) == weight_of([weight.sum(), weight.sum()]) == 1.0
 
 
 @pytest.mark.filterwarnings("ignore:Detected call of")

@@ -113,7 +113,7 @@ def _stands(run: StepTraining, first: int) -> Iterator[_Stand]:
 
 
 def _stand(run: StepTraining) -> _Stand:
-    rates = [group.get("lr") for group in run.hyperparameters() or []]
+    rates = [group.get("lr") for group in run.called_with() or []]
     return _Stand([w.copy() for w in run.now()], list(map(_number, rates)), [a.copy() for a in run.averages()])
 
 

@@ -43,8 +43,9 @@ class Clocked(NamedTuple):
     """The rates in force at each call of the optimizer, and in every reading of the declaration those expected there.
 
     ``share``: by which share of the schedule's peak they may be off, if not as rates in float64; ``plan``: the
-    schedule, an entry for each update; ``at``: the number of the logical step of each call; ``optimizer``: how a script
-    reaches the optimizer, empty where there are several, and ``groups``: how many parameter groups it has.
+    schedule, an entry for each update, advancing once in ``per`` updates; ``at``: the number of the logical step of
+    each call; ``optimizer``: how a script reaches the optimizer, empty where there are several, and ``groups``: how
+    many parameter groups it has.
     """
 
     seen: list[Rates]
@@ -54,6 +55,7 @@ class Clocked(NamedTuple):
     at: tuple[int, ...] = ()
     optimizer: str = ""
     groups: int = 0
+    per: int = 1
 
     @property
     def reading(self) -> str | None:
@@ -70,7 +72,7 @@ def clocked(subject: Any, case: Any) -> Clocked:
     declared, in_force, at, losses = subject.declaration.schedule, list[Any](), list[int](), list[Any]()
     for run, t, _ in workbench.unjudged(subject, case):
         taken: StepTraining = run  # type: ignore[assignment] # the chapter is about training steps alone
-        (groups, defaults), settings = taken.built_optimizer, taken.hyperparameters()
+        (groups, defaults), settings = taken.built_optimizer, taken.called_with()
         losses.append(taken.returned)
         if settings is not None:
             in_force.append(settings)
@@ -86,7 +88,7 @@ def clocked(subject: Any, case: Any) -> Clocked:
     share = decisions.STORED_RATE if single else None
     plan = [advances[t // (declared.per or 1)] for t in range(len(advances) * (declared.per or 1))]
     readings = dict(_readings(plan, at, epoch=declared.per is None))
-    return Clocked(seen, readings, plan, share, tuple(at), _reached(subject), len(groups))
+    return Clocked(seen, readings, plan, share, tuple(at), _reached(subject), len(groups), declared.per or 1)
 
 
 def _reached(subject: Any) -> str:
@@ -129,7 +131,7 @@ def told(found: Clocked) -> Evidence:
 def _violation(found: Clocked) -> Evidence:
     expected = next(iter(found.readings.values()))
     t = found.wrong_at(expected) or 0
-    how = what_happens(found.seen, found.plan, found.share)
+    how = what_happens(found.seen, found.plan, found.share, per=found.per)
     if changes(found.plan) and not changes(expected) and first_difference(found.seen, found.plan, found.share) is None:
         how = "the schedule advances with every update, and not once an epoch"
     seen, wanted = _shown(found.seen[t], expected[t]), _shown(expected[t], found.seen[t])
@@ -190,7 +192,7 @@ def first_rate(subject: Any, case: Any) -> Evidence:
         return told(found)
     first = found._replace(seen=found.seen[:1], readings={how: plan[:1] for how, plan in found.readings.items()})
     if first.reading is None:
-        return told(first)
+        return told(found)
     if not changes(found.plan):
         return workbench.vacuous("the schedule has one rate only")
     return workbench.agreement()

@@ -119,7 +119,7 @@ def moves_all(subject: TrainedSubject, case: TrainCase) -> Look:
     """What U moves clearly at some step is seen moving at some step, and what has no gradient stays where it is.
 
     Where neither moves anything, although a gradient at the rate in force would, only the whole run can tell: what the
-    optimizer holds may be dead in one example.
+    optimizer holds may be dead in one example, and a declared rule may want nothing there.
     """
     tally = _Tally()
     while (step := (yield)) is not None:
@@ -130,7 +130,7 @@ def moves_all(subject: TrainedSubject, case: TrainCase) -> Look:
             )
         tally.add(step)
     if not any(tally.should) and not any(tally.did) and tally.pulled:
-        if tally.held_pulled:
+        if tally.held_pulled and not tally.declared:
             told = "nothing moves, and the optimizer's own update moves nothing"
             return workbench.violation(told, blame=tally.names, demand=workbench.Demand("seen != before"))
         return _still(tally)
@@ -163,7 +163,7 @@ class _Tally:
         self.names: tuple[str, ...] = ()
         self.should, self.did, self.absent = list[bool](), list[bool](), list[bool]()
         self.steps, self.wrong, self.holds = 0, False, False
-        self.pulled, self.held_pulled = False, False
+        self.pulled, self.held_pulled, self.declared = False, False, False
 
     def told(self) -> Evidence | None:
         """Return a violation if a parameter never moves but should, or moves without a gradient; else None."""
@@ -189,7 +189,7 @@ class _Tally:
         self.should = [a or b for a, b in zip(self.should or [False] * count, should, strict=True)]
         self.did = [a or b for a, b in zip(self.did or [False] * count, did, strict=True)]
         self.absent = [a and step.is_left_alone(i) for i, a in enumerate(self.absent or [True] * count)]
-        self.wrong = self.wrong or step.wrong
+        self.wrong, self.declared = self.wrong or step.wrong, not step.run.is_anchored
         self.holds = self.holds or any(h and t for h, t in zip(step.held, step.trainable, strict=True))
         pulled = pulled_at_its_rate(step)
         self.pulled = self.pulled or any(pulled)

@@ -21,12 +21,14 @@ from gdprops.clauses.support.provenance import Clipping, Step, Story
     "alone.",
     decision="Wrong are: a clip that changes a part of what the step then uses; a clip before backward, where no clip "
     "meets what any step of the optimizer uses; a clip that changes only what a step has used already. Notes: some "
-    "steps of a line are clipped and others not, in no order; tensors are clipped one by one; a clip is given nothing "
-    "any more, or only what no stepped optimizer holds and never has a gradient. Clips while scaled are live.scale's.",
+    "steps of a line are clipped and others not, in no order; tensors are clipped one by one; a clip is given an "
+    "iterator that has run out, or only what no stepped optimizer holds and never has a gradient. Clips while scaled "
+    "are live.scale's.",
     refuted_by=(
         *("script-clips-before-backward", "script-clips-every-micro-batch", "script-clips-after-the-step"),
         *("script-clips-some-steps", "script-clips-tensor-by-tensor", "script-clips-a-spent-generator"),
-        "script-clips-another-model",
+        *("script-clips-another-model", "script-clips-what-is-used-up"),
+        "script-clips-with-the-norm-of-what-is-used-up",
     ),
     undecided=lambda read: "" if read.clips else "nothing is clipped",
 )
@@ -43,16 +45,17 @@ def clipping(read: Story) -> Iterator[Told]:
 
 
 def _of_nothing(read: Story) -> Iterator[Told]:
-    """Yield the lines that clip something at first and nothing later, such as a generator that has run out."""
-    for place in dict.fromkeys(clip.event.place for clip in read.clips):
-        given = [bool(clip.event.parameters) for clip in read.clips if clip.event.place == place]
-        if place is not None and given[0] and len(given) > 2 and not any(given[1:]):
-            yield Told(
-                f"the clip at {lines([place])} is given parameters the first time only: {given.count(False)} calls "
-                "clip nothing",
-                places=(place,),
-                note=True,
-            )
+    """Yield the lines that clip what a generator has left after somebody else has used it up."""
+    for place in dict.fromkeys(clip.event.place for clip in read.clips if clip.event.spent):
+        here = [clip.event for clip in read.clips if clip.event.place == place]
+        used_up = "it has used up itself" if here[0].parameters else "that was used up before"
+        count = sum(clip.spent for clip in here)
+        calls = f"{count} calls clip" if count > 1 else "1 call clips"
+        yield Told(
+            f"the clip at {lines([place])} is given an iterator {used_up}: {calls} nothing",
+            places=(place,),
+            note=True,
+        )
 
 
 def _of_others(read: Story) -> Iterator[Told]:
@@ -73,9 +76,9 @@ def _of_others(read: Story) -> Iterator[Told]:
 def _partly(read: Story, step: Step) -> Iterator[Told]:
     """Yield what clips have changed before all of it was there."""
     for parameter, use in step.uses.items():
-        for clip in use.clips:
+        for clip in use.clips if use.own else ():
             late = [call for call in use.calls if call not in clip.met[parameter]]
-            if clip.event.acted and late and use.own and not use.edited:
+            if clip.event.acted and late and not use.edited:
                 yield Told(
                     f"the clip at {lines([clip.event.place])} changes a part of what the step at {lines([step.place])} "
                     f"uses: the backward pass at {lines(call.place for call in late)} adds to it afterwards",

@@ -2,15 +2,18 @@
 
 A forward pass reads w, backward leaves g(w), and the step must start at w. A weight whose content at the step was never
 seen since the optimizer's last step has been written in between: the gradient is that of another point. Contents that
-were seen may come back: SAM and extragradient look elsewhere and return.
+were seen may come back: SAM and extragradient look elsewhere and return. Those that forget to return, or that add up
+both looks, are told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gdprops.clauses.support.displaced_looks import Displaced, added_up, not_undone
 from gdprops.clauses.support.live_clause import NAMES, Told, lines, live_clause, named
 from gdprops.clauses.support.provenance import Call, Step, Story
+from gdprops.clauses.support.pulled_modules import Pull, pulled_back
 from gdprops.model.ledger import Forward
 
 
@@ -23,14 +26,19 @@ from gdprops.model.ledger import Forward
     decision="From an optimizer's second step on, the compared entries at the step are among those that were seen "
     "since its last step began, to rounding. Not judged: closures, gradients that somebody assigned, parameters that "
     "no forward pass of a module has read. A decay by one common factor is a note, and so is a backward pass through "
-    "a forward pass from before a step that has moved its weights: a delayed gradient may be meant. A step inside an "
-    "open autocast region is wrong where a later forward pass of that region reads the copies of the weights from "
-    "before the step.",
+    "a forward pass from before a step that has moved its weights: a delayed gradient may be meant. Notes as well: at "
+    "half of the steps or more, weights that were moved after a look whose gradient no step uses, and that the step "
+    "starts from; and two looks on the same inputs at different weights whose gradients are added up, both with a "
+    "weight of at least 1, where one of them is at the weights of the step; and a module that is pulled again and "
+    "again to the weights of another one of its kind, which runs and stays as it is, a share of the way or altogether "
+    "with an optimizer that remembers. A step inside an open autocast region is wrong where a later forward pass of "
+    "that region reads the copies of the weights from before the step.",
     refuted_by=(
         "script-writes-between-look-and-step",
         "script-averages-before-the-step",
         "script-steps-inside-autocast",
         "script-steps-between-forward-and-backward",
+        *("script-steps-from-displaced-weights", "script-adds-up-two-looks", "script-pulls-the-learner-to-its-target"),
     ),
     undecided=lambda read: "" if _is_seen(read) else "no forward pass of a module has read what a later step moves",
 )
@@ -41,6 +49,10 @@ def frozen_weights(read: Story) -> Iterator[Told]:
     yield from _cached(read)
     for call in read.calls:
         yield from _delayed(read, call)
+    for optimizer in read.stepped:
+        yield from map(_displaced, not_undone(read, optimizer))
+        yield from _added_up(read, optimizer)
+    yield from map(_pulled, pulled_back(read))
 
 
 def _written(read: Story, step: Step) -> Iterator[Told]:
@@ -110,6 +122,49 @@ def _delayed(read: Story, call: Call) -> Iterator[Told]:
                     note=True,
                 )
                 return
+
+
+def _displaced(found: Displaced) -> Told:
+    first, second = found.first.place, found.second.place
+    return Told(
+        f"the step at {lines([found.step.place])} starts from weights {NAMES} that somebody has moved after the look "
+        f"at {lines([first])}, whose gradients no step uses, for the look at {lines([second])}: whoever looks "
+        "elsewhere goes back before he steps",
+        found.parameters,
+        found.step.number,
+        (found.step.place, first, second),
+        note=True,
+    )
+
+
+def _added_up(read: Story, optimizer: int) -> Iterator[Told]:
+    for step in read.steps_of(optimizer):
+        found = added_up(read, step)
+        if found is not None:
+            first, second = found.first.place, found.second.place
+            yield Told(
+                f"the step at {lines([step.place])} adds up the gradients of {lines([first])} and of "
+                f"{lines([second])}, between which somebody has moved {NAMES}: they are of different weights",
+                found.parameters,
+                step.number,
+                (step.place, first, second),
+                note=True,
+            )
+
+
+def _pulled(pull: Pull) -> Told:
+    places = (pull.step.place, pull.after.place)
+    name, share = pull.pulled.name, pull.pulled.share
+    way = f"put {name} back to" if share >= 1 else f"moved {name} {share:.2g} of the way to"
+    return Told(
+        f"between the step at {lines(places[:1])} and the forward pass at {lines(places[1:])} somebody has {way} the "
+        f"weights of {pull.pulled.towards}, not for the first time, and these stay what they are: a target "
+        "network follows the one that is trained, not the other way round",
+        (),
+        pull.step.number,
+        places,
+        note=True,
+    )
 
 
 def _cached(read: Story) -> Iterator[Told]:

@@ -15,8 +15,9 @@ from gdprops.model.clause import Level
     source="zero_grad between backward and step: the loss falls by chance, or not at all.",
     decision="All calls on a line, two at least, none of whose deposits any step used, with a step of an optimizer "
     "that holds the parameters after each. Right, and not told: a call of which some deposit is used (DCGAN), that "
-    "gives a leaf which is no parameter its gradient (adversarial examples), or in a run in which weights are written "
-    "or gradients assigned (SAM, private SGD, projected gradients).",
+    "gives a leaf which is no parameter its gradient (adversarial examples), whose gradients are differentiated in "
+    "turn (penalties), or in a run in which weights are written or gradients assigned (SAM, private SGD, projected "
+    "gradients).",
     level=Level.RECOMMENDED,
     refuted_by=("script-zeroes-before-the-step", "script-penalty-is-cleared"),
     undecided=lambda read: "the script writes to weights or gradients itself" if _is_by_hand(read) else "",
@@ -48,4 +49,5 @@ def _is_lost(read: Story, call: Call) -> bool:
     following = next((c for c in read.calls if c.at > call.at and c.place == call.place), None)
     until = len(read.ledger.events) if following is None else following.at
     stepped = [s for s in read.steps if call.at < s.at < until and call.deposits & set(s.event.weights)]
-    return not call.used and not call.event.elsewhere and set(call.dropped) == call.deposits and bool(stepped)
+    is_for_itself = call.event.elsewhere or call.event.creates_graph
+    return not call.used and not is_for_itself and set(call.dropped) == call.deposits and bool(stepped)

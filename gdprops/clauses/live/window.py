@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from gdprops.clauses.support.live_clause import Told, lines, live_clause, named
 from gdprops.clauses.support.provenance import Call, Step, Story, assigned_anywhere, written_outside
@@ -20,13 +21,14 @@ FEWEST_WINDOWS = 3
     "an epoch.",
     source="timoschick/pet#36: a short last window is lost; rasbt/LLMs-from-scratch#299: windows are shifted by one.",
     decision="Told: gradients that no step has used when the run ends, of a line whose other gradients were used; "
-    "gradients from before a data loader began anew that are used together with later ones; a first window that is "
-    "shorter than all others; windows of which only the last pass is left. Nothing is said of the end where the "
-    "watching stopped before it, or the run raised.",
+    "gradients from before a data loader began anew that are used together with later ones, or a window shorter than "
+    "the one before that was cleared there; a first window that is shorter than all others; windows of which only the "
+    "last passes are left. Nothing is said of the end where the watching stopped before it, or the run raised.",
     level=Level.RECOMMENDED,
     refuted_by=(
         *("script-loses-the-last-window", "script-carries-over-the-epoch"),
         *("script-shifts-the-windows", "script-clears-every-micro-batch"),
+        *("script-clears-in-the-window", "script-clears-at-each-epoch"),
     ),
 )
 def window(read: Story) -> Iterator[Told]:
@@ -35,6 +37,7 @@ def window(read: Story) -> Iterator[Told]:
     for optimizer in read.stepped:
         steps = [step for step in read.steps_of(optimizer) if step.window and not step.inside]
         yield from _carried(steps, boundaries)
+        yield from _cleared(read, steps, boundaries)
         yield from _shifted(steps) if not read.ledger.stretch else ()
         yield from _emptied(read, steps)
 
@@ -62,16 +65,18 @@ def _left_over(read: Story) -> Iterator[Told]:
 
 
 def _emptied(read: Story, steps: list[Step]) -> Iterator[Told]:
-    """Yield a line of which every step uses the last call alone, after equally many that were cleared."""
+    """Yield a line of which every step uses the last calls alone, after equally many that were cleared."""
     if len(steps) < FEWEST_WINDOWS or assigned_anywhere(read) or written_outside(read):
         return
     lost = [_lost_before(read, before, step) for before, step in zip([None, *steps], steps, strict=False)]
-    if not lost[0] or len(set(map(len, lost))) > 1:
+    if not lost[0] or len(set(map(len, lost))) > 1 or len({len(step.window) for step in steps}) > 1:
         return
     place, cleared = steps[0].window[0].place, [where for call in lost[0] for where in call.dropped.values()]
+    used = len(steps[0].window)
+    kept = f"the last {used} are" if used > 1 else "the last is"
     yield Told(
-        f"of {len(lost[0]) + 1} backward passes at {lines([place])} before each step at {lines([steps[0].place])}, "
-        f"only the last is used: the others are cleared at {lines(cleared)} first",
+        f"of {len(lost[0]) + used} backward passes at {lines([place])} before each step at {lines([steps[0].place])}, "
+        f"only {kept} used: the others are cleared at {lines(cleared)} first",
         tuple(sorted(lost[0][0].deposits)),
         steps[0].number,
         (place, steps[0].place, *cleared),
@@ -79,10 +84,10 @@ def _emptied(read: Story, steps: list[Step]) -> Iterator[Told]:
 
 
 def _lost_before(read: Story, before: Step | None, step: Step) -> list[Call]:
-    """Return the calls on the line of a step's only call that were dropped whole since the step before."""
-    if len(step.window) != 1:
+    """Return the calls on the line of a step's calls that were dropped whole, between the step before and these."""
+    used = step.window[0]
+    if {(call.place, frozenset(call.deposits)) for call in step.window} != {(used.place, frozenset(used.deposits))}:
         return []
-    (used,) = step.window
     since = -1 if before is None else before.at
     calls = [call for call in read.calls if since < call.at < used.at and call.place == used.place]
     whole = all(set(call.dropped) == call.deposits == used.deposits and not call.event.elsewhere for call in calls)
@@ -115,6 +120,25 @@ def _carried(steps: list[Step], boundaries: list[int]) -> Iterator[Told]:
                     (step.place, *(call.place for call in calls)),
                 )
                 return
+
+
+def _cleared(read: Story, steps: list[Step], boundaries: list[int]) -> Iterator[Told]:
+    """Yield the calls of a short window that were cleared where an epoch ended, between two steps."""
+    for before, step in pairwise(steps):
+        places = {call.place for call in before.window} & {call.place for call in step.window}
+        ends = [at for at in boundaries if before.at < at < step.at]
+        calls = [call for call in read.calls if ends and before.at < call.at < ends[0] and call.place in places]
+        lost = [call for call in calls if call.deposits and set(call.dropped) == call.deposits]
+        if 0 < len(lost) == len(calls) < len(before.window):
+            cleared = [where for call in lost for where in call.dropped.values()]
+            yield Told(
+                f"the last window of an epoch is cleared at {lines(cleared)} before any step: the gradients of "
+                f"{lines(call.place for call in lost)} are lost",
+                (),
+                step.number,
+                (*(call.place for call in lost), *cleared, step.place),
+            )
+            return
 
 
 def _shifted(steps: list[Step]) -> Iterator[Told]:

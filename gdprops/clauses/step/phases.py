@@ -53,7 +53,8 @@ def _until_all_are_called(domain: Domain) -> SearchStrategy[Any]:
     "floors: its own parameters at the weights where the phase begins, those of other phases there or as the step has "
     "found them (with together=True all are as found). Random numbers that the step draws are recorded and given "
     "to the objective by shape, in order; where they do not fit, nothing is decided. Whole phases may be skipped. "
-    "Between the phases nothing moves but targets and what after= declares. An example is decisive when every phase "
+    "Between the phases nothing moves but targets and what after= declares. What trains= names is held by an optimizer "
+    "and requires gradients, and what frozen= names keeps its bytes. An example is decisive when every phase "
     "was called and U clearly moves something in each.",
     view=View.TRAINING,
     refuted_by=(
@@ -74,11 +75,30 @@ def phases(subject: Any, case: Any) -> Evidence:
         if not readings:
             return workbench.with_notes(_in_another_order(declared.told, log, t), *seen.notes)
         ways = [_told_of_call(run, t, log, slots, seen) for slots in readings]
-        wrong = min(ways, key=lambda way: way is not None) or seen.between(run, log)
+        wrong = _otherwise_than_declared(run, log, t) or min(ways, key=lambda way: way is not None)
+        wrong = wrong or seen.between(run, log)
         if wrong is not None:
             return workbench.with_notes(wrong, *seen.notes)
         seen.end(log, readings[ways.index(None)])
     return workbench.with_notes(seen.told(len(declared.phases)), *seen.notes)
+
+
+def _otherwise_than_declared(run: PhasedRun, log: CallLog, t: int) -> Evidence | None:
+    """Return a violation of ``trains=`` or ``frozen=``, None where nothing is declared or all is as declared."""
+    held = {i for own in run.held.values() for i in own}
+    said = [(i, role) for i, role in enumerate(run.roles) if role is not None]
+    moved = [i for i, role in said if role.rests_at(1) and not np.array_equal(log.began[i], log.ended[i])]
+    if moved:
+        names = _names(run, moved)
+        return workbench.violation(f"{', '.join(names)}: declared frozen, and moved in call {t + 1}", blame=names)
+    for what, found in (
+        ("and frozen (requires_grad=False)", [i for i, role in said if not role.rests_at(1) and not run.trainable[i]]),
+        ("and held by no optimizer", [i for i, role in said if not role.rests_at(1) and i not in held]),
+    ):
+        if found:
+            names = _names(run, found)
+            return workbench.violation(f"{', '.join(names)}: declared to train (trains=), {what}", blame=names)
+    return None
 
 
 def _in_another_order(declared: str, log: CallLog, t: int) -> Evidence:
@@ -177,6 +197,7 @@ class _Seen:
         for phase, why in self._undecided.items():
             if not self._decided.get(phase):
                 return workbench.vacuous(why)
+            self.tell(f"some steps of a phase are not decided: {why}")
         for phase in range(many):
             if phase not in self._decided:
                 calls = plural(self._calls, "call")

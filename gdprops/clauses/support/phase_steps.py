@@ -8,7 +8,7 @@ reading reproduces is wrong, unless the random numbers do not fit: then it is no
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, final
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from gdprops.subjects.training_step.phases.run import Look, PhasedRun, PhaseView
 
 DEAL = "hand the noise over in the batch"
+ELSEWHERE = (
+    "what its modules are given does not come from the batch that step(inputs, targets) is handed; hand all batches of "
+    "a call over at once, such as inputs of shape (steps, rows, …), and let the objective take the k-th of them"
+)
 Gradients = Sequence["Array | None"]
 
 
@@ -95,6 +99,8 @@ def judged(run: PhasedRun, t: int, log: CallLog, slot: Slot, call: OptimizerCall
     if not best.right and (run.draws_outside or log.unclear_draws):
         return _not_decided(best, run, t, slot, call, own, log, "are partly not drawn by torch's own functions")
     run.settle(call.optimizer)
+    if not best.right and log.looks_elsewhere(call.segment) and best.view.answers_to_batch(t):
+        return replace(best, undecided=f"the phase {call.optimizer} draws its batches itself: {ELSEWHERE}")
     return best
 
 
@@ -113,9 +119,7 @@ def _not_decided(
         look = next(run.looks(log, call))
         view = run.view(slot, call, look)
         best = _as_read(view, t, slot, call, own)
-    return JudgedCall(
-        slot, call, own, best.view, best.gradients, best.expected, best.allowed, right=False, undecided=told
-    )
+    return replace(best, right=False, undecided=told)
 
 
 def _nearest(

@@ -27,6 +27,7 @@ from gdprops.model.ledger import (
     Gradients,
     Holding,
     Ledger,
+    Pulled,
     Resumes,
     SchedulerStep,
     SkippedStep,
@@ -75,6 +76,16 @@ class Clipping:
 
 @final
 @dataclass(eq=False, slots=True)
+class Unscaling:
+    """A GradScaler's division of gradients, and the calls of losses that nobody had scaled, by parameter."""
+
+    at: int
+    event: Unscale
+    bare: dict[int, tuple[Call, ...]]
+
+
+@final
+@dataclass(eq=False, slots=True)
 class Held:
     """One deposit that is in a ``.grad`` now: its call, the clips that met it, whether it is still scaled."""
 
@@ -90,13 +101,15 @@ class Use:
     """What one step used of one parameter's gradient.
 
     ``calls`` are new to this optimizer, ``rest`` it has used before. ``own`` is False where somebody put a tensor of
-    his own there, ``edited`` True where somebody changed the sum in place. ``clips`` are those of the new calls.
+    his own there, ``edited`` True where somebody changed the sum in place. ``copied`` is the parameter of whose
+    gradient this one is a copy; the calls are then that one's. ``clips`` are those of the new calls.
     """
 
     calls: tuple[Call, ...] = ()
     rest: tuple[Call, ...] = ()
     own: bool = True
     edited: bool = False
+    copied: int | None = None
     scaled: bool = False
     clips: tuple[Clipping, ...] = ()
 
@@ -137,12 +150,13 @@ class Step:
 @final
 @dataclass(eq=False, slots=True)
 class Story:
-    """The ledger, and what it means: all backward calls, steps, clips and scheduler steps in order."""
+    """The ledger, and what it means: all backward calls, steps, clips and divisions by a scale in order."""
 
     ledger: Ledger
     calls: list[Call] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     clips: list[Clipping] = field(default_factory=list)
+    unscalings: list[Unscaling] = field(default_factory=list)
     holding: dict[int, list[Held]] = field(default_factory=dict)
 
     def steps_of(self, optimizer: int) -> list[Step]:
@@ -207,8 +221,8 @@ class _Reader:
             case Clip():
                 self._clip(at, event)
             case Unscale():
-                self._unscale(event)
-            case SkippedStep() | SchedulerStep() | EpochBegins() | Collective() | CopiedUpdate():
+                self._unscale(at, event)
+            case SkippedStep() | SchedulerStep() | EpochBegins() | Collective() | CopiedUpdate() | Pulled():
                 pass
 
     def _forwards(self, at: int, event: Forward) -> None:
@@ -261,7 +275,7 @@ class _Reader:
         self._look_at(event.gradients, event.weights)
         seen = self._seen[event.optimizer]
         before = {p: frozenset(seen.get(p, ())) for p in event.weights}
-        uses = {p: self._use(event.optimizer, p) for p, s in event.gradients.items() if p in event.weights}
+        uses = {p: self._use(event.optimizer, p, event.copied.get(p)) for p in event.gradients if p in event.weights}
         self._running = Step(at, event, uses, before, frozenset(self._read[event.optimizer]))
         self.story.steps.append(self._running)
         self._seen[event.optimizer] = {p: {content} for p, content in event.weights.items()}
@@ -277,16 +291,18 @@ class _Reader:
             if isinstance(event, Forward) and event.differentiated:
                 self._read[optimizer] |= set(event.reads)
 
-    def _use(self, optimizer: int, parameter: int) -> Use:
-        held = self._holding.get(parameter, [])
+    def _use(self, optimizer: int, parameter: int, copied: int | None = None) -> Use:
+        source = parameter if copied is None else copied
+        held = self._holding.get(source, [])
         new = [one for one in held if optimizer not in one.used_by]
         rest = [one for one in held if optimizer in one.used_by]
         clips = dict.fromkeys(clip for one in new for clip in one.clips)
         return Use(
             tuple(one.call for one in new),
             tuple(one.call for one in rest),
-            own=parameter not in self._foreign and bool(held),
-            edited=parameter in self._edited,
+            own=copied is None and parameter not in self._foreign and bool(held),
+            edited=source in self._edited,
+            copied=copied,
             scaled=any(one.scaled for one in new),
             clips=tuple(clips),
         )
@@ -299,8 +315,8 @@ class _Reader:
         step.ends = event
         if step.inside:
             step.uses = {p: self._use(step.event.optimizer, p) for p in step.event.weights if p in self._holding}
-        for parameter in step.uses:
-            self._used(step, parameter)
+        for parameter, use in step.uses.items():
+            self._used(step, parameter if use.copied is None else use.copied)
         self._note(event.weights)
 
     def _used(self, step: Step, parameter: int) -> None:
@@ -324,10 +340,17 @@ class _Reader:
                 one.clips.append(clipping)
         self.story.clips.append(clipping)
 
-    def _unscale(self, event: Unscale) -> None:
+    def _unscale(self, at: int, event: Unscale) -> None:
+        self._look_at(event.gradients, event.parameters)
+        bare: dict[int, tuple[Call, ...]] = {}
         for parameter in event.parameters & set(self._holding):
-            for held in self._holding[parameter]:
-                held.scaled = False
+            held = self._holding[parameter]
+            calls = tuple(one.call for one in held if parameter in one.call.event.bare)
+            if calls and parameter not in self._edited | self._foreign:
+                bare[parameter] = calls
+            for one in held:
+                one.scaled = False
+        self.story.unscalings.append(Unscaling(at, event, bare))
 
 
 def assigned_anywhere(read: Story) -> bool:

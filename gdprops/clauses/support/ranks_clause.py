@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 from gdprops.clauses.support.lazy import lazy
+from gdprops.model.case import BRANCH
 from gdprops.model.clause import Clause, Implementation, Level, View, clause
 from gdprops.model.evidence import Evidence, vacuous, wrong_elsewise
 from gdprops.subjects.distributed_step import NAME
@@ -30,6 +31,7 @@ else:
 
 LOST = "the ranks have lost each other: distributed.collectives is about that"
 ELSEWISE = "the step already fails distributed.equals-single where nothing is saved and loaded"
+EVERYWHERE = "the step already fails distributed.equals-single where all ranks reach every parameter"
 KINK = "an activation sits within rounding of its kink"
 NOT_ALONE = (
     "on one process with all rows the step is already another one than the expected update: check that first, as a "
@@ -45,6 +47,11 @@ def any_deal(domain: Domain) -> SearchStrategy[Any]:
 def saved_in_between(domain: Domain) -> SearchStrategy[Any]:
     """Return the cases in which a training is saved, and goes on on as many ranks or on others."""
     return distributed_loops.resumed_loops(domain)
+
+
+def reached_by_some(domain: Domain) -> SearchStrategy[Any]:
+    """Return the cases in which the rows of some ranks, or of none, reach a parameter."""
+    return distributed_loops.branched_loops(domain)
 
 
 @final
@@ -85,6 +92,8 @@ def _doubted(declared: Distributed, story: Story) -> Evidence | None:
         return vacuous(NOT_ALONE)
     if story.case.resumed and not ranks_story.is_right_uninterrupted(declared, story.case):
         return wrong_elsewise(ELSEWISE)
+    if story.case.added == BRANCH and not ranks_story.is_right_where_all_reach(declared, story.case):
+        return wrong_elsewise(EVERYWHERE)
     return None
 
 
@@ -118,6 +127,10 @@ def ranks_clause(
             cases=cases,
             since=3,
         )(examine)
-        return replace(made, implementations={NAME: Implementation(cases, examine, unmet)})
+
+        def not_here(subject: Any) -> str | None:
+            return unmet(subject) or (subject.declaration.habits.beside_none or None if compares else None)
+
+        return replace(made, implementations={NAME: Implementation(cases, examine, not_here)})
 
     return bind

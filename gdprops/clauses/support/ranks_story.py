@@ -17,6 +17,7 @@ from gdprops.clauses.support.noise_floor import noise_floors
 from gdprops.model.evidence import Evidence, vacuous
 from gdprops.numerics import decisions
 from gdprops.numerics.comparison import alike, compare, is_clearly_other
+from gdprops.numerics.reached_rows import reaching
 from gdprops.subjects.distributed_step.observed import ON_RANK, Step, Story, alone, observed
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ def is_right_alone(declared: Distributed, case: RanksCase) -> bool:
 def is_right_uninterrupted(declared: Distributed, case: RanksCase) -> bool:
     """Say whether the ranks that load a training make the expected updates where they take all steps themselves."""
     return _is_right(observed(declared, case.uninterrupted()))
+
+
+def is_right_where_all_reach(declared: Distributed, case: RanksCase) -> bool:
+    """Say whether the ranks make the expected updates where the rows of all of them reach every parameter."""
+    return _is_right(observed(declared, reaching(case, range(case.world))))
 
 
 def _is_right(control: Story) -> bool:

@@ -355,7 +355,7 @@ def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, .
     allowed = known or MeasuredWhenAsked(
         len(before), lambda: noise_floors(run, t, before, after, expected, gradients, state, settings)
     )
-    return Watched(
+    step = Watched(
         t + 1,
         run.names,
         run.trainable,
@@ -375,6 +375,9 @@ def _watched(run: Training, t: int, before: list[Array], earlier: tuple[Grads, .
         skipped,
         run.held,
     )
+    if noticed.elsewhere and step.wrong:
+        raise Unsupported(noticed.elsewhere)
+    return step
 
 
 def _ends(moved: Arrays, after: Arrays) -> list[Array]:

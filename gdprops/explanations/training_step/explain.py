@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.support.watched_step import Watched, watch
 from gdprops.explanations.explanation import Explanation
-from gdprops.explanations.training_step.around_the_update import AROUND
+from gdprops.explanations.training_step.around_the_update import AROUND, reached_otherwise
 from gdprops.explanations.training_step.backward_calls import by_backward_lines
 from gdprops.explanations.training_step.borrowed_gradients import borrowed
 from gdprops.explanations.training_step.clipping_variants import clippings
+from gdprops.explanations.training_step.differentiated_scalar import differentiated_scalars
 from gdprops.explanations.training_step.displacements import displacements
 from gdprops.explanations.training_step.experiments import NOT_DETERMINISTIC, evidence, repeats, told_apart
 from gdprops.explanations.training_step.extragradient import AHEAD
@@ -29,13 +30,15 @@ from gdprops.explanations.training_step.gradient_origin import GRADIENTS, NONE_H
 from gdprops.explanations.training_step.gradient_regression import regressions
 from gdprops.explanations.training_step.late_reads import late_reads
 from gdprops.explanations.training_step.matching import matching, reproduces, resting
-from gdprops.explanations.training_step.onset import first_step_apart, from_some_step_on
+from gdprops.explanations.training_step.onset import first_step_apart, from_some_step_on, now_and_then
+from gdprops.explanations.training_step.repeated_calls import repeated_calls
 from gdprops.explanations.training_step.replayed_schedules import scheduled
 from gdprops.explanations.training_step.row_chunks import chunked
 from gdprops.explanations.training_step.rule_faults import BY_SHAPE, rules
 from gdprops.explanations.training_step.shifted_windows import shifted_windows
 from gdprops.explanations.training_step.sweeps import SWEEPS
 from gdprops.explanations.training_step.two_faults import and_scaled, in_scaled_worlds
+from gdprops.explanations.training_step.two_looks import TWO_LOOKS
 from gdprops.explanations.training_step.undeclared_window import undeclared_window
 from gdprops.explanations.training_step.unexplained_facts import facts
 
@@ -108,7 +111,9 @@ def _offers(
     yield lambda: candidates
     yield lambda: from_some_step_on(candidates, failures)
     yield lambda: [*at_some_steps(failures), NONE_HANDED_OVER, *shrunk_before(failures)]
-    yield lambda: AROUND
+    yield lambda: now_and_then(GRADIENTS, failures)
+    yield lambda: [*AROUND, *reached_otherwise(failures)]
+    yield lambda: differentiated_scalars(failures)
     yield lambda: first_step_apart([NOT_YET, *candidates], failures)
     scaled = and_scaled(candidates, failures)
     yield lambda: [*scaled, *from_some_step_on(scaled, failures)]
@@ -124,8 +129,10 @@ def _hypotheses(subject: TrainedSubject, failures: Sequence[Failure]) -> list[Hy
         *by_backward_lines(failures),
         *SWEEPS,
         *AHEAD,
+        *TWO_LOOKS,
         *elsewhere(failures),
         *GRADIENTS,
+        *repeated_calls(failures),
         *factors(failures),
         *over_steps(failures),
         BY_SHAPE,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 
 from gdprops.numerics import decisions
 
 MOST_NAMED = 6
+ROUNDED = 8 * sys.float_info.epsilon
+"""How far a fitted number may be from 1 and be told as 1: the fit itself rounds."""
 
 
 def several(names: Sequence[str]) -> str:
@@ -45,8 +48,11 @@ def fraction(value: float) -> Fraction | None:
 
 
 def number(value: float) -> str:
-    """Return a fitted number in words: a short decimal or a simple fraction if it is one, else six digits."""
-    if value != 1 and f"{value:.4g}" == "1":
+    """Return a fitted number in words: a short decimal or a simple fraction if it is one, else six digits.
+
+    Near 1 it is told by how much it is another number; what is off by no more than its own rounding is 1.
+    """
+    if abs(value - 1) > ROUNDED and f"{value:.4g}" == "1":
         return f"1 {'+' if value > 1 else '-'} {abs(value - 1):.3g}"
     short, near = f"{value:.4g}", fraction(value)
     if abs(float(short) - value) <= decisions.SIMPLE_SHARE * abs(value):

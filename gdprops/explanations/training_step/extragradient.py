@@ -12,6 +12,7 @@ from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights, o
 
 if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Watched
+    from gdprops.model.training_run import StepTraining
 
 LOOKS_AHEAD = (
     "it looks again where a first step has led, comes back, and steps by the gradient seen there, as the extragradient "
@@ -42,4 +43,21 @@ def _by_hand(step: Watched) -> Weights | None:
     return step.update(step.run.gradients(there, step.batch))
 
 
-AHEAD = tuple(Hypothesis(LOOKS_AHEAD, on_steps(rival)) for rival in (_state_kept, _state_put_back, _by_hand))
+def _stays_there(step: Watched) -> Weights | None:
+    """Make two updates, one from where the other has led."""
+    if step.run.live is None:
+        return None
+    run: StepTraining = step.run  # type: ignore[assignment] # what has a live model is a training step
+    there, state = run.single_update(step.before, step.gradients, step.state, step.settings)
+    return run.single_update(there, run.gradients(there, step.batch), state, step.settings)[0]
+
+
+AHEAD = (
+    *(Hypothesis(LOOKS_AHEAD, on_steps(rival)) for rival in (_state_kept, _state_put_back, _by_hand)),
+    Hypothesis(
+        "it makes two updates on its batch, the second from where the first has led: it does not come back in between",
+        on_steps(_stays_there),
+        clause="step.once",
+        broad=1,
+    ),
+)

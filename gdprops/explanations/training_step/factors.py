@@ -8,6 +8,7 @@ one-element tensors show no factor; they only must not contradict it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -254,24 +255,37 @@ def _shrunk(failures: Sequence[Failure]) -> list[Hypothesis]:
 
 
 def shrunk_before(failures: Sequence[Failure]) -> list[Hypothesis]:
-    """Return the hypothesis that all weights are multiplied by k between their gradients and the update.
+    """Return the hypotheses that weights are multiplied by k between their gradients and the update.
 
     The constant is fitted to the first failing example: U answers to weights that are twice as large by what it makes
-    of the weights themselves, (1 - η λ) w of a decoupled decay.
+    of the weights themselves, (1 - η λ) w of a decoupled decay. A loop over all parameters decays those too that are
+    frozen, or that the loss does not reach.
     """
     first = failures[0].first.step
-    answer = [d - e for d, e in zip(_updated_from(first, 2.0), first.expected, strict=True)]
-    off = [a - e for a, e in zip(first.after, first.expected, strict=True)]
+    answer = [d - e for d, e in zip(_updated_from(first, 2.0, _trained), first.expected, strict=True)]
+    off = [a - e if t else 0 * e for t, a, e in zip(_trained(first), first.after, first.expected, strict=True)]
     length = sum(float((d * d).sum()) for d in answer)
     k = 1 + sum(float((d * o).sum()) for d, o in zip(answer, off, strict=True)) / length if length else 1.0
-    text = f"between backward and the update all weights are multiplied by {number(k)} (a decay beside the optimizer's)"
-    return [Hypothesis(text, on_steps(lambda step: _updated_from(step, k)), 1)] if np.isfinite(k) and k != 1 else []
+    if not np.isfinite(k) or k == 1:
+        return []
+    by = f"multiplied by {number(k)} (a decay beside the optimizer's)"
+    return [
+        Hypothesis(f"between backward and the update {what} are {by}", on_steps(partial(_updated_from, k=k, of=of)), 1)
+        for what, of in (
+            ("all weights", _trained),
+            ("all weights, also of parameters without a gradient,", lambda step: list(step.trainable)),
+            ("all weights, frozen ones too,", lambda step: [True] * len(step.names)),
+        )
+    ]
 
 
-def _updated_from(step: Watched, k: float) -> list[Array]:
-    """Return U from weights that are multiplied by k, with the gradients at the weights as they were."""
-    pairs = zip(step.before, step.trainable, strict=True)
-    moved = [k * b if trains else b for b, trains in pairs]
+def _trained(step: Watched) -> list[bool]:
+    return [trains and g is not None for trains, g in zip(step.trainable, step.gradients, strict=True)]
+
+
+def _updated_from(step: Watched, k: float, of: Callable[[Watched], list[bool]]) -> list[Array]:
+    """Return U from weights some of which are multiplied by k, with the gradients at the weights as they were."""
+    moved = [k * b if mine else b for b, mine in zip(step.before, of(step), strict=True)]
     return step.run.update(moved, step.gradients, step.state, step.settings)
 
 
@@ -353,7 +367,7 @@ def table(moment: Moment) -> str | None:
 def _before_any_gradient(moment: Moment) -> str:
     """Return that the optimizer had nothing to go by, where that was seen."""
     seen = moment.seen
-    without = seen is not None and seen.calls and all(g is None for call in seen.calls for g in call.gradients)
+    without = seen is not None and seen.calls_without_gradients
     return ": the optimizer was called before any gradient existed" if without else ""
 
 

@@ -49,7 +49,13 @@ def failure_of(subject: TrainedSubject, case: Any) -> Failure | None:
         return None
     seen = observed(subject, case, steps)
     moments = tuple(Moment(step, seen.get(step.number)) for step in judged)
-    return Failure(case, moments, steps[0].run.is_anchored)
+    return Failure(case, moments, steps[0].run.is_anchored or _keeps_nothing(steps))
+
+
+def _keeps_nothing(steps: list[Watched]) -> bool:
+    """Say whether the declared rule has kept no state after a step, as SGD without momentum: any step can be judged."""
+    state = steps[-1].state
+    return len(steps) > 1 and isinstance(state, tuple) and not any(state[0])
 
 
 def observed(subject: TrainedSubject, case: Any, steps: list[Watched]) -> dict[int, Observation]:

@@ -65,9 +65,25 @@ def _partly_added(step: Watched) -> Weights | None:
 def _none_handed_over(moment: Moment) -> Weights | None:
     """Leave all weights where they are: an optimizer without any gradient does not even move by its momentum."""
     step, seen = moment
-    if seen is None or not seen.calls or not any(step.held):
+    if seen is None or not any(step.held):
         return None
-    return step.before if all(g is None for call in seen.calls for g in call.gradients) else None
+    return step.before if seen.calls_without_gradients else None
+
+
+def _zeroed(moment: Moment) -> Weights | None:
+    """Update with zeros for the parameters whose gradient was seen to be all zeros at the optimizer's door."""
+    step, zeros = moment.step, _zeros_handed_over(moment)
+    if not zeros:
+        return None
+    moved = step.update([np.zeros_like(g) if g is not None and i in zeros else g for i, g in enumerate(step.gradients)])
+    return None if all(np.array_equal(moved[i], step.before[i]) for i in zeros) else moved
+
+
+def _zeros_handed_over(moment: Moment) -> set[int]:
+    """Return the parameters that were handed over with a gradient of zeros although theirs is another one."""
+    door = None if moment.seen is None else moment.seen.door()
+    pairs = enumerate(zip(door or (), moment.step.gradients, strict=False))
+    return {i for i, (given, g) in pairs if given is not None and g is not None and g.any() and not given.any()}
 
 
 def _twice(moment: Moment) -> Weights | None:
@@ -149,7 +165,7 @@ GRADIENTS = (
     Hypothesis("the last step's gradient is used (stale)", on_steps(_stale), clause=FRESH),
     Hypothesis("the last step's gradient is used (stale)", _left_over, clause=FRESH),
     Hypothesis("the gradient is added to those of the earlier steps (no zero_grad)", on_steps(_added), clause=FRESH),
-    Hypothesis("the gradient is added to what the step before left", _added_to_left, clause=FRESH, broad=1),
+    Hypothesis("the gradient is added to what the step before left", _added_to_left, clause=FRESH, broad=2),
     Hypothesis("the gradient is added to the last step's", on_steps(_added_to_last), clause=FRESH, broad=1),
     Hypothesis(
         "the gradients of some parameters are added to those of the earlier steps (not zeroed), all others are right",
@@ -183,6 +199,13 @@ GRADIENTS = (
         "what was frozen when build returned the step is trained like everything else: the step sets requires_grad",
         on_steps(_unfrozen),
         clause="step.frozen-untouched",
+    ),
+    Hypothesis(
+        "some parameters are given a gradient of zeros, all others are right: the optimizer's weight decay, momentum "
+        "or averages still move them (what is to rest must have no gradient at all)",
+        _zeroed,
+        broad=1,
+        about_rest=True,
     ),
     Hypothesis("the gradients of square matrices are transposed", on_steps(_transposed)),
     Hypothesis("the same update is applied twice", _twice, clause="step.once"),

@@ -85,7 +85,10 @@ class Threaded:
 
 def _rival(hypothesis: Hypothesis, moment: Moment) -> Weights | None:
     """Return the weights that a hypothesis predicts; None where it does not apply or its computation fails."""
+    step = moment.step
     try:
+        if getattr(step.run, "looks_again", False):  # at the batch of this step, and not of the last one that was taken
+            step.run.gradients(step.before, step.batch)
         with np.errstate(all="ignore"):
             return hypothesis.rival(moment)
     except (GdpropsError, ArithmeticError, ValueError, TypeError, LookupError, np.linalg.LinAlgError):

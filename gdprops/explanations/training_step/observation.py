@@ -99,6 +99,11 @@ class Observation:
         marks = [one.weights for one in self.learning] + [self.after]
         return [differing(a, b) for a, b in pairwise(marks)]
 
+    @property
+    def calls_without_gradients(self) -> bool:
+        """Whether optimizers were called, and none of them was handed any gradient."""
+        return bool(self.calls) and all(g is None for call in self.calls for g in call.gradients)
+
     def hands_over_twice(self) -> bool:
         """Say whether any parameter was handed to an optimizer more than once."""
         counts = [sum(call.gradients[i] is not None for call in self.calls) for i in range(len(self.after))]

@@ -204,7 +204,7 @@ def recording(run: Any) -> Iterator[Recorder]:
     @contextmanager
     def watching() -> Iterator[None]:
         with ExitStack() as stack:
-            for handle in recorder.losses.hooks():
+            for handle in (*recorder.losses.hooks(), *_optimizer_hooks(recorder)):
                 stack.callback(handle)
             stack.enter_context(recorder)
             stack.enter_context(recorder.losses)
@@ -222,6 +222,10 @@ def _hooks(model: torch.nn.Module, recorder: Recorder) -> Iterator[Callable[[], 
     for module in model.modules():
         yield module.register_forward_pre_hook(recorder.enters, with_kwargs=True).remove
         yield module.register_forward_hook(recorder.leaves, with_kwargs=True, always_call=True).remove
+
+
+def _optimizer_hooks(recorder: Recorder) -> Iterator[Callable[[], None]]:
+    """Watch all optimizers while the user's code runs: between its calls gdprops steps its own."""
     yield register_optimizer_step_pre_hook(recorder.calls_optimizer).remove
     yield register_optimizer_step_post_hook(recorder.called_optimizer).remove
 

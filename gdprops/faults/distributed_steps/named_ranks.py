@@ -69,3 +69,19 @@ def usual(
         used.step()
 
     return step, used
+
+
+def normalized() -> nn.Module:
+    """Return a model with a batch normalization."""
+    return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+
+
+def smooth() -> nn.Module:
+    """Return a model whose rows do not meet, with a layer of 18 numbers."""
+    return nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+
+
+def rows(i: int) -> tuple[Tensor, Tensor]:
+    """Return the 16 rows of batch i."""
+    inputs = torch.arange(32, dtype=torch.float64).reshape(16, 2) * (i + 3) % 7 - 3
+    return inputs, inputs.sum(1, keepdim=True) / 4

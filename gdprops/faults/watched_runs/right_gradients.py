@@ -51,6 +51,20 @@ def autocast_at_each_step() -> None:
             optimizer.step()
 
 
+def penalty_of_a_gradient_in_place() -> None:
+    """Let backward deposit gradients that can be differentiated, and penalize their size in the loss."""
+    model = plain()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for inputs, targets in batches():
+        optimizer.zero_grad()
+        loss = mse(model(inputs), targets)
+        torch.autograd.backward(loss, create_graph=True)
+        slopes = [weight.grad for weight in model.parameters() if weight.grad is not None]
+        optimizer.zero_grad()
+        (loss + 0.01 * torch.stack([slope.square().sum() for slope in slopes]).sum()).backward()
+        optimizer.step()
+
+
 def private_gradients() -> None:
     """Clip each row's gradient, add them up and add noise."""
     model = plain()
@@ -213,6 +227,7 @@ TWINS = tuple(
         scaler_that_skips,
         scaler_that_unscales_itself,
         autocast_at_each_step,
+        penalty_of_a_gradient_in_place,
         private_gradients,
         projected_gradients,
         skips_spikes,

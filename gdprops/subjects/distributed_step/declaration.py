@@ -27,7 +27,12 @@ class Habits:
     process is not the expected one, empty where it is. ``layout``: how each parameter lies on the ranks.
     ``takes_scalars``: ``build`` takes 0-d parameters. ``told_last``: the step wants to know which call is the last of a
     window. ``loads_on``: on how many ranks a training may be loaded that the smallest world has saved, that world
-    first; empty where ``build`` returns no ``save(path)`` and ``load(path)``.
+    first; empty where ``build`` returns no ``save(path)`` and ``load(path)``. ``unused``: what happens where only some
+    ranks reach a parameter, if the ranks then lose each other or raise; empty where they go on. ``shares_buffers``:
+    when a forward pass begins, ranks that had other rows have found equal buffers, or the user's own model has any
+    that change. ``own_rows``: how many rows a batch of the user's own has, 0 where batches are drawn.
+    ``beside_none``: why no single process can be put beside ranks that train the user's own model. ``freezes``: cases
+    may have frozen parameters.
     """
 
     sets_rate: bool = True
@@ -38,6 +43,11 @@ class Habits:
     takes_scalars: bool = True
     told_last: bool = False
     loads_on: tuple[int, ...] = ()
+    unused: str = ""
+    shares_buffers: bool = False
+    own_rows: int = 0
+    beside_none: str = ""
+    freezes: bool = True
 
 
 @final

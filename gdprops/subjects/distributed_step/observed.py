@@ -155,6 +155,16 @@ def told(declared: Distributed, case: RanksCase, **asked: Any) -> Outcome:
     return found
 
 
+def told_once(declared: Distributed, case: RanksCase) -> Outcome:
+    """Let the ranks run a case of which nobody is surprised if they then wait for ever: it is run once."""
+    pool = POOLS.of(case.world)
+    held, pool.has_waited = pool.has_waited, True  # the pool looks at them more often
+    try:
+        return _run(declared, case, Ask(declared.given, case, tuple(sys.path), os.getcwd()))
+    finally:
+        pool.has_waited = held
+
+
 def _run(declared: Distributed, case: RanksCase, ask: Ask) -> Outcome:
     pool = POOLS.of(case.world)
     try:

@@ -16,15 +16,18 @@ import torch
 from torch import nn
 
 from gdprops.errors import Uncertified, Unsupported, text_of
-from gdprops.model.case import TrainCase
-from gdprops.model.network import Point
+from gdprops.model.case import BRANCH
+from gdprops.model.network import Batch, Point
 from gdprops.numerics.certificate import certify_look, gradient_bounds, is_exact_update
 from gdprops.numerics.decisions import DOUBLE
+from gdprops.numerics.reached_rows import with_branch
+from gdprops.subjects.distributed_step.tasks import task_of
 from gdprops.subjects.distributed_step.user_objects import found
 from gdprops.subjects.training_step.counterpart import Counterpart
 from gdprops.subjects.training_step.expected_update import EXPECTATION, Expected
 from gdprops.subjects.training_step.script.drawn_model import in_order
-from gdprops.subjects.training_step.tasks import ALL, DrawnTask
+from gdprops.subjects.training_step.tasks import ALL
+from gdprops.subjects.user_code.isolation import seed_random_numbers
 from gdprops.subjects.user_code.signatures import parameters_of
 
 if TYPE_CHECKING:
@@ -43,7 +46,9 @@ class SingleProcess:
 
     def __init__(self, declared: Distributed, case: RanksCase, first: Ran) -> None:
         self._declared, self._case = declared.training, case
-        self._task = DrawnTask(case.train)
+        self._task = task_of(case, declared.training.own, declared.training.calls)
+        self._rows = slice(sum(case.parts)) if case.is_own else ALL
+        seed_random_numbers(case.train.plan.seed)  # from which every rank has made its model
         model = self._task.model(ours=True)
         self.names = tuple(name for name, _ in model.named_parameters())
         if set(self.names) != set(first.start):
@@ -55,7 +60,7 @@ class SingleProcess:
         self._moved = dict(zip(self.names, moved, strict=True))
         self._groups = list[dict[str, Any]]()
         self.trainable = tuple(first.trainable[name] for name in self.names)
-        training = replace(declared.training, rule_factory=self._factory(first), own=None)
+        training = replace(declared.training, rule_factory=self._factory(first))
         self._expected = Expected(training, self._task, Counterpart(model, moved, None, True))
         self.fresh = self._expected.adopted
         """The state of the rule before any step."""
@@ -103,7 +108,7 @@ class SingleProcess:
         self, weights: Sequence[Array], t: int, *, rows: slice = ALL, shaken: bool = False, clipped: bool = True
     ) -> Grads:
         """Return our gradients of the mean loss over some rows of batch t."""
-        found = self._expected.gradients(weights, t, rows=rows, shaken=shaken)
+        found = self._expected.gradients(weights, t, rows=self._rows if rows == ALL else rows, shaken=shaken)
         return self._expected.clipped(found) if clipped else found
 
     def gradients_unfrozen(self, weights: Sequence[Array], t: int) -> Grads:
@@ -166,9 +171,11 @@ class SingleProcess:
         the rows a power of two, so that no mean rounds.
         """
         train = self._case.train
+        if dealt.is_own:
+            return False
         rows = len(train.batches[t].inputs)
         parts = (rows, dealt.window, dealt.world)
-        if not isinstance(train, TrainCase) or self._declared.clip_norm or self._declared.clip_value:
+        if dealt.added == BRANCH or self._declared.clip_norm or self._declared.clip_value:
             return False
         if any(n & (n - 1) for n in parts) or len(set(dealt.parts)) > 1:
             return False
@@ -185,6 +192,8 @@ class SingleProcess:
 
     def is_near_a_kink(self, weights: Sequence[Array], t: int) -> bool:
         """Say whether an activation sits so near to its kink that rounding may decide on which side."""
+        if self._case.is_own:
+            return False
         try:
             gradient_bounds(self._point(weights, t), DOUBLE)
         except Uncertified:
@@ -196,7 +205,11 @@ class SingleProcess:
         tensors = list(train.tensors)
         for place, w in zip(in_order(train.network), weights, strict=True):
             tensors[place] = w
-        return Point(train.network, tuple(tensors), train.batches[t])
+        batch = train.batches[t]
+        if self._case.added == BRANCH:
+            branch = tensors[train.network.names.index(BRANCH)]
+            batch = Batch(with_branch(batch.inputs, branch), batch.targets)
+        return Point(train.network, tuple(tensors), batch)
 
     def _rates(self, settings: Any) -> dict[str, float]:
         """Return the rate of each parameter, as far as it is known."""

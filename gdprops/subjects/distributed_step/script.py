@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from gdprops.model.case import BRANCH, WITNESS
 from gdprops.subjects import script_lines
 from gdprops.subjects.distributed_step.observed import ON_RANK
+from gdprops.subjects.distributed_step.tasks import task_of
 from gdprops.subjects.script_lines import Written
 from gdprops.subjects.training_step.script.drawn_model import script_model
 from gdprops.subjects.training_step.script.ending import built_line, built_optimizer
-from gdprops.subjects.training_step.tasks import DrawnTask
 from gdprops.subjects.user_code.fresh_interpreter import fails_in_its_last_line
 
 if TYPE_CHECKING:
@@ -23,13 +24,19 @@ if TYPE_CHECKING:
 
 SECONDS = 60.0
 """How long a script may run."""
+BEFORE = {
+    "": (),
+    WITNESS: (),
+    BRANCH: (f"if (x[:, 0] > 0).any(): x = torch.where(x[:, :1] > 0, x + self.{BRANCH}, x)",),
+}
+"""What the forward pass of a script's model does before its first layer, by what a case adds there."""
 HEAD = ("import multiprocessing, tempfile", "import torch, torch.distributed as dist")
 
 
 def scripts(subject: DistributedStep, case: RanksCase, evidence: Evidence) -> Iterator[Written]:
-    """Yield a script that shows the worst number of a violation; none without numbers, or for a saved training."""
+    """Yield a script that shows the worst number of a violation; none for facts, saved trainings and own models."""
     location = evidence.location
-    if location is None or location.step is None or case.resumed:
+    if location is None or location.step is None or case.resumed or case.is_own:
         return
     body = _body(subject, case, location)
     head = [*HEAD, *script_lines.import_lines(subject.spec)]
@@ -40,7 +47,7 @@ def scripts(subject: DistributedStep, case: RanksCase, evidence: Evidence) -> It
 
 
 def _body(subject: DistributedStep, case: RanksCase, location: Location) -> list[str]:
-    names = [name for name, _ in DrawnTask(case.train).model().named_parameters()]
+    names = [name for name, _ in task_of(case).model().named_parameters()]
     name = location.parameter.partition(ON_RANK)[0]
     if name not in names:
         return []
@@ -51,7 +58,7 @@ def _body(subject: DistributedStep, case: RanksCase, location: Location) -> list
         *_rows(case, location.step or 1),
         "def run(rank, world, meeting, told):",
         '    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=world)',
-        *(f"    {line}" for line in script_model(case.train.network, case.train.tensors)),
+        *(f"    {line}" for line in script_model(case.train.network, case.train.tensors, BEFORE[case.added])),
         f"    built = getattr({called}, 'build', {called})(model, loss_fn, rank, world)",
         f"    {built_line(subject.declaration.habits.step_at)}",
         *(f"    {line}" for line in _rate(subject, case)),
@@ -75,7 +82,7 @@ def _body(subject: DistributedStep, case: RanksCase, location: Location) -> list
 
 def _rows(case: RanksCase, steps: int) -> Iterator[str]:
     """Yield the lines of what each rank's step is called with."""
-    task = DrawnTask(case.train)
+    task = task_of(case)
     yield "calls = ["
     for rank in range(case.world):
         yield f"    [  # of rank {rank}"

@@ -19,7 +19,8 @@ from gdprops.model.traits import Measured, Traits
 from gdprops.numerics.decisions import DOUBLE
 from gdprops.subjects.distributed_step import NAME
 from gdprops.subjects.distributed_step.declaration import EQUAL, RAGGED, WORLDS, Distributed, Habits
-from gdprops.subjects.distributed_step.user_objects import Where, where_of
+from gdprops.subjects.distributed_step.own_models import declared_models, places_of
+from gdprops.subjects.distributed_step.user_objects import where_of
 from gdprops.subjects.training_step.declaration import Declaration, Factory
 from gdprops.subjects.user_code.identities import identity_of, origin
 from gdprops.subjects.user_code.importing import spec_of
@@ -100,6 +101,7 @@ class DistributedStep:
             ragged=stated.parts == RAGGED,
             sets_rate=stated.habits.sets_rate,
             loads_on=stated.habits.loads_on,
+            own_rows=stated.habits.own_rows,
         )
 
 
@@ -114,6 +116,10 @@ def distributed_step(
     clip_norm: float | None = None,
     clip_value: float | None = None,
     accumulate: int = 1,
+    models: Any = None,
+    batches: Any = None,
+    loss: Any = None,
+    objective: Any = None,
     name: str | None = None,
 ) -> Any:
     """Return a training step on several processes as a subject; without ``build``, a decorator that does.
@@ -136,6 +142,11 @@ def distributed_step(
         clip_value: the bound that every entry of the gradient is clipped to.
         accumulate: how many calls make one logical step on every rank; a step that takes a keyword ``last`` is told
             which call is a window's last. The micro-batches of a rank have equally many rows.
+        models: ``models() -> model``: a fresh model of the user's own, whose weights gdprops draws anew; like
+            ``build`` and the other functions it is called on every rank.
+        batches: ``batches(i) -> (inputs, targets)``: all rows of logical step i, which gdprops deals to the ranks.
+        loss: ``loss(outputs, targets) -> scalar``, a mean over the rows that it is given.
+        objective: ``objective(model, inputs, targets) -> scalar``, in place of ``loss``.
         name: the subject's name in reports.
 
     Raises:
@@ -148,6 +159,10 @@ def distributed_step(
         "lr": lr,
         "clip_norm": clip_norm,
         "clip_value": clip_value,
+        "models": models,
+        "batches": batches,
+        "loss": loss,
+        "objective": objective,
     }
     if build is None:
         return partial(distributed_step, **given, accumulate=accumulate, name=name)
@@ -168,7 +183,8 @@ def distributed_step(
         raise UsageError(f"rule={rule!r}; expected a function that makes an optimizer")
     made_by = origin(name)
     spec = spec_of(build)
-    training = Declaration(build, name or spec, rule, lr, clip_norm, clip_value, accumulate, spec=spec)
+    own = declared_models(models, batches, loss, objective)
+    training = Declaration(build, name or spec, rule, lr, clip_norm, clip_value, accumulate, own, spec=spec)
     return DistributedStep(Distributed(training, worlds_of(world), parts), origin=made_by)
 
 
@@ -183,5 +199,5 @@ def worlds_of(world: Any) -> tuple[int, ...]:
 
 def located(subject: DistributedStep) -> DistributedStep:
     """Return the subject with how ranks find its functions. Raises `UsageError` where they cannot."""
-    given: dict[str, Where] = {"build": where_of(subject.build, "build")}
+    given = {"build": where_of(subject.build, "build"), **places_of(subject.declaration.training.own)}
     return replace(subject, declaration=replace(subject.declaration, given=given))

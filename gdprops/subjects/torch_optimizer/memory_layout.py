@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,17 +43,19 @@ def shared_memory(
 
     Tensors of one entry are left out: they count steps, and parameters that share one only count together.
     """
-    found, others = [], list[tuple[str, str, torch.Tensor]]()
+    found, others = [], list[tuple[str, str, Any]]()
+    around = {**parameters, **gradients} if state else {}
+    outside = {name: _bits(one) for name, one in around.items() if one.numel()}
     for key, kept in state.items():
         owner = named.get(id(key), str(key))
         for path, tensor in tensors_in(kept):
             if tensor.numel() < 2 or tensor.layout is not torch.strided or tensor.device.type != "cpu":
                 continue
-            name = f"state[{owner}][{path}]"
-            strangers = [other for o, other, t in others if o != owner and _meet(tensor, t)]
-            met = [*_overlapping(tensor, {**parameters, **gradients}), *strangers]
+            name, bits = f"state[{owner}][{path}]", _bits(tensor)
+            met = [other for other, memory in outside.items() if np.shares_memory(bits, memory)]
+            met += [other for o, other, memory in others if o != owner and np.shares_memory(bits, memory)]
             found += [f"{name} lies in the memory of {other}" for other in met]
-            others.append((owner, name, tensor))
+            others.append((owner, name, bits))
     return found
 
 
@@ -81,14 +83,6 @@ def tensors_in(kept: Any, path: str = "") -> Iterator[tuple[str, torch.Tensor]]:
     elif isinstance(kept, list | tuple):
         for number, value in enumerate(kept):
             yield from tensors_in(value, f"{path}.{number}" if path else str(number))
-
-
-def _overlapping(tensor: torch.Tensor, others: Mapping[str, torch.Tensor]) -> Iterable[str]:
-    return (name for name, other in others.items() if other.numel() and _meet(tensor, other))
-
-
-def _meet(a: torch.Tensor, b: torch.Tensor) -> bool:
-    return bool(np.shares_memory(_bits(a), _bits(b)))
 
 
 def _bits(tensor: torch.Tensor) -> Any:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, final
 
 from gdprops.errors import UsageError, text_of
 from gdprops.model.wording import type_of
-from gdprops.subjects.trainers.batches import Batches, function_of, named
 from gdprops.subjects.trainers.driven_fit import DrivenFit
 from gdprops.subjects.trainers.schedulers import follower
-from gdprops.subjects.trainers.step import Defaults, equal_counts, sorted_arguments, trained
+from gdprops.subjects.trainers.step import Defaults, equal_counts, trained
+from gdprops.subjects.trainers.user_loop import UserLoop, user_loop
 from gdprops.subjects.training_step.returned import Driven
 from gdprops.subjects.user_code.framework_names import require_installed
 from gdprops.subjects.user_code.isolation import isolated
@@ -29,7 +29,6 @@ NAME = "accelerate"
 FEED_UPDATES = 64
 """How many updates a pass through the loader has: a function may go through it only once."""
 SET_HERE = ("cpu", "device_placement")
-NEEDED = {"models": "() -> model", "objective": "(model, batch) -> loss", "batches": "(index) -> batch"}
 
 
 def accelerate_step(found: Any, given: Mapping[str, Any], *, name: str, spec: str) -> TrainingStep:
@@ -44,35 +43,26 @@ def accelerate_step(found: Any, given: Mapping[str, Any], *, name: str, spec: st
         raise UsageError(f"{spec} is {what}; expected a function (accelerator, model, loader) that trains the model")
     import accelerate
 
-    asked = sorted_arguments(
+    loop = user_loop(
         given,
         trainer=parameters_of(accelerate.Accelerator) or {},
-        module={},
-        others=(*NEEDED, "clip_norm", "clip_value"),
         set_by_gdprops=SET_HERE,
+        by_hand=False,
         called=f"--as {NAME} {spec}",
+        name=name,
     )
-    missing = [f"{key}=, a function {NEEDED[key]}" for key in NEEDED if key not in asked.others]
-    if missing:
-        raise UsageError(f"{name} needs {'; '.join(missing)} (-p models=FILE:name, …)")
-    models, objective = (named(asked.others[key], key) for key in ("models", "objective"))
-    batches = Batches(function_of(asked.others["batches"]))
-    build = _Build(found, asked.of_trainer, batches)
-
-    def of_batch(model: Any, inputs: Any, targets: Any) -> Any:
-        return objective(model, batches.joined(inputs, targets))
-
+    build = _Build(found, loop)
     with isolated():
-        defaults = _read(build, models, name, asked.others)
+        defaults = _read(build, loop, name)
     return trained(
         NAME,
         build,
-        models=models,
-        batches=batches,
-        objective=of_batch,
+        models=loop.models,
+        batches=loop.batches,
+        objective=loop.of_batch,
         defaults=defaults,
         made_from={"train": found, "arguments": dict(given)},
-        declared=asked.of_step,
+        declared=loop.of_step,
         given=given,
         name=name,
         spec=spec,
@@ -83,14 +73,14 @@ def accelerate_step(found: Any, given: Mapping[str, Any], *, name: str, spec: st
 class _Build:
     """``build(model, objective)``: calls the function, which waits for its first batch."""
 
-    def __init__(self, found: Callable[..., Any], arguments: Mapping[str, Any], batches: Batches) -> None:
-        self._found, self._arguments, self._batches = found, arguments, batches
+    def __init__(self, found: Callable[..., Any], loop: UserLoop) -> None:
+        self._found, self._loop = found, loop
 
     def started(self, model: Any) -> tuple[Any, DrivenFit]:
         """Return an Accelerator, and the function that trains a model with it."""
         import accelerate
 
-        accelerator = accelerate.Accelerator(cpu=True, **self._arguments)
+        accelerator = accelerate.Accelerator(cpu=True, **self._loop.of_trainer)
         length = FEED_UPDATES * accelerator.gradient_accumulation_steps
         name = getattr(self._found, "__name__", "the function")
         return accelerator, DrivenFit(lambda feed: self._found(accelerator, model, feed), length, name)
@@ -101,15 +91,15 @@ class _Build:
         if not optimizers:
             raise UsageError("the function prepares no optimizer: accelerator.prepare(model, optimizer, loader)")
         return Driven(
-            lambda inputs, targets: fit.hand(self._batches.joined(inputs, targets)),
+            lambda inputs, targets: fit.hand(self._loop.batches.joined(inputs, targets)),
             optimizers if len(optimizers) > 1 else optimizers[0],
         )
 
 
-def _read(build: _Build, models: Any, name: str, others: Mapping[str, Any]) -> Defaults:
+def _read(build: _Build, loop: UserLoop, name: str) -> Defaults:
     """Return what the Accelerator does to the step, and what is declared of clipping."""
     try:
-        accelerator, _fit = build.started(models())
+        accelerator, _fit = build.started(loop.models())
     except UsageError:
         raise
     except Exception as error:
@@ -126,8 +116,8 @@ def _read(build: _Build, models: Any, name: str, others: Mapping[str, Any]) -> D
         told.append(f"{type(schedulers[0]).__name__}, which is prepared, advances once per update")
     return Defaults(
         window,
-        others.get("clip_norm"),
-        others.get("clip_value"),
+        loop.clip_norm,
+        loop.clip_value,
         equal_counts if window > 1 else None,
         follower(schedulers[0]) if schedulers else None,
         told=tuple(told),

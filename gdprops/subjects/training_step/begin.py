@@ -10,6 +10,7 @@ from gdprops.model.case import OwnCase, TrainCase
 from gdprops.subjects.training_step.counted_windows import CountedTask
 from gdprops.subjects.training_step.counterpart import Counterparts
 from gdprops.subjects.training_step.own.models import OwnModels, OwnTask
+from gdprops.subjects.training_step.own_batches import SeenTask
 from gdprops.subjects.training_step.phases.run import PhasedRun
 from gdprops.subjects.training_step.refusals import NOTHING_LEFT, is_for_want_of_parameters
 from gdprops.subjects.training_step.returned import returned
@@ -33,7 +34,11 @@ def task_of(declared: Declaration, case: TrainedCase) -> Task:
     task: Task = (
         OwnTask(own_models_of(declared), case, declared.calls) if isinstance(case, OwnCase) else DrawnTask(case)
     )
-    return task if declared.counts is None else CountedTask(task, declared.counts, declared.calls)
+    if declared.counts is not None:
+        return CountedTask(task, declared.counts, declared.calls)
+    if not declared.habits.own_batches:
+        return task
+    return SeenTask(task, to_objective=declared.own is not None and declared.own.objective is not None)
 
 
 def own_models_of(declared: Declaration) -> OwnModels:
@@ -62,8 +67,8 @@ def begin(declared: Declaration, case: TrainedCase) -> Training:
 def begin_phases(declared: Declaration, case: TrainedCase) -> PhasedRun:
     """Build a fresh model, and the user's training step with its phases for it."""
     assert declared.phases is not None, "phases are declared"
-    task, model, ours, parts, _ = begun(declared, case)
-    return PhasedRun(declared, declared.phases, task, model, ours, parts)
+    task, model, ours, parts, frozen = begun(declared, case)
+    return PhasedRun(declared, declared.phases, task, model, ours, parts, frozen)
 
 
 def begun(declared: Declaration, case: TrainedCase) -> Begun:

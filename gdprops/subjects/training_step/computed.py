@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gdprops.subjects.training_step.counted_windows import CountedTask
+from gdprops.subjects.training_step.looks import Looks
 from gdprops.subjects.training_step.tasks import Data
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from gdprops.model.arrays import Array
     from gdprops.subjects.training_step.declaration import Declaration
-    from gdprops.subjects.training_step.expected_update import Expected
+    from gdprops.subjects.training_step.expected_update import Expected, SecondLook
     from gdprops.subjects.training_step.tasks import Task
 
 
@@ -105,6 +106,11 @@ class Computed:
         """Whether U starts from the user's optimizer's state, or has none; a declared rule keeps its own state."""
         return not self._expected.is_declared
 
+    @property
+    def looks_again(self) -> bool:
+        """Whether U itself looks at other weights, at the batch at which gradients were taken last."""
+        return self._expected.by_closure or self._expected.looks.are_several or bool(self._expected.looks.ways)
+
     def advance(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
     ) -> tuple[list[Array], Any]:
@@ -117,8 +123,27 @@ class Computed:
         """Return the weights after the expected update, U(w, g, s)."""
         return self._expected.update(weights, gradients, state, settings)
 
+    def single_update(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any = None
+    ) -> tuple[list[Array], Any]:
+        """Return the weights and the state after an update that looks once, where ``looks=`` declares two."""
+        held, self._expected.looks = self._expected.looks, Looks()
+        try:
+            return self.advance(weights, gradients, state, settings)
+        finally:
+            self._expected.looks = held
+
     def passing_update(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
     ) -> list[Array]:
         """Return U(w, g, s) without copying it: the next gradient evaluation or update overwrites these arrays."""
         return self._expected.passing_update(weights, gradients, state, settings)
+
+    def update_by_looks(
+        self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any, second: SecondLook
+    ) -> list[Array] | None:
+        """Return the update where a later look hands over what ``second`` makes of the look before and of itself.
+
+        None for an optimizer that looks once.
+        """
+        return self._expected.update_by_looks(weights, gradients, state, settings, second)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import torch
 from torch import nn
@@ -31,6 +31,24 @@ Build = Callable[[nn.Module, nn.Module], Any]
 Factory = Callable[..., torch.optim.Optimizer]
 
 
+class Refused(NamedTuple):
+    """What a step says of networks with an unreached and with a frozen parameter; empty where it takes them."""
+
+    unreached: str = ""
+    frozen: str = ""
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """One sentence for each kind of network that is refused."""
+        left_out = "such networks are left out"
+        found = []
+        if self.unreached:
+            found.append(f"of a network with a parameter that the loss does not reach, {self.unreached}; {left_out}")
+        if self.frozen:
+            found.append(f"of a network with a frozen parameter, {self.frozen}; {left_out}")
+        return tuple(found)
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Habits:
@@ -45,6 +63,8 @@ class Habits:
     differ between training and evaluation mode. ``unread``: keys of its parameter groups that nobody reads.
     ``step_at``: where the step stands in what ``build`` returns. ``all_called_after``: after how many calls of the step
     every optimizer of ``phases=`` has stepped. ``saves``: ``build`` returns ``save`` and ``load`` beside the step.
+    ``refused``: the drawn networks on which it raises.
+    ``own_batches``: what its model is given does not come from the batch that it is handed.
     """
 
     splits: bool = False
@@ -61,6 +81,8 @@ class Habits:
     step_at: str = ""
     all_called_after: int = 1
     saves: bool = False
+    refused: Refused = field(default_factory=Refused)
+    own_batches: bool = False
 
 
 @final

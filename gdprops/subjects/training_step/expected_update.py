@@ -16,13 +16,21 @@ from torch import Tensor, nn
 from gdprops.errors import GdpropsError, Unsupported, text_of
 from gdprops.numerics.decisions import CLIP_GUARD
 from gdprops.numerics.norm import global_norm
-from gdprops.subjects.torch_optimizer.state import clocks_of, needs_closure, put_settings, restore, snapshot
+from gdprops.subjects.torch_optimizer.state import (
+    clocks_of,
+    needs_closure,
+    put_settings,
+    restore,
+    settings_of,
+    snapshot,
+)
 from gdprops.subjects.training_step.derivatives import derivatives
 from gdprops.subjects.training_step.forward_state import ForwardState, Surroundings
 from gdprops.subjects.training_step.looks import Looks
 from gdprops.subjects.training_step.sparse_gradients import as_named, named_entries
 from gdprops.subjects.training_step.structures import mapped, shaken
 from gdprops.subjects.training_step.tasks import ALL, Data
+from gdprops.subjects.training_step.window_states import Met, met_in, window_loss
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
     from gdprops.subjects.training_step.declaration import Declaration, Factory
     from gdprops.subjects.training_step.tasks import Task
 
+SecondLook = Callable[["Array", "Array"], "Array"]
 EXPECTATION = "say what update is expected with rule=…, or lr=… for plain descent"
 
 
@@ -56,18 +65,23 @@ class Expected:
         self._moved = list(ours.moved)
         self._rule = ours.optimizer if declared.rule_factory is None else self._declared_rule(declared.rule_factory)
         self.is_declared = declared.rule_factory is not None
+        self.declared_settings = settings_of(self._rule) if self._rule is not None and self.is_declared else None
+        """The hyperparameters of a declared rule, as it is declared."""
         self.by_closure = self._rule is not None and needs_closure(self._rule)
         self.closure_met = list[ForwardState]()
         """The states that the passes of a closure have met, one after the other, where they differ."""
         self.looks = Looks()
         """How the user's step has called its optimizer, where that looks more than once."""
         self._looked_at = (0, ALL, False)
+        self._second: SecondLook | None = None
+        self._handed: Sequence[Array | None] = ()
         self._named: list[Tensor | None] = [None] * len(self._look_at)
         self.value = 0.0
         """The loss J where the last gradients were taken."""
         self.reached_otherwise = set[int]()
         """The parameters to which the user's own loss gives a gradient: one that J does not reach has zeros there."""
         self._met: ForwardState | None = None
+        self._window, self._window_of = tuple[Met, ...](), -1
         self._shaken: tuple[int, slice, Any] | None = None
         self._surroundings = Surroundings(self._model)
         self.adopted: Any = None
@@ -91,18 +105,21 @@ class Expected:
         for i, trains in wanted:
             self._look_at[i].requires_grad_(trains)
 
-    def look_from(self, met: ForwardState) -> None:
-        """Let every later forward pass start from the state that the user's own forward pass met."""
-        self._met = met
+    def look_from(self, met: ForwardState, window: tuple[Met, ...] = (), t: int = -1) -> None:
+        """Let every later forward pass start from the state that the user's own forward pass met.
+
+        ``window``: the state that the pass of each micro-batch of logical step t met, where these differ.
+        """
+        self._met, self._window, self._window_of = met, window, t
 
     def is_the_same_in(self, several: Sequence[ForwardState], weights: Sequence[Array], t: int) -> bool:
         """Say whether loss and gradients of batch t are equal, byte by byte, in all modes that were met."""
-        found, held = set[bytes](), self._met
+        found, held = set[bytes](), (self._met, self._window, self._window_of)
         for met in several:
             self.look_from(several[0]._replace(modes=met.modes, leaves=met.leaves))
             parts = [*self.gradients(weights, t), np.asarray(self.loss(weights, t))]
             found.add(b"".join(b"none" if part is None else part.tobytes() for part in parts))
-        self._met = held
+        self._met, self._window, self._window_of = held
         return len(found) == 1
 
     def gradients(
@@ -166,6 +183,8 @@ class Expected:
     def _loss_at(self, weights: Iterable[Array], t: int, *, rows: slice = ALL, moved: bool = False) -> Tensor:
         place(self._look_at, weights)
         data = self._shaken_data(t, rows) if moved else self._task.whole(t, rows)
+        if self._window and t == self._window_of:
+            return window_loss(self._task, self._model, data, met_in(self._window, rows), self._surroundings.put)
         if self._met is not None:
             self._surroundings.put(self._met)
         return self._task.objective(self._model, data)
@@ -254,11 +273,38 @@ class Expected:
             ) from error
         self.hand_over([None] * len(self._moved))
 
+    def update_by_looks(
+        self,
+        weights: Sequence[Array],
+        gradients: Sequence[Array | None],
+        state: Any,
+        settings: Any,
+        second: SecondLook,
+    ) -> list[Array] | None:
+        """Return the update of a rule that looks again, where a later look hands over something else than its gradient.
+
+        ``second`` makes it of what the look before has handed over and of the look's own gradient. None for a rule that
+        looks once.
+        """
+        self._second, self._handed = second, gradients
+        try:
+            found = self.update(weights, gradients, state, settings)
+        finally:
+            self._second, looked_once = None, self._handed is gradients
+        return None if looked_once else found
+
+    def _of_later_look(self, found: list[Array | None]) -> list[Array | None]:
+        if self._second is not None:
+            pairs = zip(self._handed, found, strict=True)
+            found = [g if g is None or before is None else np.asarray(self._second(before, g)) for before, g in pairs]
+            self._handed = found
+        return found
+
     def look_again(self, met: ForwardState | None) -> None:
         """Hand over the gradients where the rule stands now, by a forward pass from a state of its own."""
         (t, rows, moved), held = self._looked_at, self._met
         self._met = held if met is None else met
-        self.hand_over(self.clipped(self.gradients(self.stands(), t, rows=rows, shaken=moved)))
+        self.hand_over(self._of_later_look(self.clipped(self.gradients(self.stands(), t, rows=rows, shaken=moved))))
         self._met = held
 
     def come_back(self, weights: Sequence[Array]) -> None:
@@ -299,8 +345,11 @@ class Expected:
             met, held = self.closure_met[asked - 1] if asked <= len(self.closure_met) else self._met, self._met
             is_there = all(map(np.array_equal, weights, start)) and (asked == 1 or not self.closure_met)
             self._met = met
-            found = gradients if is_there else self.clipped(self.gradients(weights, t, rows=rows, shaken=moved))
-            self.hand_over(found)
+            if is_there:
+                self.hand_over(gradients)
+            else:
+                seen = self.clipped(self.gradients(weights, t, rows=rows, shaken=moved))
+                self.hand_over(self._of_later_look(seen))
             loss = self._value_at(weights, t, rows=rows, moved=moved)
             self._met = held
             return loss

@@ -37,12 +37,14 @@ class Pass:
     """One forward pass: how many rows it saw, the state that it met, and whether a gradient reached its outputs.
 
     ``rounds``: the pass runs under autocast, which rounds float32 to fewer bits and leaves float64 as it is.
+    ``noted``: what `Passes.notes` returned of what the model was given.
     """
 
     rows: int
     met: ForwardState
     rounds: bool
     used: bool = False
+    noted: Any = None
 
 
 @final
@@ -52,6 +54,8 @@ class Passes:
     def __init__(self, model: nn.Module, by: str = FORWARD) -> None:
         """``by``: the method of the model that runs a forward pass; a trainer may call another one than ``forward``."""
         self._surroundings, self._found = Surroundings(model), list[Pass]()
+        self.notes: Callable[[Any, Any], Any] = lambda args, kwargs: None
+        """Called with what each pass of the model is given."""
         started, ended = weakly(self._started), weakly(self._ended)
         if by == FORWARD:
             model.register_forward_pre_hook(started, with_kwargs=True)
@@ -76,13 +80,13 @@ class Passes:
         return [one for one in self._found if one.used] or self._found
 
     def met(
-        self, before: ForwardState, are_alike: Callable[[list[ForwardState]], bool], *, one_look: bool = True
+        self, before: ForwardState, are_alike: Callable[[list[ForwardState]], bool], *, one_look: bool
     ) -> ForwardState:
         """Return the state that the differentiated forward pass met; gdprops' own passes start from it.
 
         ``before``: the state when the step began; ``are_alike``: whether several states give the same gradients;
-        ``one_look``: all passes belong to one look, and not each to one of its own. Raises `Unsupported` where there
-        were several passes that would give different results.
+        ``one_look``: all passes belong to one look, and not each to a look or a micro-batch of its own. Raises
+        `Unsupported` where there were several passes that would give different results.
         """
         now, passes = RandomState(all_of_them=False), self.differentiated
         met = [one.met for one in passes]
@@ -97,7 +101,9 @@ class Passes:
     def _started(self, model: nn.Module, args: Any, kwargs: Any) -> None:
         if torch.is_grad_enabled():
             rounds = torch.is_autocast_enabled("cpu") and any(p.dtype == torch.float32 for p in model.parameters())
-            self._found.append(Pass(rows_in((*args, *kwargs.values())), self._surroundings.now(), rounds))
+            found = Pass(rows_in((*args, *kwargs.values())), self._surroundings.now(), rounds)
+            found.noted = self.notes(args, kwargs)
+            self._found.append(found)
 
     def _ended(self, _model: nn.Module, _args: Any, outputs: Any) -> None:
         if not (torch.is_grad_enabled() and self._found):

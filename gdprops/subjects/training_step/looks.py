@@ -186,13 +186,24 @@ def looks_of(calls: Sequence[LookCall], passes: Sequence[Pass]) -> Looks:
     return Looks(tuple(calls), tuple(met))
 
 
-def stays(calls: Sequence[LookCall]) -> str:
-    """Return what is said of a call that leads elsewhere and that no call after it brings back; empty for none."""
-    names = [call.name for call in calls]
+def stays(calls: Sequence[LookCall], passes: Sequence[Pass]) -> str:
+    """Return what is said of a call that leads elsewhere where no look, or no call that brings back, follows it.
+
+    A call that brings back may look by itself, with a closure.
+    """
+    names, ends = [call.name for call in calls], [*(call.passes for call in calls[1:]), len(passes)]
     for k, name in enumerate(names):
         back = PAIRS.get(name)
-        if back is not None and back not in names[k + 1 :]:
+        if back is None:
+            continue
+        if back not in names[k + 1 :]:
             return (
                 f"the step calls the optimizer's {name}(), and never {back}() after it: the weights stay where it led"
+            )
+        later = passes[calls[k].passes : ends[names.index(back, k + 1)]]
+        if any(one.used for one in passes[: calls[k].passes]) and not any(one.used for one in later):
+            return (
+                f"the step calls the optimizer's {name}() and then {back}(), and differentiates nothing in between: it "
+                "moves by the gradient of the first look"
             )
     return ""

@@ -206,11 +206,28 @@ def _counts(value: Any) -> bool:
 
 def require_alone(phases: Phases, given: Mapping[str, Any]) -> None:
     """Require what phases need, and nothing beside them that is about a single loss. Raises `UsageError`."""
-    for key in ("rule", "lr", "loss", "objective", "trains", "frozen", "micro", "counts"):
+    for key in ("loss", "objective"):
         if given[key] is not None:
-            raise UsageError(f"phases= and {key}= cannot be declared together: each phase is one step of its optimizer")
-    if given["accumulate"] != 1:
-        raise UsageError("phases= and accumulate= cannot be declared together; say how many steps a phase has instead")
+            raise UsageError(f"phases= and {key}= cannot be declared together: each phase has an objective of its own")
+    for key in ("rule", "lr"):
+        if given[key] is not None:
+            raise UsageError(
+                f"phases= and {key}= cannot be declared together: the update of each phase is that of the optimizer "
+                "which build returns under its name (gdprops check --rule says whether that optimizer follows a rule)"
+            )
+    for key in ("micro", "counts"):
+        if given[key] is not None or given["accumulate"] != 1:
+            raise UsageError(
+                f"phases= and {key if given[key] is not None else 'accumulate'}= cannot be declared together: what one "
+                "phase reads of the others may move between the calls of a window, so that the window has no one "
+                "gradient; hand the whole window over in one call, and let each objective be the mean over it"
+            )
+    for key in ("trains", "frozen"):
+        if isinstance(given[key], Mapping):
+            raise UsageError(
+                f"phases= and {key}={given[key]!r}, with steps: which parameters train when is what phases= says; "
+                "expected patterns alone"
+            )
     if given["models"] is None or given["batches"] is None:
         raise UsageError(
             "phases= without models= and batches=, a model that holds what the optimizers hold, and its data"

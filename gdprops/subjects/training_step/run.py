@@ -27,11 +27,14 @@ from gdprops.subjects.training_step.looks import ANEW, BY_HAND, KEPT, Looks, Met
 from gdprops.subjects.training_step.mode_changes import mode_change
 from gdprops.subjects.training_step.network_modules import layers_of
 from gdprops.subjects.training_step.optimizer_memory import OptimizerMemory
+from gdprops.subjects.training_step.own_batches import ELSEWHERE, OwnBatches
 from gdprops.subjects.training_step.refusals import NO_GRADIENT, unscaled
 from gdprops.subjects.training_step.resuming import Resuming
 from gdprops.subjects.training_step.returned import SeveralOptimizers, in_force, skipped_optimizers
+from gdprops.subjects.training_step.rule_settings import rule_settings
 from gdprops.subjects.training_step.structures import rows_in
 from gdprops.subjects.training_step.turns import Turns
+from gdprops.subjects.training_step.window_states import window_states, with_outside
 from gdprops.subjects.user_code.isolation import RandomState
 from gdprops.subjects.user_code.signatures import parameters_of
 
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
     from gdprops.subjects.training_step.declaration import Declaration
     from gdprops.subjects.training_step.forward_state import ForwardState
     from gdprops.subjects.training_step.returned import Returned
-    from gdprops.subjects.training_step.tasks import Task
+    from gdprops.subjects.training_step.tasks import Data, Task
 
 NOT_INITIALIZED = (
     "the optimizer that it returns never calls torch.optim.Optimizer.__init__, so that its steps cannot be watched: "
@@ -108,7 +111,16 @@ class Training(Computed):
         """Saves and loads the whole training."""
         self._sizes: tuple[int, ...] | None = None
         self._methods: MethodWatch | None = None
+        self._own_batches: OwnBatches | None = None
+        if declared.habits.own_batches:
+            self.follow_batches()
         self._watch()
+
+    def follow_batches(self) -> OwnBatches:
+        """From now on, find out whether the step looks at the batches that it is handed."""
+        self._own_batches = found = OwnBatches(self._task)
+        self._passes.notes = found.notes
+        return found
 
     def _watch(self) -> None:
         if self._optimizer is not None:
@@ -130,7 +142,9 @@ class Training(Computed):
         self._declared_turns.note_gradients()
         self._expected.by_closure |= any(callable(given) for given in (*args, *kwargs.values()))
 
-    def _arrived(self, i: int, gradient: Tensor) -> None:
+    def _arrived(self, i: int, gradient: Tensor | None) -> None:
+        if gradient is None:  # a function of the user's own has moved the parameter, and returns no gradient for it
+            return
         self._arrived_at.add(i)
         self._overflowed = self._overflowed or not math.isfinite(float(gradient.detach().sum()))
 
@@ -222,10 +236,14 @@ class Training(Computed):
         calls = self._task.calls(t)
         self._sizes = tuple(rows_in(data) for data in calls) if self._declared.accumulate > 1 else None
         self._inputs, self._first = None, 0
+        if self._own_batches is not None:
+            self._own_batches.begin()
         for number, data in enumerate(calls, start=1):
             told = {"last": number == len(calls)} if self.told_last else {}
             self._inputs, self._first = data.inputs, self._first + rows_in((self._inputs,))
-            returned = self._call(t, *data, **told)
+            returned = self._followed_call(t, data, told)
+        if self._own_batches is not None:
+            self._own_batches.end(t)
         require_its_shapes(self._parameters, self._at)
         self.returned = returned
         if self.average is not None:
@@ -245,16 +263,17 @@ class Training(Computed):
         self._expected.reached_otherwise = self._updated_by_a_gradient()
         looks = self._looks()
         several = bool(looks.are_several or looks.ways or self._expected.closure_met)
+        window = () if several else window_states(self._passes.differentiated, self._sizes)
         met = self._passes.met(
             before,
             lambda met: self._expected.is_the_same_in(met, self._at or self.weights(), t),
-            one_look=not several,
+            one_look=not (several or window),
         )
         after = RandomState(like=outside)
         draws, self._known_random = after.differs_outside_torch(outside), after
         self._own_random = after if draws else RandomState(all_of_them=False)
         looked = met._replace(random=outside.with_torch(met.random)) if draws else met
-        self._expected.look_from(looked)
+        self._expected.look_from(looked, with_outside(window, outside) if draws else window, t)
         self._expected.looks = self._as_it_went(looks, t)
         self._last_met = looked if self._passes.differentiated else None
         self._first_met = self._last_met if self._taken == 1 else self._first_met
@@ -310,6 +329,16 @@ class Training(Computed):
             return None
         return mode_change(self._model, first, now, lambda states: self._expected.is_the_same_in(states, weights, t))
 
+    def _followed_call(self, t: int, data: Data, told: dict[str, bool]) -> Any:
+        if self._own_batches is None:
+            return self._call(t, *data, **told)
+        before = len(self._passes)
+        with self._own_batches.watching(data):
+            returned = self._call(t, *data, **told)
+        passes = self._passes[before:]
+        self._own_batches.called([one for one in passes if one.used] or passes)
+        return returned
+
     def _call(self, t: int, inputs: Any, targets: Any, **told: bool) -> Any:
         try:
             with self._declared.calls.to("step(inputs, targets)"), self.around():
@@ -333,18 +362,24 @@ class Training(Computed):
         without = {id(p) for p, g in pairs if g is None}
         return all(id(p) in without for p in held)
 
-    def hyperparameters(self) -> Any:
+    def called_with(self) -> Any:
         """Return each group's hyperparameters as they were when the optimizer was called, None if it was not."""
         methods = None if self._methods is None else self._methods.settings
         return in_force(self._optimizer, self._called) or methods
+
+    def hyperparameters(self) -> Any:
+        """Return the hyperparameters of U's groups at the last step, None if the optimizer was not called."""
+        found, declared = self.called_with(), self._expected.declared_settings
+        return found if not found or declared is None else rule_settings(declared, *self.built_optimizer, found)
 
     def noticed(self) -> Noticed:
         """Return what was seen of the last step apart from the weights."""
         grads = [] if self._called else [p.grad for p in self._parameters.values() if p.grad is not None]
         overflowed = self._overflowed or not all(math.isfinite(float(g.sum())) for g in grads)
         looks = tuple(one.rows for one in self._passes.differentiated) if self._sizes is None else self._sizes
-        left = "" if self._methods is None else stays(self._methods.calls)
-        return Noticed(overflowed, looks, self._turns, left)
+        left = "" if self._methods is None else stays(self._methods.calls, self._passes[:])
+        elsewhere = self._own_batches is not None and self._own_batches.elsewhere
+        return Noticed(overflowed, looks, self._turns, left, ELSEWHERE if elsewhere else "")
 
     def clocks(self) -> tuple[tuple[str, float, float], ...]:
         """Return the parameters whose step counter in the user's optimizer is not U's: name, user's, U's counter."""

@@ -111,6 +111,8 @@ class TrainingStep:
         means = stated.accumulate > 1 or habits.splits
         return Domain(
             precisions=(habits.precision,),
+            missing=not habits.refused.unreached,
+            frozen=not habits.refused.frozen,
             means=means,
             window=stated.accumulate,
             tells_last=habits.told_last,

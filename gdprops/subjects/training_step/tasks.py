@@ -64,17 +64,21 @@ class Task(Protocol):
 
 @final
 class DrawnTask:
-    """The task of a network that gdprops has drawn."""
+    """The task of a network that gdprops has drawn. ``changed`` makes another model of a fresh network."""
 
-    def __init__(self, case: TrainCase | ArchitectureCase) -> None:
-        self._case, self._loss = case, criterion(case.network.loss)
+    def __init__(
+        self,
+        case: TrainCase | ArchitectureCase,
+        changed: Callable[[nn.Sequential], nn.Sequential] = lambda model: model,
+    ) -> None:
+        self._case, self._loss, self._changed = case, criterion(case.network.loss), changed
 
     def model(self, *, ours: bool = False) -> nn.Module:
         """Return a fresh model at the case's weights; in ``ours`` nothing is recomputed."""
         network, tensors = self._case.network, self._case.tensors
         if isinstance(network, Architecture):
             return architecture_module(network, tensors, recomputed=not ours)
-        return module_of(network, tensors, recomputed=not ours)
+        return self._changed(module_of(network, tensors, recomputed=not ours))
 
     def handed(self, model: nn.Module) -> nn.Module:
         """Return one more."""

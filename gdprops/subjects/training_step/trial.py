@@ -28,6 +28,7 @@ from gdprops.subjects.training_step.expected_update import EXPECTATION
 from gdprops.subjects.training_step.group_keys import unread_keys
 from gdprops.subjects.training_step.own.trial import own_trials, require_equal_parts, require_objective
 from gdprops.subjects.training_step.phases.trial import phase_habits, require_objectives
+from gdprops.subjects.training_step.refused_networks import refused_networks
 from gdprops.subjects.training_step.trial_cases import architecture_trial, trial_cases
 from gdprops.subjects.training_step.turns import names_of
 from gdprops.subjects.user_code.crashes import said_of
@@ -35,7 +36,7 @@ from gdprops.subjects.user_code.isolation import isolated
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.subjects.training_step.declaration import Declaration
+    from gdprops.subjects.training_step.declaration import Declaration, Refused
     from gdprops.subjects.training_step.run import Training
 
 BACKWARD = (torch.Tensor.backward, torch.autograd.backward, torch.autograd.grad)
@@ -50,7 +51,7 @@ def tried(declared: Declaration) -> Habits:
                 try:
                     habits = _habits(declared, case, precision)
                     kinds, unread = _kinds(declared, habits.precision), unread_keys(declared, case)
-                    return replace(habits, kinds=kinds, unread=unread)
+                    return replace(habits, kinds=kinds, unread=unread, refused=_refused(declared, habits.precision))
                 except SubjectCrash as crash:
                     crashes.append(crash)
                 except CannotFollow:
@@ -85,7 +86,7 @@ def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
     _require_expectation(declared, run)
     weights = run.weights()
     gradients = run.gradients(weights, 0)
-    watch = _BackwardWatch(run)
+    watch, batches = _BackwardWatch(run), run.follow_batches()
     with watch, _DtypeWatch() as dtypes:
         returned = run.step(0)
     _require_call(declared, returned, moved=not all(map(np.array_equal, weights, run.now())))
@@ -105,6 +106,7 @@ def _habits(declared: Declaration, case: Any, precision: int) -> Habits:
         is_given_frozen=any(run.frozen_before_build),
         step_at=run.step_at,
         saves=run.resuming.has_own,
+        own_batches=batches.are_its_own,
         answers_to_mode=declared.own is not None and run.answers_to_mode(weights, 0),
     )
 
@@ -116,6 +118,12 @@ def _kinds(declared: Declaration, precision: int) -> tuple[str, ...]:
     even = evened if declared.micro == EQUAL else lambda case: case
     cases = {kind: even(architecture_trial(kind, precision, declared.accumulate)) for kind in KINDS}
     return tuple(kind for kind, case in cases.items() if _trains(declared, case))
+
+
+def _refused(declared: Declaration, precision: int) -> Refused:
+    """Return which drawn networks the step refuses; of the user's own models nothing is drawn."""
+    drawn = trials_of(declared, precision) if declared.own is None else []
+    return refused_networks(declared, drawn)
 
 
 def _trains(declared: Declaration, case: Any) -> bool:
@@ -215,10 +223,43 @@ def _require_agreement(
     if all(np.array_equal(w, o) for w, o in zip(weights, own[-1], strict=True)):
         return
     rule = _two_updates(begin(declared, case), weights, gradients)
-    for number, (ours, theirs) in enumerate(zip(rule, own, strict=True), start=1):
-        for name, held, w, a, b in zip(run.names, run.held, weights, ours, theirs, strict=True):
-            if held and np.abs(a - b).max(initial=0.0) > PROBE_TOLERANCE * max(1.0, float(np.abs(w).max(initial=0.0))):
-                raise UsageError(_disagreement(declared, name, number, a, b))
+    apart = next((t for t, (a, b) in enumerate(zip(rule, own, strict=True)) if _first_apart(run, weights, a, b)), None)
+    if apart is None or not _follows(run, bare, case, weights, gradients, steps=apart + 1):
+        return
+    raise UsageError(_disagreement(declared, apart + 1, *_first_apart(run, weights, rule[apart], own[apart])))
+
+
+def _first_apart(run: Training, weights: Sequence[Array], a: Sequence[Array], b: Sequence[Array]) -> tuple[Any, ...]:
+    """Return the first held parameter that two updates move apart, and where each leaves it; nothing where none is."""
+    for name, held, w, x, y in zip(run.names, run.held, weights, a, b, strict=True):
+        if held and np.abs(x - y).max(initial=0.0) > PROBE_TOLERANCE * max(1.0, float(np.abs(w).max(initial=0.0))):
+            return name, x, y
+    return ()
+
+
+def _follows(
+    run: Training,
+    bare: Declaration,
+    case: Any,
+    weights: Sequence[Array],
+    gradients: Sequence[Array | None],
+    *,
+    steps: int,
+) -> bool:
+    """Say whether the user's step makes the returned optimizer's update, in its first steps, of which one is taken.
+
+    Where it makes another one (a decay or a momentum by hand beside a plain optimizer), the declared rule is not
+    contradicted: it is what the whole step is held to.
+    """
+    taken, ended = [(weights, gradients, run.called_with())], [run.weights()]
+    while len(ended) < steps:
+        looked = run.gradients(ended[-1], 0)
+        run.step(0)
+        taken.append((ended[-1], looked, run.called_with()))
+        ended.append(run.weights())
+    twin = begin(bare, case)
+    own = [twin.update(at, looked, None, settings) for at, looked, settings in taken]
+    return not any(_first_apart(run, at, o, e) for (at, *_), o, e in zip(taken, own, ended, strict=True))
 
 
 def _require_update(
@@ -231,7 +272,7 @@ def _require_update(
         raise UsageError(f"{declared.name}: step() of the optimizer that it returns moves nothing; {EXPECTATION}")
 
 
-def _disagreement(declared: Declaration, name: str, number: int, ours: Array, theirs: Array) -> str:
+def _disagreement(declared: Declaration, number: int, name: str, ours: Array, theirs: Array) -> str:
     what = f"lr={declared.lr!r}" if declared.rule_factory is None else "rule="
     at = int(np.argmax(np.abs(ours - theirs)))
     return (

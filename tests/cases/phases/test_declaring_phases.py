@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from torch import Tensor
 
 import gdprops
@@ -13,7 +15,7 @@ from gdprops.model.verdict import About, Status
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
 from gdprops.subjects.training_step.subject import training_step
-from tests.cases.phases.checking import moves
+from tests.cases.phases.checking import moves, notes_if_held, only_reason
 from tests.cases.phases.test_odd_but_right import BOTH, halves, loss, rows, sgd
 
 
@@ -53,11 +55,27 @@ PHASES = '(optimizer, objective) or (optimizer, objective, steps), such as ("cri
             {"targets": {"head": ("polyak", "body", 0.5)}},
             "targets={'head': ('polyak', 'body', 0.5)}: the parameters head.* are not those of body.*",
         ),
-        ({"lr": 0.1}, "phases= and lr= cannot be declared together: each phase is one step of its optimizer"),
+        (
+            {"lr": 0.1},
+            "phases= and lr= cannot be declared together: the update of each phase is that of the optimizer which "
+            "build returns under its name (gdprops check --rule says whether that optimizer follows a rule)",
+        ),
         (
             {"accumulate": 2},
-            "phases= and accumulate= cannot be declared together; say how many steps a phase has instead",
+            "phases= and accumulate= cannot be declared together: what one phase reads of the others may move between "
+            "the calls of a window, so that the window has no one gradient; hand the whole window over in one call, "
+            "and let each objective be the mean over it",
         ),
+        (
+            {"loss": loss},
+            "phases= and loss= cannot be declared together: each phase has an objective of its own",
+        ),
+        (
+            {"frozen": {"body.*": [1]}},
+            "phases= and frozen={'body.*': [1]}, with steps: which parameters train when is what phases= says; "
+            "expected patterns alone",
+        ),
+        ({"trains": "tail.*"}, "trains='tail.*' matches the name of no parameter of the model; did you mean 'head.*'?"),
         (
             {"models": None},
             "phases= without models= and batches=, a model that holds what the optimizers hold, and its data",
@@ -166,3 +184,30 @@ def test_a_violation_is_printed_with_the_script_that_shows_it() -> None:
     assert not report.ok
     assert "they are cleared" not in str(report)
     assert "applies, beside its own gradient, what body's backward (" in " ".join(str(report).split())
+
+
+def held_by_the_first(first: Callable[[Any], Any]) -> Any:
+    """Return a build with two phases; ``first``: the parameters of the first optimizer."""
+
+    def build(m: Any, _: Any) -> Any:
+        o = {"body": torch.optim.SGD(first(m), lr=0.1), "head": torch.optim.SGD(m.head.parameters(), lr=0.1)}
+
+        def step(x: Tensor, y: Tensor) -> None:
+            for optimizer in o.values():
+                moves(optimizer, loss(m, x, y))
+
+        return step, o
+
+    return build
+
+
+def test_what_is_declared_to_train_or_to_rest_in_phases() -> None:
+    everything, weight = held_by_the_first(lambda m: m.body.parameters()), held_by_the_first(lambda m: [m.body.weight])
+    assert notes_if_held(everything, **BOTH, trains=["body.*", "head.*"])
+    assert notes_if_held(weight, **BOTH, trains="body.weight", frozen="body.bias")
+    assert only_reason(weight, **BOTH, trains="body.*") == (
+        "body.bias: declared to train (trains=), and held by no optimizer"
+    )
+    assert only_reason(everything, **BOTH, frozen="*.bias") == (
+        "body.bias, head.bias: declared frozen, and moved in call 1"
+    )

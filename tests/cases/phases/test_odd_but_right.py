@@ -321,3 +321,28 @@ def test_weight_decay_moves_what_an_objective_does_not_reach_if_its_gradient_is_
             return step, o
 
         notes_if_held(build, **OWN, phases=[("body", loss), ("head", bias)])
+
+
+def drawing(clears: bool) -> Any:
+    """Return a build whose first phase draws its batch itself; ``clears``: the second phase does, as it should."""
+
+    def build(m: Any, _: Any) -> Any:
+        o, own = halves(m), iter(map(rows, range(100, 200)))
+
+        def step(x: Tensor, y: Tensor) -> None:
+            moves(o["body"], loss(m, *next(own)))
+            if clears:
+                m.zero_grad()
+            loss(m, x, y).backward()
+            o["head"].step()
+
+        return step, o
+
+    return build
+
+
+def test_a_phase_that_draws_its_batch_itself_is_not_decided() -> None:
+    reason = only_reason(drawing(clears=True), Status.VACUOUS, **BOTH)
+    assert "the phase body draws its batches itself: what its modules are given does not come from the batch" in reason
+    found = only_reason(drawing(clears=False), **BOTH)
+    assert found.startswith("head")

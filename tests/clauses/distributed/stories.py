@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import gdprops
@@ -14,6 +15,7 @@ from gdprops.subjects.distributed_step.trial import trial_case, tried
 from gdprops.subjects.user_code.isolation import isolated
 
 
+@cache
 def measured(build: Any, **declared: Any) -> DistributedStep:
     with isolated():
         return tried(gdprops.distributed_step(build, **{"world": 2, **declared}))[0]

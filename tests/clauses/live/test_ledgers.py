@@ -186,16 +186,6 @@ def test_windows_of_which_only_the_last_pass_is_left() -> None:
     assert windows(0) == []
 
 
-def test_a_clip_that_is_given_nothing_from_the_second_call_on() -> None:
-    nothing = [Clip(line(20), frozenset(), {}, 1.0, acted=False)]
-    one, two, three = (
-        [look(k + 1, c), step(k + 1, c, d)] for k, (c, d) in enumerate([(A, B), (B, A), (A, {1: 8, 2: 9})])
-    )
-    assert said("clipping", run(one[0], clip(20), one[1], two[0], nothing, two[1], three[0], nothing, three[1])) == [
-        "the clip at train.py:20 is given parameters the first time only: 2 calls clip nothing"
-    ]
-
-
 def test_what_is_pulled_and_never_moves_is_named_from_the_fourth_step_on() -> None:
     def stuck(steps: int) -> list[str]:
         parts = []

@@ -51,6 +51,7 @@ SAID = (
     Said("closure-called-twice", "closure", "step 1: the closure is called 2 times"),
     Said("returns-no-loss", "closure", "step 1: the closure's loss is 1, step(closure) returns None"),
     Said("closure-after-the-move", "closure", "step 1: weights have moved before the closure is called"),
+    Said("stays-where-it-looked", "closure", "the weights stay where the closure was evaluated, and do not come back"),
     Said("zeroes-the-first-group-only", "zero-grad", "zero_grad() leaves a gradient behind", ("w3", "w4")),
     Said(
         "momentum-is-the-gradient",

@@ -9,7 +9,10 @@ from gdprops.explanations.training_step.explanation_wording import number, rows_
 
 @pytest.mark.parametrize(
     ("value", "told"),
-    [(1.0, "1"), (1 + 1e-6, "1 + 1e-06"), (1 - 2e-9, "1 - 2e-09"), (1 / 3, "1/3"), (0.25, "0.25"), (7.0, "7")],
+    [
+        *((1.0, "1"), (1 + 1e-6, "1 + 1e-06"), (1 - 2e-9, "1 - 2e-09"), (1 - 2.0**-52, "1"), (1 + 2.0**-49, "1")),
+        *((1 / 3, "1/3"), (0.25, "0.25"), (7.0, "7")),
+    ],
 )
 def test_a_factor_near_one_says_by_how_much(value: float, told: str) -> None:
     assert number(value) == told

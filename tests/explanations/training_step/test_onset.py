@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 
 from tests.explanations.training_step.examples import instead_of
 from tests.samples import training_steps
@@ -42,3 +43,39 @@ def test_a_rate_in_force_that_is_not_the_declared_one_is_told() -> None:
         "the optimizer is called with another learning rate than the declared one (a scheduler has moved it)"
     )
     assert found.constants == 0
+
+
+def test_a_step_before_any_gradient_leaves_momentum_nothing_to_start_from() -> None:
+    def build(model: Any, loss_fn: Any) -> Any:
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5)
+
+        def step(inputs: Any, targets: Any) -> None:
+            optimizer.step()
+            optimizer.zero_grad()
+            loss_fn(model(inputs), targets).backward()
+
+        return step, optimizer
+
+    assert instead_of(build).text == (
+        "at step 1 nothing moves: the optimizer is called before any gradient exists; from step 2 on the last step's "
+        "gradient is used (stale)"
+    )
+
+
+def test_gradients_that_are_cleared_now_and_then_are_told_with_the_steps() -> None:
+    def build(model: Any, loss_fn: Any) -> Any:
+        optimizer, taken = torch.optim.SGD(model.parameters(), lr=0.05), 0
+
+        def step(inputs: Any, targets: Any) -> None:
+            nonlocal taken
+            if taken % 2 == 0:
+                optimizer.zero_grad()
+            taken += 1
+            loss_fn(model(inputs), targets).backward()
+            optimizer.step()
+
+        return step, optimizer
+
+    assert instead_of(build).text == (
+        "at every other step (2, …) the gradient is added to the last step's; at the others the step is right"
+    )

@@ -115,3 +115,58 @@ def test_a_layer_for_one_label_gets_no_verdict(tmp_path: Path) -> None:
 
 def test_a_layer_that_is_wrong_for_one_label_too(tmp_path: Path) -> None:
     assert judged(tmp_path, SOFTMAX.format(slope="+= 1")).verdict == "wrong"
+
+
+def test_a_layer_that_mixes_the_rows_of_a_batch_is_meant_for_one_row(tmp_path: Path) -> None:
+    code = """
+class Softmax:
+    def forward(self, x):
+        e = np.exp(x)
+        self.y = e / e.sum()
+        return self.y
+    def backward(self, grad):
+        y = self.y[0]
+        return grad @ (np.diag(y) - np.outer(y, y))
+"""
+    found = judged(tmp_path, code, examples=4)
+    assert found.verdict == "right"
+    assert "Softmax: one sample at a time, as a row" in found.notes
+
+
+def test_a_normalizing_layer_is_not_judged_by_one_row(tmp_path: Path) -> None:
+    code = """
+class Norm:
+    def __init__(self, n_in):
+        self.gamma, self.beta = np.ones(n_in), np.zeros(n_in)
+    def forward(self, x):
+        self.s = 1 / np.sqrt(x.var(axis=0) + 1e-3)
+        self.z = (x - x.mean(axis=0)) * self.s
+        return self.gamma * self.z + self.beta
+    def backward(self, grad):
+        self.dgamma, self.dbeta = (grad * self.z).sum(axis=0), grad.sum(axis=0)
+        d = grad * self.gamma
+        return self.s * (d - self.z * (d * self.z).mean(axis=0))
+"""
+    found = judged(tmp_path, code, examples=4)
+    assert found.verdict == "wrong"
+    assert "Norm.x" in found.told
+    assert "Norm: one" not in found.notes
+
+
+def test_a_layer_whose_bias_would_leave_a_batch_in_another_shape_is_meant_for_one_sample(tmp_path: Path) -> None:
+    code = """
+class Dense:
+    def __init__(self, n_in, n_out):
+        self.w, self.b = np.random.randn(n_in, n_out), np.zeros((1, n_out))
+    def __call__(self, x):
+        self.x = x
+        return x @ self.w + self.b
+    def backprop(self, dE_dy, lr):
+        back = dE_dy @ self.w.T
+        self.w = self.w - lr * self.x.T @ dE_dy
+        self.b = self.b - lr * dE_dy
+        return back
+"""
+    found = judged(tmp_path, code, examples=3)
+    assert found.verdict == "right"
+    assert "Dense: one sample at a time, as a row" in found.notes

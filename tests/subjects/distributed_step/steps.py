@@ -147,3 +147,17 @@ def sums(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Built:
         optimizer.step()
 
     return step, optimizer
+
+
+def sums_with_zeros(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Built:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        for p in model.parameters():
+            p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+            distributed.all_reduce(p.grad)
+        optimizer.step()
+
+    return step, optimizer

@@ -20,10 +20,16 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from gdprops.subjects.backprop.as_written.calls import parameters
+from gdprops.subjects.backprop.as_written.calls import parameters, takes
 from gdprops.subjects.backprop.as_written.class_reading import spread
 from gdprops.subjects.backprop.as_written.constructors import Constructor
-from gdprops.subjects.backprop.as_written.layer_classes import BACKWARD, is_layer, is_loss, method_of
+from gdprops.subjects.backprop.as_written.layer_classes import (
+    BACKWARD,
+    is_layer,
+    is_loss,
+    method_of,
+    trains,
+)
 from gdprops.subjects.backprop.as_written.layer_object import WIDTH, Layer, asked_only, layer_of
 from gdprops.subjects.backprop.as_written.probes import draws
 from gdprops.subjects.backprop.as_written.roles import FORWARD, LOSS, TRAIN, UPDATE, plain
@@ -78,7 +84,7 @@ def blocks_of(found: type, definitions: Definitions) -> Blocks:
 
 def _layers(found: type, slopes: list[tuple[Any, ...]]) -> Iterator[Layer]:
     """Yield a class as a layer, with or without weights; what takes an activation and its slope, with one such pair."""
-    if not method_of(found, FORWARD) or method_of(found, tuple(n for n in TRAIN if n.startswith(("train", "fit")))):
+    if not method_of(found, FORWARD) or trains(found):
         return
     needed = [p.name for p in takes(found.__init__) if p.default is p.empty]  # type: ignore[misc] # of this very class
     by_hand = [dict(zip(needed, pair, strict=True)) for pair in slopes[:2]] if len(needed) == 2 else []
@@ -201,11 +207,6 @@ def _only_defines(path: Path) -> bool:
             if not (isinstance(node, ast.If) and "__name__" in ast.unparse(node.test))
         )
     )
-
-
-def takes(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Return what a method takes beside the object."""
-    return (parameters(function) or [])[1:]
 
 
 KNOWN_METHODS = frozenset((*FORWARD, *TRAIN, *LOSS, *UPDATE, *BACKWARD))

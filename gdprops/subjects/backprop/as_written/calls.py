@@ -58,6 +58,11 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
     return [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
+def takes(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Return what a method takes beside the object."""
+    return (parameters(function) or [])[1:]
+
+
 def plans(function: Callable[..., Any], known: Sequence[Role], *, optional: Sequence[Role] = ()) -> Iterator[Plan]:
     """Yield the ways to call a function with values for the known roles; those that the names tell come first.
 

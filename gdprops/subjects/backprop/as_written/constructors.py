@@ -245,7 +245,7 @@ def _by_name(name: str) -> str | None:
         return BY_ROLE[role]
     if size in ("list", "hidden"):
         return _hidden(low) if size == "hidden" else "hidden list" if "hidden" in low else "list"
-    if role is Role.TARGETS and low in ("y", "t", "targets", "labels", "y_train"):
+    if role is Role.TARGETS and (size is None or low in ("y", "t", "targets", "labels", "y_train")):
         return "y"
     if (role is Role.DATA and low in ("x", "x_train", "data", "inputs_data", "xs")) or low == "training_inputs":
         return "x"

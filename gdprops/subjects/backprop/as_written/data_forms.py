@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, slots=True)
 class DataForm:
-    """One form of data: what it is called, how one array is brought into it, and whether it holds one sample only."""
+    """One form of data: what it is called, how one array is brought into it, and whether it holds one sample only.
+
+    ``shape``: that of one sample, where it is an image and no vector.
+    """
 
     told: str
     given: Callable[[Array], Any]
     code: str
     single: bool = False
     pairs: bool = False
+    shape: tuple[int, ...] = ()
 
 
 def _vector(a: Array) -> Any:

@@ -7,7 +7,16 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from gdprops.subjects.backprop.as_written.calls import parameters
-from gdprops.subjects.backprop.as_written.roles import FORWARD, TRAIN, called
+from gdprops.subjects.backprop.as_written.roles import (
+    FORWARD,
+    FORWARD_WORDS,
+    TRAIN,
+    TRAIN_WORDS,
+    Role,
+    called,
+    named,
+    role_of,
+)
 from gdprops.subjects.backprop.as_written.user_objects import is_defined
 
 BOTH = "loss"
@@ -26,9 +35,15 @@ def is_network(found: type) -> bool:
     if _is_of_framework(found) or issubclass(found, BaseException):
         return False
     defined = {name for name in dir(found) if is_defined(found, name) and inspect.isroutine(getattr(found, name, None))}
-    forward = called(defined, FORWARD)
+    forward = named(defined, FORWARD, FORWARD_WORDS)
     train = [name for name in called(defined, TRAIN) if not _is_slope(found, name)]
+    train = train or [name for name in named(defined, (), TRAIN_WORDS) if _takes_targets(found, name)]
     return any(a != b for a in forward for b in train) or returns_gradients(found, defined)
+
+
+def _takes_targets(found: type, name: str) -> bool:
+    roles = {role_of(p.name) for p in parameters(getattr(found, name)) or []}
+    return Role.TARGETS in roles or Role.PAIRS in roles
 
 
 def _is_slope(found: type, name: str) -> bool:

@@ -28,13 +28,13 @@ from gdprops.subjects.backprop.as_written.function_parts import (
     parts_of,
     pipelines,
 )
+from gdprops.subjects.backprop.as_written.given_gradients import can_spread, returned_gradients
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet
 from gdprops.subjects.backprop.as_written.picked import Pick, picks
 from gdprops.subjects.backprop.as_written.probes import PROBE, probe_data, seeded
 from gdprops.subjects.backprop.as_written.reading import Reading
 from gdprops.subjects.backprop.as_written.roles import Role, role_of
-from gdprops.subjects.backprop.as_written.training import can_spread, returned_gradients
 from gdprops.subjects.user_code.quiet import quiet
 
 if TYPE_CHECKING:
@@ -295,11 +295,20 @@ def _does(pipeline: _Pipeline, params: Mapping[str, Array], x: Array, y: Array, 
             after = pipeline.step({n: w.copy() for n, w in params.items()}, x.copy(), y.copy(), 0.25)
     except Exception as error:  # it is found out by trying
         met(error)
-    if keeps_shapes and any(np.shape(after[name]) != params[name].shape for name in after):
+    if any(
+        np.shape(after[name]) != w.shape
+        for name, w in params.items()
+        if name in after and (keeps_shapes or _is_matrix(w))
+    ):
         return None
     if any(not np.array_equal(after[name], params[name]) for name in after):
         return True
     return False if alone and _gives_gradients(pipeline, params, x, y, keeps_shapes=keeps_shapes) else None
+
+
+def _is_matrix(w: Array) -> bool:
+    """Say whether an array is no bias: a bias alone may leave in another shape, spread over rows."""
+    return w.ndim > 1 and min(w.shape) > 1
 
 
 def _gives_gradients(

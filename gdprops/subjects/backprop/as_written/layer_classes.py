@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from gdprops.subjects.backprop.as_written.calls import parameters
+from gdprops.subjects.backprop.as_written.calls import parameters, takes
 from gdprops.subjects.backprop.as_written.roles import FORWARD, TRAIN, Role, called, role_of
 from gdprops.subjects.backprop.as_written.user_objects import is_defined
 
@@ -25,9 +25,14 @@ BACKWARD = (
     "bprop",
     "backwardbatch",
     "backwards",
+    "backwardspass",
+    "backpropogate",
+    "backpropogation",
+    "bwd",
+    "back",
 )
 IS_GRADIENT = re.compile(
-    r"d|d_?prev\w*|\w*deriv(ative)?s?|d_?(out\w*|vals?|values|z|a|y|h|l\w*|inputs?|x)|grad\w*|\w*_?grad(ient)?s?|(output_?)?errors?\w*|delta\w*|upstream\w*|"
+    r"d|d_?[a-z]\d?|d_?(e|l|j|c|err|loss|cost)_?d_?\w+|d_?prev\w*|\w*deriv(ative)?s?|d_?(out\w*|vals?|values|z|a|y|h|l\w*|inputs?|x)|grad\w*|\w*_?grad(ient)?s?|(output_?)?errors?\w*|delta\w*|upstream\w*|"
     r"\w*sensitivity|output_gradient|next_\w+|g|e|b_?loss|dvalues|gradOutput",
     re.IGNORECASE,
 )
@@ -49,14 +54,15 @@ def loss_classes(own: Mapping[str, Any]) -> list[str]:
 def is_layer(found: type) -> bool:
     """Say whether a class hands an error back: its backward method takes a gradient, and it has none that trains."""
     backward = method_of(found, BACKWARD)
-    if (
-        not backward
-        or not method_of(found, FORWARD)
-        or method_of(found, tuple(n for n in TRAIN if n.startswith(("train", "fit"))))
-        or is_loss(found)
-    ):
+    if not backward or not method_of(found, FORWARD) or trains(found) or is_loss(found):
         return False
     return gradient_at(list(parameters(getattr(found, backward)) or [])[1:]) is not None
+
+
+def trains(found: type) -> bool:
+    """Say whether a class has a method that trains: ``train()`` and ``train(mode=True)`` may only set a mode."""
+    name = method_of(found, tuple(n for n in TRAIN if n.startswith(("train", "fit"))))
+    return bool(name) and any(p.default is p.empty for p in takes(getattr(found, name)))
 
 
 def is_loss(found: type) -> bool:

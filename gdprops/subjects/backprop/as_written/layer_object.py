@@ -19,12 +19,12 @@ from gdprops.subjects.backprop.as_written.calls import ZERO, Plan, parameters, p
 from gdprops.subjects.backprop.as_written.class_reading import spread
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes, constructors
 from gdprops.subjects.backprop.as_written.data_forms import COLUMN, COLUMNS, ONE_ROW, ROWS, VECTOR, DataForm
+from gdprops.subjects.backprop.as_written.given_gradients import gradients_of
 from gdprops.subjects.backprop.as_written.layer_classes import BACKWARD, gradient_at, method_of
 from gdprops.subjects.backprop.as_written.leaves import Leaf, leaves_of
 from gdprops.subjects.backprop.as_written.met_errors import met
-from gdprops.subjects.backprop.as_written.probes import seeded
+from gdprops.subjects.backprop.as_written.probes import draws, seeded
 from gdprops.subjects.backprop.as_written.roles import FORWARD, UPDATE, Role, called, role_of
-from gdprops.subjects.backprop.as_written.training import gradients_of
 from gdprops.subjects.backprop.as_written.user_objects import is_defined, is_parameter_name, settle
 from gdprops.subjects.user_code.quiet import quiet
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 WIDTH, ROWS_TRIED, RATE = Sizes(3, 3, 2), 4, 0.5
+MOST_FORWARDS = 3
 FACTORS: tuple[tuple[str, Callable[[int], float]], ...] = (
     ("", lambda rows: 1.0),
     ("averaged over the rows", lambda rows: 1 / rows),
@@ -71,11 +72,28 @@ class Layer:
     known: dict[tuple[int, int], tuple[Leaf, ...]] = field(default_factory=dict)
     names: frozenset[str] | None = None
     one_entry: bool = False
+    called: str = ""
+    handed_at: int | None = None
+    own_rate: float = 0.0
+    penalty: float = 0.0
 
     @property
     def forward_name(self) -> str:
         """The name of the method that computes the output."""
-        return method_of(self.found, FORWARD)
+        return self.called or method_of(self.found, FORWARD)
+
+    def inputs(self, n_in: int) -> int:
+        """Return the number of entries of one sample: images have a size of their own."""
+        return int(np.prod(self.form.shape)) if self.form.shape else n_in
+
+    def samples(self, start: int) -> Array:
+        """Return a few samples to try it with."""
+        rows = 1 if self.form.single else ROWS_TRIED
+        return np.asarray(0.5 * spread((rows, self.inputs(WIDTH.n_in)), start))
+
+    def handed(self, c: Array, out: Any) -> Any:
+        """Return rows of numbers in the form of an output."""
+        return c.reshape(np.shape(out)) if self.form.shape else self.form.given(c)
 
     def made(self, n_in: int, n_out: int) -> Any:
         """Return a new layer."""
@@ -100,12 +118,14 @@ class Layer:
 
     def _asked_names(self, n_in: int, n_out: int) -> frozenset[str]:
         """Return the names of the parameters, at sizes at which all of them count: softmax of one is always 1."""
-        x = 0.5 * spread((1 if self.form.single else ROWS_TRIED, n_in), 2)
+        x = self.samples(2)
         net = self.made(n_in, n_out)
         offered = [leaf for leaf in leaves_of(net) if is_parameter_name(str(leaf.path[-1][1]), leaf.shape)]
         out, found = self.output(net, x), list[str]()
         for leaf in offered:
             other = self.made(n_in, n_out)
+            for one in offered:  # a generator of the layer's own draws other numbers for every object
+                one.put(other, np.array(one.array(net)))
             held = leaf.array(other)
             leaf.put(other, held + 0.1 * (1 + np.arange(max(1, held.size))).reshape(leaf.shape))
             if not np.array_equal(self.output(other, x), out):
@@ -122,10 +142,10 @@ class Layer:
 
     def back(self, net: Any, x: Array, c: Array, rate: float) -> Any:
         """Make the forward pass, hand c back, and return what comes of it."""
-        self.output(net, x)
+        out = self.output(net, x)
         given = self.form.given
         values = {
-            Role.GRADIENTS: given(c),
+            Role.GRADIENTS: self.handed(c, out),
             Role.RATE: rate,
             Role.DATA: given(x),
             Role.ROWS: len(x),
@@ -137,31 +157,56 @@ class Layer:
             self.update_plan.call(getattr(net, self.update), values)
         return _held(net, HANDED_BACK) if found is None else found
 
+    def divisor(self, rows: int, rate: float) -> float:
+        """Return by what its movement is divided: the common factor, and a rate of its own that nobody can set."""
+        return self.own_rate / rate if self.own_rate else self.factor(rows)
+
+    def stored(self, back: Any, net: Any, leaves: Sequence[Leaf]) -> dict[str, Any] | None:
+        """Return the gradients that it returned beside what it hands back, or stored, by its parameters' names."""
+        beside = tuple(v for k, v in enumerate(back) if k != self.handed_at) if isinstance(back, tuple) else None
+        return gradients_of(beside, net, leaves)
+
     def as_rows(self, values: Any, shape: Shape) -> Array | None:
         """Return a gradient of samples as rows; None where it has another shape."""
         if isinstance(values, tuple):  # what is handed back comes with the gradients
-            values = next((v for v in values if np.size(v) == int(np.prod(shape))), None)
+            at = _handed_at(values, int(np.prod(shape))) if self.handed_at is None else self.handed_at
+            values = values[at] if at is not None and at < len(values) else None
         found = np.asarray(values) if values is not None else np.zeros(0)
         if self.form is COLUMNS:
             found = found.T
         return found.reshape(shape) if found.size == int(np.prod(shape)) and found.dtype.kind == "f" else None
 
 
-def layer_of(found: type, declared: Mapping[str, Any], makings: Iterable[Making] | None = None) -> Layer | None:
+VECTORS = (ROWS, COLUMNS, COLUMN, VECTOR, ONE_ROW)
+SINGLES = (ONE_ROW, VECTOR, COLUMN)
+
+
+def layer_of(
+    found: type,
+    declared: Mapping[str, Any],
+    makings: Iterable[Making] | None = None,
+    forms: Sequence[DataForm] = VECTORS,
+) -> Layer | None:
     """Return the first way to make and use a layer that works; ``makings``: the ways to make it, None for the usual."""
-    for constructor in constructors(found, declared) if makings is None else makings:
-        if constructor.takes_data:
-            continue
-        for form in (ROWS, COLUMNS, COLUMN, VECTOR, ONE_ROW):
-            for layer in _ways(found, constructor, form):
-                return layer
+    makings = list(constructors(found, declared) if makings is None else makings)
+    for name in _forwards(found):
+        for constructor in makings:
+            for form in () if constructor.takes_data else forms:
+                for layer in _ways(found, constructor, form, name):
+                    return layer
     return None
+
+
+def _forwards(found: type) -> list[str]:
+    """Return the names of the methods that may compute the output; ``__call__`` may keep what ``backward`` needs."""
+    defined = [n for n in dir(found) if is_defined(found, n) and inspect.isroutine(getattr(found, n, None))]
+    return called(defined, FORWARD)[:MOST_FORWARDS]
 
 
 def asked_only(found: type, declared: Mapping[str, Any]) -> Layer | None:
     """Return the first way to make a layer and to ask it for its output, however its error is handed back."""
     for constructor in constructors(found, declared):
-        for form in () if constructor.takes_data else (ROWS, COLUMNS, COLUMN, VECTOR, ONE_ROW):
+        for form in () if constructor.takes_data else VECTORS:
             layer = Layer(found, constructor, form, Plan(()))
             if _asked(layer) is not None:
                 return layer
@@ -170,7 +215,7 @@ def asked_only(found: type, declared: Mapping[str, Any]) -> Layer | None:
 
 def _asked(layer: Layer) -> tuple[Any, Array, int] | None:
     """Return a layer's object, the samples that it was asked about, and the number of its outputs; None if it fails."""
-    x = 0.5 * spread((1 if layer.form.single else ROWS_TRIED, WIDTH.n_in), 1)
+    x = layer.samples(1)
     try:
         with quiet(), np.errstate(all="ignore"):
             net = layer.made(WIDTH.n_in, WIDTH.n_out)
@@ -179,12 +224,14 @@ def _asked(layer: Layer) -> tuple[Any, Array, int] | None:
     except Exception as error:  # it is found out by trying
         met(error)
         return None
-    fits = width == WIDTH.n_in or (width == WIDTH.n_out and leaves)
+    if layer.form is ONE_ROW and np.array_equal(layer.output(net, 2 * x), layer.output(net, x)):
+        return None  # normalized over the rows, of which there is one
+    fits = layer.form.shape or width == WIDTH.n_in or (width == WIDTH.n_out and leaves)
     return (net, x, width) if fits else None
 
 
-def _ways(found: type, constructor: Making, form: DataForm) -> Iterator[Layer]:
-    asked = _asked(Layer(found, constructor, form, Plan(())))
+def _ways(found: type, constructor: Making, form: DataForm, name: str) -> Iterator[Layer]:
+    asked = _asked(Layer(found, constructor, form, Plan(()), called=name))
     if asked is None:
         return
     net, x, width = asked
@@ -192,7 +239,7 @@ def _ways(found: type, constructor: Making, form: DataForm) -> Iterator[Layer]:
     method = method_of(found, BACKWARD)
     for plan in _plans(getattr(net, method)):
         for update, update_plan in _updates(found, net):
-            layer = Layer(found, constructor, form, plan, update, update_plan)
+            layer = Layer(found, constructor, form, plan, update, update_plan, called=name)
             if _settle(layer, x, c):
                 yield layer
 
@@ -228,9 +275,12 @@ def _settle(layer: Layer, x: Array, c: Array) -> bool:
             before = [np.array(leaf.array(net)) for leaf in leaves]
             found = layer.back(net, x, c, RATE)
             after = [np.asarray(leaf.array(net)) for leaf in leaves]
+            if not layer.form.single and any(a.shape != b.shape for a, b in zip(after, before, strict=True)):
+                return False  # a bias that is not summed over rows: it is meant for one sample
+            layer.handed_at = _handed_at(found, x.size) if isinstance(found, tuple) else None
             layer.returns = layer.as_rows(found, x.shape) is not None
             layer.moves = any(not np.array_equal(a, b) for a, b in zip(after, before, strict=True))
-            stored = {} if layer.moves or not leaves else stored_by(found, net, leaves)
+            stored = {} if layer.moves or not leaves else layer.stored(found, net, leaves)
     except Exception:
         return False
     if leaves and not layer.moves and stored is None:
@@ -238,9 +288,9 @@ def _settle(layer: Layer, x: Array, c: Array) -> bool:
     return layer.returns or bool(leaves)
 
 
-def stored_by(back: Any, net: Any, leaves: Sequence[Leaf]) -> dict[str, Any] | None:
-    """Return the gradients that a layer returned behind what it hands back, or stored, by its parameters' names."""
-    return gradients_of(back[-len(leaves) :] if isinstance(back, tuple) else None, net, leaves)
+def _handed_at(values: Sequence[Any], size: int) -> int | None:
+    """Return where among what a layer returned its input's gradient is; sizes are told apart where it is tried."""
+    return next((k for k, v in enumerate(values) if np.size(v) == size), None)
 
 
 @lru_cache(maxsize=1024)
@@ -256,10 +306,10 @@ def _besides(name: str, rows: int) -> Any:
 
 def passes_through(layer: Layer) -> bool:
     """Say whether a layer without parameters hands its gradient on unchanged although its output is not its input."""
-    x, c = 0.5 * spread((1 if layer.form.single else ROWS_TRIED, WIDTH.n_in), 1), spread((ROWS_TRIED, WIDTH.n_in), 4)
+    x, c = layer.samples(1), spread((ROWS_TRIED, WIDTH.n_in), 4)
     try:
         with quiet(), np.errstate(all="ignore"):
-            if layer.leaves(WIDTH.n_in, WIDTH.n_out):
+            if layer.form.shape or layer.leaves(WIDTH.n_in, WIDTH.n_out):
                 return False
             net = layer.made(WIDTH.n_in, WIDTH.n_out)
             same = np.array_equal(np.asarray(layer.output(net, x)), layer.form.given(x))
@@ -267,3 +317,20 @@ def passes_through(layer: Layer) -> bool:
     except Exception:
         return False
     return not same and back is not None and np.array_equal(back, c[: len(x)])
+
+
+def mixes_rows(layer: Layer) -> bool:
+    """Say whether rows of one batch change each other's output: the layer normalizes, or is meant for one sample."""
+    if layer.form not in (ROWS, COLUMNS):
+        return False
+    x = layer.samples(1)
+    try:
+        with quiet(), np.errstate(all="ignore"):
+            net = layer.made(WIDTH.n_in, WIDTH.n_out)
+            if draws(lambda: layer.output(net, x)):
+                return False
+            whole = layer.output(net, x)
+            rows = [layer.output(net, x[k : k + 1]) for k in range(len(x))]
+            return not np.allclose(whole, np.concatenate(rows, axis=0 if layer.form is ROWS else 1))
+    except Exception:  # the user's code, called as it may not be meant
+        return False

@@ -15,21 +15,24 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from gdprops.model.backprop_layout import Shape
+from gdprops.numerics.decisions import LOSS_FOUND_SHARE
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes
 from gdprops.subjects.backprop.as_written.data_forms import ROWS
-from gdprops.subjects.backprop.as_written.found_loss import own_fit
+from gdprops.subjects.backprop.as_written.found_loss import is_penalized, own_factors, own_fit
 from gdprops.subjects.backprop.as_written.function_layers import called_by_hand
+from gdprops.subjects.backprop.as_written.image_layers import MOST_ROWS, image_layer_of
 from gdprops.subjects.backprop.as_written.layer_classes import BACKWARD, method_of
 from gdprops.subjects.backprop.as_written.layer_object import (
     FACTORS,
+    SINGLES,
     WIDTH,
     Layer,
     layer_of,
+    mixes_rows,
     passes_through,
-    stored_by,
 )
 from gdprops.subjects.backprop.as_written.leaves import Leaf
-from gdprops.subjects.backprop.as_written.observations import observed
+from gdprops.subjects.backprop.as_written.observations import RATE, observed
 from gdprops.subjects.backprop.as_written.reading import Reading
 from gdprops.subjects.backprop.as_written.roles import Role
 from gdprops.subjects.user_code.quiet import quiet
@@ -49,7 +52,9 @@ def layer_reading(
     """
     found, left_out = dict[str, Layer](), list[str]()
     for name, value in classes.items():
-        layer = layer_of(value, declared, makings)
+        layer = layer_of(value, declared, makings) or (None if makings else image_layer_of(value))
+        if layer is not None and mixes_rows(layer) and not _Together({name: layer}).is_right(name, handed_on=True):
+            layer = layer_of(value, declared, makings, SINGLES) or layer
         if layer is None:
             left_out.append(f"{name}: no way was found to make it and to call its forward and backward")
         elif passes_through(layer):
@@ -85,6 +90,7 @@ class _Together:
     current: dict[str, tuple[Any, list[tuple[str, Leaf]]]] = field(default_factory=dict)
     known: dict[tuple[str, bytes, bytes], float] = field(default_factory=dict)
     widths: dict[tuple[str, int, int], int] = field(default_factory=dict)
+    asked: dict[tuple[str, int, int], Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, layer in self.layers.items():
@@ -100,20 +106,29 @@ class _Together:
             for name, layer in self.layers.items():
                 found |= {key: leaf.shape for key, leaf in self._names(name, layer, n_in, n_out)}
                 if layer.returns:
-                    found[f"{name}.x"] = (1 if layer.form.single else hidden, n_in)
+                    rows = 1 if layer.form.single else min(hidden, MOST_ROWS) if layer.form.shape else hidden
+                    found[f"{name}.x"] = (rows, layer.inputs(n_in))
         return found
 
     def _at(
-        self, name: str, params: Mapping[str, Any], x: Array, y: Array
+        self, name: str, params: Mapping[str, Any], x: Array, y: Array, *, only_asked: bool = False
     ) -> tuple[Any, list[tuple[str, Leaf]], Any, Array]:
-        """Return a layer with its parameters in place, these, its input and the numbers c that are handed back."""
+        """Return a layer with its parameters in place, these, its input and the numbers c that are handed back.
+
+        ``only_asked``: whether nothing but its output is wanted, so that the layer may have been asked before.
+        """
         layer = self.layers[name]
         n_in, n_out = np.shape(x)[1], np.shape(y)[1]
-        net, names = layer.made(n_in, n_out), self._names(name, layer, n_in, n_out)
+        net = self.asked.get((name, n_in, n_out)) if only_asked else None
+        if net is None:
+            net = layer.made(n_in, n_out)
+            if only_asked:
+                self.asked[name, n_in, n_out] = net
+        names = self._names(name, layer, n_in, n_out)
         for key, leaf in names:
             leaf.put(net, params[key])
         rows = 1 if layer.form.single else len(x)
-        given = params[f"{name}.x"] if layer.returns else x[:rows]
+        given = params[f"{name}.x"] if layer.returns else np.resize(x, (rows, layer.inputs(n_in)))
         sizes = name, n_in, n_out
         if sizes not in self.widths:
             self.widths[sizes] = np.size(layer.output(net, given)) // np.shape(given)[0]
@@ -143,10 +158,15 @@ class _Together:
         return total
 
     def _weighted(self, name: str, params: Mapping[str, Any], x: Array, y: Array) -> Any:
-        net, _, given, c = self._at(name, params, x, y)
+        plain = all(type(w) is np.ndarray for w in params.values())
+        net, names, given, c = self._at(name, params, x, y, only_asked=plain)
         layer = self.layers[name]
         out = layer.output(net, given)
-        return np.sum(layer.form.given(c).reshape(np.shape(out)) * out)
+        total = np.sum(layer.handed(c, out).reshape(np.shape(out)) * out)
+        for key, _ in names if layer.penalty else ():
+            if is_penalized(key, np.asarray(params[key])):
+                total = total + layer.penalty / 2 * np.sum(params[key] * params[key])
+        return total
 
     def step(self, params: Mapping[str, Any], x: Array, y: Array, rate: float) -> dict[str, Any]:
         """Return what every layer leaves behind, and its input moved along what it hands back."""
@@ -156,11 +176,11 @@ class _Together:
             layer.set_rate(net, rate, len(given))
             self.current[name] = net, names
             back = layer.back(net, np.asarray(given), c, rate)
-            divisor = layer.factor(len(given))
+            divisor = layer.divisor(len(given), rate)
             if layer.moves:
                 moved = {key: leaf.array(net) for key, leaf in names}
             else:
-                stored = stored_by(back, net, [leaf for _, leaf in names]) or {}
+                stored = layer.stored(back, net, [leaf for _, leaf in names]) or {}
                 moved = {key: params[key] - rate * np.asarray(stored[leaf.name]) for key, leaf in names if names}
             for key, value in moved.items():
                 found[key] = value if divisor == 1 else params[key] + (value - params[key]) / divisor
@@ -177,12 +197,31 @@ class _Together:
     def _fit_factor(self, name: str, layer: Layer) -> None:
         """Find the factor that all parameters of a layer have in common, where one makes all of them right."""
         alone = object.__new__(_Together)
-        alone.layers, alone.current, alone.known, alone.widths = {name: layer}, {}, {}, {}
+        alone.layers, alone.current, alone.known, alone.widths, alone.asked = {name: layer}, {}, {}, {}, {}
+        layer.own_rate = layer.penalty = 0.0
         for told, factor in FACTORS:
             layer.factor, layer.factor_told = factor, told
             if not layer.leaves(WIDTH.n_in, WIDTH.n_out) or alone.is_right(name):
                 return
         layer.factor, layer.factor_told = FACTORS[0][1], ""
+        alone._fit_rate(name, layer)
+
+    def _fit_rate(self, name: str, layer: Layer) -> None:
+        """Find a rate of the layer's own, and a penalty on its matrices, in how its largest matrix moves."""
+        matrices = [(np.prod(leaf.shape), key) for key, leaf in self._names(name, layer, WIDTH.n_in, WIDTH.n_out)]
+        try:
+            found = own_factors(self.reading(), observed(self.reading()), max(matrices)[1])
+        except Exception:  # the user's code, called as it may not be meant
+            return
+        if found is None:
+            return
+        (rate, decay), acts = found, abs(found[0] - RATE) <= LOSS_FOUND_SHARE * RATE
+        if not acts and not layer.moves:
+            return
+        layer.own_rate, layer.penalty = 0.0 if acts else rate, decay / rate
+        told = [] if acts else [f"its rate is fixed at {rate:.6g}"]
+        told += [f"with a penalty of {layer.penalty:.3g}/2 Σ W² of its own"] if decay else []
+        layer.factor_told = ", ".join(told)
 
     def is_right(self, name: str, *, handed_on: bool = False) -> bool:
         """Say whether the parameters of a layer move along the derivative of J, and what is ``handed_on``, if asked."""
@@ -198,9 +237,12 @@ class _Together:
         """Return the lines that call the layers by hand."""
         lines = list[str]()
         for name, layer in self.layers.items():
-            _, names, given, c = self._at(name, params, x, y)
-            code = layer.form.code
-            texts = [code.format(f"np.array({np.asarray(a).tolist()})") for a in (given, c)]
+            net, names, given, c = self._at(name, params, x, y)
+            code, back = layer.form.code, layer.form.code
+            if layer.form.shape:
+                back = "{}.reshape" + str(np.shape(layer.output(net, np.asarray(given))))
+            pairs = ((code, given), (back, c))
+            texts = [form.format(f"np.array({np.asarray(a).tolist()})") for form, a in pairs]
             by_hand = called_by_hand(layer.found, {leaf.name: params[key] for key, leaf in names}, *texts)
             if by_hand is not None:
                 lines += by_hand

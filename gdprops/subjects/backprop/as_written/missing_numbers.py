@@ -11,12 +11,15 @@ import builtins
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gdprops.subjects.backprop.as_written.probes import PROBE, ROWS
 from gdprops.subjects.backprop.as_written.roles import Role, role_of, size_of
 
 if TYPE_CHECKING:
     from gdprops.subjects.user_code.definitions import Definitions
 
+NUMPY = {"np", "numpy"}
 UNITS = {"in": PROBE.n_in, "hidden": PROBE.hidden, "out": PROBE.n_out}
 
 
@@ -24,6 +27,9 @@ def give_missing_numbers(definitions: Definitions) -> None:
     """Give a file's functions the numbers that its script would have computed."""
     known = vars(definitions.module)
     used = {name for node in definitions.source.tree.body for name in _globals(node)}
+    for name in NUMPY & used - known.keys():
+        known[name] = np
+        definitions.numbers[name] = f"{name} is used and never imported: it is NumPy here"
     for name, line in _computed(definitions.source.tree):
         value = _number(name)
         if name in used and name not in known and value is not None:

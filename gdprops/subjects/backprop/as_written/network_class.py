@@ -24,7 +24,7 @@ from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, Leaf, leaves_of
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.picked import Pick, picks
 from gdprops.subjects.backprop.as_written.probes import OTHER_PROBE, PROBE, ROWS, positive_numbers, probe_data, seeded
-from gdprops.subjects.backprop.as_written.roles import FORWARD, Role, called
+from gdprops.subjects.backprop.as_written.roles import FORWARD, FORWARD_WORDS, Role, named
 from gdprops.subjects.backprop.as_written.user_objects import (
     begun,
     in_pairs,
@@ -82,7 +82,8 @@ class Network:
     """One way to make objects of a class and to ask them for their output.
 
     ``stacks``: whether the parameters of neurons are put together; ``warms_up``: whether the first forward pass makes
-    the weights, and is made at once.
+    the weights, and is made at once; ``names``: the parameters at sizes at which all of them count, once they are
+    known (softmax of one unit is always 1, whatever its weights are).
     """
 
     found: type
@@ -95,7 +96,9 @@ class Network:
     frozen: tuple[str, ...] = ()
     stacks: bool = False
     warms_up: bool = False
+    names: frozenset[str] = frozenset()
     known: dict[Sizes, tuple[AnyLeaf, ...]] = field(default_factory=dict)
+    usual: list[frozenset[str]] = field(default_factory=list)
     by_shapes: dict[tuple[Any, ...], Sizes] = field(default_factory=dict)
 
     def made(self, sizes: Sizes, x: Array, y: Array, rate: float = 0.1) -> Any:
@@ -113,7 +116,7 @@ class Network:
     def leaves(self, sizes: Sizes) -> tuple[AnyLeaf, ...]:
         """Return the parameters of an object of some sizes."""
         if sizes not in self.known:
-            found = self._parameters(sizes)
+            found = self._parameters(sizes, self._usual_names(sizes))
             self.known[sizes] = tuple(stacked(found) if self.stacks else in_pairs(found))
             shapes = tuple(leaf.shape for leaf in self.known[sizes])
             self.by_shapes.setdefault(shapes, sizes)
@@ -123,11 +126,29 @@ class Network:
         """Return the sizes for which parameters of these shapes were asked for."""
         return self.by_shapes[tuple(np.shape(w) for w in params.values())]
 
-    def _parameters(self, sizes: Sizes) -> list[Leaf]:
+    def _usual_names(self, sizes: Sizes) -> frozenset[str]:
+        """Return the names of the parameters at usual sizes.
+
+        Where these differ from some sizes: a single time step, say, does not show that the output depends on the
+        matrix between two.
+        """
+        usual = _fixed(self, PROBE)
+        if sizes == usual:
+            return frozenset()
+        if not self.usual:
+            try:
+                self.usual.append(frozenset(leaf.name for leaf in self._parameters(usual, frozenset())))
+            except Exception:  # the user's code does not run with these sizes
+                self.usual.append(frozenset())
+        return self.usual[0]
+
+    def _parameters(self, sizes: Sizes, usual: frozenset[str]) -> list[Leaf]:
         x, y = probe_data(sizes, ROWS)
         net = self.made(sizes, x, y)
         offered = [leaf for leaf in leaves_of(net) if _may_be(leaf, net, self.forward.form, x, y)]
         offered = [leaf for leaf in offered if leaf.name not in self.frozen]
+        if self.names and len(named := [leaf for leaf in offered if leaf.name in self.names]) == len(self.names):
+            return named
         drawn = {leaf: positive_numbers(leaf.shape, k) for k, leaf in enumerate(offered)}
         _put(net, drawn)
         before = {leaf: leaf.array(net).copy() for leaf in offered}
@@ -143,7 +164,8 @@ class Network:
                     changed = self.forward.output(other, x)
                 except Exception:  # the user's code, on numbers that are none of its parameters
                     continue
-                if np.shape(changed) != np.shape(out) or not np.array_equal(changed, out):
+                is_other = np.shape(changed) != np.shape(out) or not np.array_equal(changed, out)
+                if is_other or leaf.name in usual:
                     found.append(leaf)
                     break
         return found
@@ -269,7 +291,11 @@ def _settled(network: Network) -> bool:
             sizes = _fixed(network, PROBE)
             fresh = network.made(sizes, *probe_data(sizes, ROWS))
             network.warms_up = not any(leaf.shape for leaf in leaves_of(fresh))
-            return _names(network, PROBE) == _names(network, OTHER_PROBE) != [] or _stacked(network)
+            names = _names(network, PROBE)
+            if names == _names(network, OTHER_PROBE) != []:
+                network.names = frozenset(names)
+                return True
+            return _stacked(network)
     except Exception:
         return False
 
@@ -312,7 +338,8 @@ def _width(network: Network, sizes: Sizes) -> int | None:
 
 
 def _forwards(net: Any, found: type, constructor: Making, form: DataForm) -> Iterator[tuple[Forward, int]]:
-    methods = [n for n in called(dir(found), FORWARD) if callable(getattr(net, n, None)) and is_defined(found, n)]
+    defined = [n for n in dir(found) if is_defined(found, n) and callable(getattr(net, n, None))]
+    methods = named(defined, FORWARD, FORWARD_WORDS)
     widths = [PROBE.n_in] if constructor.takes_sizes or constructor.takes_data else _possible_widths(net)
     for method in methods:
         for plan in plans(getattr(net, method), (Role.DATA,)):

@@ -47,7 +47,7 @@ FORWARD = _words(
     "forwardbatch predictproba forwardactivation run query think activate computeoutput calculateoutput propagate "
     "model call update predict evaluate outputof netoutput linearmodelforward lmodelforward modelforward compute "
     "net hypothesis computescores getscores scores logits computelogits predictprob predictprobs predictprobabilities "
-    "probabilities getoutput output loss"
+    "probabilities getoutput output fwd feed foward forwardpropogation loss"
 )
 """The plain names of functions that compute the output, the most telling ones first."""
 TRAIN = _words(
@@ -55,7 +55,8 @@ TRAIN = _words(
     "gradientdescent step backward backprop backpropagation backpropagate backwardpass backwardpropagation "
     "backwardpropagate backwardprop bprop backpropagateerror backprobagation sgd sgdstep optimize training adjust "
     "updatestep propagatebackward dostep trainnetwork fitbatch gradientstep gdstep trainingstep updateweights "
-    "lmodelbackward modelbackward backwards gradient gradients computegradients computegradient getgradients "
+    "lmodelbackward modelbackward backwards bwd backwardspass backpropogate backpropogation "
+    "gradient gradients computegradients computegradient getgradients "
     "getgradient calculategradients grad grads costfunctionprime costprime lossgradient"
 )
 """The plain names of functions that train, or compute the gradients that another function applies."""
@@ -76,6 +77,19 @@ def called(defined: Iterable[str], plain_names: Sequence[str]) -> list[str]:
     """Return which of some names are called in one of these ways, in the order of the ways."""
     found = [name for name in defined if plain(name) in plain_names]
     return sorted(found, key=lambda name: plain_names.index(plain(name)))
+
+
+FORWARD_WORDS = re.compile(r"\w*(forward|feed|fprop|predict|infer|output)\w*")
+TRAIN_WORDS = re.compile(r"\w*(train|fit|learn|backw|backprop|bprop|descent|sgd|optimi[sz]e)\w*")
+"""What names hold that say the same with more words: ``backprop_with_momentum``."""
+
+
+def named(defined: Iterable[str], plain_names: Sequence[str], words: re.Pattern[str]) -> list[str]:
+    """Return which of some names are called in one of these ways; where none is, those that hold one of some words."""
+    defined = list(defined)
+    known = {*FORWARD, *TRAIN, *UPDATE, *LOSS}
+    by_words = [n for n in defined if not n.startswith("__") and plain(n) not in known and words.fullmatch(plain(n))]
+    return called(defined, plain_names) or sorted(by_words, key=lambda n: (len(n), n))
 
 
 INITIAL = re.compile(

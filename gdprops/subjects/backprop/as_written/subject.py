@@ -22,12 +22,12 @@ from gdprops.subjects.backprop.as_written import found_loss
 from gdprops.subjects.backprop.as_written.best_reading import SECONDS, Tried, chosen, guess_alone, is_near, tried
 from gdprops.subjects.backprop.as_written.candidate_losses import SAID, SQUARED, Scale
 from gdprops.subjects.backprop.as_written.found_loss import Fit, loss_of
+from gdprops.subjects.backprop.as_written.given_gradients import can_spread
 from gdprops.subjects.backprop.as_written.met_errors import forgotten, most_met
 from gdprops.subjects.backprop.as_written.observations import RATE, Seen, copies, data_of, moved_by
 from gdprops.subjects.backprop.as_written.probes import PROBE
 from gdprops.subjects.backprop.as_written.reading import Reading
 from gdprops.subjects.backprop.as_written.stated_error import SQUARES, Stated
-from gdprops.subjects.backprop.as_written.training import can_spread
 from gdprops.subjects.backprop.forms import Container, RateAt
 from gdprops.subjects.backprop.run import BackpropRun, Functions
 from gdprops.subjects.backprop.subject import Backprop
@@ -76,7 +76,7 @@ def written_subject(
         forgotten()
         found, said = _within_time(readings, name)
         if not found:
-            said = MISSED[-1] if MISSED else said or most_met()
+            said = said or most_met() or "".join(MISSED[-1:])
             raise UsageError(f"{name}: {NO_WAY}{f' ({said})' if said else ''}; {BUILD}")
 
         best = chosen(found)

@@ -7,7 +7,7 @@ compute gradients that another method applies (``backward``, then ``update(lr)``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, final
 
@@ -15,9 +15,20 @@ import numpy as np
 
 from gdprops.subjects.backprop.as_written.calls import ZERO, Plan, plans
 from gdprops.subjects.backprop.as_written.data_forms import FORMS, DataForm, pairs_of
+from gdprops.subjects.backprop.as_written.given_gradients import flat, gradients_of
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, leaves_of
 from gdprops.subjects.backprop.as_written.met_errors import met, unmoved
-from gdprops.subjects.backprop.as_written.roles import LOSS, TRAIN, UPDATE, Role, called, role_of
+from gdprops.subjects.backprop.as_written.roles import (
+    LOSS,
+    TRAIN,
+    TRAIN_WORDS,
+    UPDATE,
+    Role,
+    called,
+    named,
+    plain,
+    role_of,
+)
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -172,8 +183,10 @@ def _is_given_data(way: Way, net: Trained) -> bool:
     """Say whether a method that moves nothing is surely meant to train: the name of an argument says targets.
 
     ``train()`` alone may only set a mode, and ``backward(a)`` return the slope of an activation: that an argument gets
-    the targets because of its place is a guess, which is no ground for an accusation.
+    the targets because of its place is a guess, which is no ground for an accusation; nor are words in a longer name.
     """
+    if plain(way.method) not in TRAIN:
+        return False
     given = any(
         role_of(name) is role or (role is Role.TARGETS and role_of(name) is Role.OUTPUT)
         for name, role in way.plan.arguments
@@ -221,108 +234,13 @@ def _holds_gradients(returned: Any, net: Any, leaves: Sequence[AnyLeaf]) -> bool
     shapes = {leaf.shape for leaf in leaves if len(leaf.shape) > 1}
     paths = {leaf.path for leaf in leaves}
     stored = {leaf.shape for leaf in leaves_of(net) if leaf.path not in paths}
-    given = list(_flat([returned.values() if isinstance(returned, dict) else returned]))
+    given = list(flat([returned.values() if isinstance(returned, dict) else returned]))
     return bool(shapes & (stored | {np.shape(v) for v in given if isinstance(v, np.ndarray)}))
-
-
-def gradients_of(returned: Any, net: Any, leaves: Sequence[AnyLeaf]) -> dict[str, Any] | None:
-    """Return the gradients that a method returned, or stored in attributes, by the parameters' names."""
-    shapes = {leaf.name: leaf.shape for leaf in leaves}
-    return returned_gradients(returned, shapes) or _stored(net, leaves)
-
-
-def returned_gradients(returned: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any] | None:
-    """Return gradients by the parameters' names, from a dict, a sequence or a pair of lists."""
-    if isinstance(returned, tuple) and len(returned) == 2 and _is_number(returned[0]) and not _is_number(returned[1]):
-        returned = returned[1]  # (loss, gradients)
-    if isinstance(returned, dict):
-        return _from_dict(returned, shapes)
-    if isinstance(returned, tuple | list):
-        flat = list(_flat(returned))
-        if _are_like(flat, shapes):
-            return dict(zip(shapes, flat, strict=True))
-        if len(flat) == len(shapes) and len(returned) == 2:
-            half = len(flat) // 2
-            for first, second in ((flat[:half], flat[half:]), (flat[half:], flat[:half])):
-                turned = [v for pair in zip(first, second, strict=True) for v in pair]
-                if _are_like(turned, shapes):
-                    return dict(zip(shapes, turned, strict=True))
-    return None
-
-
-def _are_like(values: Sequence[Any], shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Say whether values can be taken away from parameters of some shapes, one after the other."""
-    if len(values) != len(shapes) or any(np.asarray(v).dtype.kind not in "fiu" for v in values):
-        return False
-    return all(map(can_spread, values, map(np.empty, shapes.values())))
-
-
-def can_spread(value: Any, w: Array) -> bool:
-    """Say whether a value can be taken away from an array in place: it has its shape, or is spread over it."""
-    try:
-        return bool(np.broadcast_shapes(np.shape(value), w.shape) == w.shape)
-    except ValueError:
-        return False
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) or (isinstance(value, np.ndarray) and value.ndim == 0)
-
-
-def _flat(value: Any) -> Iterator[Any]:
-    for inside in value:
-        if isinstance(inside, tuple | list):
-            yield from _flat(inside)
-        else:
-            yield inside
-
-
-def _from_dict(returned: Mapping[Any, Any], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any] | None:
-    found = {}
-    for name in shapes:
-        short = bare(name)
-        for alias in (short, *(form.format(short) for form in GRADIENT_NAMES)):
-            if alias in returned:
-                found[name] = returned[alias]
-                break
-    return found if len(found) == len(shapes) else None
-
-
-GRADIENT_NAMES = ("d{}", "d_{}", "grad_{}", "{}_grad", "grad{}", "D{}", "delta_{}", "nabla_{}", "{}_gradient", "dL_d{}")
-"""How the gradient of a parameter is called."""
-
-
-def bare(name: str) -> str:
-    """Return the last word of a parameter's name: ``params['W1']`` is W1, ``layers[0].weights`` weights."""
-    key = re.search(r"\['([^']*)'\]$", name)
-    return key.group(1) if key else name.rpartition(".")[2]
-
-
-HOLDS_GRADIENTS = ("grads", "gradients", "grad", "_grads")
-"""How a dict of gradients is called, beside the parameters."""
-
-
-def _stored(net: Any, leaves: Sequence[AnyLeaf]) -> dict[str, Any] | None:
-    held = {leaf.name: leaf for leaf in leaves_of(net)}
-    found = {}
-    for leaf in leaves:
-        short = bare(leaf.name)
-        names = [form.format(short) for form in GRADIENT_NAMES]
-        holder = leaf.name.removesuffix(f"[{short!r}]").rpartition(".")[0]  # layers[0] of layers[0].params['w']
-        before = f"{holder}." if holder else ""
-        offered = [f"{before}{n}" for n in names]
-        places = [f"{at}{place}" for at in dict.fromkeys((before, "")) for place in HOLDS_GRADIENTS]
-        offered += [f"{place}[{n!r}]" for place in places for n in (short, *names)]
-        at = next((held[n] for n in offered if n in held and held[n].shape == leaf.shape), None)
-        if at is None:
-            return None
-        found[leaf.name] = np.array(at.array(net))
-    return found
 
 
 def trainers(defined: Sequence[str]) -> list[str]:
     """Return the names of the methods that may train, the most telling ones first."""
-    return [*called(defined, TRAIN), *(["loss"] if "loss" in defined else [])]
+    return [*named(defined, TRAIN, TRAIN_WORDS), *(["loss"] if "loss" in defined else [])]
 
 
 def losses(defined: Sequence[str]) -> list[str]:

@@ -69,13 +69,14 @@ class Seen:
     """What a rank shows after one logical step.
 
     ``pieces``: the parameters by name; ``settings``: each group's hyperparameters when the optimizer was called, None
-    if it was not; ``buffers``: the buffers that the next forward pass would find; ``collectives``: how many collectives
-    the step has issued in each process group.
+    if it was not; ``met``: the buffers that the first forward pass of the step has found; ``masks``: what the model's
+    witness has drawn in the passes of the step.
     """
 
     pieces: Mapping[str, Piece]
     settings: tuple[Mapping[str, Any], ...] | None = None
-    buffers: Mapping[str, Array] = field(default_factory=dict)
+    met: Mapping[str, Array] | None = None
+    masks: tuple[Array, ...] = ()
     gradients: Mapping[str, Piece] = field(default_factory=dict)
 
 

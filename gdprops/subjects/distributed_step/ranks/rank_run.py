@@ -10,22 +10,26 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from gdprops.errors import GdpropsError, UsageError, text_of
+from gdprops.subjects.distributed_step.own_models import from_places
 from gdprops.subjects.distributed_step.ranks import collectives
 from gdprops.subjects.distributed_step.ranks.messages import Ask, Collective, Raised, Ran, Seen
-from gdprops.subjects.distributed_step.ranks.read_back import buffers_of, layout_of, optimizer_seen, pieces_of
+from gdprops.subjects.distributed_step.ranks.read_back import buffers_of, core_of, layout_of, optimizer_seen, pieces_of
+from gdprops.subjects.distributed_step.tasks import masks_of, task_of
 from gdprops.subjects.distributed_step.user_objects import found
 from gdprops.subjects.torch_optimizer.state import settings_of
 from gdprops.subjects.training_step.returned import Returned, returned
-from gdprops.subjects.training_step.tasks import DrawnTask
 from gdprops.subjects.user_code.isolation import seed_random_numbers
 from gdprops.subjects.user_code.place import place_of
 from gdprops.subjects.user_code.signatures import can_take, parameters_of
+
+if TYPE_CHECKING:
+    from gdprops.model.arrays import Array
 
 TWICE = "initialize the default process group twice"
 
@@ -62,16 +66,25 @@ class _OneRank:
         self._steps = list[Seen]()
         self._built = dict[str, Any]()
         self._called = list[tuple[Mapping[str, Any], ...]]()
+        self._met: Mapping[str, Array] | None = None
         self._before = collectives.sequence_numbers()
+
+    def _note_buffers(self, model: nn.Module, *_: Any) -> None:
+        """Keep the buffers that the first forward pass of a step finds: plain DDP synchronizes them only there."""
+        self._met = buffers_of(model) if self._met is None else self._met
 
     def train(self) -> None:
         """Build the step, and take all logical steps."""
         case = self._ask.case
-        seed_random_numbers(case.train.plan.seed)
         with _telling("importing your code", usage=True):
-            build = found(self._ask.given["build"], self._ask.folders)
-        task = DrawnTask(case.train)
-        self._model = model = task.model()
+            given = {key: found(place, self._ask.folders) for key, place in self._ask.given.items()}
+        seed_random_numbers(case.train.plan.seed)
+        build = given["build"]
+        task = task_of(case, from_places(given))
+        with _telling("models()", usage=True):
+            self._model = model = task.model()
+        model.register_forward_pre_hook(self._note_buffers)
+        seed_random_numbers(case.train.plan.seed + self._rank)  # as scripts do, so that each rank drops other units
         if self._ask.apart:
             for p in model.parameters():
                 p.data += self._rank
@@ -85,9 +98,11 @@ class _OneRank:
         step, tells = self._parts.step, self._built["told_last"]
         for t in range(case.saved_after if self._ask.load_from else 0, task.steps):
             self._called.clear()
+            self._met = None
             rows = case.micro_batches(self._rank)
             for number, chosen in enumerate(rows, start=1):
-                data = task.whole(t, chosen)
+                with _telling("batches(i)", usage=True):
+                    data = task.whole(t, chosen)
                 with _telling("step(inputs, targets)"):
                     step(data.inputs, data.targets, **({"last": number == len(rows)} if tells else {}))
             self._steps.append(self._seen(model))
@@ -120,7 +135,7 @@ class _OneRank:
             return
         if self._ask.case.sets_rate:
             self._set_rates(optimizer)
-        optimizer.register_step_pre_hook(lambda called, *_: self._called.append(_plain(settings_of(called))))
+        core_of(optimizer).register_step_pre_hook(lambda called, *_: self._called.append(_plain(settings_of(called))))
 
     def _set_rates(self, optimizer: Any) -> None:
         rates = self._ask.case.train.plan.rates or ()
@@ -134,7 +149,8 @@ class _OneRank:
         return Seen(
             pieces_of(parameters),
             self._called[0] if self._called else None,
-            buffers_of(model),
+            self._met,
+            tuple(mask.numpy() for mask in masks_of(model)),
             pieces_of(gradients) if self._ask.traced else {},
         )
 

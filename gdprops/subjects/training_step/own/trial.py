@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from gdprops.errors import UsageError, text_of
+from gdprops.errors import SubjectCrash, UsageError, text_of
 from gdprops.model.case import OwnCase, Plan
 from gdprops.model.wording import type_of
 from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE, SINGLE_TOLERANCE
@@ -64,10 +64,16 @@ def _given(own: OwnModels, index: int) -> Any:
 
 
 def require_objective(own: OwnModels, task: Task) -> None:
-    """Require a loss that is one number, has a gradient, and is deterministic. Raises `UsageError`."""
+    """Require a loss that is one number, has a gradient, and is deterministic. Raises `UsageError`.
+
+    A loss that raises is not asked here: ``build`` may give the model the head that fits its targets.
+    """
     what = OBJECTIVE if own.objective is not None else "loss(model(inputs), targets)"
     model, random = task.model(ours=True), RandomState()
-    values = [_value(task, model, random, what) for _ in range(2)]
+    try:
+        values = [_value(task, model, random, what) for _ in range(2)]
+    except SubjectCrash:
+        return
     room = SINGLE_TOLERANCE if next(model.parameters()).dtype == torch.float32 else PROBE_TOLERANCE
     if abs(values[0] - values[1]) > room * abs(values[0]):
         raise UsageError(

@@ -17,10 +17,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gdprops.model.code_place import Place
 from gdprops.subjects.torch_optimizer.state import held_by, settings_of
+from gdprops.subjects.training_step.batch_origins import Origins
 from gdprops.subjects.training_step.forward_passes import weakly
 from gdprops.subjects.training_step.forward_state import ForwardState, Surroundings
 from gdprops.subjects.training_step.op_arguments import Parameters, arguments_of, unwatched
 from gdprops.subjects.training_step.phases.random_draws import Draw, drawn, is_random
+from gdprops.subjects.training_step.structures import tensors_in
 from gdprops.subjects.user_code.running_line import user_place
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from gdprops.model.arrays import Array
+    from gdprops.subjects.training_step.tasks import Data
 
 
 Arrays = list[Any]
@@ -76,7 +79,11 @@ class OptimizerCall:
 @final
 @dataclass(slots=True)
 class CallLog:
-    """One call of the user's step. ``began`` and ``ended``: the weights; ``leftover``: the gradients at its start."""
+    """One call of the user's step. ``began`` and ``ended``: the weights; ``leftover``: the gradients at its start.
+
+    ``of_batch``: the segments in which a module was given something of a batch that was handed over; ``of_others``:
+    those in which one was given anything else.
+    """
 
     began: Arrays
     first_met: ForwardState
@@ -87,6 +94,12 @@ class CallLog:
     unclear_draws: bool = False
     deposits: list[Deposit] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
+    of_batch: set[int] = field(default_factory=set)
+    of_others: set[int] = field(default_factory=set)
+
+    def looks_elsewhere(self, segment: int) -> bool:
+        """Say whether modules ran in a segment, and were given nothing of any batch that was handed over."""
+        return segment in self.of_others and segment not in self.of_batch
 
     def place_of_write(self, segment: int, parameters: Sequence[int]) -> Place | None:
         """Return the last line of a segment that wrote into any of some parameters."""
@@ -106,6 +119,7 @@ class StepWatch:
     ) -> None:
         self._parameters, self._modules = list(model.parameters()), list(model.modules())
         self._surroundings, self._state = Surroundings(model), state
+        self._origins = Origins(self._parameters)
         self._position = {id(p): i for i, p in enumerate(self._parameters)}
         self._log: CallLog | None = None
         self._stepping, self._ran = 0, dict[int, tuple[bool, bool]]()
@@ -120,14 +134,15 @@ class StepWatch:
             module.register_forward_pre_hook(partial(weakly(self._runs), k))
 
     @contextmanager
-    def watching(self) -> Iterator[CallLog]:
-        """Make a log of the call of the user's step inside."""
+    def watching(self, data: Data) -> Iterator[CallLog]:
+        """Make a log of the call of the user's step inside, which is handed this batch."""
+        self._origins.hand(data)
         self._met = self._surroundings.now()
         self._log = log = CallLog(self._weights(), self._met, self._gradients(range(len(self._parameters))))
         self._begins, self._stepping = log.began, 0
         self._ran.clear()
         try:
-            with _Ops(self._parameters, self._wrote, self._drew):
+            with self._origins.following(), _Ops(self._parameters, self._wrote, self._drew):
                 yield log
         finally:
             log.ended, self._log = self._weights(), None
@@ -187,7 +202,9 @@ class StepWatch:
                 array = gradient.detach().to_dense().numpy().copy()
             self._log.deposits.append(Deposit(self._segment, i, array, user_place()))
 
-    def _runs(self, k: int, module: nn.Module, *_: Any) -> None:
+    def _runs(self, k: int, module: nn.Module, args: Any) -> None:
+        if self._log is not None and next(tensors_in(args), None) is not None:
+            (self._log.of_batch if self._origins.are_in(args) else self._log.of_others).add(self._segment)
         first, _last = self._ran.get(k, (module.training,) * 2)
         self._ran[k] = (first, module.training)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, final
 
+import torch
+
 from gdprops.subjects.training_step.phases.random_draws import Dealer, Draw
+from gdprops.subjects.training_step.structures import mapped
 from gdprops.subjects.training_step.tasks import ALL, Data
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ class PhaseTask:
         self.criterion, self.calls, self.rows = task.criterion, task.calls, task.rows
         self._phase: Phase | None = None
         self._k, self._draws = 0, list[Draw]()
+        self._is_empty = False
         self.fits = True
         """Whether the last evaluation could be dealt all random numbers that it asked for."""
         self.wanted: Counter[Key] | None = None
@@ -41,7 +46,17 @@ class PhaseTask:
 
     def whole(self, t: int, rows: slice = ALL) -> Data:
         """Return a copy of batch t, or of some of its rows."""
-        return self._task.whole(t, rows)
+        data = self._task.whole(t, rows)
+        return Data(*mapped(torch.zeros_like, tuple(data))) if self._is_empty else data
+
+    @contextmanager
+    def emptied(self) -> Iterator[None]:
+        """Let all batches be zeros for a while."""
+        self._is_empty = True
+        try:
+            yield
+        finally:
+            self._is_empty = False
 
     def looks_at(self, phase: Phase, k: int, draws: Sequence[Draw]) -> None:
         """Let the loss be that of step k of a phase from now on, and deal it these random numbers."""

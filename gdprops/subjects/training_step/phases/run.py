@@ -24,12 +24,14 @@ from gdprops.subjects.training_step.phases.call_log import StepWatch
 from gdprops.subjects.training_step.phases.phase_task import PhaseTask
 from gdprops.subjects.training_step.phases.random_draws import are_ambiguous, deals, other_deals
 from gdprops.subjects.training_step.run import NOT_INITIALIZED
+from gdprops.subjects.training_step.turns import names_of
 from gdprops.subjects.user_code.isolation import RandomState
 
 if TYPE_CHECKING:
     from torch import nn
 
     from gdprops.model.arrays import Array
+    from gdprops.model.declared_parameters import Role
     from gdprops.subjects.training_step.counterpart import Counterpart
     from gdprops.subjects.training_step.declaration import Declaration
     from gdprops.subjects.training_step.forward_state import ForwardState
@@ -120,6 +122,13 @@ class PhaseView:
         """Whether the last gradients' objective has asked for random numbers."""
         return not self._task.fits or bool(self._task.wanted)
 
+    def answers_to_batch(self, t: int) -> bool:
+        """Say whether the phase's objective gives another loss where the batch is empty of numbers."""
+        self._task.looks_at(self._phase, self._k, self.look.draws)
+        seen = self._expected.loss(self.look.at, t)
+        with self._task.emptied():
+            return bool(seen != self._expected.loss(self.look.at, t))
+
     def of_phase(self, phase: Phase, weights: Sequence[Array], t: int) -> list[Array | None]:
         """Return the gradients of another phase's objective at some weights, for what this call's optimizer holds."""
         self._task.looks_at(phase, 0, self.look.draws)
@@ -132,14 +141,26 @@ class PhasedRun:
     """One run: the user's model, step and optimizers, all built anew, and the expected update of each optimizer."""
 
     def __init__(
-        self, declared: Declaration, phases: Phases, task: Task, model: nn.Module, ours: Counterpart, built: Returned
+        self,
+        declared: Declaration,
+        phases: Phases,
+        task: Task,
+        model: nn.Module,
+        ours: Counterpart,
+        built: Returned,
+        frozen_before_build: frozenset[str] = frozenset(),
     ) -> None:
         self._declared, self.phases, self._batches = declared, phases, task
         self._step, self.step_at, self.is_copied = built.step, built.at, ours.copied
         self._model, parameters = model, dict(model.named_parameters())
-        self.names = tuple(parameters)
+        self.names, self.all_names = tuple(parameters), names_of(model)
         self.optimizers, self.parameters = built.named, list(parameters.values())
         self.trainable = tuple(p.requires_grad for p in self.parameters)
+        self.roles: tuple[Role | None, ...] = tuple(
+            declared.parameters.role(several, given_frozen=several[0] in frozen_before_build)
+            for several in self.all_names
+        )
+        """What is declared of each parameter, whether it trains or rests; None where nothing is."""
         self._memories = {name: OptimizerMemory(one) for name, one in self.optimizers.items()}
         self._task = PhaseTask(task, declared.calls)
         self._look_at, self._taken = list(ours.model.parameters()), 0
@@ -191,7 +212,7 @@ class PhasedRun:
         self._random.put()  # gdprops' own looks have drawn random numbers since
         outside = RandomState(like=self._random)
         (data,) = self._batches.calls(t)
-        with self._declared.calls.to("step(inputs, targets)"), self._watch.watching() as log:
+        with self._declared.calls.to("step(inputs, targets)"), self._watch.watching(data) as log:
             self.returned = self._step(*data)
         self._taken += 1
         self._random = RandomState(like=outside)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def phase_habits(declared: Declaration, run: PhasedRun, precision: int) -> Habits:
     """Return the habits of a step with phases. Raises `UsageError` in one line where it cannot be used."""
     _require_held(declared, run)
+    declared.parameters.require_matches(run.all_names)
     for name, target in run.phases.targets.items():
         run.pairs(name, target)
     called, calls, steps = set[str](), 0, run.steps

@@ -30,10 +30,13 @@ _LOSSES = {
 }
 
 
-def script_model(network: Network, tensors: Sequence[Array]) -> list[str]:
-    """Return the lines that build ``model`` and ``loss_fn``, with a `torch.nn.Sequential` where that suffices."""
-    build = _stack if _is_plain_stack(network) else _module
-    return [*build(network, tensors), loss_line(network.loss)]
+def script_model(network: Network, tensors: Sequence[Array], before: Sequence[str] = ()) -> list[str]:
+    """Return the lines that build ``model`` and ``loss_fn``, with a `torch.nn.Sequential` where that suffices.
+
+    ``before``: what the forward pass does with its inputs ``x`` before the first layer.
+    """
+    plain = _is_plain_stack(network) and not before
+    return [*(_stack(network, tensors) if plain else _module(network, tensors, before)), loss_line(network.loss)]
 
 
 def loss_line(loss: str) -> str:
@@ -65,7 +68,7 @@ def _stack(network: Network, tensors: Sequence[Array]) -> list[str]:
     return [f"model = torch.nn.Sequential({', '.join(parts)})", *lines]
 
 
-def _module(network: Network, tensors: Sequence[Array]) -> list[str]:
+def _module(network: Network, tensors: Sequence[Array], before: Sequence[str]) -> list[str]:
     """Return the lines of a module class; its parameters stand in the order in which the layers use them."""
     parameters = [f"        self.{network.names[i]} = {_parameter(network, tensors, i)}" for i in in_order(network)]
     forward = [line for layer in network.layers for line in _forward(network, layer)]
@@ -77,6 +80,7 @@ def _module(network: Network, tensors: Sequence[Array]) -> list[str]:
         "        super().__init__()",
         *parameters,
         "    def forward(self, x):",
+        *(f"        {line}" for line in before),
         *(f"        {line}" for line in forward),
         f"        return {result}",
         "model = Model()",
