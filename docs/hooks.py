@@ -1,4 +1,4 @@
-"""Adds to the site what is made of the code: the specification as pages, the commands' help, and the pictures."""
+"""Adds to the site what is made of the code: the specification, the matrix, the commands' help, and the pictures."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from mkdocs.structure.files import File
 sys.path.insert(0, str(Path(__file__).parent))
 
 import pictures
+from matrix.pages import pages as matrix_pages
+from matrix.pages import violating
+from matrix.records import packages
 
 from gdprops.clauses import catalogue
 from gdprops.cli import cli
@@ -19,7 +22,13 @@ from gdprops.report.clause_pages import pages
 
 def on_files(files: Any, config: Any) -> Any:
     """Add the generated pages and pictures to the files of the site."""
-    made = {f"specification/{name}": text for name, text in pages(catalogue())}
+    examined = packages()
+    made = {
+        f"specification/{name}": text + violating(examined, name.removesuffix(".md"))
+        for name, text in pages(catalogue())
+    }
+    around = (Path(config["docs_dir"]) / "matrix" / "index.md").read_text(encoding="utf-8")
+    made |= {f"matrix/{name}": text for name, text in matrix_pages(examined, around)}
     made["reference/commands.md"] = commands()
     made["changelog.md"] = (Path(__file__).parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
     made |= {f"pictures/{name}": text for name, text in pictures.pictures()}

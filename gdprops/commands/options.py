@@ -126,6 +126,9 @@ survey_options = together(
         help="Examine on a Ray cluster; without ADDRESS a local cluster is started (needs gdprops[ray]).",
     ),
     click.option("--compare", "old", metavar="OLD.json", help="Print what changed; exit 1 only on a new violation."),
+    click.option(
+        "--script", is_flag=True, help="Print instead the shortest script of every violation, for an issue tracker."
+    ),
 )
 
 

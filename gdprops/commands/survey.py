@@ -21,11 +21,12 @@ def survey(modules: tuple[str, ...], parameters: tuple[str, ...], **chosen: obje
     """Examine every optimizer of some MODULEs, each in its own process.
 
     MODULE is package.module, path/to/file.py, or a registry package.module:function. An interrupted survey with
-    --json continues where it stopped.
+    --json continues where it stopped. A MODULE among several that cannot be imported is a row with its message.
 
     \b
     Example: gdprops survey torch.optim -p lr=0.01 --json torch.json
              gdprops survey torch.optim --compare torch.json
+             gdprops survey my_optimizers --script > scripts.py
     """
     from gdprops.runner.request import hyperparameters
     from gdprops.survey.command import report_survey

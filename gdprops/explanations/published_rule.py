@@ -1,7 +1,7 @@
 """What an optimizer does instead of the published rule that it declares: another known form of that rule, if one fits.
 
 A form is told only where it reproduces every step of every failing case. Published dialects are told with the
-`--rule NAME:DIALECT` that declares them.
+`--rule NAME:DIALECT` that declares them. Where none fits, forms with one change in the formula are tried.
 """
 
 from __future__ import annotations
@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING
 
 from gdprops.clauses.support.published_forms import bound_of, story
 from gdprops.errors import Unsupported
-from gdprops.numerics.published.dialect_feed import distinct, forms_of, reproduces
+from gdprops.numerics.published.dialect_feed import distinct, forms_of, is_near, reproduces
+from gdprops.numerics.published.formula_edits import edited_forms
+from gdprops.numerics.published.rule import Dialect, shared_forms
 from gdprops.numerics.published.table import declared_rule
 
 if TYPE_CHECKING:
     from gdprops.model.case import UpdateCase
     from gdprops.model.subject import FedSubject
-    from gdprops.numerics.published.rule import Dialect, Published
+    from gdprops.numerics.published.dialect_feed import Story
+    from gdprops.numerics.published.rule import Published
+
+MOST_TIES = 3
+"""So many forms are told that cannot be told apart."""
 
 
 def what_instead(subject: FedSubject, cases: list[UpdateCase]) -> str | None:
@@ -26,13 +32,31 @@ def what_instead(subject: FedSubject, cases: list[UpdateCase]) -> str | None:
         stories = [told for case in cases if (told := story(subject, case)) is not None]
     except Unsupported:
         return None
-    matching = [d for d in forms_of(rule) if d.key != key and all(reproduces(d, told) for told in stories)]
+    together = any(len(set(told.groups)) > 1 for told in stories)
+    shared = [d for d in shared_forms(rule.form(key)) if together or d.shared != "group"]
+    known = (*forms_of(rule), *shared)
+    matching = [d for d in known if d.key != key and all(reproduces(d, told) for told in stories)]
     shown = subject.start(cases[0].tensors, cases[0].plan).hyperparameters()
     said = bound_of(subject, cases[0], shown)[0].said(rule.name)
+    if not matching and stories:
+        matching = _edited(rule, key, stories)
     told_apart = distinct(rule, matching, stories[0].settings[0][0]) if stories else matching
-    found = " or ".join(_named(rule, d) for d in told_apart)
+    found = " or ".join(_named(rule, d) for d in told_apart[:MOST_TIES])
     sentence = f"what it does instead: {found}" if found else f"no known form of {rule.name} does what was seen"
     return f"{sentence}; {said}" if said else sentence
+
+
+def _edited(rule: Published, key: str, stories: list[Story]) -> list[Dialect]:
+    """Return the forms with one change in a published formula that give what was seen, the usual ones first."""
+    others = [(d.step, f"{d.says}; besides, ") for d in rule.rivals(key) if d.source]
+    near = [
+        (form.edit.is_usual, Dialect("edited", form.step, f"{beside}{form.says}"))
+        for step, beside in ((rule.form(key), ""), *others)
+        for form in edited_forms(step)
+        if all(is_near(form.step, told) for told in stories)
+    ]
+    found = [(is_usual, d) for is_usual, d in near if all(reproduces(d, told) for told in stories)]
+    return [d for _, d in sorted(found, key=lambda one: (not one[0], len(one[1].says)))]
 
 
 def _named(rule: Published, form: Dialect) -> str:

@@ -19,6 +19,7 @@ def bank() -> tuple[Fault, ...]:
     from gdprops.faults.backprop import backprop_faults
     from gdprops.faults.distributed_steps import (
         reduction_faults,
+        reported_faults,
         saved_trainings,
         unused_faults,
         update_faults,
@@ -82,6 +83,7 @@ def bank() -> tuple[Fault, ...]:
             resume_faults,
             backprop_faults,
             reduction_faults,
+            reported_faults,
             unused_faults,
             witness_faults,
             saved_trainings,
@@ -102,7 +104,13 @@ def bank() -> tuple[Fault, ...]:
 def twins() -> tuple[Twin, ...]:
     """Return the correct subjects beside the faults. Raises `ValueError` where two have one name."""
     from gdprops.faults.backprop import backprop_twins
-    from gdprops.faults.distributed_steps import right_ranks, saved_trainings, unused_faults, witness_faults
+    from gdprops.faults.distributed_steps import (
+        reported_faults,
+        right_ranks,
+        saved_trainings,
+        unused_faults,
+        witness_faults,
+    )
     from gdprops.faults.optimizers import guarded_optimizer_twins, optimizer_twins
     from gdprops.faults.systems import system_twins
     from gdprops.faults.training_steps import (
@@ -142,6 +150,7 @@ def twins() -> tuple[Twin, ...]:
         *resume_faults.TWINS,
         *backprop_twins.TWINS,
         *right_ranks.TWINS,
+        *reported_faults.TWINS,
         *unused_faults.TWINS,
         *witness_faults.TWINS,
         *saved_trainings.TWINS,

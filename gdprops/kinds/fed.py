@@ -12,7 +12,7 @@ from gdprops.kinds.kind import Kind
 from gdprops.model.clause import Clause, View
 from gdprops.model.domain import Domain
 from gdprops.model.subject import FedSubject
-from gdprops.model.traits import rule_of
+from gdprops.model.traits import declares_plain, rule_of
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -50,7 +50,7 @@ class FedKind(Kind[F]):
             return clause.needs.rule == rule_of(subject.rule)
         if clause.view is View.OPTIMIZER:
             return True
-        swept = subject.rule == "sgd" and clause.needs.plain is True
+        swept = declares_plain(subject.rule, subject.traits) and clause.needs.plain is True
         return clause.view is View.SYSTEM and (swept or (bool(subject.framework) and _only_looks(clause)))
 
     def family(self, clause: Clause) -> Hashable:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from gdprops.model.evidence import Evidence
 from gdprops.model.level import Level
-from gdprops.model.traits import UNMEASURED, Traits, rule_of
+from gdprops.model.traits import DECAYS, UNMEASURED, Traits, declares_plain, rule_of
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -98,7 +98,9 @@ class Needs:
     def _wrong_rule(self, traits: Traits, rule: str | None) -> str | None:
         if self.rule is not None and rule_of(rule) != self.rule:
             return "the subject does not declare this published rule (--rule NAME declares one)"
-        is_plain = rule == "sgd" or traits.plain == "yes"
+        is_plain = declares_plain(rule, traits) or traits.plain == "yes"
+        if self.plain is True and traits.plain == DECAYS:
+            return f"not plain gradient descent: {DECAYS}"
         if self.plain is True and not is_plain and traits.plain == "no":
             return "not plain gradient descent (if it is meant to be, declare it: --rule sgd)"
         if self.plain is False and is_plain:

@@ -22,6 +22,8 @@ CLIMBS = "the rule's own first step climbs: <g, w' - w> is positive"
 """Why clauses about descent decide nothing of a subject that goes along the gradient, and not against it."""
 _BOWL = "optimizer.descends-by-default"
 _DESCENT = ("step.plain", "step.descends", "step.trains", "step.loss-falls")
+_ASIDE = ("gradient.pure",)
+"""Clauses that hold of whatever does nothing: alone they say nothing of a step or a gradient."""
 OK, VIOLATED, UNUSABLE, BUG, UNDECIDED, INTERRUPTED, NO_READER, TERMINATED = 0, 1, 2, 3, 5, 130, 141, 143
 INTERRUPTIONS = (INTERRUPTED, TERMINATED)
 
@@ -48,9 +50,11 @@ def exit_code(verdicts: Sequence[Verdict], *, strict: bool, counted: About, min_
 def is_decided(verdicts: Sequence[Verdict]) -> bool:
     """Say whether any required clause was decided; True where none was selected.
 
-    A required clause counts as decided where it is held or violated, or where its violation is accepted.
+    A required clause counts as decided where it is held or violated, or where its violation is accepted. That looking
+    changes nothing counts only where nothing else was selected.
     """
     required = [verdict for verdict in verdicts if verdict.level is Level.REQUIRED]
+    required = [verdict for verdict in required if verdict.clause not in _ASIDE] or required
     return not required or any(verdict.status in DECIDED for verdict in required)
 
 

@@ -73,6 +73,9 @@ IMPLEMENTATIONS = ("foreach", "fused", "differentiable", "capturable")
 UNMEASURED = "not measured"
 """What is said of plain gradient descent where a step raises before that is seen."""
 
+DECAYS = "its weights decay"
+"""What is said instead where plain gradient descent is declared, and a decay of the weights is switched on with it."""
+
 _BY_KEY = {trait.key: trait for trait in TRAITS}
 _LISTS = ("shapes", "dtypes", "flags")
 
@@ -113,6 +116,11 @@ def rule_of(declared: str | None) -> str:
     return (declared or "").partition(":")[0]
 
 
+def declares_plain(rule: str | None, traits: Traits) -> bool:
+    """Say whether a subject declares to be plain gradient descent: the rule sgd, with no decay of the weights."""
+    return rule == "sgd" and traits.plain != DECAYS
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -129,7 +137,7 @@ class Traits:
     """What is known of one subject. A key that is absent was neither declared nor measured.
 
     ``plain`` is what the probe saw of plain gradient descent: ``"yes"``, or a near miss in words, or ``"no"``, or
-    `UNMEASURED`.
+    `UNMEASURED` or `DECAYS`.
     """
 
     known: Mapping[str, Measured] = field(default_factory=dict)

@@ -6,7 +6,13 @@ A clause states its needs as a `Loop`; `training_loops.py` draws cases according
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
+
+if TYPE_CHECKING:
+    from gdprops.strategies.values import Deck
+
+SELDOM_ONE_IN = 5
+"""One loop in so many has the number of steps that is seldom."""
 
 
 @final
@@ -17,7 +23,8 @@ class Loop:
     ``longest``: some loops repeat their batches, up to so many steps. ``regression``: only losses that grow with the
     targets. ``tie``: the second layer always shares the first one's weight. ``double``: only the widest dtype that the
     subject takes. ``extras``: ties, residuals, scales, unused and frozen tensors may occur.
-    ``moderate``: the loss starts at 100 or less, where no loop of the user's overflows.
+    ``moderate``: the loss starts at 100 or less, where no loop of the user's overflows. ``seldom``: one loop in five
+    over an architecture or the user's own model has so many steps.
     """
 
     least_steps: int = 2
@@ -35,6 +42,12 @@ class Loop:
     regression: bool = False
     extras: bool = True
     moderate: bool = False
+    seldom: int = 0
+
+    def steps(self, deck: Deck) -> int:
+        """Return how many steps a loop of an architecture or of the user's own model has."""
+        some = self.least_steps + deck.choose(self.most_steps - self.least_steps + 1)
+        return self.seldom if self.seldom and deck.last(3).happens(SELDOM_ONE_IN) else some
 
     @property
     def plain(self) -> bool:

@@ -30,7 +30,7 @@ def own_loops(domain: Domain, source: OwnSource, loop: Loop) -> st.SearchStrateg
         cards = draw(st.binary(min_size=CARDS, max_size=CARDS))
         deck = Deck(cards[::-1])
         model = None if source.models is None else draw(source.models)
-        steps = loop.least_steps + deck.choose(loop.most_steps - loop.least_steps + 1)
+        steps = loop.steps(deck)
         first = deck.choose(FIRST)
         windows = _windows(domain, deck, 1 if loop.same_batch else steps)
         batches = tuple(

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 LONG_LOOP = 12
 """A model that is evaluated now and then is so within so many steps."""
-LONG_ONE_IN = 5
-"""One loop in so many is as long as that."""
 RECOMPUTED = ("", "not re-entrant", "re-entrant")
 
 
@@ -69,12 +67,7 @@ def loops_by_mode(domain: Domain) -> st.SearchStrategy[Any]:
 
     Shrinks towards a batch norm over one channel, and two steps.
     """
-    short = Loop(double=True, frozen=False)
-    drawn = [_by_mode(domain, loop) for loop in (short, replace(short, least_steps=LONG_LOOP, most_steps=LONG_LOOP))]
-    return choices(LONG_ONE_IN).flatmap(lambda k: drawn[k == LONG_ONE_IN - 1])
-
-
-def _by_mode(domain: Domain, loop: Loop) -> st.SearchStrategy[Any]:
+    loop = Loop(double=True, frozen=False, seldom=LONG_LOOP)
     if domain.own is not None:
         return loops(domain, loop)
     kinds = tuple(kind for kind in domain.kinds if kind in NOT_ADDITIVE)

@@ -105,7 +105,7 @@ def other_networks(domain: Domain, loop: Loop) -> st.SearchStrategy[Architecture
 def _other_network(deck: Deck, weights: Deck, data: Deck, domain: Domain, loop: Loop) -> ArchitectureCase:
     """Return a case with another architecture: a batch norm's means need two rows, and some batches have many."""
     network = drawn_architecture(deck, domain.kinds)
-    steps, rows = loop.least_steps + deck.choose(_more(loop)), _least_rows(loop, domain, 2) + deck.choose(3)
+    steps, rows = loop.steps(deck), _least_rows(loop, domain, 2) + deck.choose(3)
     rows += MANY_ROWS * deck.happens(4)
     precision, same = domain.precisions[0], loop.same_batch
     case = architecture_case(network, weights, data, rows=rows, steps=steps, precision=precision, same_batch=same)

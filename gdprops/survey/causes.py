@@ -14,11 +14,11 @@ def causes(verdicts: Iterable[Verdict]) -> Iterator[str]:
     found: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         if verdict.status in ALARMING:
-            found.setdefault(_reason(verdict), []).append(verdict)
+            found.setdefault(cause_of(verdict), []).append(verdict)
     yield from map(_line, found.values())
 
 
-def _reason(verdict: Verdict) -> str:
+def cause_of(verdict: Verdict) -> str:
     """Return the key by which red verdicts are grouped: the reason, or the clause if numbers were compared."""
     return verdict.clause if verdict.location is not None else verdict.reason or verdict.clause
 

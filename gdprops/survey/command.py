@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import click
 
-from gdprops.errors import UsageError
+from gdprops.errors import UsageError, text_of
 from gdprops.model import exit_codes
 from gdprops.model.wording import plural
 from gdprops.report import consoles
@@ -23,6 +23,8 @@ from gdprops.runner.written_file import write_file
 from gdprops.survey.matrix_file import read_survey, unfinished, write_survey
 from gdprops.survey.matrix_markdown import survey_markdown
 from gdprops.survey.matrix_text import print_changes, print_survey, summary
+from gdprops.survey.package_versions import versions_of
+from gdprops.survey.scripts import scripts_text
 from gdprops.survey.survey_data import Entry, Job, Survey, changes
 from gdprops.version import __version__
 
@@ -50,9 +52,13 @@ def report_survey(
     figures: str | None,
     ray: str | None,
     old: str | None,
+    script: bool,
     quiet: bool,
 ) -> int:
-    """Examine every optimizer of some modules, print the survey, write the files and return the exit code."""
+    """Examine every optimizer of some modules, print the survey, write the files and return the exit code.
+
+    ``script``: print the scripts of the violations and nothing else, so that the output can be run.
+    """
     from gdprops.runner.settings import chosen
     from gdprops.survey.ray_cluster import require_ray
 
@@ -72,7 +78,10 @@ def report_survey(
     written = files.write([entry.outcome for entry in survey.entries], summary=survey_markdown(survey))
     if markdown_path:
         written &= _is_written(markdown_path, survey_markdown(survey))
-    if quiet:
+    if script:
+        click.echo(scripts_text(survey), nl=False)
+        click.echo(f"gdprops: {summary(survey)}", err=True)
+    elif quiet:
         click.echo(summary(survey))
     else:
         consoles.show(lambda page: print_survey(page, survey))
@@ -135,9 +144,10 @@ class Surveying:
     ) -> None:
         self._settings, self._path, self._display = settings, path, display
         self._began = time.perf_counter()
-        self._jobs = _jobs(modules, given)
+        self._jobs, missing = _jobs(modules, given)
         self._asked = asked(modules, given, settings)
-        self._entries = {entry.key: entry for entry in unfinished(path, self._asked)}
+        self._missing = {where: _missing(where, why, settings) for where, why in missing.items()}
+        self._entries = {e.key: e for e in unfinished(path, self._asked) if e.key not in self._missing}
 
     def run(self, workers: int, limits: Limits, ray: str | None = None) -> Survey:
         """Return the survey; after Ctrl-C it contains the finished entries and is marked as not complete.
@@ -168,7 +178,8 @@ class Surveying:
     def _survey(self) -> Survey:
         entries = [self._entries[job.key] for job in self._jobs if job.key in self._entries]
         timing = {"seconds": time.perf_counter() - self._began}
-        return Survey(self._asked, entries, len(entries) == len(self._jobs), timing)
+        complete = len(entries) == len(self._jobs)
+        return Survey(self._asked, [*self._missing.values(), *entries], complete, timing)
 
     def _tell(self, key: str, clause: str) -> None:
         red = sum(entry.failed for entry in self._entries.values())
@@ -176,15 +187,30 @@ class Surveying:
         self._display.tell(f"{done}{f' ({red} red)' if red else ''}, now {key} {clause}")
 
 
-def _jobs(modules: Sequence[str], given: Mapping[str, Any]) -> list[Job]:
+def _missing(where: str, why: str, settings: Settings) -> Entry:
+    """Return the row of a module that cannot be imported, or has no optimizers."""
+    from gdprops.runner.conclude import conclude
+
+    return Entry(where, conclude(where, settings, [], {"seconds": 0.0, "cpu_seconds": 0.0}), unusable=why)
+
+
+def _jobs(modules: Sequence[str], given: Mapping[str, Any]) -> tuple[list[Job], dict[str, str]]:
+    """Return the optimizers to examine, and why some of the modules have none; if none has any, that is an error."""
     from gdprops.survey.discovery import accepted, optimizers_in
 
-    found = {where: optimizers_in(where) for where in dict.fromkeys(modules)}
+    found, missing = dict[str, Mapping[str, Any]](), dict[str, str]()
+    for where in dict.fromkeys(modules):
+        try:
+            found[where] = optimizers_in(where)
+        except UsageError as error:
+            missing[where] = text_of(error)
+    if not found:
+        raise UsageError("; ".join(missing.values()))
     taken = {name for each in found.values() for factory in each.values() for name in accepted(factory, given)}
     for name in given:
         if name not in taken:
             raise UsageError(f"-p {name}: none of these optimizers takes it")
-    return [Job(where, name, given) for where, each in found.items() for name in each]
+    return [Job(where, name, given) for where, each in found.items() for name in each], missing
 
 
 def asked(modules: Sequence[str], given: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
@@ -194,6 +220,7 @@ def asked(modules: Sequence[str], given: Mapping[str, Any], settings: Settings) 
     return {
         "version": __version__,
         "modules": list(modules),
+        "packages": versions_of(modules),
         "parameters": {key: repr(value) for key, value in given.items()},
         **{name: held[name] for name in names},
     }

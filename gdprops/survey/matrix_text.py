@@ -42,7 +42,7 @@ def _table(survey: Survey, *, width: int) -> Table:
         table.add_column(heading, overflow="fold")
     for heading in (*HEADINGS, "CPU s") if width >= NARROW else HEADINGS[:2]:
         table.add_column(heading, justify="right", no_wrap=True)
-    for where, entries in groupby(survey.entries, key=lambda entry: entry.key.rpartition(":")[0]):
+    for where, entries in groupby(survey.entries, key=lambda entry: entry.key.rpartition(":")[0] or entry.key):
         table.add_row(Text(where, style="italic"))
         for entry in entries:
             name, *numbers, seconds = _row(entry)

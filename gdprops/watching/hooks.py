@@ -27,6 +27,7 @@ from gdprops.watching.wrappers import (
     tells_of_collectives,
     tells_of_epochs,
     tells_of_norm,
+    tells_of_norm_given,
     tells_of_scaler_step,
     tells_of_scaling,
     tells_of_unscaling,
@@ -185,6 +186,7 @@ class Hooks:
 
     def _replace_clipping(self, told: Recorder) -> None:
         self._replaced.function(torch.nn.utils.clip_grad_norm_, lambda f: tells_of_norm(f, told))
+        self._replaced.function(torch.nn.utils.clip_grads_with_norm_, lambda f: tells_of_norm_given(f, told))
         self._replaced.function(torch.nn.utils.clip_grad_value_, lambda f: tells_of_value(f, told))
 
     def _replace_scaler(self, told: Recorder) -> None:
@@ -192,3 +194,4 @@ class Hooks:
         self._replaced.method(scaler, "scale", lambda f: tells_of_scaling(f, told))
         self._replaced.method(scaler, "unscale_", lambda f: tells_of_unscaling(f, told))
         self._replaced.method(scaler, "step", lambda f: tells_of_scaler_step(f, told))
+        told.unscales = scaler.unscale_

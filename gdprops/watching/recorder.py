@@ -251,8 +251,9 @@ class Recorder(Aids):
         weights = self._contents.look(parameters)
         rates = rates_of(optimizer, self.registry.parameter)
         self.registry.optimizers[number].holds = frozenset(numbers)
-        if thread.scaler and getattr(optimizer, "grad_scale", None) is not None:  # a fused step divides by itself
-            scale = float(optimizer.grad_scale)
+        if thread.scaler and getattr(optimizer, "_step_supports_amp_scaling", False):  # a fused step divides by itself
+            given = getattr(optimizer, "grad_scale", None)
+            scale = None if given is None else float(given)
             thread.events.append(Unscale(frozenset(numbers), user_place(), gradients, scale))
         event = StepBegins(
             self.before + self.steps,

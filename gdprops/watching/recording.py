@@ -99,8 +99,9 @@ class Recording:
         self._calls = self._passes = self.steps = 0
         self._deposits: dict[int, set[int]] = {}
         self._walked: dict[object, int] = {}
-        self._clipped = False
+        self._clipped = self.is_clipping = False
         self._scaler: Callable[[], Any] = lambda: None
+        self.unscales: Any = None
         self._begun: dict[int, int] = {}
         self._reached: set[int] = set()
         self._region = 0

@@ -99,7 +99,7 @@ def tells_of_scaling(function: Any, told: Recorder) -> Any:
     @functools.wraps(function)
     def wrapper(self: Any, outputs: Any) -> Any:
         scaled = function(self, outputs)
-        if self.is_enabled():
+        if self.is_enabled() and type(self).unscale_ is told.unscales:  # else it unscales unseen
             mark_scaled(scaled)
             told.scaled_by(self)
         return scaled
@@ -145,9 +145,28 @@ def tells_of_norm(function: Any, told: Recorder) -> Any:
     def wrapper(parameters: Any, max_norm: Any, *args: Any, **kwargs: Any) -> Any:
         kept, again, spent = _kept(parameters)
         begun = told.clip_begins(kept, spent=spent)
-        norm = function(again, max_norm, *args, **kwargs)
+        told.is_clipping = True
+        try:
+            norm = function(again, max_norm, *args, **kwargs)
+        finally:
+            told.is_clipping = False
         told.clipped_by_norm(begun, norm, max_norm)
         return norm
+
+    return wrapper
+
+
+def tells_of_norm_given(function: Any, told: Recorder) -> Any:
+    """Return ``clip_grads_with_norm_`` that tells what it met, unless ``clip_grad_norm_`` calls it."""
+
+    @functools.wraps(function)
+    def wrapper(parameters: Any, max_norm: Any, total_norm: Any, *args: Any, **kwargs: Any) -> Any:
+        if told.is_clipping:
+            return function(parameters, max_norm, total_norm, *args, **kwargs)
+        kept, again, spent = _kept(parameters)
+        begun = told.clip_begins(kept, spent=spent)
+        function(again, max_norm, total_norm, *args, **kwargs)
+        told.clipped_by_norm(begun, total_norm, max_norm)
 
     return wrapper
 

@@ -166,15 +166,15 @@ def until_seen(arguments: list[str], checkout: Path, folder: str) -> dict[str, A
     told = [sys.executable, "-m", "gdprops", "check", *arguments, "--seed", "0", "--examples", str(EXAMPLES)]
     home = {"HOME": f"{folder}/{checkout.name}", "XDG_CACHE_HOME": f"{folder}/{checkout.name}/cache", "TERM": "xterm"}
     ours, theirs = pty.openpty()
-    streams = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    environment = _environment(checkout) | home
     with subprocess.Popen(
-        told, cwd=folder, env=_environment(checkout) | home, start_new_session=True, **streams
+        told, cwd=folder, env=environment, start_new_session=True, stdin=theirs, stdout=theirs, stderr=theirs
     ) as running:
         os.close(theirs)
         shown = b""
         while b"VIOLATED" not in shown:
             shown += os.read(ours, 1 << 12)
-        spent = _spent_in(running.pid)
+        spent = _spent_by(running.pid)
         running.terminate()
         with contextlib.suppress(OSError):
             while os.read(ours, 1 << 12):
@@ -182,14 +182,18 @@ def until_seen(arguments: list[str], checkout: Path, folder: str) -> dict[str, A
     return {"cpu": spent, "median": 0.0, "each": {}}
 
 
-def _spent_in(session: int) -> float:
-    """Return the CPU seconds of all living processes of a session."""
-    ticks = 0
+def _spent_by(process: int) -> float:
+    """Return the CPU seconds of a process and of all that descend from it."""
+    parents, ticks = dict[int, int](), dict[int, int]()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             fields = stat.read_text(encoding="utf-8").rpartition(")")[2].split()
-            ticks += sum(map(int, fields[11:15])) if int(fields[3]) == session else 0
-    return ticks / os.sysconf("SC_CLK_TCK")
+            pid = int(stat.parent.name)
+            parents[pid], ticks[pid] = int(fields[1]), sum(map(int, fields[11:15]))
+    family = {process}
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(ticks.get(pid, 0) for pid in family) / os.sysconf("SC_CLK_TCK")
 
 
 def survey(checkout: Path, folder: str) -> dict[str, Any]:

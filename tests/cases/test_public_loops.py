@@ -246,7 +246,7 @@ def _moves(m: Any, loss_fn: Any, optimizer: Any) -> Any:
 def verdict(report: Report, build: Builds) -> Verdict:
     given = {"models": model, "batches": batches, "loss": nn.MSELoss(), **report.declared}
     subject = training_step(build, name="mine", **given)
-    outcome = check_subject(subject, clauses=(report.clause,), settings=Settings(seed=0, examples=5))
+    outcome = check_subject(subject, clauses=(report.clause,), settings=Settings(seed=0, examples=5, timeout=600))
     (found,) = (v for v in outcome.verdicts if v.about is About.SUBJECT)
     return found
 

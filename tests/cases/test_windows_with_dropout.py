@@ -77,3 +77,12 @@ def test_the_mean_of_means_is_named() -> None:
 
 def test_gradients_that_are_never_cleared_are_violated() -> None:
     assert verdict("step.simultaneous", windows(float, clears=False), dropout).status is Status.VIOLATED
+
+
+def test_a_window_of_one_micro_batch_is_never_empty() -> None:
+    """A step that asks which call is a window's last may stand where nothing is accumulated."""
+    subject = training_step(windows(float), models=dropout, batches=batches, loss=nn.MSELoss(), name="mine")
+    assert not subject.domain.tells_last
+    assert training_step(
+        windows(float), models=dropout, batches=batches, loss=nn.MSELoss(), accumulate=2, name="mine"
+    ).domain.tells_last

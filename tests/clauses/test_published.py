@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import gdprops
 from gdprops.clauses import catalogue
 from gdprops.clauses.published import CLAUSES
+from gdprops.clauses.support.published_forms import moves_at_rest, obeys
 from gdprops.errors import UsageError
 from gdprops.faults import bank, twins
+from gdprops.model.case import Plan, UpdateCase
 from gdprops.model.traits import RULES
 from gdprops.numerics.decisions import decisive_needed
 from gdprops.runner.items import items_for
@@ -54,6 +57,17 @@ def torch_subject(rule: str) -> Any:
 def test_every_rule_has_its_clause() -> None:
     assert [clause.id for clause in CLAUSES] == [f"published.{name}" for name in RULES]
     assert all(clause.needs.rule == clause.id.partition(".")[2] for clause in CLAUSES)
+
+
+def test_the_rule_sgd_with_a_decay_is_not_held_to_plain_gradient_descent() -> None:
+    """With lr = 0.1 and weight_decay = 0.01 the published sgd moves w by -0.1 (g + 0.01 w), and not by -0.1 g."""
+    decaying = optimizer(torch.optim.SGD, rule="sgd", lr=0.1, weight_decay=0.01)
+    report = gdprops.check(decaying, clauses=("step.plain", "step.moves-all", "published.*"), examples=5, seed=0)
+    told = {v.clause: v.status.value for v in report.verdicts}
+    assert (told["step.plain"], told["step.moves-all"], told["published.sgd"]) == ("not-applicable", "held", "held")
+    assert [v.reason for v in report.verdicts if v.clause == "step.plain"] == [
+        "not plain gradient descent: its weights decay"
+    ]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -167,3 +181,40 @@ def test_only_the_declared_rule_is_looked_at_and_undeclared_says_how() -> None:
     report = gdprops.check(optimizer(torch.optim.Adam, lr=0.1), clauses="published.adam", examples=5, seed=0)
     assert report.verdicts[0].status == "not-applicable"
     assert report.verdicts[0].reason == "the subject does not declare this published rule (--rule NAME declares one)"
+
+
+class RpropInSingle(torch.optim.Optimizer):
+    """Rprop whose factors are chosen by torch.where from plain numbers: they are float32 beside float64 weights."""
+
+    factors = (0.5, 1.2)
+
+    def __init__(self, params: Any, lr: float = 0.01, etas: Any = (0.5, 1.2), step_sizes: Any = (1e-6, 50)) -> None:
+        super().__init__(params, {"lr": lr, "etas": etas, "step_sizes": step_sizes})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                s = self.state[p]
+                same = p.grad * s.get("g", torch.zeros_like(p))
+                factor = torch.where(same > 0, self.factors[1], torch.where(same < 0, self.factors[0], 1.0))
+                s["d"] = (s.get("d", torch.full_like(p, group["lr"])) * factor.to(p.dtype)).clamp(*group["step_sizes"])
+                s["g"] = p.grad * (same >= 0)
+                p.sub_(s["g"].sign() * s["d"])
+
+
+class RpropOff(RpropInSingle):
+    """The larger factor is 1.2 and a millionth."""
+
+    factors = (0.5, 1.2 + 1e-6)
+
+
+@pytest.mark.parametrize(("kind", "violated"), [(RpropInSingle, False), (RpropOff, True)])
+def test_a_number_that_is_kept_in_float32_is_no_other_rule(kind: Any, *, violated: bool) -> None:
+    subject, w = optimizer(kind, rule="rprop", lr=0.01), np.array([1.0, -2.0])
+    case = UpdateCase((w,), ((w,), (w,), (-w,)), Plan(((0,),), (0.5,)), 53, (0,))
+    assert obeys(subject, case).violated is violated
+    assert moves_at_rest(subject, case), "Rprop's least step size is 1e-6 at every rate"
+    assert not moves_at_rest(optimizer(torch.optim.SGD, rule="sgd", lr=0.01), case)

@@ -112,7 +112,7 @@ def test_links_lead_to_pages_and_pictures(path: Path) -> None:
     from gdprops.clauses import catalogue
 
     made = {f"specification/{clause.id}.md" for clause in catalogue()}
-    made |= {"specification/index.md", "specification/words.md", "reference/commands.md"}
+    made |= {"specification/index.md", "specification/words.md", "reference/commands.md", "changelog.md"}
     for target in re.findall(r"\]\(([^)#]+)", re.sub(r"```.*?```", "", text_of(path), flags=re.DOTALL)):
         if not target.startswith("https://"):
             found = Path(os.path.normpath(path.parent / target))

@@ -14,7 +14,7 @@ from gdprops.faults import Fault, Twin, bank, twins
 from gdprops.numerics.numpy_system import NumpySystem
 
 KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-ISSUE = re.compile(r"[\w.-]+/[\w.-]+#\d+")
+ISSUE = re.compile(r"[\w.-]+/[\w.-]+#\d+|(discuss\.pytorch\.org/t|stackoverflow\.com/questions)/\d+")
 FEWEST_LINES, MOST_LINES = 5, 15
 
 

@@ -47,6 +47,7 @@ def of(verdict: Verdict, status: Status) -> Verdict:
 
 
 S, A, R = HELD, ADVICE, REFERENCE
+PURE = replace(HELD, clause="gradient.pure")
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,9 @@ S, A, R = HELD, ADVICE, REFERENCE
         ([A, of(S, Status.NOT_APPLICABLE)], 5, 5),
         ([A, of(S, Status.ACCEPTED)], 0, 0),
         ([A, of(S, Status.VACUOUS), of(S, Status.VIOLATED)], 1, 1),
+        ([PURE], 0, 0),
+        ([PURE, of(S, Status.VACUOUS)], 5, 1),
+        ([PURE, S, of(S, Status.VACUOUS)], 0, 1),
     ],
 )
 def test_the_exit_code(verdicts: list[Verdict], lenient: int, strict: int) -> None:

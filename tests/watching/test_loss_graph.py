@@ -93,7 +93,7 @@ def test_what_a_loss_reaches_past_what_was_scaled(loss: Any, reached: bool) -> N
 
 def test_what_an_earlier_call_has_freed_is_not_read() -> None:
     weight = torch.ones(2, requires_grad=True)
-    square = weight.square().sum() * weight.sum()
+    square: Any = weight.square().sum() * weight.sum()
     square.backward()
     assert bare_leaves([square + weight.sum()], 2.0**16) == []
 

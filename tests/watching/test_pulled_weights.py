@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -58,7 +59,7 @@ def test_modules_of_the_same_kind_that_run_are_compared_from_the_second_write_on
 
 
 def test_what_shares_weights_or_has_others_is_not_of_the_same_kind() -> None:
-    learner = plain()
+    learner: Any = plain()
     same, other = nn.Sequential(*learner), copy.deepcopy(learner)
     other[2] = nn.Linear(4, 3)
     state = PulledWeights(4096)

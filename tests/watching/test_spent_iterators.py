@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import gdprops
 from gdprops.watching.spent_iterators import is_spent
 
 MADE: dict[str, Callable[[], Iterator[Any]]] = {
     "a generator": lambda: (number for number in [1, 2]),
-    "an empty generator": lambda: (number for number in ()),
+    "an empty generator": lambda: (number for number in list[int]()),
     "parameters": lambda: nn.Linear(2, 2).parameters(),
     "filter": lambda: filter(lambda weight: weight.requires_grad, nn.Linear(2, 2).parameters()),
     "map": lambda: map(lambda one, other: one, [1, 2], [3, 4]),
@@ -50,6 +50,6 @@ def test_a_list_is_never_spent_and_an_iterator_of_the_users_own_is_not_judged() 
 
 def test_torch_warns_of_an_empty_generator_as_it_does_unwatched() -> None:
     with gdprops.watch(), pytest.warns(UserWarning, match="empty generator"):
-        nn.utils.clip_grad_norm_((weight for weight in ()), 1.0)
+        nn.utils.clip_grad_norm_((weight for weight in list[Tensor]()), 1.0)
     with gdprops.watch():
         assert torch.equal(nn.utils.clip_grad_norm_([], 1.0), torch.tensor(0.0))

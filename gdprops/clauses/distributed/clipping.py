@@ -26,7 +26,12 @@ def _without_clipping(subject: Any) -> str | None:
     decision="A wrong step is a violation of this clause when another norm reproduces it on every rank: each rank's "
     "own, that of its shards, one in which every rank counts again, or none. An example is decisive when the clip "
     "bites, and each of these norms would end elsewhere.",
-    refuted_by=("ranks-clip-before-reducing", "ranks-clip-by-the-shard", "ranks-count-the-norm-once-per-rank"),
+    refuted_by=(
+        "ranks-clip-before-reducing",
+        "ranks-clip-by-the-shard",
+        "ranks-count-the-norm-once-per-rank",
+        "ranks-count-replicated-shards",
+    ),
     unmet=_without_clipping,
 )
 def clipping(story: Story) -> Evidence:

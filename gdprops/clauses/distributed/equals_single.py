@@ -36,6 +36,15 @@ else:
         "ranks-average-within-a-node",
         "ranks-skip-alone",
         "ranks-train-on-the-first-rows",
+        "ranks-reduce-the-loss",
+        "ranks-shard-within-nodes",
+        "ranks-forget-ignored-parameters",
+        "ranks-average-the-weights",
+        "ranks-pad-by-repeating-rows",
+        "ranks-drop-the-last-rows",
+        "ranks-add-one-gradient",
+        "ranks-gather-without-a-factor",
+        "ranks-scale-a-local-mean",
     ),
 )
 def equals_single(story: Story) -> Evidence:

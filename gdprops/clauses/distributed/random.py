@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gdprops.clauses.support.lazy import lazy
-from gdprops.clauses.support.ranks_clause import ranks_clause
+from gdprops.clauses.support.ranks_clause import LOST, ranks_clause
+from gdprops.model.evidence import vacuous
 from gdprops.model.level import Level
 
 if TYPE_CHECKING:
@@ -34,4 +35,4 @@ def _without_witness(subject: Any) -> str | None:
     compares=False,
 )
 def random(story: Story) -> Evidence:
-    return ranks_witness.other_random_numbers(story)
+    return vacuous(LOST) if story.is_lost else ranks_witness.other_random_numbers(story)

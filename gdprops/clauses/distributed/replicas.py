@@ -35,6 +35,8 @@ def _all_sharded(subject: Any) -> str | None:
         "ranks-step-before-reducing",
         "ranks-step-on-one-rank-only",
         "ranks-hold-another-order",
+        "ranks-leave-replicas-behind",
+        "ranks-reduce-the-loss",
     ),
     unmet=_all_sharded,
     compares=False,

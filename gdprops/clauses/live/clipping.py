@@ -28,6 +28,7 @@ from gdprops.clauses.support.provenance import Clipping, Step, Story
         *("script-clips-before-backward", "script-clips-every-micro-batch", "script-clips-after-the-step"),
         *("script-clips-some-steps", "script-clips-tensor-by-tensor", "script-clips-a-spent-generator"),
         *("script-clips-another-model", "script-clips-what-is-used-up"),
+        "script-clips-with-the-norm-of-what-is-used-up",
     ),
     undecided=lambda read: "" if read.clips else "nothing is clipped",
 )

@@ -30,7 +30,7 @@ FEWEST_STEPS = 2
         *("script-leaves-a-bare-parameter-out", "script-forgets-the-encoder"),
         *("script-resizes-after-the-optimizer", "script-clips-weights-into-new-parameters"),
         "script-trains-a-copy-of-the-model",
-        *("script-hides-layers-in-a-list", "script-detaches-the-encoder"),
+        *("script-hides-layers-in-a-list", "script-detaches-the-encoder", "script-freezes-what-is-to-be-trained"),
     ),
 )
 def complete(read: Story) -> Iterator[Told]:

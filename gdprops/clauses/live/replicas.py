@@ -25,7 +25,10 @@ MOST_NAMES = 4
     "DistributedDataParallel holds the parameters without a communication hook of the user's; a note where all "
     "parameters began equal, since processes may be meant to drift apart (local SGD), and where the processes made "
     "different numbers of steps. Sharded parameters are not compared.",
-    refuted_by=("script-steps-without-reducing", "script-skips-a-collective"),
+    refuted_by=(
+        *("script-steps-without-reducing", "script-skips-a-collective"),
+        *("script-replaces-what-is-reduced", "script-loses-what-is-reduced"),
+    ),
     undecided=lambda read: "" if read.ledger.ranks else "one process",
 )
 def replicas(read: Story) -> Iterator[Told]:

@@ -18,12 +18,12 @@ from gdprops.clauses.support.provenance import Story
     source="milesial/Pytorch-UNet#468: clipped before unscale_, the limit meets gradients that are 65536 times as "
     "large.",
     decision="Deposits of losses that GradScaler.scale returned, until unscale_ of an optimizer that holds the "
-    "parameter: no clip changes them, and no step outside GradScaler.step uses them. No gradient that a scaler divides "
+    "parameter: no clip changes them, and no step uses them. No gradient that a scaler divides "
     "holds the deposit of a part of a loss that neither scale nor a number of the size of the scale had multiplied; "
     "this is read from the graphs of the first two calls on each line. What somebody edited himself is not judged.",
     refuted_by=(
         *("script-clips-scaled-gradients", "script-steps-on-scaled-gradients"),
-        *("script-scales-one-of-two-losses", "script-adds-what-is-not-scaled"),
+        *("script-scales-one-of-two-losses", "script-adds-what-is-not-scaled", "script-unscales-too-early"),
     ),
     undecided=lambda read: "" if any(call.event.scaled for call in read.calls) else "no loss is scaled",
 )
@@ -40,11 +40,12 @@ def scale(read: Story) -> Iterator[Told]:
             )
     for step in read.steps:
         scaled = [p for p, use in step.uses.items() if use.scaled and use.own and not use.edited]
-        if scaled and not step.event.by_scaler and not step.inside:
+        if scaled and not step.inside:
+            how = "unscale_ came before them" if step.event.by_scaler else "it is not called by scaler.step"
             calls = [call.place for p in scaled for call in step.uses[p].calls]
             yield Told(
                 f"the step at {lines([step.place])} uses the gradients of {lines(calls)} as the GradScaler scaled "
-                f"them, for {NAMES}: it is not called by scaler.step, and nothing has unscaled them",
+                f"them, for {NAMES}: {how}, and nothing has unscaled them",
                 tuple(scaled),
                 step.number,
                 (step.place, *calls),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from gdprops.clauses.support.live_clause import Told, lines, live_clause, named
 from gdprops.clauses.support.provenance import Call, Step, Story, assigned_anywhere, written_outside
 from gdprops.model.clause import Level
+from gdprops.model.code_place import Place
 from gdprops.model.ledger import Ending, EpochBegins
 
 FEWEST_WINDOWS = 3
@@ -19,15 +21,16 @@ FEWEST_WINDOWS = 3
     statement="Windows are of equal length, but an epoch's last, if it is stepped; nothing is left over at the end of "
     "an epoch.",
     source="timoschick/pet#36: a short last window is lost; rasbt/LLMs-from-scratch#299: windows are shifted by one.",
-    decision="Told: gradients that no step has used when the run ends, of a line whose other gradients were used; "
-    "gradients from before a data loader began anew that are used together with later ones; a first window that is "
-    "shorter than all others; windows of which only the last passes are left. Nothing is said of the end where the "
-    "watching stopped before it, or the run raised.",
+    decision="Told: gradients that no step has used when the run ends, of a line whose other gradients were used, "
+    "but of a line that drops single batches; "
+    "gradients from before a data loader began anew that are used together with later ones, or a window shorter than "
+    "the one before that was cleared there; a first window that is shorter than all others; windows of which only the "
+    "last passes are left. Nothing is said of the end where the watching stopped before it, or the run raised.",
     level=Level.RECOMMENDED,
     refuted_by=(
         *("script-loses-the-last-window", "script-carries-over-the-epoch"),
         *("script-shifts-the-windows", "script-clears-every-micro-batch"),
-        "script-clears-in-the-window",
+        *("script-clears-in-the-window", "script-clears-at-each-epoch"),
     ),
 )
 def window(read: Story) -> Iterator[Told]:
@@ -36,6 +39,7 @@ def window(read: Story) -> Iterator[Told]:
     for optimizer in read.stepped:
         steps = [step for step in read.steps_of(optimizer) if step.window and not step.inside]
         yield from _carried(steps, boundaries)
+        yield from _cleared(read, steps, boundaries)
         yield from _shifted(steps) if not read.ledger.stretch else ()
         yield from _emptied(read, steps)
 
@@ -43,7 +47,7 @@ def window(read: Story) -> Iterator[Told]:
 def _left_over(read: Story) -> Iterator[Told]:
     if read.ledger.ending is not Ending.FINISHED:
         return
-    used = {call.place for call in read.calls if call.used}
+    used = {call.place for call in read.calls if call.used} - _skipped(read)
     held = frozenset[int]().union(*(read.ledger.optimizers[o].holds for o in read.stepped))
     left: dict[Call, set[int]] = {}
     for parameter in set(read.holding) & held:
@@ -60,6 +64,14 @@ def _left_over(read: Story) -> Iterator[Told]:
             None,
             tuple(places),
         )
+
+
+def _skipped(read: Story) -> set[Place | None]:
+    """Return the lines whose calls are stepped one by one or dropped one by one: a script that skips batches."""
+    alone = {step.window[0].place for step in read.steps if len(step.window) == 1}
+    longer = {call.place for step in read.steps for call in step.window if len(step.window) > 1}
+    dropped = {call.place for call in read.calls if call.deposits and set(call.dropped) == call.deposits}
+    return (alone & dropped) - longer
 
 
 def _emptied(read: Story, steps: list[Step]) -> Iterator[Told]:
@@ -118,6 +130,25 @@ def _carried(steps: list[Step], boundaries: list[int]) -> Iterator[Told]:
                     (step.place, *(call.place for call in calls)),
                 )
                 return
+
+
+def _cleared(read: Story, steps: list[Step], boundaries: list[int]) -> Iterator[Told]:
+    """Yield the calls of a short window that were cleared where an epoch ended, between two steps."""
+    for before, step in pairwise(steps):
+        places = {call.place for call in before.window} & {call.place for call in step.window}
+        ends = [at for at in boundaries if before.at < at < step.at]
+        calls = [call for call in read.calls if ends and before.at < call.at < ends[0] and call.place in places]
+        lost = [call for call in calls if call.deposits and set(call.dropped) == call.deposits]
+        if 0 < len(lost) == len(calls) < len(before.window):
+            cleared = [where for call in lost for where in call.dropped.values()]
+            yield Told(
+                f"the last window of an epoch is cleared at {lines(cleared)} before any step: the gradients of "
+                f"{lines(call.place for call in lost)} are lost",
+                (),
+                step.number,
+                (*(call.place for call in lost), *cleared, step.place),
+            )
+            return
 
 
 def _shifted(steps: list[Step]) -> Iterator[Told]:

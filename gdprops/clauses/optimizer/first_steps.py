@@ -97,6 +97,8 @@ def rate_zero(subject: FedSubject, case: UpdateCase) -> Evidence:
     first = replace(case, gradients=case.gradients[:1])
     if not workbench.differ(workbench.feed(subject, first)[-1], case.tensors):
         return workbench.vacuous("nothing moves")
+    if published_forms.moves_at_rest(subject, first):
+        return workbench.vacuous("the declared rule moves at a learning rate of 0 too")
     still = replace(first.plan, rates=tuple(0.0 for _ in first.plan.groups))
     negated = replace(first, gradients=(tuple(None if g is None else -g for g in first.gradients[0]),))
     after, opposite = (workbench.feed(subject, one, still)[-1] for one in (first, negated))

@@ -107,15 +107,22 @@ def maximize(subject: FedSubject, case: UpdateCase) -> Evidence:
     id="optimizer.closure",
     statement="step(closure) calls the closure with gradients enabled. Where a step needs nothing but a gradient, "
     "it calls the closure exactly once, before it moves anything; it moves as the step fed with that gradient, and "
-    "returns the loss.",
+    "returns the loss. Where it evaluates the closure at other weights, it comes back from there.",
     source="torch.optim documentation, section optimizer.step(closure). Optimizers that never call the closure, or "
     "call it under no_grad.",
     decision="The calls of the closure are recorded: how many, at which weights, and which loss step returned. An "
     "optimizer that needs nothing but gradients must also have, after every step, the same bytes as the optimizer "
     "that is fed these gradients. One that needs its closure (SAM, LBFGS) must call it at least once, and may "
-    "return nothing.",
+    "return nothing; and its first step on J = ½|w|², from weights of sizes between 1 and 2 and at 2^-40 "
+    "of the case's learning rate, must not raise J by more than 2^-16 of it.",
     view=View.OPTIMIZER,
-    refuted_by=("closure-never-called", "closure-called-twice", "returns-no-loss", "closure-after-the-move"),
+    refuted_by=(
+        "closure-never-called",
+        "closure-called-twice",
+        "returns-no-loss",
+        "closure-after-the-move",
+        "stays-where-it-looked",
+    ),
     cases=lambda domain: workbench.feeds(domain, workbench.Feed(zeros=False)),
     needs=Needs(traits=(FED_ALSO_BY_CLOSURES, REPEATABLE), torch=True, feature="closure"),
 )
@@ -129,7 +136,41 @@ def closure(subject: FedSubject, case: UpdateCase) -> Evidence:
     if subject.traits["inputs"] == "gradient":
         expected = workbench.feed(subject, case)
         parts.append(same_trajectory(case, seen, expected, "step(closure), against the step fed with its gradient"))
+    if not fed:
+        parts.append(_comes_back(subject, case))
     return workbench.combine(parts)
+
+
+def _comes_back(subject: FedSubject, case: UpdateCase) -> Evidence:
+    """Step down J = ½|w|² at a rate that vanishes: a perturbation that is not taken back is all that is left of it."""
+    fixed = case.plan.rates is None or subject.settings.get("maximize") or case.plan.options.get("maximize")
+    if fixed or not all(w.dtype.kind == "f" for w in case.tensors):
+        return workbench.agreement()
+    rates = tuple(rate * workbench.decisions.VANISHING_RATE for rate in case.plan.rates or ())
+    moderate = [workbench.clipped_in_size(w, *workbench.decisions.BOWL_WEIGHTS) for w in case.tensors]
+    run = subject.start(moderate, replace(case.plan, rates=rates))
+    looked: list[Sequence[Array]] = []
+    before = run.weights()
+
+    def look(weights: Sequence[Array]) -> tuple[float, Gradients]:
+        looked.append([w.copy() for w in weights])
+        return _bowl(weights), [w.copy() for w in weights]
+
+    run.hand_over([w.copy() for w in before])
+    run.step_closure(look)
+    after = run.weights()
+    low, high = _bowl(before), _bowl(after)
+    told = f"at a learning rate of {rates[0]:g} a step down J = ½|w|² goes up, from {low:.6g} to {high:.6g}"
+    if any(abs(_bowl(weights) - high) <= workbench.decisions.BOWL_RISE * abs(high - low) for weights in looked[1:]):
+        told = f"the weights stay where the closure was evaluated, and do not come back: {told}"
+    most = 1 + workbench.decisions.BOWL_RISE
+    squares = "squares = lambda tensors: sum(float((torch.tensor(w, dtype=torch.float64) ** 2).sum()) for w in tensors)"
+    falls = workbench.Demand(f"squares(seen) <= {most} * squares(before)", (squares,))
+    return workbench.require(high <= low * most, told, falls)
+
+
+def _bowl(weights: Sequence[Array]) -> float:
+    return sum(float((w.astype(float) ** 2).sum()) for w in weights) / 2
 
 
 def _called(run: Run, before: Weights, gradients: Gradients, *, loss: float, once: bool, step: int) -> Evidence:

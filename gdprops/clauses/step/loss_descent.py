@@ -15,6 +15,7 @@ from gdprops.clauses.support.fed_subjects import FED, REPEATABLE
 from gdprops.clauses.support.lazy import lazy
 from gdprops.model.clause import Level, Needs, View, clause
 from gdprops.model.exit_codes import CLIMBS
+from gdprops.model.traits import declares_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -173,7 +174,7 @@ def _descending_rate(subject: FedSubject, case: TrainCase) -> float | str:
     """
     g = workbench.oracle(case, case.tensors, 0)
     zeros = [w * 0 for w in case.tensors]
-    if subject.rule == "sgd" or subject.traits.plain == "yes":
+    if declares_plain(subject.rule, subject.traits) or subject.traits.plain == "yes":
         direction, unit = [z if x is None else -x for x, z in zip(g, zeros, strict=True)], 1.0
     else:
         stepped, unit = _stepped(subject, case, g), (case.plan.rates or (1.0,))[0]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gdprops.clauses.support.fed_subjects import FED, REPEATABLE, SEPARABLE, same_steps
 from gdprops.clauses.support.lazy import lazy
 from gdprops.model.clause import Needs, View, clause
+from gdprops.model.traits import declares_plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,9 +61,8 @@ else:
 )
 def moves_all(subject: FedSubject, case: UpdateCase) -> Evidence:
     seen = workbench.feed(subject, case)
-    expected = (
-        _by_the_rule(subject, case, seen) if subject.rule == "sgd" and not case.plan.options else _alone(subject, case)
-    )
+    by_rule = declares_plain(subject.rule, subject.traits) and not case.plan.options
+    expected = _by_the_rule(subject, case, seen) if by_rule else _alone(subject, case)
     return workbench.combine(_moved_alike(case, seen[t - 1], seen[t], expected[t], t) for t in range(1, len(seen)))
 
 

@@ -16,6 +16,7 @@ from gdprops.clauses.support.independent_copies import copies_agree
 from gdprops.clauses.support.lazy import lazy
 from gdprops.errors import Unsupported
 from gdprops.model.clause import Level, Needs, View, clause
+from gdprops.model.traits import declares_plain
 from gdprops.model.wording import plural
 
 if TYPE_CHECKING:
@@ -273,7 +274,7 @@ def cost(subject: FedSubject, case: TrainCase) -> Evidence:
     needs=Needs(traits=(FED, REPEATABLE)),
 )
 def fresh_gradient(subject: FedSubject, case: UpdateCase) -> Evidence:
-    if subject.rule == "sgd" or subject.traits.plain == "yes":
+    if declares_plain(subject.rule, subject.traits) or subject.traits.plain == "yes":
         return _fresh_by_the_rule(subject, case)
     seen = workbench.feed(subject, case)
     if not workbench.differ(seen[2], seen[1]):

@@ -7,6 +7,8 @@ explains a violation: it names the form, dialect or known mistake, that reproduc
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from gdprops.numerics.comparison import are_finite, compare, is_clearly_other
 from gdprops.numerics.published.dialect_feed import Story, differ_in_principle
 from gdprops.numerics.published.joined_tensors import Joined, joined, separate
 from gdprops.numerics.published.rule_hyperparameters import Bound, bind
-from gdprops.numerics.published.rule_run import Bounded, Player
+from gdprops.numerics.published.rule_run import Bounded, Player, Settings
 from gdprops.numerics.published.table import PUBLISHED, declared_rule
 
 if TYPE_CHECKING:
@@ -38,7 +40,42 @@ def obeys(subject: FedSubject, case: UpdateCase) -> Evidence:
     told = story(subject, case)
     if told is None:
         return vacuous("the learning rate in force is unknown")
-    return _judged(rule, key, told, case)
+    found = _judged(rule, key, told, case)
+    if found.violated:
+        others = (_judged(rule, key, replace(told, settings=s), case) for s in _kept_in_single(told.settings))
+        return next((other for other in others if not other.violated), found)
+    return found
+
+
+def _kept_in_single(settings: Sequence[Settings]) -> Iterator[list[Settings]]:
+    """Yield the hyperparameters with one, or all but the rate, rounded to float32, in which some code keeps them.
+
+    ``torch.where(c, 1.2, 1.0)`` is float32 whatever the weights are. Only numbers that this changes are rounded.
+    """
+    names = [name for name, value in settings[0][0].items() if name != "lr" and _in_single(value) != value]
+    for chosen in (*([name] for name in names), names):
+        if chosen:
+            yield [
+                [{k: _in_single(v) if k in chosen else v for k, v in given.items()} for given in step]
+                for step in settings
+            ]
+
+
+def _in_single(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(_in_single, value))
+    return float(np.float32(value)) if isinstance(value, float) else value
+
+
+def moves_at_rest(subject: FedSubject, case: UpdateCase) -> bool:
+    """Say whether the rule that a subject declares moves something at a learning rate of 0: Rprop's least step size."""
+    if not subject.rule:
+        return False
+    rule, key = declared_rule(subject.rule)
+    run = subject.start(case.tensors, case.plan)
+    settings = [{**b.settings, "lr": 0.0} for b in bound_of(subject, case, run.hyperparameters())]
+    after = Player(rule.form(key), len(case.tensors)).step(case.tensors, case.gradients[0], settings)
+    return any((a != w).any() for a, w in zip(after, case.tensors, strict=True))
 
 
 def story(subject: FedSubject, case: UpdateCase) -> Story | None:
@@ -56,7 +93,8 @@ def story(subject: FedSubject, case: UpdateCase) -> Story | None:
         settings.append([{**b.settings, "lr": rate * factor} for b, rate in zip(bound, rates, strict=True)])
         run.step(gradients)
         seen.append(run.weights())
-    return Story(seen, case.gradients, settings)
+    groups = {i: k for k, group in enumerate(case.plan.groups) for i in group}
+    return Story(seen, case.gradients, settings, [groups.get(i, 0) for i in range(len(case.tensors))])
 
 
 def overflows(subject: FedSubject, case: UpdateCase, steps: int) -> bool:

@@ -115,8 +115,10 @@ def other_norms(step: Step) -> Iterator[Rival]:
     yield everywhere(step, "the gradient is not clipped", step.unclipped_update(whole))
     clipped = [step.single.clip(list(g)) for g in own_gradients(step)]
     yield everywhere(step, "each rank clips its own gradient, before the mean", step.unclipped_update(mean_of(clipped)))
-    again = clip_factor(most, global_norm(whole) * world**0.5)
-    yield everywhere(step, "every rank counts the norm again", step.unclipped_update(scaled(whole, again)))
+    for times in (n for n in range(2, world + 1) if world % n == 0):
+        again = clip_factor(most, global_norm(whole) * times**0.5)
+        how = "every rank counts the norm again" if times == world else f"every shard counts {times} times in the norm"
+        yield everywhere(step, how, step.unclipped_update(scaled(whole, again)))
     if any(map(step.is_sharded, step.names)):
         norms = [shard_norm(step, rank) for rank in range(world)]
         ends = [step.unclipped_update(scaled(whole, clip_factor(most, norm))) for norm in norms]

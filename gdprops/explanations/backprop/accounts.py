@@ -258,6 +258,12 @@ def _two_fitted(wrong: Sequence[Watched], i: int, share: Callable[[Watched], flo
 
 def _decaying(wrong: Sequence[Watched], i: int) -> Iterator[Account]:
     """Yield the accounts that the gradient lacks, or contains wrongly, k times the weights; k is fitted."""
+    k = _weights_used(wrong, i, _undivided)
+    if k is not None and any(_undivided(s) for s in wrong):
+        has, lacks = ("is not", "is") if k > 0 else ("is", "is not")
+        what = f"the penalty's {abs(k):.6g} times the weights"
+        text = f"{what} {has} divided by the number of rows, and in the loss it {lacks}"
+        yield Account(_says(text), lambda s, j, k=k: _g(s, j) + k * _undivided(s) * s.before[j])  # type: ignore[misc] # bound now
     for share, divided in ((_one, ""), (_share, " divided by the number of rows")):
         k = _weights_used(wrong, i, share)
         if k is None:
@@ -269,6 +275,10 @@ def _decaying(wrong: Sequence[Watched], i: int) -> Iterator[Account]:
             else f"the gradient has {told} added (a decay of the weights that the loss does not have)"
         )
         yield Account(_says(text), lambda s, j, k=k, share=share: _g(s, j) + k * share(s) * s.before[j])  # type: ignore[misc] # bound now
+
+
+def _undivided(step: Watched) -> float:
+    return 1 - 1 / _rows(step)
 
 
 def _weights_used(wrong: Sequence[Watched], i: int, share: Callable[[Watched], float]) -> float | None:

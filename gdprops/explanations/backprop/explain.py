@@ -40,8 +40,8 @@ MOST_TIES = 3
 NOTHING_MOVES = "no gradient is used"
 BY_ROW_WEIGHTS = "the rows of the batch weigh differently"
 """How a shared explanation begins that fits a number to every row: with few weights it fits anything."""
-FITTED = "the gradient used is"
-"""How one begins that fits coefficients: what is known of backprop says more."""
+FITTED = ("the gradient used is", "the mean of the rows' own gradients")
+"""How those begin that fit coefficients, or say nothing of the rows' losses: what is known of backprop says more."""
 UNPROVED = "none of"
 AS_GRADIENTS = (
     ("wrong, first at step 1:", "wrong:"),

@@ -266,11 +266,13 @@ def _is_loss(value: Value) -> bool:
 
 
 def _with_inner(found: Sequence[Value]) -> list[Value]:
-    """Return the first wrong value; where a function of the user's returned it, its caller's value before it."""
+    """Return the first wrong value; where functions of the user's returned it, the outermost caller's before it."""
     if not found:
         return []
-    first = found[0]
-    if first.target != RETURNED or not first.caller:
-        return [first]
-    outer = next((one for one in found[1:] if one.line == first.caller), None)
-    return [first] if outer is None else [outer, first]
+    first = outer = found[0]
+    while outer.target == RETURNED and outer.caller:
+        calling = next((one for one in found if one.line == outer.caller and one is not outer), None)
+        if calling is None or (calling.target == RETURNED and calling.line == calling.caller):
+            break
+        outer = calling
+    return [first] if outer is first else [outer, first]

@@ -39,6 +39,8 @@ def _as_of_cross_entropy(ending: Ending, z: Array, y: Array) -> Array | None:
 
 def _diagonal(ending: Ending, z: Array, y: Array) -> Array | None:
     """Return the error through each output's own derivative a (1 - a), as if they did not depend on each other."""
+    if _are_classes(ending, y):  # -y/a, the derivative of the cross-entropy by a, times a (1 - a)
+        return np.asarray(-y * (1 - softmax(z)))
     if not ending.is_softmax or ending.without_slope is None or ending.slope is None:
         return None
     return np.asarray(ending.without_slope(z, y) * ending.slope(z))

@@ -67,9 +67,13 @@ class TracedFlaws:
             return None
 
     def _is_followed(self, step: Watched) -> bool:
-        """Say whether the loss gives what it gives when it is not followed."""
+        """Say whether the loss gives what it gives when it is not followed.
+
+        It is evaluated so first: objects that a loss makes once and keeps must not be made of arrays that are followed.
+        """
         try:
-            value, bare = self._loss(step).value, step.loss(step.before)
+            bare = step.loss(step.before)
+            value = self._loss(step).value
         except GdpropsError:
             return False
         return bool(np.isclose(value, bare, rtol=1e-9, atol=1e-12))

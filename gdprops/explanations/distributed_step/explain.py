@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gdprops.clauses.support.ranks_story import Compared, first_wrong
 from gdprops.errors import SubjectCrash
+from gdprops.explanations.distributed_step.also_changes import also_changes
 from gdprops.explanations.distributed_step.hypotheses import (
     Hypothesis,
     frozen_names,
@@ -44,7 +45,8 @@ def explained(subject: DistributedStep, failing: Sequence[RanksCase]) -> Explana
     for one in hypotheses():
         told = _holding(one, stories)
         if told is not None:
-            return Explanation(told, one.clause, 0, places=_lines(subject, failing[0]))
+            also = "".join(f"; {fact}" for fact in also_changes(subject, *stories[0]))
+            return Explanation(f"{told}{also}", one.clause, 0, places=_lines(subject, failing[0]))
     return Explanation(f"{NONE_FITS}{_facts(stories)}", places=_lines(subject, failing[0]))
 
 

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from gdprops.clauses.support.ranks_rivals import (
+    Grads,
     Rival,
     Rivals,
     everywhere,
@@ -47,14 +50,46 @@ def hypotheses() -> Iterator[Hypothesis]:
     yield Hypothesis(_unreduced, EQUALS, _not_reduced)
     yield Hypothesis(unreduced_windows, "distributed.window", _as_it_is)
     yield Hypothesis(_within_groups, EQUALS, _as_it_is)
-    yield Hypothesis(partial(_factor, added=True), EQUALS, _as_it_is)
-    yield Hypothesis(partial(_factor, added=False), EQUALS, _as_it_is)
+    yield Hypothesis(partial(_factor, added=True), EQUALS, _of_some)
+    yield Hypothesis(partial(_factor, added=False), EQUALS, _of_some)
     yield Hypothesis(mean_of_means, "distributed.ragged", _as_it_is)
+    yield Hypothesis(_as_many_rows, EQUALS, _as_it_is)
+    yield Hypothesis(_averaged_weights, EQUALS, _as_it_is)
     yield Hypothesis(_rows_of_one_rank, EQUALS, _as_it_is)
 
 
 def _as_it_is(story: Story, wrong: Compared, rival: Rival) -> str:
     return rival.name
+
+
+def _of_some(story: Story, wrong: Compared, rival: Rival) -> str:
+    """Say which parameters it is about, where the others are right."""
+    names, trainable = wrong_names(wrong), wrong.step.single.trainable
+    return rival.name if len(names) == sum(trainable) else f"{rival.name}: of {shown(names)} only"
+
+
+def _as_many_rows(step: Step) -> Iterator[Rival]:
+    """Yield steps of ranks that drop rows, or repeat some, until all have equally many."""
+    parts = step.case.parts
+    if len(set(parts)) == 1:
+        return
+    for size, how in ((min(parts), "ranks drop"), (max(parts), "ranks repeat")):
+        each = [
+            mean_of([_of_one_row(step, step.case.rows_of(rank).start + k % own) for k in range(size)])
+            for rank, own in enumerate(parts)
+        ]
+        name = f"{how} rows until all have {size}, and are then averaged"
+        yield everywhere(step, name, step.update(mean_of(each)))
+
+
+def _of_one_row(step: Step, row: int) -> Grads:
+    return step.single.gradients(step.before, step.t, rows=slice(row, row + 1), clipped=False)
+
+
+def _averaged_weights(step: Step) -> Iterator[Rival]:
+    ends = [step.update(g) for g in own_gradients(step)]
+    means = [np.asarray(sum(each[1:], each[0]) / len(each)) for each in zip(*ends, strict=True)]
+    yield everywhere(step, "each rank takes its own step, and then the weights are averaged", means)
 
 
 def _unreduced(step: Step) -> Iterator[Rival]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -87,7 +88,7 @@ def with_own_models(model: nn.Module, loss_fn: nn.Module, rank: int, world: int)
     return usual(DistributedDataParallel(model), loss_fn, lambda: None)
 
 
-OWN = {"models": normalized, "batches": rows, "loss": nn.functional.mse_loss}
+OWN: dict[str, Any] = {"models": normalized, "batches": rows, "loss": nn.functional.mse_loss}
 FAULTS = (
     faulty_ranks(
         synchronize_floats_only,

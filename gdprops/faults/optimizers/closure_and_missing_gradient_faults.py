@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gdprops.faults.optimizers.correct_optimizers import Adam, Closure, Group, Maximizing, PlainDescent
 from gdprops.faults.optimizers.declared_as import claims_nothing
-from gdprops.faults.optimizers.optimizer_twins import Extrapolates
+from gdprops.faults.optimizers.optimizer_twins import Extrapolates, LooksUphill
 
 
 class ZerosForMissingGradients(PlainDescent):
@@ -65,6 +65,13 @@ class LeavesAheadWhatHasNoGradient(Extrapolates):
         for p, memory in self.state.items():
             if share > 0 or p.grad is not None:
                 p.add_(memory["velocity"], alpha=share)
+
+
+class StaysWhereItLooked(LooksUphill):
+    """Steps from the perturbed weights: the perturbation is not taken back (as in many ports of SAM)."""
+
+    def back(self, moved: list[tuple[Tensor, Tensor]]) -> None:
+        """Leave the weights where the closure looked."""
 
 
 class MaximizeTurnsTheDecay(Maximizing):
@@ -219,6 +226,11 @@ FAULTS = (
         "returns-no-loss",
         "A step with a closure does not return its loss.",
         ReturnsNoLoss,
+    ),
+    claims_nothing(
+        "stays-where-it-looked",
+        "The weights stay where the closure was evaluated: SAM's perturbation is not taken back.",
+        StaysWhereItLooked,
     ),
     claims_nothing(
         "closure-after-the-move",

@@ -188,6 +188,28 @@ class Extrapolates(PlainDescent):
         p.add_(memory["velocity"])
 
 
+class LooksUphill(PlainDescent):
+    """Takes the gradient at weights a little uphill, and goes back before it moves (Foret and others, 2021: SAM)."""
+
+    @torch.no_grad()
+    def step(self, closure: Closure | None = None) -> Any:
+        if closure is None:
+            raise TypeError("step() needs a closure: it is evaluated uphill of the weights")
+        loss = self.look(closure)
+        moved = [(p, p.grad / 16) for group in self.param_groups for p in group["params"] if p.grad is not None]
+        for p, uphill in moved:
+            p.add_(uphill)
+        self.look(closure)
+        self.back(moved)
+        self.move_all()
+        return loss
+
+    def back(self, moved: list[tuple[Tensor, Tensor]]) -> None:
+        """Take the perturbations away again."""
+        for p, uphill in moved:
+            p.sub_(uphill)
+
+
 class LooksAhead(PlainDescent):
     """Every second step returns half-way to where it was two steps ago (Zhang and others, 2019)."""
 
@@ -253,6 +275,7 @@ TWINS = (
     _twin("shrinks-after-its-warm-up", ShrinksAfterItsWarmUp),
     _twin("looks-ahead", LooksAhead),
     _twin("extrapolates", Extrapolates),
+    _twin("looks-uphill", LooksUphill),
     _twin("draws-global-noise", DrawsGlobalNoise),
     _rule("sgd-rule", array_rule_faults.sgd, "sgd"),
     _rule("momentum-rule", array_rule_faults.momentum),

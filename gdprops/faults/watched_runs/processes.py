@@ -61,6 +61,35 @@ def skips_a_collective() -> None:
             optimizer.step()
 
 
+def replaces_what_is_reduced() -> None:
+    """Make the parameters anew inside the wrapper, as moving a model may: nothing reduces the new ones."""
+    with group() as rank:
+        network: Any = plain()
+        model: Any = DistributedDataParallel(network)
+        for layer in (network[0], network[2]):
+            layer.weight, layer.bias = (nn.Parameter(old.detach().clone()) for old in (layer.weight, layer.bias))
+        optimizer = sgd(model)
+        for inputs, targets in batches():
+            optimizer.zero_grad()
+            mse(model(half(inputs, rank)), half(targets, rank)).backward()
+            optimizer.step()
+
+
+def loses_what_is_reduced() -> None:
+    """Let the network between the processes lose a gradient once."""
+    with group() as rank:
+        model = plain()
+        optimizer = sgd(model)
+        for index, (inputs, targets) in enumerate(batches()):
+            optimizer.zero_grad()
+            mse(model(inputs), targets).backward()
+            for parameter in model.parameters():
+                dist.all_reduce(parameter.grad)
+                if rank and index == 3 and parameter.grad is not None:
+                    parameter.grad.zero_()
+            optimizer.step()
+
+
 def reduces_by_hand() -> None:
     """Average the gradients of both halves before the step."""
     with group() as rank:
@@ -105,6 +134,20 @@ FAULTS = (
         "Calls the module inside DistributedDataParallel.",
         "karpathy/build-nanogpt#30",
         script=steps_without_reducing,
+        ranks=2,
+    ),
+    Fault(
+        "script-replaces-what-is-reduced",
+        "New parameters inside DistributedDataParallel.",
+        "pytorch/pytorch#104336",
+        script=replaces_what_is_reduced,
+        ranks=2,
+    ),
+    Fault(
+        "script-loses-what-is-reduced",
+        "One rank gets zeros instead of a reduced gradient.",
+        "pytorch/pytorch#84803",
+        script=loses_what_is_reduced,
         ranks=2,
     ),
     Fault("script-skips-a-collective", "One rank alone waits for all.", script=skips_a_collective, ranks=2),

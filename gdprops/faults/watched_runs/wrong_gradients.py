@@ -204,7 +204,12 @@ def stays_in_evaluation_mode() -> None:
 
 
 FAULTS = (
-    Fault("script-never-zeroes", "Never clears the gradients.", script=never_zeroes),
+    Fault(
+        "script-never-zeroes",
+        "Never clears the gradients.",
+        "stackoverflow.com/questions/60335387",
+        script=never_zeroes,
+    ),
     Fault("script-zeroes-only-the-head", "Clears the gradients of one layer only.", script=zeroes_only_the_head),
     Fault("script-steps-twice", "Steps twice on one gradient.", script=steps_twice),
     Fault(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
+from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
 from gdprops.faults.fault import Fault
@@ -20,6 +21,19 @@ def clips_what_the_optimizer_has_used_up() -> None:
         optimizer.zero_grad()
         mse(model(inputs), targets).backward()
         clip_grad_norm_(parameters, 0.01)
+        optimizer.step()
+
+
+def clips_with_the_norm_of_what_is_used_up() -> None:
+    """Take the norm of a generator's gradients, and clip the generator by that norm."""
+    model = plain()
+    optimizer = sgd(model)
+    for inputs, targets in batches():
+        optimizer.zero_grad()
+        mse(model(inputs), targets).backward()
+        parameters = model.parameters()
+        norm = nn.utils.get_total_norm([weight.grad for weight in parameters if weight.grad is not None])
+        nn.utils.clip_grads_with_norm_(parameters, 0.01, norm)
         optimizer.step()
 
 
@@ -76,6 +90,20 @@ def adds_what_is_not_scaled() -> None:
         scaler.update()
 
 
+def unscales_too_early() -> None:
+    """Unscale and clip at the first micro-batch of two: the second one's gradient stays scaled."""
+    model = plain()
+    optimizer, scaler = sgd(model, lr=1e-4), torch.amp.GradScaler("cpu", init_scale=1024.0)
+    for index, (inputs, targets) in enumerate(batches()):
+        scaler.scale(mse(model(inputs), targets) / 2).backward()
+        if index % 2 == 0:
+            scaler.unscale_(optimizer)
+        else:
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+
+
 def steps_from_displaced_weights() -> None:
     """Look at displaced weights as sharpness-aware minimization does, and forget to go back."""
     model = plain()
@@ -100,13 +128,11 @@ def adds_up_two_looks() -> None:
         optimizer.zero_grad()
         mse(model(inputs), targets).backward()
         away = [0.05 * weight.grad / weight.grad.norm() for weight in model.parameters() if weight.grad is not None]
-        with torch.no_grad():
-            for weight, by in zip(model.parameters(), away, strict=True):
-                weight.add_(by)
+        for weight, by in zip(model.parameters(), away, strict=True):
+            weight.data.add_(by)
         mse(model(inputs), targets).backward()
-        with torch.no_grad():
-            for weight, by in zip(model.parameters(), away, strict=True):
-                weight.sub_(by)
+        for weight, by in zip(model.parameters(), away, strict=True):
+            weight.data.sub_(by)
         optimizer.step()
 
 
@@ -158,7 +184,14 @@ FAULTS = (
     Fault(
         "script-clips-what-is-used-up",
         "Clips a generator that the optimizer has used up.",
+        "PixArt-alpha/PixArt-alpha#160",
         script=clips_what_the_optimizer_has_used_up,
+    ),
+    Fault(
+        "script-clips-with-the-norm-of-what-is-used-up",
+        "Takes the norm of a generator, and clips that.",
+        "pytorch/torchtitan#1258",
+        script=clips_with_the_norm_of_what_is_used_up,
     ),
     Fault("script-freezes-with-zeros", "A layer frozen later moves on by momentum.", script=freezes_with_zeros),
     Fault(
@@ -168,6 +201,7 @@ FAULTS = (
     ),
     Fault("script-scales-one-of-two-losses", "Scales one of two losses.", script=scales_one_of_two_losses),
     Fault("script-adds-what-is-not-scaled", "Adds a penalty to a scaled loss.", script=adds_what_is_not_scaled),
+    Fault("script-unscales-too-early", "Unscales half of a window.", script=unscales_too_early),
     Fault(
         "script-steps-from-displaced-weights", "Does not go back before the step.", script=steps_from_displaced_weights
     ),

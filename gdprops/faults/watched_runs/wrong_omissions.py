@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
+from torch.utils.data import DataLoader, TensorDataset
 
 from gdprops.faults.fault import Fault
 from gdprops.faults.watched_runs.materials import batches, mse, plain, sgd
@@ -29,6 +30,19 @@ def hides_layers_in_a_list() -> None:
     """Train a network that does not know its own layers."""
     model = Hidden()
     optimizer = sgd(model)
+    for inputs, targets in batches():
+        optimizer.zero_grad()
+        mse(model(inputs), targets).backward()
+        optimizer.step()
+
+
+def freezes_what_is_to_be_trained() -> None:
+    """Freeze everything but batch norm, and hand the head over to the optimizer."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+    optimizer = torch.optim.Adam(model[3].parameters(), lr=1e-3)
+    model.requires_grad_(False)
+    model[1].requires_grad_(True)
     for inputs, targets in batches():
         optimizer.zero_grad()
         mse(model(inputs), targets).backward()
@@ -68,6 +82,22 @@ def clears_in_the_middle_of_a_window() -> None:
             optimizer.step()
 
 
+def clears_at_each_epoch() -> None:
+    """Clear the gradients where an epoch begins, though the last window of the one before was not stepped."""
+    model = plain()
+    optimizer = sgd(model)
+    generator = torch.Generator().manual_seed(1)
+    rows = TensorDataset(torch.randn(20, 3, generator=generator), torch.randn(20, 2, generator=generator))
+    loader = DataLoader(rows, batch_size=4)
+    for _ in range(3):
+        optimizer.zero_grad()
+        for index, (inputs, targets) in enumerate(loader):
+            (mse(model(inputs), targets) / 2).backward()
+            if index % 2:
+                optimizer.step()
+                optimizer.zero_grad()
+
+
 def never_zeroes_in_a_closure() -> None:
     """Forget to clear the gradients in the closure of LBFGS, and everywhere else."""
     model = plain()
@@ -95,10 +125,27 @@ def clips_a_generator_that_has_run_out() -> None:
 
 FAULTS = (
     Fault("script-hides-layers-in-a-list", "Layers in a Python list.", script=hides_layers_in_a_list),
+    Fault(
+        "script-freezes-what-is-to-be-trained",
+        "Freezes what the optimizer holds.",
+        "discuss.pytorch.org/t/84911",
+        script=freezes_what_is_to_be_trained,
+    ),
     Fault("script-detaches-the-encoder", "Detaches what is to be trained.", script=detaches_the_encoder),
-    Fault("script-clears-every-micro-batch", "Clears at every micro-batch.", script=clears_every_micro_batch),
+    Fault(
+        "script-clears-every-micro-batch",
+        "Clears at every micro-batch.",
+        "bytetriper/RAE#67",
+        script=clears_every_micro_batch,
+    ),
     Fault(
         "script-clears-in-the-window", "Clears at two of three micro-batches.", script=clears_in_the_middle_of_a_window
+    ),
+    Fault(
+        "script-clears-at-each-epoch",
+        "Clears a short last window.",
+        "ultralytics/ultralytics#11217",
+        script=clears_at_each_epoch,
     ),
     Fault("script-never-zeroes-in-a-closure", "A closure that never clears.", script=never_zeroes_in_a_closure),
     Fault(

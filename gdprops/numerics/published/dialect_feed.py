@@ -20,16 +20,22 @@ from gdprops.numerics.published.rule_run import Bounded, Player, Settings
 STEPS = 8
 MATRICES = ((2, 3), (3, 2), (2, 2))
 SHAPES = ((2, 3), (3, 2), (3,))
+NEAR, NEAR_ULPS = 0.01, 64
+"""How near a form must come to be run with bounds: a share of the displacement, and ulps. They decide nothing."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Steps that were seen: the weights before and after each, the gradients, and the hyperparameters in force."""
+    """Steps that were seen: the weights before and after each, the gradients, and the hyperparameters in force.
+
+    ``groups``: the parameter group of each tensor.
+    """
 
     seen: Sequence[Sequence[Array]]
     gradients: Sequence[Sequence[Array | None]]
     settings: Sequence[Settings]
+    groups: Sequence[int] = ()
 
 
 def rich_tensors(*, matrices: bool = False, dtype: Any = np.float64) -> list[Array]:
@@ -63,22 +69,24 @@ def epsilon_of(settings: Mapping[str, Any]) -> float:
 
 def differ_in_principle(rule: Published, key: str, rival: Dialect, settings: Mapping[str, Any]) -> bool:
     """Say whether two forms of a rule differ at these hyperparameters: at mu = 0, say, many forms are equal."""
-    return _differ(rule, rule.form(key), rival.step, settings)
+    return _differ(rule, Dialect(key, rule.form(key), ""), rival, settings)
 
 
 def distinct(rule: Published, forms: Sequence[Dialect], settings: Mapping[str, Any]) -> list[Dialect]:
     """Return the forms without those that equal an earlier form at these hyperparameters."""
     kept = list[Dialect]()
     for form in forms:
-        if all(_differ(rule, other.step, form.step, settings) for other in kept):
+        if all(_differ(rule, other, form, settings) for other in kept):
             kept.append(form)
     return kept
 
 
-def _differ(rule: Published, first: Step, second: Step, settings: Mapping[str, Any]) -> bool:
+def _differ(rule: Published, first: Dialect, second: Dialect, settings: Mapping[str, Any]) -> bool:
     matrices = rule.name == "muon"
     gradients, weights = rich_gradients(epsilon_of(settings), matrices=matrices), rich_tensors(matrices=matrices)
-    one, other = (Player(step, len(weights)) for step in (first, second))
+    one, other = (
+        Player(form.step, len(weights), shared=form.shared, groups=range(len(weights))) for form in (first, second)
+    )
     for t, step in enumerate(gradients):
         rate = settings["lr"] / (2 if t == len(gradients) - 1 else 1)
         given = [{**settings, "lr": rate}] * len(weights)
@@ -92,11 +100,25 @@ def _differ(rule: Published, first: Step, second: Step, settings: Mapping[str, A
 
 def reproduces(form: Dialect, story: Story) -> bool:
     """Say whether a form of a rule reproduces every step of a story, each from the weights that were seen before it."""
-    player = Bounded(form.step, len(story.seen[0]))
+    player = Bounded(form.step, len(story.seen[0]), shared=form.shared, groups=story.groups)
     for t, gradients in enumerate(story.gradients):
         expected, allowed = player.step(story.seen[t], gradients, story.settings[t])
         for seen, e, bound in zip(story.seen[t + 1], expected, allowed, strict=True):
             if not bool((np.abs(seen.astype(float) - e) <= bound).all()):
+                return False
+    return True
+
+
+def is_near(step: Step, story: Story) -> bool:
+    """Say whether a form gives about what was seen, so that it is worth being run with bounds on its rounding."""
+    player = Player(step, len(story.seen[0]))
+    for t, gradients in enumerate(story.gradients):
+        before, after = story.seen[t], story.seen[t + 1]
+        found = player.step(before, gradients, story.settings[t])
+        for w, seen, there in zip(before, after, found, strict=True):
+            moved = float(np.abs(seen.astype(float) - w).max(initial=0.0))
+            room = NEAR * moved + NEAR_ULPS * np.spacing(np.abs(w).max(initial=0.0))
+            if there.shape != seen.shape or not bool((np.abs(seen.astype(float) - there) <= room).all()):
                 return False
     return True
 

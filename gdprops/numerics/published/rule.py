@@ -33,7 +33,9 @@ class Dialect:
 
     ``says`` is what it does differently, as a sentence without its full stop. ``source`` names who publishes this form;
     it is empty for a known mistake. ``within_rounding``: it differs from the rule's own form by no more than the
-    rounding that the own form asks for, so that whoever declares the own form may do either.
+    rounding that the own form asks for, so that whoever declares the own form may do either. ``shared``: what all
+    tensors, or those of one group or shape, remember together: ``clock`` and ``group``, their numbers, or ``shape``,
+    everything.
     """
 
     key: str
@@ -41,6 +43,7 @@ class Dialect:
     says: str
     source: str = ""
     within_rounding: bool = False
+    shared: str = ""
 
 
 @final
@@ -92,6 +95,18 @@ def mistakes_of(step: Step) -> tuple[Dialect, ...]:
     return (
         Dialect("forgetful", _forgetful(step), "its state is zero again at every step"),
         Dialect("ahead", _ahead(step), "its state has seen a gradient of zeros before the first step"),
+    )
+
+
+ADVANCES = "and advances once for each of them"
+
+
+def shared_forms(step: Step) -> tuple[Dialect, ...]:
+    """Return the mistakes in which tensors remember together what each should remember for itself."""
+    return (
+        Dialect("one-clock", step, f"one clock counts for all tensors, {ADVANCES}", shared="clock"),
+        Dialect("clock-of-group", step, f"one clock counts for all tensors of a group, {ADVANCES}", shared="group"),
+        Dialect("one-state", step, "tensors of one shape share one state", shared="shape"),
     )
 
 

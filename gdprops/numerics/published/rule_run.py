@@ -19,16 +19,35 @@ Settings = Sequence[Mapping[str, Any]]
 
 @final
 class Player:
-    """One form of a rule at work on several tensors, with a state for each, in the tensors' own dtypes."""
+    """One form of a rule at work on several tensors, with a state for each, in the tensors' own dtypes.
 
-    def __init__(self, step: Step, count: int, *, shaking: bool = False) -> None:
-        self._step, self._shaking = step, shaking
+    ``shared``: what they remember together, as a mistake (`Dialect.shared`). ``groups``: the group of each tensor.
+    """
+
+    def __init__(
+        self, step: Step, count: int, *, shaking: bool = False, shared: str = "", groups: Sequence[int] = ()
+    ) -> None:
+        self._step, self._shaking, self._shared = step, shaking, shared
         self._states = [fresh() for _ in range(count)]
+        self._groups = groups if shared == "group" else [0] * count
+        self._together = dict[Any, Any]()
 
     def step(self, weights: Sequence[Array], gradients: Gradients, settings: Settings) -> list[Array]:
         """Return the weights after one step from the given ones; a tensor without a gradient stays as it is."""
-        parts = zip(weights, gradients, self._states, settings, strict=True)
-        return [w if g is None else self._moved(w, g, state, given) for w, g, state, given in parts]
+        parts = enumerate(zip(weights, gradients, settings, strict=True))
+        return [w if g is None else self._in_turn(i, w, g, given) for i, (w, g, given) in parts]
+
+    def _in_turn(self, i: int, w: Array, g: Array, settings: Mapping[str, Any]) -> Array:
+        """Return one tensor after the step, from its own state or what the tensors remember together."""
+        if not self._shared:
+            return self._moved(w, g, self._states[i], settings)
+        state, group = self._states[i], self._groups[i]
+        if self._shared == "shape":
+            return self._moved(w, g, self._together.setdefault(w.shape, state), settings)
+        state.update(self._together.get(group, {}))
+        moved = self._moved(w, g, state, settings)
+        self._together[group] = {key: value for key, value in state.items() if not np.ndim(value)}
+        return moved
 
     def _moved(self, w: Array, g: Array, state: Any, settings: Mapping[str, Any]) -> Array:
         """Return one tensor after the step.
@@ -49,9 +68,11 @@ class Player:
 class Bounded:
     """A form of a rule with a bound on its rounding: it takes every step several times, with each operation shaken."""
 
-    def __init__(self, step: Step, count: int) -> None:
-        self._plain = Player(step, count)
-        self._shaking = [Player(step, count, shaking=True) for _ in range(decisions.PERTURBATIONS)]
+    def __init__(self, step: Step, count: int, *, shared: str = "", groups: Sequence[int] = ()) -> None:
+        self._plain = Player(step, count, shared=shared, groups=groups)
+        self._shaking = [
+            Player(step, count, shaking=True, shared=shared, groups=groups) for _ in range(decisions.PERTURBATIONS)
+        ]
 
     def step(self, weights: Sequence[Array], gradients: Gradients, settings: Settings) -> tuple[list[Array], list[Any]]:
         """Return the weights after one step, and how far another correct computation of the step may be off."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, final
 
@@ -69,7 +70,11 @@ def task_of(case: RanksCase, own: OwnModels | None = None, calls: Calling | None
     if own is not None:
         return OwnTask(own, case.train, calls or Calls())
     inputs = case.train.batches[0].inputs.shape[1]
-    adding = {"": lambda model: model, BRANCH: _branched, WITNESS: partial(_witnessed, inputs=inputs)}
+    adding: dict[str, Callable[[nn.Sequential], nn.Sequential]] = {
+        "": lambda model: model,
+        BRANCH: _branched,
+        WITNESS: partial(_witnessed, inputs=inputs),
+    }
     return DrawnTask(case.train, adding[case.added])
 
 

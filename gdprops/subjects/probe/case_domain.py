@@ -12,7 +12,7 @@ from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import Plan
 from gdprops.model.domain import Domain
 from gdprops.model.optional_hyperparameters import FURTHER_OPTIONS, OPTIONS, RATE_NAMES, with_required
-from gdprops.model.traits import IMPLEMENTATIONS, rule_of
+from gdprops.model.traits import IMPLEMENTATIONS, Traits, declares_plain, rule_of
 from gdprops.numerics.decisions import ALTERNATIVES, DOUBLE, SINGLE, may_act
 from gdprops.numerics.published.rule import hyperparameters_of
 from gdprops.numerics.published.table import PUBLISHED
@@ -43,7 +43,7 @@ def domain_of(probe: Probe, plain: str) -> Domain:
         rate=rate,
         groups=works,
         groups_crash=crashes,
-        plain=probe.subject.rule == "sgd" or plain == "yes",
+        plain=declares_plain(probe.subject.rule, Traits(plain=plain)) or plain == "yes",
         options=options,
         nonlinear=_nonlinear(probe, options) if linear else frozenset(),
         counted=_counted_otherwise(probe, options),

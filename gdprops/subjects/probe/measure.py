@@ -19,10 +19,12 @@ from gdprops.model.domain import Domain
 from gdprops.model.measurement import Measurement
 from gdprops.model.note import Note
 from gdprops.model.subject import CALLED_BLINDLY, Delivery, linear
-from gdprops.model.traits import RULES, UNMEASURED, Measured, Traits, rule_of
+from gdprops.model.traits import DECAYS, RULES, UNMEASURED, Measured, Traits, rule_of
 from gdprops.model.wording import on_one_line, plural
 from gdprops.numerics.comparison import are_finite, differ
 from gdprops.numerics.decisions import DOUBLE, MODERATE_GRADIENTS, SINGLE
+from gdprops.numerics.published.rule_hyperparameters import bind
+from gdprops.numerics.published.table import PUBLISHED
 from gdprops.subjects.probe.accepted_forms import FORMS, dtypes
 from gdprops.subjects.probe.case_domain import domain_of, note_coupling_options
 from gdprops.subjects.probe.edge_cases import EDGES
@@ -109,7 +111,7 @@ def _measured(probe: Probe) -> tuple[Traits, Domain]:
     plain, unmeasured = UNMEASURED, ""
     try:
         dtypes(probe)
-        plain = plainness(probe)
+        plain = DECAYS if _decays_by_rule(probe) else plainness(probe)
         for part in (randomness, separability, rate_response, clock, *FORMS, *EDGES):
             part(probe)
     except SubjectCrash as crash:
@@ -129,6 +131,14 @@ def _other_domain(probe: Probe) -> Domain:
         return Domain(precisions=precisions, groups=groups, without_objects=without)
     closure = frozenset({"closure"})
     return Domain(precisions=precisions, groups=groups, features=closure, waits=probe.waits(), without_objects=without)
+
+
+def _decays_by_rule(probe: Probe) -> bool:
+    """Say whether a subject declares the rule sgd and shows a decay of the weights, which that rule then has."""
+    if probe.subject.rule != "sgd":
+        return False
+    shown = probe.subject.start(probe.tensors(), probe.plan()).hyperparameters()[0]
+    return bool(bind(PUBLISHED["sgd"], {**shown, **probe.subject.hyperparameters}).settings["weight_decay"])
 
 
 def _conclude(probe: Probe, plain: str) -> Traits:

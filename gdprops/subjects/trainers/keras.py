@@ -114,7 +114,7 @@ class _Makes:
                 made = self._found(**self._arguments)
             except Exception as error:
                 raise UsageError(f"{self._spec} raised {type(error).__name__}: {text_of(error)}") from error
-            if not isinstance(made, keras.Model) or made.optimizer is None:
+            if not isinstance(made, keras.Model) or getattr(made, "optimizer", None) is None:
                 what = "a model that is not compiled" if isinstance(made, keras.Model) else type_of(made)
                 raise UsageError(f"{self._spec} makes {what}; expected a compiled keras.Model")
             if not made.built:
@@ -192,6 +192,16 @@ class KerasRule(torch.optim.Optimizer):
         first = self.param_groups[0]["params"][0]
         self.state[first] = {f"{k}": v.value.detach().clone() for k, v in enumerate(self._keras.variables)}
 
+    @contextmanager
+    def _unclipped(self) -> Iterator[None]:
+        """Let the optimizer not clip for a while: the gradients that gdprops hands over are clipped already."""
+        held = self._keras.global_clipnorm, self._keras.clipvalue
+        self._keras.global_clipnorm = self._keras.clipvalue = None
+        try:
+            yield
+        finally:
+            self._keras.global_clipnorm, self._keras.clipvalue = held
+
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override] # it returns no loss
         """Move every parameter that has a gradient."""
@@ -202,10 +212,22 @@ class KerasRule(torch.optim.Optimizer):
             variable.assign(p)
         for variable, kept in zip(self._keras.variables, self.state[parameters[0]].values(), strict=True):
             variable.assign(kept)
-        self._keras.apply([p.grad for p in parameters], self._variables)
+        with self._unclipped():
+            self._keras.apply([p.grad for p in parameters], self._variables)
         for variable, p in zip(self._variables, parameters, strict=True):
             p.copy_(variable.value)
         self._remember()
+
+
+def _show_forward_pass(made: Any, module: nn.Module) -> None:
+    """Let the module's forward pass show where each ``train_step`` of a model begins, whatever was drawn before it."""
+    own = made.train_step
+
+    def train_step(data: Any) -> Any:
+        module(data[0])
+        return own(data)
+
+    object.__setattr__(made, "train_step", train_step)
 
 
 def rate_of(made: Any) -> float:
@@ -229,11 +251,11 @@ class _Build:
             for name, variable, _ in variables_of(made):
                 variable.assign(held[name])
         rule = KerasRule(dict(module.named_parameters()), made)
+        _show_forward_pass(made, module)
         hand = self._driven(made)
 
         def step(inputs: Any, targets: Any) -> None:
             rule.param_groups[0]["lr"] = rate_of(made)
-            module(inputs)
             with _in_dtype(dtype):
                 hand(inputs, targets)
             with torch.no_grad():

@@ -115,7 +115,7 @@ class TrainingStep:
             frozen=not habits.refused.frozen,
             means=means,
             window=stated.accumulate,
-            tells_last=habits.told_last,
+            tells_last=habits.told_last and stated.accumulate > 1,
             equal=stated.micro == EQUAL,
             clip=stated.clip_norm or stated.clip_value,
             kinds=tuple(k for k in habits.kinds if not (means and k in NOT_ADDITIVE)),

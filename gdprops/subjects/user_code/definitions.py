@@ -156,6 +156,10 @@ MISSED: list[str] = []
 """What was called although it could not be imported, the latest one last."""
 
 
+PROGRESS = ("tqdm", "trange", "track")
+"""What shows how far a loop has come, and changes nothing of it."""
+
+
 class Absent:
     """Stands for a module or name that could not be imported: whatever is done with it says so."""
 
@@ -168,9 +172,11 @@ class Absent:
         return Absent(f"{self._absent_name}.{name}", self._absent_told)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a decorated function as it is; raise `ImportError` for any other call."""
+        """Return a decorated function, or what a progress bar goes through; raise `ImportError` for any other call."""
         if len(args) == 1 and not kwargs and callable(args[0]):
             return args[0]
+        if args and self._absent_name.rpartition(".")[2] in PROGRESS:
+            return range(*args) if isinstance(args[0], int) else args[0]
         told = f"{self._absent_name} is used, and could not be imported ({self._absent_told})"
         MISSED.append(told)
         raise ImportError(told)

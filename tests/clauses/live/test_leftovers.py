@@ -145,7 +145,7 @@ def test_two_looks_at_different_weights_that_are_added_up() -> None:
 
 
 def pulled(*still: bool, share: float = 0.1, remembers: bool = False) -> list[str]:
-    parts, pulls = list(usual(2 * len(still) + 2)), []
+    parts, pulls = list(usual(2 * len(still) + 2)), list[list[Event]]()
     for k, one in enumerate(still):
         pulls += [*parts[4 * k : 4 * k + 4], [Pulled(1, "q", "target", share, one)]]
     made = {1: Optimizer("Adam", frozenset(BOTH), remembers=remembers)}

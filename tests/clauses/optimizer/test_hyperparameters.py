@@ -34,6 +34,25 @@ def test_a_hyperparameter_that_changes_nothing_is_silent_in_each_case(fault: str
     assert examined(suspected(fault), "hyperparameters-act", CASE).silent == frozenset({name})
 
 
+class CountsItsSteps(Momentum):
+    """Counts the steps of all its runs."""
+
+    taken = 0
+
+    def step(self, closure: Any = None) -> Any:
+        type(self).taken += 1
+        return super().step(closure)
+
+
+def test_a_changed_hyperparameter_is_followed_until_it_acts() -> None:
+    subject: Any = probed(optimizer(CountsItsSteps, lr=0.5))
+    case = replace(CASE, gradients=CASE.gradients * 8)
+    CountsItsSteps.taken = 0
+    assert not examined(subject, "hyperparameters-act", case).silent
+    whole, named = len(case.gradients), len(subject.subject.settings)
+    assert CountsItsSteps.taken < whole * (1 + 2) + 4 * (1 + named)  # the run itself, two rates, and each change
+
+
 class ScalesByItsCurvature(PlainDescent):
     """Divides by a mean of g² that only ``update_curvature`` ever updates, as Sophia's does."""
 

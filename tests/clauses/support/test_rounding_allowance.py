@@ -88,6 +88,23 @@ def test_rounding_accrues_on_the_way_back_too() -> None:
     assert rounded_alike(case, [*seen[:2], [np.array([1e-12])]], there_and_back, lambda _: there_and_back, "").violated
 
 
+def test_what_a_few_ulps_account_for_needs_no_further_run() -> None:
+    case = UpdateCase((np.ones(1),), ((np.ones(1),),), Plan(((0,),)), 53)
+    expected, runs = [[np.ones(1)], [np.array([0.5])]], list[UpdateCase]()
+
+    def rerun(given: UpdateCase) -> list[list[Any]]:
+        runs.append(given)
+        return expected
+
+    near, far = ([expected[0], [np.array([0.5 + off])]] for off in (2.0**-53, 1e-6))
+    evidence = rounded_alike(case, near, expected, rerun, "")
+    assert not evidence.violated
+    assert 0 < (evidence.ratio or 0.0) < 1
+    assert not runs
+    assert rounded_alike(case, far, expected, rerun, "").violated
+    assert len(runs) > decisions.PERTURBATIONS
+
+
 def normalized_in_bfloat16(case: UpdateCase, off: float = 0.0) -> list[list[Any]]:
     """Decay by the rate, and a step of bfloat16 numbers: a gradient next to zero, of the others their signs."""
     (w,), (rate,) = case.tensors, case.plan.rates or ()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gdprops.explanations.distributed_step.explain import explained
-from gdprops.faults.distributed_steps import reduction_faults, right_ranks, update_faults
+from gdprops.faults.distributed_steps import reduction_faults, reported_faults, right_ranks, update_faults
 from gdprops.subjects.distributed_step.subject import distributed_step
 from gdprops.subjects.distributed_step.trial import trial_case, tried
 from gdprops.subjects.user_code.isolation import isolated
@@ -50,7 +50,36 @@ TOLD: list[tuple[Any, dict[str, Any], str, str]] = [
         "equals-single",
         "ranks are averaged within {0, 1} and {2, 3} alone",
     ),
-    (reduction_faults.train_on_the_first_rows, {}, "equals-single", "all ranks move by the rows of rank 0 alone"),
+    (
+        reduction_faults.train_on_the_first_rows,
+        {},
+        "equals-single",
+        "all ranks move by the rows of rank 0 alone; which rank has which rows changes the weights",
+    ),
+    (
+        reported_faults.average_the_weights,
+        {},
+        "equals-single",
+        "each rank takes its own step, and then the weights are averaged",
+    ),
+    (
+        reported_faults.drop_the_last_rows,
+        {"parts": "ragged"},
+        "equals-single",
+        "ranks drop rows until all have 1, and are then averaged",
+    ),
+    (
+        reported_faults.add_one_gradient,
+        {},
+        "equals-single",
+        "the gradients of the 2 ranks are added, and not averaged: of layer2.bias only",
+    ),
+    (
+        reported_faults.count_replicated_shards,
+        {"world": 4, **CLIPPED},
+        "clipping",
+        "every shard counts 2 times in the norm",
+    ),
     (
         update_faults.step_on_one_rank_only,
         {},
@@ -83,6 +112,14 @@ def test_a_wrong_step_is_explained(build: Any, declared: dict[str, Any], clause:
     found = told_of(build, declared)
     assert found.text == said
     assert found.clause == f"distributed.{clause}"
+
+
+def test_a_step_that_is_right_on_fewer_ranks_is_told_so() -> None:
+    with isolated():
+        subject = tried(distributed_step(reduction_faults.average_within_a_node, world=(2, 4)))[0]
+        found = explained(subject, [trial_case(subject, 4)])
+    assert found is not None
+    assert found.text == ("ranks are averaged within {0, 1} and {2, 3} alone; on 2 ranks the same step is right")
 
 
 def test_what_no_hypothesis_reproduces_is_told_as_facts() -> None:

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from gdprops.subjects.backprop.as_written.function_parts import pipelines
 
 
-def forward_propagation(X, parameters):  # type: ignore[no-untyped-def]
+def forward_propagation(X: Any, parameters: Any) -> tuple[Any, Any]:
     return parameters["W1"] @ X, parameters
 
 
-def backward_propagation(AL, Y, caches):  # type: ignore[no-untyped-def]
+def backward_propagation(AL: Any, Y: Any, caches: Any) -> dict[str, Any]:
     return {"dW1": AL - Y}
 
 
-def predict(X, parameters):  # type: ignore[no-untyped-def]
+def predict(X: Any, parameters: Any) -> Any:
     return forward_propagation(X, parameters)[0].argmax(axis=0)
 
 
+def _by_name(*functions: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    return {f.__name__: f for f in functions}
+
+
 def test_what_predict_calls_is_the_forward_pass() -> None:
-    functions = [forward_propagation, backward_propagation, predict]
-    found = [one.forward for one in pipelines({f.__name__: f for f in functions})]
+    functions = _by_name(forward_propagation, backward_propagation, predict)
+    found = [one.forward for one in pipelines(functions)]
     assert found[0] is forward_propagation
     assert predict in found
 
 
 def test_predict_is_the_forward_pass_where_there_is_no_other() -> None:
-    found = [one.forward for one in pipelines({f.__name__: f for f in (predict, backward_propagation)})]
+    found = [one.forward for one in pipelines(_by_name(predict, backward_propagation))]
     assert found == [predict]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gdprops.kinds.resolve import resolve
 from gdprops.subjects.backprop.as_written.roles import FORWARD, FORWARD_WORDS, TRAIN, TRAIN_WORDS, named
+from gdprops.subjects.backprop.subject import Backprop
 from tests.subjects.backprop.judging import judged
 
 CODE = """
@@ -48,5 +49,6 @@ def test_longer_names_count_only_where_there_is_no_known_one() -> None:
 
 def test_numpy_that_nobody_imports_is_told(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(CODE.format(slope="(1 - self.h ** 2)"))
-    notes = [note.text for note in resolve(str(tmp_path / "net.py")).notes]
-    assert "np is used and never imported: it is NumPy here" in notes
+    subject = resolve(str(tmp_path / "net.py"))
+    assert isinstance(subject, Backprop)
+    assert "np is used and never imported: it is NumPy here" in [note.text for note in subject.notes]

@@ -26,7 +26,8 @@ def dropping() -> nn.Module:
 
 
 def objective(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-    return (model(inputs) - targets).square().mean()
+    loss: Tensor = (model(inputs) - targets).square().mean()
+    return loss
 
 
 def test_a_wrong_step_on_an_own_model_is_found_and_explained() -> None:

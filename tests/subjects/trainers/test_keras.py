@@ -136,7 +136,7 @@ self.moves(self.trainable_weights)
 self.optimizer.iterations.assign_add(1)
 """)
     found = violated("clock.schedule", made(tmp_path, twice))
-    assert found.reason.startswith("at update 1 the rate is ")
+    assert found.reason.endswith("the schedule advances 2 times per update")
 
 
 @needs_keras

@@ -20,8 +20,8 @@ from gdprops.subjects.backprop.as_written.building_blocks import (
     blocks_of,
     constructor_of,
     name_of,
-    takes,
 )
+from gdprops.subjects.backprop.as_written.calls import takes
 from gdprops.subjects.backprop.as_written.constructors import MOMENTUM, Made, Sizes, usual_value
 from gdprops.subjects.backprop.as_written.layer_object import Layer
 from gdprops.subjects.backprop.as_written.roles import Role, plain, role_of

@@ -23,13 +23,14 @@ from gdprops.subjects.backprop.as_written.found_loss import Fit, best_fit, under
 from gdprops.subjects.backprop.as_written.observations import RATE, Seen, copies, data_of, observed
 from gdprops.subjects.backprop.as_written.reading import Reading
 from gdprops.subjects.backprop.as_written.scores import decides_only, of_scores
+from gdprops.subjects.backprop.as_written.stated_loss import with_stated
 from gdprops.subjects.user_code.quiet import quiet
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 SECONDS = 20.0
-"""How long readings are tried, once one of them runs."""
+"""How long readings are tried, once one of them runs, in seconds of the processor: the same on a busy machine."""
 MOST_READINGS = 60
 
 
@@ -50,7 +51,7 @@ class Tried(NamedTuple):
 
 def tried(readings: Iterable[Reading]) -> tuple[list[Tried], str]:
     """Return what the readings have shown, and what the first one that failed says."""
-    found, said, began = list[Tried](), "", time.monotonic()
+    found, said, began = list[Tried](), "", time.process_time()
     for k, reading in enumerate(_all_that_come(readings)):
         if any(_settles(t, reading) for t in found):
             break
@@ -60,7 +61,7 @@ def tried(readings: Iterable[Reading]) -> tuple[list[Tried], str]:
             said = said or f"{type(error).__name__}: {on_one_line(error)}"
             continue
         whole = found[-1].fit is not None and found[-1].fit.is_whole
-        if (whole and not reading.single) or k > MOST_READINGS or time.monotonic() - began > SECONDS:
+        if (whole and not reading.single) or k > MOST_READINGS or time.process_time() - began > SECONDS:
             break
     return found, said
 
@@ -94,7 +95,8 @@ def _try(reading: Reading) -> Tried:
             reading, seen = scored, observed(scored, times=4 if scored.single else 1)
     elif not reading.unbounded and all(w.size == 1 for w in seen[0].params.values()):
         seen = observed(reading, times=4)
-    return Tried(reading, seen, best_fit(reading, seen))
+    reading, fit = with_stated(reading, seen, best_fit(reading, seen))
+    return Tried(reading, seen, fit)
 
 
 def chosen(found: Sequence[Tried]) -> Tried:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -12,10 +13,11 @@ from gdprops.subjects.backprop.as_written.constructors import Made, Making, Size
 from gdprops.subjects.backprop.as_written.found_forms import BOTH
 from gdprops.subjects.backprop.as_written.given_gradients import gradients_of
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf
+from gdprops.subjects.backprop.as_written.loss_method import Loss, loss_method
 from gdprops.subjects.backprop.as_written.network_class import Forward, Network, networks
 from gdprops.subjects.backprop.as_written.probes import PROBE, ROWS, draws, probe_data, seeded
 from gdprops.subjects.backprop.as_written.reading import Reading
-from gdprops.subjects.backprop.as_written.training import Way, trainers, ways
+from gdprops.subjects.backprop.as_written.training import Way, losses, trainers, ways
 from gdprops.subjects.backprop.as_written.user_objects import has_rate, is_defined
 from gdprops.subjects.user_code.quiet import quiet
 
@@ -40,7 +42,7 @@ def class_readings(
             for way, what in _ways(network, sizes, targets.removeprefix("signed "), defined):
                 yield _Bridge(
                     network, way, targets.removeprefix("signed "), what, targets.startswith("signed")
-                ).reading()
+                ).reading(defined)
 
 
 def _sizes(network: Network, targets: str) -> Sizes:
@@ -122,7 +124,7 @@ def _ways(network: Network, sizes: Sizes, targets: str, defined: Sequence[str]) 
     for wanted in ("moves", "gradients"):
         if any(what == wanted for _, what in found):
             yield from (one for one in found if one[1] == wanted)
-            yield from (one for one in found if one[1] != wanted and one[0].method == BOTH)
+            yield from (one for one in found if one[1] == "gradients" != wanted and one[0].method == BOTH)
             return
     yield from found[:1]
 
@@ -160,6 +162,11 @@ class _Bridge:
             net, _ = self._net(params, x, np.zeros((len(x), sizes.n_out)), RATE)
             return self.network.forward.output(net, x)
         shapes = tuple(w.shape for w in params.values())
+        if any(type(w) is not np.ndarray for w in params.values()):  # arrays that are followed stay in what holds them
+            if shapes not in self.asked:
+                self.output({name: w.view(np.ndarray).copy() for name, w in params.items()}, x)
+            net, _ = self._net(params, x, np.zeros((len(x), 1)), RATE)
+            return self.asked[shapes][2].output(net, x)
         if shapes not in self.asked:
             net, leaves = self._net(params, x, np.zeros((len(x), 1)), RATE)
             forward = self.network.forward
@@ -243,8 +250,30 @@ class _Bridge:
             lines.append(f"net.{self.way.update}({written_call(self.way, self.way.update_plan, rate)})")
         return lines
 
-    def reading(self) -> Reading:
-        """Return the functions as a reading."""
+    def _stated(self, defined: Sequence[str]) -> Callable[[Mapping[str, Any], Array, Array], Any] | None:
+        """Return what a method of the class computes as the loss, None where none does."""
+        x, y = probe_data(PROBE, ROWS)
+        sizes = Sizes(self.network.inputs or PROBE.n_in, PROBE.hidden, self.network.outputs or PROBE.n_out)
+        x, y = probe_data(sizes, ROWS)
+        for name in losses(defined):
+            if name in (self.way.method, self.network.forward.method, self.way.update):
+                continue
+            try:
+                with quiet(), np.errstate(all="ignore"):
+                    net = self.network.made(sizes, x, y)
+                    found = loss_method(net, self.network.forward, name, x, targets_of(self.targets, y))
+            except Exception:  # the user's code, with data that it does not take
+                continue
+            if found is not None:
+                return partial(self._stated_loss, found)
+        return None
+
+    def _stated_loss(self, loss: Loss, params: Mapping[str, Any], x: Array, y: Array) -> Any:
+        net, _ = self._net(params, x, y, RATE)
+        return loss(net, x, self._given(y))
+
+    def reading(self, defined: Sequence[str]) -> Reading:
+        """Return the functions as a reading; ``defined``: the names of all methods."""
         moves = self.what != "gradients"
         calls = [*filter(None, [self.network.constructor.told]), self.network.forward.told, self.way.told]
         calls += [f"{name} is declared as frozen" for name in self.network.frozen]
@@ -268,6 +297,7 @@ class _Bridge:
             signed=self.signed,
             batch_told=self.way.method,
             watched=self.watched,
+            stated=None if self.way.method == BOTH or self.way.single else self._stated(defined),
         )
 
 

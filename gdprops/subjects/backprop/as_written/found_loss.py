@@ -182,7 +182,7 @@ OWN = CandidateLoss("the loss that the code computes", lambda o, y: 0.0, lambda 
 
 def own_fit(reading: Reading, seen: Sequence[Seen]) -> Fit:
     """Return how the parameters move by the loss that the code itself computes."""
-    gradients = [_own_gradient(reading, one) for one in seen]
+    gradients = [own_gradient(reading, one) for one in seen]
     none = Scale(0, 0), 0.0
     right = _right(seen, gradients, Scale(0, 0), RATE, none, False)
     return Fit(OWN, Scale(0, 0), RATE, 0.0, False, Scale(0, 0), right, "", tuple(seen[0].params))
@@ -193,7 +193,7 @@ def own_factors(reading: Reading, seen: Sequence[Seen], name: str) -> tuple[floa
 
     None where it moves otherwise, or by another a or b in another batch.
     """
-    gradients = [_own_gradient(reading, one)[name] for one in seen]
+    gradients = [own_gradient(reading, one)[name] for one in seen]
     for with_penalty in (False, True):
         shown = [
             _factors(one.moved[name], g, one.params[name], with_penalty) for one, g in zip(seen, gradients, strict=True)
@@ -217,7 +217,8 @@ def under(fit: Fit, reading: Reading, seen: Sequence[Seen]) -> Fit:
     return fit._replace(right=right, names=tuple(seen[0].params), is_known=True)
 
 
-def _own_gradient(reading: Reading, one: Seen) -> dict[str, Array]:
+def own_gradient(reading: Reading, one: Seen) -> dict[str, Array]:
+    """Return the differences of the loss that the code itself computes, by the parameters."""
     assert reading.loss is not None, "only asked for where there is one"
     found = {}
     with quiet(), np.errstate(all="ignore"):

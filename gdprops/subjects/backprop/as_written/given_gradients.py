@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, leaves_of
+from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, Leaf, leaves_of
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -123,14 +123,14 @@ IS_GRADIENT = re.compile(
 )
 
 
-def _shortened(leaf: AnyLeaf, before: str, held: Mapping[str, AnyLeaf]) -> AnyLeaf | None:
+def _shortened(leaf: AnyLeaf, before: str, held: Mapping[str, Leaf]) -> Leaf | None:
     """Return what an object holds beside a parameter and calls its gradient by a shorter name.
 
     ``w_grad`` is that of ``weights``, ``dB`` that of ``bias``, and ``grad`` alone that of ``value``. Only one array of
     the parameter's shape may be called so.
     """
     short = bare(leaf.name).strip("_").lower()
-    found = list[AnyLeaf]()
+    found = list[Leaf]()
     for name, one in held.items():
         holder, _, last = name.rpartition(".")
         match = IS_GRADIENT.fullmatch(last)

@@ -98,6 +98,7 @@ class Network:
     warms_up: bool = False
     names: frozenset[str] = frozenset()
     known: dict[Sizes, tuple[AnyLeaf, ...]] = field(default_factory=dict)
+    usual: list[frozenset[str]] = field(default_factory=list)
     by_shapes: dict[tuple[Any, ...], Sizes] = field(default_factory=dict)
 
     def made(self, sizes: Sizes, x: Array, y: Array, rate: float = 0.1) -> Any:
@@ -115,7 +116,7 @@ class Network:
     def leaves(self, sizes: Sizes) -> tuple[AnyLeaf, ...]:
         """Return the parameters of an object of some sizes."""
         if sizes not in self.known:
-            found = self._parameters(sizes)
+            found = self._parameters(sizes, self._usual_names(sizes))
             self.known[sizes] = tuple(stacked(found) if self.stacks else in_pairs(found))
             shapes = tuple(leaf.shape for leaf in self.known[sizes])
             self.by_shapes.setdefault(shapes, sizes)
@@ -125,7 +126,23 @@ class Network:
         """Return the sizes for which parameters of these shapes were asked for."""
         return self.by_shapes[tuple(np.shape(w) for w in params.values())]
 
-    def _parameters(self, sizes: Sizes) -> list[Leaf]:
+    def _usual_names(self, sizes: Sizes) -> frozenset[str]:
+        """Return the names of the parameters at usual sizes.
+
+        Where these differ from some sizes: a single time step, say, does not show that the output depends on the
+        matrix between two.
+        """
+        usual = _fixed(self, PROBE)
+        if sizes == usual:
+            return frozenset()
+        if not self.usual:
+            try:
+                self.usual.append(frozenset(leaf.name for leaf in self._parameters(usual, frozenset())))
+            except Exception:  # the user's code does not run with these sizes
+                self.usual.append(frozenset())
+        return self.usual[0]
+
+    def _parameters(self, sizes: Sizes, usual: frozenset[str]) -> list[Leaf]:
         x, y = probe_data(sizes, ROWS)
         net = self.made(sizes, x, y)
         offered = [leaf for leaf in leaves_of(net) if _may_be(leaf, net, self.forward.form, x, y)]
@@ -147,7 +164,8 @@ class Network:
                     changed = self.forward.output(other, x)
                 except Exception:  # the user's code, on numbers that are none of its parameters
                     continue
-                if np.shape(changed) != np.shape(out) or not np.array_equal(changed, out):
+                is_other = np.shape(changed) != np.shape(out) or not np.array_equal(changed, out)
+                if is_other or leaf.name in usual:
                     found.append(leaf)
                     break
         return found

@@ -66,6 +66,13 @@ def observed(reading: Reading, times: int = 1) -> list[Seen]:
     return found
 
 
+def observed_once(reading: Reading) -> Seen:
+    """Return what a batch of one sample shows. Raises whatever the code raises on it."""
+    n_in, hidden, n_out, _ = SHAPES[0]
+    with quiet(), np.errstate(all="ignore"):
+        return _seen(reading, (reading.inputs or n_in, hidden, reading.outputs or n_out, 1), 0)
+
+
 def data_of(reading: Reading, size: tuple[int, int, int, int], k: int) -> tuple[dict[str, Array], Array, Array]:
     """Return parameters, samples and targets of a batch."""
     n_in, hidden, n_out, rows = size

@@ -28,6 +28,7 @@ from gdprops.subjects.backprop.as_written.layer_functions import layer_functions
 from gdprops.subjects.backprop.as_written.layers import layer_reading
 from gdprops.subjects.backprop.as_written.met_errors import forgotten, most_met
 from gdprops.subjects.backprop.as_written.missing_numbers import give_missing_numbers, sample_counts
+from gdprops.subjects.backprop.as_written.missing_setup import setup_told
 from gdprops.subjects.backprop.as_written.one_epoch import run_once
 from gdprops.subjects.backprop.as_written.own_construction import own_constructions
 from gdprops.subjects.backprop.as_written.reading import Reading
@@ -137,14 +138,12 @@ def class_subject(definitions: Definitions, name: str, path: str, given: Mapping
     if not isinstance(found, type):
         raise UsageError(f"{path} has no class {name}")
     notes = [Note(told) for told in definitions.told]
-    made = written_subject(
-        _readings(found, given, definitions),
-        f"{path}:{name}",
-        f"{path}:{name}",
-        definitions.helpers,
-        notes,
-        stated_error(definitions.source.tree),
-    )
+    spec, stated = f"{path}:{name}", stated_error(definitions.source.tree)
+    try:
+        readings = _readings(found, given, definitions)
+        made = written_subject(readings, spec, spec, definitions.helpers, notes, stated)
+    except UsageError as error:
+        raise UsageError(f"{error}{setup_told(found, str(error))}") from error
     return replace(made, name=path, hyperparameters=dict(given))
 
 

@@ -29,8 +29,20 @@ def run_once(tree: ast.Module) -> tuple[str, ...]:
                 if times is not None:
                     told.append(f"the loop in line {loop.lineno} ({times}) was run once")
                     loop.iter = ast.copy_location(_once(), loop.iter)
+        _tell_at_least_once(function)
     ast.fix_missing_locations(tree)
     return tuple(told)
+
+
+def _tell_at_least_once(function: ast.FunctionDef) -> None:
+    """Let ``i % (epochs // 10)``, by which a loop tells of itself now and then, be defined for a single epoch."""
+    for node in ast.walk(function):
+        if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod)):
+            continue
+        divisor = node.right
+        if isinstance(divisor, ast.BinOp) and isinstance(divisor.op, ast.FloorDiv):
+            at_least = ast.Call(ast.Name("max", ast.Load()), [ast.Constant(1), divisor], [])
+            node.right = ast.copy_location(at_least, divisor)
 
 
 def _training_functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:

@@ -30,6 +30,7 @@ class Reading:
         step: ``(params, X, y, lr) -> params`` after one call of the training code; None where only gradients are there.
         gradients: ``(params, X, y) -> gradients`` by the parameters' names; None where a step is there.
         loss: the code's own loss ``(params, X, y) -> float``, where gradients and loss belong together.
+        stated: what a method of the code computes as the loss, beside the training; it decides where nothing else does.
         inputs, outputs: the numbers of features and outputs where the code fixes them.
         single: whether one sample at a time is trained.
         targets: the form of the targets, as `gdprops.backprop` calls it.
@@ -75,6 +76,7 @@ class Reading:
     loss_told: str = "judged by the loss that the file itself computes"
     guess: str = ""
     lent_by: str = ""
+    stated: Callable[[Params, Array, Array], Any] | None = None
 
     def targets_as_rows(self, y: Array, n_out: int) -> Array:
         """Return targets of any form as rows: labels as one-hot rows, a vector as a column."""

@@ -76,7 +76,7 @@ def written_subject(
         forgotten()
         found, said = _within_time(readings, name)
         if not found:
-            said = MISSED[-1] if MISSED else said or most_met()
+            said = said or most_met() or "".join(MISSED[-1:])
             raise UsageError(f"{name}: {NO_WAY}{f' ({said})' if said else ''}; {BUILD}")
 
         best = chosen(found)

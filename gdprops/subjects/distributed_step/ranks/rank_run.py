@@ -19,7 +19,7 @@ from gdprops.errors import GdpropsError, UsageError, text_of
 from gdprops.subjects.distributed_step.own_models import from_places
 from gdprops.subjects.distributed_step.ranks import collectives
 from gdprops.subjects.distributed_step.ranks.messages import Ask, Collective, Raised, Ran, Seen
-from gdprops.subjects.distributed_step.ranks.read_back import buffers_of, layout_of, optimizer_seen, pieces_of
+from gdprops.subjects.distributed_step.ranks.read_back import buffers_of, core_of, layout_of, optimizer_seen, pieces_of
 from gdprops.subjects.distributed_step.tasks import masks_of, task_of
 from gdprops.subjects.distributed_step.user_objects import found
 from gdprops.subjects.torch_optimizer.state import settings_of
@@ -135,7 +135,7 @@ class _OneRank:
             return
         if self._ask.case.sets_rate:
             self._set_rates(optimizer)
-        optimizer.register_step_pre_hook(lambda called, *_: self._called.append(_plain(settings_of(called))))
+        core_of(optimizer).register_step_pre_hook(lambda called, *_: self._called.append(_plain(settings_of(called))))
 
     def _set_rates(self, optimizer: Any) -> None:
         rates = self._ask.case.train.plan.rates or ()

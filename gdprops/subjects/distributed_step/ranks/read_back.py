@@ -75,7 +75,7 @@ def _layout(tensor: Any) -> str:
 
 def optimizer_seen(optimizer: Any, model: nn.Module) -> OptimizerSeen:
     """Return an optimizer's class, defaults and groups; of one that wraps another the wrapped one's."""
-    core = _core(optimizer)
+    core = core_of(optimizer)
     made, defaults = type(core), dict(core.defaults)
     if hasattr(core, "_optim_constructor"):  # ZeroRedundancyOptimizer: each rank's own optimizer holds its share
         made, defaults = core._optim_constructor, dict(core._optim_defaults)
@@ -92,7 +92,8 @@ def optimizer_seen(optimizer: Any, model: nn.Module) -> OptimizerSeen:
     return OptimizerSeen(where, told, plain, groups)
 
 
-def _core(optimizer: Any) -> Any:
+def core_of(optimizer: Any) -> Any:
+    """Return the optimizer that another one wraps, as accelerate's and Fabric's do; else the optimizer itself."""
     while isinstance(inner := getattr(optimizer, "optimizer", None), torch.optim.Optimizer):
         optimizer = inner
     return optimizer

@@ -9,10 +9,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import final
 
+PROCESSES = Path("/proc")
 LOOKS = 4
 """At so many looks in a row a process must stand still."""
 STATE, USER, SYSTEM = 0, 11, 12
-"""The fields of /proc/PID/stat behind the name of the process."""
+"""The fields of /proc/PID/task/TID/stat behind the name of the thread."""
+Used = tuple[tuple[str, ...], ...]
 
 
 @final
@@ -20,7 +22,7 @@ class Stillness:
     """Looks at processes again and again. Where the platform does not tell, none ever stands still."""
 
     def __init__(self) -> None:
-        self._before = dict[int, tuple[str, ...] | None]()
+        self._before = dict[int, Used | None]()
         self._looks = dict[int, int]()
 
     def all_still(self, pids: Iterable[int]) -> bool:
@@ -30,15 +32,18 @@ class Stillness:
 
     def _look(self, pid: int) -> int:
         now = _used(pid)
-        still = now is not None and now[0] == "S" and now == self._before.get(pid)
+        still = now is not None and all(state == "S" for state, *_ in now) and now == self._before.get(pid)
         self._before[pid] = now
         self._looks[pid] = self._looks.get(pid, 0) + 1 if still else 0
         return self._looks[pid]
 
 
-def _used(pid: int) -> tuple[str, ...] | None:
+def _used(pid: int) -> Used | None:
+    """Return the state and the used time of every thread: gloo receives in one of its own, which may want a turn."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        threads = sorted((PROCESSES / str(pid) / "task").iterdir())
+        said = [(thread / "stat").read_text(encoding="ascii", errors="replace") for thread in threads]
     except OSError:
         return None
-    return fields[STATE], fields[USER], fields[SYSTEM]
+    fields = [one.rpartition(")")[2].split() for one in said]
+    return tuple((one[STATE], one[USER], one[SYSTEM]) for one in fields) or None

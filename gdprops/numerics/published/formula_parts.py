@@ -1,0 +1,160 @@
+"""The parts of a published rule's code, and what may be written in the place of each by mistake."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from gdprops.numerics.published.formula_notation import OLD
+
+OPPOSITE: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+}
+UNWRAPPED = ("np.sqrt", "np.sign", "unbiased", "np.maximum", "max", "norm", "rms")
+"""Functions that code forgets to call, or calls as if they had one argument."""
+PAIRS = {"betas[0]": "betas[1]", "b1": "b2", "etas[0]": "etas[1]"}
+MIXED_UP = {**PAIRS, **{b: a for a, b in PAIRS.items()}}
+REDUCED = ("np.sum", "np.mean", "np.max", "np.abs")
+"""What is taken of squares by mistake: one number for the whole tensor, or absolute values."""
+
+
+class Edit(NamedTuple):
+    """A part of a formula, what stands in its place, the statement around it, and the node and field that hold it.
+
+    ``is_usual``: whether it is a slip that is often made, and no other tensor, nor a part that stands once too often.
+    """
+
+    node: ast.expr
+    instead: ast.expr
+    statement: ast.stmt
+    parent: ast.AST
+    field: str
+    position: int | None
+    is_usual: bool
+
+    def put(self, expression: ast.expr) -> None:
+        """Write an expression in the place of the part."""
+        if self.position is None:
+            setattr(self.parent, self.field, expression)
+        else:
+            getattr(self.parent, self.field)[self.position] = expression
+
+
+def edits(tree: ast.FunctionDef) -> list[Edit]:
+    """Return the changes of one function, statement by statement."""
+    values = _values(tree)
+    return [
+        Edit(node, one, statement, parent, field, position, is_usual)
+        for statement in ast.walk(tree)
+        if isinstance(statement, (ast.Assign, ast.AugAssign, ast.Return))
+        for parent, field, position, node in _parts(statement)
+        for is_usual, found in (
+            (True, _instead(node)),
+            (False, _once_too_often(node)),
+            (False, _other_values(node, values, statement)),
+        )
+        for one in found
+    ]
+
+
+def key_of(node: ast.AST) -> str:
+    """Return under which key a state is kept, empty for what is no state: ``m`` for ``s["m"]``."""
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "s":
+        return str(getattr(node.slice, "value", ""))
+    return ""
+
+
+def _parts(statement: ast.stmt) -> Iterator[tuple[ast.AST, str, int | None, ast.expr]]:
+    """Yield the parts of what a statement computes, with the places where they stand."""
+    waiting: list[Any] = [(statement, "value", None, getattr(statement, "value", None))]
+    while waiting:
+        parent, field, position, node = waiting.pop(0)
+        if not isinstance(node, ast.expr):
+            continue
+        yield parent, field, position, node
+        for name, inner in ast.iter_fields(node):
+            if name in ("func", "slice", "ctx") or (name == "value" and isinstance(node, ast.Subscript)):
+                continue
+            several = enumerate(inner) if isinstance(inner, list) else [(None, inner)]
+            waiting += [(node, name, k, one) for k, one in several]
+
+
+def _instead(node: ast.expr) -> Iterator[ast.expr]:
+    """Yield what may stand in the place of a part."""
+    if isinstance(node, ast.BinOp):
+        yield from _of_two(node)
+    elif isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in UNWRAPPED:
+        yield from [ast.Constant(1)] if ast.unparse(node.func) == "unbiased" else node.args
+    elif isinstance(node, (ast.Subscript, ast.Name)) and (other := MIXED_UP.get(ast.unparse(node))):
+        yield _parsed(other)
+    elif isinstance(node, ast.Constant) and node.value == 1:
+        yield from (ast.Constant(0), ast.Constant(2))
+
+
+def _of_two(node: ast.BinOp) -> Iterator[ast.expr]:
+    """Yield a sum or a product without one of its parts, or with the opposite operation; a divisor's root."""
+    yield node.left
+    if not isinstance(node.op, (ast.Div, ast.Pow)):
+        yield node.right
+    opposite = OPPOSITE.get(type(node.op))
+    if opposite is not None:
+        yield ast.BinOp(node.left, opposite(), node.right)
+    if isinstance(node.op, ast.Div):
+        yield ast.BinOp(node.left, ast.Div(), _called("np.sqrt", node.right))
+    if isinstance(node.op, ast.Mult):
+        yield from _of_square(node)
+
+
+def _once_too_often(node: ast.expr) -> Iterator[ast.expr]:
+    """Yield a sum or a product with one of its parts twice, or with the whole of it in the place of a part."""
+    if not isinstance(node, ast.BinOp):
+        return
+    if isinstance(node.op, (ast.Add, ast.Mult)):
+        yield ast.BinOp(node, node.op, node.left)
+    if isinstance(node.op, (ast.Add, ast.Mult, ast.Div)):
+        yield ast.BinOp(node, node.op, node.right)
+    if isinstance(node.op, ast.Add) and isinstance(node.right, ast.BinOp):
+        yield ast.BinOp(node.left, ast.Add(), ast.BinOp(node.right.left, node.right.op, node))
+
+
+def _of_square(node: ast.BinOp) -> Iterator[ast.expr]:
+    """Yield what stands where the squares of all entries should: their sum, mean or maximum, or absolute values."""
+    base, last = (node.left.left, node.left.right) if isinstance(node.left, ast.BinOp) else (None, node.left)
+    if ast.unparse(last) != ast.unparse(node.right):
+        return
+    for name in REDUCED:
+        one = _called(name, node.right if name == "np.abs" else ast.BinOp(node.right, ast.Mult(), node.right))
+        yield one if base is None else ast.BinOp(base, ast.Mult(), one)
+
+
+def _other_values(node: ast.expr, values: Mapping[str, int], statement: ast.stmt) -> Iterator[ast.expr]:
+    """Yield the other values in the place of one, and what a state was before its update in the place of the new."""
+    name = ast.unparse(node)
+    if name in values:
+        yield from (_parsed(other) for other, line in values.items() if other != name and line < statement.lineno)
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    if key_of(node) and name not in map(ast.unparse, targets):
+        yield ast.Name(f"{key_of(node)}{OLD}", ast.Load())
+
+
+def _values(tree: ast.FunctionDef) -> dict[str, int]:
+    """Return the tensors of a function: weights, gradient, states, and what it assigns after which line."""
+    found = {one.arg: 0 for one in tree.args.args if one.arg in ("w", "g")}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id not in ("b1", "b2", "t"):
+            found.setdefault(node.id, node.lineno)
+        elif key_of(node) not in ("", "t", "begun"):
+            found[ast.unparse(node)] = 0
+    return found
+
+
+def _parsed(name: str) -> ast.expr:
+    return ast.parse(name, mode="eval").body
+
+
+def _called(name: str, argument: ast.expr) -> ast.expr:
+    return ast.Call(_parsed(name), [argument], [])

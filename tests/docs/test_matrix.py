@@ -1,0 +1,161 @@
+"""The matrix of the site: its data agree with each other, its scripts are short and plain, and its pages say them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gdprops.clauses import catalogue
+from tests.docs.page_blocks import PAGES, ROOT
+
+sys.path.insert(0, str(ROOT / "docs"))
+
+from matrix import condense, run_scripts
+from matrix.pages import TABLES, pages, violating
+from matrix.records import HERE, Package, confirmed, packages
+
+AROUND = (PAGES / "matrix" / "index.md").read_text(encoding="utf-8")
+EVERY = packages()
+FINDINGS = [(package, finding) for package in EVERY for finding in package.findings]
+
+
+def small(folder: Path, reading: str = "") -> Package:
+    """Return a package of two classes, of which one violates a clause, with this reading of its source."""
+    (folder / "results").mkdir()
+    (folder / "readings").mkdir()
+    results = {
+        "package": "slow_steps",
+        "version": "1.2",
+        "module": "slow_steps",
+        "how": {
+            "gdprops": "1",
+            "specification": 3,
+            "torch": "2",
+            "examples": 5,
+            "seed": 0,
+            "parameters": {"lr": "0.1"},
+        },
+        "clauses": {"optimizer.closure": "required", "optimizer.in-place": "recommended"},
+        "implementations": [{"name": "Slow", "verdicts": "vv"}, {"name": "Broken", "unusable": "it | needs a model"}],
+    }
+    (folder / "results" / "slow_steps.json").write_text(json.dumps(results))
+    (folder / "readings" / "slow_steps.toml").write_text(reading)
+    (package,) = packages(folder)
+    return package
+
+
+def finding(script: str) -> str:
+    return f"""
+    [[finding]]
+    name = "never-called"
+    clauses = ["optimizer.closure"]
+    classes = ["Slow"]
+    title = "the closure is never called"
+    does = "It steps at once."
+    promised = "Its docstring."
+    source = "slow_steps.py:3"
+    code = "def step(self, closure=None):"
+    script = '''{script}'''
+    """
+
+
+@pytest.mark.parametrize(("package", "found"), FINDINGS, ids=[f"{p.name}-{f.name}" for p, f in FINDINGS])
+def test_a_finding_is_about_required_clauses_that_its_classes_violate(package: Package, found: Any) -> None:
+    required = {clause.id for clause in catalogue() if clause.level == "required"}
+    assert set(found.clauses) <= required
+    rows = {each.name: each for each in package.implementations}
+    for name in found.classes:
+        if name in rows:
+            assert set(found.clauses) <= set(package.violated(rows[name])), name
+    for script in found.scripts().values():
+        ast.parse(script)
+        assert len(script.strip().splitlines()) <= 10
+        assert "gdprops" not in script
+        assert "/" not in found.source.partition("/")[0]
+
+
+def test_readings_belong_to_packages_of_the_matrix() -> None:
+    assert {path.stem for path in (HERE / "readings").glob("*")} <= {path.stem for path in (HERE / "results").glob("*")}
+
+
+def test_the_first_page_counts_what_the_data_hold() -> None:
+    made = dict(pages(EVERY, AROUND))
+    examined = sum(len(package.examined) for package in EVERY)
+    assert f"{len(EVERY)} packages; {examined} implementations examined" in made["index.md"]
+    assert f"{confirmed(EVERY)} confirmed findings" in made["index.md"]
+    assert TABLES not in made["index.md"]
+    assert len(made) == 1 + len(EVERY) + len(FINDINGS)
+
+
+def test_links_of_generated_pages_lead_to_pages() -> None:
+    made = dict(pages(EVERY, AROUND))
+    there = {f"../specification/{clause.id}.md" for clause in catalogue()} | set(made)
+    for name, text in made.items():
+        if name != "index.md":
+            plain = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+            assert set(re.findall(r"\]\(([^)#]+)", plain)) <= there, name
+
+
+def test_a_violation_that_nobody_has_read_is_open_and_no_finding(tmp_path: Path) -> None:
+    package = small(tmp_path)
+    page = dict(pages([package], AROUND))["slow-steps.md"]
+    assert "| `Slow` |" in page
+    assert "[optimizer.closure](../specification/optimizer.closure.md): open" in page
+    assert "in-place" not in page
+    assert "- `Broken`: `it / needs a model`" in page
+    assert confirmed([package]) == 0
+    assert violating([package], "optimizer.closure") == ""
+
+
+def test_a_finding_has_a_page_and_stands_on_the_page_of_its_clause(tmp_path: Path) -> None:
+    package = small(tmp_path, finding("raise RuntimeError"))
+    made = dict(pages([package], AROUND))
+    assert "optimizer.closure.md): [finding](slow-steps-never-called.md)" in made["slow-steps.md"]
+    page = made["slow-steps-never-called.md"]
+    assert page.startswith("# slow_steps: the closure is never called\n")
+    assert "```python\nraise RuntimeError\n```" in page
+    assert "`slow_steps.py:3`:" in page
+    assert "../matrix/slow-steps-never-called.md" in violating([package], "optimizer.closure")
+
+
+def test_a_choice_is_no_finding(tmp_path: Path) -> None:
+    choice = '[[choice]]\nclauses = ["optimizer.closure"]\nclasses = ["Slow"]\nwhy = "it is documented."\n'
+    package = small(tmp_path, choice)
+    page = dict(pages([package], AROUND))["slow-steps.md"]
+    assert "optimizer.closure.md): choice" in page
+    assert "`Slow`: it is documented." in page
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("x = 1\nassert x == 2", ""),
+        ("x = 1\nassert x == 1", "it runs to its end"),
+        ("def f():\n    raise ValueError\nf()", ""),
+        ("raise ValueError('early')\nx = 1", "it fails in line [1] of 2: ValueError('early')"),
+        ("import os\nos._exit(1)", "it ends its process"),
+    ],
+)
+def test_a_script_shows_its_finding_only_by_failing_in_its_last_line(script: str, why: str) -> None:
+    assert run_scripts.shows(script) == why
+
+
+def test_a_survey_is_condensed_to_a_letter_for_each_verdict() -> None:
+    verdicts = [{"clause": "step.once", "level": "required", "status": "held"}]
+    report = {"key": "slow:Slow", "unusable": "", "aborted": "", "traits": {"clock": "group"}, "verdicts": verdicts}
+    broken = {"key": "slow:Broken", "unusable": "no", "verdicts": []}
+    asked = {"version": "1", "modules": ["slow"], "packages": {"slow": "3", "torch": "2"}, "examples": 5, "seed": 0}
+    survey = {"asked": {**asked, "parameters": {}}, "specification": 3, "reports": [report, broken]}
+    found = condense.condensed(survey, "slow")
+    assert found["version"] == "3"
+    assert found["clauses"] == {"step.once": "required"}
+    assert found["implementations"] == [
+        {"name": "Slow", "verdicts": "h", "traits": {}},
+        {"name": "Broken", "unusable": "no"},
+    ]

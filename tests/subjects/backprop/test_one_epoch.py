@@ -1,0 +1,39 @@
+"""Training code that tells of itself every tenth of its epochs can be run for one epoch."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from gdprops.kinds.resolve import resolve
+from gdprops.subjects.backprop.as_written.one_epoch import run_once
+from gdprops.subjects.backprop.subject import Backprop
+
+CODE = """
+import numpy as np
+class Net:
+    def __init__(self, n_in, n_out):
+        self.W = np.random.randn(n_in, n_out)
+    def predict(self, X):
+        return X @ self.W
+    def loss(self, X, y):
+        return 0.5 * np.sum((self.predict(X) - y) ** 2)
+    def fit(self, X, y, epochs=1000, lr=0.1):
+        for i in range(epochs):
+            self.W -= lr * X.T @ (self.predict(X) - y)
+            if i % (epochs // 10) == 0:
+                print(i, self.loss(X, y))
+"""
+
+
+def test_a_remainder_of_a_share_of_the_epochs_is_defined_for_one_epoch() -> None:
+    tree = ast.parse(CODE)
+    run_once(tree)
+    assert "if i % max(1, epochs // 10) == 0:" in ast.unparse(tree)
+
+
+def test_fit_is_found_although_it_tells_every_tenth_epoch(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(CODE)
+    subject = resolve(str(tmp_path / "net.py"))
+    assert isinstance(subject, Backprop)
+    assert "fit(X, y, epochs, lr)" in subject.notes[0].text
