@@ -250,7 +250,7 @@ def test_scaled_gradients_are_unscaled_before_they_are_clipped_and_used() -> Non
         "the step at train.py:12 uses the gradients of train.py:11 as the GradScaler scaled them, for a and b: it is "
         "not called by scaler.step, and nothing has unscaled them"
     ]
-    early = [unscale, look(2, A, scaled=True, had=KEPT)]
+    early: list[Event] = [unscale, look(2, A, scaled=True, had=KEPT)]
     assert said("scale", run(scaled, *early, step(1, A, B, by_scaler=True))) == [
         "the step at train.py:12 uses the gradients of train.py:11 as the GradScaler scaled them, for a and b: "
         "unscale_ came before them, and nothing has unscaled them"
