@@ -240,7 +240,7 @@ def test_a_clip_after_the_step_is_too_late_and_logging_there_is_right() -> None:
 
 def test_scaled_gradients_are_unscaled_before_they_are_clipped_and_used() -> None:
     scaled = look(1, A, scaled=True)
-    unscale = [Unscale(frozenset({1, 2}))]
+    unscale: list[Event] = [Unscale(frozenset({1, 2}))]
     assert said("scale", run(scaled, clip(11), unscale, step(1, A, B, by_scaler=True))) == [
         "the clip at train.py:11 meets the gradients of train.py:11 while they are still scaled by the GradScaler: "
         "unscale_ comes later or never"
@@ -250,7 +250,7 @@ def test_scaled_gradients_are_unscaled_before_they_are_clipped_and_used() -> Non
         "the step at train.py:12 uses the gradients of train.py:11 as the GradScaler scaled them, for a and b: it is "
         "not called by scaler.step, and nothing has unscaled them"
     ]
-    early: list[Event] = [unscale, look(2, A, scaled=True, had=KEPT)]
+    early = [unscale, look(2, A, scaled=True, had=KEPT)]
     assert said("scale", run(scaled, *early, step(1, A, B, by_scaler=True))) == [
         "the step at train.py:12 uses the gradients of train.py:11 as the GradScaler scaled them, for a and b: "
         "unscale_ came before them, and nothing has unscaled them"
