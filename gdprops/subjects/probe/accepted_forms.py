@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gdprops.errors import UsageError
+from gdprops.errors import SubjectCrash, UsageError
 from gdprops.model.traits import IMPLEMENTATIONS
 from gdprops.subjects.probe.computing_precision import computing_precision
 from gdprops.subjects.probe.experiment import PATIENCE, Probe, attempt
@@ -61,6 +61,8 @@ def shapes(probe: Probe) -> None:
         plan = probe.plan(groups=((0,),))
         crash = attempt(lambda ones=ones, plan=plan: probe.run(plan, [ones], [[ones]] * PATIENCE))  # type: ignore[misc] # bound now
         (accepted if crash is None else refused).append(dimensions)
+        if isinstance(crash, SubjectCrash):
+            probe.refused_shapes[dimensions] = crash
     value = "any" if not refused else "+".join(accepted) or "2"
     said = f"twelve steps on tensors of 0, 1, 2, 3 and 4 dimensions; refused: {', '.join(refused) or 'none'}"
     probe.note("shapes", value, said)

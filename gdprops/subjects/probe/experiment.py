@@ -37,7 +37,8 @@ class Probe:
     """The fixed experiment on one subject, and the traits measured so far, in order.
 
     ``only_single``: how the first step crashed in float64, where it works in float32; ``undriven``: how it crashed
-    where nothing works; ``unsteady``: how it crashed where the same step works by now.
+    where nothing works; ``unsteady``: how it crashed where the same step works by now;
+    ``refused_shapes``: how it crashed, by number of dimensions.
     """
 
     subject: FedSubject
@@ -47,6 +48,7 @@ class Probe:
     only_single: SubjectCrash | None = None
     undriven: SubjectCrash | None = None
     unsteady: SubjectCrash | None = None
+    refused_shapes: dict[str, SubjectCrash] = field(default_factory=dict)
 
     def note(self, key: str, value: str, evidence: str) -> None:
         """Record the value of a trait, and the evidence for it."""

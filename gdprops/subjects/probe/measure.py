@@ -97,6 +97,11 @@ def _notes(probe: Probe, domain: Domain) -> Iterator[Note]:
         )
     if probe.value("computes") == "float32":
         yield Note("computes in float32 where parameters are float64: examined in float32 only")
+    raised: dict[str, list[str]] = {}
+    for refused, refusal in probe.refused_shapes.items():
+        raised.setdefault(said_of(refusal), []).append(refused)
+    for said, dimensions in raised.items():
+        yield Note(f"tensors with {' or '.join(dimensions)} dimensions were not examined: {said}")
     if domain.waits:
         yield Note(f"the first {plural(domain.waits, 'step')} moved nothing; it moves at step {domain.waits + 1}")
 

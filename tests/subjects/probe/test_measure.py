@@ -544,3 +544,19 @@ def test_a_rule_that_waits_gets_longer_feeds() -> None:
 
     assert measured(Waiting)[1].waits == 5
     assert measured(odd_optimizers.Rule)[1].waits == 0
+
+
+class WithoutKernels(torch.optim.SGD):
+    """Raises where a parameter is a convolution's kernel."""
+
+    def step(self, closure: Any = None) -> Any:
+        if any(p.dim() > 2 for group in self.param_groups for p in group["params"]):
+            raise IndexError("too many indices")
+        return super().step(closure)
+
+
+def test_numbers_of_dimensions_that_raise_are_told_as_not_examined() -> None:
+    (note,) = measurement(optimizer(WithoutKernels, lr=0.1)).notes
+    assert note.text.startswith("tensors with 3 or 4 dimensions were not examined: step() raised IndexError at ")
+    assert note.text.endswith(": too many indices")
+    assert measurement(optimizer(torch.optim.SGD, lr=0.1)).notes == ()
