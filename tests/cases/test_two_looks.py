@@ -285,7 +285,8 @@ NAMED = {
     ),
     averaged: "it steps by the mean of both looks' gradients",
     back_too_early: (
-        "it steps by the gradient of its first look again: the second look is taken where the step began, or not used"
+        "it steps by the gradient of its first look again: the second look is taken where the step began, or not used "
+        "or, which gives the same weights, rho is not applied"
     ),
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -210,7 +210,11 @@ def _of_gradient(one: Known) -> Hypothesis:
         step, k = moment.step, one.factor(moment)
         if moment.seen is not None and moment.seen.hands_over_twice():
             return None
-        return step.update([None if g is None else k * g for g in step.gradients])
+        scaled = [None if g is None else k * g for g in step.gradients]
+        if getattr(step.run, "looks_again", False):  # then what every look hands over is meant
+            run: Any = step.run
+            return run.update_by_looks(step.before, scaled, step.state, step.settings, lambda _, own: k * own)  # type: ignore[no-any-return]
+        return step.update(scaled)
 
     return Hypothesis(one.gradient, rival, one.constants, one.clause, about_rest=True, threads=True)
 
@@ -269,13 +273,15 @@ def shrunk_before(failures: Sequence[Failure]) -> list[Hypothesis]:
     if not np.isfinite(k) or k == 1:
         return []
     by = f"multiplied by {number(k)} (a decay beside the optimizer's)"
-    return [
+    of_whom: tuple[tuple[str, Callable[[Watched], list[bool]]], ...] = (
+        ("all weights", _trained),
+        ("all weights, also of parameters without a gradient,", lambda step: list(step.trainable)),
+        ("all weights, frozen ones too,", lambda step: [True] * len(step.names)),
+    )
+    told = {str([of(failure.first.step) for failure in failures]): (what, of) for what, of in reversed(of_whom)}
+    return [  # each set of parameters is told once, by its fewest words
         Hypothesis(f"between backward and the update {what} are {by}", on_steps(partial(_updated_from, k=k, of=of)), 1)
-        for what, of in (
-            ("all weights", _trained),
-            ("all weights, also of parameters without a gradient,", lambda step: list(step.trainable)),
-            ("all weights, frozen ones too,", lambda step: [True] * len(step.names)),
-        )
+        for what, of in told.values()
     ]
 
 

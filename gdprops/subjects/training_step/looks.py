@@ -80,10 +80,11 @@ class Looks(NamedTuple):
 
     def _call_again(self, rule: Any, expected: Expectation) -> None:
         """Call the methods that the user's step has called, each with our gradient where the rule stands by then."""
+        closure = expected.closure(expected.handed_over())
         for k, (call, met) in enumerate(zip(self.calls, self.met, strict=True)):
             if k and met is not None:
                 expected.look_again(met)
-            closure = expected.closure(expected.handed_over())
+                closure = expected.closure(expected.handed_over())
             args = [closure if callable(given) else given for given in call.args]
             kwargs = {key: closure if callable(given) else given for key, given in call.kwargs.items()}
             getattr(rule, call.name)(*args, **kwargs)
