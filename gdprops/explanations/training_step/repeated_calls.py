@@ -44,6 +44,8 @@ def _same_calls(moment: Moment) -> list[Grads] | None:
     step, seen = moment
     if seen is None or len(seen.calls) < 2 or not seen.hands_over_twice():
         return None
+    if len({tuple(g is None for g in call.gradients) for call in seen.calls}) > 1:
+        return None  # as by a hook in the middle of a backward pass
     raw = step.run.gradients(step.before, step.batch, clipped=False)
     found = [_ours(call.gradients, step.gradients, raw) for call in seen.calls]
     return [calls for calls in found if calls is not None] if None not in found else None

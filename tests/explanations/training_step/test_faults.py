@@ -15,7 +15,7 @@ SIMULTANEOUS, ACCUMULATION, CLIPPING = "step.simultaneous", "step.accumulation",
 ANY = ""
 FRESH, MOVES_ALL, ONCE = "step.fresh-gradient", "step.moves-all", "step.once"
 EXPLAINED = {
-    "steps-twice": (ONCE, "the same update is applied twice"),
+    "steps-twice": (ONCE, "the optimizer is called 2 times in one step, each time with the same gradients"),
     "listed-twice": (
         ONCE,
         "the same update is applied twice or, which gives the same weights, the gradient is doubled",
