@@ -17,7 +17,7 @@ import pytest
 DURATIONS = Path(__file__).with_name("durations.json")
 """Seconds of each test that took more than `WORTH_NOTING` in a whole run, by node id."""
 WORTH_NOTING = 0.2
-LONG = 3.0
+LONG = 6.0
 """From how many recorded seconds on the lines of a test are not counted."""
 
 
