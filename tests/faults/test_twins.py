@@ -15,6 +15,7 @@ FEWEST_JUDGES = {
     "draws-global-noise": 2,
     "saves-its-generator": 3,
     "extrapolates": 7,
+    "looks-uphill": 7,
     "clips-the-global-norm": 9,
     "momentum-as-in-keras": 8,
     "lars-rule": 8,
