@@ -43,7 +43,7 @@ NEXT = "; where an object needs more, make it in the file, def build(): return .
             NETWORK.replace("return X @", "print 'a'; return X @"),
             "net.py: this is Python 2 (print without parentheses, line 7)",
         ),
-        (NETWORK.replace("import numpy as np", ""), "Net cannot be made: NameError: name 'np' is not defined"),
+        (NETWORK.replace("np.random", "nq.random"), "Net cannot be made: NameError: name 'nq' is not defined"),
         (
             NETWORK.replace("n_in, n_hidden, n_out", "config").replace("n_in, n_out", "*config['shape']"),
             "Net(config) cannot be made with sizes such as (3, 4, 2), [3, 4, 2] or (X, y): "
@@ -53,8 +53,8 @@ NEXT = "; where an object needs more, make it in the file, def build(): return .
             NETWORK.replace("return X @ self.W", "return helper(X @ self.W)").replace(
                 "import numpy as np", "import numpy as np\nfrom own_utils import helper"
             ),
-            "net.py:Net: no way was found to ask it for its output and to train it (helper is used, and could not be "
-            "imported (ModuleNotFoundError: No module named 'own_utils'))",
+            "net.py:Net: no way was found to ask it for its output and to train it (it raised ImportError: helper is "
+            "used, and could not be imported (ModuleNotFoundError: No module named 'own_utils'), line 8)",
         ),
         (
             NETWORK.replace("self.W -= lr", "self.optimizer.step(); self.W -= lr"),
@@ -62,7 +62,13 @@ NEXT = "; where an object needs more, make it in the file, def build(): return .
             "'Net' object has no attribute 'optimizer', line 9)",
         ),
     ],
-    ids=["Python 2", "no import", "an unknown argument", "a helper that is missing", "an attribute that is missing"],
+    ids=[
+        "Python 2",
+        "an unknown name",
+        "an unknown argument",
+        "a helper that is missing",
+        "an attribute that is missing",
+    ],
 )
 def test_why_a_file_cannot_be_checked(tmp_path: Path, code: str, said: str) -> None:
     assert told_of(tmp_path, code).replace("net.py, line", "line").removesuffix(NEXT) == said
