@@ -128,7 +128,7 @@ class Softmax:
         y = self.y[0]
         return grad @ (np.diag(y) - np.outer(y, y))
 """
-    found = judged(tmp_path, code, examples=12)
+    found = judged(tmp_path, code, examples=60)  # about two fifths of them decide
     assert found.verdict == "right"
     assert "Softmax: one sample at a time, as a row" in found.notes
 
