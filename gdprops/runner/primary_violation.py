@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gdprops.model.clause import Level
 from gdprops.model.verdict import About, Status, Verdict
 
 ORDER = (
@@ -72,19 +73,25 @@ def rank(clause: str) -> int:
 def with_also(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     """Return the verdicts; among the violations of the subject, the primary one lists the others.
 
-    The primary violation is that of the clause which an explanation names, else that of the most specific clause. If
-    all violations have the same reason (an exception, for example), no specific clause says more than the others, and
-    the most general one is primary.
+    The primary violation is that of the clause which an explanation names, else that of a required clause before that
+    of a recommended one, else that of the most specific clause. If all violations have the same reason (an exception,
+    for example), no specific clause says more than the others, and the most general one is primary.
     """
     broken = [v for v in verdicts if v.status is Status.VIOLATED and v.about is About.SUBJECT]
     if len(broken) < 2:
         return tuple(verdicts)
     named, reasons = {v.explained_as for v in broken}, {v.reason for v in broken}
     one_reason = (len(reasons) == 1 and "" not in reasons) or any(v.clause == GENERAL and raised_by(v) for v in broken)
-    primary = min(broken, key=lambda v: (v.clause not in named, one_reason and v.clause != GENERAL, rank(v.clause)))
+    primary = min(broken, key=lambda v: (v.clause not in named, *_after_names(v, one_reason)))
     others = [v for v in broken if v is not primary]
     named_too, alike = (tuple(v.clause for v in found) for found in (others, _of_the_same_fault(primary, others)))
     return tuple(replace(v, also=named_too, same_fault=alike) if v is primary else v for v in verdicts)
+
+
+def _after_names(verdict: Verdict, one_reason: bool) -> tuple[bool, bool, int]:
+    """Return the sort key of a violation where no explanation decides: what is required comes first."""
+    is_advice = verdict.level is Level.RECOMMENDED
+    return one_reason and verdict.clause != GENERAL, is_advice, rank(verdict.clause)
 
 
 UNPROVED = ("none of ", "not explained: ")

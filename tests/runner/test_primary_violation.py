@@ -28,6 +28,12 @@ def test_the_clause_that_an_explanation_names_comes_before_it() -> None:
     assert found == ("step.accumulation", ("step.moves-all", "step.clipping"))
 
 
+def test_what_is_required_comes_before_what_is_recommended() -> None:
+    advice = replace(broken("optimizer.complex"), level=Level.RECOMMENDED)
+    assert primary(advice, broken("published.adam")) == ("published.adam", ("optimizer.complex",))
+    assert primary(replace(advice, explained_as="optimizer.complex"), broken("published.adam"))[0] == advice.clause
+
+
 def test_what_raises_whatever_is_checked_is_about_no_clause_in_particular() -> None:
     names = ("step.frozen-untouched", "step.simultaneous", "step.once")
     found = primary(*(broken(name, reason="step(inputs, targets) raised ValueError: no") for name in names))
