@@ -73,9 +73,10 @@ def rank(clause: str) -> int:
 def with_also(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     """Return the verdicts; among the violations of the subject, the primary one lists the others.
 
-    The primary violation is that of the clause which an explanation names, else that of a required clause before that
-    of a recommended one, else that of the most specific clause. If all violations have the same reason (an exception,
-    for example), no specific clause says more than the others, and the most general one is primary.
+    The primary violation is that of the clause which an explanation names. Else one whose cause is proved comes before
+    others, a required clause before a recommended one, and the most specific clause first. If all violations have the
+    same reason (an exception, for example), no specific clause says more than the others, and the most general one is
+    primary.
     """
     broken = [v for v in verdicts if v.status is Status.VIOLATED and v.about is About.SUBJECT]
     if len(broken) < 2:
@@ -88,20 +89,24 @@ def with_also(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     return tuple(replace(v, also=named_too, same_fault=alike) if v is primary else v for v in verdicts)
 
 
-def _after_names(verdict: Verdict, one_reason: bool) -> tuple[bool, bool, int]:
-    """Return the sort key of a violation where no explanation decides: what is required comes first."""
+def _after_names(verdict: Verdict, one_reason: bool) -> tuple[bool, bool, bool, int]:
+    """Return the sort key of a violation where no explanation names the clause: what is proved comes first."""
     is_advice = verdict.level is Level.RECOMMENDED
-    return one_reason and verdict.clause != GENERAL, is_advice, rank(verdict.clause)
+    return one_reason and verdict.clause != GENERAL, not is_proved(verdict), is_advice, rank(verdict.clause)
 
 
-UNPROVED = ("none of ", "not explained: ")
+UNPROVED = ("none of ", "not explained: ", "no known form of ")
 """How an explanation begins that proves nothing."""
+
+
+def is_proved(verdict: Verdict) -> bool:
+    """Say whether an explanation says what the subject does instead, and not that nothing was found."""
+    return verdict.explanation is not None and not verdict.explanation.startswith(UNPROVED)
 
 
 def _of_the_same_fault(primary: Verdict, others: Sequence[Verdict]) -> list[Verdict]:
     """Return the violations whose own failing examples are explained as the primary one's are, or raise as they do."""
-    told = primary.explanation
-    proved = told is not None and not told.startswith(UNPROVED)
+    told, proved = primary.explanation, is_proved(primary)
     raised = told is None and (raised_by(primary) or primary.reason)
     return [v for v in others if (proved and v.explanation == told) or (raised and raised in (raised_by(v), v.reason))]
 

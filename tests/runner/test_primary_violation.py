@@ -34,6 +34,13 @@ def test_what_is_required_comes_before_what_is_recommended() -> None:
     assert primary(replace(advice, explained_as="optimizer.complex"), broken("published.adam"))[0] == advice.clause
 
 
+def test_what_is_proved_comes_before_what_only_fails() -> None:
+    named = replace(broken("published.adamw"), explanation="what it does instead: the decay is not multiplied")
+    assert primary(broken("step.linear-in-lr"), named)[0] == "published.adamw"
+    facts = replace(named, explanation="no known form of adamw does what was seen")
+    assert primary(broken("step.linear-in-lr"), facts)[0] == "step.linear-in-lr"
+
+
 def test_what_raises_whatever_is_checked_is_about_no_clause_in_particular() -> None:
     names = ("step.frozen-untouched", "step.simultaneous", "step.once")
     found = primary(*(broken(name, reason="step(inputs, targets) raised ValueError: no") for name in names))

@@ -196,7 +196,8 @@ GRADIENTS = (
         clause="step.moves-all",
     ),
     Hypothesis(
-        "what was frozen when build returned the step is trained like everything else: the step sets requires_grad",
+        "what was frozen when build returned the step is trained like everything else: the step sets requires_grad "
+        "or ignores it",
         on_steps(_unfrozen),
         clause="step.frozen-untouched",
     ),

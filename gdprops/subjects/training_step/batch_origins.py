@@ -84,6 +84,8 @@ class Origins:
 
 def _place_of(t: Tensor) -> int | None:
     with unwatched():
+        while torch._C._functorch.is_functorch_wrapped_tensor(t):  # by torch.func: grad, vmap
+            t = torch._C._functorch.get_unwrapped(t)
         if t.layout is not torch.strided or not t.numel():
             return None
         return t.untyped_storage().data_ptr()

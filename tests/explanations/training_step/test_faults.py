@@ -34,7 +34,8 @@ EXPLAINED = {
     ),
     "unfreezes-in-the-step": (
         "step.frozen-untouched",
-        "what was frozen when build returned the step is trained like everything else: the step sets requires_grad",
+        "what was frozen when build returned the step is trained like everything else: the step sets requires_grad "
+        "or ignores it",
     ),
     "climbs": (SIMULTANEOUS, "the step climbs: the gradient's sign is flipped"),
     "means-of-micro-batches": (

@@ -55,6 +55,21 @@ def test_it_does_not_come_from_the_batch(name: str) -> None:
     assert not origins.are_in((found,))
 
 
+def test_what_a_function_transform_wraps_is_followed() -> None:
+    origins, x = Origins(), torch.rand(2, 3)
+    origins.hand((x, None))
+    seen = list[bool]()
+
+    def loss(w: Tensor, inputs: Tensor) -> Tensor:
+        seen.extend(origins.are_in((given,)) for given in (inputs, inputs + 1, torch.ones(2, 3)))
+        return (inputs * w).sum()
+
+    with origins.following():
+        torch.func.grad(loss)(torch.ones(3), x)
+        torch.func.vmap(loss, in_dims=(None, 0))(torch.ones(3), x)
+    assert seen == [True, True, False] * 2
+
+
 def test_what_a_batch_moves_comes_from_no_batch() -> None:
     w, x = torch.ones(3), torch.rand(2, 3)
     origins = Origins([w])
