@@ -6,21 +6,25 @@ A form is told only where it reproduces every step of every failing case. Publis
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gdprops.clauses.support.published_forms import bound_of, story
 from gdprops.errors import Unsupported
 from gdprops.numerics.published.dialect_feed import distinct, forms_of, is_near, reproduces
-from gdprops.numerics.published.formula_edits import edited_forms
-from gdprops.numerics.published.rule import Dialect, shared_forms
+from gdprops.numerics.published.formula_edits import EditedForm, edited_forms
+from gdprops.numerics.published.rule import Dialect, from_the_second_step_on, shared_forms
 from gdprops.numerics.published.table import declared_rule
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gdprops.model.case import UpdateCase
     from gdprops.model.subject import FedSubject
     from gdprops.numerics.published.dialect_feed import Story
-    from gdprops.numerics.published.rule import Published
+    from gdprops.numerics.published.rule import Published, Step
 
+LATER = "from the second step on, "
 MOST_TIES = 3
 """So many forms are told that cannot be told apart."""
 
@@ -40,19 +44,38 @@ def what_instead(subject: FedSubject, cases: list[UpdateCase]) -> str | None:
     said = bound_of(subject, cases[0], shown)[0].said(rule.name)
     if not matching and stories:
         matching = _edited(rule, key, stories)
+    if not matching and stories and (stuck := _at_the_first_rate(subject, rule.form(key), stories)):
+        return f"what it does instead: {stuck}"
     told_apart = distinct(rule, matching, stories[0].settings[0][0]) if stories else matching
     found = " or ".join(_named(rule, d) for d in told_apart[:MOST_TIES])
     sentence = f"what it does instead: {found}" if found else f"no known form of {rule.name} does what was seen"
     return f"{sentence}; {said}" if said else sentence
 
 
+def _at_the_first_rate(subject: FedSubject, step: Step, stories: list[Story]) -> str:
+    """Return what is to be said if the rule always runs at the learning rate with which the subject was made."""
+    rate = subject.hyperparameters.get("lr")
+    if rate is None:
+        return ""
+    fixed = [replace(t, settings=[[{**one, "lr": rate} for one in some] for some in t.settings]) for t in stories]
+    alike = all(reproduces(Dialect("first-rate", step, ""), told) for told in fixed)
+    return f"it always steps at the learning rate that it was made with, lr={rate!r}" if alike else ""
+
+
 def _edited(rule: Published, key: str, stories: list[Story]) -> list[Dialect]:
     """Return the forms with one change in a published formula that give what was seen, the usual ones first."""
     others = [(d.step, f"{d.says}; besides, ") for d in rule.rivals(key) if d.source]
+    own = rule.form(key)
+    always = [(form, beside) for step, beside in ((own, ""), *others) for form in edited_forms(step)]
+    later = ((form._replace(step=from_the_second_step_on(own, form.step)), LATER) for form in edited_forms(own))
+    return _reproducing(always, stories) or _reproducing(later, stories)
+
+
+def _reproducing(forms: Iterable[tuple[EditedForm, str]], stories: list[Story]) -> list[Dialect]:
+    """Return the changed forms that give what was seen, the usual ones first, after what is said beside them."""
     near = [
         (form.edit.is_usual, Dialect("edited", form.step, f"{beside}{form.says}"))
-        for step, beside in ((rule.form(key), ""), *others)
-        for form in edited_forms(step)
+        for form, beside in forms
         if all(is_near(form.step, told) for told in stories)
     ]
     found = [(is_usual, d) for is_usual, d in near if all(reproduces(d, told) for told in stories)]

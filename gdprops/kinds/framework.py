@@ -53,7 +53,8 @@ class FrameworkKind(FedKind["FedSubject"]):
         from gdprops.subjects.frameworks.registry import framework_subject
 
         name = label_of(asked.spec, asked.given)
-        return framework_subject(found, dict(asked.given), rule=check_rule(asked.rule), name=name, spec=asked.spec)
+        rule = check_rule(asked.rule, asked.given)
+        return framework_subject(found, dict(asked.given), rule=rule, name=name, spec=asked.spec)
 
 
 FRAMEWORK = FrameworkKind()

@@ -112,7 +112,10 @@ def verdict_of(subject: Any) -> Any:
         ("adamw-couples-its-decay", "what it does instead: the decay goes through the gradient (Adam)"),
         ("adamw-decays-moved-weights", "what it does instead: the weights decay after they have moved"),
         ("amsgrad-never-stores-its-maximum", "what it does instead: it is Adam: the maximum is not kept"),
-        ("adadelta-remembers-gradients", "no known form of adadelta does what was seen"),
+        (
+            "adadelta-remembers-gradients",
+            "what it does instead: ρ * u + (1 - ρ) * g * g stands where the formula says ρ * u + (1 - ρ) * d * d",
+        ),
         ("lamb-forgets-the-ratio", "what it does instead: there is no trust ratio (AdamW)"),
     ],
 )

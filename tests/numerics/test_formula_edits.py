@@ -64,6 +64,42 @@ def adagrad(params: Any, grads: Any, state: Any, lr: float = 0.1, eps: float = 1
     return {k: w - lr * grads[k] / (np.sqrt(total[k]) + eps) for k, w in params.items()}, total
 
 
+def adagrad_late(params: Any, grads: Any, state: Any, lr: float = 0.1, eps: float = 1e-10) -> Any:
+    """Divides by what the sum was before, but at the first step."""
+    new = {k: (state or {}).get(k, 0.0) + g * g for k, g in grads.items()}
+    by = state or new
+    return {k: w - lr * grads[k] / (np.sqrt(by[k]) + eps) for k, w in params.items()}, new
+
+
+def rmsprop_swapped(params: Any, grads: Any, state: Any, lr: float = 0.1, alpha: float = 0.9, eps: float = 1e-8) -> Any:
+    """Keeps the share of the mean square that should come in."""
+    v = {k: (1 - alpha) * (state or {}).get(k, 0.0) + alpha * g * g for k, g in grads.items()}
+    return {k: w - lr * grads[k] / (np.sqrt(v[k]) + eps) for k, w in params.items()}, v
+
+
+def adadelta_rootless(params: Any, grads: Any, state: Any, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6) -> Any:
+    """Remembers its steps without their root, and makes them with it."""
+    new, kept = dict(params), {}
+    for k, g in grads.items():
+        v, u = (state or {}).get(k, (0.0, 0.0))
+        v = rho * v + (1 - rho) * g * g
+        ratio = (u + eps) / (v + eps)
+        kept[k] = v, rho * u + (1 - rho) * (ratio * g) ** 2
+        new[k] = params[k] - lr * np.sqrt(ratio) * g
+    return new, kept
+
+
+def rprop_exchanged(params: Any, grads: Any, state: Any, lr: float = 0.01, etas: Any = (0.5, 1.2)) -> Any:
+    """Grows where the sign turns and shrinks where it stays."""
+    new, kept = dict(params), {}
+    for k, g in grads.items():
+        last, size = (state or {}).get(k, (0 * g, np.full_like(g, lr)))
+        factor = np.where(g * last > 0, etas[0], np.where(g * last < 0, etas[1], 1.0))
+        kept[k] = g, size = np.where(g * last < 0, 0.0, g), np.clip(size * factor, 1e-6, 50.0)
+        new[k] = params[k] - np.sign(g) * size
+    return new, kept
+
+
 def adam(params: Any, grads: Any, state: Any, lr: float = 0.01, b1: float = 0.9, b2: float = 0.999) -> Any:
     """Corrects the bias of both means with the first beta."""
     t, m, v = state or (0, dict.fromkeys(grads, 0.0), dict.fromkeys(grads, 0.0))
@@ -89,12 +125,20 @@ def cases() -> list[UpdateCase]:
         (rmsprop, "mean_square stands where the formula says √(mean_square), in b ← μ * b + g / (√(mean_square) + ε)"),
         (nesterov, "g + μ * (g + μ * velocity) stands where the formula says g + μ * velocity"),
         (adagrad, "sum(g * g) stands where the formula says g * g"),
+        (adagrad_late, "from the second step on, G_old stands where the formula says G"),
+        (rmsprop_swapped, "(1 - α) * v + α * g * g stands where the formula says α * v + (1 - α) * g * g, in v ← "),
+        (
+            adadelta_rootless,
+            "ρ * u + (1 - ρ) * ((u + ε) / (v + ε) * g) * ((u + ε) / (v + ε) * g) stands where the formula says "
+            "ρ * u + (1 - ρ) * d * d, in u ← ",
+        ),
+        (rprop_exchanged, "where(same > 0, η₋, where(same < 0, η₊, 1.0)) stands where the formula says "),
         (adam, "β₁ stands where the formula says β₂, in v̂ ← v / (1 - β₂ ** t)"),
     ],
     ids=lambda one: getattr(one, "__name__", ""),
 )
 def test_a_rule_with_one_mistake_that_nobody_has_listed_is_named(rule: Any, told: str) -> None:
-    said = what_instead(update_rule(rule, rule=rule.__name__, lr=0.125), cases()[:1])
+    said = what_instead(update_rule(rule, rule=rule.__name__.partition("_")[0], lr=0.125), cases()[:1])
     assert said is not None
     assert said.startswith(f"what it does instead: {told}")
 
@@ -118,6 +162,25 @@ class Counting(torch.optim.Optimizer):
                 s["v"] = b2 * s.get("v", 0) + (1 - b2) * p.grad**2
                 m, v = s["m"] / (1 - b1 ** group["t"]), s["v"] / (1 - b2 ** group["t"])
                 p.sub_(group["lr"] * m / (v.sqrt() + group["eps"]))
+
+
+class StuckRate(torch.optim.Optimizer):
+    """Gradient descent whose rate nobody can change."""
+
+    def __init__(self, params: Any, lr: float = 0.1) -> None:
+        super().__init__(params, {"lr": lr})
+        self.lr = lr
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        for p in self.param_groups[0]["params"]:
+            if p.grad is not None:
+                p.sub_(self.lr * p.grad)
+
+
+def test_a_rate_that_no_group_changes_is_named() -> None:
+    said = what_instead(optimizer(StuckRate, rule="sgd", lr=0.5), cases()[:1])
+    assert said == "what it does instead: it always steps at the learning rate that it was made with, lr=0.5"
 
 
 class Sharing(torch.optim.Optimizer):

@@ -32,7 +32,7 @@ def around(statement: ast.stmt, node: ast.expr) -> str:
     """Return the statement around a part; of several values that it assigns together, only the one with the part."""
     value = getattr(statement, "value", None)
     target = statement.targets[-1] if isinstance(statement, ast.Assign) else None
-    if isinstance(value, ast.Tuple):
+    if isinstance(value, ast.Tuple) and node is not value:
         k = next(k for k, one in enumerate(value.elts) if any(inner is node for inner in ast.walk(one)))
         name = f"{written(target.elts[k])} ← " if isinstance(target, ast.Tuple) else ""
         return f"{name}{written(value.elts[k])}"
@@ -75,6 +75,8 @@ class _Written(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         given = [self.visit(one) for one in node.args]
         called = ast.unparse(node.func)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "astype":
+            return cast("ast.AST", self.visit(node.func.value))
         if called in ("in_dtype", "kept_in_single", "scalar") and given:
             return cast("ast.AST", given[0])
         if called == "unbiased":

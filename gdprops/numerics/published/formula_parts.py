@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gdprops.numerics.published.formula_notation import OLD
@@ -47,6 +48,13 @@ class Edit(NamedTuple):
 def edits(tree: ast.FunctionDef) -> list[Edit]:
     """Return the changes of one function, statement by statement."""
     values = _values(tree)
+    return [*_of_parts(tree, values), *_of_statements(tree)]
+
+
+def _of_parts(tree: ast.FunctionDef, values: Mapping[str, int]) -> list[Edit]:
+    """Return the changes of single parts."""
+    made = _assigned(tree).values()
+    unwrapped = [(inner, line) for value, line in made if isinstance(value, ast.Call) for inner in _instead(value)]
     return [
         Edit(node, one, statement, parent, field, position, is_usual)
         for statement in ast.walk(tree)
@@ -55,10 +63,72 @@ def edits(tree: ast.FunctionDef) -> list[Edit]:
         for is_usual, found in (
             (True, _instead(node)),
             (False, _once_too_often(node)),
-            (False, _other_values(node, values, statement)),
+            (False, _other_values(node, values, statement, unwrapped)),
         )
         for one in found
     ]
+
+
+def _of_statements(tree: ast.FunctionDef) -> list[Edit]:
+    """Return the changes of whole statements: two factors exchanged, or a change in what a name stands for here."""
+    assigned = _assigned(tree)
+    return [
+        Edit(statement.value, one, statement, statement, "value", None, is_usual)
+        for statement in ast.walk(tree)
+        if isinstance(statement, (ast.Assign, ast.Return)) and statement.value is not None
+        for is_usual, found in ((True, _exchanged(statement.value)), (False, _written_out(statement, assigned)))
+        for one in found
+    ]
+
+
+def _assigned(tree: ast.FunctionDef) -> dict[str, tuple[ast.expr, int]]:
+    """Return what the names that are assigned once stand for, and in which line."""
+    found = dict[str, list[tuple[ast.expr, int]]]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            found.setdefault(node.targets[0].id, []).append((node.value, node.lineno))
+    return {name: made[0] for name, made in found.items() if len(made) == 1 and name not in ("w", "g")}
+
+
+def _exchanged(value: ast.expr) -> Iterator[ast.expr]:
+    """Yield a value with the two of a pair exchanged: the betas, or the shares that stay and come in, a and 1 - a."""
+    names = {ast.unparse(node) for node in ast.walk(value)}
+    for first, second in PAIRS.items():
+        if {first, second} <= names:
+            yield _replaced(value, {first: _parsed(second), second: _parsed(first)})
+    for share in sorted(name for name in names if f"1 - {name}" in names):
+        yield _replaced(value, {share: _parsed(f"1 - {share}"), f"1 - {share}": _parsed(share)})
+
+
+def _written_out(
+    statement: ast.Assign | ast.Return, assigned: Mapping[str, tuple[ast.expr, int]]
+) -> Iterator[ast.expr]:
+    """Yield a statement's value with a name written out, and one change in that."""
+    assert statement.value is not None, "only asked of statements with a value"
+    names = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)}
+    for name in sorted(names & set(assigned)):
+        made, line = assigned[name]
+        if line >= statement.lineno:
+            continue
+        for node in ast.walk(made):
+            for one in _instead(node) if isinstance(node, ast.expr) else ():
+                yield _replaced(statement.value, {name: _replaced(made, {ast.unparse(node): one})})
+
+
+class _Replacing(ast.NodeTransformer):
+    """Writes other expressions in the place of those of a certain text."""
+
+    def __init__(self, instead: Mapping[str, ast.expr]) -> None:
+        self._instead = instead
+
+    def visit(self, node: ast.AST) -> Any:
+        other = self._instead.get(ast.unparse(node)) if isinstance(node, ast.expr) else None
+        return self.generic_visit(node) if other is None else copy.deepcopy(other)
+
+
+def _replaced(value: ast.expr, instead: Mapping[str, ast.expr]) -> ast.expr:
+    replaced: ast.expr = _Replacing(instead).visit(copy.deepcopy(value))
+    return replaced
 
 
 def key_of(node: ast.AST) -> str:
@@ -131,11 +201,14 @@ def _of_square(node: ast.BinOp) -> Iterator[ast.expr]:
         yield one if base is None else ast.BinOp(base, ast.Mult(), one)
 
 
-def _other_values(node: ast.expr, values: Mapping[str, int], statement: ast.stmt) -> Iterator[ast.expr]:
+def _other_values(
+    node: ast.expr, values: Mapping[str, int], statement: ast.stmt, unwrapped: Sequence[tuple[ast.expr, int]]
+) -> Iterator[ast.expr]:
     """Yield the other values in the place of one, and what a state was before its update in the place of the new."""
     name = ast.unparse(node)
     if name in values:
         yield from (_parsed(other) for other, line in values.items() if other != name and line < statement.lineno)
+        yield from (inner for inner, line in unwrapped if line < statement.lineno)
     targets = statement.targets if isinstance(statement, ast.Assign) else []
     if key_of(node) and name not in map(ast.unparse, targets):
         yield ast.Name(f"{key_of(node)}{OLD}", ast.Load())

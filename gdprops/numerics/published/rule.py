@@ -98,6 +98,18 @@ def mistakes_of(step: Step) -> tuple[Dialect, ...]:
     )
 
 
+def from_the_second_step_on(step: Step, other: Step) -> Step:
+    """Return a rule that makes its first step by one form and all others by another one."""
+
+    def begin_as_told(w: Any, g: Any, s: State, **settings: Any) -> Any:
+        if s["begun"]:
+            return other(w, g, s, **settings)
+        s["begun"] = 1
+        return step(w, g, s, **settings)
+
+    return begin_as_told
+
+
 ADVANCES = "and advances once for each of them"
 
 

@@ -69,7 +69,8 @@ def bind(rule: Published, shown: Mapping[str, Any]) -> Bound:
             found["betas"] = tuple(shown[key] for key in pair)
             used.update(pair)
     rates = {"lr", *SYNONYMS["lr"]}
-    unknown = {k: v for k, v in shown.items() if k not in used | rates | ABOUT_THE_CODE and _in_force(v)}
+    known = used | rates | ABOUT_THE_CODE | {rule.name}  # ``nesterov=True`` says which rule it is
+    unknown = {k: v for k, v in shown.items() if k not in known and _in_force(v)}
     assumed = {name: value for name, value in defaults.items() if name not in found and _in_force(value)}
     uphill = {"maximize": True} if shown.get("maximize") else {}
     return Bound({**defaults, **found, **uphill}, unknown, assumed)

@@ -194,7 +194,9 @@ def build_optimizer(
     require_keywords(built, hyperparameters, called)
     _require_rate(hyperparameters)
     where = spec or source or spec_of(built)
-    subject = TorchOptimizer(built, dict(hyperparameters), called, check_rule(rule), dict(traits), spec=where)
+    subject = TorchOptimizer(
+        built, dict(hyperparameters), called, check_rule(rule, hyperparameters), dict(traits), spec=where
+    )
     _try_to_build(subject)
     return subject
 

@@ -290,5 +290,7 @@ def update_rule(
         )
     called = name or label(rule_function, hyperparameters)
     require_keywords(rule_function, hyperparameters, called)
-    made = UpdateRule(rule_function, hyperparameters, called, check_rule(rule), declared(traits), origin=made_by)
+    made = UpdateRule(
+        rule_function, hyperparameters, called, check_rule(rule, hyperparameters), declared(traits), origin=made_by
+    )
     return replace(made, spec=spec_of(rule_function))
