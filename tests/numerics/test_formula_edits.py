@@ -95,8 +95,8 @@ def rprop_exchanged(params: Any, grads: Any, state: Any, lr: float = 0.01, etas:
     for k, g in grads.items():
         last, size = (state or {}).get(k, (0 * g, np.full_like(g, lr)))
         factor = np.where(g * last > 0, etas[0], np.where(g * last < 0, etas[1], 1.0))
-        kept[k] = g, size = np.where(g * last < 0, 0.0, g), np.clip(size * factor, 1e-6, 50.0)
-        new[k] = params[k] - np.sign(g) * size
+        kept[k] = used, size = np.where(g * last < 0, 0.0, g), np.clip(size * factor, 1e-6, 50.0)
+        new[k] = params[k] - np.sign(used) * size
     return new, kept
 
 
