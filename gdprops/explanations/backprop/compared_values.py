@@ -116,4 +116,4 @@ def _compared(subject: Backprop, case: BackpropCase) -> _Compared:
         moved_by = [w + MOVED * (n == name) for n, w in zip(run.names, before, strict=True)]
         reach[name] = reached(loss, run.traced_loss(moved_by, 0))
     data = tuple(np.asarray(a, dtype=np.float64) for a in run.data(0))
-    return _Compared(Backward(values, nodes_of(loss), *named, both, counts, data), reach)
+    return _Compared(Backward(values, nodes_of(loss), *named, both, counts, data, float(case.rate)), reach)

@@ -47,6 +47,7 @@ class Backward:
         weights: the parameters before and after the step.
         counts: the numbers by which code divides: of rows, of outputs.
         data: the samples.
+        rate: the learning rate of the step.
     """
 
     values: Sequence[Value]
@@ -56,6 +57,7 @@ class Backward:
     weights: Mapping[str, tuple[Array, Array]]
     counts: tuple[int, int]
     data: tuple[Array, ...]
+    rate: float
 
     @cached_property
     def forward(self) -> list[Array]:
@@ -160,11 +162,22 @@ def _after_gradient(
     usual = _usual(backward, right)
     if usual and abs(own.factor / usual - 1) > LOSS_FOUND_SHARE:
         return [backward.values[_jump([*matches, own], own.factor / usual)]]
-    if not usual and proportion(backward.moved[name], gradient):
+    moved = 0.0 if usual else proportion(backward.moved[name], gradient)
+    if moved and abs(abs(moved / own.factor) - 1) > LOSS_FOUND_SHARE:
+        return _where_scaled(backward, name, own, moved)
+    if moved:
         alike = [m.at for m in matches if abs(abs(m.factor / own.factor) - 1) <= LOSS_FOUND_SHARE]
         return [backward.values[min([own.at, *alike])]]
     after = [*_next(backward, own.at, {_squeezed(gradient), _squeezed(gradient.T)}, name, right)]
     return after[:1] or _written(backward, name)
+
+
+def _where_scaled(backward: Backward, name: str, own: Match, moved: float) -> list[Value]:
+    """Return where a gradient that was right gets the factor by which its parameter moves: at last where it moves."""
+    later = (v for v in backward.values[own.at + 1 :] if abs(moved / backward.rate - 1) > LOSS_FOUND_SHARE)
+    factors = ((v, proportion(v.array, backward.gradients[name])) for v in later)
+    scaled = [v for v, factor in factors if factor and abs(abs(factor / moved) - 1) <= LOSS_FOUND_SHARE]
+    return scaled[:1] or _written(backward, name) or [backward.values[own.at]]
 
 
 def _jump(matches: Sequence[Match], ratio: float) -> int:

@@ -41,11 +41,13 @@ RAN, MISFORMED, RAISED = 2, 1, 0
 class Checked:
     """How far a function got (it ran, returned a wrong form, or raised), which parameters are right, what went wrong.
 
-    ``by_outputs``: all parameters are right once they are multiplied, or divided, by the number of outputs.
+    ``along``: which parameters are right up to a factor. ``by_outputs``: all parameters are right once they are
+    multiplied, or divided, by the number of outputs.
     """
 
     ran: int
     right: frozenset[str] = frozenset()
+    along: frozenset[str] = frozenset()
     said: str = ""
     by_outputs: bool = False
     reached: Reached = NOWHERE
@@ -72,16 +74,17 @@ def _checked(functions: Functions, compared: Callable[[BackpropRun], Compared]) 
 def _checked_once(functions: Functions, compared: Callable[[BackpropRun], Compared]) -> Checked:
     """Run twice, with other rows and numbers: what is right is right both times."""
     names = frozenset(functions.layout.shapes(*trial_sizes(functions.layout)))
-    right = scaled = names
+    right = along = scaled = names
     try:
         for more in (0, 1):
             run = trial_run(functions, more=more)
             found = compared(run)
-            right, scaled = right & found.near(), scaled & found.near_by_outputs(run.case)
+            right, along = right & found.near(), along & found.along()
+            scaled = scaled & found.near_by_outputs(run.case)
     except SubjectCrash as crash:
         got = reached(crash, functions.gradients, functions.step)
         return Checked(MISFORMED if crash.told else RAISED, said=str(crash), reached=got)
-    return Checked(RAN, right, by_outputs=scaled == names)
+    return Checked(RAN, right, along, by_outputs=scaled == names)
 
 
 def _gradients(run: BackpropRun) -> Compared:
@@ -121,6 +124,11 @@ class Compared:
         parts = zip(self.names, self.seen, self.expected, self.allowed, strict=True)
         return frozenset(name for name, s, e, bound in parts if (np.abs(s - factor * e) <= most * bound).all())
 
+    def along(self) -> frozenset[str]:
+        """Return the parameters of more than one entry that are a multiple of what is expected."""
+        parts = zip(self.names, self.seen, self.expected, self.allowed, strict=True)
+        return frozenset(name for name, s, e, bound in parts if e.size > 1 and _is_multiple(s, e, bound))
+
     def near_by_outputs(self, case: BackpropCase) -> frozenset[str]:
         """Return the parameters that are wrong by the number of outputs and nothing else: as a factor, or as a divisor.
 
@@ -128,6 +136,12 @@ class Compared:
         """
         outputs = case.batches[0].targets.shape[-1] if case.batches[0].targets.ndim > 1 else 1
         return max(self.near(outputs), self.near(1 / outputs), key=len)
+
+
+def _is_multiple(seen: Any, expected: Any, allowed: Array) -> bool:
+    size = float((expected * expected).sum())
+    factor = float((seen * expected).sum()) / size if size else 0.0
+    return bool(factor and (np.abs(seen - factor * expected) <= max(1.0, abs(factor)) * allowed).all())
 
 
 def trial_run(functions: Functions, more: int = 0) -> BackpropRun:

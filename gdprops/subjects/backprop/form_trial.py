@@ -2,8 +2,8 @@
 
 Where the user declares nothing, every usual form is tried. The first form on which everything runs and is right is
 taken: so a correct step is never judged on a form on which it would be wrong (one-hot targets read as numbers under a
-softmax). Where no form is right, the form is taken on which most functions run and then most parameters are right, the
-first of several.
+softmax). Where no form is right, the form is taken on which most functions run, then most parameters are right, then
+most are right up to a factor, the first of several.
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ class Tried:
         return sum(one.ran for one in self.found)
 
     @property
-    def score(self) -> tuple[int, int]:
-        """How good the form is: how far the functions run counts first, then how many parameters are right."""
-        return self.ran, sum(len(one.right) for one in self.found)
+    def score(self) -> tuple[int, int, int]:
+        """How good the form is: how far the functions run, then how many parameters are right, then but for a factor."""
+        return self.ran, sum(len(one.right) for one in self.found), sum(len(one.along) for one in self.found)
 
     @property
     def is_right(self) -> bool:

@@ -19,8 +19,8 @@ import numpy as np
 from gdprops.errors import UsageError
 from gdprops.model.wording import on_one_line
 from gdprops.numerics.decisions import LOSS_FOUND_SHARE
-from gdprops.subjects.backprop.as_written.found_loss import Fit, best_fit, under
-from gdprops.subjects.backprop.as_written.observations import RATE, Seen, copies, data_of, observed
+from gdprops.subjects.backprop.as_written.found_loss import OWN, Fit, best_fit, under
+from gdprops.subjects.backprop.as_written.observations import RATE, Seen, copies, data_of, moved_by, observed
 from gdprops.subjects.backprop.as_written.reading import Reading
 from gdprops.subjects.backprop.as_written.scores import decides_only, of_scores
 from gdprops.subjects.backprop.as_written.stated_loss import with_stated
@@ -101,8 +101,28 @@ def _try(reading: Reading) -> Tried:
 
 def chosen(found: Sequence[Tried]) -> Tried:
     """Return the best try; where it computes gradients, with the code that moves the parameters if that is wrong."""
-    best = _of_batches(found)
+    best = _but_for_the_rate(_of_batches(found))
     return _with_its_update(best, found) if best.reading.step is None and best.fit is not None else best
+
+
+def _but_for_the_rate(best: Tried) -> Tried:
+    """Return a try without the learning rate in the factor of its loss, where steps grow with the square of the rate.
+
+    A loss may have any factor, and at one learning rate nothing tells that factor from the rate.
+    """
+    reading, fit = best.reading, best.fit
+    if fit is None or not fit.is_whole or fit.loss is OWN or reading.step is None or not reading.takes_rate:
+        return best
+    one = best.seen[0]
+    try:
+        with quiet(), np.errstate(all="ignore"):
+            twice = moved_by(reading, one.params, one.x, one.y, 2 * RATE)
+    except Exception:  # the user's code, at a rate that it may refuse
+        return best
+    if not all(np.allclose(twice[name], 4 * m, rtol=LOSS_FOUND_SHARE, atol=0) for name, m in one.moved.items()):
+        return best
+    factor, penalty = fit.factor / RATE, fit.penalty / RATE
+    return best._replace(fit=fit._replace(factor=factor, penalty=penalty, right=frozenset(), is_known=True))
 
 
 def _of_batches(found: Sequence[Tried]) -> Tried:
