@@ -16,6 +16,7 @@ import numpy as np
 
 from gdprops.explanations.backprop.flaws import OTHERS, Flaw, flaws, gradients
 from gdprops.explanations.backprop.operand_flaws import Mistake
+from gdprops.explanations.backprop.scaled_paths import scaled_paths
 from gdprops.explanations.backprop.traced_flaws import TracedFlaws
 from gdprops.numerics import decisions
 
@@ -205,6 +206,7 @@ def _by_cost(wrong: Sequence[Watched], i: int, net: Net | None, traced: TracedFl
     if net is not None:
         for factor in _meant(FACTORS[1:], wrong):
             yield [_flawed(net, flaw, factor) for flaw in flaws(net)]
+    yield [Account(_says(one.text), one.gradient) for one in scaled_paths(wrong, i, traced, _rate)]
     k = _fitted(wrong, i)
     if k is not None:
         yield [Account(_says(f"moved {k:.6g} times as far"), _times(lambda step: k))]

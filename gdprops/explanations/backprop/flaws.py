@@ -71,6 +71,7 @@ FLAWS = (
     Flaw(OF_ERROR, slope=lambda act, z, h, e: act.slope(e)),
     *(Flaw(text, end=text) for text in ERRORS),
     Flaw("the error goes back through {next} instead of its transpose", through="straight"),
+    Flaw("the error goes back through the already updated weights {next}", through="moved"),
     Flaw("the error goes back through the layer's own weights instead of {next}", through="own"),
     Flaw("the error goes back without being multiplied with {next}", through="summed"),
     Flaw("the gradient is taken with the pre-activations z of the layer before, not with its activations", inputs="z"),
@@ -113,7 +114,7 @@ def gradients(net: Net, step: Watched, flaw: Flaw) -> list[Array | None]:
             break
         _store(net, step, k, delta, _taken_with(inputs, zs, k, flaw, net), flaw, found)
         if k:
-            delta = _sent_back(net, step.before, k, delta, flaw)
+            delta = _sent_back(net, step.after if flaw.through == "moved" else step.before, k, delta, flaw)
             if delta is not None:
                 slope = flaw.slope if flaw.at in (None, k - 1) else _right
                 delta = delta * slope(net.hidden, zs[k - 1], inputs[k], delta)
@@ -129,7 +130,7 @@ def _sent_back(net: Net, weights: Sequence[Array], k: int, delta: Array, flaw: F
     """Return the error before layer k: ``delta`` times the transposed matrix, or what the flaw puts in its place."""
     w = net.weight(weights, k)
     through = flaw.through if flaw.at in (None, k - 1) else "transposed"
-    if through == "transposed":
+    if through in ("transposed", "moved"):
         return np.asarray(delta @ w.T)
     if through == "summed":
         return np.asarray(delta.sum(axis=1, keepdims=True) * np.ones(w.shape[0]))

@@ -47,7 +47,7 @@ class Value(NamedTuple):
 class Statement(NamedTuple):
     """A statement that assigns or returns: its lines, its targets as code, and the names that it reads.
 
-    ``wholes``: the targets of which it assigns only an item.
+    ``wholes``: the targets of which it assigns only an item. ``entries``: the lines of what it lists, a value in each.
     """
 
     first: int
@@ -56,6 +56,7 @@ class Statement(NamedTuple):
     reads: frozenset[str]
     returns: bool
     wholes: frozenset[str] = frozenset()
+    entries: tuple[int, ...] = ()
 
 
 def recorded(run: Callable[[], Any]) -> list[Value]:
@@ -108,9 +109,12 @@ class _Recorder:
     def _keep(self, frame: FrameType, statement: Statement, text: str, value: Any) -> None:
         back = frame.f_back
         caller = back.f_lineno if back is not None and is_own(back.f_code.co_filename) else 0
-        for array in _arrays(value, 0):
-            file = frame.f_code.co_filename
-            self.values.append(Value(file, statement.first, text, statement.reads, array, caller))
+        listed = list(value.values() if isinstance(value, Mapping) else value) if statement.entries else []
+        parts = zip(statement.entries, listed, strict=True) if len(listed) == len(statement.entries) else ()
+        for line, part in list(parts) or [(statement.first, value)]:
+            for array in _arrays(part, 0):
+                file = frame.f_code.co_filename
+                self.values.append(Value(file, line, text, statement.reads, array, caller))
 
 
 def _arrays(value: Any, depth: int) -> Iterator[Array]:
@@ -156,7 +160,16 @@ def _statement(node: ast.stmt, file: str) -> Statement:
     reads |= {str(n.value) for n in inside if isinstance(n, ast.Constant) and isinstance(n.value, str)}
     wholes = frozenset(ast.unparse(one.value) for one in targets if isinstance(one, ast.Subscript))
     last, is_return = node.end_lineno or node.lineno, isinstance(node, ast.Return)
-    return Statement(node.lineno, last, codes, frozenset(reads), is_return, wholes)
+    entries = _entries(value) if is_return and last > node.lineno else ()
+    return Statement(node.lineno, last, codes, frozenset(reads), is_return, wholes, entries)
+
+
+def _entries(value: ast.expr | None) -> tuple[int, ...]:
+    """Return the lines of the values that a dict, list or tuple is written with; none for any other value."""
+    listed = (
+        value.values if isinstance(value, ast.Dict) else value.elts if isinstance(value, ast.List | ast.Tuple) else ()
+    )
+    return tuple(one.lineno for one in listed)
 
 
 def _compiled(node: ast.expr, file: str) -> CodeType:

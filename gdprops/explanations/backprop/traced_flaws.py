@@ -49,6 +49,13 @@ class TracedFlaws:
         yield [_held([place]) for place in list(by_place)[:MOST_OPERATIONS] if place not in statistics]
         yield [m for one in list(by_place.values())[:MOST_OPERATIONS] for m in in_operands(one)]
 
+    def held_fixed(self, step: Watched) -> Iterator[tuple[Operation, Mistake]]:
+        """Yield the places of the loss of a step, and the mistake that nothing goes back through them."""
+        operations = self._loss(step).operations if self._is_followed(step) else []
+        for one in list({one.place: one for one in operations}.values())[:MOST_OPERATIONS]:
+            if any(origin is not None for origin in one.origins):
+                yield one, _held([one.place])
+
     def gradient(self, step: Watched, i: int, mistake: Mistake) -> Array | None:
         """Return parameter i's gradient under a mistake, None where the loss cannot be followed."""
         key = id(step), mistake.text

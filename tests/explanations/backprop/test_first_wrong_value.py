@@ -54,6 +54,32 @@ def test_the_line_of_a_fault(tmp_path: Path, right: str, wrong: str, line: int) 
     assert found.lines[:1] == (line,), found
 
 
+LISTED = """
+class Network:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.W, self.V = np.random.randn(n_in, n_hidden), np.random.randn(n_hidden, n_out)
+    def forward(self, X):
+        self.h = np.tanh(X @ self.W)
+        return self.h @ self.V
+    def gradients(self, X, y):
+        e = self.forward(X) - y
+        back = e @ self.V.T * (1 - self.h**2)
+        return {
+            "V": self.h.T @ e,
+            "W": X.T @ back{share},
+        }
+    def train(self, X, y, lr):
+        for name, g in self.gradients(X, y).items():
+            setattr(self, name, getattr(self, name) - lr * g)
+"""
+
+
+def test_the_line_inside_a_dict_of_several_lines(tmp_path: Path) -> None:
+    assert judged(tmp_path, LISTED.replace("{share}", "")).verdict == "right"
+    found = judged(tmp_path, LISTED.replace("{share}", " / len(X)"))
+    assert (found.verdict, found.lines[:1]) == ("wrong", (15,)), found
+
+
 PER_SAMPLE = """
 class Network:
     def __init__(self, sizes):
