@@ -13,6 +13,7 @@ from gdprops.model.clause import Level
 from gdprops.model.verdict import About, Status, Verdict
 
 ORDER = (
+    "optimizer.deterministic",  # what differs from run to run breaks whatever is compared
     *(f"gradient.{name}" for name in ("pure", "complete", "matches-loss", "order-independent", "additive")),
     "gradient.*",
     *(

@@ -41,6 +41,10 @@ def test_what_is_proved_comes_before_what_only_fails() -> None:
     assert primary(broken("step.linear-in-lr"), facts)[0] == "step.linear-in-lr"
 
 
+def test_what_differs_from_run_to_run_is_told_before_what_it_breaks() -> None:
+    assert primary(broken("step.simultaneous"), broken("optimizer.deterministic"))[0] == "optimizer.deterministic"
+
+
 def test_what_raises_whatever_is_checked_is_about_no_clause_in_particular() -> None:
     names = ("step.frozen-untouched", "step.simultaneous", "step.once")
     found = primary(*(broken(name, reason="step(inputs, targets) raised ValueError: no") for name in names))

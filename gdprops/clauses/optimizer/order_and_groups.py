@@ -267,6 +267,9 @@ def _by_closure(subject: FedSubject, case: UpdateCase, loss: float) -> list[Weig
     return seen
 
 
+AGAIN = "the same run once more: it goes on with what the first has left outside its state, or draws its own numbers"
+
+
 @clause(
     id="optimizer.deterministic",
     statement="Two runs from the same weights, gradients and random seeds end at the same weights.",
@@ -282,7 +285,7 @@ def _by_closure(subject: FedSubject, case: UpdateCase, loss: float) -> list[Weig
 def deterministic(subject: FedSubject, case: UpdateCase) -> Evidence:
     expected = workbench.feed(subject, case)
     workbench.dirty_memory(case)
-    found = same_trajectory(case, workbench.feed(subject, case), expected, "the same run once more")
+    found = same_trajectory(case, workbench.feed(subject, case), expected, AGAIN)
     return replace(found, demand=workbench.MUST_AGREE) if found.violated else found
 
 

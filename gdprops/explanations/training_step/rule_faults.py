@@ -33,7 +33,8 @@ def rules(failures: Sequence[Failure]) -> list[Hypothesis]:
     if settings is None:
         return []
     others = [
-        Hypothesis(MOVED_DECAY, on_steps(_decay_at_moved)),
+        Hypothesis(MOVED_DECAY, on_steps(_decay_at_moved(everything=False))),
+        Hypothesis(f"{MOVED_DECAY}, and to frozen ones", on_steps(_decay_at_moved(everything=True)), broad=1),
         Hypothesis(OTHER_RATE, on_steps(_at_the_rate_in_force)),
         *(Hypothesis(text, on_steps(_decay_by_rate(power)), threads=True) for text, power in RATED_DECAYS),
     ]
@@ -107,12 +108,17 @@ def _times(step: Watched, key: str, factor: float) -> Weights | None:
 MOVED_DECAY = "the decay is applied to the weights that the step has already moved"
 
 
-def _decay_at_moved(step: Watched) -> Weights | None:
-    settings, moved = settings_of(step), _times(step, "weight_decay", 0.0)
-    if settings is None or moved is None or len({(g["lr"], g["weight_decay"]) for g in settings}) != 1:
-        return None
-    rate = float(settings[0]["lr"]) * float(settings[0]["weight_decay"])
-    return [w if g is None else w - rate * w for w, g in zip(moved, step.gradients, strict=True)]
+def _decay_at_moved(*, everything: bool) -> Callable[[Watched], Weights | None]:
+    """Return the rival that decays moved weights; ``everything``: weights without a gradient and frozen ones too."""
+
+    def rival(step: Watched) -> Weights | None:
+        settings, moved = settings_of(step), _times(step, "weight_decay", 0.0)
+        if settings is None or moved is None or len({(g["lr"], g["weight_decay"]) for g in settings}) != 1:
+            return None
+        rate = float(settings[0]["lr"]) * float(settings[0]["weight_decay"])
+        return [w - rate * w if everything or g is not None else w for w, g in zip(moved, step.gradients, strict=True)]
+
+    return rival
 
 
 RATED_DECAYS = (

@@ -71,7 +71,7 @@ class Tried:
 
     @property
     def score(self) -> tuple[int, int, int]:
-        """How good the form is: how far the functions run, then how many parameters are right, or right up to a factor."""
+        """How good the form is: how far the functions run, then how many parameters are right, or but for a factor."""
         return self.ran, sum(len(one.right) for one in self.found), sum(len(one.along) for one in self.found)
 
     @property

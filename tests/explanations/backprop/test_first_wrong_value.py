@@ -76,8 +76,8 @@ class Network:
 
 def test_the_line_inside_a_dict_of_several_lines(tmp_path: Path) -> None:
     assert judged(tmp_path, LISTED.replace("{share}", "")).verdict == "right"
-    found = judged(tmp_path, LISTED.replace("{share}", " / len(X)"))
-    assert (found.verdict, found.lines[:1]) == ("wrong", (15,)), found
+    found = judged(tmp_path, LISTED.replace("{share}", " / len(X)"), name="wrong.py")
+    assert (found.verdict, found.lines[:1]) == ("wrong", (14,)), found
 
 
 PER_SAMPLE = """
