@@ -57,7 +57,7 @@ def _fitted(
     others = 0.0
     for step in wrong:
         past = traced.gradient(step, i, held)
-        if past is None or np.shape(past) != np.shape(step.gradients[i]):
+        if past is None or past.shape != step.before[i].shape:
             return None
         others = max(others, float(np.abs(past).max(initial=0.0)))
         left.append(((step.before[i] - step.after[i]) / rate(step) - past).ravel())
