@@ -35,6 +35,7 @@ def rules(failures: Sequence[Failure]) -> list[Hypothesis]:
     others = [
         Hypothesis(MOVED_DECAY, on_steps(_decay_at_moved(everything=False))),
         Hypothesis(f"{MOVED_DECAY}, and to frozen ones", on_steps(_decay_at_moved(everything=True)), broad=1),
+        Hypothesis(DECAYS_THE_REST, on_steps(_decay_of_the_rest), clause="step.frozen-untouched", about_rest=True),
         Hypothesis(OTHER_RATE, on_steps(_at_the_rate_in_force)),
         *(Hypothesis(text, on_steps(_decay_by_rate(power)), threads=True) for text, power in RATED_DECAYS),
     ]
@@ -119,6 +120,18 @@ def _decay_at_moved(*, everything: bool) -> Callable[[Watched], Weights | None]:
         return [w - rate * w if everything or g is not None else w for w, g in zip(moved, step.gradients, strict=True)]
 
     return rival
+
+
+DECAYS_THE_REST = "the decay moves frozen parameters, or those without a gradient, too; all others are right"
+
+
+def _decay_of_the_rest(step: Watched) -> Weights | None:
+    settings = settings_of(step)
+    if settings is None or len({(g["lr"], g.get("weight_decay", 0.0)) for g in settings}) != 1:
+        return None
+    rate = float(settings[0]["lr"]) * float(settings[0].get("weight_decay", 0.0))
+    ends = zip(step.expected, step.gradients, strict=True)
+    return [e - rate * e if g is None else e for e, g in ends] if rate else None
 
 
 RATED_DECAYS = (

@@ -35,6 +35,24 @@ def test_a_decay_between_backward_and_the_update_is_told(which: str) -> None:
     assert found.endswith("are multiplied by 0.75 (a decay beside the optimizer's)")
 
 
+def test_a_declared_decay_of_what_is_frozen_is_told() -> None:
+    def build(model: Any, loss_fn: Any) -> Any:
+        adam = torch.optim.Adam(model.parameters(), lr=0.05)
+
+        def step(inputs: Any, targets: Any) -> None:
+            adam.zero_grad()
+            loss_fn(model(inputs), targets).backward()
+            with torch.no_grad():
+                for p in model.parameters():
+                    p.mul_(1 - 0.05 * 0.5)
+            adam.step()
+
+        return step, adam
+
+    found = instead_of(build, rule=lambda ps: torch.optim.AdamW(ps, lr=0.05, weight_decay=0.5)).text
+    assert found == "the decay moves frozen parameters, or those without a gradient, too; all others are right"
+
+
 def decays_after(which: str) -> Any:
     def build(model: Any, loss_fn: Any) -> Any:
         adam = torch.optim.Adam(model.parameters(), lr=0.05)
