@@ -72,6 +72,7 @@ def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
                 Hypothesis(told, on_steps(_clipped(blocks, most, guard)), constants, CLIPPING, threads=True)
                 for guard in guards
             ]
+    found += [] if declared is None else _always_scaled(declared)
     return [*found, *_while_scaled(failures), *(_by_value(c) for c in _fitted_values(first)), *NORMALIZED]
 
 
@@ -207,19 +208,26 @@ def _by_value(most: float) -> Hypothesis:
     )
 
 
-def _normalized(blocks: Blocks, guard: float) -> Callable[[Watched], Weights]:
-    return _scaled_by_norms(blocks, guard, lambda length: 1 / length)
+def _normalized(blocks: Blocks, guard: float, to: float = 1.0) -> Callable[[Watched], Weights]:
+    return _scaled_by_norms(blocks, guard, lambda length: to / length)
 
 
+GUARDS = (0.0, 1e-12, 1e-10, 1e-8, 1e-6)
+"""The guards of such divisions are those that people write."""
 NORMALIZED = tuple(
     Hypothesis(text, on_steps(_normalized(blocks, guard)), clause=CLIPPING, broad=1)
     for text, blocks in (
         ("the gradient is divided by its own norm", whole),
         ("each parameter's gradient is divided by its own norm", tensors),
     )
-    for guard in (0.0, 1e-12, 1e-10, 1e-8, 1e-6)
+    for guard in GUARDS
 )
-"""The guards of such divisions are those that people write."""
+
+
+def _always_scaled(most: float) -> list[Hypothesis]:
+    """Return the hypotheses that gradients are brought to the declared norm even where they are shorter."""
+    text = f"the gradient is always scaled to the norm {number(most)}, also where it is shorter"
+    return [Hypothesis(text, on_steps(_normalized(whole, g, most)), clause=CLIPPING, broad=1) for g in GUARDS]
 
 
 def clipped(gradients: Grads, most: float | None) -> Grads:
