@@ -72,7 +72,7 @@ def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
                 Hypothesis(told, on_steps(_clipped(blocks, most, guard)), constants, CLIPPING, threads=True)
                 for guard in guards
             ]
-    found += [] if declared is None else _always_scaled(declared)
+    found += [] if declared is None else [*_always_scaled(declared), *_by_the_sum_of_norms(declared)]
     return [*found, *_while_scaled(failures), *(_by_value(c) for c in _fitted_values(first)), *NORMALIZED]
 
 
@@ -212,7 +212,7 @@ def _normalized(blocks: Blocks, guard: float, to: float = 1.0) -> Callable[[Watc
     return _scaled_by_norms(blocks, guard, lambda length: to / length)
 
 
-GUARDS = (0.0, 1e-12, 1e-10, 1e-8, 1e-6)
+WRITTEN_GUARDS = (0.0, 1e-12, 1e-10, 1e-8, 1e-6)
 """The guards of such divisions are those that people write."""
 NORMALIZED = tuple(
     Hypothesis(text, on_steps(_normalized(blocks, guard)), clause=CLIPPING, broad=1)
@@ -220,14 +220,33 @@ NORMALIZED = tuple(
         ("the gradient is divided by its own norm", whole),
         ("each parameter's gradient is divided by its own norm", tensors),
     )
-    for guard in GUARDS
+    for guard in WRITTEN_GUARDS
 )
 
 
 def _always_scaled(most: float) -> list[Hypothesis]:
     """Return the hypotheses that gradients are brought to the declared norm even where they are shorter."""
     text = f"the gradient is always scaled to the norm {number(most)}, also where it is shorter"
-    return [Hypothesis(text, on_steps(_normalized(whole, g, most)), clause=CLIPPING, broad=1) for g in GUARDS]
+    return [Hypothesis(text, on_steps(_normalized(whole, g, most)), clause=CLIPPING, broad=1) for g in WRITTEN_GUARDS]
+
+
+def _by_the_sum_of_norms(most: float) -> list[Hypothesis]:
+    """Return the hypotheses that the tensors' norms are added where their squares should be."""
+
+    def rival(guard: float) -> Callable[[Watched], Weights]:
+        def clipped_so(step: Watched) -> Weights:
+            g = step.run.gradients(step.before, step.batch, clipped=False)
+            total = sum(global_norm([x]) for x in g if x is not None) + guard
+            c = min(1.0, most / total) if total else 1.0
+            return step.update([None if x is None else c * x for x in g])
+
+        return clipped_so
+
+    text = (
+        f"all gradients are clipped to the norm {number(most)} by the sum of the tensors' norms, and not by the root "
+        "of the sum of their squares"
+    )
+    return [Hypothesis(text, on_steps(rival(g)), clause=CLIPPING) for g in GUARDS]
 
 
 def clipped(gradients: Grads, most: float | None) -> Grads:
