@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gdprops.errors import GdpropsError, Unsupported, text_of
-from gdprops.numerics.decisions import CLIP_GUARD
+from gdprops.numerics.decisions import CLIP_GUARD, LARGE_MODEL
 from gdprops.numerics.norm import global_norm
 from gdprops.subjects.torch_optimizer.state import (
     clocks_of,
@@ -82,6 +82,7 @@ class Expected:
         """The parameters to which the user's own loss gives a gradient: one that J does not reach has zeros there."""
         self._met: ForwardState | None = None
         self._window, self._window_of = tuple[Met, ...](), -1
+        self._steps = dict[int, tuple[Any, ...]]()
         self._shaken: tuple[int, slice, Any] | None = None
         self._surroundings = Surroundings(self._model)
         self.adopted: Any = None
@@ -116,6 +117,17 @@ class Expected:
         ``window``: the state that the pass of each micro-batch of logical step t met, where these differ.
         """
         self._met, self._window, self._window_of = met, window, t
+
+    def remember(self, t: int, looks: Looks) -> None:
+        """Keep how the user's step has looked at batch t: what its passes met, and how it has called its optimizer."""
+        self.looks = looks
+        if self._met is not None and sum(b.numel() for b in self._met.buffers) <= LARGE_MODEL:
+            self._steps[t] = self._met, self._window, self._window_of, looks, self.closure_met
+
+    def recall(self, t: int) -> None:
+        """Look again as the user's step has looked at batch t; as now where that was not kept: of large models."""
+        if t in self._steps:
+            self._met, self._window, self._window_of, self.looks, self.closure_met = self._steps[t]
 
     def is_the_same_in(self, several: Sequence[ForwardState], weights: Sequence[Array], t: int) -> bool:
         """Say whether loss and gradients of batch t are equal, byte by byte, in all modes that were met."""
