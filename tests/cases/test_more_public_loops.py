@@ -31,7 +31,7 @@ def plain(m: Any, loss_fn: Any, optimizer: Any, *, clips: float | None = None) -
 
 
 def validates_now_and_then(m: Any, loss_fn: Any, *, back: bool) -> Any:
-    """Return a loop that validates at every second call, and turns to training mode at the start of an epoch of four."""
+    """Return a loop that validates at every second call; the start of an epoch of four turns to training mode."""
     optimizer, calls = sgd(m), 0
     train = plain(m, loss_fn, optimizer)
 
@@ -286,7 +286,7 @@ REPORTS = [
         lambda m, f: sets_rates(m, f, lambda t: warming(t - 1)),
         lambda m, f: sets_rates(m, f, warming),
         "clock.schedule",
-        "XX5399",
+        "the schedule's one update late, after a first rate that is none of its own",
         {"schedule": warming},
     ),
     Report(
@@ -294,7 +294,7 @@ REPORTS = [
         lambda m, f: sets_rates(m, f, warms_for_ever),
         lambda m, f: sets_rates(m, f, warming),
         "clock.schedule",
-        "XX4384",
+        "from update 4 on the rate does not change any more",
         {"schedule": warming},
     ),
     Report(
