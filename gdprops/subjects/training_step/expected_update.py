@@ -14,16 +14,19 @@ import torch
 from torch import Tensor, nn
 
 from gdprops.errors import GdpropsError, Unsupported, text_of
-from gdprops.numerics.decisions import CLIP_GUARD, LARGE_MODEL
+from gdprops.numerics.decisions import CLIPPED_SHARE, LARGE_MODEL
 from gdprops.numerics.norm import global_norm
 from gdprops.subjects.torch_optimizer.state import (
     clocks_of,
     needs_closure,
+    put_groups,
     put_settings,
     restore,
     settings_of,
     snapshot,
 )
+from gdprops.subjects.training_step.changed_outputs import Changed
+from gdprops.subjects.training_step.clipping import clipped, clipped_without_guard, has_own_hooks
 from gdprops.subjects.training_step.derivatives import derivatives
 from gdprops.subjects.training_step.forward_state import ForwardState, Surroundings
 from gdprops.subjects.training_step.looks import Looks
@@ -41,19 +44,6 @@ if TYPE_CHECKING:
 
 SecondLook = Callable[["Array", "Array"], "Array"]
 EXPECTATION = "say what update is expected with rule=…, or lr=… for plain descent"
-
-
-@final
-class Changed(nn.Module):
-    """A model whose outputs are changed."""
-
-    def __init__(self, model: nn.Module, change: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.model, self._change = model, change
-
-    def forward(self, inputs: Any) -> Tensor:
-        """Return what becomes of the outputs."""
-        return self._change(self.model(inputs))
 
 
 @final
@@ -76,6 +66,7 @@ class Expected:
         self._second: SecondLook | None = None
         self._handed: Sequence[Array | None] = ()
         self._named: list[Tensor | None] = [None] * len(self._look_at)
+        self._norm_in_use = 0.0
         self.value = 0.0
         """The loss J where the last gradients were taken."""
         self.reached_otherwise = set[int]()
@@ -83,6 +74,7 @@ class Expected:
         self._met: ForwardState | None = None
         self._window, self._window_of = tuple[Met, ...](), -1
         self._steps = dict[int, tuple[Any, ...]]()
+        self._grown: Sequence[Sequence[int]] = ()
         self._shaken: tuple[int, slice, Any] | None = None
         self._surroundings = Surroundings(self._model)
         self.adopted: Any = None
@@ -118,9 +110,14 @@ class Expected:
         """
         self._met, self._window, self._window_of = met, window, t
 
-    def remember(self, t: int, looks: Looks) -> None:
-        """Keep how the user's step has looked at batch t: what its passes met, and how it has called its optimizer."""
+    def remember(self, t: int, looks: Looks, groups: Sequence[Sequence[int]]) -> None:
+        """Keep how the user's step has looked at batch t: what its passes met, and how it has called its optimizer.
+
+        ``groups``: the parameters in each of the optimizer's groups, which may have become more.
+        """
         self.looks = looks
+        if not self.is_declared and type(self._rule).__module__.startswith("torch.optim."):
+            self._grown = groups if len(groups) > len(self._rule.param_groups) else self._grown
         if self._met is not None and sum(b.numel() for b in self._met.buffers) <= LARGE_MODEL:
             self._steps[t] = self._met, self._window, self._window_of, looks, self.closure_met
 
@@ -226,22 +223,23 @@ class Expected:
 
     def clipped(self, gradients: list[Array | None]) -> list[Array | None]:
         """Return the gradients, clipped as the user declares."""
-        most, each = self._declared.clip_norm, self._declared.clip_value
-        if each is not None:
-            return [None if g is None else np.clip(g, -each, each) for g in gradients]
-        if most is None:
-            return gradients
-        c = min(1.0, most / (global_norm(gradients) + CLIP_GUARD))
-        return [None if g is None else np.asarray(g * g.dtype.type(c)) for g in gradients]
+        return clipped(gradients, self._declared.clip_norm, self._declared.clip_value)
 
-    def clipped_without_guard(self, gradients: Sequence[Array | None]) -> list[Array | None] | None:
-        """Return gradients clipped as the other form does it, by min(1, C / N); None where neither form clips."""
+    def other_clippings(
+        self, weights: Sequence[Array], gradients: list[Array | None], state: Any, settings: Any
+    ) -> list[Array] | None:
+        """Return the update with another legitimate form of clipping than torch's; None where there is none.
+
+        ``gradients`` are not clipped. A hook of the optimizer may clip them before each step: then that is all that
+        clips them. Else they are clipped by C / N instead of C / (N + 1e-6).
+        """
         most = self._declared.clip_norm
-        n = global_norm(gradients) if most is not None else 0.0
-        if most is None or not np.isfinite(n) or n + CLIP_GUARD <= most or n == 0:
-            return None
-        c = min(1.0, most / n)
-        return [None if g is None else np.asarray(g * g.dtype.type(c)) for g in gradients]
+        if most is not None and has_own_hooks(self._rule):
+            moved = self.update(weights, gradients, state, settings)
+            if abs(self._norm_in_use - min(most, global_norm(gradients))) <= CLIPPED_SHARE * most:
+                return moved
+        other = clipped_without_guard(gradients, most)
+        return None if other is None else self.update(weights, other, state, settings)
 
     def update(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
@@ -272,8 +270,10 @@ class Expected:
 
     def _apply(self, rule: torch.optim.Optimizer, gradients: Sequence[Array | None], state: Any, settings: Any) -> None:
         if state is not None:
+            put_groups(rule, len(state[1]), self._grown, self._moved)
             restore(rule, state)
         if settings:
+            put_groups(rule, len(settings), self._grown, self._moved)
             put_settings(rule, settings)
         self.hand_over(gradients)
         try:
@@ -288,6 +288,8 @@ class Expected:
                 f"{type(rule).__name__}.step() raised {type(error).__name__} on the same gradients: {text_of(error)}; "
                 f"{EXPECTATION}"
             ) from error
+        if has_own_hooks(rule):
+            self._norm_in_use = global_norm(self.handed_over())
         self.hand_over([None] * len(self._moved))
 
     def update_by_looks(
@@ -338,6 +340,7 @@ class Expected:
         An optimizer that maximizes is given the gradient of -J, because J is the loss that training lowers.
         """
         keeps, turned = type(self._rule).__module__.startswith("torch.optim."), self._maximizes
+        keeps = keeps and not has_own_hooks(self._rule)
         for p, g, named in zip(self._moved, gradients, self._named, strict=True):
             mine = g if g is None or not turned else -g
             held = None if mine is None else torch.from_numpy(np.asarray(mine) if keeps else np.array(mine)).to(p.dtype)
