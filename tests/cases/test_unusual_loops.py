@@ -89,7 +89,8 @@ def a_window_whose_losses_wait_in_a_list(m: Any, f: Any) -> Any:
         waiting.append((f(m(x), y), len(x)))
         if last:
             optimizer.zero_grad()
-            (sum(loss * n for loss, n in waiting) / sum(n for _, n in waiting)).backward()  # type: ignore[union-attr]
+            total: Any = sum(loss * n for loss, n in waiting)
+            (total / sum(n for _, n in waiting)).backward()
             optimizer.step()
             waiting.clear()
 

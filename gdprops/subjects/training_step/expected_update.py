@@ -116,7 +116,7 @@ class Expected:
         ``groups``: the parameters in each of the optimizer's groups, which may have become more.
         """
         self.looks = looks
-        if not self.is_declared and type(self._rule).__module__.startswith("torch.optim."):
+        if self._rule is not None and not self.is_declared and type(self._rule).__module__.startswith("torch.optim."):
             self._grown = groups if len(groups) > len(self._rule.param_groups) else self._grown
         if self._met is not None and sum(b.numel() for b in self._met.buffers) <= LARGE_MODEL:
             self._steps[t] = self._met, self._window, self._window_of, looks, self.closure_met
