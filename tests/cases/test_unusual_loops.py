@@ -342,7 +342,8 @@ def a_penalty_that_is_differentiated_by_itself(m: Any, f: Any) -> Any:
 
     def step(x: Tensor, y: Tensor) -> None:
         optimizer.zero_grad()
-        nn.functional.mse_loss(m(x), y).backward()
+        loss: Any = nn.functional.mse_loss(m(x), y)
+        loss.backward()
         penalty: Any = 0.01 * _squares(m)
         penalty.backward()
         optimizer.step()

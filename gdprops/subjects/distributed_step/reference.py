@@ -23,7 +23,6 @@ from gdprops.numerics.decisions import DOUBLE
 from gdprops.numerics.reached_rows import with_branch
 from gdprops.subjects.distributed_step.tasks import task_of
 from gdprops.subjects.distributed_step.user_objects import found
-from gdprops.subjects.training_step.clipping import clipped_without_guard
 from gdprops.subjects.training_step.counterpart import Counterpart
 from gdprops.subjects.training_step.expected_update import EXPECTATION, Expected
 from gdprops.subjects.training_step.script.drawn_model import in_order
@@ -152,7 +151,7 @@ class SingleProcess:
         """Return the update with the other legitimate form of clipping, None where there is one only."""
         if self._declared.clip_norm is None:
             return None
-        other = clipped_without_guard(self.gradients(weights, t, clipped=False), self._declared.clip_norm)
+        other = self._expected.clipped_without_guard(self.gradients(weights, t, clipped=False))
         return None if other is None else self.update(weights, other, state, settings)
 
     def is_exact(

@@ -57,10 +57,11 @@ class Computed:
         """Return None: noise floors must be measured, because the model's operations are not known."""
 
     def dialect(self, weights: Sequence[Array], t: int, state: Any, settings: Any) -> list[Array] | None:
-        """Return the update with another legitimate form of clipping, None where there is none."""
+        """Return the update with the other legitimate form of clipping, by C / N instead of C / (N + 1e-6)."""
         if self._declared.clip_norm is None:
             return None
-        return self._expected.other_clippings(weights, self.gradients(weights, t, clipped=False), state, settings)
+        other = self._expected.clipped_without_guard(self.gradients(weights, t, clipped=False))
+        return None if other is None else self._expected.update(weights, other, state, settings)
 
     def clip(self, gradients: Sequence[Array | None]) -> list[Array | None]:
         """Return the gradients, clipped as declared."""

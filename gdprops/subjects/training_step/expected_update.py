@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gdprops.errors import GdpropsError, Unsupported, text_of
-from gdprops.numerics.decisions import CLIPPED_SHARE, LARGE_MODEL
-from gdprops.numerics.norm import global_norm
+from gdprops.numerics.decisions import LARGE_MODEL
 from gdprops.subjects.torch_optimizer.state import (
     clocks_of,
     needs_closure,
@@ -26,7 +25,7 @@ from gdprops.subjects.torch_optimizer.state import (
     snapshot,
 )
 from gdprops.subjects.training_step.changed_outputs import Changed
-from gdprops.subjects.training_step.clipping import clipped, clipped_without_guard, has_own_hooks
+from gdprops.subjects.training_step.clipping import clipped, clipped_without_guard, clips_itself, has_own_hooks
 from gdprops.subjects.training_step.derivatives import derivatives
 from gdprops.subjects.training_step.forward_state import ForwardState, Surroundings
 from gdprops.subjects.training_step.looks import Looks
@@ -57,6 +56,7 @@ class Expected:
         self._rule = ours.optimizer if declared.rule_factory is None else self._declared_rule(declared.rule_factory)
         self.is_declared = declared.rule_factory is not None
         self._declared_settings = settings_of(self._rule) if self._rule is not None and self.is_declared else None
+        self._clips_itself = clips_itself(self._rule, declared.clip_norm)
         self.by_closure = self._rule is not None and needs_closure(self._rule)
         self.closure_met = list[ForwardState]()
         """The states that the passes of a closure have met, one after the other, where they differ."""
@@ -66,7 +66,6 @@ class Expected:
         self._second: SecondLook | None = None
         self._handed: Sequence[Array | None] = ()
         self._named: list[Tensor | None] = [None] * len(self._look_at)
-        self._norm_in_use = 0.0
         self.value = 0.0
         """The loss J where the last gradients were taken."""
         self.reached_otherwise = set[int]()
@@ -222,24 +221,14 @@ class Expected:
         return [None if g is None else g.detach().to_dense().contiguous().numpy() for g in grads]
 
     def clipped(self, gradients: list[Array | None]) -> list[Array | None]:
-        """Return the gradients, clipped as the user declares."""
+        """Return the gradients, clipped as the user declares, unless hooks of the optimizer do it."""
+        if self._clips_itself:
+            return gradients
         return clipped(gradients, self._declared.clip_norm, self._declared.clip_value)
 
-    def other_clippings(
-        self, weights: Sequence[Array], gradients: list[Array | None], state: Any, settings: Any
-    ) -> list[Array] | None:
-        """Return the update with another legitimate form of clipping than torch's; None where there is none.
-
-        ``gradients`` are not clipped. A hook of the optimizer may clip them before each step: then that is all that
-        clips them. Else they are clipped by C / N instead of C / (N + 1e-6).
-        """
-        most = self._declared.clip_norm
-        if most is not None and has_own_hooks(self._rule):
-            moved = self.update(weights, gradients, state, settings)
-            if abs(self._norm_in_use - min(most, global_norm(gradients))) <= CLIPPED_SHARE * most:
-                return moved
-        other = clipped_without_guard(gradients, most)
-        return None if other is None else self.update(weights, other, state, settings)
+    def clipped_without_guard(self, gradients: Sequence[Array | None]) -> list[Array | None] | None:
+        """Return gradients clipped as the other form does it, by min(1, C / N); None where neither form clips."""
+        return None if self._clips_itself else clipped_without_guard(gradients, self.clip_norm)
 
     def update(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
@@ -288,8 +277,6 @@ class Expected:
                 f"{type(rule).__name__}.step() raised {type(error).__name__} on the same gradients: {text_of(error)}; "
                 f"{EXPECTATION}"
             ) from error
-        if has_own_hooks(rule):
-            self._norm_in_use = global_norm(self.handed_over())
         self.hand_over([None] * len(self._moved))
 
     def update_by_looks(

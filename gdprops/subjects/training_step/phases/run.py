@@ -100,10 +100,11 @@ class PhaseView:
         return self._expected.update(self.call.door, gradients, self.call.state, self.call.settings)
 
     def dialect(self, weights: Sequence[Array], t: int, state: Any, settings: Any) -> list[Array] | None:
-        """Return the update with another legitimate form of clipping, None where there is none."""
+        """Return the update with the other legitimate form of clipping, None where nothing is clipped."""
         if self._expected.clip_norm is None:
             return None
-        return self._expected.other_clippings(weights, self._unclipped(t), state, settings)
+        other = self._expected.clipped_without_guard(self._unclipped(t))
+        return None if other is None else self._expected.update(weights, other, state, settings)
 
     def _unclipped(self, t: int) -> list[Array | None]:
         self._task.looks_at(self._phase, self._k, self.look.draws)
