@@ -18,7 +18,7 @@ from gdprops.errors import UsageError
 from gdprops.model.note import Note
 from gdprops.subjects.backprop.as_written.assembly import asks_for_layers, assemblies
 from gdprops.subjects.backprop.as_written.class_reading import class_readings
-from gdprops.subjects.backprop.as_written.found_forms import is_network, network_classes
+from gdprops.subjects.backprop.as_written.found_forms import is_network, network_classes, returns_gradients
 from gdprops.subjects.backprop.as_written.function_layers import function_layers
 from gdprops.subjects.backprop.as_written.function_parts import has_pipeline
 from gdprops.subjects.backprop.as_written.function_reading import function_readings
@@ -34,6 +34,8 @@ from gdprops.subjects.backprop.as_written.own_construction import own_constructi
 from gdprops.subjects.backprop.as_written.reading import Reading
 from gdprops.subjects.backprop.as_written.script_loop import loop_readings
 from gdprops.subjects.backprop.as_written.scripts_beside import constructions_beside, keeps_state
+from gdprops.subjects.backprop.as_written.sequence_globals import global_readings, has_sequences
+from gdprops.subjects.backprop.as_written.sequences import object_readings
 from gdprops.subjects.backprop.as_written.stated_error import stated_error
 from gdprops.subjects.backprop.as_written.subject import written_subject
 from gdprops.subjects.backprop.as_written.training_loops import training_loops
@@ -65,8 +67,10 @@ def candidates(path: str, given: Mapping[str, Any]) -> list[Candidate]:
     if has_functions(path):
         return [Candidate("", "functions", lambda: file_subject(path, given))]
     definitions = defined_in(path)
-    layers = {name: value for name, value in layer_classes(definitions.own).items() if not asks_for_layers(value)}
+    layers = {name: value for name, value in layer_classes(definitions.own).items() if not _is_whole(value)}
     networks = [name for name in network_classes(definitions.own) if name not in layers]
+    if len(networks) > 1:
+        networks = [name for name in networks if not _is_part(name, definitions, networks)]
     if len(networks) > 1 or (networks and layers):
         networks = [name for name in networks if _is_read(definitions, name, given)] or ([] if layers else networks)
     if networks:
@@ -86,6 +90,8 @@ def _of_functions(
     over_layers = layer_functions(definitions.own)
     if over_layers is not None:
         yield "functions", partial(over_layers_subject, definitions, over_layers, path, given)
+    if has_sequences(definitions):
+        yield "functions over a sequence", partial(sequence_subject, definitions, path)
     if has_pipeline(definitions.own):
         yield "functions", partial(function_subject, definitions, path, given)
     if training_loops(definitions):
@@ -93,6 +99,22 @@ def _of_functions(
     pairs = function_layers(definitions.own)
     if pairs:
         yield "layers", partial(layers_subject, definitions, pairs, path, given)
+
+
+def _is_whole(found: type) -> bool:
+    """Say whether a class with the methods of a layer is a network: it holds layers, or computes its own loss."""
+    return asks_for_layers(found) or returns_gradients(found, dir(found))
+
+
+def _is_part(name: str, definitions: Definitions, networks: Sequence[str]) -> bool:
+    """Say whether another network of a file makes objects of a class: a layer that also updates itself."""
+    others = [n for n in definitions.source.tree.body if isinstance(n, ast.ClassDef) and n.name in networks]
+    return any(
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == name
+        for other in others
+        if other.name != name
+        for n in ast.walk(other)
+    )
 
 
 def _is_read(definitions: Definitions, name: str, given: Mapping[str, Any]) -> bool:
@@ -159,6 +181,7 @@ def _readings(found: type, given: Mapping[str, Any], definitions: Definitions) -
         late_readings(found, given),
         class_readings(found, given, own_constructions(found, definitions)),
         _beside(found, given, definitions),
+        object_readings(found, given),
     ):
         any_read = False
         try:
@@ -236,6 +259,12 @@ def over_layers_subject(definitions: Definitions, found: type, path: str, given:
     """Return functions over a list of layers as a subject. Raises `UsageError` where no layers fit them."""
     notes = [Note(told) for told in definitions.told]
     return written_subject(_beside(found, given, definitions), path, path, definitions.helpers, notes)
+
+
+def sequence_subject(definitions: Definitions, path: str) -> Backprop:
+    """Return functions over a sequence as a subject."""
+    notes = [Note(told) for told in definitions.told]
+    return written_subject(global_readings(definitions), path, path, definitions.helpers, notes)
 
 
 def loop_subject(definitions: Definitions, path: str) -> Backprop:
