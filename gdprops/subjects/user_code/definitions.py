@@ -94,7 +94,7 @@ class Definitions:
             f"{name} could not be made ({why}), and is not needed to define the rest"
             for name, why in self.missing.items()
         ]
-        return (*found, *self.edited, *self.numbers.values())
+        return (*found, *self.edited, *self.helpers.told, *self.numbers.values())
 
 
 MOST_RANGES = 4

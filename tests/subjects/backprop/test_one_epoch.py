@@ -46,5 +46,7 @@ def test_a_loop_that_begins_at_one_is_run_once_and_not_never(tmp_path: Path) -> 
     assert run_once(tree) == ("the loop in line 11 (range(1, epochs)) was run once",)
     assert "for i in range(1, 1 + epochs):" in ast.unparse(tree)
     assert judged(tmp_path, code, examples=4).verdict == "right"
-    wrong = judged(tmp_path, code.replace("@ (self.predict(X) - y)", "@ np.abs(self.predict(X) - y)"), name="wrong.py", examples=4)
+    wrong = judged(
+        tmp_path, code.replace("@ (self.predict(X) - y)", "@ np.abs(self.predict(X) - y)"), name="wrong.py", examples=4
+    )
     assert wrong.verdict == "no verdict"

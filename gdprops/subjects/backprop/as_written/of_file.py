@@ -42,6 +42,7 @@ from gdprops.subjects.backprop.as_written.training_loops import training_loops
 from gdprops.subjects.backprop.student_file import file_subject
 from gdprops.subjects.backprop.subject import Backprop
 from gdprops.subjects.user_code.definitions import Definitions, definitions_of
+from gdprops.subjects.user_code.helper_modules import helpers_of
 from gdprops.subjects.user_code.isolation import isolated
 from gdprops.subjects.user_code.old_names import with_new_names
 from gdprops.subjects.user_code.source import is_whole_file, source_of
@@ -57,6 +58,7 @@ class Candidate(NamedTuple):
 
 def defined_in(path: str) -> Definitions:
     """Return what a file or notebook defines; loops that only repeat a training step are run once."""
+    helpers_of(Path(path)).reads_old_names = True
     found = definitions_of(Path(path), lambda tree: (*with_new_names(tree), *run_once(tree)))
     give_missing_numbers(found)
     return found
