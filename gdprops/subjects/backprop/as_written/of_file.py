@@ -36,6 +36,7 @@ from gdprops.subjects.backprop.as_written.script_loop import loop_readings
 from gdprops.subjects.backprop.as_written.scripts_beside import constructions_beside, keeps_state
 from gdprops.subjects.backprop.as_written.sequence_globals import global_readings, has_sequences
 from gdprops.subjects.backprop.as_written.sequences import object_readings
+from gdprops.subjects.backprop.as_written.small_sizes import small_readings
 from gdprops.subjects.backprop.as_written.stated_error import stated_error
 from gdprops.subjects.backprop.as_written.subject import written_subject
 from gdprops.subjects.backprop.as_written.training_loops import training_loops
@@ -184,6 +185,7 @@ def _readings(found: type, given: Mapping[str, Any], definitions: Definitions) -
         class_readings(found, given, own_constructions(found, definitions)),
         _beside(found, given, definitions),
         object_readings(found, given),
+        small_readings(found, given, definitions),
     ):
         any_read = False
         try:

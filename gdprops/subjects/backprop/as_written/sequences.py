@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gdprops.subjects.backprop.as_written.sequence_globals import GlobalArrays
 
 STATE = re.compile(
-    r"(h|c|s|a|hs|cs|hidden|cell|memory)_?(prevs?|0|init|state|last|old)\w*|(prev|init|last)_?\w*(h|c|s|state)"
+    r"h|hidden|(h|c|s|a|hs|cs|hidden|cell|memory)_?(prevs?|0|init|state|last|old)\w*|(prev|init|last)_?\w*(h|c|s|state)"
 )
 """How the hidden state is called with which a sequence begins."""
 GRADIENT_OF = re.compile(r"d_?(?P<name>\w+)|grad_?(?P<long>\w+)")
