@@ -163,7 +163,7 @@ _OUT = re.compile(
     r"(n|num|no|nb|size|dim)?_?(of_?)?(out|outputs?|o|y|class(es)?|cls|actions|labels)(_?(size|dim|nodes?|units?|neurons?|layer\w*|n|num|classes|count|length|shape))?|d_?out|output\w*|no|ny|n_?y|n2|k|c"
 )
 _LIST = re.compile(
-    r"(layers?|sizes|dims|nodes|structure|architecture|arch|topology|shape|network|units|neurons)(_?(sizes?|dims?|dimensions?|structure|nodes|list|layers?|units|neurons|config|shape))*|layers\w*|\w*_sizes|\w*_dims"
+    r"(nn_|net_|network_|layer_)?(layers?|sizes|dims|nodes|structure|architecture|arch|topology|shape|network|units|neurons)(_?(sizes?|dims?|dimensions?|structure|nodes|list|layers?|units|neurons|config|shape))*|layers\w*|\w*_sizes|\w*_dims"
 )
 
 
