@@ -1,13 +1,15 @@
-"""Torch as the engine runs it: on one thread. And how long tests take: recorded, and used by two rules.
+"""Torch as the engine runs it: on one thread. And how long tests take: recorded, and used by three rules.
 
-`tox -e quick` leaves out what takes longest. In a run with `--cov` the lines of long tests are not counted: to count
-them takes half of their time again, and short tests take the same lines.
+A slow test runs at night (`tox -e nightly`), unless it is marked `daily`. `tox -e quick` leaves out what takes longest.
+In a run with `--cov` the lines of long tests are not counted, nor those of a parametrized test beyond its first
+parameters: to count takes half of a test's time again, and other tests take the same lines.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,8 +19,12 @@ import pytest
 DURATIONS = Path(__file__).with_name("durations.json")
 """Seconds of each test that took more than `WORTH_NOTING` in a whole run, by node id."""
 WORTH_NOTING = 0.2
-LONG = 6.0
+SLOW = 2.0
+"""From how many recorded seconds on a test runs at night only, unless it is marked `daily`."""
+LONG = 3.0
 """From how many recorded seconds on the lines of a test are not counted."""
+FIRST = 2
+"""Of how many of its parameters the lines of a parametrized test are counted."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -53,24 +59,39 @@ def _one_thread() -> None:
         torch.set_num_threads(1)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the long tests, and leave out what costs most, until the rest fits the budget."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the slow tests to the night, and do not count the lines of the long ones."""
     recorded = json.loads(DURATIONS.read_text(encoding="utf-8"))
+    parameters = Counter[str]()
     for item in items:
-        if recorded.get(item.nodeid.partition("@")[0], 0.0) > LONG:  # xdist appends the group
+        test, seconds = item.nodeid.partition("[")[0], _recorded(recorded, item)
+        parameters[test] += 1
+        if seconds > SLOW and item.get_closest_marker("daily") is None:
+            item.add_marker(pytest.mark.nightly)
+        if seconds > LONG or (parameters[test] > FIRST and item.get_closest_marker("each_counts") is None):
             item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)
+def keep_to_the_budget(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what costs most, until the rest fits the budget."""
     budget = config.getoption("--budget")
     if budget is None:
         return
+    recorded = json.loads(DURATIONS.read_text(encoding="utf-8"))
     kept, spent = set[str](), 0.0
-    for item in sorted(items, key=lambda one: recorded.get(one.nodeid, 0.0)):
-        spent += recorded.get(item.nodeid, 0.0)
+    for item in sorted(items, key=lambda one: _recorded(recorded, one)):
+        spent += _recorded(recorded, item)
         if spent > budget:
             break
         kept.add(item.nodeid)
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in kept])
     items[:] = [item for item in items if item.nodeid in kept]
+
+
+def _recorded(durations: dict[str, float], item: pytest.Item) -> float:
+    """Return the recorded seconds of a test, whose name xdist may have given a group: 0.0 where there are none."""
+    return durations.get(item.nodeid.partition("@")[0], 0.0)
 
 
 class Stopwatch:

@@ -6,12 +6,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from matrix.records import confirmed
+from matrix.records import AGREED, DISPUTED, NOT_READ, confirmed, disputed, read_twice
 
 if TYPE_CHECKING:
     from matrix.records import Choice, Finding, Implementation, Package
 
 CHAPTERS = ("step", "optimizer", "published")
+SAYS = {
+    AGREED: "A second reader, who did not find it, agrees:",
+    DISPUTED: "A second reader, who did not find it, disputes it, and it does not count as confirmed:",
+    NOT_READ: "It has not been done yet.",
+}
+"""What a page says of the second reading of a finding."""
 TABLES = "<!-- the tables -->"
 """Where the first page has its tables."""
 
@@ -43,21 +49,24 @@ def overview(packages: Sequence[Package], around: str) -> str:
         f"{_count(len(packages), 'package')}; {_count(examined, 'implementation')} examined, "
         f"{sum(len(package.examined) for package in packages if not package.only_some)} of them on all clauses, "
         f"{rest} could not be; "
-        f"{_count(confirmed(packages), 'confirmed finding')}, counted once for each class and cause."
+        f"{_count(confirmed(packages), 'confirmed finding')}, counted once for each class and cause, of which "
+        f"{read_twice(packages)} were read twice; {disputed(packages)} disputed by the second reader."
     )
     rows = [_package_row(package) for package in packages]
     heads = ("package", "version", "clauses", "examined", "not examined", "findings", "choices", "open")
-    found = [_finding_row(package, finding) for package in packages for finding in package.findings]
     parts = [f"**{total}**\n", "## Packages\n", _table(heads, rows)]
-    if found:
-        parts += ["## Findings\n", _table(("package", "finding", "clause", "classes"), found)]
+    found = [_finding_row(package, finding) for package in packages for finding in package.confirmed]
+    in_dispute = [_finding_row(package, finding) for package in packages for finding in package.disputed]
+    for title, found_rows in (("Findings", found), ("Disputed", in_dispute)):
+        if found_rows:
+            parts += [f"## {title}\n", _table(("package", "finding", "clause", "classes"), found_rows)]
     return around.replace(TABLES, "\n".join(parts))
 
 
 def _package_row(package: Package) -> tuple[str, ...]:
     examined = package.examined
     open_cells = sum(len(package.open(each)) for each in examined)
-    findings = sum(len(finding.classes) for finding in package.findings)
+    findings = confirmed([package])
     choices = sum(len(choice.classes) for choice in package.choices)
     rest = len(package.implementations) - len(examined)
     numbers = (len(examined), rest, findings, choices, open_cells)
@@ -87,9 +96,10 @@ def package_page(package: Package) -> str:
     rows = [_implementation_row(package, each) for each in package.examined]
     if rows:
         lines.append(_table(("implementation", *CHAPTERS, "required clauses that are violated"), rows))
-    if package.findings:
-        lines.append("## Findings\n")
-        lines += [_finding_line(package, finding) for finding in package.findings]
+    for title, findings in (("Findings", package.confirmed), ("Disputed", package.disputed)):
+        if findings:
+            lines.append(f"\n## {title}\n")
+            lines += [_finding_line(package, finding) for finding in findings]
     if package.choices:
         lines.append("\n## Choices\n")
         lines += [_choice_line(choice) for choice in package.choices]
@@ -121,7 +131,7 @@ def _verdict(package: Package, each: Implementation) -> str:
 def _cell(package: Package, each: Implementation, clause: str) -> str:
     link = _clause_links((clause,))
     if finding := package.finding_of(each.name, clause):
-        return f"{link}: [finding]({page_of(package, finding)})"
+        return f"{link}: [{'disputed' if finding.disputed else 'finding'}]({page_of(package, finding)})"
     return f"{link}: {'choice' if package.choice_of(each.name, clause) else 'open'}"
 
 
@@ -134,7 +144,7 @@ def _choice_line(choice: Choice) -> str:
 
 
 def finding_page(package: Package, finding: Finding) -> str:
-    """Return the page of a finding: what happens, the script, the place in the source, and the status."""
+    """Return the page of a finding: what happens, the script, the place in the source, and the second reading."""
     several = f" The script shows `{finding.classes[0]}`; it was run with each of them in its place."
     return "\n".join(
         [
@@ -146,6 +156,7 @@ def finding_page(package: Package, finding: Finding) -> str:
             f"## Script\n\n```python\n{finding.script.strip()}\n```\n",
             f"It fails in its last line with torch {package.how['torch']}.{several * (len(finding.classes) > 1)}\n",
             f"## Where\n\n`{finding.source}`:\n\n```python\n{finding.code.strip()}\n```\n",
+            f"## Second reading\n\n{f'{SAYS[finding.second]} {finding.second_note}'.strip()}\n",
         ]
     )
 
@@ -156,7 +167,7 @@ def violating(packages: Sequence[Package], clause: str) -> str:
         f"- [{package.name} {package.version}: {finding.title}](../matrix/{page_of(package, finding)}): "
         f"{_names(finding.classes)}"
         for package in packages
-        for finding in package.findings
+        for finding in package.confirmed
         if clause in finding.clauses
     ]
     return "\n## In the matrix\n\n" + "\n".join(found) + "\n" if found else ""

@@ -4,6 +4,9 @@ Example: ``results/adabound.json`` says that ``AdaBound`` violates a clause, ``r
 
 A red verdict becomes a finding only through a reading: somebody has read the package's source at the version that was
 examined, and has run a script that shows the violation without gdprops. Until then it is *open*, and is no finding.
+
+A second reader, who did not find it, then reads the source again. A finding that the second reader disputes keeps its
+page, with the reason, and is not counted.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ STATUSES = {
 }
 """The letters in which the results write the statuses of verdicts."""
 REQUIRED = "required"
+AGREED, DISPUTED, NOT_READ = "agreed", "disputed", "not read"
+SECOND_READINGS = (AGREED, DISPUTED, NOT_READ)
+"""What a second reader may say of a finding."""
 
 
 @final
@@ -44,7 +50,7 @@ class Implementation:
 @final
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A confirmed violation, of one cause, in one or several classes of a package.
+    """A violation that was read in the source, of one cause, in one or several classes of a package.
 
     Attributes:
         name: The name of the finding, and of its page.
@@ -58,6 +64,8 @@ class Finding:
         script: At most ten lines, without gdprops, that fail in their last line; the name of the first class in it
             stands for each of the classes.
         status: Whether it was reported, accepted or mended, and in which version.
+        second: What a second reader says of it: one of ``SECOND_READINGS``.
+        second_note: What the second reader read, and why it is agreed to or disputed; empty where it was not read.
     """
 
     name: str
@@ -70,6 +78,13 @@ class Finding:
     code: str
     script: str
     status: str
+    second: str
+    second_note: str
+
+    @property
+    def disputed(self) -> bool:
+        """Whether a second reader does not agree, so that the finding does not count."""
+        return self.second == DISPUTED
 
     def scripts(self) -> Mapping[str, str]:
         """Return the script of each class."""
@@ -110,6 +125,16 @@ class Package:
         """The implementations that have verdicts."""
         return [each for each in self.implementations if not each.unusable]
 
+    @property
+    def confirmed(self) -> list[Finding]:
+        """The findings that count: all but those that a second reader disputes."""
+        return [each for each in self.findings if not each.disputed]
+
+    @property
+    def disputed(self) -> list[Finding]:
+        """The findings that a second reader disputes."""
+        return [each for each in self.findings if each.disputed]
+
     def violated(self, implementation: Implementation) -> list[str]:
         """Return the required clauses that an implementation violates."""
         return [
@@ -140,8 +165,22 @@ def packages(folder: Path = HERE) -> list[Package]:
 
 
 def confirmed(all_packages: Iterable[Package]) -> int:
-    """Return how many findings there are: each class and cause counts once."""
-    return sum(len(finding.classes) for package in all_packages for finding in package.findings)
+    """Return how many confirmed findings there are: each class and cause counts once."""
+    return _classes(finding for package in all_packages for finding in package.confirmed)
+
+
+def read_twice(all_packages: Iterable[Package]) -> int:
+    """Return how many of the confirmed findings a second reader agrees to, counted as ``confirmed`` does."""
+    return _classes(f for package in all_packages for f in package.confirmed if f.second == AGREED)
+
+
+def disputed(all_packages: Iterable[Package]) -> int:
+    """Return how many findings a second reader disputes, counted as ``confirmed`` does."""
+    return _classes(finding for package in all_packages for finding in package.disputed)
+
+
+def _classes(findings: Iterable[Finding]) -> int:
+    return sum(len(finding.classes) for finding in findings)
 
 
 def _package(path: Path, readings: Path) -> Package:
@@ -171,7 +210,15 @@ def _implementation(data: Mapping[str, Any], clauses: list[str]) -> Implementati
 
 def _finding(data: Mapping[str, Any]) -> Finding:
     lists = {"clauses": tuple(data["clauses"]), "classes": tuple(data["classes"])}
-    return Finding(**{"status": "not reported yet", **data, **lists})
+    found = Finding(**{"status": "not reported yet", "second": NOT_READ, "second_note": "", **data, **lists})
+    if found.second not in SECOND_READINGS:
+        raise ValueError(f"{found.name}: second={found.second!r} is none of {', '.join(map(repr, SECOND_READINGS))}.")
+    if bool(found.second_note) != (found.second != NOT_READ):
+        raise ValueError(
+            f"{found.name}: second={found.second!r} with second_note={found.second_note!r}: a second reader says in a "
+            "sentence what was read, and there is none where it was not read."
+        )
+    return found
 
 
 def _choice(data: Mapping[str, Any]) -> Choice:

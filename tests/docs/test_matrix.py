@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 
 from matrix import condense, run_scripts
 from matrix.pages import TABLES, pages, violating
-from matrix.records import HERE, Package, confirmed, packages
+from matrix.records import HERE, Package, confirmed, packages, read_twice
 
 AROUND = (PAGES / "matrix" / "index.md").read_text(encoding="utf-8")
 EVERY = packages()
@@ -50,7 +50,7 @@ def small(folder: Path, reading: str = "") -> Package:
     return package
 
 
-def finding(script: str) -> str:
+def finding(script: str = "raise RuntimeError", second: str = "") -> str:
     return f"""
     [[finding]]
     name = "never-called"
@@ -62,7 +62,12 @@ def finding(script: str) -> str:
     source = "slow_steps.py:3"
     code = "def step(self, closure=None):"
     script = '''{script}'''
+    {second}
     """
+
+
+def read_again(verdict: str, note: str) -> str:
+    return f'second = "{verdict}"\n    second_note = "{note}"'
 
 
 @pytest.mark.parametrize(("package", "found"), FINDINGS, ids=[f"{p.name}-{f.name}" for p, f in FINDINGS])
@@ -73,6 +78,7 @@ def test_a_finding_is_about_required_clauses_that_its_classes_violate(package: P
     for name in found.classes:
         if name in rows:
             assert set(found.clauses) <= set(package.violated(rows[name])), name
+    assert not found.second_note or found.second_note.endswith(".")
     for script in found.scripts().values():
         ast.parse(script)
         assert len(script.strip().splitlines()) <= 10
@@ -114,7 +120,7 @@ def test_a_violation_that_nobody_has_read_is_open_and_no_finding(tmp_path: Path)
 
 
 def test_a_finding_has_a_page_and_stands_on_the_page_of_its_clause(tmp_path: Path) -> None:
-    package = small(tmp_path, finding("raise RuntimeError"))
+    package = small(tmp_path, finding())
     made = dict(pages([package], AROUND))
     assert "optimizer.closure.md): [finding](slow-steps-never-called.md)" in made["slow-steps.md"]
     page = made["slow-steps-never-called.md"]
@@ -122,6 +128,56 @@ def test_a_finding_has_a_page_and_stands_on_the_page_of_its_clause(tmp_path: Pat
     assert "```python\nraise RuntimeError\n```" in page
     assert "`slow_steps.py:3`:" in page
     assert "../matrix/slow-steps-never-called.md" in violating([package], "optimizer.closure")
+
+
+def test_a_finding_that_was_not_read_again_says_so_and_is_not_counted_as_read_twice(tmp_path: Path) -> None:
+    package = small(tmp_path, finding())
+    made = dict(pages([package], AROUND))
+    assert made["slow-steps-never-called.md"].endswith("## Second reading\n\nIt has not been done yet.\n")
+    assert (
+        "1 confirmed finding, counted once for each class and cause, of which 0 were read twice; 0 disputed"
+        in made["index.md"]
+    )
+
+
+def test_a_finding_that_a_second_reader_agrees_to_says_what_was_read(tmp_path: Path) -> None:
+    package = small(tmp_path, finding(second=read_again("agreed", "Line 3 was read.")))
+    made = dict(pages([package], AROUND))
+    assert "A second reader, who did not find it, agrees: Line 3 was read.\n" in made["slow-steps-never-called.md"]
+    assert "of which 1 were read twice; 0 disputed" in made["index.md"]
+
+
+def test_a_disputed_finding_keeps_its_page_and_is_not_counted(tmp_path: Path) -> None:
+    package = small(tmp_path, finding(second=read_again("disputed", "It is meant.")))
+    made = dict(pages([package], AROUND))
+    assert confirmed([package]) == read_twice([package]) == 0
+    assert (
+        "0 confirmed findings, counted once for each class and cause, of which 0 were read twice; 1 disputed"
+        in made["index.md"]
+    )
+    assert "| [slow_steps](slow-steps.md) | 1.2 | all | 1 | 1 |  |  |  |" in made["index.md"]
+    assert "## Disputed" in made["index.md"]
+    assert "## Findings" not in made["index.md"]
+    assert "optimizer.closure.md): [disputed](slow-steps-never-called.md)" in made["slow-steps.md"]
+    assert "disputes it, and it does not count as confirmed: It is meant.\n" in made["slow-steps-never-called.md"]
+    assert violating([package], "optimizer.closure") == ""
+
+
+@pytest.mark.parametrize(
+    ("second", "why"),
+    [
+        (read_again("maybe", "It is."), "never-called: second='maybe' is none of 'agreed', 'disputed', 'not read'."),
+        (
+            read_again("agreed", ""),
+            "never-called: second='agreed' with second_note='': a second reader says in a sentence",
+        ),
+        (read_again("disputed", ""), "never-called: second='disputed' with second_note=''"),
+        ('second_note = "It is."', "never-called: second='not read' with second_note='It is.'"),
+    ],
+)
+def test_a_second_reading_is_a_known_word_and_a_sentence(tmp_path: Path, second: str, why: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(why)):
+        small(tmp_path, finding(second=second))
 
 
 def test_a_choice_is_no_finding(tmp_path: Path) -> None:

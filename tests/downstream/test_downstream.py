@@ -16,7 +16,7 @@ import pytest
 
 from gdprops.runner.project.tool_files import TOX
 
-pytestmark = pytest.mark.xdist_group("downstream")
+pytestmark = [pytest.mark.xdist_group("downstream"), pytest.mark.daily]
 
 ROOT = Path(__file__).parents[2]
 PROJECT = Path(__file__).with_name("project")

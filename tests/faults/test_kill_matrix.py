@@ -17,9 +17,12 @@ from gdprops.runner.kill_matrix import EXAMPLES, SEEDS, Row, Suspect, kill_matri
 from gdprops.subjects.user_code.isolation import isolated
 from tests.faults.suspects import CELLS, measured, of_one, refuted
 
+pytestmark = pytest.mark.daily
+
 OF_EACH_CELL = pytest.mark.parametrize(("fault", "clause"), [of_one(fault, fault, clause) for fault, clause in CELLS])
 
 
+@pytest.mark.each_counts  # the faults themselves are lines of gdprops
 @OF_EACH_CELL
 def test_what_kills_the_fault_is_the_comparison_and_no_crash(fault: str, clause: str) -> None:
     finding = refuted(fault, clause, SEEDS[0])

@@ -10,6 +10,8 @@ from gdprops.faults import twins
 from gdprops.runner.kill_matrix import Accusation, accusations
 from tests.faults.suspects import measured, of_one
 
+pytestmark = pytest.mark.daily
+
 EXAMPLES = int(os.environ.get("GDPROPS_TWIN_EXAMPLES", "10"))
 FEWEST_JUDGES = {
     "draws-global-noise": 2,

@@ -14,6 +14,8 @@ from gdprops.errors import UsageError
 from gdprops.kinds.resolve import resolve
 from gdprops.subjects.user_code import framework_names
 
+pytestmark = pytest.mark.daily
+
 
 @pytest.mark.parametrize(
     ("spec", "said"),

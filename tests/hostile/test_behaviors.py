@@ -21,6 +21,8 @@ from tests.hostile.running import (
     why_aborted,
 )
 
+pytestmark = pytest.mark.daily
+
 ENDS = {
     "os._exit": ("if late: os._exit(0)", "the subject ended its process by os._exit(0) in step(), at mine.py:11"),
     "os._exit at once": ("os._exit(0)", "the subject ended its process by os._exit(0) in step(), at mine.py:11"),

@@ -20,6 +20,8 @@ from tests.hostile.running import (
     why_aborted,
 )
 
+pytestmark = pytest.mark.daily
+
 DEAD = {
     "a thread that exits": (
         "if Mine.calls == 5: threading.Timer(0.05, os._exit, (0,)).start()",

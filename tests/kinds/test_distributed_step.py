@@ -13,7 +13,12 @@ from gdprops.cli import cli
 from gdprops.kinds.resolve import resolve
 from gdprops.model.verdict import Status
 
-pytestmark = [pytest.mark.usefixtures("ranks"), pytest.mark.xdist_group("ranks"), pytest.mark.no_cover]
+pytestmark = [
+    pytest.mark.usefixtures("ranks"),
+    pytest.mark.xdist_group("ranks"),
+    pytest.mark.no_cover,
+    pytest.mark.daily,
+]
 
 TRAIN = """
 import gdprops, torch, torch.distributed as dist

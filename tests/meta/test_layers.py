@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.daily
+
 PACKAGE = Path(__file__).parents[2] / "gdprops"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = {

@@ -8,12 +8,15 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from click.testing import CliRunner
 
 import gdprops
 from gdprops.cli import cli
 from gdprops.faults.training_steps.actor_critic import ActorCritic, actor_loss, critic_loss, transitions
+
+pytestmark = pytest.mark.daily
 
 README = Path(__file__).parent.parent.parent / "README.md"
 MOST_LINES = 150

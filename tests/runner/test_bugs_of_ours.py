@@ -155,6 +155,7 @@ def test_a_bug_in_a_clause_is_an_error_in_this_process(folder: Path, door: Calla
     assert_bugs_are_told(door(folder))
 
 
+@pytest.mark.daily
 def test_a_bug_in_a_clause_is_an_error_on_two_processes(folder: Path) -> None:
     patterns = [part for clause in CLAUSES for part in ("--clauses", clause)]
     chosen = ("--examples", "100", "--seed", str(SEED), "--json", "r.json", "-n", "2")
@@ -170,6 +171,7 @@ def test_a_bug_in_a_clause_fails_a_parametrized_test(folder: Path, workers: tupl
     assert_bugs_are_told(in_another_process(folder, *PYTEST, "--gdprops-seed", str(SEED), *workers))
 
 
+@pytest.mark.daily
 def test_a_bug_in_a_clause_fails_the_configured_subjects(folder: Path) -> None:
     (folder / "pyproject.toml").write_text(TABLE, encoding="utf-8")
     chosen = " or ".join(clause.partition(".")[2] for clause in CLAUSES)

@@ -20,6 +20,8 @@ import gdprops
 from gdprops.plugin.verdict_property import PROPERTY
 from gdprops.report.json_file import jsonable
 
+pytestmark = pytest.mark.daily
+
 EXAMPLES, SEED = 5, 7
 PATTERNS = ("step.plain", "sequential.first-block", "optimizer.resume")
 

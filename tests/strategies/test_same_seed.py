@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("same seed")
+pytestmark = [pytest.mark.xdist_group("same seed"), pytest.mark.daily]
 ROOT = Path(__file__).parent.parent.parent
 
 PROGRAM = """

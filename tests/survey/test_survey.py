@@ -31,6 +31,7 @@ def surveyed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.daily
 def test_each_optimizer_gets_what_it_deserves(surveyed: Path) -> None:
     entries = {entry.key.partition(":")[2]: entry for entry in read_survey(f"{surveyed}/two.json").entries}
     assert not entries["Right"].red

@@ -12,6 +12,8 @@ import pytest
 from gdprops.cli import main
 from gdprops.numerics.published.table import PUBLISHED
 
+pytestmark = pytest.mark.daily
+
 RUNNERS = Path(__file__).parents[2] / "docs" / "vectors"
 FORMS = Path(__file__).with_name("adam_forms.hpp")
 MOST_LINES = 50

@@ -1,19 +1,21 @@
 """The lines of the user's file in which a wrong step clears, differentiates, clips and updates.
 
 The first wrong step of a failing example runs once more with the hooks of `gdprops watch`, which know the line of every
-such call. The lines are told beside the explanation: where it says that gradients add up, one sees which backward() is
-meant, and that no line clears them.
+such call, and with those of `looks_and_writes` for what is done by hand. The lines are told beside the explanation:
+where it says that gradients add up, one sees which backward() is meant, and that no line clears them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdprops.errors import GdpropsError
+from gdprops.explanations.training_step.looks_and_writes import WRITE, Seen, looks_and_writes
+from gdprops.model.code_place import Place
 from gdprops.model.ledger import BackwardBegins, Clip, StepBegins, ZeroGrad
 from gdprops.model.note import Note
 from gdprops.watching.hooks import Hooks
@@ -41,17 +43,19 @@ def calls_by_line(subject: TrainedSubject, failure: Failure, clause: str) -> tup
     """
     recorder = Recorder(MOST_STEPS, entries=ENTRIES)
     try:
-        _run(subject, failure, recorder)
+        by_hand = _run(subject, failure, recorder)
     except GdpropsError:
         return ()
-    counts = Counter(
+    counts = Counter[tuple[str, Place | None]](
         (WHAT[type(event)], event.place)
         for ledger in recorder.ledgers()
         for event in ledger.events
         if isinstance(event, ZeroGrad | BackwardBegins | Clip | StepBegins)
     )
+    known = {place for _, place in counts}
+    counts.update(one for one in by_hand if one[1] not in known)  # an optimizer's own writing is its step()
     notes = [
-        Note(f"{what} is called here{f', {count} times in this step' if count > 1 else ''}", place.file, place.line)
+        Note(f"{_happens(what)} here{f', {count} times in this step' if count > 1 else ''}", place.file, place.line)
         for (what, place), count in counts.items()
         if place is not None
     ]
@@ -60,29 +64,37 @@ def calls_by_line(subject: TrainedSubject, failure: Failure, clause: str) -> tup
     return tuple(notes)
 
 
+def _happens(what: str) -> str:
+    return "the weights are written" if what == WRITE else f"{what} is called"
+
+
 def _uncleared(note: Note) -> Note:
     is_backward = note.text.startswith(WHAT[BackwardBegins])
     return replace(note, text=f"{note.text}, and no zero_grad() in this step") if is_backward else note
 
 
-def _run(subject: TrainedSubject, failure: Failure, recorder: Recorder) -> None:
-    """Let the user's step run up to the first wrong step, and record that one."""
+def _run(subject: TrainedSubject, failure: Failure, recorder: Recorder) -> Seen:
+    """Let the user's step run up to the first wrong step, record that one, and return what it does by hand."""
     run: Any = subject.begin(failure.case)
     run.weights()
     for t in range(failure.first.step.batch):
         run.step(t)
-    held, run.around = run.around, lambda: _recording(recorder)
+    held, seen = run.around, Seen()
+    run.around = lambda: _recording(recorder, run.live.parameters, seen)
     try:
         run.step(failure.first.step.batch)
     finally:
         run.around = held
+    return seen
 
 
 @contextmanager
-def _recording(recorder: Recorder) -> Iterator[None]:
+def _recording(recorder: Recorder, parameters: Sequence[Any], seen: Seen) -> Iterator[None]:
     hooks = Hooks(recorder)
     hooks.install()
     try:
-        yield
+        with looks_and_writes(parameters) as found:
+            yield
+        seen += found
     finally:
         hooks.remove()

@@ -28,7 +28,7 @@ from gdprops.subjects.training_step.expected_update import EXPECTATION
 from gdprops.subjects.training_step.group_keys import unread_keys
 from gdprops.subjects.training_step.own.trial import own_trials, require_equal_parts, require_objective
 from gdprops.subjects.training_step.phases.trial import phase_habits, require_objectives
-from gdprops.subjects.training_step.refused_networks import refused_networks
+from gdprops.subjects.training_step.refused_networks import BUGS, refused_networks
 from gdprops.subjects.training_step.trial_cases import architecture_trial, trial_cases
 from gdprops.subjects.training_step.turns import names_of
 from gdprops.subjects.user_code.crashes import said_of
@@ -43,7 +43,10 @@ BACKWARD = (torch.Tensor.backward, torch.autograd.backward, torch.autograd.grad)
 
 
 def tried(declared: Declaration) -> Habits:
-    """Return a step's habits. Raises `UsageError` in one line for a step that cannot be used."""
+    """Return a step's habits. Raises `UsageError` in one line for a step that cannot be used.
+
+    A step that raises by a fault of its own, as NameError, is not refused: it is examined, and fails.
+    """
     with isolated():
         crashes = list[SubjectCrash]()
         for precision in (DOUBLE, SINGLE):
@@ -59,6 +62,8 @@ def tried(declared: Declaration) -> Habits:
                 except Unsupported as refusal:
                     raise UsageError(f"{declared.name} cannot be used: {refusal}") from refusal
         first = crashes[0]
+    if isinstance(first.error, BUGS):
+        return Habits()  # no other model cures it: every clause finds it, and it is told once
     said = first.told or said_of(first)
     raise UsageError(f"{declared.name} cannot be used: {said}, on every batch that was tried") from first
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -59,6 +60,44 @@ def test_every_call_is_told_in_its_order() -> None:
         ("backward() is called here, 2 times in this step", line_of("looks twice")),
         ("clipping is called here", line_of("clips")),
         ("the optimizer's step() is called here", line_of("moves then")),
+    ]
+
+
+def layer_by_layer(model: nn.Module, loss_fn: Any) -> Any:
+    def step(x: Tensor, y: Tensor) -> None:
+        for p in model.parameters():
+            (g,) = torch.autograd.grad(loss_fn(model(x), y), [p], allow_unused=True)  # asks
+            if g is not None:
+                with torch.no_grad():
+                    p.sub_(g, alpha=0.1)  # writes
+
+    return step
+
+
+def through_data(model: nn.Module, loss_fn: Any) -> Any:
+    def step(x: Tensor, y: Tensor) -> None:
+        for p in model.parameters():
+            p.grad = None
+            loss_fn(model(x), y).backward()  # looks
+            if p.grad is not None:
+                p.data = p.data - 0.1 * p.grad  # assigns
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("build", "asked", "look", "write"),
+    [
+        (layer_by_layer, "torch.autograd.grad() is called here", "asks", "writes"),
+        (through_data, "backward() is called here", "looks", "assigns"),
+    ],
+)
+def test_the_lines_of_a_sweep_by_hand_are_told(build: Any, asked: str, look: str, write: str) -> None:
+    subject = gdprops.training_step(build, name="mine", lr=0.1)
+    (found, *_) = gdprops.check(subject, clauses="step.simultaneous", examples=10, seed=0).violations
+    assert [(place.text.partition(",")[0], place.line) for place in found.places] == [
+        (asked, line_of(look)),
+        ("the weights are written here", line_of(write)),
     ]
 
 

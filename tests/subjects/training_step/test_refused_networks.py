@@ -117,6 +117,25 @@ def decays_the_frozen(model: Any, loss_fn: Any) -> Any:
     return step
 
 
+def misspells_its_log(model: Any, loss_fn: Any) -> Any:
+    def step(inputs: Any, targets: Any) -> None:
+        loss_fn(model(inputs), targets).backward()
+        raise NameError("name 'losses' is not defined")
+
+    return step
+
+
+def test_a_bug_on_every_batch_is_found_and_is_no_wrong_usage() -> None:
+    outcome = check_subject(
+        training_step(misspells_its_log, name="mine", lr=0.1),
+        clauses="step.simultaneous",
+        settings=Settings(seed=0, examples=5),
+    )
+    (found,) = (v for v in outcome.verdicts if v.clause == "step.simultaneous")
+    assert found.status is Status.VIOLATED
+    assert "step(inputs, targets) raised NameError: name 'losses' is not defined, at " in found.reason
+
+
 def test_a_step_that_moves_what_is_frozen_is_wrong() -> None:
     found = {v.clause: v for v in outcome_of(decays_the_frozen, ALL[2:], lr=0.1).verdicts}
     assert found["step.frozen-untouched"].status is Status.VIOLATED
