@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.subjects.backprop.judging import judged
+from tests.subjects.backprop.judging import judged, wrongly_moved
 
 PER_SAMPLE = """
 class MLP:
@@ -105,23 +105,19 @@ def test_gradients_for_each_sample_are_no_training_that_moves_nothing(tmp_path: 
     assert found.verdict == "right"
     assert "train_step(batch, lr)" in found.notes
     wrong = PER_SAMPLE.replace("(delta @ self.weights[i]) * (1 - a[i] ** 2)", "delta @ self.weights[i]") + TRAINED
-    assert judged(tmp_path, wrong, name="wrong.py", examples=4).verdict == "wrong"
+    assert wrongly_moved(tmp_path, wrong, "MLP") == {"weights[0]"}
 
 
 def test_a_loss_with_its_gradients_is_a_network_although_it_has_a_backward_pass(tmp_path: Path) -> None:
     assert judged(tmp_path, SCORED, examples=10).verdict == "right"
-    assert judged(tmp_path, SCORED.replace(" * (1 - hidden ** 2)", ""), name="wrong.py", examples=4).verdict == "wrong"
+    assert wrongly_moved(tmp_path, SCORED.replace(" * (1 - hidden ** 2)", ""), "Net") == {"params['W1']"}
 
 
 def test_a_layer_that_trains_itself_is_a_part_of_the_network_that_makes_it(tmp_path: Path) -> None:
     assert judged(tmp_path, PARTS, examples=4).verdict == "right"
-    assert (
-        judged(tmp_path, PARTS.replace("self.W.T @ delta", "self.W.T @ grad"), name="w.py", examples=4).verdict
-        == "wrong"
-    )
+    assert wrongly_moved(tmp_path, PARTS.replace("self.W.T @ delta", "self.W.T @ grad"), "Net") == {"layers[0].W"}
 
 
 def test_a_forward_pass_over_columns_is_found_beside_a_prediction_that_rounds_rows(tmp_path: Path) -> None:
     assert judged(tmp_path, ROUNDS, examples=4).verdict == "right"
-    wrong = judged(tmp_path, ROUNDS.replace("* (1 - A1 ** 2)", "* (1 - A1)"), name="wrong.py", examples=4)
-    assert wrong.verdict == "wrong"
+    assert wrongly_moved(tmp_path, ROUNDS.replace("* (1 - A1 ** 2)", "* (1 - A1)"), "Net") == {"W1"}

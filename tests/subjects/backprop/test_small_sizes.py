@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.subjects.backprop.judging import judged
+from tests.subjects.backprop.judging import judged, wrongly_moved
 
 CODE = """
 class Net:
@@ -26,7 +26,7 @@ def test_a_class_with_784_inputs_is_judged_with_a_few(tmp_path: Path) -> None:
     found = judged(tmp_path, CODE, examples=4)
     assert found.verdict == "right"
     assert "sizes that the code fixes are made small: 784 is 3, 10 is 4" in found.notes
-    assert judged(tmp_path, CODE.replace(" * (1 - self.h ** 2)", ""), name="wrong.py", examples=4).verdict == "wrong"
+    assert wrongly_moved(tmp_path, CODE.replace(" * (1 - self.h ** 2)", ""), "Net") == {"W1"}
 
 
 def test_a_network_of_which_only_the_hidden_units_are_chosen_keeps_its_inputs(tmp_path: Path) -> None:

@@ -16,27 +16,21 @@ from typing import Any, NamedTuple
 
 from gdprops.errors import UsageError
 from gdprops.model.note import Note
-from gdprops.subjects.backprop.as_written.assembly import asks_for_layers, assemblies
-from gdprops.subjects.backprop.as_written.class_reading import class_readings
+from gdprops.subjects.backprop.as_written.assembly import asks_for_layers
 from gdprops.subjects.backprop.as_written.found_forms import is_network, network_classes, returns_gradients
 from gdprops.subjects.backprop.as_written.function_layers import function_layers
 from gdprops.subjects.backprop.as_written.function_parts import has_pipeline
 from gdprops.subjects.backprop.as_written.function_reading import function_readings
-from gdprops.subjects.backprop.as_written.late_network import late_readings
-from gdprops.subjects.backprop.as_written.layer_classes import is_layer, layer_classes, loss_classes
+from gdprops.subjects.backprop.as_written.layer_classes import layer_classes, loss_classes
 from gdprops.subjects.backprop.as_written.layer_functions import layer_functions
 from gdprops.subjects.backprop.as_written.layers import layer_reading
 from gdprops.subjects.backprop.as_written.met_errors import forgotten, most_met
 from gdprops.subjects.backprop.as_written.missing_numbers import give_missing_numbers, sample_counts
 from gdprops.subjects.backprop.as_written.missing_setup import setup_told
 from gdprops.subjects.backprop.as_written.one_epoch import run_once
-from gdprops.subjects.backprop.as_written.own_construction import own_constructions
-from gdprops.subjects.backprop.as_written.reading import Reading
+from gdprops.subjects.backprop.as_written.readings_of_class import beside, readings_of_class
 from gdprops.subjects.backprop.as_written.script_loop import loop_readings
-from gdprops.subjects.backprop.as_written.scripts_beside import constructions_beside, keeps_state
 from gdprops.subjects.backprop.as_written.sequence_globals import global_readings, has_sequences
-from gdprops.subjects.backprop.as_written.sequences import object_readings
-from gdprops.subjects.backprop.as_written.small_sizes import small_readings
 from gdprops.subjects.backprop.as_written.stated_error import stated_error
 from gdprops.subjects.backprop.as_written.subject import written_subject
 from gdprops.subjects.backprop.as_written.training_loops import training_loops
@@ -124,7 +118,7 @@ def _is_read(definitions: Definitions, name: str, given: Mapping[str, Any]) -> b
     """Say whether objects of a class can be made, asked for an output and trained."""
     try:
         with isolated(), definitions.helpers.present():
-            return next(_readings(definitions.own[name], given, definitions), None) is not None
+            return next(readings_of_class(definitions.own[name], given, definitions), None) is not None
     except Exception:  # the user's code, called in ways that it is not meant for
         return False
 
@@ -165,56 +159,11 @@ def class_subject(definitions: Definitions, name: str, path: str, given: Mapping
     notes = [Note(told) for told in definitions.told]
     spec, stated = f"{path}:{name}", stated_error(definitions.source.tree)
     try:
-        readings = _readings(found, given, definitions)
+        readings = readings_of_class(found, given, definitions)
         made = written_subject(readings, spec, spec, definitions.helpers, notes, stated)
     except UsageError as error:
         raise UsageError(f"{error}{setup_told(found, str(error))}") from error
     return replace(made, name=path, hyperparameters=dict(given))
-
-
-def _readings(found: type, given: Mapping[str, Any], definitions: Definitions) -> Iterator[Reading]:
-    """Yield the readings of a class in the first of these ways that gives any.
-
-    Its weights are there from the beginning, or are made in training, or the file itself puts an object together; else
-    a script beside it does, or it is put together from the layers beside it.
-    """
-    refused = None
-    for readings in (
-        class_readings(found, given),
-        late_readings(found, given),
-        class_readings(found, given, own_constructions(found, definitions)),
-        _beside(found, given, definitions),
-        object_readings(found, given),
-        small_readings(found, given, definitions),
-    ):
-        any_read = False
-        try:
-            for reading in readings:
-                any_read = True
-                yield reading
-        except UsageError as error:
-            refused = refused or error
-        if any_read:
-            return
-    if refused is not None:
-        raise refused
-
-
-def _beside(found: type, given: Mapping[str, Any], definitions: Definitions) -> Iterator[Reading]:
-    """Yield the readings of a class whose objects another file makes, or that is put together from what lies beside."""
-    beside = list(constructions_beside(found, definitions))
-    for construction in (one for one in beside if not keeps_state(one)):
-        yield from class_readings(found, given, [construction])
-    imported = {definitions.module.__name__, *(one.__name__ for one in definitions.helpers.modules)}
-    for making in assemblies(found, definitions):
-        lent_by = making.lent_by(imported)
-        for reading in class_readings(found, given, [making]):
-            yield replace(reading, guess=making.told, lent_by=lent_by)
-        as_layer = layer_reading({found.__name__: found}, given, [making])[0] if is_layer(found) else None
-        if as_layer is not None:
-            yield replace(as_layer, guess=making.told, lent_by=lent_by)
-    for construction in (one for one in beside if keeps_state(one)):
-        yield from class_readings(found, given, [construction])
 
 
 def _network_or_layers(
@@ -262,7 +211,7 @@ def layers_subject(
 def over_layers_subject(definitions: Definitions, found: type, path: str, given: Mapping[str, Any]) -> Backprop:
     """Return functions over a list of layers as a subject. Raises `UsageError` where no layers fit them."""
     notes = [Note(told) for told in definitions.told]
-    return written_subject(_beside(found, given, definitions), path, path, definitions.helpers, notes)
+    return written_subject(beside(found, given, definitions), path, path, definitions.helpers, notes)
 
 
 def sequence_subject(definitions: Definitions, path: str) -> Backprop:

@@ -28,7 +28,6 @@ from gdprops.subjects.user_code.quiet import quiet
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.backprop_layout import Shape
-    from gdprops.subjects.backprop.as_written.sequence_globals import GlobalArrays
 
 STATE = re.compile(
     r"h|hidden|(h|c|s|a|hs|cs|hidden|cell|memory)_?(prevs?|0|init|state|last|old)\w*|(prev|init|last)_?\w*(h|c|s|state)"
@@ -152,7 +151,7 @@ class OfObject:
 class _Recurrent:
     """A loss with its gradients over one sequence."""
 
-    held: Held | GlobalArrays
+    held: Held
     gradient: Mapping[str, str]
     form: SequenceForm
     names: tuple[str, ...]
