@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from gdprops.errors import UsageError
 from tests.subjects.backprop.judging import judged, wrongly_moved
 
 PER_SAMPLE = """
@@ -106,6 +109,15 @@ def test_gradients_for_each_sample_are_no_training_that_moves_nothing(tmp_path: 
     assert "train_step(batch, lr)" in found.notes
     wrong = PER_SAMPLE.replace("(delta @ self.weights[i]) * (1 - a[i] ** 2)", "delta @ self.weights[i]") + TRAINED
     assert wrongly_moved(tmp_path, wrong, "MLP") == {"weights[0]"}
+
+
+def test_gradients_in_nested_lists_are_no_training_that_moves_nothing(tmp_path: Path) -> None:
+    code = PER_SAMPLE.replace("grads.insert(0, ", "grads.insert(0, [").replace(
+        "a[i][:, None, :])", "a[i][:, None, :]])"
+    )
+    nested = code.replace("return grads", "return {'w': [[g.tolist() for g in one] for one in grads]}")
+    with pytest.raises(UsageError, match="moves no parameter and gives no gradient of one"):
+        judged(tmp_path, nested, examples=4)
 
 
 def test_a_loss_with_its_gradients_is_a_network_although_it_has_a_backward_pass(tmp_path: Path) -> None:

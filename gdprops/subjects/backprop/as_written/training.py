@@ -7,7 +7,7 @@ compute gradients that another method applies (``backward``, then ``update(lr)``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, final
 
@@ -239,14 +239,23 @@ def _does(way: Way, net: Trained, x: Array, y: Array) -> str:
 def _holds_gradients(returned: Any, net: Any, leaves: Sequence[AnyLeaf]) -> bool:
     """Say whether anything that was returned or stored has the shape of a matrix that is a parameter.
 
-    Or ends in that shape: ``delta[:, :, None] @ x[:, None, :]`` holds a gradient for each sample.
+    Or ends in that shape: ``delta[:, :, None] @ x[:, None, :]`` holds a gradient for each sample. Lists within lists,
+    and dicts of them, may hold gradients in a form that nobody knows.
     """
+    if isinstance(returned, dict | list | tuple) and _is_nested(returned):
+        return True
     shapes = {leaf.shape for leaf in leaves if len(leaf.shape) > 1}
     paths = {leaf.path for leaf in leaves}
     stored = {leaf.shape for leaf in leaves_of(net) if leaf.path not in paths}
     given = list(flat([list(returned.values()) if isinstance(returned, dict) else returned]))
     every = stored | {np.shape(v) for v in given if isinstance(v, np.ndarray)}
     return any(one[-len(shape) :] == shape for one in every for shape in shapes)
+
+
+def _is_nested(returned: Mapping[Any, Any] | Sequence[Any]) -> bool:
+    """Say whether a list or dict holds lists, dicts or arrays that are not empty: no list of losses, one per epoch."""
+    values = returned.values() if isinstance(returned, Mapping) else returned
+    return any(len(one) > 0 for one in values if isinstance(one, dict | list | tuple) or np.ndim(one) > 0)
 
 
 def trainers(defined: Sequence[str]) -> list[str]:
