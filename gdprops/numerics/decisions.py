@@ -253,6 +253,8 @@ CONSTANT_SPREAD = 0.1
 CLIP_GUARD = 1e-6
 # What other code adds to a norm before it divides by it: up to 1e-4. A larger number is part of the rule, no guard.
 LARGEST_CLIP_GUARD = 1e-4
+# How far the norm that a hook of an optimizer leaves may be from the declared one, as a share of it: a guard's room.
+CLIPPED_SHARE = 1e-5
 
 # torch keeps step counters and bias corrections in its default dtype: in float32 1 - 0.999 is off by 6e-5, and 1 -
 # 0.9999 by 6e-4. (Cases in float64 are run with float64 as the default dtype, and nothing is allowed for it.)

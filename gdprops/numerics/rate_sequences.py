@@ -66,16 +66,29 @@ def what_happens(seen: Sequence[Rates], plan: Sequence[Rates], share: float | No
         places = [where(t) for t in range(len(seen))]
         if max(places) < len(plan) and first_difference(seen, [plan[k] for k in places], share) is None:
             return told if changes(seen) else "the rate never changes"
-    return "" if changes(seen) or not changes(plan[: len(seen)]) else "the rate never changes"
+    if not changes(seen):
+        return "the rate never changes" if changes(plan[: len(seen)]) else ""
+    if changes(seen[1:]) and first_difference(seen[1:], plan, share) is None:
+        return LATE_AFTER_ITS_OWN
+    return _stuck(seen, first_difference(seen, plan, share))
+
+
+def _stuck(seen: Sequence[Rates], first: int | None) -> str:
+    """Return from which update on the rate stays, where it does so from just before the first wrong one to the end."""
+    stays = first and len(seen) - first >= FEWEST_STUCK and not changes(seen[first - 1 :])
+    return f"from update {first} on the rate does not change any more" if stays else ""
 
 
 def is_shifted(seen: Sequence[Rates], plan: Sequence[Rates], share: float | None = None) -> bool:
     """Say whether the rates in force are the schedule's, one update early or late."""
-    return changes(seen) and what_happens(seen, plan, share) in (EARLY, LATE)
+    return changes(seen) and what_happens(seen, plan, share) in (EARLY, LATE, LATE_AFTER_ITS_OWN)
 
 
 EARLY = "they are the schedule's one update early: the scheduler steps before the optimizer, or its clock begins at 1"
 LATE = "they are the schedule's one update late"
+LATE_AFTER_ITS_OWN = f"{LATE}, after a first rate that is none of its own"
+FEWEST_STUCK = 2
+"""How many updates at the end of a run must stay at one rate, where the schedule's change, to say that it is stuck."""
 
 
 def _ways(count: int, per: int) -> Iterator[tuple[str, Callable[[int], int]]]:

@@ -171,6 +171,29 @@ def gradients_zeroed(model: Any, loss_fn: Any) -> Built:
     return step, optimizer
 
 
+def joining(*, clears: bool = True) -> Callable[..., Built]:
+    """Return a build whose body joins the optimizer at step 4, as a group of its own."""
+
+    def build(model: Any, loss_fn: Any) -> Built:
+        model.body.requires_grad_(False)
+        optimizer, taken = torch.optim.SGD(model.head.parameters(), lr=RATE, momentum=0.5), 0
+
+        def step(x: Tensor, y: Tensor) -> None:
+            nonlocal taken
+            taken += 1
+            if taken == 4:
+                model.body.requires_grad_(True)
+                optimizer.add_param_group({"params": list(model.body.parameters()), "lr": RATE / 4})
+            if clears:
+                optimizer.zero_grad()
+            loss_fn(model(x), y).backward()
+            optimizer.step()
+
+        return step, optimizer
+
+    return build
+
+
 FIRST_THREE = {"body.*": range(1, 4)}
 TURNS = {"body.*": range(2, 100, 2), "head.*": range(1, 100, 2)}
 
@@ -239,6 +262,7 @@ def test_the_step_at_which_it_trains_too_early_is_told() -> None:
         (switching(blocks_by_turns, momentum=0.5), Net, {"frozen": TURNS}),
         (at_a_rate_of_zero, Net, {"frozen": FIRST_THREE, "clip_norm": 0.5}),
         (gradients_dropped, Net, {"frozen": FIRST_THREE}),
+        (joining(), Net, {"frozen": FIRST_THREE}),
     ],
 )
 def test_what_trains_as_declared_is_held(build: Any, models: Any, declared: dict[str, Any]) -> None:
@@ -246,6 +270,11 @@ def test_what_trains_as_declared_is_held(build: Any, models: Any, declared: dict
     found = {v.clause: v for v in examined(build, models, clauses, **declared).verdicts}
     assert found[CLAUSE].status is Status.HELD
     assert [v.clause for v in found.values() if v.status is Status.VIOLATED] == []
+
+
+def test_a_wrong_update_of_a_group_that_joins_is_violated() -> None:
+    (found,) = examined(joining(clears=False), clauses="step.simultaneous", frozen=FIRST_THREE).verdicts
+    assert found.status is Status.VIOLATED
 
 
 def test_without_a_declaration_nothing_is_asked() -> None:

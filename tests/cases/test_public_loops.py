@@ -45,10 +45,8 @@ class Loop:
     clears_each: bool = False
     clears: bool = True
     divides: bool = True
-    by: Any = None
     clips: str = ""
     schedules: str = ""
-    flushes: bool = True
 
     def __call__(self, m: Any, loss_fn: Any) -> Any:
         optimizer = sgd(m)
@@ -58,14 +56,14 @@ class Loop:
         def clip() -> None:
             nn.utils.clip_grad_norm_(m.parameters(), 0.1)
 
-        def step(x: Tensor, y: Tensor, last: bool) -> None:
+        def step(x: Tensor, y: Tensor) -> None:
             if self.clears_each:
                 optimizer.zero_grad()
             count[0] += 1
             (loss_fn(m(x), y) / (self.window if self.divides else 1)).backward()
             if self.clips == "each":
                 clip()
-            if count[0] % self.window == 0 or (last and self.flushes):
+            if count[0] % self.window == 0:
                 if self.clips == "before":
                     clip()
                 optimizer.step()

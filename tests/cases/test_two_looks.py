@@ -298,6 +298,13 @@ def test_what_goes_wrong_between_the_looks_is_named(takes: Any) -> None:
     assert found.explanation == NAMED[takes]
 
 
+@pytest.mark.nightly
+def test_it_is_named_where_each_look_draws_masks_of_its_own() -> None:
+    """gdprops returns to what the passes of each step have met, and not of the last one alone."""
+    found = verdict(taking(sam, summed), models=with_dropout)
+    assert found.explanation == NAMED[summed]
+
+
 def test_a_second_look_that_is_never_differentiated_is_caught() -> None:
     def takes(optimizer: Any, model: Any, loss: Any) -> None:
         optimizer.zero_grad()

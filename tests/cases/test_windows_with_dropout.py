@@ -52,7 +52,7 @@ def windows(weight: Callable[[int], float], *, clears: bool = True) -> Callable[
 
 def verdict(clause: str, build: Any, models: Any, **declared: Any) -> Verdict:
     given: dict[str, Any] = {"accumulate": 2, "loss": nn.MSELoss()} | declared
-    subject = training_step(build, models=models, batches=batches, name="mine", **given)
+    subject = training_step(build, models=models, name="mine", **{"batches": batches, **given})
     outcome = check_subject(subject, clauses=(clause,), settings=Settings(seed=0, examples=6))
     (found,) = (v for v in outcome.verdicts if v.about is About.SUBJECT)
     return found
@@ -73,6 +73,26 @@ def test_the_mean_of_means_is_named() -> None:
     found = verdict("step.accumulation", windows(lambda rows: 1.0), dropout)
     assert found.status is Status.VIOLATED
     assert "the mean of the micro-batches' means" in found.reason
+
+
+@pytest.mark.nightly
+def test_a_short_window_that_is_lost_is_named() -> None:
+    def build(model: Any, loss_fn: Any) -> Any:
+        optimizer, calls = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), 0
+
+        def step(x: Tensor, y: Tensor, last: bool) -> None:
+            nonlocal calls
+            calls += 1
+            (loss_fn(model(x), y) / 2).backward()
+            if calls % 2 == 0:
+                optimizer.step()
+                optimizer.zero_grad()
+
+        return step, optimizer
+
+    found = verdict("step.simultaneous", build, dropout, micro="equal", batches=lambda index: batches(2 * index))
+    assert found.status is Status.VIOLATED
+    assert str(found.explanation).startswith("a short window makes no update: what its micro-batches have added up is ")
 
 
 def test_gradients_that_are_never_cleared_are_violated() -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from gdprops.numerics.rate_sequences import EARLY, LATE, Rates, first_difference, is_shifted, what_happens
+from gdprops.numerics.rate_sequences import (
+    EARLY,
+    LATE,
+    LATE_AFTER_ITS_OWN,
+    Rates,
+    first_difference,
+    is_shifted,
+    what_happens,
+)
 
 PLAN: list[Rates] = [(0.5**t,) for t in range(40)]
 
@@ -23,12 +31,15 @@ def at(*places: int) -> list[Rates]:
         (at(3, 4, 5, 6), "they are the schedule's 3 updates early"),
         (at(0, 0, 0, 0), "the rate never changes"),
         ([(0.3,)] * 4, "the rate never changes"),
+        (at(9, 0, 1, 2), LATE_AFTER_ITS_OWN),
+        (at(0, 1, 2, 2, 2), "from update 3 on the rate does not change any more"),
+        (at(0, 1, 2, 2), ""),
         (at(0, 2, 3, 7), ""),
     ],
 )
 def test_what_happens_is_told(seen: list[Rates], said: str) -> None:
     assert what_happens(seen, PLAN) == said
-    assert is_shifted(seen, PLAN) == (said in (EARLY, LATE))
+    assert is_shifted(seen, PLAN) == (said in (EARLY, LATE, LATE_AFTER_ITS_OWN))
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,9 @@ def _until_all_are_called(domain: Domain) -> SearchStrategy[Any]:
     "moves the critic.",
     decision="A training step with phases=. Every call of an optimizer is compared with U(w, g(w), s), within 16 noise "
     "floors: its own parameters at the weights where the phase begins, those of other phases there or as the step has "
-    "found them (with together=True all are as found). Random numbers that the step draws are recorded and given "
-    "to the objective by shape, in order; where they do not fit, nothing is decided. Whole phases may be skipped. "
+    "found them (with together=True all are as found, in any order). Random numbers that the step draws are recorded "
+    "and given to the objective by shape, in order; where they do not fit, nothing is decided. Whole phases may be "
+    "skipped. "
     "Between the phases nothing moves but targets and what after= declares. What trains= names is held by an optimizer "
     "and requires gradients, and what frozen= names keeps its bytes. An example is decisive when every phase "
     "was called and U clearly moves something in each.",

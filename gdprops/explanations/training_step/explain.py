@@ -29,13 +29,13 @@ from gdprops.explanations.training_step.gradient_location import elsewhere
 from gdprops.explanations.training_step.gradient_origin import GRADIENTS, NONE_HANDED_OVER, NOT_YET
 from gdprops.explanations.training_step.gradient_regression import regressions
 from gdprops.explanations.training_step.late_reads import late_reads
-from gdprops.explanations.training_step.matching import matching, reproduces, resting
+from gdprops.explanations.training_step.matching import matching, reproduces, resting, stand_at
 from gdprops.explanations.training_step.onset import first_step_apart, from_some_step_on, now_and_then
 from gdprops.explanations.training_step.repeated_calls import repeated_calls
 from gdprops.explanations.training_step.replayed_schedules import scheduled
 from gdprops.explanations.training_step.row_chunks import chunked
 from gdprops.explanations.training_step.rule_faults import BY_SHAPE, rules
-from gdprops.explanations.training_step.shifted_windows import shifted_windows
+from gdprops.explanations.training_step.shifted_windows import SHORT_ARE_LOST, shifted_windows
 from gdprops.explanations.training_step.sweeps import SWEEPS
 from gdprops.explanations.training_step.two_faults import and_scaled, in_scaled_worlds
 from gdprops.explanations.training_step.two_looks import TWO_LOOKS
@@ -66,6 +66,7 @@ def explained(subject: TrainedSubject, cases: Iterable[Any]) -> Explanation | No
     window = undeclared_window(subject, failures)
     if window:
         return Explanation(window, "step.moves-all")
+    stand_at(failures[0].first)
     candidates = _hypotheses(subject, failures)
     told = told_apart(subject, failures, _matching(candidates, failures))
     if told:
@@ -98,6 +99,7 @@ def _hold(told: Sequence[Hypothesis], rests: str, subject: TrainedSubject, cases
 def _matching(candidates: Sequence[Hypothesis], failures: Sequence[Failure]) -> list[Hypothesis]:
     """Return what reproduces everything: at every step, from some step on, or wherever a step is wrong."""
     for offer in _offers(candidates, failures):
+        stand_at(failures[0].first)
         found = matching(offer(), failures)
         if found:
             return found
@@ -124,6 +126,7 @@ def _hypotheses(subject: TrainedSubject, failures: Sequence[Failure]) -> list[Hy
     """Return all hypotheses on what the step does, the cheapest first."""
     return [
         *scheduled(failures),
+        SHORT_ARE_LOST,
         *shifted_windows(failures),
         *_of_loss_calls(failures),
         *by_backward_lines(failures),

@@ -86,6 +86,7 @@ class Threaded:
 def _rival(hypothesis: Hypothesis, moment: Moment) -> Weights | None:
     """Return the weights that a hypothesis predicts; None where it does not apply or its computation fails."""
     step = moment.step
+    stand_at(moment)
     try:
         if getattr(step.run, "looks_again", False):  # at the batch of this step, and not of the last one that was taken
             step.run.gradients(step.before, step.batch)
@@ -93,6 +94,13 @@ def _rival(hypothesis: Hypothesis, moment: Moment) -> Weights | None:
             return hypothesis.rival(moment)
     except (GdpropsError, ArithmeticError, ValueError, TypeError, LookupError, np.linalg.LinAlgError):
         return None
+
+
+def stand_at(moment: Moment) -> None:
+    """Let gdprops' own passes meet what the user's met at a step: masks of dropout, running averages, modes."""
+    recall = getattr(moment.step.run, "recall", None)
+    if recall is not None:
+        recall(moment.step.batch)
 
 
 def _ends_at(step: Watched, rival: Weights, hypothesis: Hypothesis) -> bool:

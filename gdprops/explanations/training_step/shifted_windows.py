@@ -2,7 +2,8 @@
 
 ``if i % k == 0`` updates at calls 1, k + 1, 2 k + 1 instead of k, 2 k, 3 k. What the calls behind an update leave in
 ``.grad`` counts in the next one. The log says after which call weights moved and what was left; our own gradients,
-added up and divided as the declared mean is, must then end at the weights seen.
+added up and divided as the declared mean is, must then end at the weights seen. A short window at the end of an epoch
+may never be used at all.
 """
 
 from __future__ import annotations
@@ -12,14 +13,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights
+from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights, on_steps
 
 if TYPE_CHECKING:
+    from gdprops.clauses.support.watched_step import Watched
     from gdprops.explanations.training_step.hypothesis import Failure
     from gdprops.explanations.training_step.observation import Observation
 
 MOST_TOLD = 4
 ACCUMULATION = "step.accumulation"
+
+
+def _lost(step: Watched) -> Weights | None:
+    """Return the weights as they were before a short window; a whole one must be right."""
+    return list(step.before) if 0 < len(step.noticed.looks) < step.run.window else None
+
+
+SHORT_ARE_LOST = Hypothesis(
+    "a short window makes no update: what its micro-batches have added up is lost, or stays for the next window",
+    on_steps(_lost),
+    clause=ACCUMULATION,
+    about_rest=True,
+)
 
 
 class Since:

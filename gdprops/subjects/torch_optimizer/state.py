@@ -62,6 +62,18 @@ def put_settings(optimizer: torch.optim.Optimizer, settings: Sequence[Mapping[st
         group.update({key: _copied(value) for key, value in held.items()})
 
 
+def put_groups(optimizer: Any, count: int, places: Sequence[Sequence[int]], parameters: Sequence[Tensor]) -> None:
+    """Give an optimizer as many groups as are asked for.
+
+    ``places`` are the parameters of each group there ever was, none where their number has never changed.
+    """
+    if not places:
+        return
+    del optimizer.param_groups[count:]
+    for group in places[len(optimizer.param_groups) : count]:
+        optimizer.add_param_group({"params": [parameters[i] for i in group]})
+
+
 def snapshot(optimizer: torch.optim.Optimizer) -> Any:
     """Return copies of every parameter's state and every group's settings: a loaded ``state_dict`` changes dtypes."""
     states = States(_copied(optimizer.state.get(p)) for p in held_by(optimizer))

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gdprops.subjects.training_step.op_arguments import arguments_of, unwatched
+from gdprops.subjects.training_step.op_arguments import arguments_of, unwatched, unwrapped
 from gdprops.subjects.training_step.structures import tensors_in
 
 LEAVES = ("numpy", "__array__", "tolist", "data_ptr", "untyped_storage", "storage", "__dlpack__", "__reduce_ex__")
@@ -84,6 +84,7 @@ class Origins:
 
 def _place_of(t: Tensor) -> int | None:
     with unwatched():
+        t = unwrapped(t)
         if t.layout is not torch.strided or not t.numel():
             return None
         return t.untyped_storage().data_ptr()

@@ -111,6 +111,10 @@ class Computed:
         """Whether U itself looks at other weights, at the batch at which gradients were taken last."""
         return self._expected.by_closure or self._expected.looks.are_several or bool(self._expected.looks.ways)
 
+    def recall(self, t: int) -> None:
+        """Compute from now on what the user's step has met at batch t: an explanation returns to earlier steps."""
+        self._expected.recall(t)
+
     def advance(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
     ) -> tuple[list[Array], Any]:

@@ -14,16 +14,18 @@ import torch
 from torch import Tensor, nn
 
 from gdprops.errors import GdpropsError, Unsupported, text_of
-from gdprops.numerics.decisions import CLIP_GUARD
-from gdprops.numerics.norm import global_norm
+from gdprops.numerics.decisions import LARGE_MODEL
 from gdprops.subjects.torch_optimizer.state import (
     clocks_of,
     needs_closure,
+    put_groups,
     put_settings,
     restore,
     settings_of,
     snapshot,
 )
+from gdprops.subjects.training_step.changed_outputs import Changed
+from gdprops.subjects.training_step.clipping import clipped, clipped_without_guard, clips_itself, has_own_hooks
 from gdprops.subjects.training_step.derivatives import derivatives
 from gdprops.subjects.training_step.forward_state import ForwardState, Surroundings
 from gdprops.subjects.training_step.looks import Looks
@@ -44,19 +46,6 @@ EXPECTATION = "say what update is expected with rule=…, or lr=… for plain de
 
 
 @final
-class Changed(nn.Module):
-    """A model whose outputs are changed."""
-
-    def __init__(self, model: nn.Module, change: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.model, self._change = model, change
-
-    def forward(self, inputs: Any) -> Tensor:
-        """Return what becomes of the outputs."""
-        return self._change(self.model(inputs))
-
-
-@final
 class Expected:
     """Gradients and losses at any weights, and the update of the declared rule or of a copy of the user's optimizer."""
 
@@ -67,6 +56,7 @@ class Expected:
         self._rule = ours.optimizer if declared.rule_factory is None else self._declared_rule(declared.rule_factory)
         self.is_declared = declared.rule_factory is not None
         self._declared_settings = settings_of(self._rule) if self._rule is not None and self.is_declared else None
+        self._clips_itself = clips_itself(self._rule, declared.clip_norm)
         self.by_closure = self._rule is not None and needs_closure(self._rule)
         self.closure_met = list[ForwardState]()
         """The states that the passes of a closure have met, one after the other, where they differ."""
@@ -82,6 +72,8 @@ class Expected:
         """The parameters to which the user's own loss gives a gradient: one that J does not reach has zeros there."""
         self._met: ForwardState | None = None
         self._window, self._window_of = tuple[Met, ...](), -1
+        self._steps = dict[int, tuple[Any, ...]]()
+        self._grown: Sequence[Sequence[int]] = ()
         self._shaken: tuple[int, slice, Any] | None = None
         self._surroundings = Surroundings(self._model)
         self.adopted: Any = None
@@ -116,6 +108,22 @@ class Expected:
         ``window``: the state that the pass of each micro-batch of logical step t met, where these differ.
         """
         self._met, self._window, self._window_of = met, window, t
+
+    def remember(self, t: int, looks: Looks, groups: Sequence[Sequence[int]]) -> None:
+        """Keep how the user's step has looked at batch t: what its passes met, and how it has called its optimizer.
+
+        ``groups``: the parameters in each of the optimizer's groups, which may have become more.
+        """
+        self.looks = looks
+        if self._rule is not None and not self.is_declared and type(self._rule).__module__.startswith("torch.optim."):
+            self._grown = groups if len(groups) > len(self._rule.param_groups) else self._grown
+        if self._met is not None and sum(b.numel() for b in self._met.buffers) <= LARGE_MODEL:
+            self._steps[t] = self._met, self._window, self._window_of, looks, self.closure_met
+
+    def recall(self, t: int) -> None:
+        """Look again as the user's step has looked at batch t; as now where that was not kept: of large models."""
+        if t in self._steps:
+            self._met, self._window, self._window_of, self.looks, self.closure_met = self._steps[t]
 
     def is_the_same_in(self, several: Sequence[ForwardState], weights: Sequence[Array], t: int) -> bool:
         """Say whether loss and gradients of batch t are equal, byte by byte, in all modes that were met."""
@@ -213,23 +221,14 @@ class Expected:
         return [None if g is None else g.detach().to_dense().contiguous().numpy() for g in grads]
 
     def clipped(self, gradients: list[Array | None]) -> list[Array | None]:
-        """Return the gradients, clipped as the user declares."""
-        most, each = self._declared.clip_norm, self._declared.clip_value
-        if each is not None:
-            return [None if g is None else np.clip(g, -each, each) for g in gradients]
-        if most is None:
+        """Return the gradients, clipped as the user declares, unless hooks of the optimizer do it."""
+        if self._clips_itself:
             return gradients
-        c = min(1.0, most / (global_norm(gradients) + CLIP_GUARD))
-        return [None if g is None else np.asarray(g * g.dtype.type(c)) for g in gradients]
+        return clipped(gradients, self._declared.clip_norm, self._declared.clip_value)
 
     def clipped_without_guard(self, gradients: Sequence[Array | None]) -> list[Array | None] | None:
         """Return gradients clipped as the other form does it, by min(1, C / N); None where neither form clips."""
-        most = self._declared.clip_norm
-        n = global_norm(gradients) if most is not None else 0.0
-        if most is None or not np.isfinite(n) or n + CLIP_GUARD <= most or n == 0:
-            return None
-        c = min(1.0, most / n)
-        return [None if g is None else np.asarray(g * g.dtype.type(c)) for g in gradients]
+        return None if self._clips_itself else clipped_without_guard(gradients, self.clip_norm)
 
     def update(
         self, weights: Sequence[Array], gradients: Sequence[Array | None], state: Any, settings: Any
@@ -260,8 +259,10 @@ class Expected:
 
     def _apply(self, rule: torch.optim.Optimizer, gradients: Sequence[Array | None], state: Any, settings: Any) -> None:
         if state is not None:
+            put_groups(rule, len(state[1]), self._grown, self._moved)
             restore(rule, state)
         if settings:
+            put_groups(rule, len(settings), self._grown, self._moved)
             put_settings(rule, settings)
         self.hand_over(gradients)
         try:
@@ -326,6 +327,7 @@ class Expected:
         An optimizer that maximizes is given the gradient of -J, because J is the loss that training lowers.
         """
         keeps, turned = type(self._rule).__module__.startswith("torch.optim."), self._maximizes
+        keeps = keeps and not has_own_hooks(self._rule)
         for p, g, named in zip(self._moved, gradients, self._named, strict=True):
             mine = g if g is None or not turned else -g
             held = None if mine is None else torch.from_numpy(np.asarray(mine) if keeps else np.array(mine)).to(p.dtype)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import torch
 from torch import Tensor
+from torch._C._functorch import get_unwrapped, is_functorch_wrapped_tensor
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -120,7 +121,15 @@ def _copied(gradient: Tensor | None) -> Array | None:
     return None if gradient is None else gradient.detach().to_dense().numpy().copy()
 
 
+def unwrapped(tensor: Tensor) -> Tensor:
+    """Return the tensor that holds the numbers: transforms of ``torch.func`` wrap it, and a wrapper has no memory."""
+    while is_functorch_wrapped_tensor(tensor):
+        tensor = get_unwrapped(tensor)
+    return tensor
+
+
 def _range_of(tensor: Tensor) -> tuple[int, int] | None:
+    tensor = unwrapped(tensor)
     if tensor.layout is not torch.strided or tensor.device.type != "cpu" or not tensor.numel():
         return None
     last = sum(stride * (size - 1) for stride, size in zip(tensor.stride(), tensor.shape, strict=True))

@@ -111,12 +111,18 @@ class Phases:
         return tuple(dict.fromkeys(phase.optimizer for phase in self.phases))
 
     def readings(self, called: Sequence[str]) -> list[list[Slot]]:
-        """Return every way in which the calls of a step, by optimizer, are the declared phases, whole ones skipped."""
-        found = list[list[Slot]]()
+        """Return every way in which the calls of a step, by optimizer, are the declared phases, whole ones skipped.
+
+        Where all phases look at the weights that the step has found, their order makes no difference.
+        """
+        found, first = list[list[Slot]](), {name: called.index(name) for name in called}
+        order = list(enumerate(self.phases))
+        if self.together:
+            order.sort(key=lambda one: first.get(one[1].optimizer, len(called)))
         for taken in product((True, False), repeat=len(self.phases)):
             slots = [
                 Slot(number, k)
-                for number, (phase, is_taken) in enumerate(zip(self.phases, taken, strict=True))
+                for (number, phase), is_taken in zip(order, taken, strict=True)
                 for k in range(phase.steps if is_taken else 0)
             ]
             if [self.phases[slot.phase].optimizer for slot in slots] == list(called):

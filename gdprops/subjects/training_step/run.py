@@ -268,7 +268,7 @@ class Training(Computed):
         self._own_random = after if draws else RandomState(all_of_them=False)
         looked = met._replace(random=outside.with_torch(met.random)) if draws else met
         self._expected.look_from(looked, with_outside(window, outside) if draws else window, t)
-        self._expected.looks = self._as_it_went(looks, t)
+        self._expected.remember(t, self._as_it_went(looks, t), self.groups)
         self._last_met = looked if self._passes.differentiated else None
         self._first_met = self._last_met if self._taken == 1 else self._first_met
 

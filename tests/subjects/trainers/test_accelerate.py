@@ -13,6 +13,7 @@ import gdprops
 from gdprops.errors import UsageError
 from gdprops.kinds.resolve import resolve
 from gdprops.subjects.user_code import framework_names
+from tests.subjects.trainers.loops import SECONDS
 
 needs_accelerate = pytest.mark.skipif(
     find_spec("accelerate") is None, reason="accelerate is an extra (tox -e accelerate)"
@@ -59,7 +60,7 @@ def _report(folder: Path, *changes: tuple[str, str], name: str = "train", clause
     file.write_text(source)
     stated = {key: f"{file}:{found}" for key, found in (("models", "net"), ("objective", "loss"), ("batches", "batch"))}
     subject = resolve(f"{file}:{name}", kind="accelerate", hyperparameters={**stated, "clip_norm": 0.5, **given})
-    return gdprops.check(subject, clauses=clauses, examples=5, seed=0)
+    return gdprops.check(subject, clauses=clauses, examples=5, seed=0, timeout=SECONDS)
 
 
 def _statuses(report: Any) -> dict[str, str]:

@@ -14,6 +14,7 @@ import gdprops
 from gdprops.errors import UsageError
 from gdprops.kinds.resolve import resolve
 from gdprops.subjects.user_code import framework_names
+from tests.subjects.trainers.loops import SECONDS
 
 needs_lightning = pytest.mark.skipif(find_spec("lightning") is None, reason="lightning is an extra (tox -e lightning)")
 
@@ -48,7 +49,7 @@ def _report(folder: Path, changed: str = "", *, clauses: str = "*", **given: Any
     file = folder / "train.py"
     file.write_text(MODULE + dedent(changed))
     subject = resolve(f"{file}:{'Changed' if changed else 'Module'}", kind="lightning", hyperparameters=given)
-    return gdprops.check(subject, clauses=clauses, examples=5, seed=0)
+    return gdprops.check(subject, clauses=clauses, examples=5, seed=0, timeout=SECONDS)
 
 
 def _statuses(report: Any) -> dict[str, str]:

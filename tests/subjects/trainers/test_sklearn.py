@@ -13,6 +13,7 @@ import gdprops
 from gdprops.errors import UsageError
 from gdprops.kinds.resolve import resolve
 from gdprops.subjects.user_code import framework_names
+from tests.subjects.trainers.loops import SECONDS
 
 needs_sklearn = pytest.mark.skipif(find_spec("sklearn") is None, reason="scikit-learn is an extra (tox -e sklearn)")
 
@@ -26,7 +27,8 @@ ONE_LAYER = ["step.moves-all", "step.fresh-gradient", "step.once", "step.complet
 
 
 def _checked(spec: str, *, clauses: str = "*", **given: Any) -> Any:
-    return gdprops.check(resolve(spec, kind="sklearn", hyperparameters=given), clauses=clauses, examples=12, seed=0)
+    subject = resolve(spec, kind="sklearn", hyperparameters=given)
+    return gdprops.check(subject, clauses=clauses, examples=12, seed=0, timeout=SECONDS)
 
 
 def _report(folder: Path, changed: str, *, clauses: str = "*", **given: Any) -> Any:

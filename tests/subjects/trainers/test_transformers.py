@@ -13,6 +13,7 @@ import gdprops
 from gdprops.errors import UsageError
 from gdprops.kinds.resolve import resolve
 from gdprops.subjects.user_code import framework_names
+from tests.subjects.trainers.loops import SECONDS
 
 needs_transformers = pytest.mark.skipif(
     find_spec("transformers") is None or find_spec("accelerate") is None,
@@ -69,7 +70,7 @@ def _report(folder: Path, name: str, changed: str = "", *, clauses: str = "*", *
     file = folder / "train.py"
     file.write_text(FILE + dedent(changed))
     subject = resolve(f"{file}:{name}", kind="transformers", hyperparameters=given)
-    return gdprops.check(subject, clauses=clauses, examples=5, seed=0)
+    return gdprops.check(subject, clauses=clauses, examples=5, seed=0, timeout=SECONDS)
 
 
 def _statuses(report: Any) -> dict[str, str]:

@@ -46,6 +46,20 @@ def test_it_comes_from_the_batch(name: str) -> None:
     assert origins.are_in((found,))
 
 
+def test_what_torch_func_wraps_comes_from_the_batch() -> None:
+    origins, x, seen = Origins(), torch.rand(2, 3), list[bool]()
+    origins.hand((x, None))
+
+    def loss(w: Tensor) -> Tensor:
+        seen.append(origins.are_in((x * w,)))
+        seen.append(origins.are_in((w,)))
+        return (x * w).sum()
+
+    with origins.following():
+        torch.func.grad(loss)(torch.ones(3))
+    assert seen == [True, False]
+
+
 @pytest.mark.parametrize("name", NOT_FROM_IT)
 def test_it_does_not_come_from_the_batch(name: str) -> None:
     origins, x = Origins(), torch.rand(2, 3)

@@ -103,8 +103,7 @@ class PhaseView:
         """Return the update with the other legitimate form of clipping, None where nothing is clipped."""
         if self._expected.clip_norm is None:
             return None
-        found = self._unclipped(t)
-        other = self._expected.clipped_without_guard(found)
+        other = self._expected.clipped_without_guard(self._unclipped(t))
         return None if other is None else self._expected.update(weights, other, state, settings)
 
     def _unclipped(self, t: int) -> list[Array | None]:
