@@ -20,6 +20,7 @@ from typing import Any, final
 
 from gdprops.errors import SubjectCrash, SubjectTimeout, UsageError
 from gdprops.model.wording import on_one_line
+from gdprops.subjects.user_code import progress_bars
 from gdprops.subjects.user_code.calling import Calls
 from gdprops.subjects.user_code.helper_modules import HelperModules, helpers_of
 from gdprops.subjects.user_code.import_roots import package_of
@@ -93,7 +94,7 @@ class Definitions:
             f"{name} could not be made ({why}), and is not needed to define the rest"
             for name, why in self.missing.items()
         ]
-        return (*found, *self.edited, *self.numbers.values())
+        return (*found, *self.edited, *self.helpers.told, *self.numbers.values())
 
 
 MOST_RANGES = 4
@@ -156,10 +157,6 @@ MISSED: list[str] = []
 """What was called although it could not be imported, the latest one last."""
 
 
-PROGRESS = ("tqdm", "trange", "track")
-"""What shows how far a loop has come, and changes nothing of it."""
-
-
 class Absent:
     """Stands for a module or name that could not be imported: whatever is done with it says so."""
 
@@ -175,8 +172,9 @@ class Absent:
         """Return a decorated function, or what a progress bar goes through; raise `ImportError` for any other call."""
         if len(args) == 1 and not kwargs and callable(args[0]):
             return args[0]
-        if args and self._absent_name.rpartition(".")[2] in PROGRESS:
-            return range(*args) if isinstance(args[0], int) else args[0]
+        if self._absent_name.rpartition(".")[2] in progress_bars.NAMES:
+            goes_through = args[0] if args else kwargs.get("iterable")
+            return progress_bars.SilentBar(range(*args) if isinstance(goes_through, int) else goes_through)
         told = f"{self._absent_name} is used, and could not be imported ({self._absent_told})"
         MISSED.append(told)
         raise ImportError(told)

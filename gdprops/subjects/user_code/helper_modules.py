@@ -11,7 +11,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +19,7 @@ from typing import final
 
 from gdprops.subjects.user_code.import_roots import import_roots, package_of
 from gdprops.subjects.user_code.importing import LOADED
+from gdprops.subjects.user_code.old_helpers import OldHelpers
 
 _INSTALLED = tuple(
     {
@@ -45,12 +46,22 @@ def is_installed(where: str | None) -> bool:
 
 @final
 class HelperModules:
-    """The modules and the entries of ``sys.path`` that one file brought along."""
+    """The modules and the entries of ``sys.path`` that one file brought along.
+
+    ``reads_old_names``: whether names that Python or NumPy took away are read as what they were.
+    """
 
     def __init__(self, *folders: Path, further: Iterable[Path] = ()) -> None:
         self._path: list[str] = [str(one) for one in folders]
         self._behind: list[str] = [str(one) for one in further]
         self._modules: dict[str, ModuleType] = {}
+        self._old = OldHelpers(is_installed)
+        self.reads_old_names = False
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What of the helpers was read otherwise than it is written, as sentences."""
+        return tuple(dict.fromkeys(self._old.told))
 
     @property
     def folder(self) -> str | None:
@@ -85,7 +96,8 @@ class HelperModules:
         sys.path += [entry for entry in self._behind if entry not in sys.path]
         sys.modules.update(self._modules)
         try:
-            yield
+            with self._old.present() if self.reads_old_names else nullcontext():
+                yield
         finally:
             if len(sys.modules) > count:
                 self._keep(list(sys.modules)[count:])

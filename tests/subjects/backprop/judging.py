@@ -11,9 +11,24 @@ from gdprops.model import exit_codes
 from gdprops.model.verdict import Status
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
+from gdprops.subjects.backprop.as_written.best_reading import chosen, tried
+from gdprops.subjects.backprop.as_written.of_file import defined_in
+from gdprops.subjects.backprop.as_written.readings_of_class import readings_of_class
 
 CLAUSES = ("step.plain", "step.moves-all", "step.fresh-gradient", "gradient.matches-loss")
 SAID = {exit_codes.OK: "right", exit_codes.VIOLATED: "wrong", exit_codes.UNDECIDED: "no verdict"}
+
+
+def wrongly_moved(folder: Path, code: str, name: str) -> set[str]:
+    """Return which parameters of a class move otherwise than its loss says; nothing is drawn or shrunk for it."""
+    file = folder / "wrong.py"
+    file.write_text("import numpy as np\n" + dedent(code), encoding="utf-8")
+    definitions = defined_in(str(file))
+    found, said = tried(readings_of_class(definitions.own[name], {}, definitions))
+    assert found, said
+    fit = chosen(found).fit
+    assert fit is not None
+    return set(fit.names) - fit.right
 
 
 class Judged(NamedTuple):

@@ -8,6 +8,7 @@ from pathlib import Path
 from gdprops.kinds.resolve import resolve
 from gdprops.subjects.backprop.as_written.one_epoch import run_once
 from gdprops.subjects.backprop.subject import Backprop
+from tests.subjects.backprop.judging import judged
 
 CODE = """
 import numpy as np
@@ -37,3 +38,15 @@ def test_fit_is_found_although_it_tells_every_tenth_epoch(tmp_path: Path) -> Non
     subject = resolve(str(tmp_path / "net.py"))
     assert isinstance(subject, Backprop)
     assert "fit(X, y, epochs, lr)" in subject.notes[0].text
+
+
+def test_a_loop_that_begins_at_one_is_run_once_and_not_never(tmp_path: Path) -> None:
+    code = CODE.replace("for i in range(epochs)", "for i in range(1, epochs)")
+    tree = ast.parse(code)
+    assert run_once(tree) == ("the loop in line 11 (range(1, epochs)) was run once",)
+    assert "for i in range(1, 1 + epochs):" in ast.unparse(tree)
+    assert judged(tmp_path, code, examples=4).verdict == "right"
+    wrong = judged(
+        tmp_path, code.replace("@ (self.predict(X) - y)", "@ np.abs(self.predict(X) - y)"), name="wrong.py", examples=4
+    )
+    assert wrong.verdict == "no verdict"

@@ -116,3 +116,23 @@ def test_a_layer_that_cannot_be_used_says_why_and_what_to_do(tmp_path: Path) -> 
         "'Dense' object has no attribute 'scale', line 7); run gdprops check on the file of a network of such "
         "layers"
     )
+
+
+def test_an_old_name_in_a_helper_is_read_as_what_it_was_and_told(tmp_path: Path) -> None:
+    helper = "import numpy as np\ndef column(y):\n    return np.asarray(y, dtype=np.float)\n"
+    code = """
+    from helper import column
+    class Net:
+        def __init__(self, n_in, n_out):
+            self.W = np.random.randn(n_in, n_out)
+        def forward(self, X):
+            return X @ self.W
+        def train(self, X, y, lr):
+            self.W -= lr * X.T @ (self.forward(X) - column(y))
+    """
+    _written(tmp_path, {"helper.py": helper})
+    found = judged(tmp_path, code, examples=4)
+    assert found.verdict == "right"
+    assert "np.float is gone from NumPy: it was read as float (line 3 of helper.py)" in found.notes
+    wrong = code.replace("X.T @ (", "2 * X.T @ np.abs(")
+    assert judged(tmp_path, wrong, name="wrong.py", examples=4).verdict != "right"

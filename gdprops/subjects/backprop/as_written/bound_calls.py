@@ -25,7 +25,7 @@ class Unbound(Exception):
 
 @lru_cache(maxsize=256)
 def returned_names(function: Callable[..., Any]) -> Sequence[str]:
-    """Return the names in a function's last return statement: ``["A2", "cache"]``; empty where they are no names."""
+    """Return the names in the return statement that has most of them: ``["A2", "cache"]``; empty where none has any."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError, IndentationError):
@@ -36,7 +36,7 @@ def returned_names(function: Callable[..., Any]) -> Sequence[str]:
         if isinstance(node, ast.Return) and node.value is not None:
             parts = node.value.elts if isinstance(node.value, ast.Tuple | ast.List) else [node.value]
             names = [part.id if isinstance(part, ast.Name) else "" for part in parts]
-            found = names if any(names) else found
+            found = names if any(names) and sum(map(bool, names)) >= sum(map(bool, found)) else found
     return found
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, final
 
 import numpy as np
 
 from gdprops.subjects.backprop.as_written.calls import parameters
+from gdprops.subjects.backprop.as_written.layer_lists import described_layers, is_described, layers_of
 from gdprops.subjects.backprop.as_written.roles import Role, role_of, size_of
 
 HOW_OFTEN = 1
@@ -95,7 +96,9 @@ class Constructor:
     @property
     def takes_sizes(self) -> bool:
         """Whether the numbers of inputs, hidden units or outputs can be chosen."""
-        return any(what in ("in", "hidden", "out", "list", "hidden list") for _, what in self.arguments)
+        return any(
+            what in ("in", "hidden", "out", "list", "hidden list") or is_described(what) for _, what in self.arguments
+        )
 
     @property
     def told(self) -> str:
@@ -114,6 +117,8 @@ class Constructor:
 
 
 def _value(what: str, made: Made) -> Any:
+    if is_described(what):
+        return layers_of(what, *made.sizes)
     kind, _, name = what.partition(" of ")
     return VALUES[kind](made, name)
 
@@ -177,7 +182,11 @@ def constructors(found: type, declared: Mapping[str, Any]) -> Iterator[Construct
     ``declared``: arguments that the user has given, by name.
     """
     begins: Any = found.__init__  # type: ignore[misc] # of this very class
-    yield from _constructors((parameters(begins) or [])[1:], declared)
+    made = list(_constructors((parameters(begins) or [])[1:], declared))
+    yield from made
+    for one in made:
+        if any(what == "list" for _, what in one.arguments):
+            yield from (replace(one, arguments=arguments) for arguments in described_layers(found, one.arguments))
 
 
 def ways_to_make(function: Callable[..., Any], declared: Mapping[str, Any]) -> Iterator[Constructor]:

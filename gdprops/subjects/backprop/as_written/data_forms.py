@@ -28,7 +28,6 @@ class DataForm:
     given: Callable[[Array], Any]
     code: str
     single: bool = False
-    pairs: bool = False
     shape: tuple[int, ...] = ()
 
 

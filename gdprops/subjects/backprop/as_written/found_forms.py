@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Container, Mapping
 from typing import Any
 
+from gdprops.subjects.backprop.as_written.bound_calls import returned_names
 from gdprops.subjects.backprop.as_written.calls import parameters
 from gdprops.subjects.backprop.as_written.roles import (
     FORWARD,
@@ -52,11 +53,16 @@ def _is_slope(found: type, name: str) -> bool:
 
 
 def returns_gradients(found: type, defined: Container[str]) -> bool:
-    """Say whether ``loss(X, y=None)`` is there, which returns the scores, or the loss with its gradients."""
+    """Say whether ``loss(X, y)`` is there, which returns the loss with its gradients, and the scores for no y."""
     if BOTH not in defined:
         return False
-    taken = list(inspect.signature(getattr(found, BOTH)).parameters.values())[1:]
-    return len(taken) > 1 and taken[1].default is None
+    loss = getattr(found, BOTH)
+    taken = list(inspect.signature(loss).parameters.values())[1:]
+    if len(taken) < 2 or not inspect.isfunction(loss):
+        return False
+    last = returned_names(loss)[-1:]
+    both = len(returned_names(loss)) == 2 and role_of(last[0]) is Role.GRADIENTS
+    return taken[1].default is None or (both and role_of(taken[1].name) is Role.TARGETS)
 
 
 def _is_of_framework(found: type) -> bool:

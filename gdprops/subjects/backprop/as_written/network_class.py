@@ -263,17 +263,22 @@ def _asked(found: type, constructor: Making, frozen: tuple[str, ...]) -> Iterato
         if sum(int(np.prod(leaf.shape)) for leaf in leaves_of(net)) > MOST_BACKPROP_WEIGHTS:
             return
         yield None, ""
-        count = 0
+        count, any_decides = 0, False
         for forward, width in _forwards(net, found, constructor, form):
             network = Network(found, constructor, forward, frozen=frozen)
             if width != sizes.n_in or not (constructor.takes_sizes or constructor.takes_data):
                 network.inputs = width
-            if _settled(network) and not (form.single and _spreads(network)):
+            settled = _settled(network)
+            if not settled and network.inputs is None:  # hidden units can be chosen, and inputs are fixed
+                network = Network(found, constructor, forward, inputs=width, frozen=frozen)
+                settled = _settled(network)
+            if settled and not (form.single and _spreads(network)):
                 yield network, ""
                 count += 1
+                any_decides = any_decides or _decides(network)
                 if count >= MOST_FORWARDS:
                     return
-        if count:
+        if count and not any_decides:  # predict(X) may round what forward(X.T) computes
             return
 
 
@@ -298,6 +303,14 @@ def _settled(network: Network) -> bool:
             return _stacked(network)
     except Exception:
         return False
+
+
+def _decides(network: Network) -> bool:
+    """Say whether the output is nothing but 0, 1 and -1, which small changes of the parameters leave as it is."""
+    sizes = _fixed(network, PROBE)
+    x, y = probe_data(sizes, ROWS)
+    with quiet(), np.errstate(all="ignore"):
+        return bool(np.isin(network.forward.output(network.made(sizes, x, y), x), (-1.0, 0.0, 1.0)).all())
 
 
 def _spreads(network: Network) -> bool:
@@ -340,7 +353,9 @@ def _width(network: Network, sizes: Sizes) -> int | None:
 def _forwards(net: Any, found: type, constructor: Making, form: DataForm) -> Iterator[tuple[Forward, int]]:
     defined = [n for n in dir(found) if is_defined(found, n) and callable(getattr(net, n, None))]
     methods = named(defined, FORWARD, FORWARD_WORDS)
-    widths = [PROBE.n_in] if constructor.takes_sizes or constructor.takes_data else _possible_widths(net)
+    widths = _possible_widths(net)
+    if constructor.takes_sizes or constructor.takes_data:
+        widths = [PROBE.n_in, *(widths if constructor.takes_sizes else [])]
     for method in methods:
         for plan in plans(getattr(net, method), (Role.DATA,)):
             if plan.arguments and [role for _, role in plan.arguments] != [Role.DATA]:
@@ -361,6 +376,8 @@ def _forwards(net: Any, found: type, constructor: Making, form: DataForm) -> Ite
                     continue
                 for pick in picks(fresh, returned, form, 1 if form.single else ROWS):
                     yield Forward(method, plan, pick, form), width
+                if constructor.takes_sizes:
+                    break
 
 
 def _possible_widths(net: Any) -> list[int]:

@@ -16,30 +16,28 @@ from typing import Any, NamedTuple
 
 from gdprops.errors import UsageError
 from gdprops.model.note import Note
-from gdprops.subjects.backprop.as_written.assembly import asks_for_layers, assemblies
-from gdprops.subjects.backprop.as_written.class_reading import class_readings
-from gdprops.subjects.backprop.as_written.found_forms import is_network, network_classes
+from gdprops.subjects.backprop.as_written.assembly import asks_for_layers
+from gdprops.subjects.backprop.as_written.found_forms import is_network, network_classes, returns_gradients
 from gdprops.subjects.backprop.as_written.function_layers import function_layers
 from gdprops.subjects.backprop.as_written.function_parts import has_pipeline
 from gdprops.subjects.backprop.as_written.function_reading import function_readings
-from gdprops.subjects.backprop.as_written.late_network import late_readings
-from gdprops.subjects.backprop.as_written.layer_classes import is_layer, layer_classes, loss_classes
+from gdprops.subjects.backprop.as_written.layer_classes import layer_classes, loss_classes
 from gdprops.subjects.backprop.as_written.layer_functions import layer_functions
 from gdprops.subjects.backprop.as_written.layers import layer_reading
 from gdprops.subjects.backprop.as_written.met_errors import forgotten, most_met
 from gdprops.subjects.backprop.as_written.missing_numbers import give_missing_numbers, sample_counts
 from gdprops.subjects.backprop.as_written.missing_setup import setup_told
 from gdprops.subjects.backprop.as_written.one_epoch import run_once
-from gdprops.subjects.backprop.as_written.own_construction import own_constructions
-from gdprops.subjects.backprop.as_written.reading import Reading
+from gdprops.subjects.backprop.as_written.readings_of_class import beside, readings_of_class
 from gdprops.subjects.backprop.as_written.script_loop import loop_readings
-from gdprops.subjects.backprop.as_written.scripts_beside import constructions_beside, keeps_state
+from gdprops.subjects.backprop.as_written.sequence_globals import global_readings, has_sequences
 from gdprops.subjects.backprop.as_written.stated_error import stated_error
 from gdprops.subjects.backprop.as_written.subject import written_subject
 from gdprops.subjects.backprop.as_written.training_loops import training_loops
 from gdprops.subjects.backprop.student_file import file_subject
 from gdprops.subjects.backprop.subject import Backprop
 from gdprops.subjects.user_code.definitions import Definitions, definitions_of
+from gdprops.subjects.user_code.helper_modules import helpers_of
 from gdprops.subjects.user_code.isolation import isolated
 from gdprops.subjects.user_code.old_names import with_new_names
 from gdprops.subjects.user_code.source import is_whole_file, source_of
@@ -55,6 +53,7 @@ class Candidate(NamedTuple):
 
 def defined_in(path: str) -> Definitions:
     """Return what a file or notebook defines; loops that only repeat a training step are run once."""
+    helpers_of(Path(path)).reads_old_names = True
     found = definitions_of(Path(path), lambda tree: (*with_new_names(tree), *run_once(tree)))
     give_missing_numbers(found)
     return found
@@ -65,8 +64,10 @@ def candidates(path: str, given: Mapping[str, Any]) -> list[Candidate]:
     if has_functions(path):
         return [Candidate("", "functions", lambda: file_subject(path, given))]
     definitions = defined_in(path)
-    layers = {name: value for name, value in layer_classes(definitions.own).items() if not asks_for_layers(value)}
+    layers = {name: value for name, value in layer_classes(definitions.own).items() if not _is_whole(value)}
     networks = [name for name in network_classes(definitions.own) if name not in layers]
+    if len(networks) > 1:
+        networks = [name for name in networks if not _is_part(name, definitions, networks)]
     if len(networks) > 1 or (networks and layers):
         networks = [name for name in networks if _is_read(definitions, name, given)] or ([] if layers else networks)
     if networks:
@@ -86,6 +87,8 @@ def _of_functions(
     over_layers = layer_functions(definitions.own)
     if over_layers is not None:
         yield "functions", partial(over_layers_subject, definitions, over_layers, path, given)
+    if has_sequences(definitions):
+        yield "functions over a sequence", partial(sequence_subject, definitions, path)
     if has_pipeline(definitions.own):
         yield "functions", partial(function_subject, definitions, path, given)
     if training_loops(definitions):
@@ -95,11 +98,27 @@ def _of_functions(
         yield "layers", partial(layers_subject, definitions, pairs, path, given)
 
 
+def _is_whole(found: type) -> bool:
+    """Say whether a class with the methods of a layer is a network: it holds layers, or computes its own loss."""
+    return asks_for_layers(found) or returns_gradients(found, dir(found))
+
+
+def _is_part(name: str, definitions: Definitions, networks: Sequence[str]) -> bool:
+    """Say whether another network of a file makes objects of a class: a layer that also updates itself."""
+    others = [n for n in definitions.source.tree.body if isinstance(n, ast.ClassDef) and n.name in networks]
+    return any(
+        isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == name
+        for other in others
+        if other.name != name
+        for n in ast.walk(other)
+    )
+
+
 def _is_read(definitions: Definitions, name: str, given: Mapping[str, Any]) -> bool:
     """Say whether objects of a class can be made, asked for an output and trained."""
     try:
         with isolated(), definitions.helpers.present():
-            return next(_readings(definitions.own[name], given, definitions), None) is not None
+            return next(readings_of_class(definitions.own[name], given, definitions), None) is not None
     except Exception:  # the user's code, called in ways that it is not meant for
         return False
 
@@ -140,54 +159,11 @@ def class_subject(definitions: Definitions, name: str, path: str, given: Mapping
     notes = [Note(told) for told in definitions.told]
     spec, stated = f"{path}:{name}", stated_error(definitions.source.tree)
     try:
-        readings = _readings(found, given, definitions)
+        readings = readings_of_class(found, given, definitions)
         made = written_subject(readings, spec, spec, definitions.helpers, notes, stated)
     except UsageError as error:
         raise UsageError(f"{error}{setup_told(found, str(error))}") from error
     return replace(made, name=path, hyperparameters=dict(given))
-
-
-def _readings(found: type, given: Mapping[str, Any], definitions: Definitions) -> Iterator[Reading]:
-    """Yield the readings of a class in the first of these ways that gives any.
-
-    Its weights are there from the beginning, or are made in training, or the file itself puts an object together; else
-    a script beside it does, or it is put together from the layers beside it.
-    """
-    refused = None
-    for readings in (
-        class_readings(found, given),
-        late_readings(found, given),
-        class_readings(found, given, own_constructions(found, definitions)),
-        _beside(found, given, definitions),
-    ):
-        any_read = False
-        try:
-            for reading in readings:
-                any_read = True
-                yield reading
-        except UsageError as error:
-            refused = refused or error
-        if any_read:
-            return
-    if refused is not None:
-        raise refused
-
-
-def _beside(found: type, given: Mapping[str, Any], definitions: Definitions) -> Iterator[Reading]:
-    """Yield the readings of a class whose objects another file makes, or that is put together from what lies beside."""
-    beside = list(constructions_beside(found, definitions))
-    for construction in (one for one in beside if not keeps_state(one)):
-        yield from class_readings(found, given, [construction])
-    imported = {definitions.module.__name__, *(one.__name__ for one in definitions.helpers.modules)}
-    for making in assemblies(found, definitions):
-        lent_by = making.lent_by(imported)
-        for reading in class_readings(found, given, [making]):
-            yield replace(reading, guess=making.told, lent_by=lent_by)
-        as_layer = layer_reading({found.__name__: found}, given, [making])[0] if is_layer(found) else None
-        if as_layer is not None:
-            yield replace(as_layer, guess=making.told, lent_by=lent_by)
-    for construction in (one for one in beside if keeps_state(one)):
-        yield from class_readings(found, given, [construction])
 
 
 def _network_or_layers(
@@ -235,7 +211,13 @@ def layers_subject(
 def over_layers_subject(definitions: Definitions, found: type, path: str, given: Mapping[str, Any]) -> Backprop:
     """Return functions over a list of layers as a subject. Raises `UsageError` where no layers fit them."""
     notes = [Note(told) for told in definitions.told]
-    return written_subject(_beside(found, given, definitions), path, path, definitions.helpers, notes)
+    return written_subject(beside(found, given, definitions), path, path, definitions.helpers, notes)
+
+
+def sequence_subject(definitions: Definitions, path: str) -> Backprop:
+    """Return functions over a sequence as a subject."""
+    notes = [Note(told) for told in definitions.told]
+    return written_subject(global_readings(definitions), path, path, definitions.helpers, notes)
 
 
 def loop_subject(definitions: Definitions, path: str) -> Backprop:

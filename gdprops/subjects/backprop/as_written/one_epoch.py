@@ -29,6 +29,9 @@ def run_once(tree: ast.Module) -> tuple[str, ...]:
                 if times is not None:
                     told.append(f"the loop in line {loop.lineno} ({times}) was run once")
                     loop.iter = ast.copy_location(_once(), loop.iter)
+                elif (called := _from_one(loop)) is not None:
+                    told.append(f"the loop in line {loop.lineno} ({ast.unparse(called)}) was run once")
+                    called.args[1] = ast.BinOp(ast.Constant(1), ast.Add(), called.args[1])
         _tell_at_least_once(function)
     ast.fix_missing_locations(tree)
     return tuple(told)
@@ -89,6 +92,21 @@ def _times(loop: ast.For, numbers: set[str]) -> str | None:
     attribute = isinstance(end, ast.Attribute) and role_of(end.attr) is Role.OTHER and variable in ROUNDS[:7]
     attribute = attribute and "layer" not in ast.unparse(end).lower()
     return ast.unparse(called) if constant or attribute else None
+
+
+def _from_one(loop: ast.For) -> ast.Call | None:
+    """Return the ``range(1, epochs)`` of a loop; None for any other loop.
+
+    Such a loop trains one round less than its name says: none at all, where one is asked for.
+    """
+    called = loop.iter
+    if not (isinstance(called, ast.Call) and isinstance(called.func, ast.Name) and called.func.id in RANGES):
+        return None
+    if len(called.args) != 2 or not (isinstance(called.args[0], ast.Constant) and called.args[0].value == 1):
+        return None
+    end = called.args[1]
+    name = end.id if isinstance(end, ast.Name) else end.attr if isinstance(end, ast.Attribute) else ""
+    return called if role_of(name) is Role.EPOCHS else None
 
 
 def _is_index(variable: str, body: list[ast.stmt]) -> bool:

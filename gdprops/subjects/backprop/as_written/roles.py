@@ -47,7 +47,7 @@ FORWARD = _words(
     "forwardbatch predictproba forwardactivation run query think activate computeoutput calculateoutput propagate "
     "model call update predict evaluate outputof netoutput linearmodelforward lmodelforward modelforward compute "
     "net hypothesis computescores getscores scores logits computelogits predictprob predictprobs predictprobabilities "
-    "probabilities getoutput output fwd feed foward forwardpropogation loss"
+    "probabilities getoutput output fwd fwdprop fwdpass fwdpropagation propforward feed foward forwardpropogation loss"
 )
 """The plain names of functions that compute the output, the most telling ones first."""
 TRAIN = _words(
@@ -55,7 +55,7 @@ TRAIN = _words(
     "gradientdescent step backward backprop backpropagation backpropagate backwardpass backwardpropagation "
     "backwardpropagate backwardprop bprop backpropagateerror backprobagation sgd sgdstep optimize training adjust "
     "updatestep propagatebackward dostep trainnetwork fitbatch gradientstep gdstep trainingstep updateweights "
-    "lmodelbackward modelbackward backwards bwd backwardspass backpropogate backpropogation "
+    "lmodelbackward modelbackward backwards bwd bwdprop bwdpass backwardspass backpropogate backpropogation "
     "gradient gradients computegradients computegradient getgradients "
     "getgradient calculategradients grad grads costfunctionprime costprime lossgradient"
 )
@@ -163,7 +163,7 @@ _OUT = re.compile(
     r"(n|num|no|nb|size|dim)?_?(of_?)?(out|outputs?|o|y|class(es)?|cls|actions|labels)(_?(size|dim|nodes?|units?|neurons?|layer\w*|n|num|classes|count|length|shape))?|d_?out|output\w*|no|ny|n_?y|n2|k|c"
 )
 _LIST = re.compile(
-    r"(layers?|sizes|dims|nodes|structure|architecture|arch|topology|shape|network|units|neurons)(_?(sizes?|dims?|dimensions?|structure|nodes|list|layers?|units|neurons|config|shape))*|layers\w*|\w*_sizes|\w*_dims"
+    r"(nn_|net_|network_|layer_)?(layers?|sizes|dims|nodes|structure|architecture|arch|topology|shape|network|units|neurons)(_?(sizes?|dims?|dimensions?|structure|nodes|list|layers?|units|neurons|config|shape))*|layers\w*|\w*_sizes|\w*_dims"
 )
 
 

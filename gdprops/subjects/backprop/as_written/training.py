@@ -7,8 +7,8 @@ compute gradients that another method applies (``backward``, then ``update(lr)``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 import numpy as np
@@ -46,7 +46,10 @@ WHOLE = re.compile(r"(train|fit|learn|partial|sgd|gradient_descent|optimi|update
 @final
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to train: the method and what it gets, what comes before and after it, the form of the data."""
+    """One way to train: the method and what it gets, what comes before and after it, the form of the data.
+
+    ``together``: whether an argument for samples with their targets gets the pair (X, y), and no list of pairs.
+    """
 
     method: str
     plan: Plan
@@ -54,6 +57,7 @@ class Way:
     forward: Forward | None = None
     update: str = ""
     update_plan: Plan | None = None
+    together: bool = False
 
     @property
     def single(self) -> bool:
@@ -92,7 +96,7 @@ class Way:
             ZERO: 0.0,
         }
         if self.plan.uses(Role.PAIRS):
-            values[Role.PAIRS] = pairs_of(self.form, x, y)
+            values[Role.PAIRS] = (given(x), given(y)) if self.together else pairs_of(self.form, x, y)
         return values
 
     @property
@@ -168,6 +172,9 @@ def _by_method(
                 continue
             way = Way(method, plan, form, before)
             what = _does(way, net, x, y)
+            if not what and plan.uses(Role.PAIRS) and not form.single:
+                way = replace(way, together=True)
+                what = _does(way, net, x, y)
             if what == "moves":
                 yield way, what
             elif what:
@@ -203,7 +210,7 @@ def _applied(
         if update in (way.method, net.forward.method):
             continue
         for plan in plans(getattr(example, update), (*KNOWN, Role.GRADIENTS), optional=OPTIONAL):
-            longer = Way(way.method, way.plan, way.form, way.forward, update, plan)
+            longer = replace(way, update=update, update_plan=plan)
             if _does(longer, net, x, y) == "moves":
                 yield longer, "moves"
                 return
@@ -230,12 +237,25 @@ def _does(way: Way, net: Trained, x: Array, y: Array) -> str:
 
 
 def _holds_gradients(returned: Any, net: Any, leaves: Sequence[AnyLeaf]) -> bool:
-    """Say whether anything that was returned or stored has the shape of a matrix that is a parameter."""
+    """Say whether anything that was returned or stored has the shape of a matrix that is a parameter.
+
+    Or ends in that shape: ``delta[:, :, None] @ x[:, None, :]`` holds a gradient for each sample. Lists within lists,
+    and dicts of them, may hold gradients in a form that nobody knows.
+    """
+    if isinstance(returned, dict | list | tuple) and _is_nested(returned):
+        return True
     shapes = {leaf.shape for leaf in leaves if len(leaf.shape) > 1}
     paths = {leaf.path for leaf in leaves}
     stored = {leaf.shape for leaf in leaves_of(net) if leaf.path not in paths}
-    given = list(flat([returned.values() if isinstance(returned, dict) else returned]))
-    return bool(shapes & (stored | {np.shape(v) for v in given if isinstance(v, np.ndarray)}))
+    given = list(flat([list(returned.values()) if isinstance(returned, dict) else returned]))
+    every = stored | {np.shape(v) for v in given if isinstance(v, np.ndarray)}
+    return any(one[-len(shape) :] == shape for one in every for shape in shapes)
+
+
+def _is_nested(returned: Mapping[Any, Any] | Sequence[Any]) -> bool:
+    """Say whether a list or dict holds lists, dicts or arrays that are not empty: no list of losses, one per epoch."""
+    values = returned.values() if isinstance(returned, Mapping) else returned
+    return any(len(one) > 0 for one in values if isinstance(one, dict | list | tuple) or np.ndim(one) > 0)
 
 
 def trainers(defined: Sequence[str]) -> list[str]:
