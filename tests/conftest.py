@@ -2,7 +2,7 @@
 
 A slow test runs at night (`tox -e nightly`), unless it is marked `daily`. `tox -e quick` leaves out what takes longest.
 In a run with `--cov` the lines of long tests are not counted, nor those of a parametrized test beyond its first
-parameters: to count takes half of a test's time again, and other tests take the same lines.
+parameter: to count takes half of a test's time again, and other tests take the same lines.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import pytest
 DURATIONS = Path(__file__).with_name("durations.json")
 """Seconds of each test that took more than `WORTH_NOTING` in a whole run, by node id."""
 WORTH_NOTING = 0.2
-SLOW = 2.0
+SLOW = 1.0
 """From how many recorded seconds on a test runs at night only, unless it is marked `daily`."""
-LONG = 3.0
+LONG = 1.5
 """From how many recorded seconds on the lines of a test are not counted."""
-FIRST = 2
-"""Of how many of its parameters the lines of a parametrized test are counted."""
+FIRST = 1
+"""Of how many of its parameters the lines of a parametrized test are counted, unless it is marked `each_counts`."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
