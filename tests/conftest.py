@@ -1,8 +1,8 @@
 """Torch as the engine runs it: on one thread. And how long tests take: recorded, and used by three rules.
 
 A slow test runs at night (`tox -e nightly`), unless it is marked `daily`. `tox -e quick` leaves out what takes longest.
-In a run with `--cov` the lines of long tests are not counted, nor those of a parametrized test beyond its first
-parameter: to count takes half of a test's time again, and other tests take the same lines.
+In a run with `--cov` the lines of long tests are not counted, nor those of most parameters of a test that is not short,
+unless it is marked `counted`: to count takes half of a test's time again, and other tests take the same lines.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ DURATIONS = Path(__file__).with_name("durations.json")
 WORTH_NOTING = 0.2
 SLOW = 1.0
 """From how many recorded seconds on a test runs at night only, unless it is marked `daily`."""
-LONG = 1.5
+LONG = 3.0
 """From how many recorded seconds on the lines of a test are not counted."""
-FIRST = 1
-"""Of how many of its parameters the lines of a parametrized test are counted, unless it is marked `each_counts`."""
+SHORT = 0.3
+"""Up to how many recorded seconds the lines of a test are counted in any case."""
+FIRST = 2
+"""Of how many of its parameters the lines of a longer test are counted, unless it is marked `counted`."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,7 +70,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         parameters[test] += 1
         if seconds > SLOW and item.get_closest_marker("daily") is None:
             item.add_marker(pytest.mark.nightly)
-        if seconds > LONG or (parameters[test] > FIRST and item.get_closest_marker("each_counts") is None):
+        repeats = seconds > SHORT and parameters[test] > FIRST
+        if (seconds > LONG or repeats) and item.get_closest_marker("counted") is None:
             item.add_marker(pytest.mark.no_cover)
 
 

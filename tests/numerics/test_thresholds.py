@@ -68,6 +68,7 @@ from gdprops.subjects.backprop.guards import _constant
 from gdprops.subjects.probe.computing_precision import is_lost
 from gdprops.subjects.probe.experiment import Probe
 from gdprops.subjects.probe.plain_descent import plainness
+from gdprops.subjects.training_step.clipping import clips_itself
 from gdprops.watching.contents import is_multiple, nearly_same
 from gdprops.watching.loss_graph import bare_leaves
 from tests.clauses.optimizer.optimizer_cases import CASE, examined, probed
@@ -869,7 +870,25 @@ def loss_found_share() -> Pair:
     return is_near(np.array([1.0 + 5e-6]), np.array([1.0])), is_near(np.array([1.0 + 5e-5]), np.array([1.0]))
 
 
+def clipped_share() -> Pair:
+    """A hook leaves the declared norm of 1 but for 5e-6, a guard's room, or but for 2e-5."""
+
+    def is_clipped(off: float) -> bool:
+        w = torch.ones(4, dtype=torch.float64, requires_grad=True)
+        rule = torch.optim.SGD([w], lr=0.1)
+
+        def scale(*_: Any) -> None:
+            assert w.grad is not None
+            w.grad.mul_((1 - off) / w.grad.norm())
+
+        rule.register_step_pre_hook(scale)
+        return clips_itself(rule, 1.0)
+
+    return is_clipped(5e-6), is_clipped(2e-5)
+
+
 PAIRS: dict[str, Callable[[], Pair]] = {
+    "CLIPPED_SHARE": clipped_share,
     "LOSS_FOUND_SHARE": loss_found_share,
     "SAME_CONTENT_ROUNDINGS": same_content_roundings,
     "COMMON_FACTOR": common_factor,
