@@ -11,8 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gdprops.model.verdict import Status
-from tests.cases.test_public_loops import IN_WINDOWS, Report, decaying, sgd, verdict
+from tests.cases.test_public_loops import IN_WINDOWS, Report, decaying, require_caught_and_corrected, sgd
 
 RATE = 0.1
 
@@ -326,8 +325,4 @@ REPORTS = [
 @pytest.mark.nightly
 @pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.where.partition(":")[0])
 def test_a_public_bug_is_caught_and_named_and_its_correction_holds(report: Report) -> None:
-    found = verdict(report, report.bad)
-    assert found.status is Status.VIOLATED, found.reason
-    assert report.said in f"{found.explanation} {found.reason}"
-    corrected = verdict(report, report.good)
-    assert corrected.status is Status.HELD, corrected.reason
+    require_caught_and_corrected(report)

@@ -93,8 +93,7 @@ def _recording(recorder: Recorder, parameters: Sequence[Any], seen: Seen) -> Ite
     hooks = Hooks(recorder)
     hooks.install()
     try:
-        with looks_and_writes(parameters) as found:
+        with looks_and_writes(parameters, seen):
             yield
-        seen += found
     finally:
         hooks.remove()

@@ -26,11 +26,10 @@ Seen = list[tuple[str, Place | None]]
 
 
 @contextmanager
-def looks_and_writes(parameters: Sequence[Tensor]) -> Iterator[Seen]:
-    """Note each call of ``torch.autograd.grad`` and each operation that writes one of ``parameters`` in place."""
-    seen: Seen = []
+def looks_and_writes(parameters: Sequence[Tensor], seen: Seen) -> Iterator[None]:
+    """Note in ``seen`` each call of ``torch.autograd.grad`` and each operation that writes one of ``parameters``."""
     with _Looks(seen, parameters), _Writes(seen, parameters):
-        yield seen
+        yield
 
 
 @final

@@ -106,6 +106,14 @@ def _times(step: Watched, key: str, factor: float) -> Weights | None:
     return step.run.update(step.before, step.gradients, step.state, changed)
 
 
+def _decay_of_all(step: Watched) -> float | None:
+    """Return by which share of itself each weight decays, rate times decay; None where groups differ in it."""
+    settings = settings_of(step)
+    if settings is None or len({(g["lr"], g.get("weight_decay", 0.0)) for g in settings}) != 1:
+        return None
+    return float(settings[0]["lr"]) * float(settings[0].get("weight_decay", 0.0))
+
+
 MOVED_DECAY = "the decay is applied to the weights that the step has already moved"
 
 
@@ -113,10 +121,9 @@ def _decay_at_moved(*, everything: bool) -> Callable[[Watched], Weights | None]:
     """Return the rival that decays moved weights; ``everything``: weights without a gradient and frozen ones too."""
 
     def rival(step: Watched) -> Weights | None:
-        settings, moved = settings_of(step), _times(step, "weight_decay", 0.0)
-        if settings is None or moved is None or len({(g["lr"], g["weight_decay"]) for g in settings}) != 1:
+        moved, rate = _times(step, "weight_decay", 0.0), _decay_of_all(step)
+        if moved is None or rate is None:
             return None
-        rate = float(settings[0]["lr"]) * float(settings[0]["weight_decay"])
         return [w - rate * w if everything or g is not None else w for w, g in zip(moved, step.gradients, strict=True)]
 
     return rival
@@ -126,10 +133,7 @@ DECAYS_THE_REST = "the decay moves frozen parameters, or those without a gradien
 
 
 def _decay_of_the_rest(step: Watched) -> Weights | None:
-    settings = settings_of(step)
-    if settings is None or len({(g["lr"], g.get("weight_decay", 0.0)) for g in settings}) != 1:
-        return None
-    rate = float(settings[0]["lr"]) * float(settings[0].get("weight_decay", 0.0))
+    rate = _decay_of_all(step)
     ends = zip(step.expected, step.gradients, strict=True)
     return [e - rate * e if g is None else e for e, g in ends] if rate else None
 

@@ -10,8 +10,9 @@ import traceback
 from typing import Any, NamedTuple
 
 from gdprops.errors import SubjectCrash
+from gdprops.subjects.user_code.crashes import FAULTS_OF_THE_CODE
 
-OF_THE_CODE = (NameError, ImportError, SyntaxError, RecursionError)
+OF_THE_CODE = (*FAULTS_OF_THE_CODE, SyntaxError, RecursionError)
 """What no form of the data cures; a local variable that is read before it is set is a `NameError` too."""
 
 

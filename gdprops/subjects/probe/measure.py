@@ -34,7 +34,7 @@ from gdprops.subjects.probe.randomness import randomness
 from gdprops.subjects.probe.rate_response import rate_response
 from gdprops.subjects.probe.separability import PAIR, separability
 from gdprops.subjects.probe.step_counter import clock
-from gdprops.subjects.user_code.crashes import raised_for_a_while, said_of
+from gdprops.subjects.user_code.crashes import FAULTS_OF_THE_CODE, raised_for_a_while, said_of
 from gdprops.subjects.user_code.place import place_of
 
 if TYPE_CHECKING:
@@ -47,8 +47,6 @@ SKIPPED = 64.0
 """The divisor that makes gradients so small that no step is skipped for their size."""
 GENERAL, FINITE = "step.simultaneous", "optimizer.finite"
 """The clauses that judge a subject which no other one can examine."""
-NEVER_MEANT = (NameError, ImportError)
-"""Exceptions (UnboundLocalError is a NameError) that no form of feeding cures."""
 NO_PROCESSES = "process group has not been initialized"
 """The words in torch.distributed's error: such a step is not wrong, it only runs without other processes."""
 
@@ -68,7 +66,7 @@ def measurement(subject: FedSubject) -> Measurement:
 
 def undriven(crash: SubjectCrash) -> Measurement:
     """Return what is known of a subject whose first step raises, however it is fed."""
-    said, named = said_of(crash), isinstance(crash.error, NEVER_MEANT)
+    said, named = said_of(crash), isinstance(crash.error, FAULTS_OF_THE_CODE)
     note = Note(f"cannot be driven by a plain gradient: {said}", *(place_of(crash.error) or ()))
     return Measurement(Traits(plain=UNMEASURED), notes=(note,), barred=said, judged_by=GENERAL if named else "")
 

@@ -17,14 +17,11 @@ import numpy as np
 from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.subjects.training_step.begin import begin
 from gdprops.subjects.training_step.declaration import Refused
-from gdprops.subjects.user_code.crashes import said_of
+from gdprops.subjects.user_code.crashes import FAULTS_OF_THE_CODE, said_of
 
 if TYPE_CHECKING:
     from gdprops.model.case import TrainCase
     from gdprops.subjects.training_step.declaration import Declaration
-
-BUGS = (NameError, ImportError)
-"""What a step raises by a fault of its own, whatever the network is."""
 
 
 def refused_networks(declared: Declaration, cases: Sequence[TrainCase]) -> Refused:
@@ -55,7 +52,7 @@ def _said(declared: Declaration, case: TrainCase) -> str:
     try:
         begin(declared, case).step(0)
     except SubjectCrash as crash:
-        return "" if crash.told or isinstance(crash.error, BUGS) else said_of(crash)
+        return "" if crash.told or isinstance(crash.error, FAULTS_OF_THE_CODE) else said_of(crash)
     except Unsupported:
         return ""
     return ""

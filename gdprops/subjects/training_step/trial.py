@@ -28,10 +28,10 @@ from gdprops.subjects.training_step.expected_update import EXPECTATION
 from gdprops.subjects.training_step.group_keys import unread_keys
 from gdprops.subjects.training_step.own.trial import own_trials, require_equal_parts, require_objective
 from gdprops.subjects.training_step.phases.trial import phase_habits, require_objectives
-from gdprops.subjects.training_step.refused_networks import BUGS, refused_networks
+from gdprops.subjects.training_step.refused_networks import refused_networks
 from gdprops.subjects.training_step.trial_cases import architecture_trial, trial_cases
 from gdprops.subjects.training_step.turns import names_of
-from gdprops.subjects.user_code.crashes import said_of
+from gdprops.subjects.user_code.crashes import FAULTS_OF_THE_CODE, said_of
 from gdprops.subjects.user_code.isolation import isolated
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def tried(declared: Declaration) -> Habits:
                 except Unsupported as refusal:
                     raise UsageError(f"{declared.name} cannot be used: {refusal}") from refusal
         first = crashes[0]
-    if isinstance(first.error, BUGS):
+    if isinstance(first.error, FAULTS_OF_THE_CODE):
         return Habits()  # no other model cures it: every clause finds it, and it is told once
     said = first.told or said_of(first)
     raise UsageError(f"{declared.name} cannot be used: {said}, on every batch that was tried") from first

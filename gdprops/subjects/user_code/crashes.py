@@ -11,6 +11,9 @@ from gdprops.subjects.user_code.place import place_of
 if TYPE_CHECKING:
     from gdprops.errors import SubjectCrash
 
+FAULTS_OF_THE_CODE = (NameError, ImportError)
+"""Exceptions (UnboundLocalError is a NameError) that no other network, batch or form of feeding cures."""
+
 
 def said_of(crash: SubjectCrash) -> str:
     """Return what raised, where, and the error's text, on one line."""
