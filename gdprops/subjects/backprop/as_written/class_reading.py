@@ -11,7 +11,7 @@ import numpy as np
 
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes
 from gdprops.subjects.backprop.as_written.found_forms import BOTH
-from gdprops.subjects.backprop.as_written.given_gradients import gradients_of
+from gdprops.subjects.backprop.as_written.given_gradients import Order, gradients_of, order_of
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf
 from gdprops.subjects.backprop.as_written.loss_method import Loss, loss_method
 from gdprops.subjects.backprop.as_written.network_class import Forward, Network, networks
@@ -141,6 +141,7 @@ class _Bridge:
     signed: bool = False
     current: list[tuple[Any, Sequence[AnyLeaf]]] = field(default_factory=list)
     asked: dict[tuple[Shape, ...], tuple[Any, list[tuple[str, AnyLeaf]], Forward]] = field(default_factory=dict)
+    orders: list[Order | None] = field(default_factory=list)
 
     def shapes(self, n_in: int, hidden: int, n_out: int) -> dict[str, Shape]:
         """Return the shapes of the parameters."""
@@ -203,9 +204,19 @@ class _Bridge:
 
     def gradients(self, params: Mapping[str, Any], x: Array, y: Array) -> dict[str, Any]:
         """Return the gradients that the training code computes."""
+        if not self.orders:
+            self.orders.append(self._order())
         net, leaves = self._net(params, x, y, RATE)
         seeded()
-        return gradients_of(self.way.run(net, x, self._given(y), RATE), net, leaves) or {}
+        return gradients_of(self.way.run(net, x, self._given(y), RATE), net, leaves, self.orders[0]) or {}
+
+    def _order(self) -> Order | None:
+        """Return which of the arrays that are returned belongs to which parameter, at sizes that differ."""
+        sizes = _sizes(self.network, self.targets)
+        x, y = probe_data(sizes, 1 if self.way.single else ROWS)
+        net, leaves = _Probed(self.network, sizes).ready(x, y, RATE)
+        found = self.way.run(net, x, self._given(targets_of(self.targets, y)), RATE)
+        return order_of(found, {leaf.name: leaf.shape for leaf in leaves})
 
     def watched(self, frame: Any) -> dict[str, Any]:
         """Return the parameters while a step runs."""

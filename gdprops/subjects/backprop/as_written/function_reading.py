@@ -28,7 +28,7 @@ from gdprops.subjects.backprop.as_written.function_parts import (
     parts_of,
     pipelines,
 )
-from gdprops.subjects.backprop.as_written.given_gradients import can_spread, returned_gradients
+from gdprops.subjects.backprop.as_written.given_gradients import Order, can_spread, order_of, returned_gradients
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet
 from gdprops.subjects.backprop.as_written.picked import Pick, picks
@@ -72,6 +72,7 @@ class _Pipeline:
     pick: Pick
     targets: str
     moves: bool = True
+    order: Order | None = None
     current: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
 
     def watched(self, frame: Any) -> dict[str, Any]:
@@ -167,14 +168,21 @@ class _Pipeline:
         """Return the gradients that the backward pass returned."""
         shapes: dict[str, Shape] = {name: np.shape(w) for name, w in params.items()}
         _, found, _, _ = self._backward(params, x, y, 0.25)
-        return returned_gradients(found, shapes) or self._by_names(found, shapes)
-
-    def _by_names(self, found: Any, shapes: Mapping[str, Shape]) -> dict[str, Any]:
         assert self.functions.backward is not None
         named = bind(returned_names(self.functions.backward), found)
-        by_name = returned_gradients(named, shapes)
-        if by_name is not None:
-            return by_name
+        return (
+            returned_gradients(named, shapes)
+            or returned_gradients(found, shapes, self.order)
+            or self._inside(found, shapes)
+        )
+
+    def in_order(self, params: Mapping[str, Any], x: Array, y: Array) -> _Pipeline:
+        """Return the pipeline that knows which array belongs to which parameter, from sizes that tell them apart."""
+        with quiet(), np.errstate(all="ignore"):
+            found = self._backward(params, x.copy(), y.copy(), 0.25)[1]
+        return replace(self, order=order_of(found, {name: np.shape(w) for name, w in params.items()}))
+
+    def _inside(self, found: Any, shapes: Mapping[str, Shape]) -> dict[str, Any]:
         for inside in found if isinstance(found, tuple) else ():
             taken = returned_gradients(inside, shapes) if isinstance(inside, dict | list | tuple) else None
             if taken is not None:
@@ -276,6 +284,8 @@ def _trained(
         one = replace(pipeline, targets=kind.removeprefix("signed "))
         given = targets_of(one.targets, y)
         moves = _does(one, params, x, given, keeps_shapes=keeps_shapes)
+        if moves is False:
+            one = one.in_order({n: w.copy() for n, w in params.items()}, x, given)
         if moves is not None:
             yield _reading(replace(one, moves=moves), held, outputs, params, x, given, signed=kind.startswith("signed"))
 

@@ -18,42 +18,92 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 
-def gradients_of(returned: Any, net: Any, leaves: Sequence[AnyLeaf]) -> dict[str, Any] | None:
-    """Return the gradients that a method returned, or stored in attributes, by the parameters' names."""
+Order = tuple[int, ...]
+"""Which of the arrays that are returned, one after the other, belongs to the first parameter, the second, and so on."""
+
+
+def gradients_of(
+    returned: Any, net: Any, leaves: Sequence[AnyLeaf], order: Order | None = None
+) -> dict[str, Any] | None:
+    """Return the gradients that a method returned, or stored in attributes, by the parameters' names.
+
+    ``order``: which of the arrays belongs to which parameter, as found out at sizes that tell them apart.
+    """
     shapes = {leaf.name: leaf.shape for leaf in leaves}
-    return returned_gradients(returned, shapes) or _stored(net, leaves)
+    return returned_gradients(returned, shapes, order) or _stored(net, leaves)
 
 
-def returned_gradients(returned: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any] | None:
-    """Return gradients by the parameters' names, from a dict, a sequence or a pair of lists."""
-    if isinstance(returned, tuple) and len(returned) == 2 and _is_number(returned[0]) and not _is_number(returned[1]):
-        returned = returned[1]  # (loss, gradients)
+def returned_gradients(
+    returned: Any, shapes: Mapping[str, tuple[int, ...]], order: Order | None = None
+) -> dict[str, Any] | None:
+    """Return gradients by the parameters' names, from a dict, a sequence or a pair of lists.
+
+    ``order``: which of the arrays belongs to which parameter; None to go by their shapes.
+    """
+    returned = _without_loss(returned)
     if isinstance(returned, dict):
         return _from_dict(returned, shapes)
-    if isinstance(returned, tuple | list):
-        every = list(flat(returned))
-        if _are_like(every, shapes):
-            return dict(zip(shapes, every, strict=True))
-        if len(every) == len(shapes) and len(returned) == 2:
-            half = len(every) // 2
-            for first, second in ((every[:half], every[half:]), (every[half:], every[:half])):
-                turned = [v for pair in zip(first, second, strict=True) for v in pair]
-                if _are_like(turned, shapes):
-                    return dict(zip(shapes, turned, strict=True))
+    order = order_of(returned, shapes) if order is None else order
+    if order is None or not isinstance(returned, tuple | list):
+        return None
+    every = list(flat(returned))
+    return {name: every[k] for name, k in zip(shapes, order, strict=True)} if len(every) == len(order) else None
+
+
+def order_of(returned: Any, shapes: Mapping[str, tuple[int, ...]]) -> Order | None:
+    """Return which of some arrays belongs to which parameter by their shapes; None where they are no gradients.
+
+    A layer of one unit does not tell its weights from its bias: this is asked at sizes that differ, and kept.
+    """
+    returned = _without_loss(returned)
+    if not isinstance(returned, tuple | list):
+        return None
+    every, count = list(flat(returned)), len(shapes)
+    orders = [tuple(range(count))]
+    if len(returned) == 2 and count % 2 == 0:
+        half = count // 2
+        orders += [tuple(n for k in range(half) for n in pair(k, half)) for pair in (_first, _last)]
+    exact = [tuple(s == np.shape(v) for v in every) for s in shapes.values()]
+    if len(every) == count and all(sum(row) == 1 for row in exact):
+        orders.append(tuple(row.index(True) for row in exact))
+    orders = [one for one in orders if len(every) == count and sorted(one) == list(range(count))]
+    for fits in (_is_like, can_spread):
+        for one in orders:
+            if all(fits(every[k], np.empty(s)) for k, s in zip(one, shapes.values(), strict=True)):
+                return one
     return None
 
 
-def _are_like(values: Sequence[Any], shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Say whether values can be taken away from parameters of some shapes, one after the other."""
-    if len(values) != len(shapes) or any(np.asarray(v).dtype.kind not in "fiu" for v in values):
+def _first(k: int, half: int) -> tuple[int, int]:
+    return k, half + k
+
+
+def _last(k: int, half: int) -> tuple[int, int]:
+    return half + k, k
+
+
+def _without_loss(returned: Any) -> Any:
+    """Return the gradients of a pair of a loss and gradients."""
+    if isinstance(returned, tuple) and len(returned) == 2 and _is_number(returned[0]) and not _is_number(returned[1]):
+        return returned[1]
+    return returned
+
+
+def _is_like(value: Any, w: Array) -> bool:
+    return _is_numeric(value) and np.shape(value) == w.shape
+
+
+def _is_numeric(value: Any) -> bool:
+    try:
+        return np.asarray(value).dtype.kind in "fiu"
+    except ValueError:
         return False
-    return all(map(can_spread, values, map(np.empty, shapes.values())))
 
 
 def can_spread(value: Any, w: Array) -> bool:
     """Say whether a value can be taken away from an array in place: it has its shape, or is spread over it."""
     try:
-        return bool(np.broadcast_shapes(np.shape(value), w.shape) == w.shape)
+        return _is_numeric(value) and bool(np.broadcast_shapes(np.shape(value), w.shape) == w.shape)
     except ValueError:
         return False
 

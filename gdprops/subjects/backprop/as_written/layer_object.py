@@ -21,6 +21,7 @@ from gdprops.subjects.backprop.as_written.constructors import Made, Making, Size
 from gdprops.subjects.backprop.as_written.data_forms import COLUMN, COLUMNS, ONE_ROW, ROWS, VECTOR, DataForm
 from gdprops.subjects.backprop.as_written.given_gradients import gradients_of
 from gdprops.subjects.backprop.as_written.layer_classes import BACKWARD, gradient_at, method_of
+from gdprops.subjects.backprop.as_written.layer_links import Link
 from gdprops.subjects.backprop.as_written.leaves import Leaf, leaves_of
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.probes import draws, seeded
@@ -76,6 +77,7 @@ class Layer:
     handed_at: int | None = None
     own_rate: float = 0.0
     penalty: float = 0.0
+    link: Link | None = None
 
     @property
     def forward_name(self) -> str:
@@ -94,6 +96,28 @@ class Layer:
     def handed(self, c: Array, out: Any) -> Any:
         """Return rows of numbers in the form of an output."""
         return c.reshape(np.shape(out)) if self.form.shape else self.form.given(c)
+
+    def weighted(self, c: Array, out: Any) -> Any:
+        """Return Σ c · output; where c is the derivative by what stands before the output, Σ c · that."""
+        if self.link is None:
+            return np.sum(self.handed(c, out).reshape(np.shape(out)) * out)
+        rows = out.T if self.form is COLUMNS else out
+        return np.sum(c * self.link.undone(np.reshape(rows, c.shape)))
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it holds several layers: more than one matrix of weights."""
+        return sum(len(leaf.shape) > 1 and min(leaf.shape) > 1 for leaf in self.leaves(*WIDTH[::2])) > 1
+
+    def ends_in(self, link: Link) -> bool:
+        """Say whether its outputs may be those of an activation."""
+        x = self.samples(1)
+        try:
+            with quiet(), np.errstate(all="ignore"):
+                out = np.asarray(self.output(self.made(*WIDTH[::2]), x), dtype=np.float64)
+        except Exception:  # the user's code, called as it may not be meant
+            return False
+        return link.fits((out.T if self.form is COLUMNS else out).reshape(len(x), -1))
 
     def made(self, n_in: int, n_out: int) -> Any:
         """Return a new layer."""

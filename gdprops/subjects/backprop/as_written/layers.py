@@ -22,6 +22,7 @@ from gdprops.subjects.backprop.as_written.found_loss import is_penalized, own_fa
 from gdprops.subjects.backprop.as_written.function_layers import called_by_hand
 from gdprops.subjects.backprop.as_written.image_layers import MOST_ROWS, image_layer_of
 from gdprops.subjects.backprop.as_written.layer_classes import BACKWARD, method_of
+from gdprops.subjects.backprop.as_written.layer_links import LINKS
 from gdprops.subjects.backprop.as_written.layer_object import (
     FACTORS,
     SINGLES,
@@ -61,6 +62,11 @@ def layer_reading(
             left_out.append(
                 f"{name} hands its gradient on as it is: no verdict, its loss may hand over both derivatives"
             )
+        elif _is_linked(name, layer) and not layer.is_network:
+            left_out.append(
+                f"{name} is right for the derivative by what stands before its softmax, and wrong for that by its "
+                "output: no verdict, its loss may hand over either"
+            )
         elif _needs_one_entry(name, layer):
             left_out.append(
                 f"{name} is right where one entry alone of the gradient is not 0, as behind the cross-entropy of one "
@@ -79,6 +85,23 @@ def _needs_one_entry(name: str, layer: Layer) -> bool:
     found = _Together({name: layer}).is_right(name, handed_on=True)
     layer.one_entry = False
     return found
+
+
+def _is_linked(name: str, layer: Layer) -> bool:
+    """Say whether a layer is wrong for the derivative by its output, and right for that by what stands before it.
+
+    It keeps the activation that is undone then. Of a single layer, only a softmax may be left to its loss: one that
+    forgets the slope of its own sigmoid is wrong.
+    """
+    if _Together({name: layer}).is_right(name, handed_on=True):
+        return False
+    for link in LINKS if layer.is_network else LINKS[:1]:
+        layer.link = link if layer.ends_in(link) else None
+        if layer.link is not None and _Together({name: layer}).is_right(name, handed_on=True):
+            return True
+    layer.link = None
+    _Together({name: layer})  # a factor that was found for the link is found anew
+    return False
 
 
 @final
@@ -137,6 +160,7 @@ class _Together:
         c = np.resize(numbers, (np.shape(given)[0], width))
         if layer.one_entry:
             c = np.where(np.arange(width) == np.arange(1, len(c) + 1)[:, None] % width, c, 0.0)
+        c = c if layer.link is None else layer.link.handed(c)
         return net, names, given, c
 
     def loss(self, params: Mapping[str, Any], x: Array, y: Array) -> Any:
@@ -162,7 +186,7 @@ class _Together:
         net, names, given, c = self._at(name, params, x, y, only_asked=plain)
         layer = self.layers[name]
         out = layer.output(net, given)
-        total = np.sum(layer.handed(c, out).reshape(np.shape(out)) * out)
+        total = layer.weighted(c, out)
         for key, _ in names if layer.penalty else ():
             if is_penalized(key, np.asarray(params[key])):
                 total = total + layer.penalty / 2 * np.sum(params[key] * params[key])
@@ -261,6 +285,11 @@ class _Together:
         told += [f"{n}: {layer.form.told}" for n, layer in self.layers.items() if layer.form is not ROWS]
         told += [f"{n}: {layer.factor_told}" for n, layer in self.layers.items() if layer.factor_told]
         told += [f"{n} is {layer.constructor.told}" for n, layer in self.layers.items() if layer.constructor.told]
+        told += [
+            f"{n} gets the derivative by what stands before its {layer.link.name}"
+            for n, layer in self.layers.items()
+            if layer.link is not None
+        ]
         told += [
             f"{n} hands nothing back, as a first layer may" for n, layer in self.layers.items() if not layer.returns
         ]
