@@ -74,16 +74,24 @@ class Mirrored:
             copy.put(root, part.copy() if type(part) is np.ndarray else part)
 
 
-def with_copies(found: Sequence[AnyLeaf], net: Any) -> list[AnyLeaf | Mirrored]:
-    """Return the parameters of a new object, each with the places where it is held once more."""
+Copies = dict[str, tuple[tuple[Leaf, int], ...]]
+"""Where parameters are held once more, by their names."""
+
+
+def copies_in(found: Sequence[AnyLeaf], net: Any) -> Copies:
+    """Return where the parameters of a new object are held once more; asked at sizes that tell parts apart."""
     taken = {leaf.path for leaf in found}
     held = [(one, np.asarray(one.array(net))) for one in leaves_of(net) if one.form == "array" and one.path not in taken]
     told = [(one, values) for one, values in held if values.size > 1 and np.ptp(values) > 0]
-    every = list[AnyLeaf | Mirrored]()
-    for leaf in found:
-        copies = _copies(np.asarray(leaf.array(net)), told) if isinstance(leaf, Leaf) else ()
-        every.append(Mirrored(leaf, copies) if copies and isinstance(leaf, Leaf) else leaf)
-    return every
+    every = {leaf.name: _copies(np.asarray(leaf.array(net)), told) for leaf in found if isinstance(leaf, Leaf)}
+    return {name: copies for name, copies in every.items() if copies}
+
+
+def with_copies(found: Sequence[AnyLeaf], copies: Copies) -> list[AnyLeaf | Mirrored]:
+    """Return parameters, each with the places where it is held once more."""
+    return [
+        Mirrored(leaf, copies[leaf.name]) if isinstance(leaf, Leaf) and leaf.name in copies else leaf for leaf in found
+    ]
 
 
 def _copies(w: Any, held: Sequence[tuple[Leaf, Any]]) -> tuple[tuple[Leaf, int], ...]:

@@ -22,7 +22,7 @@ from gdprops.subjects.backprop.as_written.constructors import Made, Making, Size
 from gdprops.subjects.backprop.as_written.data_forms import FORMS, VECTOR, DataForm, as_rows
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, Leaf, leaves_of, stacked
 from gdprops.subjects.backprop.as_written.met_errors import met
-from gdprops.subjects.backprop.as_written.mirrored_leaves import Mirrored, with_copies
+from gdprops.subjects.backprop.as_written.mirrored_leaves import Copies, Mirrored, copies_in, with_copies
 from gdprops.subjects.backprop.as_written.picked import Pick, picks
 from gdprops.subjects.backprop.as_written.probes import OTHER_PROBE, PROBE, ROWS, positive_numbers, probe_data, seeded
 from gdprops.subjects.backprop.as_written.roles import FORWARD, FORWARD_WORDS, Role, named
@@ -100,6 +100,7 @@ class Network:
     names: frozenset[str] = frozenset()
     known: dict[Sizes, tuple[AnyLeaf | Mirrored, ...]] = field(default_factory=dict)
     usual: list[frozenset[str]] = field(default_factory=list)
+    copies: Copies | None = None
     by_shapes: dict[tuple[Any, ...], Sizes] = field(default_factory=dict)
 
     def made(self, sizes: Sizes, x: Array, y: Array, rate: float = 0.1) -> Any:
@@ -118,8 +119,9 @@ class Network:
         """Return the parameters of an object of some sizes."""
         if sizes not in self.known:
             found = self._parameters(sizes, self._usual_names(sizes))
-            fresh = self.made(sizes, *probe_data(sizes, ROWS))
-            self.known[sizes] = tuple(stacked(found) if self.stacks else with_copies(in_pairs(found), fresh))
+            if self.copies is None:  # at the first sizes, which are usual ones
+                self.copies = copies_in(found, self.made(sizes, *probe_data(sizes, ROWS)))
+            self.known[sizes] = tuple(stacked(found) if self.stacks else with_copies(in_pairs(found), self.copies))
             shapes = tuple(leaf.shape for leaf in self.known[sizes])
             self.by_shapes.setdefault(shapes, sizes)
         return self.known[sizes]

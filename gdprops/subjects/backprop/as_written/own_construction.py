@@ -13,16 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
+from gdprops.subjects.backprop.as_written.loop_objects import shrunk
 from gdprops.subjects.backprop.as_written.roles import FORWARD, LOSS, TRAIN, plain
-from gdprops.subjects.backprop.as_written.training_loops import SMALL_SIZE, bound_in
+from gdprops.subjects.backprop.as_written.training_loops import bound_in
 from gdprops.subjects.user_code.helper_modules import NONE, HelperModules
 
 if TYPE_CHECKING:
     from gdprops.subjects.backprop.as_written.constructors import Made
     from gdprops.subjects.user_code.definitions import Definitions
 
-SMALL = (3, 4, 2, 5, 6, 7)
-"""What large numbers become, the first one that is met first."""
 STARTS = frozenset((*FORWARD, *TRAIN, *LOSS, "test", "print", "plot", "summary", "save", "load")) - {"step"}
 """The plain names of methods with which the use of an object begins."""
 
@@ -78,7 +77,7 @@ def own_constructions(found: type, definitions: Definitions, beside: str = "") -
             name = _made_in(node, found.__name__)
             if name:
                 statements = _with_needed([node, *_furnished(block[k + 1 :], name)], [*before, *block[:k]], known)
-                for one in dict.fromkeys((_small(statements), statements)):
+                for one in dict.fromkeys((tuple(shrunk(statements)), statements)):
                     yield OwnConstruction(one, name, str(definitions.source.path), known, helpers, beside)
 
 
@@ -163,13 +162,3 @@ def _has_number(node: ast.expr) -> bool:
         not isinstance(n, ast.Call | ast.Attribute | ast.Subscript | ast.comprehension) for n in ast.walk(node)
     )
     return is_plain and any(isinstance(n, ast.Constant) and type(n.value) is int for n in ast.walk(node))
-
-
-def _small(statements: tuple[ast.stmt, ...]) -> tuple[ast.stmt, ...]:
-    """Return statements in which numbers of units are small; the same ones where they all are."""
-    given: dict[int, int] = {}
-    changed = copy.deepcopy(statements)
-    for node in (n for one in changed for n in ast.walk(one)):
-        if isinstance(node, ast.Constant) and type(node.value) is int and node.value > SMALL_SIZE:
-            node.value = given.setdefault(node.value, SMALL[min(len(given), len(SMALL) - 1)])
-    return changed if given else statements

@@ -14,8 +14,9 @@ on sizes that our own replace, is computed anew.
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -26,6 +27,7 @@ from gdprops.subjects.backprop.as_written.class_reading import spread, targets_f
 from gdprops.subjects.backprop.as_written.constructors import Sizes
 from gdprops.subjects.backprop.as_written.data_forms import BATCHES, ROWS, SINGLES, DataForm, as_rows
 from gdprops.subjects.backprop.as_written.leaves import Leaf, leaves_of
+from gdprops.subjects.backprop.as_written.loop_objects import holds_objects, shrunk
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.probes import PROBE, probe_data, seeded
 from gdprops.subjects.backprop.as_written.reading import Reading
@@ -38,7 +40,7 @@ from gdprops.subjects.backprop.as_written.training_loops import (
     small_size,
     training_loops,
 )
-from gdprops.subjects.backprop.as_written.user_objects import is_parameter_name
+from gdprops.subjects.backprop.as_written.user_objects import has_rate, is_parameter_name, settle
 from gdprops.subjects.user_code.quiet import quiet
 
 if TYPE_CHECKING:
@@ -55,12 +57,18 @@ TEMPLATE = (
 
 def loop_readings(definitions: Definitions) -> Iterator[Reading]:
     """Yield the readings of the training loops of a file: samples in rows, columns or one by one."""
-    for loop in training_loops(definitions):
+    for loop in (one for found in training_loops(definitions) for one in _sized(found)):
         for form in SINGLES if loop.single else BATCHES:
             for n_in in _widths(loop, definitions):
                 lifted = _lifted(loop, definitions, form, n_in)
                 if lifted is not None:
                     yield from _of_targets(lifted)
+
+
+def _sized(loop: Loop) -> Iterator[Loop]:
+    """Yield a loop as it is; where it works on objects, first with small numbers of units."""
+    small = tuple(shrunk(loop.setup)) if loop.objects else loop.setup
+    yield from dict.fromkeys((replace(loop, setup=small), loop))
 
 
 def _widths(loop: Loop, definitions: Definitions) -> list[int]:
@@ -85,6 +93,7 @@ class _Lifted:
     names: dict[str, Any]
     leaves: tuple[tuple[str, Leaf], ...] = ()
     anew: tuple[ast.stmt, ...] = ()
+    held: tuple[str, ...] = ()
     out: Any = None
     current: list[dict[str, Any]] = field(default_factory=list)
     compiled: dict[str, Any] = field(default_factory=dict)
@@ -109,11 +118,22 @@ class _Lifted:
         _put_data(found, self.loop, self.form, x, targets)
         for name in {str(leaf.path[0][1]) for _, leaf in self.leaves}:
             found[name] = _copied(self.names[name])
+        own = copy.deepcopy({name: self.names[name] for name in self.held})  # what they share, they go on sharing
+        found |= own
+        known = vars(self.definitions.module)
+        known |= {name: value for name, value in own.items() if name in known}
         for name, leaf in self.leaves:
             leaf.put(found, params[name])
         if rate is not None:
             found |= dict.fromkeys(self.rates, rate)
+            for one in own.values():
+                settle(one, rate, len(x))
         return found
+
+    @property
+    def takes_rate(self) -> bool:
+        """Whether the learning rate is a name, or stands in one of the objects."""
+        return bool(self.rates) or any(has_rate(self.names[name]) for name in self.held)
 
     @property
     def rates(self) -> list[str]:
@@ -155,7 +175,8 @@ class _Lifted:
     def script(self, params: Mapping[str, Any], x: Array, y: Array, rate: float) -> list[str]:
         """Return the lines that set what the body then works on."""
         code = self.form.code
-        lines = [f"{name} = np.array({np.asarray(w).tolist()})" for name, w in params.items()]
+        lines = [ast.unparse(node) for node in self.loop.setup if {*self.held} & _touched(node)]
+        lines += [f"{name} = np.array({np.asarray(w).tolist()})" for name, w in params.items()]
         lines.append(f"{self.loop.data} = {code.format(f'np.array({x.tolist()})')}")
         lines.append(f"{self.loop.targets} = {code.format(f'np.array({y.tolist()})')}")
         lines += [f"{name} = {rate!r}" for name in self.rates]
@@ -190,9 +211,12 @@ def _lifted(loop: Loop, definitions: Definitions, form: DataForm, n_in: int) -> 
         with quiet(), np.errstate(all="ignore"):
             seeded()
             anew = _set_up(loop, names, form, x, targets_of("one-hot", y))
+            lifted.held = tuple(n for n, v in names.items() if loop.objects and n[:2] != "__" and holds_objects(v))
             lifted.leaves = tuple(_parameters(lifted, loop, x))
             lifted.anew = tuple(
-                n for n in anew if not {str(leaf.path[0][1]) for _, leaf in lifted.leaves} & set(bound_in(n))
+                n
+                for n in anew
+                if not {*lifted.held, *(str(leaf.path[0][1]) for _, leaf in lifted.leaves)} & _touched(n)
             )
             found = {name: 0.5 * spread(leaf.shape, k) for k, (name, leaf) in enumerate(lifted.leaves)}
             lifted.out = np.asarray(lifted.output(found, x), dtype=np.float64)
@@ -202,6 +226,11 @@ def _lifted(loop: Loop, definitions: Definitions, form: DataForm, n_in: int) -> 
     weights = sum(int(np.prod(leaf.shape)) for _, leaf in lifted.leaves)
     usable = lifted.out.ndim == 2 and lifted.out.size and bool(lifted.leaves) and weights <= MOST_BACKPROP_WEIGHTS
     return lifted if usable else None
+
+
+def _touched(node: ast.stmt) -> set[str]:
+    """Return the names that a statement binds, or the object that it adds something to."""
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} if isinstance(node, ast.Expr) else {*bound_in(node)}
 
 
 def _arguments(loop: Loop, held: Any) -> dict[str, Any]:
@@ -238,7 +267,7 @@ def _set_up(loop: Loop, names: dict[str, Any], form: DataForm, x: Array, y: Arra
         if own:
             names |= own
             changed |= own.keys()
-        elif loop.function is not None or used & changed or bound - names.keys():
+        elif loop.function is not None or used & changed or bound - names.keys() or bound & loop.objects:
             try:
                 exec(compile(ast.Module([node], []), "<setup>", "exec"), names)
                 anew.append(node)
@@ -256,7 +285,8 @@ def _our_size(name: str, x: Array) -> int:
 
 def _parameters(lifted: _Lifted, loop: Loop, x: Array) -> Iterator[tuple[str, Leaf]]:
     """Yield the numbers that the loop changes, or that its output depends on and it changes a part of."""
-    held = {n: lifted.names[n] for n in loop.bound if n in lifted.names and n not in (loop.data, loop.targets)}
+    names = dict.fromkeys((*(n for n in lifted.held if n in loop.objects), *loop.bound))
+    held = {n: lifted.names[n] for n in names if n in lifted.names and n not in (loop.data, loop.targets)}
     leaves = [
         leaf
         for leaf in leaves_of({n: v for n, v in held.items() if not callable(v)})
@@ -275,7 +305,8 @@ def _parameters(lifted: _Lifted, loop: Loop, x: Array) -> Iterator[tuple[str, Le
 
 
 def _name(leaf: Leaf) -> str:
-    return str(leaf.path[0][1]) + "".join(f"[{key!r}]" for _, key in leaf.path[1:])
+    inside = Leaf(leaf.path[1:], leaf.shape, leaf.form).name if len(leaf.path) > 1 else ""
+    return str(leaf.path[0][1]) + ("." if inside and not inside.startswith("[") else "") + inside
 
 
 def _of_targets(lifted: _Lifted) -> Iterator[Reading]:
@@ -315,7 +346,7 @@ def _reading(lifted: _Lifted, n_out: int, kind: str) -> Reading:
         outputs=n_out,
         single=lifted.form.single,
         targets=kind,
-        takes_rate=bool(lifted.rates),
+        takes_rate=lifted.takes_rate,
         told=told,
         script=lifted.script,
         watched=lifted.watched,

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gdprops.errors import UsageError
 from gdprops.subjects.backprop.as_written.class_reading import class_readings
-from gdprops.subjects.backprop.as_written.own_construction import SMALL
-from gdprops.subjects.backprop.as_written.training_loops import SMALL_SIZE
+from gdprops.subjects.backprop.as_written.loop_objects import SMALL, SMALL_SIZE
 from gdprops.subjects.user_code.quiet import quiet
 
 if TYPE_CHECKING:

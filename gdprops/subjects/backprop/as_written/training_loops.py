@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
+from gdprops.subjects.backprop.as_written.loop_objects import SMALL_SIZE, handed_with, made_objects, works_on
 from gdprops.subjects.backprop.as_written.roles import Role, role_of, size_of
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 TELLS = ("print", "append", "plot", "show", "write", "format", "set_description", "update_progress", "scatter", "title")
 """What is called to tell of a training, or to note it."""
-SMALL_SIZE = 8
-"""A number of units above this is one that our own small networks replace."""
 OUR_SIZES = {"in": 3, "hidden": 4, "out": 2}
 MOST_LOOPS = 8
 OUTPUTS = "gdprops_outputs"
@@ -48,6 +47,7 @@ class Loop:
         forward: the statements up to where the output is compared.
         output: what is compared with the targets, as Python text.
         single: whether the data are one sample, from a loop over samples.
+        objects: the names under which it holds objects of the user's classes, and works on them.
     """
 
     line: int
@@ -60,6 +60,7 @@ class Loop:
     forward: tuple[ast.stmt, ...]
     output: str
     single: bool
+    objects: frozenset[str] = frozenset()
 
     @property
     def bound(self) -> list[str]:
@@ -69,12 +70,12 @@ class Loop:
 
 def training_loops(definitions: Definitions) -> list[Loop]:
     """Return the training loops of a file, those at its top level first."""
-    top = definitions.source.tree.body
-    found = list(_in_block(top, [], None, ()))
+    top, known = definitions.source.tree.body, vars(definitions.module)
+    found = list(_in_block(top, [], None, (), known))
     for function in (n for n in ast.walk(definitions.source.tree) if isinstance(n, ast.FunctionDef)):
         if not (function.args.args and function.args.args[0].arg == "self"):
             before = [node for node in top if isinstance(node, ast.Assign)]
-            found += _in_block(function.body, before, function, ())
+            found += _in_block(function.body, before, function, (), known)
     return found[:MOST_LOOPS]
 
 
@@ -85,25 +86,31 @@ def has_loop(tree: ast.Module) -> bool:
 
 
 def _in_block(
-    block: Sequence[ast.stmt], before: Sequence[ast.stmt], function: ast.FunctionDef | None, once: tuple[str, ...]
+    block: Sequence[ast.stmt],
+    before: Sequence[ast.stmt],
+    function: ast.FunctionDef | None,
+    once: tuple[str, ...],
+    known: Mapping[str, Any],
 ) -> Iterator[Loop]:
     """Yield the loops of a block that train, the outer ones before those inside them."""
     setup = list(before)
     for node in block:
         if isinstance(node, ast.For | ast.While):
             names = (*once, *_counters(node))
-            lifted = _lifted(node, setup, function, names)
+            lifted = _lifted(node, setup, function, names, known)
             if lifted is not None:
                 yield lifted
-            inside = list(_in_block(node.body, setup, function, names))
+            inside = list(_in_block(node.body, setup, function, names, known))
             yield from inside
             if lifted is None and not inside and isinstance(node, ast.For):
                 setup.append(node)  # a loop that makes what another one trains
         elif isinstance(node, ast.If | ast.With | ast.Try):
-            yield from _in_block(node.body, setup, function, once)
+            yield from _in_block(node.body, setup, function, once, known)
             setup += [inner for inner in node.body if isinstance(inner, ast.Assign | ast.AugAssign)]
         elif isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
             setup.append(node)
+        elif isinstance(node, ast.Expr) and works_on(node, made_objects(setup, known)) and not _only_tells(node, once):
+            setup.append(node)  # layers that are added one by one
 
 
 def _counters(loop: ast.For | ast.While) -> list[str]:
@@ -117,7 +124,11 @@ def _counters(loop: ast.For | ast.While) -> list[str]:
 
 
 def _lifted(
-    loop: ast.For | ast.While, setup: Sequence[ast.stmt], function: ast.FunctionDef | None, once: tuple[str, ...]
+    loop: ast.For | ast.While,
+    setup: Sequence[ast.stmt],
+    function: ast.FunctionDef | None,
+    once: tuple[str, ...],
+    known: Mapping[str, Any],
 ) -> Loop | None:
     body = [node for node in loop.body if not _only_tells(node, once)]
     if not body or any(isinstance(n, ast.Return | ast.Yield | ast.Await) for node in body for n in ast.walk(node)):
@@ -131,12 +142,13 @@ def _lifted(
     if data is None or targets is None or data == targets:
         return None
     before = {name for node in setup for name in bound_in(node)} | set(_arguments_of(function))
-    body = _needed(body, bound & before)
-    forward, output = _compared(body, frozenset({targets}), bound)
+    objects = (made_objects(setup, known) & set(used)) - {data, targets}
+    body = _needed(body, bound & before, objects)
+    forward, output = _compared(body, frozenset({targets}), bound, objects)
     if not output:
         return None
-    single = len(drawn) == 2
-    return Loop(loop.lineno, function, tuple(setup), tuple(body), once, data, targets, tuple(forward), output, single)
+    single, parts = len(drawn) == 2, (tuple(setup), tuple(body), once, data, targets, tuple(forward), output)
+    return Loop(loop.lineno, function, *parts, single, objects)
 
 
 def _arguments_of(function: ast.FunctionDef | None) -> list[str]:
@@ -216,7 +228,9 @@ def _bound_by(target: ast.AST) -> list[str]:
     return []
 
 
-def _compared(body: Sequence[ast.stmt], targets: frozenset[str], bound: set[str]) -> tuple[list[ast.stmt], str]:
+def _compared(
+    body: Sequence[ast.stmt], targets: frozenset[str], bound: set[str], objects: frozenset[str]
+) -> tuple[list[ast.stmt], str]:
     """Return the statements before the targets are subtracted from something, and that as text.
 
     Where it happens in a loop over the samples inside, that loop is cut there and notes every sample's output.
@@ -224,13 +238,13 @@ def _compared(body: Sequence[ast.stmt], targets: frozenset[str], bound: set[str]
     for k, statement in enumerate(body):
         targets = targets | _renamed(statement, targets, bound)
         if isinstance(statement, ast.For):
-            inside, output = _compared(statement.body, targets | _drawn_from(statement, targets), bound)
+            inside, output = _compared(statement.body, targets | _drawn_from(statement, targets), bound, objects)
             if output:
                 note = ast.parse(f"{OUTPUTS}.append({output})").body
                 cut = ast.For(statement.target, statement.iter, [*inside, *note], [], lineno=statement.lineno)
                 return [*body[:k], ast.fix_missing_locations(ast.copy_location(cut, statement))], OUTPUTS
             continue
-        output = _subtracted(statement, targets, bound) or _handed_over(statement, targets, bound)
+        output = _subtracted(statement, targets, bound) or _handed_over(statement, targets, bound, objects)
         if output:
             return list(body[:k]), output
     return [], ""
@@ -273,7 +287,7 @@ def _subtracted(statement: ast.stmt, targets: frozenset[str], bound: set[str]) -
     return ""
 
 
-def _handed_over(statement: ast.stmt, targets: frozenset[str], bound: set[str]) -> str:
+def _handed_over(statement: ast.stmt, targets: frozenset[str], bound: set[str], objects: frozenset[str]) -> str:
     """Return what is handed to a function together with the targets: the output, by its name or as computed last."""
     for node in ast.walk(statement):
         if isinstance(node, ast.Call):
@@ -287,6 +301,9 @@ def _handed_over(statement: ast.stmt, targets: frozenset[str], bound: set[str]) 
             if given and targets & set(names):
                 said = [name for name in given if role_of(name) is Role.OUTPUT]
                 return (said or given)[-1]
+            held = handed_with(node, targets, objects)
+            if held:
+                return held
     return ""
 
 
@@ -307,11 +324,15 @@ def _names(node: ast.AST) -> set[str]:
     return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
 
 
-def _needed(body: Sequence[ast.stmt], kept: set[str]) -> list[ast.stmt]:
-    """Return the statements on which some names depend; what is only computed to be told is left out."""
+def _needed(body: Sequence[ast.stmt], kept: set[str], objects: frozenset[str]) -> list[ast.stmt]:
+    """Return the statements on which some names depend, and those that work on some objects.
+
+    What is only computed to be told is left out.
+    """
     found = list[ast.stmt]()
     for node in reversed(body):
-        if isinstance(node, ast.Expr | ast.FunctionDef) or set(bound_in(node)) & kept:
+        is_kept = isinstance(node, ast.Expr | ast.FunctionDef) or set(bound_in(node)) & kept
+        if is_kept or works_on(node, objects):
             found.insert(0, node)
             kept = kept | _names(node)
     return found
