@@ -20,7 +20,7 @@ from typing import Any, final
 
 from gdprops.errors import SubjectCrash, SubjectTimeout, UsageError
 from gdprops.model.wording import on_one_line
-from gdprops.subjects.user_code import progress_bars
+from gdprops.subjects.user_code.absent import Absent, without_packages
 from gdprops.subjects.user_code.calling import Calls
 from gdprops.subjects.user_code.helper_modules import HelperModules, helpers_of
 from gdprops.subjects.user_code.import_roots import package_of
@@ -145,6 +145,11 @@ def _execute(source: Source, module: ModuleType, missing: dict[str, str], skippe
             exec(code, vars(module))  # the user's own code is what is examined
         except Exception as error:
             told = f"{type(error).__name__}: {on_one_line(error)}"
+            if isinstance(error, ModuleNotFoundError) and isinstance(node, ast.Import | ast.ImportFrom):
+                packages = without_packages(lambda code=code: exec(code, vars(module)), error, _imported(node))
+                missing.update(packages)
+                if packages:
+                    continue
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 missing[f"{node.name} (line {node.lineno})"] = told
             elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -153,34 +158,9 @@ def _execute(source: Source, module: ModuleType, missing: dict[str, str], skippe
                 skipped.append(node)
 
 
-MISSED: list[str] = []
-"""What was called although it could not be imported, the latest one last."""
-
-
-class Absent:
-    """Stands for a module or name that could not be imported: whatever is done with it says so."""
-
-    def __init__(self, name: str, told: str) -> None:
-        self.__dict__.update(_absent_name=name, _absent_told=told)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Absent(f"{self._absent_name}.{name}", self._absent_told)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a decorated function, or what a progress bar goes through; raise `ImportError` for any other call."""
-        if len(args) == 1 and not kwargs and callable(args[0]):
-            return args[0]
-        if self._absent_name.rpartition(".")[2] in progress_bars.NAMES:
-            goes_through = args[0] if args else kwargs.get("iterable")
-            return progress_bars.SilentBar(range(*args) if isinstance(goes_through, int) else goes_through)
-        told = f"{self._absent_name} is used, and could not be imported ({self._absent_told})"
-        MISSED.append(told)
-        raise ImportError(told)
-
-    def __mro_entries__(self, bases: Any) -> Any:
-        raise ImportError(f"{self._absent_name} is used, and could not be imported ({self._absent_told})")
+def _imported(node: ast.Import | ast.ImportFrom) -> set[str]:
+    """Return the modules that a statement imports."""
+    return {node.module or ""} if isinstance(node, ast.ImportFrom) else {alias.name for alias in node.names}
 
 
 def _stand_in(node: ast.Import | ast.ImportFrom, module: ModuleType, told: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gdprops.subjects.user_code.definitions import Absent
+from gdprops.subjects.user_code.absent import Absent
 
 
 def test_a_progress_bar_hands_on_what_it_goes_through() -> None:

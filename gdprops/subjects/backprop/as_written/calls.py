@@ -6,6 +6,7 @@ Names tell most of it (`roles.py`). What they leave open is filled in the usual 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,8 @@ USUAL = (Role.DATA, Role.TARGETS, Role.RATE, Role.EPOCHS)
 AFTER_FORWARD = (Role.TARGETS, Role.RATE, Role.EPOCHS, Role.DATA)
 """The same of what is called after the forward pass: it knows the samples."""
 ZERO = "zero"
+VALIDATION = re.compile(r"[xX]_?(val|valid|validation|test|dev)\w*|(val|valid|validation|test|dev)_?[xX]")
+"""How samples are called with which training only measures itself."""
 
 
 @final
@@ -66,18 +69,21 @@ def takes(function: Callable[..., Any]) -> list[inspect.Parameter]:
 def plans(function: Callable[..., Any], known: Sequence[Role], *, optional: Sequence[Role] = ()) -> Iterator[Plan]:
     """Yield the ways to call a function with values for the known roles; those that the names tell come first.
 
-    Arguments with a default get a value only if their name tells a role in ``optional``.
+    Arguments with a default get a value only if their name tells a role in ``optional``; last, samples for validation
+    do, which code may ask for although it need not be given them.
     """
     taken = parameters(function)
     if taken is None:
         return
+    validates = any(p.default is not p.empty and VALIDATION.fullmatch(p.name) for p in taken)
     seen = set[Plan]()
-    for by_position in (False, True):
-        for pairs in (False, True):
-            found = _plan(taken, known, optional, pairs=pairs, by_position=by_position)
-            if found is not None and found not in seen:
-                seen.add(found)
-                yield found
+    for more in ((), (Role.DATA,)) if validates and Role.DATA in known else ((),):
+        for by_position in (False, True):
+            for pairs in (False, True):
+                found = _plan(taken, known, (*optional, *more), pairs=pairs, by_position=by_position)
+                if found is not None and found not in seen:
+                    seen.add(found)
+                    yield found
 
 
 def _plan(

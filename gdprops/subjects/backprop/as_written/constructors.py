@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, final
 
 import numpy as np
@@ -18,7 +19,9 @@ import numpy as np
 from gdprops.subjects.backprop.as_written.calls import parameters
 from gdprops.subjects.backprop.as_written.layer_lists import described_layers, is_described, layers_of
 from gdprops.subjects.backprop.as_written.roles import Role, role_of, size_of
+from gdprops.subjects.backprop.as_written.string_choices import string_choices
 
+NO_CHOICES: Mapping[str, Sequence[str]] = MappingProxyType({})
 HOW_OFTEN = 1
 """How many epochs are trained: one step is judged."""
 SMALL = 0.5
@@ -97,7 +100,7 @@ class Constructor:
     def takes_sizes(self) -> bool:
         """Whether the numbers of inputs, hidden units or outputs can be chosen."""
         return any(
-            what in ("in", "hidden", "out", "list", "hidden list") or is_described(what) for _, what in self.arguments
+            what in ("in", "hidden", "out", "list", "hidden list", "rest list") or is_described(what) for _, what in self.arguments
         )
 
     @property
@@ -138,8 +141,13 @@ VALUES: dict[str, Callable[[Made, str], Any]] = {
     "small": lambda made, name: SMALL,
     "zero": lambda made, name: 0.0,
     "layers": lambda made, name: 1,
+    "depth": lambda made, name: 2,
+    "rest list": lambda made, name: [made.sizes.hidden, made.sizes.n_out],
+    "text": lambda made, name: name,
     "matrix": lambda made, name: _drawn(made.sizes.n_in, made.sizes.n_out),
+    "vector": lambda made, name: _drawn(made.sizes.n_in),
     "bias": lambda made, name: _drawn(made.sizes.n_out),
+    "one bias": lambda made, name: SMALL,
     "activation": lambda made, name: name,
     "activations": lambda made, name: [name] * 2,
 }
@@ -182,7 +190,7 @@ def constructors(found: type, declared: Mapping[str, Any]) -> Iterator[Construct
     ``declared``: arguments that the user has given, by name.
     """
     begins: Any = found.__init__  # type: ignore[misc] # of this very class
-    made = list(_constructors((parameters(begins) or [])[1:], declared))
+    made = list(_constructors((parameters(begins) or [])[1:], declared, string_choices(found)))
     yield from made
     for one in made:
         if any(what == "list" for _, what in one.arguments):
@@ -194,22 +202,31 @@ def ways_to_make(function: Callable[..., Any], declared: Mapping[str, Any]) -> I
     yield from _constructors(parameters(function) or [], declared)
 
 
-def _constructors(taken: list[inspect.Parameter], declared: Mapping[str, Any]) -> Iterator[Constructor]:
+def _constructors(
+    taken: list[inspect.Parameter], declared: Mapping[str, Any], texts: Mapping[str, Sequence[str]] = NO_CHOICES
+) -> Iterator[Constructor]:
     taken = [p for p in taken if p.name not in declared]
     given = tuple(declared.items())
     seen = set[tuple[tuple[str, str], ...]]()
-    for chosen in _ways(taken):
+    for chosen in _ways(taken, texts):
         if chosen not in seen:
             seen.add(chosen)
             yield Constructor(chosen, given)
 
 
-def _ways(taken: list[inspect.Parameter]) -> Iterator[tuple[tuple[str, str], ...]]:
-    for activation in ACTIVATIONS if any(_is_activation(p) for p in taken) else ("",):
-        yield from _ways_with(taken, activation)
+def _ways(
+    taken: list[inspect.Parameter], texts: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Yield the ways to give arguments, with each of the words that the code knows for those that are words."""
+    named = [p for p in taken if p.default is p.empty and (p.name in texts or _is_activation(p))]
+    offered = [texts.get(p.name, ACTIVATIONS) for p in named]
+    for k in range(min(max(map(len, offered), default=1), MOST_WORDS)):
+        words = {p.name: words[min(k, len(words) - 1)] for p, words in zip(named, offered, strict=True)}
+        yield from _ways_with(taken, words)
 
 
-ACTIVATIONS = ("sigmoid", "tanh", "relu", "linear")
+MOST_WORDS = 5
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "linear", "logistic")
 """What an activation may be called where it is an argument."""
 
 
@@ -217,19 +234,36 @@ def _is_activation(p: inspect.Parameter) -> bool:
     return "activation" in p.name.lower() and p.default is p.empty
 
 
-def _ways_with(taken: list[inspect.Parameter], activation: str) -> Iterator[tuple[tuple[str, str], ...]]:
+DEPTH = re.compile(r"(n|num|nb|no|number)_?(of)?_?layers?|n_?l|depth")
+PER_LAYER = re.compile(r"(neurons|units|nodes)_?(per|in)_?layers?|(num|n)_?(units|neurons|nodes)|layer_(units|neurons)")
+
+
+def _ways_with(
+    taken: list[inspect.Parameter], words: Mapping[str, str]
+) -> Iterator[tuple[tuple[str, str], ...]]:
     named = {p.name: _by_name(p.name) for p in taken}
     for p in taken:
-        if _is_activation(p):
-            several = p.name.lower().endswith("s")
-            named[p.name] = f"activation{'s' if several else ''} of {activation}"
+        low = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", p.name).lower()
+        if p.name in words:
+            several = _is_activation(p) and p.name.lower().endswith("s")
+            named[p.name] = f"{'activations' if several else 'text'} of {words[p.name]}"
         elif named[p.name] == "hidden list" and ("hidden" in named.values() or p.annotation in (int, "int")):
             named[p.name] = "layers"
+        elif named[p.name] is None and DEPTH.fullmatch(low):
+            named[p.name] = "depth"
+        elif PER_LAYER.fullmatch(low):
+            named[p.name] = "rest list" if "in" in named.values() else "list"
     needed = [p for p in taken if p.default is p.empty]
-    optional = [(p.name, what) for p in taken if p.default is not p.empty and (what := _optional(p, named[p.name]))]
+    has_inputs = "in" in named.values()
+    offered = {p.name: _optional(p, named[p.name], has_inputs=has_inputs) for p in taken if p.default is not p.empty}
+    optional = [(name, what) for name, what in offered.items() if what]
     if all(named[p.name] for p in needed):
         yield (*((p.name, str(named[p.name])) for p in needed), *optional)
-    fixed = ("rate", "often", "rows", "zero", "layers", "activation")
+        if "matrix" in named.values():  # the weights of a single unit
+            alone = {"matrix": "vector", "bias": "one bias"}
+            yield (*((p.name, alone.get(str(named[p.name]), str(named[p.name]))) for p in needed), *optional)
+            return
+    fixed = ("rate", "often", "rows", "zero", "layers", "depth", "activation", "text")
     sizes = [p for p in needed if not str(named[p.name]).startswith(fixed)]
     rest = [(p.name, str(named[p.name])) for p in needed if p not in sizes]
     for pattern in PATTERNS:
@@ -268,10 +302,12 @@ def _hidden(name: str) -> str:
     return "hidden list" if name.endswith(("s", "list")) and not re.search("nodes|units|neurons", name) else "hidden"
 
 
-def _optional(p: inspect.Parameter, what: str | None) -> str | None:
+def _optional(p: inspect.Parameter, what: str | None, *, has_inputs: bool) -> str | None:
     """Return what an argument with a default gets: sizes and how often it trains are ours, all else is the user's."""
     if what in ("rate", "often", "rows"):
         return what if p.default is None or isinstance(p.default, int | float) else None
+    if what == "hidden" and isinstance(p.default, list | tuple) and len(p.default) > 1:  # hidden_size=[784, 100, 10]
+        return "hidden list" if has_inputs else "list"
     if what in ("in", "hidden", "out"):
         return what if (isinstance(p.default, int) and not isinstance(p.default, bool)) or p.default is None else None
     if what in ("list", "hidden list"):

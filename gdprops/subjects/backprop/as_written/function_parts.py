@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from gdprops.subjects.backprop.as_written.calls import parameters
+from gdprops.subjects.backprop.as_written.global_parameters import global_parameters
 from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet, guessed_sets, made_sets
 from gdprops.subjects.backprop.as_written.roles import INITIAL, LOSS, Role, plain, role_of
 
@@ -142,6 +143,7 @@ def parameter_sets(functions: Mapping[str, Callable[..., Any]], chosen: Function
         for p in parameters(chosen.forward) or []
         if PARAMETER.fullmatch(p.name) and role_of(p.name) is not Role.DATA
     ]
+    single = single or global_parameters(chosen.forward, PARAMETER)
     if single and not any(role_of(name) is Role.PARAMS and len(single) == 1 for name in single):
         yield from guessed_sets(single, in_dict=False)
         return

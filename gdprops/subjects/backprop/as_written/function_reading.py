@@ -28,6 +28,7 @@ from gdprops.subjects.backprop.as_written.function_parts import (
     parts_of,
     pipelines,
 )
+from gdprops.subjects.backprop.as_written.global_parameters import in_globals, rebound
 from gdprops.subjects.backprop.as_written.given_gradients import Order, can_spread, order_of, returned_gradients
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet
@@ -102,6 +103,7 @@ class _Pipeline:
         """Return what the forward pass returned, and what is then known by names and by roles."""
         names, roles = self.held.by_name(root), self.roles(root, x, rate)
         self.functions.forward.__globals__.update(dict.fromkeys(self.functions.counts, len(x)))
+        self.functions.forward.__globals__.update(in_globals(self.functions, self.held, root))
         seeded()
         raw = bound_call(self.functions.forward, names, roles)
         names |= bind(returned_names(self.functions.forward), raw)
@@ -160,7 +162,7 @@ class _Pipeline:
                 taken = self.held.taken(offered, params) if isinstance(offered, dict | list) else None
                 if taken is not None and all(np.shape(taken[n]) == np.shape(w) for n, w in params.items()):
                     return taken
-        found = self.held.taken(root, params)
+        found = self.held.taken(rebound(self.functions, self.held, root), params)
         assert found is not None, "the parameters are where they were put"
         return found
 
@@ -259,9 +261,7 @@ def _picks(chosen: Functions, held: ParameterSet, form: DataForm, sizes: Sizes) 
     root = held.filled({name: 0.5 * spread(shape, k) for k, (name, shape) in enumerate(shapes.items())})
     x, _ = probe_data(sizes, ROWS_TRIED)
     pipeline = _Pipeline(chosen, held, form, Pick(), "")
-    chosen.forward.__globals__.update(dict.fromkeys(chosen.counts, len(x)))
-    seeded()
-    raw = bound_call(chosen.forward, held.by_name(root), pipeline.roles(root, x, 0.25))
+    raw, _, _ = pipeline.forward(root, x)
     rows = 1 if form.single else ROWS_TRIED
     for pick in picks(None, raw, form, rows):
         yield pick, int(np.shape(as_rows(form, pick.of(None, raw), rows))[1])

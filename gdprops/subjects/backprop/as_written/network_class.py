@@ -17,7 +17,7 @@ import numpy as np
 
 from gdprops.errors import UsageError
 from gdprops.numerics.decisions import MOST_BACKPROP_WEIGHTS
-from gdprops.subjects.backprop.as_written.calls import Plan, plans
+from gdprops.subjects.backprop.as_written.calls import ZERO, Plan, plans
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes, constructors
 from gdprops.subjects.backprop.as_written.data_forms import FORMS, VECTOR, DataForm, as_rows
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, Leaf, leaves_of, stacked
@@ -59,7 +59,7 @@ class Forward:
         """Call the method and return what it returns."""
         if self.draws:
             seeded()
-        return self.plan.call(getattr(net, self.method), {Role.DATA: self.form.given(x)})
+        return self.plan.call(getattr(net, self.method), asked_with(self.form.given(x), len(x)))
 
     def output(self, net: Any, x: Array) -> Any:
         """Return the output as rows."""
@@ -73,8 +73,13 @@ class Forward:
     @property
     def told(self) -> str:
         """How the method is called, in words."""
-        inside = ", ".join("X" for _ in self.plan.arguments)
+        inside = ", ".join("X" if role is Role.DATA else name for name, role in self.plan.arguments)
         return f"{self.method}({inside})" + (f", its {self.pick.told}" if self.pick.told else "")
+
+
+def asked_with(x: Any, rows: int) -> dict[Any, Any]:
+    """Return what a forward pass may get: samples, their number, and 0 for what no name tells, such as a mode."""
+    return {Role.DATA: x, Role.BATCH: rows, Role.ROWS: rows, ZERO: 0.0}
 
 
 @final
@@ -361,8 +366,9 @@ def _forwards(net: Any, found: type, constructor: Making, form: DataForm) -> Ite
     if constructor.takes_sizes or constructor.takes_data:
         widths = [PROBE.n_in, *(widths if constructor.takes_sizes else [])]
     for method in methods:
-        for plan in plans(getattr(net, method), (Role.DATA,)):
-            if plan.arguments and [role for _, role in plan.arguments] != [Role.DATA]:
+        for plan in plans(getattr(net, method), (Role.DATA, Role.BATCH, Role.ROWS)):
+            roles = [role for _, role in plan.arguments]
+            if roles and (roles.count(Role.DATA) != 1 or roles.count(ZERO) > 1):
                 continue
             if not plan.arguments and not constructor.takes_data:
                 continue
@@ -374,7 +380,7 @@ def _forwards(net: Any, found: type, constructor: Making, form: DataForm) -> Ite
                         seeded()
                         fresh = constructor.make(found, Made(sizes, form.given(x), form.given(y), 0.1))
                         seeded()
-                        returned = plan.call(getattr(fresh, method), {Role.DATA: form.given(x)})
+                        returned = plan.call(getattr(fresh, method), asked_with(form.given(x), len(x)))
                 except Exception as error:  # it is found out by trying
                     met(error)
                     continue

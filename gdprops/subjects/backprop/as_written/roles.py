@@ -47,14 +47,15 @@ FORWARD = _words(
     "forwardbatch predictproba forwardactivation run query think activate computeoutput calculateoutput propagate "
     "model call update predict evaluate outputof netoutput linearmodelforward lmodelforward modelforward compute "
     "net hypothesis computescores getscores scores logits computelogits predictprob predictprobs predictprobabilities "
-    "probabilities getoutput output fwd fwdprop fwdpass fwdpropagation propforward feed foward forwardpropogation loss"
+    "probabilities getoutput output fwd fwdprop fwdpass fwdpropagation propforward feed foward forwardpropogation "
+    "calculate estimate pred propagation inference infer loss"
 )
 """The plain names of functions that compute the output, the most telling ones first."""
 TRAIN = _words(
     "train fit trainstep trainonbatch trainbatch updateminibatch updatebatch trainone trainepoch learn partialfit "
     "gradientdescent step backward backprop backpropagation backpropagate backwardpass backwardpropagation "
     "backwardpropagate backwardprop bprop backpropagateerror backprobagation sgd sgdstep optimize training adjust "
-    "updatestep propagatebackward dostep trainnetwork fitbatch gradientstep gdstep trainingstep updateweights "
+    "updatestep propagatebackward back learning dostep trainnetwork fitbatch gradientstep gdstep trainingstep updateweights "
     "lmodelbackward modelbackward backwards bwd bwdprop bwdpass backwardspass backpropogate backpropogation "
     "gradient gradients computegradients computegradient getgradients "
     "getgradient calculategradients grad grads costfunctionprime costprime lossgradient"
@@ -120,7 +121,7 @@ _DATA = re.compile(
 _PARAMS = re.compile(r"param(eter)?s?\w*|weights|theta|model|network|net|layers|wb|w_?and_?b")
 _GRADIENTS = re.compile(r"grad(ient)?s?\w*|derivatives?|deltas?|nabla\w*|d_?params|d_?weights")
 _CACHE = re.compile(r"caches?|memory|cached|intermediates?|forward_cache|activations|store")
-_ROWS = re.compile(r"m|n|n_?samples|num_?samples|batch_len|N")
+_ROWS = re.compile(r"(m|n|num)_?(samples|rows|train|training|examples)?|batch_len|(train|data|sample)_size|N")
 _CLASSES = re.compile(r"(n|num|no|nb|number_of)_?(class|classes|labels|categories)|k_classes|classes_(num|count)")
 _PENALTY = re.compile(
     r"reg|reg_?strength|lambda_?|lambd|lmbda|lam|l2|weight_?decay|regularization\w*|reg_?lambda|l2_?\w*|wd"

@@ -31,8 +31,8 @@ from gdprops.subjects.backprop.as_written.stated_error import SQUARES, Stated
 from gdprops.subjects.backprop.forms import Container, RateAt
 from gdprops.subjects.backprop.run import BackpropRun, Functions
 from gdprops.subjects.backprop.subject import Backprop
+from gdprops.subjects.user_code.absent import MISSED
 from gdprops.subjects.user_code.calling import Calls, allowed
-from gdprops.subjects.user_code.definitions import MISSED
 from gdprops.subjects.user_code.isolation import isolated
 from gdprops.subjects.user_code.quiet import quiet
 from gdprops.subjects.user_code.remembered_state import RememberedState
@@ -94,8 +94,8 @@ def _subject(
         barred = SOLVED
     barred = barred or guess_alone(tried, chosen)
     if fit is None or not fit.decides:
-        if not still:
-            barred = _no_verdict(tried)
+        if not still or not any(j.any() for one in chosen.seen for j in one.jacobian.values()):
+            barred = barred or _no_verdict(tried)
         fit = Fit(SQUARED, Scale(0, 0), RATE, 0.0, False, Scale(0, 0), frozenset(), "", tuple(chosen.seen[0].params))
     rate = None if takes_rate else _rounded(fit.factor)
     state = _state(chosen)
