@@ -191,4 +191,4 @@ def test_layers_that_keep_their_gradients_in_a_dict_beside_that_of_their_paramet
     sequence = SEQUENTIAL.replace(", lr", "").format(order="reversed(self.layers)")
     found = judged(tmp_path, dedent(code) + sequence)
     assert found.verdict == "right"
-    assert "Sequential is put together as [Linear, Linear]" in found.notes
+    assert "put together as [Linear, Linear]" in found.notes

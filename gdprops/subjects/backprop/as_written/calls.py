@@ -86,6 +86,18 @@ def plans(function: Callable[..., Any], known: Sequence[Role], *, optional: Sequ
                     yield found
 
 
+ERROR = re.compile(
+    r"d_?(e|l|j|c|err|loss|cost)_?d_?\w+|d_?(out\w*|vals?|values|z|a|y|h|l\w*|x)|(output_)?errors?\w*|upstream\w*|"
+    r"\w*_?loss(_?grad\w*)?|dL|delta\w*|next_\w+|g|e",
+    re.IGNORECASE,
+)
+"""How a derivative by the output is called that a network's backward pass gets."""
+
+
+def _is_error(name: str) -> bool:
+    return ERROR.fullmatch(name.strip("_")) is not None
+
+
 def _plan(
     taken: Sequence[inspect.Parameter],
     known: Sequence[Role],
@@ -96,6 +108,9 @@ def _plan(
 ) -> Plan | None:
     roles: list[Role | str] = [role_of(p.name) for p in taken]
     required = [p.default is p.empty for p in taken]
+    if Role.GRADIENTS in known and Role.TARGETS not in roles:  # backward(dout): the derivative by the output
+        handed = [k for k, (p, r) in enumerate(zip(taken, roles, strict=True)) if r is Role.OTHER and _is_error(p.name)]
+        roles = [Role.GRADIENTS if k in handed[:1] else r for k, r in enumerate(roles)]
     if {"N", "M"} <= {p.name for p in taken}:  # the rate and the momentum of a program that many have copied
         roles = [{"N": Role.RATE, "M": ZERO}.get(p.name, r) for p, r in zip(taken, roles, strict=True)]
     if Role.TARGETS not in roles:  # train(inputs, outputs): the outputs are those that are wanted

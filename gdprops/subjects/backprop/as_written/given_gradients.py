@@ -63,7 +63,7 @@ def order_of(returned: Any, shapes: Mapping[str, tuple[int, ...]]) -> Order | No
     if len(returned) == 2 and count % 2 == 0:
         half = count // 2
         orders += [tuple(n for k in range(half) for n in pair(k, half)) for pair in (_first, _last)]
-    exact = [tuple(s == np.shape(v) for v in every) for s in shapes.values()]
+    exact = [tuple(_longer(s) == _longer(np.shape(v)) for v in every) for s in shapes.values()]
     if len(every) == count and all(sum(row) == 1 for row in exact):
         orders.append(tuple(row.index(True) for row in exact))
     orders = [one for one in orders if len(every) == count and sorted(one) == list(range(count))]
@@ -72,6 +72,11 @@ def order_of(returned: Any, shapes: Mapping[str, tuple[int, ...]]) -> Order | No
             if all(fits(every[k], np.empty(s)) for k, s in zip(one, shapes.values(), strict=True)):
                 return one
     return None
+
+
+def _longer(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape without sizes of one: the gradient of a bias (1, 4) may be (4,)."""
+    return tuple(n for n in shape if n != 1)
 
 
 def _first(k: int, half: int) -> tuple[int, int]:

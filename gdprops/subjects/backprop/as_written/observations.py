@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from gdprops.subjects.backprop.as_written.class_reading import spread
+from gdprops.subjects.backprop.as_written.given_gradients import can_spread
 from gdprops.subjects.user_code.quiet import quiet
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ def moved_by(reading: Reading, params: Mapping[str, Array], x: Array, y: Array, 
         return {name: np.asarray(after[name], dtype=np.float64) - w for name, w in params.items()}
     assert reading.gradients is not None, "a reading has a step or gradients"
     found = reading.gradients(copies(params), x.copy(), y.copy())
-    return {name: np.asarray(-rate * np.asarray(found[name], dtype=np.float64)) for name in params}
+    moved = {name: np.asarray(-rate * np.asarray(found[name], dtype=np.float64)) for name in params}
+    return {n: np.broadcast_to(m, params[n].shape).copy() if can_spread(m, params[n]) else m for n, m in moved.items()}
 
 
 def copies(params: Mapping[str, Any]) -> dict[str, Any]:

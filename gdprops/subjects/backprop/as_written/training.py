@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 import numpy as np
 
 from gdprops.subjects.backprop.as_written.calls import ZERO, Plan, plans
-from gdprops.subjects.backprop.as_written.data_forms import FORMS, DataForm, pairs_of
+from gdprops.subjects.backprop.as_written.data_forms import FORMS, DataForm, as_rows, pairs_of
 from gdprops.subjects.backprop.as_written.given_gradients import flat, gradients_of
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, leaves_of
 from gdprops.subjects.backprop.as_written.met_errors import met, unmoved
@@ -49,6 +49,7 @@ class Way:
     """One way to train: the method and what it gets, what comes before and after it, the form of the data.
 
     ``together``: whether an argument for samples with their targets gets the pair (X, y), and no list of pairs.
+    ``error``: 1 where a derivative by the output is output - target, -1 where it is target - output.
     """
 
     method: str
@@ -58,6 +59,7 @@ class Way:
     update: str = ""
     update_plan: Plan | None = None
     together: bool = False
+    error: int = 1
 
     @property
     def single(self) -> bool:
@@ -76,11 +78,20 @@ class Way:
             raw = self.forward.plan.call(getattr(net, self.forward.method), values)
             values[Role.OUTPUT] = self.forward.pick.of(net, raw)
             values[Role.CACHE] = _rest(raw)
+            if self.plan.uses(Role.GRADIENTS):
+                values[Role.GRADIENTS] = self._error(values[Role.OUTPUT], y)
         found = self.plan.call(getattr(net, self.method), values)
         if self.update and self.update_plan is not None:
             values[Role.GRADIENTS] = found
             self.update_plan.call(getattr(net, self.update), values)
         return found
+
+    def _error(self, output: Any, y: Array) -> Any:
+        """Return the derivative of ½ Σ (output - target)² by the output, in the form of the targets."""
+        rows = as_rows(self.form, output, len(y))
+        targets = np.reshape(y, (len(y), -1))
+        assert rows is not None and rows.shape == targets.shape, "targets of the form of the outputs"
+        return self.form.given(self.error * (rows - targets))
 
     def _values(self, x: Array, y: Array, rate: float) -> dict[Any, Any]:
         given = self.form.given
@@ -102,8 +113,10 @@ class Way:
     @property
     def told(self) -> str:
         """The calls in words."""
-        calls = [] if self.forward is None else [self.forward.told.partition(",")[0] + ")" * 0]
+        calls = [] if self.forward is None else [self.forward.told.partition("), ")[0].removesuffix(")") + ")"]
         calls.append(f"{self.method}({self.plan.told})")
+        if self.plan.uses(Role.GRADIENTS):
+            calls[-1] += f" with {'output - target' if self.error > 0 else 'target - output'}"
         if self.update and self.update_plan is not None:
             calls.append(f"{self.update}({self.update_plan.told})")
         return ", ".join(calls)
@@ -165,7 +178,7 @@ def _by_method(
     y: Array,
     defined: Sequence[str],
 ) -> Iterator[tuple[Way, str]]:
-    known = (*KNOWN, *((Role.OUTPUT, Role.CACHE) if before is not None else ()))
+    known = (*KNOWN, *((Role.OUTPUT, Role.CACHE, Role.GRADIENTS) if before is not None else ()))
     for plan in plans(getattr(example, method), known, optional=(*OPTIONAL, *((Role.OUTPUT,) * (before is not None)))):
         for form in forms if plan.arguments else forms[:1]:
             if before is not None and form != before.form:
@@ -177,6 +190,8 @@ def _by_method(
                 what = _does(way, net, x, y)
             if what == "moves":
                 yield way, what
+                if plan.uses(Role.GRADIENTS):
+                    yield replace(way, error=-1), what
             elif what:
                 applied = list(_applied(way, net, example, x, y, defined))
                 yield from applied
