@@ -140,8 +140,13 @@ class Assembly:
             written = ", ".join(f"{name}={value!r}" for name, value in given.items())
             return self.optimizer(**given), f"{self.optimizer.__name__}({written})"
         if LOSSES.fullmatch(p.name) and not is_named and self.loss:
-            one = self.loss[SLOPE.fullmatch(p.name) is not None] if len(self.loss) > 1 else self.loss[0]()
-            return one, one.__name__ if len(self.loss) > 1 else f"{self.loss[0].__name__}()"
+            if len(self.loss) > 1:
+                one = self.loss[SLOPE.fullmatch(p.name) is not None]
+                return one, one.__name__
+            begins = self.loss[0].__init__
+            classes = {q.name: made.sizes.n_out for q in takes(begins) if role_of(q.name) is Role.CLASSES}
+            told = ", ".join(f"{name}={count}" for name, count in classes.items())
+            return self.loss[0](**classes), f"{self.loss[0].__name__}({told})"
         if role_of(p.name) is Role.RATE:
             return made.rate, repr(made.rate)
         value = usual_value(p.name, made) if p.default is p.empty else None

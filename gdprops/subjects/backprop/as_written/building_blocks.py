@@ -144,7 +144,7 @@ def _losses(classes: list[type], names: dict[str, Any]) -> Iterator[tuple[Any, .
     for value in classes:
         methods = [getattr(value, n) for n in dir(value) if is_defined(value, n)]
         takes_two = any(len(_data(one)) == 2 for one in methods if inspect.isfunction(one))
-        if LOSS_NAMES.fullmatch(value.__name__) and (is_loss(value) or (takes_two and not is_layer(value))):
+        if is_loss(value) or (LOSS_NAMES.fullmatch(value.__name__) and takes_two and not is_layer(value)):
             yield (value,)
     yield from (pair for pair in _pairs(names, 2) if LOSS_NAMES.fullmatch(pair[0].__name__))
 

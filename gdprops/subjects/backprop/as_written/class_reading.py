@@ -253,7 +253,9 @@ class _Bridge:
         if not self.way.takes_rate and not self.network.constructor.takes_rate and has_rate(net):
             lines += [f"net.{n} = {rate!r}" for n in vars(net) if _is_rate(net, n)]
         if self.way.forward is not None:
-            lines.append(f"output = net.{self.way.forward.method}({written_call(self.way, self.way.forward.plan, rate)})")
+            lines.append(
+                f"output = net.{self.way.forward.method}({written_call(self.way, self.way.forward.plan, rate)})"
+            )
         lines.append(f"net.{self.way.method}({written_call(self.way, self.way.plan, rate)})")
         if self.way.update and self.way.update_plan is not None:
             lines[-1] = f"gradients = {lines[-1]}"

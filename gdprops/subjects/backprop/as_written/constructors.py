@@ -100,7 +100,8 @@ class Constructor:
     def takes_sizes(self) -> bool:
         """Whether the numbers of inputs, hidden units or outputs can be chosen."""
         return any(
-            what in ("in", "hidden", "out", "list", "hidden list", "rest list") or is_described(what) for _, what in self.arguments
+            what in ("in", "hidden", "out", "list", "hidden list", "rest list") or is_described(what)
+            for _, what in self.arguments
         )
 
     @property
@@ -214,9 +215,7 @@ def _constructors(
             yield Constructor(chosen, given)
 
 
-def _ways(
-    taken: list[inspect.Parameter], texts: Mapping[str, Sequence[str]]
-) -> Iterator[tuple[tuple[str, str], ...]]:
+def _ways(taken: list[inspect.Parameter], texts: Mapping[str, Sequence[str]]) -> Iterator[tuple[tuple[str, str], ...]]:
     """Yield the ways to give arguments, with each of the words that the code knows for those that are words."""
     named = [p for p in taken if p.default is p.empty and (p.name in texts or _is_activation(p))]
     offered = [texts.get(p.name, ACTIVATIONS) for p in named]
@@ -238,9 +237,7 @@ DEPTH = re.compile(r"(n|num|nb|no|number)_?(of)?_?layers?|n_?l|depth")
 PER_LAYER = re.compile(r"(neurons|units|nodes)_?(per|in)_?layers?|(num|n)_?(units|neurons|nodes)|layer_(units|neurons)")
 
 
-def _ways_with(
-    taken: list[inspect.Parameter], words: Mapping[str, str]
-) -> Iterator[tuple[tuple[str, str], ...]]:
+def _ways_with(taken: list[inspect.Parameter], words: Mapping[str, str]) -> Iterator[tuple[tuple[str, str], ...]]:
     named = {p.name: _by_name(p.name) for p in taken}
     for p in taken:
         low = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", p.name).lower()

@@ -28,8 +28,8 @@ from gdprops.subjects.backprop.as_written.function_parts import (
     parts_of,
     pipelines,
 )
-from gdprops.subjects.backprop.as_written.global_parameters import in_globals, rebound
 from gdprops.subjects.backprop.as_written.given_gradients import Order, can_spread, order_of, returned_gradients
+from gdprops.subjects.backprop.as_written.global_parameters import in_globals, rebound
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet
 from gdprops.subjects.backprop.as_written.picked import Pick, picks

@@ -47,4 +47,6 @@ def rebound(functions: Functions, held: ParameterSet, root: Any) -> Any:
     """Return the parameters after the functions ran: what is a global variable is taken from there."""
     known: Mapping[str, Any] = functions.forward.__globals__
     shared = in_globals(functions, held, root)
-    return [known[n] if n in shared else value for n, value in zip(held.names, root, strict=True)] if held.names else root
+    return (
+        [known[n] if n in shared else value for n, value in zip(held.names, root, strict=True)] if held.names else root
+    )

@@ -1,8 +1,8 @@
 """What a backward pass may get in place of the derivative by its output: the derivative by what stands before it.
 
 A network that ends in a softmax is mostly handed ``output - target``, the derivative of the cross-entropy by the scores
-before the softmax. With J = Σ c · log(output), and rows of c that add up to 0, J is Σ c · scores: so this, too, is found
-out without any loss. A sigmoid and a tanh at the end are undone likewise.
+before the softmax. With J = Σ c · log(output), and rows of c that add up to 0, J is Σ c · scores: so this, too, is
+found out without any loss. A sigmoid and a tanh at the end are undone likewise.
 """
 
 from __future__ import annotations

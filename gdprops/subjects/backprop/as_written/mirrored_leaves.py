@@ -81,7 +81,9 @@ Copies = dict[str, tuple[tuple[Leaf, int], ...]]
 def copies_in(found: Sequence[AnyLeaf], net: Any) -> Copies:
     """Return where the parameters of a new object are held once more; asked at sizes that tell parts apart."""
     taken = {leaf.path for leaf in found}
-    held = [(one, np.asarray(one.array(net))) for one in leaves_of(net) if one.form == "array" and one.path not in taken]
+    held = [
+        (one, np.asarray(one.array(net))) for one in leaves_of(net) if one.form == "array" and one.path not in taken
+    ]
     told = [(one, values) for one, values in held if values.size > 1 and np.ptp(values) > 0]
     every = {leaf.name: _copies(np.asarray(leaf.array(net)), told) for leaf in found if isinstance(leaf, Leaf)}
     return {name: copies for name, copies in every.items() if copies}

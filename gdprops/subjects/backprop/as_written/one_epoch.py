@@ -32,6 +32,9 @@ def run_once(tree: ast.Module) -> tuple[str, ...]:
                 elif (called := _from_one(loop)) is not None:
                     told.append(f"the loop in line {loop.lineno} ({ast.unparse(called)}) was run once")
                     called.args[1] = ast.BinOp(ast.Constant(1), ast.Add(), called.args[1])
+                elif (called := _one_more(loop)) is not None:
+                    told.append(f"the loop in line {loop.lineno} ({ast.unparse(called)}) was run once")
+                    called.args[-1] = called.args[-1].left  # type: ignore[attr-defined] # a sum
         _tell_at_least_once(function)
     ast.fix_missing_locations(tree)
     return tuple(told)
@@ -92,6 +95,19 @@ def _times(loop: ast.For, numbers: set[str]) -> str | None:
     attribute = isinstance(end, ast.Attribute) and role_of(end.attr) is Role.OTHER and variable in ROUNDS[:7]
     attribute = attribute and "layer" not in ast.unparse(end).lower()
     return ast.unparse(called) if constant or attribute else None
+
+
+def _one_more(loop: ast.For) -> ast.Call | None:
+    """Return the ``range(epochs + 1)`` of a loop, which trains one round more than it is asked for; else None."""
+    called = loop.iter
+    if not (isinstance(called, ast.Call) and isinstance(called.func, ast.Name) and called.func.id in RANGES):
+        return None
+    begins = len(called.args) == 1 or (len(called.args) == 2 and ast.unparse(called.args[0]) == "0")
+    end = called.args[-1] if called.args else None
+    if not (begins and isinstance(end, ast.BinOp) and isinstance(end.op, ast.Add) and ast.unparse(end.right) == "1"):
+        return None
+    name = end.left.id if isinstance(end.left, ast.Name) else getattr(end.left, "attr", "")
+    return called if role_of(name) is Role.EPOCHS else None
 
 
 def _from_one(loop: ast.For) -> ast.Call | None:

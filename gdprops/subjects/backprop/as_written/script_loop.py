@@ -230,7 +230,9 @@ def _lifted(loop: Loop, definitions: Definitions, form: DataForm, n_in: int) -> 
 
 def _touched(node: ast.stmt) -> set[str]:
     """Return the names that a statement binds, or the object that it adds something to."""
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} if isinstance(node, ast.Expr) else {*bound_in(node)}
+    return (
+        {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} if isinstance(node, ast.Expr) else {*bound_in(node)}
+    )
 
 
 def _arguments(loop: Loop, held: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The words that a class knows for an argument: ``if self.loss == "square_error"`` says what loss may be.
 
-An argument that no name explains may be such a word. What the class compares it with, or looks up with it, are the words.
+An argument that no name explains may be such a word. What the class compares it with, or looks up with it, are the
+words.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from gdprops.subjects.backprop.as_written.found_loss import Fit, loss_of
 from gdprops.subjects.backprop.as_written.given_gradients import can_spread
 from gdprops.subjects.backprop.as_written.met_errors import forgotten, most_met
 from gdprops.subjects.backprop.as_written.observations import RATE, Seen, copies, data_of, moved_by
-from gdprops.subjects.backprop.as_written.probes import PROBE
+from gdprops.subjects.backprop.as_written.probes import OTHER_PROBE, PROBE
 from gdprops.subjects.backprop.as_written.reading import Reading
 from gdprops.subjects.backprop.as_written.stated_error import SQUARES, Stated
 from gdprops.subjects.backprop.forms import Container, RateAt
@@ -176,7 +176,20 @@ def _of_sizes_that_run(reading: Reading) -> Reading:
         found = replace(found, inputs=PROBE.n_in)
     if reading.outputs is None and not _runs(reading, reading.inputs or PROBE.n_in, 1):
         found = replace(found, outputs=PROBE.n_out)
+    if found.outputs is None and not _trains(found, OTHER_PROBE.n_out) and _trains(found, PROBE.n_out):
+        found = replace(found, outputs=PROBE.n_out)
     return found
+
+
+def _trains(reading: Reading, n_out: int) -> bool:
+    """Say whether training runs with some number of outputs; a loss may be made for one of them."""
+    try:
+        with quiet(), np.errstate(all="ignore"):
+            size = (reading.inputs or PROBE.n_in, PROBE.hidden, n_out, 1 if reading.single else 3)
+            moved_by(reading, *data_of(reading, size, 1))
+    except Exception:  # it is found out by trying
+        return False
+    return True
 
 
 def _runs(reading: Reading, n_in: int, n_out: int) -> bool:

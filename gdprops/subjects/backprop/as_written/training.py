@@ -90,7 +90,8 @@ class Way:
         """Return the derivative of ½ Σ (output - target)² by the output, in the form of the targets."""
         rows = as_rows(self.form, output, len(y))
         targets = np.reshape(y, (len(y), -1))
-        assert rows is not None and rows.shape == targets.shape, "targets of the form of the outputs"
+        assert rows is not None, "outputs of the form of the samples"
+        assert rows.shape == targets.shape, "targets of the form of the outputs"
         return self.form.given(self.error * (rows - targets))
 
     def _values(self, x: Array, y: Array, rate: float) -> dict[Any, Any]:
