@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from gdprops.subjects.backprop.as_written.given_gradients import order_of, returned_gradients
-from tests.subjects.backprop.judging import judged
+from tests.subjects.backprop.judging import judged, wrongly_moved
 
 BIASES_FIRST = """
 class Network:
@@ -33,9 +32,9 @@ class Network:
 """
 
 
-@pytest.mark.parametrize(("bias", "verdict"), [("delta", "right"), ("2 * delta", "wrong")])
-def test_biases_that_are_returned_before_the_weights(tmp_path: Path, bias: str, verdict: str) -> None:
-    assert judged(tmp_path, BIASES_FIRST.format(bias=bias)).verdict == verdict
+def test_biases_that_are_returned_before_the_weights(tmp_path: Path) -> None:
+    assert judged(tmp_path, BIASES_FIRST.format(bias="delta")).verdict == "right"
+    assert wrongly_moved(tmp_path, BIASES_FIRST.format(bias="2 * delta"), "Network") == {"biases[0]", "biases[1]"}
 
 
 def test_an_order_found_at_sizes_that_differ_is_kept_where_all_are_one() -> None:

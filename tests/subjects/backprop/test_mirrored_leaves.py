@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from tests.subjects.backprop.judging import judged
+from tests.subjects.backprop.judging import judged, wrongly_moved
 
 HELD_TWICE = """
 def sigmoid(z):
@@ -31,8 +29,7 @@ class Network:
 """
 
 
-@pytest.mark.parametrize(
-    ("back", "verdict"), [("(self.weights[1] @ delta)", "right"), ("(self.weights[1] @ (2 * delta))", "wrong")]
-)
-def test_the_weights_without_their_biases_go_with_those_that_have_them(tmp_path: Path, back: str, verdict: str) -> None:
-    assert judged(tmp_path, HELD_TWICE.format(back=back)).verdict == verdict
+def test_the_weights_without_their_biases_go_with_those_that_have_them(tmp_path: Path) -> None:
+    assert judged(tmp_path, HELD_TWICE.format(back="(self.weights[1] @ delta)")).verdict == "right"
+    wrong = HELD_TWICE.format(back="(self.weights[1] @ (2 * delta))")
+    assert wrongly_moved(tmp_path, wrong, "Network") == {"full[0]"}

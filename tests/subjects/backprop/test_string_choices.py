@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from gdprops.subjects.backprop.as_written.string_choices import string_choices
-from tests.subjects.backprop.judging import judged
+from tests.subjects.backprop.judging import judged, wrongly_moved
 
 WORDS = """
 class Network:
@@ -35,9 +33,9 @@ class Network:
 """
 
 
-@pytest.mark.parametrize(("copied", "verdict"), [(".copy()", "right"), ("", "wrong")])
-def test_words_numbers_of_layers_and_validation_data(tmp_path: Path, copied: str, verdict: str) -> None:
-    assert judged(tmp_path, WORDS.format(copied=copied)).verdict == verdict
+def test_words_numbers_of_layers_and_validation_data(tmp_path: Path) -> None:
+    assert judged(tmp_path, WORDS.format(copied=".copy()")).verdict == "right"
+    assert wrongly_moved(tmp_path, WORDS.format(copied=""), "Network") == {"weights[0]"}
 
 
 LISTED = """
@@ -56,9 +54,9 @@ class Network:
 """
 
 
-@pytest.mark.parametrize(("slope", "verdict"), [("(1 - self.h ** 2)", "right"), ("self.h", "wrong")])
-def test_a_list_of_sizes_as_a_default(tmp_path: Path, slope: str, verdict: str) -> None:
-    assert judged(tmp_path, LISTED.format(slope=slope)).verdict == verdict
+def test_a_list_of_sizes_as_a_default(tmp_path: Path) -> None:
+    assert judged(tmp_path, LISTED.format(slope="(1 - self.h ** 2)")).verdict == "right"
+    assert wrongly_moved(tmp_path, LISTED.format(slope="self.h"), "Network") == {"w[0]"}
 
 
 class Knows:
@@ -94,6 +92,6 @@ class Perceptron:
 """
 
 
-@pytest.mark.parametrize(("sign", "verdict"), [("+", "right"), ("-", "wrong")])
-def test_a_unit_that_is_made_of_its_weights_and_its_bias(tmp_path: Path, sign: str, verdict: str) -> None:
-    assert judged(tmp_path, UNIT.format(sign=sign), examples=12).verdict == verdict
+def test_a_unit_that_is_made_of_its_weights_and_its_bias(tmp_path: Path) -> None:
+    assert wrongly_moved(tmp_path, UNIT.format(sign="+"), "Perceptron") == set()
+    assert wrongly_moved(tmp_path, UNIT.format(sign="-"), "Perceptron") == {"bias"}

@@ -80,7 +80,7 @@ def pipelines(functions: Mapping[str, Callable[..., Any]]) -> Iterator[Functions
     """Yield the ways to call functions one after the other: forward, backward and update."""
     called = {name: _called(f) & functions.keys() for name, f in functions.items()}
     forwards = [n for n, f in functions.items() if _is(IS_FORWARD, n) and not _is(IS_BACKWARD, n) and not _compares(f)]
-    predicts = [n for n in forwards if n.startswith("predict")]  # what they call may be the forward pass
+    predicts = [n for n in forwards if "predict" in n.lower()]  # what they call may be the forward pass
     forwards = [*_outermost([n for n in forwards if n not in predicts], called), *_outermost(predicts, called)]
     backwards = _outermost([n for n in functions if _is(IS_BACKWARD, n) and n not in forwards], called)
     updates = [n for n in functions if _is(IS_UPDATE, n) and n not in (*backwards, *forwards) and _moves(functions[n])]

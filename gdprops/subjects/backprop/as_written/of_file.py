@@ -76,7 +76,10 @@ def candidates(path: str, given: Mapping[str, Any]) -> list[Candidate]:
     if layers:
         whole = {**network_classes(definitions.own), **layer_classes(definitions.own)}
         left = [name for name in whole if name not in layers]
-        return [Candidate("", "layers", lambda: layers_subject(definitions, layers, path, given, left))]
+        make = partial(layers_subject, definitions, layers, path, given, left)
+        if any(loop.objects for loop in training_loops(definitions)):
+            return [Candidate("", "a training loop", lambda: _loop_or(make, definitions, path))]
+        return [Candidate("", "layers", make)]
     return [Candidate("", what, make) for what, make in islice(_of_functions(definitions, path, given), 1)]
 
 
@@ -96,6 +99,20 @@ def _of_functions(
     pairs = function_layers(definitions.own)
     if pairs:
         yield "layers", partial(layers_subject, definitions, pairs, path, given)
+
+
+def _loop_or(layers: Callable[[], Backprop], definitions: Definitions, path: str) -> Backprop:
+    """Return the training loop over the layers of a file as a subject, or its layers where that gives no verdict."""
+    try:
+        found = loop_subject(definitions, path)
+    except UsageError:
+        return layers()
+    if not found.barred:
+        return found
+    try:
+        return layers()
+    except UsageError:
+        return found
 
 
 def _is_whole(found: type) -> bool:

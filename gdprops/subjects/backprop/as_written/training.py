@@ -196,6 +196,8 @@ def _by_method(
             elif what:
                 applied = list(_applied(way, net, example, x, y, defined))
                 yield from applied
+                if plan.uses(Role.GRADIENTS):
+                    yield from ((replace(one, error=-1), what) for one, what in applied)
                 if not applied and (what == "gradients" or (what == "rests" and _is_given_data(way, net))):
                     yield way, what
                 elif not applied:
