@@ -14,6 +14,7 @@ import linecache
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, final
@@ -146,7 +147,7 @@ def _execute(source: Source, module: ModuleType, missing: dict[str, str], skippe
         except Exception as error:
             told = f"{type(error).__name__}: {on_one_line(error)}"
             if isinstance(error, ModuleNotFoundError) and isinstance(node, ast.Import | ast.ImportFrom):
-                packages = without_packages(lambda code=code: exec(code, vars(module)), error, _imported(node))
+                packages = without_packages(partial(exec, code, vars(module)), error, _imported(node))
                 missing.update(packages)
                 if packages:
                     continue
