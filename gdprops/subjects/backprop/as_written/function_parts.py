@@ -51,6 +51,11 @@ class Functions:
     counts: tuple[str, ...] = ()
 
     @property
+    def every(self) -> list[Callable[..., Any]]:
+        """The functions that are there, the forward pass first."""
+        return [f for f in (self.forward, self.backward, self.update, self.cost) if f is not None]
+
+    @property
     def told(self) -> str:
         """The functions in the order in which they are called."""
         found = [self.forward, self.backward, self.update]

@@ -103,7 +103,7 @@ class _Pipeline:
         """Return what the forward pass returned, and what is then known by names and by roles."""
         names, roles = self.held.by_name(root), self.roles(root, x, rate)
         self.functions.forward.__globals__.update(dict.fromkeys(self.functions.counts, len(x)))
-        self.functions.forward.__globals__.update(in_globals(self.functions, self.held, root))
+        self.functions.forward.__globals__.update(in_globals(self.functions.every, self.held, root))
         seeded()
         raw = bound_call(self.functions.forward, names, roles)
         names |= bind(returned_names(self.functions.forward), raw)
@@ -162,7 +162,7 @@ class _Pipeline:
                 taken = self.held.taken(offered, params) if isinstance(offered, dict | list) else None
                 if taken is not None and all(np.shape(taken[n]) == np.shape(w) for n, w in params.items()):
                     return taken
-        found = self.held.taken(rebound(self.functions, self.held, root), params)
+        found = self.held.taken(rebound(self.functions.every, self.held, root), params)
         assert found is not None, "the parameters are where they were put"
         return found
 

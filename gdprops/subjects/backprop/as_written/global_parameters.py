@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,6 @@ import numpy as np
 from gdprops.subjects.backprop.as_written.roles import Role, role_of
 
 if TYPE_CHECKING:
-    from gdprops.subjects.backprop.as_written.function_parts import Functions
     from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet
 
 
@@ -34,18 +33,17 @@ def global_parameters(function: Callable[..., Any], pattern: re.Pattern[str]) ->
     return [n for n in global_names(function) if pattern.fullmatch(n) and n not in attributes]
 
 
-def in_globals(functions: Functions, held: ParameterSet, root: Any) -> dict[str, Any]:
+def in_globals(functions: Sequence[Callable[..., Any]], held: ParameterSet, root: Any) -> dict[str, Any]:
     """Return what the functions read as global variables of the parameters, by name."""
-    every = [f for f in (functions.forward, functions.backward, functions.update, functions.cost) if f is not None]
-    read = {name for function in every for name in global_names(function)}
+    read = {name for function in functions for name in global_names(function)}
     if held.names:
         return {name: value for name, value in held.by_name(root).items() if name in read}
     return {name: root for name in read if role_of(name) is Role.PARAMS}
 
 
-def rebound(functions: Functions, held: ParameterSet, root: Any) -> Any:
+def rebound(functions: Sequence[Callable[..., Any]], held: ParameterSet, root: Any) -> Any:
     """Return the parameters after the functions ran: what is a global variable is taken from there."""
-    known: Mapping[str, Any] = functions.forward.__globals__
+    known: Mapping[str, Any] = functions[0].__globals__
     shared = in_globals(functions, held, root)
     return (
         [known[n] if n in shared else value for n, value in zip(held.names, root, strict=True)] if held.names else root
