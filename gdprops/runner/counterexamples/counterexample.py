@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from gdprops.errors import UsageError
+from gdprops.errors import SubjectStopped, UsageError
 from gdprops.kinds import kind_of
 from gdprops.model.verdict import Counterexample
 from gdprops.runner.counterexamples import arrays_file
@@ -45,7 +45,10 @@ def counterexample_of(
         return _beside(item, subject, apart, evidence, settings)
     data = {**as_data(item, subject, case), "declared": stated_of(subject)}
     path = None if settings.counterexamples is None else save(data, settings.counterexamples)
-    python, doubt = _tried(item, subject, data, evidence, examiner)
+    try:
+        python, doubt = _tried(item, subject, data, evidence, examiner)
+    except SubjectStopped as stop:  # the violation stands; its case was not run again to the end
+        python, doubt = "", f"{NOT_ENDED}: {stop}"
     return Counterexample(data, python, path, _line(subject, path), doubt)
 
 
@@ -65,6 +68,7 @@ def _beside(item: Item, subject: Subject, apart: WrittenOut, evidence: Evidence,
 
 
 NOT_AGAIN = "run once more from its saved form, the case does not show it: the subject is not deterministic"
+NOT_ENDED = "run once more from its saved form, the case did not come to its end"
 NOT_ALONE = "no script is printed: only the replay shows it"
 
 

@@ -13,7 +13,7 @@ import torch
 import gdprops
 from gdprops.clauses import catalogue
 from gdprops.cli import main
-from gdprops.errors import UsageError
+from gdprops.errors import SubjectTimeout, UsageError
 from gdprops.model.evidence import violation
 from gdprops.model.item import Item
 from gdprops.model.verdict import About, Counterexample, Status, Verdict
@@ -94,6 +94,24 @@ def test_a_case_that_does_not_show_it_again_has_no_script_and_says_so() -> None:
     assert found.python == ""
     assert found.doubt == (
         "run once more from its saved form, the case does not show it: the subject is not deterministic"
+    )
+
+
+def test_a_case_that_takes_too_long_when_it_runs_again_has_no_script_and_says_so() -> None:
+    faulty = gdprops.optimizer(Doubles, lr=0.5, rule="sgd")
+    data = example_of(violated(faulty, "step.plain")).case
+    item = Item(catalogue()["step.plain"], About.SUBJECT)
+
+    def slow(item: object, subject: object) -> Any:
+        def examine(case: object) -> Any:
+            raise SubjectTimeout("the subject used more than its 10 s")
+
+        return examine
+
+    found = counterexample_of(item, faulty, decode(data["case"]), violation("it moved"), Settings(seed=0), slow)
+    assert (found.python, found.doubt) == (
+        "",
+        "run once more from its saved form, the case did not come to its end: the subject used more than its 10 s",
     )
 
 

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import numpy as np
 
@@ -237,5 +237,30 @@ def _list_at(path: tuple[Key, ...]) -> int:
     return places[-1] if places else -1
 
 
-AnyLeaf = Leaf | Stack
-"""Numbers of one object, or of several in a list."""
+class AnyLeaf(Protocol):
+    """A parameter of an object: numbers of one object, of several in a list, or held in more than one place."""
+
+    @property
+    def path(self) -> tuple[Key, ...]:
+        """The way to it."""
+
+    @property
+    def form(self) -> str:
+        """In which form it is held."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+
+    @property
+    def name(self) -> str:
+        """Its name as the user writes it."""
+
+    def array(self, root: Any) -> Any:
+        """Return it as an array."""
+
+    def put(self, root: Any, values: Any) -> None:
+        """Put numbers in its place."""
+
+    def written(self, values: Any) -> list[str]:
+        """Return the lines that put it in place."""

@@ -89,7 +89,7 @@ def copies_in(found: Sequence[AnyLeaf], net: Any) -> Copies:
     return {name: copies for name, copies in every.items() if copies}
 
 
-def with_copies(found: Sequence[AnyLeaf], copies: Copies) -> list[AnyLeaf | Mirrored]:
+def with_copies(found: Sequence[AnyLeaf], copies: Copies) -> list[AnyLeaf]:
     """Return parameters, each with the places where it is held once more."""
     return [
         Mirrored(leaf, copies[leaf.name]) if isinstance(leaf, Leaf) and leaf.name in copies else leaf for leaf in found

@@ -22,7 +22,7 @@ from gdprops.subjects.backprop.as_written.constructors import Made, Making, Size
 from gdprops.subjects.backprop.as_written.data_forms import FORMS, VECTOR, DataForm, as_rows
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, Leaf, leaves_of, stacked
 from gdprops.subjects.backprop.as_written.met_errors import met
-from gdprops.subjects.backprop.as_written.mirrored_leaves import Copies, Mirrored, copies_in, with_copies
+from gdprops.subjects.backprop.as_written.mirrored_leaves import Copies, copies_in, with_copies
 from gdprops.subjects.backprop.as_written.picked import Pick, picks
 from gdprops.subjects.backprop.as_written.probes import OTHER_PROBE, PROBE, ROWS, positive_numbers, probe_data, seeded
 from gdprops.subjects.backprop.as_written.roles import FORWARD, FORWARD_WORDS, Role, named
@@ -103,7 +103,7 @@ class Network:
     stacks: bool = False
     warms_up: bool = False
     names: frozenset[str] = frozenset()
-    known: dict[Sizes, tuple[AnyLeaf | Mirrored, ...]] = field(default_factory=dict)
+    known: dict[Sizes, tuple[AnyLeaf, ...]] = field(default_factory=dict)
     usual: list[frozenset[str]] = field(default_factory=list)
     copies: Copies | None = None
     by_shapes: dict[tuple[Any, ...], Sizes] = field(default_factory=dict)
@@ -120,7 +120,7 @@ class Network:
             self.forward.raw(net, x)
         return net
 
-    def leaves(self, sizes: Sizes) -> tuple[AnyLeaf | Mirrored, ...]:
+    def leaves(self, sizes: Sizes) -> tuple[AnyLeaf, ...]:
         """Return the parameters of an object of some sizes."""
         if sizes not in self.known:
             found = self._parameters(sizes, self._usual_names(sizes))
