@@ -121,9 +121,10 @@ class Collective(NamedTuple):
 class Ran:
     """What a rank tells of a case.
 
-    ``start``: the parameters as ``build`` left them; ``trainable``: which of them require gradients; ``collectives``:
-    those that the steps have issued, None where this torch does not record them; ``groups``: how many process groups
-    the rank holds by now; ``saves``: ``build`` returns ``save(path)`` and ``load(path)``.
+    ``start``: the parameters as ``build`` left them, of a pipeline's rank those of its stage; ``trainable``: which of
+    them require gradients; ``collectives``: those that the steps have issued, None where this torch does not record
+    them; ``groups``: how many process groups the rank holds by now; ``saves``: ``build`` returns ``save(path)`` and
+    ``load(path)``.
     """
 
     rank: int
