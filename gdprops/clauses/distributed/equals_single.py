@@ -30,6 +30,7 @@ else:
         "ranks-sum-for-the-mean",
         "ranks-reduce-nothing",
         "ranks-leave-one-parameter-out",
+        "ranks-wrap-all-but-the-last-layer",
         "ranks-step-before-reducing",
         "ranks-divide-twice",
         "ranks-reduce-to-one-rank",

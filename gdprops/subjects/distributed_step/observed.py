@@ -22,7 +22,7 @@ from gdprops.subjects.distributed_step.ranks.messages import Ask, OptimizerSeen,
 from gdprops.subjects.distributed_step.ranks.pools import POOLS
 from gdprops.subjects.distributed_step.ranks.unequal import are_unequal
 from gdprops.subjects.distributed_step.reference import SingleProcess
-from gdprops.subjects.distributed_step.told_errors import crash_of, death_of
+from gdprops.subjects.distributed_step.told_errors import crash_of, death_of, on_ranks
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -146,9 +146,10 @@ def told(declared: Distributed, case: RanksCase, **asked: Any) -> Outcome:
     if found.waiting and not pool.has_waited:
         found = _run(declared, case, ask)
         pool.has_waited = bool(found.waiting)
-    refused = next((r.raised for r in found.ran.values() if r.raised is not None and r.raised.usage), None)
-    if refused is not None:
-        raise UsageError(f"{declared.training.name}: {refused.text}")
+    refused = {rank: r.raised.text for rank, r in found.ran.items() if r.raised is not None and r.raised.usage}
+    if refused:
+        where = "" if len(refused) == case.world else f" {on_ranks(list(refused), case.world)}"
+        raise UsageError(f"{declared.training.name}{where}: {next(iter(refused.values()))}")
     bug = next((r.raised for r in found.ran.values() if r.raised is not None and r.raised.doing == "gdprops"), None)
     if bug is not None:
         raise RuntimeError(bug.text)
@@ -260,8 +261,8 @@ def _require_shapes(step: Step) -> None:
 
 
 def together(ran: Mapping[int, Ran]) -> Ran:
-    """Return what rank 0 tells, and beside it the parameters that others hold: those of a pipeline's stages differ."""
-    first = ran[0]
+    """Return what the first rank tells, and beside it the parameters of others: those of a pipeline's stages differ."""
+    first = ran[min(ran)]
     start, trainable, layout = dict(first.start), dict(first.trainable), dict(first.layout)
     for one in ran.values():
         start = {**one.start, **start}
@@ -271,14 +272,15 @@ def together(ran: Mapping[int, Ran]) -> Ran:
 
 
 def _with_groups_of(ran: Mapping[int, Ran]) -> OptimizerSeen | None:
-    """Return rank 0's optimizer; its groups also have the parameters that only other ranks hold."""
-    first = ran[0].optimizer
+    """Return the first rank's optimizer; its groups also have the parameters that only other ranks hold."""
+    own = ran[min(ran)]
+    first = own.optimizer
     if first is None:
         return None
     groups = list(first.groups)
     for one in ran.values():
         for k, (names, _) in enumerate(one.optimizer.groups if one.optimizer is not None else ()):
-            more = tuple(name for name in names if name not in ran[0].start)
+            more = tuple(name for name in names if name not in own.start)
             if k < len(groups) and more:
                 groups[k] = (tuple(dict.fromkeys((*groups[k][0], *more))), groups[k][1])
     return replace(first, groups=tuple(groups))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from gdprops.errors import GdpropsError, UsageError, text_of
 from gdprops.subjects.distributed_step.own_models import from_places
-from gdprops.subjects.distributed_step.ranks import collectives
+from gdprops.subjects.distributed_step.ranks import collectives, sends
 from gdprops.subjects.distributed_step.ranks.messages import Ask, Raised, Ran, Seen
 from gdprops.subjects.distributed_step.ranks.read_back import buffers_of, core_of, layout_of, optimizer_seen, pieces_of
 from gdprops.subjects.distributed_step.ranks.stages import STAGE, held_of, require_stages
@@ -32,7 +32,8 @@ from gdprops.subjects.user_code.signatures import can_take, parameters_of
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
-TWICE = "initialize the default process group twice"
+ANEW = ("initialize the default process group twice", "EADDRINUSE")
+"""What torch says where a process group is made though there is one, or was: its port is taken."""
 
 
 class _Stopped(Exception):
@@ -67,6 +68,7 @@ class _OneRank:
         self._built = dict[str, Any]()
         self._called = list[tuple[Mapping[str, Any], ...]]()
         self._met: Mapping[str, Array] | None = None
+        self._sends = sends.counts()
         self.numbers = collectives.sequence_numbers()
         """The sequence numbers of the groups when the first step begins."""
 
@@ -99,7 +101,7 @@ class _OneRank:
             require_stages(case.mesh, stage, len(held_of(model, stage)), given_parameters)
         self._note_build(model)
         self._load()
-        self.numbers = collectives.sequence_numbers()
+        self.numbers, self._sends = collectives.sequence_numbers(), sends.counts()
         step, tells = self._parts.step, self._built["told_last"]
         for t in range(case.saved_after if self._ask.load_from else 0, task.steps):
             self._called.clear()
@@ -162,12 +164,15 @@ class _OneRank:
 
     def told(self, raised: Raised | None, issued: collectives.Recorded) -> Ran:
         """Return everything that the rank has shown."""
+        sent, received = (now - before for now, before in zip(sends.counts(), self._sends, strict=True))
         return Ran(
             self._rank,
             steps=tuple(self._steps),
             raised=raised,
             collectives=issued.newest,
             counts=issued.counts,
+            sent=dict(sent),
+            received=dict(received),
             groups=collectives.count_of_groups(),
             **self._built,
         )
@@ -196,7 +201,7 @@ def _telling(doing: str, *, usage: bool = False) -> Iterator[None]:
     except (torch._C._DistError, Exception) as error:
         refused = usage or isinstance(error, UsageError)
         text, place = text_of(error), place_of(error)
-        if TWICE in text:
+        if any(said in text for said in ANEW):
             refused, text = True, f"{text}: gdprops has made it, with gloo; guard it with dist.is_initialized()"
         shown = "" if place is None or isinstance(error, GdpropsError) else str(place)
         raise _Stopped(Raised(doing, type(error).__name__, text, shown, monotonic(), refused)) from error
