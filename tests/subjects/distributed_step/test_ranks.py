@@ -181,6 +181,12 @@ def test_a_rank_that_imports_a_file_checks_nothing(monkeypatch: pytest.MonkeyPat
         Pools().started()
 
 
+def test_a_machine_without_gloo_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.distributed.is_gloo_available", lambda: False)
+    with pytest.raises(gdprops.UsageError, match="a distributed step needs gloo, which this torch was built without"):
+        Pools().started()
+
+
 def test_pools_stay_while_anybody_holds_them() -> None:
     with POOLS.held():
         first = POOLS.of(2)
