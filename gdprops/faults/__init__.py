@@ -18,6 +18,7 @@ def bank() -> tuple[Fault, ...]:
     """Return every fault, family by family. Raises `ValueError` where two have one name."""
     from gdprops.faults.backprop import backprop_faults
     from gdprops.faults.distributed_steps import (
+        mesh_faults,
         reduction_faults,
         reported_faults,
         saved_trainings,
@@ -88,6 +89,7 @@ def bank() -> tuple[Fault, ...]:
             witness_faults,
             saved_trainings,
             update_faults,
+            mesh_faults,
             wrong_gradients,
             wrong_wiring,
             wrong_omissions,
@@ -105,6 +107,7 @@ def twins() -> tuple[Twin, ...]:
     """Return the correct subjects beside the faults. Raises `ValueError` where two have one name."""
     from gdprops.faults.backprop import backprop_twins
     from gdprops.faults.distributed_steps import (
+        meshed_ranks,
         reported_faults,
         right_ranks,
         saved_trainings,
@@ -150,6 +153,7 @@ def twins() -> tuple[Twin, ...]:
         *resume_faults.TWINS,
         *backprop_twins.TWINS,
         *right_ranks.TWINS,
+        *meshed_ranks.TWINS,
         *reported_faults.TWINS,
         *unused_faults.TWINS,
         *witness_faults.TWINS,

@@ -57,9 +57,13 @@ class DistributedStepKind(Kind["DistributedStep"]):
         given = dict(asked.given)
         world = given.pop("world", None)
         if world is not None:
+            from gdprops.subjects.distributed_step.declaration import EQUAL
+            from gdprops.subjects.distributed_step.layouts import declared_mesh
             from gdprops.subjects.distributed_step.subject import worlds_of
 
-            found = replace(found, declaration=replace(found.declaration, worlds=worlds_of(world)))
+            worlds, declared = worlds_of(world), found.declaration
+            declared_mesh(declared.layouts, worlds, declared.parts != EQUAL)
+            found = replace(found, declaration=replace(declared, worlds=worlds))
         return _found_under(super().rebound(found, replace(asked, given=given)), asked.spec)
 
     def named(self, subject: DistributedStep, name: str) -> DistributedStep:

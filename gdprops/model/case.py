@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, final
 
+from gdprops.model.rank_mesh import DATA, Mesh, place_of, world_of
+
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.network import Batch, Network, Point
@@ -157,6 +159,9 @@ class RanksCase:
     take the other steps; it is empty where nothing is saved.
 
     ``added`` names what stands before the first layer of the network: `BRANCH`, `WITNESS`, or nothing.
+
+    ``mesh`` holds the sizes of the ranks' mesh by name, where some of them have the same rows: ``parts`` is then along
+    its dimension ``data``. ``resumed_mesh`` is that of the ranks that load. Both are empty where all rows are dealt.
     """
 
     train: Any
@@ -166,11 +171,22 @@ class RanksCase:
     resumed: tuple[int, ...] = ()
     saved_after: int = 0
     added: str = ""
+    mesh: Mesh = ()
+    resumed_mesh: Mesh = ()
 
     @property
     def world(self) -> int:
         """How many ranks there are."""
-        return len(self.parts)
+        return world_of(self.mesh) if self.mesh else len(self.parts)
+
+    def part_of(self, rank: int) -> int:
+        """Return which part of every batch a rank is given."""
+        return place_of(self.mesh, rank, DATA) if self.mesh else rank
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether any two ranks have different rows."""
+        return len(self.parts) > 1
 
     @property
     def is_own(self) -> bool:
@@ -179,21 +195,23 @@ class RanksCase:
 
     def rows_of(self, rank: int) -> slice:
         """Return the rows of every batch that a rank is given."""
-        start = sum(self.parts[:rank])
-        return slice(start, start + self.parts[rank])
+        part = self.part_of(rank)
+        start = sum(self.parts[:part])
+        return slice(start, start + self.parts[part])
 
     def micro_batches(self, rank: int) -> tuple[slice, ...]:
         """Return the rows of each call of a rank's step in one logical step."""
-        start, size = sum(self.parts[:rank]), self.parts[rank] // self.window
+        rows = self.rows_of(rank)
+        start, size = rows.start, (rows.stop - rows.start) // self.window
         return tuple(slice(start + k * size, start + (k + 1) * size) for k in range(self.window))
 
     def alone(self) -> RanksCase:
         """Return the same training on one process, which gets all rows."""
-        return replace(self, parts=(sum(self.parts),), resumed=())
+        return replace(self, parts=(sum(self.parts),), resumed=(), mesh=(), resumed_mesh=())
 
     def uninterrupted(self) -> RanksCase:
         """Return the same training on the ranks that would load it, from its first step."""
-        return replace(self, parts=self.resumed, resumed=())
+        return replace(self, parts=self.resumed, resumed=(), mesh=self.resumed_mesh, resumed_mesh=())
 
 
 @final

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, final
 
 from gdprops.model.backprop_layout import Layout
+from gdprops.model.rank_mesh import DATA, PLAIN, Mesh, fitted, size_of
 
 
 class OwnSource(NamedTuple):
@@ -44,7 +45,7 @@ class Domain:
     how many ranks a step is run. ``ragged``: whether ranks may have different numbers of rows. ``sets_rate``: whether
     the learning rate that a case draws can be put into the optimizer that ``build`` returns. ``loads_on``: on how many
     ranks a training that the smallest world has saved may be loaded. ``own_rows``: how many rows all ranks together
-    have of the user's own batches, 0 where these are drawn.
+    have of the user's own batches, 0 where these are drawn. ``mesh``: how ranks share the work.
     """
 
     precisions: tuple[int, ...] = (53, 24)
@@ -72,6 +73,7 @@ class Domain:
     sets_rate: bool = True
     loads_on: tuple[int, ...] = ()
     own_rows: int = 0
+    mesh: Mesh = PLAIN
     clip: float | None = None
     rule_options: Mapping[str, float | bool] = field(default_factory=dict)
     rule_scales: tuple[float, ...] = (1.0,)
@@ -81,10 +83,20 @@ class Domain:
     missing: bool = True
     unmeasured: str = ""
 
+    def mesh_of(self, world: int) -> Mesh:
+        """Return the mesh of so many ranks; an empty one where each of them has rows of its own."""
+        return () if self.mesh == PLAIN or world == 1 else fitted(self.mesh, world) or ()
+
+    def count_of_parts(self, world: int) -> int:
+        """Return into how many parts the rows of a batch are dealt."""
+        mesh = self.mesh_of(world)
+        return size_of(mesh, DATA) if mesh else world
+
     def own_parts(self, world: int) -> tuple[int, ...]:
-        """Return how many rows of the user's own batches each rank has; what cannot be dealt evenly is left out."""
-        size = self.own_rows // (world * self.window) * self.window
-        if not self.ragged or world == 1 or size < 2 * self.window:
-            return (size,) * world
+        """Return the sizes of the parts of the user's own batches; what cannot be dealt evenly is left out."""
+        count = self.count_of_parts(world)
+        size = self.own_rows // (count * self.window) * self.window
+        if not self.ragged or count == 1 or size < 2 * self.window:
+            return (size,) * count
         moved = size // (2 * self.window) * self.window
-        return (size + moved, *(size,) * (world - 2), size - moved)
+        return (size + moved, *(size,) * (count - 2), size - moved)

@@ -30,7 +30,8 @@ class Style:
 
     ``extras``: ties, residuals, a scale, unused and frozen tensors. ``kink_free``: no activation sits on its kink.
     ``towers``: two towers. ``freeze``: whether one tensor is frozen, None: now and then. ``tie``: the second layer
-    always shares the first one's weight. ``unused``: a tensor that the loss does not reach may occur.
+    always shares the first one's weight. ``unused``: a tensor that the loss does not reach may occur. ``multiple``:
+    every width is a multiple of it. ``chain``: no layer shares a parameter, is left out or comes to be residual.
     """
 
     activations: Sequence[str] = EXACT
@@ -48,6 +49,8 @@ class Style:
     freeze: bool | None = None
     tie: bool = False
     unused: bool = True
+    multiple: int = 1
+    chain: bool = False
 
     def accepts(self, dimensions: int) -> bool:
         """Say whether tensors with this number of dimensions may occur."""
@@ -96,11 +99,11 @@ def blueprint(deck: Deck, style: Style) -> Blueprint:
     """Return a structure decided by a deck. Shrinks towards few layers of width 1 without bias and extras."""
     plan = Blueprint(loss=style.losses[deck.choose(len(style.losses))])
     plan.rows = style.least_rows + deck.choose(style.rows)
-    plan.inputs = style.least_inputs + deck.choose(style.width)
+    plan.inputs = style.multiple * (style.least_inputs + deck.choose(style.width))
     towers, even, extras = 2 if style.towers else 1, deck.happens(3), Deck(deck.take(4))
     for tower in range(towers):
         prefix = "AB"[tower] if towers > 1 else ""
-        _build_tower(plan, deck, style, prefix, even=(even or style.tie) and style.extras)
+        _build_tower(plan, deck, style, prefix, even=(even or style.tie) and style.extras and not style.chain)
     if plan.loss == "cross-entropy":
         plan.outputs = max(plan.outputs, 2)
         _widen_last(plan)
@@ -114,7 +117,7 @@ def _build_tower(plan: Blueprint, deck: Deck, style: Style, prefix: str, *, even
     depth = style.least_depth + deck.choose(style.most_depth - style.least_depth + 1)
     width, tower = plan.inputs, list[Layer]()
     for k in range(1, depth + 1):
-        drawn = 1 + deck.choose(style.width)
+        drawn = style.multiple * (1 + deck.choose(style.width))
         out = width if even else drawn
         activation = style.activations[deck.choose(len(style.activations))]
         name = activation if k < depth else "identity"
@@ -149,14 +152,15 @@ def _build_layer(
     ties: int,
 ) -> Layer:
     tied, biased, residual = deck.happens(ties), deck.happens(2) and style.accepts(1), deck.happens(5)
+    mixes = style.extras and not style.chain
     square = bool(above) and plan.shapes[above[-1].weight] == (shape[1], shape[1])
-    if style.extras and square and (tied or (style.tie and len(above) == 1)):
+    if mixes and square and (tied or (style.tie and len(above) == 1)):
         weight, shape = above[-1].weight, (shape[1], shape[1])
     else:
         weight = plan.add(f"W{number}", shape)
     needs_bias = style.kink_free and ACTIVATIONS[activation].kinked
     bias = plan.add(f"b{number}", (shape[0],)) if biased or needs_bias else None
-    return Layer(weight, bias, activation, residual and style.extras and shape[0] == shape[1])
+    return Layer(weight, bias, activation, residual and mixes and shape[0] == shape[1])
 
 
 def _widen_last(plan: Blueprint) -> None:
@@ -175,9 +179,9 @@ def _widen_last(plan: Blueprint) -> None:
 
 def _add_extras(plan: Blueprint, deck: Deck, style: Style) -> None:
     scaled, unused, frozen, which = deck.happens(6), deck.happens(6), deck.happens(4), deck.choose(251)
-    if scaled and style.accepts(0):
+    if scaled and style.accepts(0) and not style.chain:
         plan.scale = plan.add("scale", ())
-    if unused and style.unused:
+    if unused and style.unused and not style.chain:
         plan.add("unused", (2,) if style.accepts(1) else (1, 2))
     if (frozen if style.freeze is None else style.freeze) and len(plan.network().used) > 1:  # one must stay trainable
         plan.frozen.append(which % len(plan.shapes))

@@ -10,8 +10,11 @@ from click.testing import CliRunner
 
 import gdprops
 from gdprops.cli import cli
+from gdprops.kinds import kind_of
+from gdprops.kinds.kind import Asked
 from gdprops.kinds.resolve import resolve
 from gdprops.model.verdict import Status
+from tests.subjects.distributed_step.steps import averaged
 
 pytestmark = [
     pytest.mark.usefixtures("ranks"),
@@ -49,6 +52,15 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(*arguments: str) -> tuple[int, str]:
     done = CliRunner().invoke(cli, [*arguments, "--examples", "12", "--seed", "0"])
     return done.exit_code, done.output
+
+
+def test_another_number_of_ranks_must_fill_the_declared_mesh() -> None:
+    found = gdprops.distributed_step(averaged, world=2, layouts={"tensor": 2})
+    kind = kind_of(found)
+    other = kind.rebound(found, Asked("train.py:bound", {"world": 4}, None, {}))
+    assert other.domain.mesh_of(4) == (("data", 2), ("tensor", 2))
+    with pytest.raises(gdprops.UsageError, match="is no mesh of 3 ranks; say world=…, or other sizes"):
+        kind.rebound(found, Asked("train.py:bound", {"world": 3}, None, {}))
 
 
 def test_a_file_and_a_number_of_ranks_are_enough(train: Path) -> None:

@@ -29,6 +29,7 @@ def _without_clipping(subject: Any) -> str | None:
     refuted_by=(
         "ranks-clip-before-reducing",
         "ranks-clip-by-the-shard",
+        "ranks-clip-by-the-largest-shard",
         "ranks-count-the-norm-once-per-rank",
         "ranks-count-replicated-shards",
     ),

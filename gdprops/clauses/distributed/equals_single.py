@@ -24,11 +24,13 @@ else:
     decision="Every rank has other rows of each batch. What each holds after a step is compared with U(w, g(w), s) of "
     "one process that has all rows: by == where a certificate proves that nothing rounds, elsewhere within 16 noise "
     "floors of gdprops' own model. A violation is told only if the user's step, on one process, makes U itself. An "
-    "example is decisive when every rank, moving by its own rows alone, would end elsewhere.",
+    "example is decisive when every rank, moving by its own rows alone, would end elsewhere; of ranks that have the "
+    "same rows (layouts=), when what each of them holds would move.",
     refuted_by=(
         "ranks-sum-for-the-mean",
         "ranks-reduce-nothing",
         "ranks-leave-one-parameter-out",
+        "ranks-wrap-all-but-the-last-layer",
         "ranks-step-before-reducing",
         "ranks-divide-twice",
         "ranks-reduce-to-one-rank",
@@ -45,6 +47,12 @@ else:
         "ranks-add-one-gradient",
         "ranks-gather-without-a-factor",
         "ranks-scale-a-local-mean",
+        "ranks-leave-partial-sums",
+        "ranks-add-the-bias-on-every-rank",
+        "ranks-forget-the-backward-sum",
+        "ranks-average-different-shards",
+        "ranks-step-before-the-last-micro-batch",
+        "ranks-add-micro-batches",
     ),
 )
 def equals_single(story: Story) -> Evidence:

@@ -20,7 +20,8 @@ SHARDED = "no parameter is held by several ranks"
 
 def _all_sharded(subject: Any) -> str | None:
     layout = subject.declaration.habits.layout
-    return SHARDED if layout and not any("replicated" in how for how in layout.values()) else None
+    shared = ("replicated", "on ranks")
+    return SHARDED if layout and not any(word in how for how in layout.values() for word in shared) else None
 
 
 @ranks_clause(
@@ -28,7 +29,8 @@ def _all_sharded(subject: Any) -> str | None:
     statement="From equal starts, what several ranks hold of a parameter is byte for byte the same after every step.",
     source="sd-scripts#924, OpenTSLM#49: each rank trains a model of its own, and nothing says so.",
     decision="After every step the entries of each parameter that two ranks hold are compared byte by byte. An "
-    "example is decisive when the gradients of the ranks' own rows differ.",
+    "example is decisive when the gradients of the ranks' own rows differ; with the same rows, when what several ranks "
+    "hold would move.",
     refuted_by=(
         "ranks-reduce-nothing",
         "ranks-leave-one-parameter-out",

@@ -16,6 +16,8 @@ else:
 
 
 def _not_supported(subject: Any) -> str | None:
+    if subject.declaration.layouts is not None:
+        return "layouts= are declared: ranks with the same rows reach the same parameters"
     if subject.domain.own_rows:
         return "the user's own model reaches what it reaches: only drawn networks have such a parameter"
     told = subject.declaration.habits.unused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdprops.model.evidence import Evidence, agreement, vacuous, violation
-from gdprops.subjects.distributed_step.ranks.unequal import unequal_counts, unequal_order
+from gdprops.subjects.distributed_step.ranks.unequal import unequal_counts, unequal_order, unmatched
 
 if TYPE_CHECKING:
     from gdprops.subjects.distributed_step.observed import Story
@@ -21,7 +21,9 @@ def same_collectives(story: Story) -> Evidence:
     found = unequal_counts(ran) or unequal_order(ran)
     if found is not None:
         return violation(f"in the group of {found.group}: {found.told}")
-    issued = any(count for one in ran for count in one.counts.values())
+    if told := unmatched(ran):
+        return violation(told)
+    issued = any(count for one in ran for count in (*one.counts.values(), *one.sent.values()))
     return agreement() if issued else vacuous("no rank issues a collective")
 
 

@@ -50,8 +50,11 @@ def are_there(story: Story) -> bool:
 
 
 def ranks_have_other_gradients(step: Step) -> bool:
-    """Say whether the gradients of any two ranks' own rows differ."""
-    each = [step.own_gradients(rank) for rank in range(step.case.world) if step.case.parts[rank]]
+    """Say whether the gradients of any two ranks' own rows differ; with the same rows, whether a replica moves."""
+    if not step.case.has_parts:
+        moved = zip(step.names, step.before, step.expected, strict=True)
+        return any(len(step.pieces(name)) > 1 and not np.array_equal(b, e) for name, b, e in moved)
+    each = [step.own_gradients(rank) for rank in range(step.case.world) if step.case.parts[step.case.part_of(rank)]]
     return any(
         a is not None and b is not None and not np.array_equal(a, b)
         for other in each[1:]

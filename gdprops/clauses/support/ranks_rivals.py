@@ -99,8 +99,9 @@ def unreduced_windows(step: Step) -> Iterator[Rival]:
     ]
     last = mean_of([own[-1] for own in micro])
     earlier = [mean_of([*own[:-1], last]) for own in micro]
-    yield Rival("only the last micro-batch is reduced", [step.update(g) for g in earlier])
-    yield Rival("no micro-batch is reduced", [step.update(mean_of(own)) for own in micro])
+    if step.case.has_parts:
+        yield Rival("only the last micro-batch is reduced", [step.update(g) for g in earlier])
+        yield Rival("no micro-batch is reduced", [step.update(mean_of(own)) for own in micro])
     yield everywhere(step, "only the last micro-batch counts", step.update(last))
     added = [scaled(g, float(window)) for g in (step.gradients,)]
     yield everywhere(step, "the micro-batches are added, and not averaged", step.update(added[0]))
@@ -113,8 +114,10 @@ def other_norms(step: Step) -> Iterator[Rival]:
         return
     world, whole = step.case.world, step.gradients
     yield everywhere(step, "the gradient is not clipped", step.unclipped_update(whole))
-    clipped = [step.single.clip(list(g)) for g in own_gradients(step)]
-    yield everywhere(step, "each rank clips its own gradient, before the mean", step.unclipped_update(mean_of(clipped)))
+    if step.case.has_parts:
+        clipped = [step.single.clip(list(g)) for g in own_gradients(step)]
+        how = "each rank clips its own gradient, before the mean"
+        yield everywhere(step, how, step.unclipped_update(mean_of(clipped)))
     for times in (n for n in range(2, world + 1) if world % n == 0):
         again = clip_factor(most, global_norm(whole) * times**0.5)
         how = "every rank counts the norm again" if times == world else f"every shard counts {times} times in the norm"

@@ -6,7 +6,7 @@ must be the same number; elsewhere 16 noise floors are allowed, measured on gdpr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, final
@@ -211,9 +211,26 @@ def first_wrong(story: Story) -> Compared | None:
     return next((one for step in story.steps if (one := Compared(step)).is_wrong), None)
 
 
-def each_rank_alone(step: Step) -> Iterable[list[Array]]:
-    """Yield the weights at which each rank would end that moves by its own rows only."""
-    return (step.update(step.own_gradients(rank)) for rank in range(step.case.world) if step.case.parts[rank])
+def each_rank_alone(step: Step) -> Iterator[list[Array]]:
+    """Yield the weights at which each rank would end that moves by its own rows only.
+
+    Of ranks with the same rows, those at which what one of them holds would rest.
+    """
+    case = step.case
+    if case.has_parts:
+        firsts = {case.part_of(rank): rank for rank in reversed(range(case.world))}
+        yield from (step.update(step.own_gradients(rank)) for part, rank in sorted(firsts.items()) if case.parts[part])
+    if case.mesh:
+        yield from (_resting_on(step, rank) for rank in range(case.world))
+
+
+def _resting_on(step: Step, rank: int) -> list[Array]:
+    found = [np.array(e) for e in step.expected]
+    for name, end, before in zip(step.names, found, step.before, strict=True):
+        piece = step.pieces(name).get(rank)
+        if piece is not None:
+            end[piece.slices] = before[piece.slices]
+    return found
 
 
 def frozen_evidence(step: Step) -> Evidence:

@@ -50,16 +50,21 @@ def _same(one: Array, other: Array) -> bool:
 
 
 def other_random_numbers(story: Story) -> Evidence:
-    """Return whether any two ranks draw other masks in each forward pass that both have."""
-    drawn = False
+    """Return whether any two ranks with other rows draw other masks in each forward pass, and those with the same none.
+
+    The witness stands before the first layer, where ranks with the same rows hold the same numbers.
+    """
+    drawn, part_of = False, story.case.part_of
     for step in story.steps:
         masks = {rank: seen.masks for rank, seen in sorted(step.seen.items())}
         for (a, one), (b, other) in combinations(masks.items(), 2):
             for mine, theirs in zip(one, other, strict=False):
                 if mine.all() and theirs.all():
                     continue  # in evaluation mode nothing is dropped
-                drawn = True
-                if np.array_equal(mine, theirs):
-                    told = f"ranks {a} and {b} draw the same mask of a dropout in step {step.number}"
+                drawn, have_one_part = True, part_of(a) == part_of(b)
+                if np.array_equal(mine, theirs) != have_one_part:
+                    which = "other masks" if have_one_part else "the same mask"
+                    why = ", though they have the same rows" if have_one_part else ""
+                    told = f"ranks {a} and {b} draw {which} of a dropout in step {step.number}{why}"
                     return violation(told, blame=(f"the random numbers of rank {b}",))
     return agreement() if drawn else vacuous("no random numbers are drawn on several ranks")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def also_changes(subject: DistributedStep, story: Story, wrong: Compared) -> Iterator[str]:
     """Yield in words what changes a wrong step, of the number of ranks and of who has which rows."""
     case = story.case
-    if case.resumed or case.is_own or case.added or len(set(case.parts)) > 1:
+    if case.resumed or case.is_own or case.added or case.mesh or len(set(case.parts)) > 1:
         return
     smaller = [n for n in subject.declaration.worlds if n < case.world]
     right = [n for n in smaller if _is_right(subject, replace(case, parts=(sum(case.parts) // n,) * n))]

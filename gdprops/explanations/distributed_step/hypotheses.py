@@ -23,6 +23,7 @@ from gdprops.clauses.support.ranks_rivals import (
 )
 from gdprops.clauses.support.ranks_story import Compared
 from gdprops.clauses.support.ranks_unused import reached_in_part
+from gdprops.explanations.distributed_step.mesh_hypotheses import lost_micro_batches, shared_wrongly
 from gdprops.model.wording import plural
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Hypothesis(NamedTuple):
 def hypotheses() -> Iterator[Hypothesis]:
     """Yield all hypotheses, the most special ones first: what comes earlier is told where several hold."""
     yield Hypothesis(reached_in_part, "distributed.unused", _as_it_is)
+    yield Hypothesis(shared_wrongly, EQUALS, _as_it_is)
+    yield Hypothesis(lost_micro_batches, EQUALS, _as_it_is)
     yield Hypothesis(stateless, "distributed.sharded-state", _as_it_is)
     yield Hypothesis(other_norms, "distributed.clipping", _as_it_is)
     yield Hypothesis(_resting, REPLICAS, _rest)

@@ -55,6 +55,15 @@ def leave_one_parameter_out(model: nn.Module, loss_fn: nn.Module, rank: int, wor
     return usual(wrapped, loss_fn, lambda: None)
 
 
+def wrap_all_but_the_last_layer(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Built:
+    """The last layer is put behind the wrapper, as a head is, and nobody reduces it."""
+    *layers, head = model.children()
+    body: nn.Module = nn.Sequential(*layers)
+    if any(p.requires_grad for p in body.parameters()):
+        body = DistributedDataParallel(body)
+    return usual(nn.Sequential(body, head), loss_fn, lambda: None, sgd(model))
+
+
 def step_before_reducing(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Built:
     """The optimizer steps before the gradients are averaged."""
     optimizer = sgd(model)
@@ -172,6 +181,7 @@ FAULTS = (
         "unfreezes a parameter after wrapping: nobody reduces it.",
         source="pytorch/pytorch#12603",
     ),
+    faulty_ranks(wrap_all_but_the_last_layer, "wraps all layers but the last one."),
     faulty_ranks(step_before_reducing, "steps before the gradients are averaged."),
     faulty_ranks(reduce_to_one_rank, "reduces to rank 0 alone."),
     faulty_ranks(

@@ -69,6 +69,21 @@ def clip_by_the_shard(model: nn.Module, loss_fn: nn.Module, rank: int, world: in
     return usual(model, loss_fn, reduce)
 
 
+def clip_by_the_largest_shard(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Built:
+    """The norm is the largest of the ranks' shards, and not that of all of them."""
+    from torch.distributed.fsdp import fully_shard
+
+    fully_shard(model)
+
+    def reduce() -> None:
+        held = [gradient.to_local() for gradient in shards(model)]
+        square = torch.stack([gradient.square().sum() for gradient in held]).sum()
+        distributed.all_reduce(square, distributed.ReduceOp.MAX)
+        scale_to(held, square)
+
+    return usual(model, loss_fn, reduce)
+
+
 def accumulated(
     model: nn.Module, loss_fn: nn.Module, synchronized: Callable[[bool], bool], wrapped: DistributedDataParallel
 ) -> tuple[Callable[..., None], torch.optim.Optimizer]:
@@ -193,6 +208,22 @@ def reduce_on_one_rank_more(model: nn.Module, loss_fn: nn.Module, rank: int, wor
     return step, optimizer
 
 
+def send_what_nobody_takes(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Built:
+    """Rank 0 sends its loss to the last rank for a log, which no longer asks for it."""
+    optimizer = sgd(model)
+
+    def step(inputs: Tensor, targets: Tensor) -> None:
+        optimizer.zero_grad()
+        loss = loss_fn(model(inputs), targets)
+        loss.backward()
+        average(gradients(model), world)
+        optimizer.step()
+        if rank == 0 and world > 1:
+            distributed.isend(loss.detach(), world - 1)
+
+    return step, optimizer
+
+
 FAULTS = (
     faulty_ranks(
         clip_before_reducing,
@@ -213,6 +244,12 @@ FAULTS = (
         clip_norm=CLIP,
     ),
     faulty_ranks(
+        clip_by_the_largest_shard,
+        "clips by the norm of the largest shard.",
+        source="areal-project/AReaL#312",
+        clip_norm=CLIP,
+    ),
+    faulty_ranks(
         never_reduce_the_window, "never reduces a window.", source="modelscope/FunASR#3472", accumulate=WINDOW
     ),
     faulty_ranks(reduce_the_last_micro_batch, "reduces a window's last micro-batch only.", accumulate=WINDOW),
@@ -220,5 +257,6 @@ FAULTS = (
     faulty_ranks(forget_their_momentum, "changes the owner of a parameter, and leaves its momentum behind."),
     faulty_ranks(step_on_one_rank_only, "steps on rank 0 only, and sends nothing."),
     faulty_ranks(wait_for_ever, "reduces a number on one rank only.", source="netket/netket#2272"),
-    faulty_ranks(reduce_on_one_rank_more, "sends a number that nobody takes."),
+    faulty_ranks(reduce_on_one_rank_more, "sends a number to all that nobody takes."),
+    faulty_ranks(send_what_nobody_takes, "sends a number to one rank that never receives it."),
 )

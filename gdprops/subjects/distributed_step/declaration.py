@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
+from gdprops.model.rank_mesh import PLAIN, Mesh
 from gdprops.subjects.training_step.declaration import Declaration
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class Habits:
 class Distributed:
     """``training``: what is declared as of any training step; ``worlds``: on how many ranks it runs.
 
-    ``parts``: ``"equal"`` or ``"ragged"``. ``given``: how ranks find the user's functions, by name.
+    ``parts``: ``"equal"`` or ``"ragged"``. ``given``: how ranks find the user's functions, by name. ``mesh``: how ranks
+    share the work.
     """
 
     training: Declaration
@@ -63,12 +65,18 @@ class Distributed:
     parts: str = EQUAL
     given: Mapping[str, Where] = field(default_factory=dict)
     habits: Habits = field(default_factory=Habits)
+    mesh: Mesh = PLAIN
+
+    @property
+    def layouts(self) -> dict[str, int] | None:
+        """What ``layouts=`` would say, None where every rank has rows of its own."""
+        return None if self.mesh == PLAIN else dict(self.mesh)
 
     @property
     def stated(self) -> Mapping[str, Any]:
         """What the subject is made of, by name."""
         parts = None if self.parts == EQUAL else self.parts
-        return {**self.training.parts, "world": self.worlds, "parts": parts}
+        return {**self.training.parts, "world": self.worlds, "parts": parts, "layouts": self.layouts}
 
     @property
     def typed(self) -> dict[str, Any]:
@@ -76,6 +84,7 @@ class Distributed:
         plain = {"lr": None, "clip_norm": None, "clip_value": None, "accumulate": 1}
         found = {key: value for key, no in plain.items() if (value := getattr(self.training, key)) != no}
         found |= {} if self.parts == EQUAL else {"parts": self.parts}
+        found |= {} if self.layouts is None else {"layouts": self.layouts}
         return found | (
             {} if self.worlds == WORLDS else {"world": self.worlds[0] if len(self.worlds) == 1 else self.worlds}
         )

@@ -18,11 +18,11 @@ import numpy as np
 
 from gdprops.errors import SubjectCrash, SubjectStopped, Unsupported, UsageError
 from gdprops.model.wording import plural
-from gdprops.subjects.distributed_step.ranks.messages import Ask, Piece, Ran, Seen
+from gdprops.subjects.distributed_step.ranks.messages import Ask, OptimizerSeen, Piece, Ran, Seen
 from gdprops.subjects.distributed_step.ranks.pools import POOLS
 from gdprops.subjects.distributed_step.ranks.unequal import are_unequal
 from gdprops.subjects.distributed_step.reference import SingleProcess
-from gdprops.subjects.distributed_step.told_errors import crash_of, death_of
+from gdprops.subjects.distributed_step.told_errors import crash_of, death_of, on_ranks
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -146,9 +146,10 @@ def told(declared: Distributed, case: RanksCase, **asked: Any) -> Outcome:
     if found.waiting and not pool.has_waited:
         found = _run(declared, case, ask)
         pool.has_waited = bool(found.waiting)
-    refused = next((r.raised for r in found.ran.values() if r.raised is not None and r.raised.usage), None)
-    if refused is not None:
-        raise UsageError(f"{declared.training.name}: {refused.text}")
+    refused = {rank: r.raised.text for rank, r in found.ran.items() if r.raised is not None and r.raised.usage}
+    if refused:
+        where = "" if len(refused) == case.world else f" {on_ranks(list(refused), case.world)}"
+        raise UsageError(f"{declared.training.name}{where}: {next(iter(refused.values()))}")
     bug = next((r.raised for r in found.ran.values() if r.raised is not None and r.raised.doing == "gdprops"), None)
     if bug is not None:
         raise RuntimeError(bug.text)
@@ -227,7 +228,7 @@ def _beside_one_process(declared: Distributed, *runs: Run) -> Story:
 
 
 def _steps(declared: Distributed, runs: Sequence[Run]) -> Iterator[Step]:
-    single = SingleProcess(declared, runs[0][0], runs[0][1][0])
+    single = SingleProcess(declared, runs[0][0], together(runs[0][1]))
     before, earlier = single.start(), tuple[Step, ...]()
     going_on = _seen_in(runs[0])
     taken = going_on
@@ -236,12 +237,53 @@ def _steps(declared: Distributed, runs: Sequence[Run]) -> Iterator[Step]:
     for t, (case, seen) in enumerate(taken):
         settings = next((one.settings for one in going_on[t][1].values() if one.settings is not None), None)
         step = replace(_step(single, case, t, before, seen, settings), earlier=earlier)
+        _require_shapes(step)
         yield step
         earlier = (*earlier, step)
         now = [step.whole(name) for name in step.names]
         if any(w is None for w in now):
             return
         before = [w for w in now if w is not None]
+
+
+def _require_shapes(step: Step) -> None:
+    """Raise `Unsupported` where a rank holds a parameter of another shape: of shards no more is known than their size.
+
+    Those of DTensors know where they stand in the whole.
+    """
+    for name, w in zip(step.names, step.before, strict=True):
+        for rank, piece in step.pieces(name).items():
+            if piece.shape != w.shape:
+                raise Unsupported(
+                    f"{name} has the shape {piece.shape} on rank {rank}, and not {w.shape}: only shards of DTensors "
+                    "(distribute_tensor, parallelize_module, fully_shard) can be put together"
+                )
+
+
+def together(ran: Mapping[int, Ran]) -> Ran:
+    """Return what the first rank tells, and beside it the parameters of others: those of a pipeline's stages differ."""
+    first = ran[min(ran)]
+    start, trainable, layout = dict(first.start), dict(first.trainable), dict(first.layout)
+    for one in ran.values():
+        start = {**one.start, **start}
+        trainable = {**one.trainable, **trainable}
+        layout = {**one.layout, **layout}
+    return replace(first, start=start, trainable=trainable, layout=layout, optimizer=_with_groups_of(ran))
+
+
+def _with_groups_of(ran: Mapping[int, Ran]) -> OptimizerSeen | None:
+    """Return the first rank's optimizer; its groups also have the parameters that only other ranks hold."""
+    own = ran[min(ran)]
+    first = own.optimizer
+    if first is None:
+        return None
+    groups = list(first.groups)
+    for one in ran.values():
+        for k, (names, _) in enumerate(one.optimizer.groups if one.optimizer is not None else ()):
+            more = tuple(name for name in names if name not in own.start)
+            if k < len(groups) and more:
+                groups[k] = (tuple(dict.fromkeys((*groups[k][0], *more))), groups[k][1])
+    return replace(first, groups=tuple(groups))
 
 
 def _seen_in(run: Run) -> list[tuple[RanksCase, dict[int, Seen]]]:

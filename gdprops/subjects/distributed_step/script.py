@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from gdprops.model.case import BRANCH, WITNESS
+from gdprops.model.rank_mesh import PIPELINE, size_of
 from gdprops.subjects import script_lines
 from gdprops.subjects.distributed_step.observed import ON_RANK
 from gdprops.subjects.distributed_step.tasks import task_of
@@ -34,9 +35,13 @@ HEAD = ("import multiprocessing, tempfile", "import torch, torch.distributed as 
 
 
 def scripts(subject: DistributedStep, case: RanksCase, evidence: Evidence) -> Iterator[Written]:
-    """Yield a script that shows the worst number of a violation; none for facts, saved trainings and own models."""
+    """Yield a script that shows the worst number of a violation.
+
+    There is none for facts, saved trainings, own models and pipelines.
+    """
     location = evidence.location
-    if location is None or location.step is None or case.resumed or case.is_own:
+    of_stages = size_of(case.mesh, PIPELINE) > 1  # each of which holds other parameters
+    if location is None or location.step is None or case.resumed or case.is_own or of_stages:
         return
     body = _body(subject, case, location)
     head = [*HEAD, *script_lines.import_lines(subject.spec)]

@@ -19,6 +19,7 @@ from gdprops.model.traits import Measured, Traits
 from gdprops.numerics.decisions import DOUBLE
 from gdprops.subjects.distributed_step import NAME
 from gdprops.subjects.distributed_step.declaration import EQUAL, RAGGED, WORLDS, Distributed, Habits
+from gdprops.subjects.distributed_step.layouts import declared_mesh
 from gdprops.subjects.distributed_step.own_models import declared_models, places_of
 from gdprops.subjects.distributed_step.user_objects import where_of
 from gdprops.subjects.training_step.declaration import Declaration, Factory
@@ -102,6 +103,7 @@ class DistributedStep:
             sets_rate=stated.habits.sets_rate,
             loads_on=stated.habits.loads_on,
             own_rows=stated.habits.own_rows,
+            mesh=stated.mesh,
         )
 
 
@@ -111,6 +113,7 @@ def distributed_step(
     *,
     world: int | tuple[int, ...] = WORLDS,
     parts: str = EQUAL,
+    layouts: Mapping[str, int] | str | None = None,
     rule: Factory | None = None,
     lr: float | None = None,
     clip_norm: float | None = None,
@@ -135,6 +138,9 @@ def distributed_step(
             are processes of their own.
         world: how many ranks there are, or several such numbers, each of which some examples have.
         parts: ``"equal"`` where all ranks have equally many rows, ``"ragged"`` where they may differ.
+        layouts: how ranks share the work on the same rows: ``"tensor"`` or ``"pipeline"``, or the sizes of a mesh by
+            name from the outermost dimension to the innermost, such as ``{"data": -1, "tensor": 2}``, -1 for all ranks
+            that are left. A rank of a pipeline returns the module of its layers as ``stage``, or deletes the others.
         rule: ``(params) -> optimizer``: makes the expected update; without it an optimizer of the class and with the
             hyperparameters of the returned one does.
         lr: the learning rate of plain gradient descent, where no optimizer makes the update.
@@ -155,6 +161,7 @@ def distributed_step(
     given: dict[str, Any] = {
         "world": world,
         "parts": parts,
+        "layouts": layouts,
         "rule": rule,
         "lr": lr,
         "clip_norm": clip_norm,
@@ -185,7 +192,9 @@ def distributed_step(
     spec = spec_of(build)
     own = declared_models(models, batches, loss, objective)
     training = Declaration(build, name or spec, rule, lr, clip_norm, clip_value, accumulate, own, spec=spec)
-    return DistributedStep(Distributed(training, worlds_of(world), parts), origin=made_by)
+    worlds = worlds_of(world)
+    mesh = declared_mesh(layouts, worlds, parts == RAGGED)
+    return DistributedStep(Distributed(training, worlds, parts, mesh=mesh), origin=made_by)
 
 
 def worlds_of(world: Any) -> tuple[int, ...]:

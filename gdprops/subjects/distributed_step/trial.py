@@ -7,6 +7,7 @@ does not. The learning rate that cases draw is put into the returned optimizer o
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,16 +16,17 @@ from gdprops.errors import SubjectStopped, UsageError
 from gdprops.model.case import WITNESS, Plan, RanksCase, TrainCase
 from gdprops.model.network import Batch, Layer, Network
 from gdprops.model.note import Note
+from gdprops.model.rank_mesh import PIPELINE, PLAIN, TENSOR, fitted, size_of
 from gdprops.model.wording import plural
 from gdprops.numerics.comparison import alike
 from gdprops.numerics.decisions import DOUBLE, PROBE_TOLERANCE
 from gdprops.numerics.reached_rows import branched
 from gdprops.subjects.distributed_step.declaration import RAGGED, Habits
-from gdprops.subjects.distributed_step.observed import Step, Story, observed, told, told_once
+from gdprops.subjects.distributed_step.observed import Step, Story, observed, together, told, told_once
 from gdprops.subjects.distributed_step.own_models import examined
 from gdprops.subjects.distributed_step.own_models import trial_case_of as own_trial_case
 from gdprops.subjects.distributed_step.subject import LARGEST, DistributedStep, located
-from gdprops.subjects.distributed_step.told_errors import FOLLOWS, crash_of
+from gdprops.subjects.distributed_step.told_errors import FOLLOWS, crash_of, on_ranks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
     from gdprops.subjects.distributed_step.ranks.messages import Piece, Ran
 
 RATE = 0.125
-STEPS = 3
+STEPS, ROWS = 3, 2
+"""How many steps a trial takes, and how many rows of a micro-batch each rank has."""
 ALREADY = "a saved training is not loaded on {}: there the step is already another one than the expected update"
 
 
@@ -41,16 +44,17 @@ def tried(subject: DistributedStep) -> tuple[DistributedStep, tuple[Note, ...]]:
     """Return the subject with its habits, and what is told of it. Raises `UsageError` for what cannot be used."""
     found = with_own_models(located(subject))
     habits = _habits(found)
-    is_own = bool(habits.own_rows)
+    is_own, is_meshed = bool(habits.own_rows), found.declaration.mesh != PLAIN
     case = trial_case(found, min(found.declaration.worlds))
-    several = observed(found.declaration, case if is_own else replace(case, added=WITNESS))
+    is_bare = is_own or size_of(case.mesh, PIPELINE) > 1
+    several = observed(found.declaration, case if is_bare else replace(case, added=WITNESS))
     ran = list(several.ran.values())
     habits = replace(
         habits,
-        layout=ran[0].layout if ran else {},
-        takes_scalars=is_own or _takes_scalars(found),
-        unused="" if is_own or habits.unknown else _where_one_rank_reaches(found),
-        freezes=not is_own or not all(ran[0].trainable.values() if ran else ()),
+        layout=_layout(several.ran),
+        takes_scalars=is_own or (not is_meshed and _takes_scalars(found)),
+        unused="" if is_own or is_meshed or habits.unknown else _where_one_rank_reaches(found),
+        freezes=not is_own or not all(trains for one in ran for trains in one.trainable.values()),
         shares_buffers=_change_buffers(ran) if is_own else _share_buffers(ran),
     )
     notes = [Note(f"on one process: {habits.unknown}")] if habits.unknown else []
@@ -71,7 +75,7 @@ def with_own_models(subject: DistributedStep) -> DistributedStep:
     own, rows, beside_none = examined(declared.training, subject.name)
     if own is None:
         return subject
-    fewest = max(declared.worlds) * declared.training.accumulate
+    fewest = max(map(subject.domain.count_of_parts, declared.worlds)) * declared.training.accumulate
     if rows < fewest:
         raise UsageError(
             f"batches(0) has {plural(rows, 'row')}; expected at least {fewest}, one for each call of a rank"
@@ -91,32 +95,50 @@ def told_traits(subject: DistributedStep) -> tuple[Note, ...]:
     ]
     ran = told(found.declaration, trial_case(found, world), apart=True).ran.values()
     starts = [{name: piece for name, piece in one.start.items() if piece.is_whole} for one in ran]
-    alike = all(_are_alike(starts[0], other) for other in starts[1:])
+    alike = all(_are_alike(one, other) for one, other in combinations(starts, 2))
     sent = "sends the weights of one rank to all" if alike else "leaves unequal weights as they are"
     state = "depends" if found.declaration.habits.keeps_state else "does not depend"
-    told_too = (f"build {sent}",) if starts and starts[0] else ()
+    shared = starts and set(starts[0]).intersection(*starts[1:])
+    told_too = (f"build {sent}",) if shared else ()
     buffers = "are the same on all ranks" if found.declaration.habits.shares_buffers else "of each rank are its own"
     told_too = (*told_too, f"when a forward pass begins, the buffers {buffers}")
     return (*notes, *map(Note, (*lie, *told_too, f"the update {state} on earlier steps")))
 
 
 def _are_alike(one: Mapping[str, Piece], other: Mapping[str, Piece]) -> bool:
-    return all(alike(piece.values, other[name].values) for name, piece in one.items())
+    return all(alike(piece.values, other[name].values) for name, piece in one.items() if name in other)
+
+
+def _layout(ran: Mapping[int, Ran]) -> dict[str, str]:
+    """Return how each parameter lies on the ranks, and which hold it where not all of them do."""
+    if not ran:
+        return {}
+    holders = {name: [rank for rank, one in ran.items() if name in one.start] for name in together(ran).start}
+    layout, world = together(ran).layout, len(ran)
+    return {
+        name: layout[name] if len(ranks) == world else f"held {on_ranks(ranks, world)}"
+        for name, ranks in holders.items()
+    }
 
 
 def loading_worlds(subject: DistributedStep) -> tuple[tuple[int, ...], list[str]]:
     """Return on how many ranks a saved training may be loaded, and why it is not examined on others."""
     world = min(subject.declaration.worlds)
     plain, found, bound = trial_case(subject, world, equal=True), [world], list[str]()
+    domain = subject.domain
     for other in (1, 2 * world) if 2 * world <= LARGEST else (1,):
+        if fitted(domain.mesh, other) is None:
+            continue
+        own, others = domain.count_of_parts(world), domain.count_of_parts(other)
         if plain.is_own:
-            size = max(world, other) * plain.window
-            whole = subject.domain.own_rows // size * size
-            plain = replace(plain, parts=(whole // world,) * world)
+            size = max(own, others) * plain.window
+            whole = domain.own_rows // size * size
+            plain = replace(plain, parts=(whole // own,) * own)
         rows = sum(plain.parts)
         if not rows:
             continue
-        case = replace(plain, resumed=(rows // other,) * other, saved_after=1)
+        loading = (rows // others,) * others
+        case = replace(plain, saved_after=1, resumed=loading, resumed_mesh=domain.mesh_of(other))
         story = observed(subject.declaration, case)
         ran = observed(subject.declaration, case.uninterrupted())
         if story.bound:
@@ -134,7 +156,7 @@ def _habits(subject: DistributedStep) -> Habits:
         case = replace(trial_case(subject, 1), sets_rate=sets_rate)
         story = observed(subject.declaration, case)
         if story.crash is not None:
-            raise UsageError(f"{subject.name} cannot be used: {story.crash}")
+            raise UsageError(f"{subject.name} cannot be used: {story.crash}{_of_one_place(subject)}")
         first = story.ran[0]
         if story.unknown:
             raise UsageError(f"{subject.name}: {story.unknown}")
@@ -153,6 +175,13 @@ def _habits(subject: DistributedStep) -> Habits:
         )
     habits = subject.declaration.habits
     return replace(habits, sets_rate=False, keeps_state=True, step_at=first.step_at, unknown=unknown)
+
+
+def _of_one_place(subject: DistributedStep) -> str:
+    """Return what a mesh of one rank is, where the subject stands on a mesh."""
+    mesh = fitted(subject.declaration.mesh, 1) or ()
+    sizes = ", ".join(f"{name!r}: {size}" for name, size in mesh)
+    return "" if subject.declaration.mesh == PLAIN else f"; on one rank the mesh is {{{sizes}}}"
 
 
 def _takes_scalars(subject: DistributedStep) -> bool:
@@ -225,20 +254,26 @@ def trial_case(subject: DistributedStep, world: int, *, equal: bool = False) -> 
     """
     declared = subject.declaration
     window = declared.training.accumulate
+    mesh = subject.domain.mesh_of(world)
     if declared.habits.own_rows:
         domain = subject.domain if not equal else replace(subject.domain, ragged=False)
-        return own_trial_case(declared.training, domain.own_parts(world))
+        return replace(own_trial_case(declared.training, domain.own_parts(world)), mesh=mesh)
     ragged = declared.parts == RAGGED and not equal
-    parts = tuple(window * (1 + rank % 2 if ragged else 2) for rank in range(world))
-    layers = (Layer(0, 1, "leaky-relu"), Layer(2, 3, "identity"))
-    network = Network((layers,), ("W1", "b1", "W2", "b2"), (True,) * 4, "half-sse-per-row")
-    tensors = tuple(_numbers(shape) for shape in ((2, 2), (2,), (2, 2), (2,)))
-    batches = tuple(_batch(sum(parts), t) for t in range(STEPS))
-    return RanksCase(TrainCase(network, tensors, batches, Plan(((0, 1, 2, 3),), (RATE,)), DOUBLE), parts, window)
+    each = ROWS * 2 if any(name == PIPELINE for name, _ in declared.mesh) else ROWS
+    count = subject.domain.count_of_parts(world)
+    parts = tuple(window * (each // 2 * (1 + part % 2) if ragged else each) for part in range(count))
+    depth, width = max(2, size_of(mesh, PIPELINE)), max(2, size_of(mesh, TENSOR))
+    layers = tuple(Layer(2 * k, 2 * k + 1, "leaky-relu" if k < depth - 1 else "identity") for k in range(depth))
+    names = tuple(f"{kind}{k}" for k in range(1, depth + 1) for kind in "Wb")
+    network = Network((layers,), names, (True,) * len(names), "half-sse-per-row")
+    tensors = tuple(_numbers(shape) for _ in layers for shape in ((width, width), (width,)))
+    batches = tuple(_batch((sum(parts), width), t) for t in range(STEPS))
+    plan = Plan((tuple(range(len(names))),), (RATE,))
+    return RanksCase(TrainCase(network, tensors, batches, plan, DOUBLE), parts, window, mesh=mesh)
 
 
-def _batch(rows: int, t: int) -> Batch:
-    inputs = _numbers((rows, 2)) + t / 2
+def _batch(shape: tuple[int, int], t: int) -> Batch:
+    inputs = _numbers(shape) + t / 2
     return Batch(inputs, inputs[::-1].copy() - 1)
 
 

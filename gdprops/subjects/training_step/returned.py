@@ -142,12 +142,15 @@ def skipped_optimizers(optimizer: Any, called: Sequence[tuple[Any, Any]]) -> str
     return told if left else ""
 
 
-def returned(built: Any, name: str, phases: Phases | None = None) -> Returned:
-    """Return the parts of what ``build`` has returned. Raises `UsageError` in one line for anything else."""
-    step, optimizer, at = _parts(built, name)
+def returned(built: Any, name: str, phases: Phases | None = None, *, more: tuple[str, ...] = ()) -> Returned:
+    """Return the parts of what ``build`` has returned. Raises `UsageError` in one line for anything else.
+
+    ``more``: what may stand beside the step besides.
+    """
+    step, optimizer, at = _parts(built, name, (*KEYS, *more))
     if not callable(step):
         raise UsageError(f"{name} returned {_described(built)}; {EXPECTED}")
-    beside = {key: value for key in KEYS[2:] if (value := _part(built, key)) is not None}
+    beside = {key: value for key in (*KEYS[2:], *more) if (value := _part(built, key)) is not None}
     by = built.forward_by if isinstance(built, Driven) else FORWARD
     if phases is None:
         return Returned(step, _optimizer(optimizer, built, name), at, beside=beside, forward_by=by)
@@ -182,11 +185,11 @@ def _named(phases: Phases, found: Any, name: str) -> dict[str, torch.optim.Optim
     return dict(given)
 
 
-def _parts(built: Any, name: str) -> tuple[Any, Any, str]:
+def _parts(built: Any, name: str, keys: tuple[str, ...]) -> tuple[Any, Any, str]:
     if isinstance(built, Mapping):
-        unknown = next((key for key in built if key not in KEYS), None)
+        unknown = next((key for key in built if key not in keys), None)
         if unknown is not None:
-            raise UsageError(f"{name} returned a dict with {unknown!r}{nearest(str(unknown), KEYS)}; {EXPECTED}")
+            raise UsageError(f"{name} returned a dict with {unknown!r}{nearest(str(unknown), keys)}; {EXPECTED}")
         return built.get("step"), built.get("optimizer"), "['step']"
     if isinstance(built, tuple) and not hasattr(built, "_fields"):
         return (*built, "[0]") if len(built) == 2 else (None, None, "")

@@ -12,6 +12,8 @@ from gdprops.clauses import catalogue
 from gdprops.clauses.support.ranks_story import Compared, each_rank_alone, first_wrong
 from gdprops.faults.distributed_steps import reduction_faults, right_ranks, update_faults
 from gdprops.model.network import Batch
+from gdprops.subjects.distributed_step.ranks.messages import Ran
+from gdprops.subjects.distributed_step.ranks.unequal import unmatched
 from gdprops.subjects.distributed_step.trial import trial_case
 from tests.clauses.distributed.stories import judged, measured, story_of
 from tests.subjects.distributed_step import steps
@@ -170,6 +172,19 @@ def test_an_example_without_collectives_decides_nothing_about_them() -> None:
     found = judged("distributed.collectives", steps.alone)
     assert not found.decisive
     assert found.reason == "no rank issues a collective"
+
+
+def test_what_is_sent_and_never_received_is_told() -> None:
+    found = judged("distributed.collectives", update_faults.send_what_nobody_takes)
+    assert found.violated
+    assert found.reason == "rank 0 sends to rank 1 3 times, which receives from it 0"
+
+
+@pytest.mark.parametrize("received", [{0: 2}, {0: 1, -1: 1}])
+def test_a_receipt_may_name_no_sender(received: dict[int, int]) -> None:
+    assert unmatched([Ran(0, sent={1: 2}), Ran(1, received=received)]) == ""
+    assert unmatched([Ran(0, sent={1: 3}), Ran(1, received=received)]).startswith("rank 0 sends to rank 1 3 times")
+    assert unmatched([Ran(0), Ran(1, received={0: 1})]) == "rank 0 sends to rank 1 0 times, which receives from it 1"
 
 
 def test_a_collective_that_nothing_answers_is_told_with_its_line() -> None:

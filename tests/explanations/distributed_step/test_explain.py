@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gdprops.explanations.distributed_step.explain import explained
-from gdprops.faults.distributed_steps import reduction_faults, reported_faults, right_ranks, update_faults
+from gdprops.faults.distributed_steps import mesh_faults, reduction_faults, reported_faults, right_ranks, update_faults
 from gdprops.subjects.distributed_step.subject import distributed_step
 from gdprops.subjects.distributed_step.trial import trial_case, tried
 from gdprops.subjects.user_code.isolation import isolated
@@ -96,6 +96,30 @@ TOLD: list[tuple[Any, dict[str, Any], str, str]] = [
     (update_faults.clip_by_the_shard, CLIPPED, "clipping", "each rank clips by the norm of its own shards"),
     (update_faults.reduce_the_last_micro_batch, WINDOWED, "window", "only the last micro-batch is reduced"),
     (update_faults.forget_their_momentum, {}, "sharded-state", "the optimizer's state is that of its first step"),
+    (
+        mesh_faults.leave_partial_sums,
+        {"layouts": "tensor"},
+        "equals-single",
+        "the outputs of the layer with layer2.weight are each rank's own partial sums",
+    ),
+    (
+        mesh_faults.add_the_bias_on_every_rank,
+        {"layouts": "tensor"},
+        "equals-single",
+        "every rank adds layer2.bias, which then counts 2 times",
+    ),
+    (
+        mesh_faults.step_before_the_last_micro_batch,
+        {"layouts": "pipeline"},
+        "equals-single",
+        "rank 0 steps before the last of 2 micro-batches",
+    ),
+    (
+        mesh_faults.add_micro_batches,
+        {"layouts": "pipeline"},
+        "equals-single",
+        "the gradient is 2 times as large, as if micro-batches were added",
+    ),
 ]
 
 

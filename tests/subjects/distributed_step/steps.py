@@ -84,6 +84,16 @@ def meets_again(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> 
     return averaged(model, loss_fn, rank, world)
 
 
+def meets_anew(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Built:
+    distributed.destroy_process_group()
+    distributed.init_process_group("gloo")
+    return averaged(model, loss_fn, rank, world)
+
+
+def returns_nothing_on_the_last(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Built | None:
+    return None if 0 < rank == world - 1 else averaged(model, loss_fn, rank, world)
+
+
 def without_optimizer(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Callable[[Tensor, Tensor], None]:
     return averaged(model, loss_fn, rank, world)[0]
 

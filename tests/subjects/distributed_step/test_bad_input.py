@@ -52,6 +52,18 @@ def test_a_build_that_makes_a_process_group_is_told_that_there_is_one() -> None:
     assert "gdprops has made it, with gloo; guard it with dist.is_initialized()" in refused(steps.meets_again)
 
 
+def test_a_build_that_makes_the_process_group_anew_is_told_that_there_is_one() -> None:
+    said = refused(steps.meets_anew)
+    assert said.endswith("gdprops has made it, with gloo; guard it with dist.is_initialized()")
+    assert "address already in use" in said
+
+
+def test_what_one_rank_alone_returns_wrongly_is_told_with_the_rank() -> None:
+    assert "steps:returns_nothing_on_the_last on rank 1 of 2 ranks: returns_nothing_on_the_last returned" in refused(
+        steps.returns_nothing_on_the_last
+    )
+
+
 def test_a_step_without_an_optimizer_needs_a_rule() -> None:
     assert refused(steps.without_optimizer).endswith(
         "build returns no optimizer; say what update is expected with rule=…, or lr=… for plain descent"

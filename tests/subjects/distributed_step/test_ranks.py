@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import gdprops
@@ -17,8 +18,8 @@ from gdprops.clauses import catalogue
 from gdprops.errors import SubjectStopped
 from gdprops.model.case import RanksCase
 from gdprops.model.evidence import Evidence
-from gdprops.subjects.distributed_step.observed import Story, observed
-from gdprops.subjects.distributed_step.ranks.messages import Ran
+from gdprops.subjects.distributed_step.observed import Story, observed, together
+from gdprops.subjects.distributed_step.ranks.messages import Piece, Ran
 from gdprops.subjects.distributed_step.ranks.pool import Outcome
 from gdprops.subjects.distributed_step.ranks.pools import POOLS, Pools
 from gdprops.subjects.distributed_step.ranks.stack_places import clash_in
@@ -48,6 +49,14 @@ def test_ranks_are_told_in_their_order_whichever_answers_first() -> None:
     late = Outcome({1: Ran(1), 0: Ran(0)}, died={2: (0, ""), 1: (0, "")})
     assert list(late.in_order().ran) == [0, 1]
     assert list(late.in_order().died) == [1, 2]
+
+
+def test_ranks_without_the_first_one_are_put_together_all_the_same() -> None:
+    """Where rank 0 has died, what the others tell is still read."""
+    held = {name: Piece((1,), (0,), np.zeros(1)) for name in "ab"}
+    ran = {1: Ran(1, {"a": held["a"]}, {"a": True}), 2: Ran(2, {"b": held["b"]}, {"b": False})}
+    found = together(ran)
+    assert (list(found.start), found.trainable, found.optimizer) == (["b", "a"], {"b": False, "a": True}, None)
 
 
 def test_steps_without_rounding_are_known_to_be_exact_and_are_equal_to_one_process() -> None:
@@ -169,6 +178,12 @@ def test_a_process_that_ends_without_a_word_leaves_no_rank() -> None:
 def test_a_rank_that_imports_a_file_checks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GDPROPS_RANK", "1")
     with pytest.raises(gdprops.UsageError, match="a rank imports your file and must not check it again"):
+        Pools().started()
+
+
+def test_a_machine_without_gloo_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.distributed.is_gloo_available", lambda: False)
+    with pytest.raises(gdprops.UsageError, match="a distributed step needs gloo, which this torch was built without"):
         Pools().started()
 
 

@@ -1,12 +1,13 @@
 """What a rank's process groups have issued, as torch's flight recorder has it: names, sizes, and the user's lines.
 
-The recorder sees every collective, those that C++ code issues too (DistributedDataParallel). It keeps the newest ones;
-the sequence numbers of the groups count all of them.
+The recorder sees every collective, those that C++ code issues too (DistributedDataParallel). It keeps the newest ones.
+The sequence numbers of the groups count all of them, and sends and receives besides, which the recorder does not see.
 """
 
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -23,9 +24,13 @@ SIZED = ("all_reduce", "broadcast", "reduce", "reduce_scatter")
 
 
 class Recorded(NamedTuple):
-    """The collectives since a moment, the newest of them with their names."""
+    """The collectives since a moment, the newest of them with their names, None where this torch does not record them.
 
-    newest: tuple[Collective, ...]
+    ``counts``: how many each group has issued, where that is known: with sends and receives among them, it is not if
+    there were more than the recorder keeps.
+    """
+
+    newest: tuple[Collective, ...] | None
     counts: Mapping[str, int]
 
 
@@ -35,24 +40,35 @@ def mark() -> int:
     return max((entry["record_id"] for entry in entries or ()), default=-1)
 
 
-def since(begun: int, *, traced: bool) -> Recorded | None:
-    """Return what was issued after a mark; None where this torch does not record it. ``traced``: with lines."""
-    entries = _entries(traced=traced)
-    if entries is None:
-        return None
-    newer = [entry for entry in entries if entry["record_id"] > begun]
+def since(begun: int, numbers: Mapping[str, int], *, traced: bool) -> Recorded:
+    """Return what was issued after a mark, and how many collectives after these sequence numbers of the groups.
+
+    ``traced``: with lines. Without a recorder sends and receives are counted, too.
+    """
     named = _groups()
-    newest = tuple(_collective(entry, named) for entry in newer if not entry.get("is_p2p"))
-    return Recorded(newest, sequence_numbers())
+    issued = {name: count - numbers.get(name, 0) for name, count in sequence_numbers().items()}
+    entries = _entries(traced=traced)
+    newer = [entry for entry in entries or () if entry["record_id"] > begun]
+    if entries is not None and len(newer) < KEPT:
+        counted = Counter(_group_of(one) for one in newer if one["op_id"] > numbers.get(_group_of(one), 0))
+        issued = {name: counted[name] for name in issued}
+    else:
+        sends = {_group_of(one) for one in newer if one["op_id"] > one["collective_seq_id"]}
+        issued = {name: count for name, count in issued.items() if name not in sends}
+    counts = dict[str, int]()
+    for name, count in issued.items():
+        counts[named[name]] = counts.get(named[name], 0) + count
+    newest = tuple(_collective(entry, named) for entry in newer)
+    return Recorded(None if entries is None else newest, counts)
 
 
 def sequence_numbers() -> dict[str, int]:
-    """Return how many collectives each process group has issued, by its ranks."""
-    found = dict[str, int]()
-    for group, name in _group_names():
+    """Return how many collectives, sends and receives each process group has issued, by its name."""
+    names, found = _world().pg_names, dict[str, int]()
+    for group, _ in _group_names():
         try:
-            found[name] = found.get(name, 0) + int(group._get_sequence_number_for_group())
-        except (AttributeError, RuntimeError):
+            found[str(names[group])] = int(group._get_sequence_number_for_group())
+        except (AttributeError, KeyError, RuntimeError):
             continue
     return found
 
@@ -88,15 +104,20 @@ def _entries(*, traced: bool) -> list[dict[str, Any]] | None:
     if dump is None:
         return None
     found = pickle.loads(dump(True, traced, False)).get("entries", [])
-    return [entry for entry in found if str(entry.get("profiling_name", "")).startswith("gloo:")]
+    by_gloo = [entry for entry in found if str(entry.get("profiling_name", "")).startswith("gloo:")]
+    return [entry for entry in by_gloo if not entry.get("is_p2p")]
 
 
 def _collective(entry: Mapping[str, Any], named: Mapping[str, str]) -> Collective:
     op = str(entry["profiling_name"]).removeprefix("gloo:")
     sizes = entry.get("input_sizes") or []
     numel = sum(_product(size) for size in sizes) if op in SIZED else None
-    group = str(entry.get("process_group", ("?",))[0])
+    group = _group_of(entry)
     return Collective(named.get(group, f"group {group}"), op, numel, _place(entry.get("frames") or ()))
+
+
+def _group_of(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("process_group", ("?",))[0])
 
 
 def _product(size: list[int]) -> int:

@@ -121,9 +121,10 @@ class Collective(NamedTuple):
 class Ran:
     """What a rank tells of a case.
 
-    ``start``: the parameters as ``build`` left them; ``trainable``: which of them require gradients; ``collectives``:
-    those that the steps have issued, None where this torch does not record them; ``groups``: how many process groups
-    the rank holds by now; ``saves``: ``build`` returns ``save(path)`` and ``load(path)``.
+    ``start``: the parameters as ``build`` left them, of a pipeline's rank those of its stage; ``trainable``: which of
+    them require gradients; ``collectives``: those that the steps have issued, None where this torch does not record
+    them; ``groups``: how many process groups the rank holds by now; ``saves``: ``build`` returns ``save(path)`` and
+    ``load(path)``; ``sent`` and ``received``: how often the steps have sent to each rank, and received from each.
     """
 
     rank: int
@@ -137,6 +138,8 @@ class Ran:
     saves: bool = False
     collectives: tuple[Collective, ...] | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    sent: Mapping[int, int] = field(default_factory=dict)
+    received: Mapping[int, int] = field(default_factory=dict)
     raised: Raised | None = None
     groups: int = 1
     layout: Mapping[str, str] = field(default_factory=dict)

@@ -23,7 +23,7 @@ from gdprops.subjects.distributed_step.ranks.nursery_process import Nursery
 from gdprops.subjects.distributed_step.ranks.rank import PRINTED, STACK, file_of
 from gdprops.subjects.distributed_step.ranks.stack_places import Standing, clash_in, standing
 from gdprops.subjects.distributed_step.ranks.stillness import Stillness
-from gdprops.subjects.distributed_step.ranks.unequal import unequal_counts
+from gdprops.subjects.distributed_step.ranks.unequal import unequal_counts, unmatched
 
 LOOK, QUICK_LOOK = 0.25, 0.05
 """Seconds between two looks at ranks that have not answered, and after they once were seen to wait for ever."""
@@ -91,7 +91,12 @@ class Pool:
 
     def _is_used_up(self, found: Outcome) -> bool:
         ran = list(found.ran.values())
-        if len(ran) < self._world or any(one.raised is not None for one in ran) or unequal_counts(ran):
+        if (
+            len(ran) < self._world
+            or any(one.raised is not None for one in ran)
+            or unequal_counts(ran)
+            or unmatched(ran)
+        ):
             return True
         return self._cases >= CASES or any(one.groups > GROUPS for one in ran)
 

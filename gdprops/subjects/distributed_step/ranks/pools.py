@@ -11,8 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, final
 
+from torch import distributed
+
+from gdprops.errors import UsageError
 from gdprops.subjects.distributed_step.ranks.nursery_process import Nursery
 from gdprops.subjects.distributed_step.ranks.pool import Pool
+
+
+def _require_gloo() -> None:
+    """Raise `UsageError`, in one line, where this torch has no process groups of gloo."""
+    if not (distributed.is_available() and distributed.is_gloo_available()):
+        raise UsageError("a distributed step needs gloo, which this torch was built without")
 
 
 @final
@@ -28,6 +37,7 @@ class Pools:
     def started(self) -> Nursery:
         """Return the nursery; it loads torch while this process goes on."""
         if self._nursery is None or self._process != os.getpid():
+            _require_gloo()
             self._process, self._pools = os.getpid(), {}
             self._nursery = Nursery()
             atexit.register(self.close)

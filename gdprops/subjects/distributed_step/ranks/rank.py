@@ -90,10 +90,13 @@ def _meet(asked: Meet, number: int, world: int) -> None:
     from torch import distributed
     from torch._C._distributed_c10d import PrefixStore, TCPStore
 
+    from gdprops.subjects.distributed_step.ranks import sends
+
     torch.set_num_threads(1)
     os.environ.update(RANK=str(number), LOCAL_RANK=str(number), WORLD_SIZE=str(world), LOCAL_WORLD_SIZE=str(world))
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(asked.port))
     store = TCPStore("127.0.0.1", asked.port, is_master=False, wait_for_workers=False)
+    sends.watch()
     distributed.init_process_group(
         "gloo",
         store=PrefixStore(asked.prefix, store),

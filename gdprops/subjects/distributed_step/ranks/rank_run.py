@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from gdprops.errors import GdpropsError, UsageError, text_of
 from gdprops.subjects.distributed_step.own_models import from_places
-from gdprops.subjects.distributed_step.ranks import collectives
-from gdprops.subjects.distributed_step.ranks.messages import Ask, Collective, Raised, Ran, Seen
+from gdprops.subjects.distributed_step.ranks import collectives, sends
+from gdprops.subjects.distributed_step.ranks.messages import Ask, Raised, Ran, Seen
 from gdprops.subjects.distributed_step.ranks.read_back import buffers_of, core_of, layout_of, optimizer_seen, pieces_of
+from gdprops.subjects.distributed_step.ranks.stages import STAGE, held_of, require_stages
 from gdprops.subjects.distributed_step.tasks import masks_of, task_of
 from gdprops.subjects.distributed_step.user_objects import found
 from gdprops.subjects.torch_optimizer.state import settings_of
@@ -31,7 +32,8 @@ from gdprops.subjects.user_code.signatures import can_take, parameters_of
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
-TWICE = "initialize the default process group twice"
+ANEW = ("initialize the default process group twice", "EADDRINUSE")
+"""What torch says where a process group is made though there is one, or was: its port is taken."""
 
 
 class _Stopped(Exception):
@@ -52,7 +54,7 @@ def run(ask: Ask, rank: int, world: int) -> Ran:
         one.train()
     except _Stopped as stopped:
         raised = stopped.raised
-    issued = collectives.since(begun, traced=ask.traced or raised is not None)
+    issued = collectives.since(begun, one.numbers, traced=ask.traced or raised is not None)
     return one.told(raised, issued)
 
 
@@ -61,13 +63,14 @@ class _OneRank:
 
     def __init__(self, ask: Ask, rank: int, world: int) -> None:
         self._ask, self._rank, self._world = ask, rank, world
-        self._model: nn.Module | None = None
         self._parts = Returned(None, None)
         self._steps = list[Seen]()
         self._built = dict[str, Any]()
         self._called = list[tuple[Mapping[str, Any], ...]]()
         self._met: Mapping[str, Array] | None = None
-        self._before = collectives.sequence_numbers()
+        self._sends = sends.counts()
+        self.numbers = collectives.sequence_numbers()
+        """The sequence numbers of the groups when the first step begins."""
 
     def _note_buffers(self, model: nn.Module, *_: Any) -> None:
         """Keep the buffers that the first forward pass of a step finds: plain DDP synchronizes them only there."""
@@ -82,19 +85,23 @@ class _OneRank:
         build = given["build"]
         task = task_of(case, from_places(given))
         with _telling("models()", usage=True):
-            self._model = model = task.model()
+            model = task.model()
+        given_parameters = len(list(model.parameters()))
         model.register_forward_pre_hook(self._note_buffers)
-        seed_random_numbers(case.train.plan.seed + self._rank)  # as scripts do, so that each rank drops other units
+        # as scripts do: ranks with other rows drop other units
+        seed_random_numbers(case.train.plan.seed + case.part_of(self._rank))
         if self._ask.apart:
             for p in model.parameters():
                 p.data += self._rank
         with _telling(f"{build.__name__}(model, loss_fn, rank, world)"):
             built = build(model, task.criterion(), self._rank, self._world)
         with _telling("build", usage=True):
-            self._parts = returned(built, getattr(build, "__qualname__", "build"))
+            self._parts = returned(built, getattr(build, "__qualname__", "build"), more=(STAGE,))
+            stage = self._parts.beside.get(STAGE)
+            require_stages(case.mesh, stage, len(held_of(model, stage)), given_parameters)
         self._note_build(model)
         self._load()
-        self._before = collectives.sequence_numbers()
+        self.numbers, self._sends = collectives.sequence_numbers(), sends.counts()
         step, tells = self._parts.step, self._built["told_last"]
         for t in range(case.saved_after if self._ask.load_from else 0, task.steps):
             self._called.clear()
@@ -121,10 +128,11 @@ class _OneRank:
 
     def _note_build(self, model: nn.Module) -> None:
         optimizer, beside = self._parts.optimizer, self._parts.beside
+        held = held_of(model, beside.get(STAGE))
         self._built |= {
-            "start": pieces_of(dict(model.named_parameters())),
-            "trainable": {name: p.requires_grad for name, p in model.named_parameters()},
-            "layout": layout_of(dict(model.named_parameters())),
+            "start": pieces_of(held),
+            "trainable": {name: p.requires_grad for name, p in held.items()},
+            "layout": layout_of(held),
             "told_last": "last" in (parameters_of(self._parts.step) or {}),
             "step_at": self._parts.at,
             "saves": all(key in beside and can_take(beside[key], "path") for key in ("save", "load")),
@@ -144,27 +152,27 @@ class _OneRank:
                 group["lr"] = rates[k % len(rates)]
 
     def _seen(self, model: nn.Module) -> Seen:
-        parameters = dict(model.named_parameters())
-        gradients = {name: p.grad for name, p in parameters.items() if p.grad is not None}
+        held = held_of(model, self._parts.beside.get(STAGE))
+        gradients = {name: p.grad for name, p in held.items() if p.grad is not None}
         return Seen(
-            pieces_of(parameters),
+            pieces_of(held),
             self._called[0] if self._called else None,
             self._met,
             tuple(mask.numpy() for mask in masks_of(model)),
             pieces_of(gradients) if self._ask.traced else {},
         )
 
-    def told(self, raised: Raised | None, issued: collectives.Recorded | None) -> Ran:
+    def told(self, raised: Raised | None, issued: collectives.Recorded) -> Ran:
         """Return everything that the rank has shown."""
-        now = collectives.sequence_numbers()
-        counts = {name: count - self._before.get(name, 0) for name, count in now.items()}
-        newest: tuple[Collective, ...] | None = None if issued is None else issued.newest
+        sent, received = (now - before for now, before in zip(sends.counts(), self._sends, strict=True))
         return Ran(
             self._rank,
             steps=tuple(self._steps),
             raised=raised,
-            collectives=newest,
-            counts=counts,
+            collectives=issued.newest,
+            counts=issued.counts,
+            sent=dict(sent),
+            received=dict(received),
             groups=collectives.count_of_groups(),
             **self._built,
         )
@@ -193,7 +201,7 @@ def _telling(doing: str, *, usage: bool = False) -> Iterator[None]:
     except (torch._C._DistError, Exception) as error:
         refused = usage or isinstance(error, UsageError)
         text, place = text_of(error), place_of(error)
-        if TWICE in text:
+        if any(said in text for said in ANEW):
             refused, text = True, f"{text}: gdprops has made it, with gloo; guard it with dist.is_initialized()"
         shown = "" if place is None or isinstance(error, GdpropsError) else str(place)
         raise _Stopped(Raised(doing, type(error).__name__, text, shown, monotonic(), refused)) from error

@@ -69,7 +69,11 @@ def _layout(tensor: Any) -> str:
         return "replicated"
     mesh = tensor.device_mesh
     names = mesh.mesh_dim_names or tuple(f"dimension {k}" for k in range(mesh.ndim))
-    placed = ", ".join(f"{p} over {name}" for p, name in zip(tensor.placements, names, strict=True))
+    kinds = [
+        "replicated" if p.is_replicate() and n > 1 else str(p)
+        for p, n in zip(tensor.placements, mesh.shape, strict=True)
+    ]
+    placed = ", ".join(f"{kind} over {name}" for kind, name in zip(kinds, names, strict=True))
     return f"{placed} of a mesh of {'x'.join(map(str, mesh.shape))}"
 
 

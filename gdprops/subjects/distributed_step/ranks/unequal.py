@@ -1,4 +1,7 @@
-"""Where ranks have issued different collectives: in each process group all must issue the same, in the same order."""
+"""Where ranks have issued different collectives: in each process group all must issue the same, in the same order.
+
+What one rank sends another one must receive.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,11 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
+from gdprops.model.wording import plural
 from gdprops.subjects.distributed_step.ranks.messages import Collective, Ran
+
+ANY = -1
+"""The rank from which something is received that did not say from which."""
 
 
 class Unequal(NamedTuple):
@@ -21,7 +28,22 @@ class Unequal(NamedTuple):
 def are_unequal(ran: Sequence[Ran]) -> bool:
     """Say whether ranks that have all run to their ends have issued different collectives."""
     finished = all(one.raised is None for one in ran)
-    return finished and (unequal_counts(ran) or unequal_order(ran)) is not None
+    return finished and (unequal_counts(ran) is not None or unequal_order(ran) is not None or bool(unmatched(ran)))
+
+
+def unmatched(ran: Sequence[Ran]) -> str:
+    """Return the first rank that has not received what another one has sent it, in words; empty where there is none.
+
+    A receipt that names no sender is one from whoever has sent more.
+    """
+    for one in ran:
+        for other in (other for other in ran if other is not one):
+            sent, received = one.sent.get(other.rank, 0), other.received.get(one.rank, 0)
+            unnamed = other.received.get(ANY, 0)
+            if received > sent or sent > received + unnamed:
+                times = plural(sent, "time")
+                return f"rank {one.rank} sends to rank {other.rank} {times}, which receives from it {received}"
+    return ""
 
 
 def unequal_counts(ran: Sequence[Ran]) -> Unequal | None:
