@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 from gdprops.clauses import catalogue
@@ -51,12 +52,16 @@ class Shared:
 @final
 @dataclass(slots=True)
 class SharedSearches:
-    """The shared searches of one subject; each is made when the first of its clauses is asked for."""
+    """The shared searches of one subject; each is made when the first of its clauses is asked for.
+
+    ``lot``: what stands for the seed where none is set, another number in every run.
+    """
 
     subject: Subject
     domain: Domain
     items: Sequence[Item]
     settings: Settings
+    lot: int = field(default_factory=partial(secrets.randbits, 64))
     _found: dict[str, Shared] = field(default_factory=dict)
 
     def has(self, item: Item) -> bool:
@@ -75,7 +80,8 @@ class SharedSearches:
     def _searched(self, family: Sequence[Clause], watcher: Watcher) -> dict[str, Shared]:
         began, findings, stopped = time.perf_counter(), [Finding() for _ in family], ""
         settings, subject = self.settings, self.subject
-        seed = family_seed(settings, subject, family[0])
+        chosen = self.lot if settings.seed is None else settings.seed
+        seed = item_seed(chosen, subject.identity.key, family_name(subject, family[0]))
         budgeted = subject.prepared(subject.traits, Calls(settings.timeout, shared_by=len(family)))
         kind = kind_of(subject)
 
@@ -97,13 +103,6 @@ class SharedSearches:
             stopped = str(stop)
         seconds = (time.perf_counter() - began) / len(family)
         return {c.id: Shared(found, seed, seconds, stopped) for c, found in zip(family, findings, strict=True)}
-
-
-def family_seed(settings: Settings, subject: Subject, clause: Clause) -> int:
-    """Return the seed of a family: it is the same for all of its clauses. Without a seed, another one at every call."""
-    if settings.seed is None:
-        return secrets.randbits(64)
-    return item_seed(settings.seed, subject.identity.key, family_name(subject, clause))
 
 
 def family_name(subject: Subject, clause: Clause) -> str:

@@ -52,6 +52,12 @@ class Deck:
     def __init__(self, cards: bytes) -> None:
         self._cards, self._next = cards, 0
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Deck) and self._cards == other._cards
+
+    def __hash__(self) -> int:
+        return hash(self._cards)
+
     def take(self, count: int) -> bytes:
         """Return the next bytes; after the last comes the first."""
         size = len(self._cards)

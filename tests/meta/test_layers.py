@@ -59,7 +59,7 @@ FLOORS = {
         ("written_file",),
         ("__init__", "project", "example_databases", "hypothesis_cache", "seeding", "shards", "signals", "witnesses"),
         ("search",),
-        ("family_search", "further_examples"),
+        ("family_search", "further_examples", "stocks"),
         ("items", "settings", "primary_violation"),
         ("watcher", "conclude", "counterexamples", "named_subjects", "pooled_examples", "dialect_measurements"),
         ("explained_once", "shared_searches", "verdicts"),
