@@ -36,6 +36,11 @@ class Stock:
     hands: list[Hand] = field(default_factory=list)
     _dealt: list[tuple[Dealing, list[Any]]] = field(default_factory=list)
 
+    def fill(self, drawn: list[Hand], dealing: Dealing, cases: list[Any]) -> None:
+        """Keep the decks that a search has drawn, and the cases that it has dealt from them."""
+        self.hands = drawn
+        self._dealt[:] = [*self._dealt[1 - KEPT_DEALINGS :], (dealing, cases)]
+
     def cases(self, dealing: Dealing) -> Iterator[Any]:
         """Yield the cases that are dealt from these decks; equal dealings share them."""
         known = next((cases for other, cases in self._dealt if other == dealing), None)
@@ -72,7 +77,8 @@ def search_dealt(
     on_example: Callable[[int], None] = lambda count: None,
 ) -> Finding:
     """Return what `search` finds in dealt cases; decks are drawn only where no search has drawn all of them."""
-    stock, told, drawn = stock_of(seed, dealing.count, examples), list["Evidence"](), list[Hand]()
+    stock, told = stock_of(seed, dealing.count, examples), list["Evidence"]()
+    drawn, cases = list[Hand](), list[Any]()
     if stock.hands:
         finding = look_through(_keeping(examine, told), stock.cases(dealing), on_example)
         if finding.evidence is None or finding.of_the_run or not shrink:
@@ -80,7 +86,8 @@ def search_dealt(
 
     def case(hand: Hand) -> Any:
         drawn.append(hand)
-        return dealing.case(hand)
+        cases.append(dealing.case(hand))
+        return cases[-1]
 
     def check(drawn_case: Any) -> Evidence:
         k = len(drawn) - 1
@@ -96,7 +103,7 @@ def search_dealt(
         on_example=on_example,
     )
     if found.bug is None and (found.evidence is None or found.of_the_run) and len(drawn) == found.examples:
-        stock.hands = drawn
+        stock.fill(drawn, dealing, cases)
     return found
 
 

@@ -7,6 +7,7 @@ shrinks it entry by entry.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING, final
 
@@ -88,8 +89,9 @@ class Deck:
 
     def numbers(self, table: Array, shape: tuple[int, ...]) -> Array:
         """Return an array of numbers from a table, one card for each entry."""
-        cards = np.frombuffer(self.take(int(np.prod(shape, dtype=np.int64))), dtype=np.uint8)
-        return np.asarray(table[cards % len(table)].reshape(shape))
+        cards = np.frombuffer(self.take(math.prod(shape)), dtype=np.uint8)
+        numbers: Array = table[cards % len(table)].reshape(shape)
+        return numbers
 
 
 _RARE = 15
