@@ -22,7 +22,7 @@ from gdprops.runner.items import REFERENCE, cases_of, examiner
 from gdprops.runner.pooled_examples import examples_of
 from gdprops.runner.search import Finding, search, size
 from gdprops.runner.seeding import KeyedDatabase, item_seed
-from gdprops.runner.shared_searches import family_name
+from gdprops.runner.shared_searches import examples_seed
 from gdprops.runner.stocks import search_dealt
 from gdprops.runner.verdicts import blank, judge
 from gdprops.runner.witnesses import Witnesses
@@ -115,17 +115,15 @@ def _seed(
     Clauses that deal their cases from as many decks have one seed. Where none is set, those that share anything have
     one that is new in every run.
     """
-    dealing = dealing_of(cases_of(item, subject, domain))
-    chosen = settings.seed
+    cases = cases_of(item, subject, domain)
+    dealing, chosen = dealing_of(cases), settings.seed
     if chosen is None and searches is not None and (dealing is not None or searches.has(item)):
         chosen = searches.lot
     if chosen is None:
         return None
-    identity = Identity(REFERENCE) if subject is None else subject.identity
-    if dealing is not None:
-        return item_seed(chosen, identity.key, f"a hand of {dealing.count}")
-    name = item.clause.id if subject is None else family_name(subject, item.clause)
-    return item_seed(chosen, identity.key, name)
+    if subject is not None:
+        return examples_seed(chosen, subject, item.clause, cases)
+    return item_seed(chosen, Identity(REFERENCE).key, item.clause.id if dealing is None else dealing.seeded_as)
 
 
 def _database(item: Item, subject: Subject | None, settings: Settings) -> KeyedDatabase | None:

@@ -102,7 +102,7 @@ def search_dealt(
         shrink=shrink,
         on_example=on_example,
     )
-    if found.bug is None and (found.evidence is None or found.of_the_run) and len(drawn) == found.examples:
+    if len(drawn) == found.examples == examples and found.bug is None and (found.evidence is None or found.of_the_run):
         stock.fill(drawn, dealing, cases)
     return found
 

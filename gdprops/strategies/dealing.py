@@ -32,6 +32,11 @@ class Dealing:
     make: Callable[..., Any]
     given: tuple[Any, ...]
 
+    @property
+    def seeded_as(self) -> str:
+        """What stands in a seed for all who deal from so many decks."""
+        return f"a hand of {self.count}"
+
     def case(self, hand: Hand) -> Any:
         """Return the case that is dealt from a hand, whose decks are taken from the front."""
         dealer = map(Deck.again, hand)
