@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 SECONDS = 120.0
 """How long any of these may take on a busy machine, starting the command included; a subject has 1 or 2 s a clause."""
 STEP = """import atexit, ctypes, os, re, signal, sys, threading, time
@@ -118,3 +120,14 @@ def said_of_function(folder: Path, behavior: str, *more: str) -> Said:
 def said_of_either(folder: Path, behavior: str, table: Iterable[str], name: str, *more: str) -> Said:
     """Return what the command says of a behavior: every third of a table is an optimizer's, the others a function's."""
     return (said_of_function if list(table).index(name) % 3 else said_of_step)(folder, behavior, *more)
+
+
+def by_day(table: Iterable[str], *names: str) -> pytest.MarkDecorator:
+    """Run a test with every name of a table: by day with some of them, at night with the others.
+
+    Each starts a process or two of its own; those of one table take the same way, from the child's end to its report.
+    """
+    unknown = set(names) - set(table)
+    assert not unknown, unknown
+    marks = {name: pytest.mark.daily if name in names else pytest.mark.nightly for name in table}
+    return pytest.mark.parametrize("name", [pytest.param(name, marks=mark) for name, mark in marks.items()])

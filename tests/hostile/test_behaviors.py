@@ -14,14 +14,13 @@ from tests.hostile.running import (
     SECONDS,
     STEP,
     WRONG,
+    by_day,
     command,
     said_by,
     said_of_either,
     said_of_step,
     why_aborted,
 )
-
-pytestmark = pytest.mark.daily
 
 ENDS = {
     "os._exit": ("if late: os._exit(0)", "the subject ended its process by os._exit(0) in step(), at mine.py:11"),
@@ -48,7 +47,7 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("name", ENDS)
+@by_day(ENDS, "os._exit", "a segfault", "hangs in native code", "closes every file", "hangs in Python")
 def test_what_ends_or_blocks_the_process_is_aborted_once_with_its_place(name: str, tmp_path: Path) -> None:
     behavior, told = ENDS[name]
     said = said_of_either(tmp_path, behavior, ENDS, name, *ONE_CLAUSE)
@@ -70,7 +69,7 @@ RAISES = {
 }
 
 
-@pytest.mark.parametrize("name", RAISES)
+@by_day(RAISES, "an exception of its own", "SystemExit")
 def test_what_a_step_raises_is_told_once_with_its_place(name: str, tmp_path: Path) -> None:
     behavior, told = RAISES[name]
     said = said_of_either(tmp_path, behavior, RAISES, name)
@@ -93,7 +92,7 @@ HARMLESS = {
 }
 
 
-@pytest.mark.parametrize("name", HARMLESS)
+@by_day(HARMLESS, "forks", "no standard output")
 def test_what_does_no_harm_to_the_step_is_not_accused(name: str, tmp_path: Path) -> None:
     said = said_of_either(tmp_path, HARMLESS[name], HARMLESS, name)
     assert (said.code, said.red) == (0, [])
@@ -107,7 +106,7 @@ BLIND = {
 }
 
 
-@pytest.mark.parametrize("name", BLIND)
+@by_day(BLIND, "np.abs")
 def test_who_replaces_what_is_compared_with_is_never_right(name: str, tmp_path: Path) -> None:
     said = said_of_step(tmp_path, BLIND[name] + WRONG)
     assert said.code == 1
@@ -116,12 +115,14 @@ def test_who_replaces_what_is_compared_with_is_never_right(name: str, tmp_path: 
     assert {v["reason"] for v in said.report["verdicts"] if v not in said.red} >= {f"not examined: {told}"}
 
 
+@pytest.mark.daily
 def test_a_violation_stands_whatever_happens_at_exit(tmp_path: Path) -> None:
     said = said_of_step(tmp_path, "atexit.register(os._exit, 0)" + WRONG)
     assert said.code == 1
     assert "violated" in {verdict["status"] for verdict in said.red}
 
 
+@pytest.mark.daily
 def test_a_process_that_dies_in_one_clause_leaves_the_verdicts_of_all_others(tmp_path: Path) -> None:
     source = """import os
 import torch
@@ -146,13 +147,14 @@ IMPORTS = {
 }
 
 
-@pytest.mark.parametrize("name", IMPORTS)
+@by_day(IMPORTS, "ends")
 def test_importing_and_building_have_limits_too(name: str, tmp_path: Path) -> None:
     source, told = IMPORTS[name]
     said = said_by(tmp_path, source, "mine.py:build", "--as", "training-step", *ONE_CLAUSE)
     assert why_aborted(said).startswith(told)
 
 
+@pytest.mark.nightly
 def test_what_the_subject_printed_is_shown_after_a_failure(tmp_path: Path) -> None:
     said = said_of_step(tmp_path, "print('the norm is', 3)" + WRONG)
     assert said.code == 1
@@ -160,8 +162,12 @@ def test_what_the_subject_printed_is_shown_after_a_failure(tmp_path: Path) -> No
     assert said.text.endswith("the norm is 3")
 
 
-@pytest.mark.parametrize("arguments", [["traits"], ["init"], ["accept", "--reason", "known"]], ids=lambda a: a[0])
-def test_other_commands_end_too(arguments: list[str], tmp_path: Path) -> None:
+OTHERS = {"traits": ["traits"], "init": ["init"], "accept": ["accept", "--reason", "known"]}
+
+
+@by_day(OTHERS, "traits")
+def test_other_commands_end_too(name: str, tmp_path: Path) -> None:
+    arguments = OTHERS[name]
     (tmp_path / "mine.py").write_text("import os\nos._exit(0)\n", encoding="utf-8")
     running = command(tmp_path, arguments[0], "mine.py:Mine", *arguments[1:])
     text, _ = running.communicate(timeout=SECONDS)
@@ -170,8 +176,12 @@ def test_other_commands_end_too(arguments: list[str], tmp_path: Path) -> None:
     assert " ".join(text.split()) == told
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"])
-def test_an_interrupted_run_is_never_ok(number: int, code: int, tmp_path: Path) -> None:
+SIGNALS = {"INT": (signal.SIGINT, 130), "TERM": (signal.SIGTERM, 143)}
+
+
+@by_day(SIGNALS, "INT")
+def test_an_interrupted_run_is_never_ok(name: str, tmp_path: Path) -> None:
+    number, code = SIGNALS[name]
     behavior = "        time.sleep(0.01)\n        if late: open('going', 'w').close()"
     (tmp_path / "mine.py").write_text(STEP.format(behavior=behavior), encoding="utf-8")
     files = ["--json", "out.json", "--markdown", "out.md", "--junit", "out.xml"]

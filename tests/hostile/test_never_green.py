@@ -13,14 +13,13 @@ from tests.hostile.running import (
     ONE_CLAUSE,
     SECONDS,
     WRONG,
+    by_day,
     command,
     said_by,
     said_of_either,
     said_of_step,
     why_aborted,
 )
-
-pytestmark = pytest.mark.daily
 
 DEAD = {
     "a thread that exits": (
@@ -47,7 +46,7 @@ DEAD = {
 }
 
 
-@pytest.mark.parametrize("name", DEAD)
+@by_day(DEAD, "a thread that exits", "swallows every exception")
 def test_a_subject_that_is_gone_is_aborted_once(name: str, tmp_path: Path) -> None:
     behavior, told = DEAD[name]
     said = said_of_either(tmp_path, behavior, DEAD, name, *ONE_CLAUSE)
@@ -68,7 +67,7 @@ SPOILS = {
 }
 
 
-@pytest.mark.parametrize("name", SPOILS)
+@by_day(SPOILS, "gdprops itself")
 def test_who_changes_what_gdprops_computes_with_is_told_so_once(name: str, tmp_path: Path) -> None:
     behavior, changed = SPOILS[name]
     said = said_of_step(tmp_path, behavior + WRONG)
@@ -78,6 +77,7 @@ def test_who_changes_what_gdprops_computes_with_is_told_so_once(name: str, tmp_p
     assert "bug of gdprops" not in said.text
 
 
+@pytest.mark.nightly
 def test_who_empties_the_table_of_modules_is_told_so(tmp_path: Path) -> None:
     source = "import sys\nimport torch\nsys.modules.clear()\nMine = torch.optim.SGD\n"
     said = said_by(tmp_path, source, "mine.py:Mine", "-p", "lr=0.1")
@@ -85,6 +85,7 @@ def test_who_empties_the_table_of_modules_is_told_so(tmp_path: Path) -> None:
     assert (said.code, [(verdict["status"], verdict["reason"]) for verdict in said.red]) == (1, [("aborted", told)])
 
 
+@pytest.mark.nightly
 def test_a_device_without_numbers_is_told(tmp_path: Path) -> None:
     said = said_of_step(tmp_path, "torch.set_default_device('meta')" + WRONG)
     told = "step() leaves torch changed for the whole process: default device cpu -> meta"
@@ -106,6 +107,7 @@ os.write = lambda number, text: len(text)
 """
 
 
+@pytest.mark.daily
 def test_what_else_a_wrong_step_changes_does_not_hide_that_it_is_wrong(tmp_path: Path) -> None:
     said = said_of_step(tmp_path, CHANGES + WRONG)
     assert said.code == 1
@@ -121,7 +123,7 @@ RAISED = {
 }
 
 
-@pytest.mark.parametrize("name", RAISED)
+@by_day(RAISED, "an exception of gdprops")
 def test_no_exception_is_an_excuse(name: str, tmp_path: Path) -> None:
     said = said_of_either(tmp_path, RAISED[name], RAISED, name)
     assert said.code == 1
@@ -129,6 +131,7 @@ def test_no_exception_is_an_excuse(name: str, tmp_path: Path) -> None:
     assert all(" raised " in v["reason"] and ", at mine.py:12" in v["reason"] for v in said.red)
 
 
+@pytest.mark.daily
 def test_nothing_is_decided_about_a_step_that_always_skips_itself(tmp_path: Path) -> None:
     said = said_of_step(tmp_path, "import unittest; raise unittest.SkipTest('no')")
     assert (said.code, said.red) == (5, [])
@@ -143,12 +146,14 @@ return
 """
 
 
+@pytest.mark.nightly
 def test_a_parameter_that_grows_beyond_all_memory_is_violated(tmp_path: Path) -> None:
     said = said_of_step(tmp_path, GROWN)
     assert (said.code, {v["status"] for v in said.red}) == (1, {"violated"})
     assert "has the shape (1099511627776,) after a step" in said.red[0]["reason"]
 
 
+@pytest.mark.nightly
 def test_a_training_step_that_makes_it_grow_is_refused(tmp_path: Path) -> None:
     """Nothing could be decided: the step does so on every network on which it is tried first."""
     (tmp_path / "mine.py").write_text(
@@ -172,6 +177,7 @@ def build(model, loss_fn):
     assert "step() leaves layer1.weight in the shape (1099511627776,), it was (2, 2)" in " ".join(text.split())
 
 
+@pytest.mark.daily
 def test_who_dies_in_a_recommended_clause_alone_is_not_green(tmp_path: Path) -> None:
     source = """import os
 import torch
@@ -201,13 +207,14 @@ SEVERAL = {
 }
 
 
-@pytest.mark.parametrize("name", SEVERAL)
+@by_day(SEVERAL, "in a step")
 def test_several_processes_end_as_one_does(name: str, tmp_path: Path) -> None:
     source, told = SEVERAL[name]
     said = said_by(tmp_path, source, "mine.py:Mine", "-p", "lr=0.1", "-n", "2", "--timeout", "1")
     assert why_aborted(said).startswith(told)
 
 
+@pytest.mark.nightly
 def test_the_probe_has_a_limit_too(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(SEVERAL["never"][0], encoding="utf-8")
     running = command(tmp_path, "traits", "mine.py:Mine", "-p", "lr=0.1", "--timeout", "1")
@@ -217,6 +224,7 @@ def test_the_probe_has_a_limit_too(tmp_path: Path) -> None:
     assert text.count("\n") == 1
 
 
+@pytest.mark.nightly
 def test_weights_of_a_saved_case_are_floating_point_numbers(tmp_path: Path) -> None:
     said = said_of_step(tmp_path, WRONG)
     saved = next(v["counterexample"]["path"] for v in said.red if v["clause"] == "step.simultaneous")
@@ -238,6 +246,7 @@ print([name for name in ("torch", "numpy", "hypothesis", "pytest") if name in sy
 """
 
 
+@pytest.mark.daily
 def test_the_supervisor_imports_nothing_heavy(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PARENT], cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=True
@@ -266,6 +275,7 @@ def test_it(subject, clause):
 """
 
 
+@pytest.mark.nightly
 def test_a_hanging_call_in_pytest_is_told_with_its_place_and_not_ended(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(IN_PYTEST, encoding="utf-8")
     asked = ["-m", "pytest", "-p", "no:cacheprovider", "-q", "--gdprops-timeout", "1"]

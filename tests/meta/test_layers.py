@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -76,21 +76,38 @@ MOST_LINES = 400
 """About 300 lines a file; a chapter of the specification may take a little more."""
 
 
+def parsed(path: Path) -> ast.Module:
+    """Return what is written in a file: the same text is parsed once for all tests."""
+    return _tree(path.read_text())
+
+
+@cache
+def _tree(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
 def dotted(path: Path, package: Path) -> str:
     """Return the module that a file is."""
     return ".".join(("gdprops", *path.relative_to(package).with_suffix("").parts)).removesuffix(".__init__")
 
 
-def imports(path: Path, package: Path = PACKAGE) -> Iterator[str]:
-    """Yield every module of gdprops that a file imports, inside functions and for annotations too."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def imports(path: Path, package: Path = PACKAGE) -> tuple[str, ...]:
+    """Return every module of gdprops that a file imports, inside functions and for annotations too."""
+    return _imports(path.read_text(), package)
+
+
+@cache
+def _imports(text: str, package: Path) -> tuple[str, ...]:
+    found: list[str] = []
+    for node in ast.walk(_tree(text)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "gdprops":
             for alias in node.names:
                 inside = package.joinpath(*node.module.split(".")[1:], alias.name)
                 is_module = inside.with_suffix(".py").is_file() or (inside / "__init__.py").is_file()
-                yield f"{node.module}.{alias.name}" if is_module else node.module
+                found.append(f"{node.module}.{alias.name}" if is_module else node.module)
         elif isinstance(node, ast.Import):
-            yield from (a.name for a in node.names if a.name.split(".")[0] == "gdprops")
+            found += [a.name for a in node.names if a.name.split(".")[0] == "gdprops"]
+    return tuple(found)
 
 
 def parts(module: str, package: Path = PACKAGE) -> tuple[str, ...]:
@@ -185,14 +202,13 @@ NAMED = ("update-rule", "training-step", "distributed-step", "backprop")
 CLASSES = ("TorchOptimizer", "UpdateRule", "TrainingStep", "DistributedStep", "Backprop")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_kind_is_named_in_its_own_files_only(path: Path) -> None:
+def kinds_named(path: Path) -> list[str]:
+    """Return the kinds that a file names as text or asks for by class, and that are not its own."""
     own = path.relative_to(PACKAGE).parts
     if own[0] == "kinds" or own[0] == "faults" or own in {("__init__.py",), ("api.py",)}:
-        return
-    tree = ast.parse(path.read_text())
+        return []
+    tree = parsed(path)
     named = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and n.value in NAMED]
-    assert all(name.replace("-", "_") in own for name in named), f"{'/'.join(own)} names the kinds {named}"
     tested = [
         name.id
         for node in ast.walk(tree)
@@ -202,13 +218,19 @@ def test_a_kind_is_named_in_its_own_files_only(path: Path) -> None:
     ]
     homes = {"TorchOptimizer": "torch_optimizer", "UpdateRule": "update_rule"}
     homes |= {"TrainingStep": "training_step", "DistributedStep": "distributed_step", "Backprop": "backprop"}
-    assert all(homes[name] in own for name in tested), f"{'/'.join(own)} asks for the classes {tested}"
+    homes |= {name: name.replace("-", "_") for name in NAMED}
+    return [str(name) for name in (*named, *tested) if homes[str(name)] not in own]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_files_are_small(path: Path) -> None:
-    lines = len(path.read_text().splitlines())
-    assert lines <= MOST_LINES, f"{path.name} has {lines} lines: one concept, one file"
+def test_a_kind_is_named_in_its_own_files_only() -> None:
+    found = {str(path.relative_to(PACKAGE)): kinds_named(path) for path in FILES}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_files_are_small() -> None:
+    """One concept, one file."""
+    found = {str(path.relative_to(PACKAGE)): len(path.read_text().splitlines()) for path in FILES}
+    assert {path: lines for path, lines in found.items() if lines > MOST_LINES} == {}
 
 
 def test_most_files_are_under_three_hundred_lines_and_most_functions_short() -> None:
@@ -217,7 +239,7 @@ def test_most_files_are_under_three_hundred_lines_and_most_functions_short() -> 
     lengths = sorted(
         (node.end_lineno or 0) - node.lineno + 1
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.FunctionDef)
     )
     assert lengths[len(lengths) // 2] <= 8
@@ -228,7 +250,7 @@ def test_no_clause_contains_a_threshold_of_its_own() -> None:
     for path in sorted((PACKAGE / "clauses").rglob("*.py")):
         found = [
             node.value
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in ast.walk(parsed(path))
             if isinstance(node, ast.Constant) and isinstance(node.value, float) and node.value not in (0.0, 1.0, 0.5)
         ]
         assert not found, f"{path.name} contains {found}"
@@ -245,7 +267,7 @@ def test_the_workbench_hands_on_what_clauses_use_and_nothing_else() -> None:
     used = {
         node.attr
         for path in clauses.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "workbench"
     }
     assert handed == used

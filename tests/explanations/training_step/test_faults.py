@@ -8,8 +8,6 @@ from gdprops.faults import Fault, bank, twins
 from gdprops.subjects.training_step.subject import TrainingStep
 from tests.explanations.training_step.examples import instead, of_fault
 
-pytestmark = pytest.mark.daily
-
 pytestmark = pytest.mark.xdist_group("explained faults")
 FORWARD = "layer by layer, first layer first: each layer's gradient is taken after the layers before it have moved"
 UPDATED = "the step uses the already updated weights of"

@@ -198,6 +198,17 @@ class _Bridge:
             self.way.run(net, x, self._given(y), rate)
         return {leaf.name: leaf.array(net) for leaf in leaves}
 
+    def in_batches(
+        self, params: Mapping[str, Any], batches: Sequence[tuple[Array, Array]], rate: float
+    ) -> dict[str, Any]:
+        """Return the parameters after one call of the training code on several mini-batches."""
+        x, y = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        net, leaves = self._net(params, x, y, rate)
+        self.current[:] = [(net, leaves)]
+        seeded()
+        self.way.run(net, x, self._given(y), rate, len(batches[0][0]))
+        return {leaf.name: leaf.array(net) for leaf in leaves}
+
     def _given(self, y: Array) -> Array:
         return 2 * y - 1 if self.signed else y
 
@@ -294,6 +305,7 @@ class _Bridge:
             script=self.script,
             functions=(self.network.found,),
             again=self.again if moves and not self.network.constructor.takes_data else None,
+            in_batches=self.in_batches if moves and self.way.takes_batches else None,
             signed=self.signed,
             batch_told=self.way.method,
             watched=self.watched,

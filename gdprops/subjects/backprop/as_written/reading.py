@@ -39,6 +39,8 @@ class Reading:
         script: the lines that repeat one step, from the names and arrays of the parameters, X, y and the rate.
         again: ``(params, batches, lr, reset) -> params`` after several calls on one object, whose parameters are put
             back between the calls where ``reset`` is true; None where there is no object.
+        in_batches: ``(params, batches, lr) -> params`` after one call that trains on all of them, as its mini-batches;
+            None where nothing says how many rows a mini-batch has.
         outputs_are: ``"scores"`` or ``"signed scores"`` where the output is what a threshold decides on.
         batch_told: the name of the function that trains, to compare readings of it.
         watched: the parameters while a step runs, from one of its frames.
@@ -66,6 +68,7 @@ class Reading:
     script: Callable[[Params, Array, Array, float], list[str]]
     functions: tuple[Any, ...] = ()
     again: Callable[[Params, Sequence[tuple[Array, Array]], float, bool], dict[str, Any]] | None = None
+    in_batches: Callable[[Params, Sequence[tuple[Array, Array]], float], dict[str, Any]] | None = None
     outputs_are: str = ""
     signed: bool = False
     batch_told: str = ""

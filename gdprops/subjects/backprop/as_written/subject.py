@@ -23,7 +23,9 @@ from gdprops.subjects.backprop.as_written.best_reading import SECONDS, Tried, ch
 from gdprops.subjects.backprop.as_written.candidate_losses import SAID, SQUARED, Scale
 from gdprops.subjects.backprop.as_written.found_loss import Fit, loss_of
 from gdprops.subjects.backprop.as_written.given_gradients import can_spread
+from gdprops.subjects.backprop.as_written.kept_runs import KeptRun
 from gdprops.subjects.backprop.as_written.met_errors import forgotten, most_met
+from gdprops.subjects.backprop.as_written.mini_batches import adds_up
 from gdprops.subjects.backprop.as_written.observations import RATE, Seen, copies, data_of, moved_by
 from gdprops.subjects.backprop.as_written.probes import PROBE
 from gdprops.subjects.backprop.as_written.reading import Reading
@@ -51,12 +53,13 @@ class Restored:
     """What the code remembers, put back at the beginning of a run."""
 
     inner: RememberedState
-    kept: dict[str, Any]
+    kept: KeptRun | None
 
     def restore(self) -> None:
-        """Put everything back, and forget the object of the run before."""
+        """Put everything back, and forget the run before."""
         self.inner.restore()
-        self.kept.clear()
+        if self.kept is not None:
+            self.kept.clear()
 
 
 def written_subject(
@@ -98,8 +101,8 @@ def _subject(
             barred = _no_verdict(tried)
         fit = Fit(SQUARED, Scale(0, 0), RATE, 0.0, False, Scale(0, 0), frozenset(), "", tuple(chosen.seen[0].params))
     rate = None if takes_rate else _rounded(fit.factor)
-    state = _state(chosen)
-    kept: dict[str, Any] = {}
+    state, joins = _state(chosen), adds_up(reading)
+    kept = KeptRun(reading, joins) if joins or state == ADDS_UP else None
     layout = Layout(
         _shapes_of(reading, helpers),
         reading.inputs,
@@ -111,14 +114,14 @@ def _subject(
     )
     functions = Functions(
         _flat_loss(reading, loss_of(fit, reading, RATE if rate is None else rate)),
-        _flat_step(reading, kept if state == ADDS_UP else None) if reading.step is not None else None,
+        _flat_step(reading, kept) if reading.step is not None else None,
         _flat_gradients(reading) if reading.step is None else None,
         Container(tuple(chosen.seen[0].params)),
         layout,
         RateAt(),
         helpers=helpers,
         state=Restored(RememberedState(*reading.functions), kept),
-        script=reading.script,
+        script=reading.script if kept is None else kept.script,
         watched=reading.watched,
     )
     if fit.loss is found_loss.OWN:
@@ -255,24 +258,13 @@ def _flat_loss(reading: Reading, loss: Any) -> Any:
     return of
 
 
-def _flat_step(reading: Reading, kept: dict[str, Any] | None) -> Any:
-    """Return the step over plain dicts.
-
-    ``kept``: where the object of the run is kept, which trains on from what it left behind.
-    """
+def _flat_step(reading: Reading, kept: KeptRun | None) -> Any:
+    """Return the step over plain dicts; ``kept``: the run that it goes on with."""
 
     def step(params: Any, x: Any, y: Any, lr: float) -> Any:
         x, y = _as_rows(reading, x, y)
         assert reading.step is not None
-        if kept is None or reading.again is None:
-            return reading.step(dict(params), x, y, lr)
-        batches = kept.get("batches", [])
-        if not batches or not all(np.array_equal(kept["left"][n], w) for n, w in params.items()):
-            batches, kept["start"] = [], copies(params)
-        batches = [*batches, (x, y)]
-        after = reading.again(copies(kept["start"]), batches, lr, False)
-        kept.update(batches=batches, left=copies(after))
-        return after
+        return reading.step(dict(params), x, y, lr) if kept is None else kept.step(params, x, y, lr)
 
     return step
 

@@ -69,9 +69,15 @@ class Way:
         """Whether a method gets the learning rate."""
         return self.plan.uses(Role.RATE) or (self.update_plan is not None and self.update_plan.uses(Role.RATE))
 
-    def run(self, net: Any, x: Array, y: Array, rate: float) -> Any:
-        """Train once; return what the training method returned."""
+    @property
+    def takes_batches(self) -> bool:
+        """Whether the method is told how many rows a mini-batch has."""
+        return self.plan.uses(Role.BATCH) and not self.single and self.forward is None and not self.update
+
+    def run(self, net: Any, x: Array, y: Array, rate: float, rows: int = 0) -> Any:
+        """Train once; return what the training method returned. ``rows``: those of a mini-batch, 0 for all."""
         values = self._values(x, y, rate)
+        values[Role.BATCH] = rows or len(x)
         if self.forward is not None:
             raw = self.forward.plan.call(getattr(net, self.forward.method), values)
             values[Role.OUTPUT] = self.forward.pick.of(net, raw)
@@ -89,7 +95,6 @@ class Way:
             Role.TARGETS: given(y),
             Role.RATE: rate,
             Role.EPOCHS: 1,
-            Role.BATCH: len(x),
             Role.ROWS: len(x),
             Role.PENALTY: 0.0,
             Role.CLASSES: classes_in(y),
