@@ -1,15 +1,14 @@
 """Torch as the engine runs it: on one thread. And how long tests take: recorded, and used by three rules.
 
-A slow test runs at night (`tox -e nightly`), unless it is marked `daily`. `tox -e quick` leaves out what takes longest.
-In a run with `--cov` the lines of long tests are not counted, nor those of most parameters of a test that is not short,
-unless it is marked `counted`: to count takes half of a test's time again, and other tests take the same lines.
+In a run with `--cov` the lines of a recorded test are only counted where `counted.json` names it: to count takes more
+than half of a test's time again, and other tests take the same lines (`choose_counted.py`). A slow test that is not
+counted runs at night (`tox -e nightly`), unless it is marked `daily`. `tox -e quick` leaves out what takes longest.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,19 +18,16 @@ import pytest
 DURATIONS = Path(__file__).with_name("durations.json")
 """Seconds of each test that took more than `WORTH_NOTING` in a whole run, by node id."""
 WORTH_NOTING = 0.2
-SLOW = 1.0
-"""From how many recorded seconds on a test runs at night only, unless it is marked `daily`."""
-LONG = 3.0
-"""From how many recorded seconds on the lines of a test are not counted."""
-SHORT = 0.3
-"""Up to how many recorded seconds the lines of a test are counted in any case."""
-FIRST = 2
-"""Of how many of its parameters the lines of a longer test are counted, unless it is marked `counted`."""
+COUNTED = Path(__file__).with_name("counted.json")
+"""The tests of `durations.json` that take between them nearly all branches that any of them takes, by node id."""
+SLOW = 0.5
+"""From how many recorded seconds on a test that is not counted runs at night only, unless it is marked `daily`."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the two options about durations."""
     parser.addoption("--budget", type=float, help="run the cheapest tests only, up to so many recorded seconds")
+    parser.addoption("--count-all", action="store_true", help=f"count the lines of all tests, to choose {COUNTED.name}")
     parser.addoption("--record-durations", action="store_true", help=f"write {DURATIONS.name} after the run")
 
 
@@ -61,18 +57,17 @@ def _one_thread() -> None:
         torch.set_num_threads(1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the slow tests to the night, and do not count the lines of the long ones."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow tests to the night, and count the lines of some of the others."""
     recorded = json.loads(DURATIONS.read_text(encoding="utf-8"))
-    parameters = Counter[str]()
+    counted = recorded if config.getoption("--count-all") else json.loads(COUNTED.read_text(encoding="utf-8"))
+    uncounted = set(recorded) - set(counted)
     for item in items:
-        test, seconds = item.nodeid.partition("[")[0], _recorded(recorded, item)
-        parameters[test] += 1
-        if seconds > SLOW and item.get_closest_marker("daily") is None:
+        if item.nodeid.partition("@")[0] not in uncounted:
+            continue
+        item.add_marker(pytest.mark.no_cover)
+        if _recorded(recorded, item) > SLOW and item.get_closest_marker("daily") is None:
             item.add_marker(pytest.mark.nightly)
-        repeats = seconds > SHORT and parameters[test] > FIRST
-        if (seconds > LONG or repeats) and item.get_closest_marker("counted") is None:
-            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.hookimpl(specname="pytest_collection_modifyitems", trylast=True)

@@ -130,6 +130,7 @@ def test_their_subjects_run_without_a_test_file_the_same_on_several_workers(user
     assert '<property name="worst_ratio"' in text
 
 
+@pytest.mark.nightly
 def test_an_accepted_violation_then_a_stale_one(user: User) -> None:
     shutil.rmtree(user.folder / "tests")
     subjects = 'descent = "smallopt.optim:Descent"\ntraining = "smallopt.train:build"'

@@ -22,7 +22,6 @@ pytestmark = pytest.mark.daily
 OF_EACH_CELL = pytest.mark.parametrize(("fault", "clause"), [of_one(fault, fault, clause) for fault, clause in CELLS])
 
 
-@pytest.mark.counted  # the faults themselves are lines of gdprops
 @OF_EACH_CELL
 def test_what_kills_the_fault_is_the_comparison_and_no_crash(fault: str, clause: str) -> None:
     finding = refuted(fault, clause, SEEDS[0])

@@ -12,7 +12,7 @@ from tests.faults.suspects import measured, of_one
 
 pytestmark = pytest.mark.daily
 
-EXAMPLES = int(os.environ.get("GDPROPS_TWIN_EXAMPLES", "5"))
+EXAMPLES = int(os.environ.get("GDPROPS_TWIN_EXAMPLES", "3"))
 FEWEST_JUDGES = {
     "draws-global-noise": 2,
     "saves-its-generator": 3,

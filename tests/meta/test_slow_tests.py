@@ -6,17 +6,19 @@ import json
 from pathlib import Path
 
 import pytest
+from coverage import CoverageData
 
-from tests.conftest import DURATIONS, SLOW
+from tests.choose_counted import chosen, taken
+from tests.conftest import COUNTED, DURATIONS, SLOW
 
 DAILY = "not nightly"
 
 
-def test_by_day_no_slow_test_runs_that_is_not_marked(request: pytest.FixtureRequest) -> None:
+def test_by_day_no_slow_test_runs_that_is_neither_counted_nor_marked(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("markexpr") != DAILY:
         pytest.skip("other tests than those of every day were asked for")
-    recorded = json.loads(DURATIONS.read_text(encoding="utf-8"))
-    slow = {name for name, seconds in recorded.items() if seconds > SLOW}
+    recorded, counted = (json.loads(file.read_text(encoding="utf-8")) for file in (DURATIONS, COUNTED))
+    slow = {name for name, seconds in recorded.items() if seconds > SLOW} - set(counted)
     running = {item.nodeid.partition("@")[0]: item for item in request.session.items}
     assert [name for name in sorted(slow & set(running)) if running[name].get_closest_marker("daily") is None] == []
 
@@ -25,3 +27,31 @@ def test_what_is_recorded_is_about_files_that_exist() -> None:
     recorded = json.loads(DURATIONS.read_text(encoding="utf-8"))
     root = Path(DURATIONS).parents[1]
     assert [name for name in recorded if not (root / name.partition("::")[0]).exists()] == []
+
+
+def test_what_is_counted_is_recorded() -> None:
+    recorded, counted = (json.loads(file.read_text(encoding="utf-8")) for file in (DURATIONS, COUNTED))
+    assert [name for name in counted if name not in recorded] == []
+
+
+def test_tests_are_counted_that_take_the_most_new_branches_for_their_time() -> None:
+    by_test = {"": {0}, "short": {1}, "slow": {2, 3, 4, 5}, "quick": {2, 3, 4}, "same": {1, 2}, "rest": {6}}
+    seconds = {"slow": 4.0, "quick": 1.0, "same": 1.0, "rest": 1.0}
+    assert chosen(by_test, seconds, 5 / 7) == ["quick"]
+    assert chosen(by_test, seconds, 1.0) == ["quick", "rest", "slow"]
+
+
+def test_the_branches_of_a_test_are_read_from_a_run_that_counted_all(tmp_path: Path) -> None:
+    data = CoverageData(basename=str(tmp_path / "data"))
+    for context, lines in (
+        ("", {(1, 2)}),
+        ("tests/a.py::test_it|run", {(2, 3)}),
+        ("tests/a.py::test_it|setup", {(3, 4)}),
+    ):
+        data.set_context(context)
+        data.add_arcs({"one.py": lines})
+    data.close()
+    assert {name: len(branches) for name, branches in taken(tmp_path / "data").items()} == {
+        "": 1,
+        "tests/a.py::test_it": 2,
+    }

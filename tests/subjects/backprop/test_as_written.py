@@ -45,8 +45,6 @@ def test_layers_that_move_before_they_hand_their_error_on() -> None:
     )
 
 
-@pytest.mark.daily
-@pytest.mark.counted
 @pytest.mark.parametrize("path", EACH)
 def test_a_file_is_judged_as_it_stands(path: Path) -> None:
     first = re.search(r"# (RIGHT|WRONG|ASK)([^:]*):", path.read_text(encoding="utf-8"))
