@@ -56,12 +56,7 @@ def _apart(system: System, case: LookCase, blocks: Sequence[Block]) -> Array:
     return system.sweep(point, blocks, rate) - system.step(point, rate)
 
 
-def _law(case: LookCase, blocks: Sequence[Block]) -> Array:
-    """Return c = lower(H) g in fractions, computed with dual numbers and without a sweep."""
-    return workbench.lower_hessian_times_gradient(workbench.rational_point(case.point), blocks)
-
-
-def _differs_exactly(system: System, case: LookCase, blocks: Sequence[Block]) -> bool:
+def _differs_exactly(system: System, case: LookCase, blocks: tuple[Block, ...]) -> bool:
     """Say whether sweep and step, both in fractions, differ at the rate at which the system runs."""
     rate = workbench.decisions.LAW_RATE if system.rational else Fraction(case.rate)
     step, sweep = workbench.rational_displacement(case.point, blocks, rate)
@@ -107,7 +102,7 @@ def first_block(system: System, case: LookCase) -> Evidence:
 )
 def diverges(system: System, case: LookCase) -> Evidence:
     blocks = _blocks(case)
-    if not _law(case, blocks).any() or not _differs_exactly(system, case, blocks):
+    if not workbench.exact_law(case.point, blocks).any() or not _differs_exactly(system, case, blocks):
         return workbench.vacuous("lower(H) g is zero")
     apart = _apart(system, case, blocks)
     return workbench.require(bool((apart != 0).any()), "the sweep equals the simultaneous update, but must not")
@@ -132,7 +127,7 @@ def second_order(system: System, case: LookCase) -> Evidence:
     if case.regime is workbench.Regime.ROUNDED:
         return _ladder(system, case)
     blocks = _blocks(case)
-    c = _law(case, blocks)
+    c = workbench.exact_law(case.point, blocks)
     if not c.any():
         return workbench.vacuous("lower(H) g is zero")
     if not system.rational:
@@ -159,7 +154,7 @@ def _remainder(system: System, case: LookCase, blocks: Sequence[Block], c: Array
     return max((abs(r) for r in apart / rate**2 - c), default=Fraction(0))
 
 
-def _exact_difference(system: System, case: LookCase, blocks: Sequence[Block]) -> Evidence:
+def _exact_difference(system: System, case: LookCase, blocks: tuple[Block, ...]) -> Evidence:
     step, sweep = workbench.rational_displacement(case.point, blocks, Fraction(case.rate))
     if not (sweep != step).any():
         return workbench.vacuous("the sweep in fractions does not differ from the step at this rate")
@@ -210,7 +205,8 @@ def order_matters(system: System, case: LookCase) -> Evidence:
     back = there[::-1]
     rate = workbench.decisions.LAW_RATE if system.rational else Fraction(case.rate)
     exact = [workbench.rational_displacement(case.point, order, rate)[1] for order in (there, back)]
-    if not (_law(case, there) != _law(case, back)).any() or not (exact[0] != exact[1]).any():
+    law = [workbench.exact_law(case.point, order) for order in (there, back)]
+    if not (law[0] != law[1]).any() or not (exact[0] != exact[1]).any():
         return workbench.vacuous("both orders end at the same weights")
     point, eta = _law_point(system, case)
     apart = system.sweep(point, there, eta) - system.sweep(point, back, eta)
@@ -264,7 +260,7 @@ def granularity(system: System, case: LookCase) -> Evidence:
 
 def _diverges_over(system: System, case: LookCase, kind: str, blocks: tuple[Block, ...]) -> Evidence:
     visited = workbench.ordered(blocks, case.order)
-    if not _law(case, visited).any() or not _differs_exactly(system, case, visited):
+    if not workbench.exact_law(case.point, visited).any() or not _differs_exactly(system, case, visited):
         return workbench.vacuous(f"lower(H) g is zero {kind} by {kind}")
     apart = _apart(system, case, visited)
     return workbench.require(bool((apart != 0).any()), f"the sweep {kind} by {kind} equals the simultaneous update")

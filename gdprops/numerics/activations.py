@@ -43,8 +43,9 @@ def _positive(z: Array) -> Array:
 
 
 def _leak(z: Array) -> Array:
-    leak = LEAK if z.dtype != object else _ones(z) / 4
-    return np.where(z > 0, _ones(z), leak * _ones(z))
+    ones = _ones(z)
+    leak = LEAK if z.dtype != object else ones / 4
+    return np.where(z > 0, ones, leak * ones)
 
 
 def _sigmoid(z: Array) -> Array:

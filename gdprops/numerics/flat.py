@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def spread(point: Point, vector: Array) -> list[Array]:
 def name_of(network: Network, shapes: Sequence[tuple[int, ...]], position: int) -> tuple[str, tuple[int, ...]]:
     """Return the name and index of the weight at a position of the flat vector."""
     for i in network.moving:
-        size = int(np.prod(shapes[i], dtype=np.int64))
+        size = math.prod(shapes[i])
         if position < size:
             index = np.unravel_index(position, shapes[i]) if shapes[i] else ()
             return network.names[i], tuple(int(k) for k in index)
@@ -68,7 +69,7 @@ def members(network: Network, shapes: Sequence[tuple[int, ...]]) -> dict[int, Bl
     """Return, for each trainable tensor, the positions of its weights in the flat vector."""
     found, start = {}, 0
     for i in network.moving:
-        size = int(np.prod(shapes[i], dtype=np.int64))
+        size = math.prod(shapes[i])
         found[i] = tuple(range(start, start + size))
         start += size
     return found

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SLOPE_EXPONENT = {"identity": 0, "relu": 0, "leaky-relu": int(np.log2(LEAK))}
 _NOTHING = 1 << 20
 """The granularity of an array of zeros, which are multiples of everything."""
+_FEW = 64
 
 
 def granularity(values: Array | float) -> int:
@@ -40,6 +41,11 @@ def granularity(values: Array | float) -> int:
     return (common & -common).bit_length() - 1
 
 
+def _largest(bound: Array) -> float:
+    """Return the largest entry, 0 where there is none: of few numbers Python finds it sooner than NumPy."""
+    return max(bound.ravel().tolist(), default=0.0) if bound.size <= _FEW else float(bound.max())
+
+
 @final
 class Granular(Tracked):
     """An array of exact values, with the magnitude bound of its partial sums and with its granularity.
@@ -55,7 +61,7 @@ class Granular(Tracked):
         self._require_fit()
 
     def _require_fit(self) -> None:
-        largest = float(self.bound.max(initial=0.0))
+        largest = _largest(self.bound)
         if largest == 0.0 and self.exponent >= FORMATS[DOUBLE].smallest:  # a finer granularity means zero by underflow
             return
         form = FORMATS[self.precision]
@@ -75,9 +81,15 @@ class Granular(Tracked):
     def lift(self, other: Any) -> Granular:
         return Granular.of(other, self.precision)
 
+    def _proved(self, value: Array, bound: Array) -> Granular:
+        """Return some of these numbers, or all of them in another shape: what fits needs no proof again."""
+        found = object.__new__(Granular)
+        found.value, found.bound, found.exponent, found.precision = value, bound, self.exponent, self.precision
+        return found
+
     @property
     def T(self) -> Granular:  # noqa: N802 - the array's own name
-        return self._new(self.value.T, self.bound.T, self.exponent)
+        return self._proved(self.value.T, self.bound.T)
 
     def matmul(self, other: Granular) -> Granular:
         return self._new(self.value @ other.value, self.bound @ other.bound, self.exponent + other.exponent)
@@ -93,10 +105,10 @@ class Granular(Tracked):
         return self._new(self.value.sum(axis=axis), self.bound.sum(axis=axis), self.exponent)
 
     def part(self, key: Any) -> Granular:
-        return self._new(self.value[key], self.bound[key], self.exponent)
+        return self._proved(np.asarray(self.value[key]), np.asarray(self.bound[key]))
 
     def settled(self) -> Granular:
-        return self._new(self.value, np.abs(self.value), self.exponent)
+        return self._proved(self.value, np.abs(self.value))
 
     def activate(self, name: str) -> tuple[Granular, Granular]:
         activation, z = ACTIVATIONS[name], self.value

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from gdprops.model.clause import Clause
 from gdprops.model.evidence import Evidence, agreement
 from gdprops.runner.search import Finding, Stop, concluded, judged, search
+from gdprops.runner.stocks import search_dealt
 from gdprops.runner.witnesses import FOLLOWING
+from gdprops.strategies.dealing import dealing_of
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -57,7 +59,11 @@ def search_together(
             raise Stop
         return agreement()
 
-    whole = search(look, cases, examples=examples, seed=seed, shrink=False, on_example=on_example)
+    dealing = dealing_of(cases)
+    if dealing is None:
+        whole = search(look, cases, examples=examples, seed=seed, shrink=False, on_example=on_example)
+    else:
+        whole = search_dealt(look, dealing, examples=examples, seed=seed, shrink=False, on_example=on_example)
     for finding in findings:
         finding.bug = finding.bug or whole.bug
         if not finding.cut_off:

@@ -22,9 +22,11 @@ from gdprops.runner.items import REFERENCE, cases_of, examiner
 from gdprops.runner.pooled_examples import examples_of
 from gdprops.runner.search import Finding, search, size
 from gdprops.runner.seeding import KeyedDatabase, item_seed
-from gdprops.runner.shared_searches import family_seed
+from gdprops.runner.shared_searches import examples_seed
+from gdprops.runner.stocks import search_dealt
 from gdprops.runner.verdicts import blank, judge
 from gdprops.runner.witnesses import Witnesses
+from gdprops.strategies.dealing import dealing_of
 from gdprops.subjects.user_code.process_changes import CHANGES, SPOILT
 
 if TYPE_CHECKING:
@@ -45,13 +47,15 @@ def searched(
     searches: SharedSearches | None = None,
 ) -> Verdict:
     """Return the verdict of an item about the subject, or about the reference where ``subject`` is None."""
-    began, waited, stopped, shared = time.perf_counter(), 0.0, "", None
+    began, waited, stopped, shared, seed = time.perf_counter(), 0.0, "", None, None
     try:
-        saved = _saved_failure(item, subject, domain, settings) if searches is not None and searches.has(item) else None
+        seed = _seed(item, subject, domain, settings, searches)
+        saved = _saved_failure(item, subject, domain, settings) if seed is not None else None
+        seed = seed if saved is None else None
         shared = searches.of(item, watcher) if saved is None and searches is not None else None
         if shared is not None:
             began, waited, stopped = time.perf_counter(), shared.seconds, shared.stopped
-        finding = saved or _found(item, subject, domain, settings, watcher, shared)
+        finding = saved or _found(item, subject, domain, settings, watcher, shared, seed)
     except SubjectStopped as hang:
         finding, stopped = Finding(), str(hang)
     if finding.evidence is None and stopped:
@@ -61,23 +65,35 @@ def searched(
     else:
         verdict = judge(item, subject, finding, settings)
     if verdict.status is Status.VIOLATED and subject is not None and kind_of(subject).explains(item.clause):
-        verdict = _explained(verdict, item, subject, domain, settings, finding, shared)
+        verdict = _explained(verdict, item, subject, domain, settings, finding, shared, seed)
     return replace(verdict, seconds=waited + time.perf_counter() - began)
 
 
 def _found(
-    item: Item, subject: Subject | None, domain: Domain, settings: Settings, watcher: Watcher, shared: Shared | None
+    item: Item,
+    subject: Subject | None,
+    domain: Domain,
+    settings: Settings,
+    watcher: Watcher,
+    shared: Shared | None,
+    seed: int | None,
 ) -> Finding:
     """Return what the search for a violation found; after a shared search only a failing case is searched again."""
     if shared is not None and (shared.finding.evidence is None or shared.finding.of_the_run):
         return shared.finding
-    return search(
+    check, cases, database = (
         examiner(item, subject),
         cases_of(item, subject, domain),
-        examples=settings.examples,
-        seed=_seed(item, subject, settings) if shared is None else shared.seed,
-        database=_database(item, subject, settings),
-        on_example=watcher.example,
+        _database(item, subject, settings),
+    )
+    seed = seed if shared is None else shared.seed
+    dealing = dealing_of(cases) if shared is None else None
+    if dealing is None or seed is None:
+        return search(
+            check, cases, examples=settings.examples, seed=seed, database=database, on_example=watcher.example
+        )
+    return search_dealt(
+        check, dealing, examples=settings.examples, seed=seed, database=database, on_example=watcher.example
     )
 
 
@@ -91,12 +107,23 @@ def _saved_failure(item: Item, subject: Subject | None, domain: Domain, settings
     return None if finding.evidence is None and finding.bug is None else finding
 
 
-def _seed(item: Item, subject: Subject | None, settings: Settings) -> int | None:
-    if settings.seed is None:
+def _seed(
+    item: Item, subject: Subject | None, domain: Domain, settings: Settings, searches: SharedSearches | None
+) -> int | None:
+    """Return the seed of an item's examples, None where Hypothesis chooses them, and tries saved ones first.
+
+    Clauses that deal their cases from as many decks have one seed. Where none is set, those that share anything have
+    one that is new in every run.
+    """
+    cases = cases_of(item, subject, domain)
+    dealing, chosen = dealing_of(cases), settings.seed
+    if chosen is None and searches is not None and (dealing is not None or searches.has(item)):
+        chosen = searches.lot
+    if chosen is None:
         return None
-    if subject is None:
-        return item_seed(settings.seed, Identity(REFERENCE).key, item.clause.id)
-    return family_seed(settings, subject, item.clause)
+    if subject is not None:
+        return examples_seed(chosen, subject, item.clause, cases)
+    return item_seed(chosen, Identity(REFERENCE).key, item.clause.id if dealing is None else dealing.seeded_as)
 
 
 def _database(item: Item, subject: Subject | None, settings: Settings) -> KeyedDatabase | None:
@@ -114,12 +141,17 @@ def _spoilt(finding: Finding) -> str:
 
 
 def _further(
-    item: Item, subject: Subject, domain: Domain, settings: Settings, finding: Finding, shared: Shared | None
+    item: Item,
+    subject: Subject,
+    domain: Domain,
+    settings: Settings,
+    finding: Finding,
+    shared: Shared | None,
+    seed: int | None,
 ) -> Witnesses:
     """Return what the examples after the violation show, the same ones for a clause alone and in its family."""
     if shared is not None:
         return shared.finding.further
-    seed = _seed(item, subject, settings)
     if seed is None:
         return Witnesses()
     check, cases = examiner(item, subject), cases_of(item, subject, domain)
@@ -134,13 +166,14 @@ def _explained(
     settings: Settings,
     finding: Finding,
     shared: Shared | None,
+    seed: int | None,
 ) -> Verdict:
     """Draw more examples of a violation where few are known, and add an explanation to its verdict.
 
     If some wrong examples are of a kind that another clause is about, the verdict becomes vacuous instead.
     """
     try:
-        further = _further(item, subject, domain, settings, finding, shared)
+        further = _further(item, subject, domain, settings, finding, shared, seed)
         more = witnesses(examiner(item, subject), cases_of(item, subject, domain), further)
         if more.elsewise or finding.elsewise:
             reason = "some wrong steps look like this, others do not: step.simultaneous compares whole steps"

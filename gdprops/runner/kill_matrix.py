@@ -22,7 +22,9 @@ from gdprops.runner.seeding import item_seed
 from gdprops.runner.session import Measured, measured_subject
 from gdprops.runner.settings import Settings
 from gdprops.runner.shared_searches import SharedSearches
+from gdprops.runner.stocks import search_dealt
 from gdprops.runner.watcher import SILENT
+from gdprops.strategies.dealing import dealing_of
 from gdprops.subjects.user_code.isolation import isolated
 
 if TYPE_CHECKING:
@@ -89,7 +91,10 @@ class Suspect:
         return search(examine, cases, examples=examples, seed=drawn, shrink=False)
 
     def searched_by_all(self, seed: int, examples: int) -> Iterator[tuple[Clause, Finding]]:
-        """Yield what each clause that can judge this suspect finds; the clauses of a family look at the same cases."""
+        """Yield what each clause that can judge this suspect finds.
+
+        The clauses of a family look at the same cases, and those that need as many decks deal theirs from the same.
+        """
         shared = None
         if self.measured is not None:
             items = [Item(clause, About.SUBJECT) for clause in self.judges()]
@@ -97,7 +102,17 @@ class Suspect:
             shared = SharedSearches(self.measured.subject, self.measured.domain, items, settings)
         for clause in self.judges():
             together = None if shared is None else shared.of(Item(clause, About.SUBJECT), SILENT)
-            yield clause, self.searched(clause, seed, examples) if together is None else together.finding
+            yield clause, self._among_others(clause, seed, examples) if together is None else together.finding
+
+    def _among_others(self, clause: Clause, seed: int, examples: int) -> Finding:
+        if self.ledgers:
+            return self.searched(clause, seed, examples)
+        examine, cases = self._bound(clause)
+        dealing = dealing_of(cases)
+        if dealing is None:
+            return self.searched(clause, seed, examples)
+        drawn = item_seed(seed, self.name, dealing.seeded_as)
+        return search_dealt(examine, dealing, examples=examples, seed=drawn, shrink=False)
 
     def refuted(self, clause: Clause, seed: int, examples: int) -> Finding | None:
         """Return the same where the clause refutes it, else None; a clause that does not apply never does."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pickle
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, final
@@ -196,6 +196,20 @@ def search(
 
     seeded = holds if seed is None else hypothesis.seed(seed)(holds)  # inside of the settings: it drops a database
     _run(settings(seeded), finding)
+    return finding
+
+
+def look_through(
+    examine: Callable[[Any], Evidence], cases: Iterable[Any], on_example: Callable[[int], None] = lambda count: None
+) -> Finding:
+    """Return what a search finds that draws these cases one after the other, and shrinks nothing."""
+    finding = Finding()
+
+    def holds() -> None:
+        for case in cases:
+            _examine_one(examine, case, finding, on_example, shrink=False)
+
+    _run(holds, finding)
     return finding
 
 

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 from gdprops.clauses import catalogue
@@ -19,9 +20,12 @@ from gdprops.runner.family_search import search_together
 from gdprops.runner.search import Finding
 from gdprops.runner.seeding import item_seed
 from gdprops.runner.witnesses import FOLLOWING
+from gdprops.strategies.dealing import dealing_of
 from gdprops.subjects.user_code.calling import Calls
 
 if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
     from gdprops.model.clause import Clause
     from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
@@ -51,13 +55,22 @@ class Shared:
 @final
 @dataclass(slots=True)
 class SharedSearches:
-    """The shared searches of one subject; each is made when the first of its clauses is asked for."""
+    """The shared searches of one subject; each is made when the first of its clauses is asked for.
+
+    ``lot``: what stands for the seed where none is set, another number in every run.
+    """
 
     subject: Subject
     domain: Domain
     items: Sequence[Item]
     settings: Settings
+    lot: int = field(default_factory=partial(secrets.randbits, 64))
     _found: dict[str, Shared] = field(default_factory=dict)
+
+    def seed(self, clause: Clause) -> int:
+        """Return the seed of a clause's examples: clauses that deal their cases from as many decks have one."""
+        chosen = self.lot if self.settings.seed is None else self.settings.seed
+        return examples_seed(chosen, self.subject, clause, kind_of(self.subject).cases(clause, self.domain))
 
     def has(self, item: Item) -> bool:
         """Say whether an item shares its search with others."""
@@ -75,7 +88,7 @@ class SharedSearches:
     def _searched(self, family: Sequence[Clause], watcher: Watcher) -> dict[str, Shared]:
         began, findings, stopped = time.perf_counter(), [Finding() for _ in family], ""
         settings, subject = self.settings, self.subject
-        seed = family_seed(settings, subject, family[0])
+        seed = self.seed(family[0])
         budgeted = subject.prepared(subject.traits, Calls(settings.timeout, shared_by=len(family)))
         kind = kind_of(subject)
 
@@ -99,11 +112,11 @@ class SharedSearches:
         return {c.id: Shared(found, seed, seconds, stopped) for c, found in zip(family, findings, strict=True)}
 
 
-def family_seed(settings: Settings, subject: Subject, clause: Clause) -> int:
-    """Return the seed of a family: it is the same for all of its clauses. Without a seed, another one at every call."""
-    if settings.seed is None:
-        return secrets.randbits(64)
-    return item_seed(settings.seed, subject.identity.key, family_name(subject, clause))
+def examples_seed(seed: int, subject: Subject, clause: Clause, cases: SearchStrategy[Any]) -> int:
+    """Return the seed of the examples of a clause: it is that of its family, and of its number of decks."""
+    dealing = dealing_of(cases)
+    shared = family_name(subject, clause) if dealing is None else dealing.seeded_as
+    return item_seed(seed, subject.identity.key, shared)
 
 
 def family_name(subject: Subject, clause: Clause) -> str:

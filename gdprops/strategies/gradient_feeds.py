@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 import numpy as np
-from hypothesis import strategies as st
 
 from gdprops.model.case import UpdateCase
+from gdprops.strategies.dealing import dealt
 from gdprops.strategies.optimizer_setups import VERY_LONG, long_run, plan, repeated
 from gdprops.strategies.values import Deck, as_precision, decimals, decks, dyadics
 
 if TYPE_CHECKING:
-    from hypothesis.strategies import DrawFn
+    from hypothesis.strategies import DrawFn, SearchStrategy
 
     from gdprops.model.arrays import Array
     from gdprops.model.domain import Domain
@@ -59,35 +59,34 @@ class Feed:
     often_long: bool = False
 
 
-def feeds(domain: Domain, feed: Feed = Feed()) -> st.SearchStrategy[UpdateCase]:
+def feeds(domain: Domain, feed: Feed = Feed()) -> SearchStrategy[UpdateCase]:
     """Return a strategy for three to five tensors, two of them of equal shape, and the gradients of 2 to 4 steps.
 
     Shrinks towards three vectors of two ones, gradients of ones, eta = ½.
     """
+    return dealt(2, _feed, domain, feed)
 
-    @st.composite
-    def build(draw: DrawFn) -> UpdateCase:
-        head = draw(decks())
-        precision = domain.precisions[head.happens(3) * (len(domain.precisions) - 1)]
-        shapes, steps = (
-            _shapes(head, domain, feed),
-            domain.waits + feed.least_steps + head.choose(feed.most_steps - feed.least_steps + 1),
-        )
-        numbers = decimals(2.0) if head.happens(3) else dyadics(2, 2.0)
-        values = draw(decks())
-        tensors = _tensors(values, numbers, shapes, precision, transposed=head.happens(6) and feed.transposed)
-        fed = _prolonged(_gradients(values, numbers, shapes, steps, head, feed, domain, precision), head, feed)
-        frozen = frozenset({head.choose(len(shapes))}) if feed.frozen else frozenset[int]()
-        setup = plan(
-            head, domain, len(shapes), groups=feed.groups, options=feed.options, own_rate=feed.own_rate, frozen=frozen
-        )
-        order = tuple(head.take(MOST_TENSORS))
-        factor = (2.0, 8.0, 10.0, 100.0)[head.choose(4)]
-        case = UpdateCase(tensors, fed, setup, precision, order, factor)
-        both = feed.mixed_always or (head.last().happens(5) and feed.mixed)
-        return _mixed(case) if both and len(domain.precisions) > 1 else case
 
-    return build()
+def _feed(draw: DrawFn, domain: Domain, feed: Feed) -> UpdateCase:
+    head = draw(decks())
+    precision = domain.precisions[head.happens(3) * (len(domain.precisions) - 1)]
+    shapes, steps = (
+        _shapes(head, domain, feed),
+        domain.waits + feed.least_steps + head.choose(feed.most_steps - feed.least_steps + 1),
+    )
+    numbers = decimals(2.0) if head.happens(3) else dyadics(2, 2.0)
+    values = draw(decks())
+    tensors = _tensors(values, numbers, shapes, precision, transposed=head.happens(6) and feed.transposed)
+    fed = _prolonged(_gradients(values, numbers, shapes, steps, head, feed, domain, precision), head, feed)
+    frozen = frozenset({head.choose(len(shapes))}) if feed.frozen else frozenset[int]()
+    setup = plan(
+        head, domain, len(shapes), groups=feed.groups, options=feed.options, own_rate=feed.own_rate, frozen=frozen
+    )
+    order = tuple(head.take(MOST_TENSORS))
+    factor = (2.0, 8.0, 10.0, 100.0)[head.choose(4)]
+    case = UpdateCase(tensors, fed, setup, precision, order, factor)
+    both = feed.mixed_always or (head.last().happens(5) and feed.mixed)
+    return _mixed(case) if both and len(domain.precisions) > 1 else case
 
 
 def _mixed(case: UpdateCase) -> UpdateCase:

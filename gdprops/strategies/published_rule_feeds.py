@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from hypothesis import strategies as st
 
 from gdprops.model.case import UpdateCase
+from gdprops.strategies.dealing import dealt
 from gdprops.strategies.gradient_feeds import SHAPES
 from gdprops.strategies.optimizer_setups import plan
 from gdprops.strategies.values import Deck, as_precision, decimals, decks, dyadics
 
 if TYPE_CHECKING:
-    from hypothesis.strategies import DrawFn
+    from hypothesis.strategies import DrawFn, SearchStrategy
 
     from gdprops.model.arrays import Array
     from gdprops.model.domain import Domain
@@ -26,27 +26,26 @@ _FALLS = (1.0, 1.0, 2.0**-8)
 _SIZES = (1.0, 1.0, 2.0**-6, 2.0**6)
 
 
-def rule_feeds(domain: Domain, steps: tuple[int, int]) -> st.SearchStrategy[UpdateCase]:
+def rule_feeds(domain: Domain, steps: tuple[int, int]) -> SearchStrategy[UpdateCase]:
     """Return a strategy for three or four tensors and their gradients; ``steps`` are the fewest and the most steps.
 
     The rule's options are on in four of five cases. In the others the user's own hyperparameters stay as they are, and
     the gradients have sizes at which these matter. Shrinks towards vectors of ones.
     """
+    return dealt(2, _rule_feed, domain, steps)
 
-    @st.composite
-    def build(draw: DrawFn) -> UpdateCase:
-        head, values = draw(decks()), draw(decks())
-        precision = domain.precisions[head.happens(3) * (len(domain.precisions) - 1)]
-        count, own = steps[0] + head.choose(steps[1] - steps[0] + 1), head.happens(5) or not domain.rule_options
-        shapes = _shapes(head, domain)
-        numbers = decimals(2.0) if head.happens(3) else dyadics(2, 2.0)
-        tensors = tuple(as_precision(values.numbers(numbers, s), precision) for s in shapes)
-        fed = _gradients(values, numbers, shapes, count, head, domain.rule_scales if own else _SIZES, precision)
-        setup = plan(head, replace(domain, options={}), len(shapes), own_rate=own)
-        setup = setup if own else replace(setup, options=dict(domain.rule_options))
-        return UpdateCase(tensors, fed, setup, precision)
 
-    return build()
+def _rule_feed(draw: DrawFn, domain: Domain, steps: tuple[int, int]) -> UpdateCase:
+    head, values = draw(decks()), draw(decks())
+    precision = domain.precisions[head.happens(3) * (len(domain.precisions) - 1)]
+    count, own = steps[0] + head.choose(steps[1] - steps[0] + 1), head.happens(5) or not domain.rule_options
+    shapes = _shapes(head, domain)
+    numbers = decimals(2.0) if head.happens(3) else dyadics(2, 2.0)
+    tensors = tuple(as_precision(values.numbers(numbers, s), precision) for s in shapes)
+    fed = _gradients(values, numbers, shapes, count, head, domain.rule_scales if own else _SIZES, precision)
+    setup = plan(head, replace(domain, options={}), len(shapes), own_rate=own)
+    setup = setup if own else replace(setup, options=dict(domain.rule_options))
+    return UpdateCase(tensors, fed, setup, precision)
 
 
 def _shapes(deck: Deck, domain: Domain) -> tuple[tuple[int, ...], ...]:

@@ -17,6 +17,7 @@ from gdprops.numerics.network_pass import loss
 from gdprops.strategies import networks
 from gdprops.strategies.architecture_cases import architecture_case, drawn_architecture
 from gdprops.strategies.certified_cases import Drawn
+from gdprops.strategies.dealing import dealt
 from gdprops.strategies.loop import Loop
 from gdprops.strategies.networks import FILLING, Filling, Style
 from gdprops.strategies.optimizer_setups import long_run, plan, repeated
@@ -45,37 +46,37 @@ def loops(domain: Domain, loop: Loop = ANY_LOOP) -> st.SearchStrategy[Any]:
     if domain.own is not None:
         return own_loops(domain, domain.own, loop)
 
-    @st.composite
-    def build(draw: DrawFn) -> TrainCase | ArchitectureCase:
-        deck = draw(decks())
-        if domain.kinds and loop.plain and deck.last().happens(ARCHITECTURES_ONE_IN):
-            return _other_network(deck, draw(decks()), draw(decks()), domain, loop)
-        exact, single, more = deck.choose(2) == 0, deck.happens(3), deck.choose(_more(loop))
-        precision = domain.precisions[0 if loop.double else single * (len(domain.precisions) - 1)]
-        style = _style(loop, domain, exact=exact)
-        drawn, filling = Drawn(draw, style), FILLING if exact else Filling(decimal=True)
-        point = drawn.point(style, filling, precision)
-        steps = loop.least_steps + more
-        batches = [point.batch] * steps if loop.same_batch else drawn.batches(point, steps, filling, precision)
-        long = long_run(deck, loop.longest)
-        batches = list(repeated(batches, max(long, steps)))
-        frozen = frozenset(i for i, trains in enumerate(point.network.trainable) if not trains)
-        setup = plan(
-            deck,
-            domain,
-            len(point.tensors),
-            groups=loop.groups,
-            options=loop.options,
-            own_rate=loop.own_rate,
-            frozen=frozen,
-            slow=long > 0,
-        )
-        chunks = windows(deck, domain, len(point.batch.inputs), len(batches)) if domain.window > 1 else ()
-        case = TrainCase(point.network, point.tensors, tuple(batches), setup, precision, chunks)
-        parted: TrainCase = evened(case) if domain.equal else case
-        return moderate(parted) if loop.moderate else parted
+    return dealt(4, _loop, domain, loop)
 
-    return build()
+
+def _loop(draw: DrawFn, domain: Domain, loop: Loop) -> TrainCase | ArchitectureCase:
+    deck = draw(decks())
+    if domain.kinds and loop.plain and deck.last().happens(ARCHITECTURES_ONE_IN):
+        return _other_network(deck, draw(decks()), draw(decks()), domain, loop)
+    exact, single, more = deck.choose(2) == 0, deck.happens(3), deck.choose(_more(loop))
+    precision = domain.precisions[0 if loop.double else single * (len(domain.precisions) - 1)]
+    style = _style(loop, domain, exact=exact)
+    drawn, filling = Drawn(draw, style), FILLING if exact else Filling(decimal=True)
+    point = drawn.point(style, filling, precision)
+    steps = loop.least_steps + more
+    batches = [point.batch] * steps if loop.same_batch else drawn.batches(point, steps, filling, precision)
+    long = long_run(deck, loop.longest)
+    batches = list(repeated(batches, max(long, steps)))
+    frozen = frozenset(i for i, trains in enumerate(point.network.trainable) if not trains)
+    setup = plan(
+        deck,
+        domain,
+        len(point.tensors),
+        groups=loop.groups,
+        options=loop.options,
+        own_rate=loop.own_rate,
+        frozen=frozen,
+        slow=long > 0,
+    )
+    chunks = windows(deck, domain, len(point.batch.inputs), len(batches)) if domain.window > 1 else ()
+    case = TrainCase(point.network, point.tensors, tuple(batches), setup, precision, chunks)
+    parted: TrainCase = evened(case) if domain.equal else case
+    return moderate(parted) if loop.moderate else parted
 
 
 def moderate(case: TrainCase) -> TrainCase:

@@ -7,6 +7,7 @@ shrinks it entry by entry.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING, final
 
@@ -52,6 +53,12 @@ class Deck:
     def __init__(self, cards: bytes) -> None:
         self._cards, self._next = cards, 0
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Deck) and self._cards == other._cards
+
+    def __hash__(self) -> int:
+        return hash(self._cards)
+
     def take(self, count: int) -> bytes:
         """Return the next bytes; after the last comes the first."""
         size = len(self._cards)
@@ -82,8 +89,9 @@ class Deck:
 
     def numbers(self, table: Array, shape: tuple[int, ...]) -> Array:
         """Return an array of numbers from a table, one card for each entry."""
-        cards = np.frombuffer(self.take(int(np.prod(shape, dtype=np.int64))), dtype=np.uint8)
-        return np.asarray(table[cards % len(table)].reshape(shape))
+        cards = np.frombuffer(self.take(math.prod(shape)), dtype=np.uint8)
+        numbers: Array = table[cards % len(table)].reshape(shape)
+        return numbers
 
 
 _RARE = 15

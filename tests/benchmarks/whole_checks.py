@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,16 +122,20 @@ def check(name: str) -> dict[str, Any]:
 
 
 def bank() -> dict[str, Any]:
-    """Return the mean CPU seconds of wrong and right steps on a model of their own, making the subject included."""
+    """Return the mean CPU seconds of wrong and right steps on a model of their own, making the subject included.
+
+    The reference is run with the first of them and kept, as it is for the command; an older version runs it always.
+    """
     import torch
     from torch import nn
 
     from gdprops.runner.session import check_subject
-    from gdprops.runner.settings import Settings
+    from gdprops.runner.settings import profile
     from gdprops.subjects.training_step.subject import training_step
     from tests.cases.test_wrong_steps import RIGHT, WRONG
 
     torch.set_num_threads(1)
+    settings = replace(profile("ci"), counterexamples=None)
 
     def batch(index: int) -> Any:
         generator = torch.Generator().manual_seed(index)
@@ -145,7 +150,7 @@ def bank() -> dict[str, Any]:
     for number, (build, declared) in enumerate(known):
         began = time.process_time()
         subject = training_step(build, models=model, batches=batch, loss=nn.MSELoss(), name=f"s{number}", **declared)
-        found = check_subject(subject, settings=Settings(seed=0, examples=EXAMPLES))
+        found = check_subject(subject, settings=replace(settings, seed=0, examples=EXAMPLES))
         spent.append(time.process_time() - began)
         each |= {f"{number} {v.clause} ({v.about})": [str(v.status), v.examples, v.decisive] for v in found.verdicts}
     return {"cpu": statistics.mean(spent), "median": 0.0, "each": each}
@@ -222,7 +227,8 @@ def measured(name: str, checkout: Path, folder: str) -> dict[str, Any]:
     if name in COMMANDS:
         return command(COMMANDS[name], checkout, folder)
     asked = [sys.executable, __file__, "--job", name]
-    done = subprocess.run(asked, check=True, capture_output=True, text=True, env=_environment(checkout), cwd=folder)
+    environment = _environment(checkout) | {"XDG_CACHE_HOME": tempfile.mkdtemp(dir=folder)}
+    done = subprocess.run(asked, check=True, capture_output=True, text=True, env=environment, cwd=folder)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

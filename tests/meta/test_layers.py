@@ -59,6 +59,7 @@ FLOORS = {
         ("written_file",),
         ("__init__", "project", "example_databases", "hypothesis_cache", "seeding", "shards", "signals", "witnesses"),
         ("search",),
+        ("stocks",),
         ("family_search", "further_examples"),
         ("items", "settings", "primary_violation"),
         ("watcher", "conclude", "counterexamples", "named_subjects", "pooled_examples", "dialect_measurements"),

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from gdprops.clauses.support.kept_results import kept
 from gdprops.model.case import Regime
 from gdprops.numerics.certificate import gradient_bounds
 from gdprops.numerics.flat import flat_gradient, flat_weights, unflat
 from gdprops.numerics.network_pass import gradient_at
 from gdprops.numerics.rational import rational_point
+from gdprops.numerics.second_order_law import lower_hessian_times_gradient
 from gdprops.numerics.updates import simultaneous_step, sweep
 
 if TYPE_CHECKING:
@@ -38,7 +40,14 @@ def named_gradient(point: Point, gradient: Sequence[Any]) -> tuple[list[str], li
     return [point.network.names[i] for i in held], held
 
 
-def rational_displacement(point: Point, blocks: Sequence[Block], rate: Any) -> tuple[Array, Array]:
+@kept
+def exact_law(point: Point, blocks: tuple[Block, ...]) -> Array:
+    """Return c = lower(H) g in fractions, computed with dual numbers and without a sweep."""
+    return lower_hessian_times_gradient(rational_point(point), blocks)
+
+
+@kept
+def rational_displacement(point: Point, blocks: tuple[Block, ...], rate: Any) -> tuple[Array, Array]:
     """Return the exact simultaneous step and the exact sweep, as flat weights in fractions."""
     exact = rational_point(point)
 

@@ -7,6 +7,7 @@ hypothesis. So chapters write ``workbench = lazy("gdprops.clauses.support.workbe
 from __future__ import annotations
 
 import importlib
+import sys
 from types import ModuleType
 from typing import Any, final
 
@@ -16,7 +17,7 @@ class LazyModule(ModuleType):
     """A stand-in for a module, which imports the module when the first of its attributes is read."""
 
     def __getattr__(self, attribute: str) -> Any:
-        return getattr(importlib.import_module(self.__name__), attribute)
+        return getattr(sys.modules.get(self.__name__) or importlib.import_module(self.__name__), attribute)
 
 
 def lazy(name: str) -> ModuleType:

@@ -6,7 +6,7 @@ and so on, wherever the function lives.
 
 from __future__ import annotations
 
-from gdprops.clauses.support.gradient_bounds import bounds_of, named_gradient, rational_displacement
+from gdprops.clauses.support.gradient_bounds import bounds_of, exact_law, named_gradient, rational_displacement
 from gdprops.clauses.support.hyperparameter_values import alternatives, invalid, listed
 from gdprops.clauses.support.optimizer_runs import (
     armijo_rate,
@@ -73,7 +73,7 @@ from gdprops.numerics.differences import numerical_gradient
 from gdprops.numerics.flat import flat, flat_gradient, flat_weights, spread, unflat, zeros_like
 from gdprops.numerics.network_pass import gradient_at, loss_at
 from gdprops.numerics.rational import floats, floats_of, rational, rational_point
-from gdprops.numerics.second_order_law import law_on_a_ladder, lower_hessian_times_gradient
+from gdprops.numerics.second_order_law import law_on_a_ladder
 from gdprops.numerics.updates import ordered, rates_by_depth, sweep, trust_ratios
 from gdprops.numerics.written_loss import must_fall
 from gdprops.strategies.backprop_cases import backprop_cases

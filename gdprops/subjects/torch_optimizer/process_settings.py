@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import NamedTuple
 
 import torch
 
@@ -23,18 +23,26 @@ def undisturbed(doing: str) -> Iterator[None]:
     after = _switches()
     if after == before:
         return
-    torch.set_grad_enabled(before["gradients enabled"])
-    torch.set_default_dtype(before["default dtype"])
-    torch.set_default_device(before["default device"])
-    torch.use_deterministic_algorithms(before["deterministic algorithms"])
-    changed = ", ".join(f"{name} {before[name]} -> {after[name]}" for name in before if before[name] != after[name])
+    torch.set_grad_enabled(before.gradients_enabled)
+    torch.set_default_dtype(before.default_dtype)
+    torch.set_default_device(before.default_device)
+    torch.use_deterministic_algorithms(before.deterministic_algorithms)
+    pairs = zip(_Switches._fields, before, after, strict=True)
+    changed = ", ".join(f"{name.replace('_', ' ')} {was} -> {now}" for name, was, now in pairs if was != now)
     raise SubjectPoisons(f"{doing} leaves torch changed for the whole process: {changed.replace('torch.', '')}")
 
 
-def _switches() -> dict[str, Any]:
-    return {
-        "gradients enabled": torch.is_grad_enabled(),
-        "default dtype": torch.get_default_dtype(),
-        "default device": torch.empty(0).device,  # asking torch for it takes four times as long
-        "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
-    }
+class _Switches(NamedTuple):
+    gradients_enabled: bool
+    default_dtype: torch.dtype
+    default_device: torch.device
+    deterministic_algorithms: bool
+
+
+def _switches() -> _Switches:
+    return _Switches(
+        torch.is_grad_enabled(),
+        torch.get_default_dtype(),
+        torch.empty(0).device,  # asking torch for it takes four times as long
+        torch.are_deterministic_algorithms_enabled(),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -56,16 +56,30 @@ def numbers_of(tensor: torch.Tensor) -> Array:
     return numbers
 
 
-def form_of(p: torch.Tensor) -> str:
-    """Return a parameter's dtype, shape and device, and whether it is frozen."""
-    frozen = "" if p.requires_grad else ", requires_grad=False"
-    return f"{p.dtype}{tuple(p.shape)} on {p.device}{frozen}".removeprefix("torch.")
+class Form(NamedTuple):
+    """A parameter's dtype, shape and device, and whether it is frozen."""
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    device: torch.device
+    trains: bool
+
+    def __str__(self) -> str:
+        frozen = "" if self.trains else ", requires_grad=False"
+        return f"{self.dtype}{self.shape} on {self.device}{frozen}".removeprefix("torch.")
+
+
+def form_of(p: torch.Tensor) -> Form:
+    """Return the form of a parameter as it is now."""
+    return Form(p.dtype, tuple(p.shape), p.device, p.requires_grad)
 
 
 def gradient_for(p: torch.Tensor, g: Array, layout: str) -> torch.Tensor:
     """Return a gradient for p: with the strides of p, or in the given layout."""
-    values = torch.from_numpy(np.array(g)).to(p.dtype)
-    return laid_out(values, layout) if layout else torch.empty_like(p, requires_grad=False).copy_(values)
+    values = torch.from_numpy(np.asarray(g, order="C")).to(p.dtype, copy=True)
+    if layout:
+        return laid_out(values, layout)
+    return values if p.is_contiguous() else torch.empty_like(p, requires_grad=False).copy_(values)
 
 
 def differentiate(p: torch.Tensor, g: torch.Tensor, delivery: Delivery) -> None:

@@ -115,7 +115,8 @@ class Calls:
             signal.setitimer(signal.ITIMER_REAL, 0)
             _signal.signal(signal.SIGALRM, previous.handler)
             left, interval = previous.timer
-            signal.setitimer(signal.ITIMER_REAL, max(left - seconds, 0.001) if left else 0.0, interval)
+            if left:
+                signal.setitimer(signal.ITIMER_REAL, max(left - seconds, 0.001), interval)
 
     def _spend(self, seconds: float) -> None:
         if self._left is not None:
