@@ -192,6 +192,7 @@ def test_the_plugin_costs_a_suite_that_does_not_use_it_under_30_milliseconds(use
     assert {loaded for _, loaded in runs} == {"[]"}
 
 
+@pytest.mark.nightly
 def test_the_tox_recipe_of_the_documentation_runs(user: User, wheel: Path) -> None:
     """Tox really, without network: gdprops is the wheel, and what it needs is seen where it is installed already."""
     offline = "install_command = python -m pip install --no-deps --no-index {packages}\nset_env = PYTHONPATH = {site}\n"

@@ -134,6 +134,7 @@ def without_names(verdicts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return verdicts
 
 
+@pytest.mark.nightly  # the test below asks the same of the doors
 def test_the_same_seed_gives_the_same_verdicts(subjects: Any) -> None:
     statuses = set[str]()
     for ways in ways_of(subjects):
@@ -196,6 +197,7 @@ def statuses(ways: Sequence[Subject]) -> list[Status]:
     return [gdprops.check(way, "step.plain", examples=30, seed=1)["step.plain"].status for way in ways]
 
 
+@pytest.mark.nightly
 def test_what_is_accepted_under_one_name_is_accepted_under_every_other(subjects: Any) -> None:
     ways = ways_of(subjects)[1]
     assert accept("odd_subjects.py:Halving", *TYPED) == 0

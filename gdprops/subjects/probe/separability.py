@@ -127,15 +127,29 @@ def _spread(probe: Probe, variant: Variant, options: Mapping[str, float | bool] 
     gradients = variant.gradients(probe)
     base = probe.end(plan, probe.tensors(), gradients)
     found = [[False] * 3 for _ in ALL]
-    for i in ALL:
-        for factor in variant.factors:
-            other = _disturbed(probe, plan, i, factor, variant, gradients)
+    for factor in variant.factors:
+        if not variant.settles and not _reaches_others(probe, plan, factor, variant, gradients, base):
+            continue
+        for i in ALL:
+            other = _disturbed(probe, plan, {i: 0}, factor, variant, gradients)
             for j in ALL:
                 first = 1 if i == j else 0
                 found[i][j] |= (i != j or not variant.settles) and _other_numbers(
                     base[j].ravel()[first:], other[j].ravel()[first:]
                 )
     return found
+
+
+APART = {0: 0, 1: 1, 2: 2}
+"""One entry of each tensor, at another place in each: what couples entries at equal places shows too."""
+
+
+def _reaches_others(
+    probe: Probe, plan: Plan, factor: float, variant: Variant, gradients: list[list[Array]], base: list[Array]
+) -> bool:
+    """Say whether disturbing one entry of every tensor at once changes any other entry: mostly, none does."""
+    ends = _disturbed(probe, plan, APART, factor, variant, gradients)
+    return any(_other_numbers(np.delete(base[j], APART[j]), np.delete(ends[j], APART[j])) for j in ALL)
 
 
 def _stays_in_group(probe: Probe) -> bool:
@@ -150,7 +164,7 @@ def _stays_in_group(probe: Probe) -> bool:
 def _reaches_the_other_group(probe: Probe, split: Plan, variant: Variant) -> bool:
     gradients = variant.gradients(probe)
     alone = probe.end(split, probe.tensors(), gradients)[2]
-    ends = (_disturbed(probe, split, 0, factor, variant, gradients)[2] for factor in variant.factors)
+    ends = (_disturbed(probe, split, {0: 0}, factor, variant, gradients)[2] for factor in variant.factors)
     return any(_other_numbers(alone, end) for end in ends)
 
 
@@ -161,19 +175,27 @@ def _other_numbers(a: Array, b: Array) -> bool:
 
 
 def _disturbed(
-    probe: Probe, plan: Plan, tensor: int, factor: float, variant: Variant, gradients: list[list[Array]]
+    probe: Probe,
+    plan: Plan,
+    entries: Mapping[int, int],
+    factor: float,
+    variant: Variant,
+    gradients: list[list[Array]],
 ) -> list[Array]:
+    """Return the weights at the end where one entry of some tensors is disturbed; ``entries``: which, by tensor."""
     tensors, gradients = probe.tensors(), [list(step) for step in gradients]
-    if not variant.settles:
-        tensors[tensor] = _scaled(tensors[tensor], factor or 0.5)
-    for step in gradients[:: variant.every]:
-        step[tensor] = np.full_like(step[tensor], factor) if variant.settles else _scaled(step[tensor], factor)
+    for tensor, entry in entries.items():
+        if not variant.settles:
+            tensors[tensor] = _scaled(tensors[tensor], entry, factor or 0.5)
+        for step in gradients[:: variant.every]:
+            kept = step[tensor]
+            step[tensor] = np.full_like(kept, factor) if variant.settles else _scaled(kept, entry, factor)
     return probe.end(plan, tensors, gradients)
 
 
-def _scaled(values: Array, factor: float) -> Array:
+def _scaled(values: Array, entry: int, factor: float) -> Array:
     changed = values.copy()
-    changed.flat[0] *= factor
+    changed.flat[entry] *= factor
     return changed
 
 
