@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
     from gdprops.model.case import BackpropCase
     from gdprops.model.declared_parameters import Role
+    from gdprops.model.log_guard import LogGuard
     from gdprops.model.subject import Gradients
 
 
@@ -259,22 +260,6 @@ class BackpropTraining(Training, Protocol):
         Returns:
             For each function its name, the names of these arguments, and their values before and after the call.
         """
-
-
-class LogGuard(Protocol):
-    """A small constant in the argument of a loss's logarithm, and where it stands."""
-
-    @property
-    def constant(self) -> float:
-        """The constant."""
-
-    @property
-    def file(self) -> str:
-        """The file in which it is added."""
-
-    @property
-    def line(self) -> int:
-        """The line in which it is added."""
 
 
 class BackpropSubject(Protocol):

@@ -1,7 +1,4 @@
-"""Numbers for everything that a watched run has: parameters, modules, optimizers, inputs, loaders, schedulers.
-
-Nothing is kept alive: an object that is gone is known by its number only.
-"""
+"""Numbers for all that a watched run has; nothing is kept alive: what is gone is known by its number only."""
 
 from __future__ import annotations
 
@@ -281,7 +278,7 @@ def collect(module: nn.Module, found: list[Tensor]) -> None:
 def is_parallel(module: nn.Module) -> bool:
     """Say whether a module is a DistributedDataParallel."""
     parallel = sys.modules.get("torch.nn.parallel.distributed")
-    return parallel is not None and isinstance(module, parallel.DistributedDataParallel)
+    return bool(parallel and isinstance(module, parallel.DistributedDataParallel))
 
 
 def has_rule_of_its_own(module: Any) -> bool:

@@ -72,7 +72,7 @@ Situation = Callable[[Any], bool]
 OF_A_NETWORK: dict[str, tuple[int, Callable[[Network], bool]]] = {
     "three layers": (10, lambda network: len(network.layers) == 3),
     "at least three tensors": (40, lambda network: len(network.names) >= 3),
-    "tied weights": (3, is_tied),
+    "tied weights": (2, is_tied),
     "a residual connection": (3, lambda network: any(layer.residual for layer in network.layers)),
     "a 0-d scale": (2, lambda network: network.scale is not None),
     "an unused parameter": (1, lambda network: len(network.used) < len(network.names)),

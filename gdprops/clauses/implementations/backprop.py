@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from gdprops.model.case import BackpropCase
     from gdprops.model.domain import Domain
     from gdprops.model.evidence import Evidence
-    from gdprops.model.training_run import BackpropSubject, BackpropTraining, LogGuard
+    from gdprops.model.log_guard import LogGuard
+    from gdprops.model.training_run import BackpropSubject, BackpropTraining
 
     Examine = Callable[[Any, Any], Evidence]
 else:

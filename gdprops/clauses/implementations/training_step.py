@@ -121,14 +121,13 @@ def moves_all(subject: TrainedSubject, case: TrainCase) -> Look:
     Where neither moves anything, although a gradient at the rate in force would, only the whole run can tell: what the
     optimizer holds may be dead in one example, and a declared rule may want nothing there.
     """
-    tally = _Tally()
+    tally, holds = _Tally(), True
     while (step := (yield)) is not None:
-        if not any(step.held):
-            demand = workbench.Demand("seen != before")
-            return workbench.violation(
-                "the optimizer holds none of the model's parameters", blame=step.names, demand=demand
-            )
         tally.add(step)
+        holds = holds and any(step.held)
+    if not holds and not any(tally.did):  # what the step moves by hand, it need not hold
+        told = "the optimizer holds none of the model's parameters"
+        return workbench.violation(told, blame=tally.names, demand=workbench.Demand("seen != before"))
     if not any(tally.should) and not any(tally.did) and tally.pulled:
         if tally.held_pulled and not tally.declared:
             told = "nothing moves, and the optimizer's own update moves nothing"

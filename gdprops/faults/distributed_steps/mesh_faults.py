@@ -74,12 +74,18 @@ def average_different_shards(model: nn.Module, loss_fn: nn.Module, rank: int, wo
 def step_before_the_last_micro_batch(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Any:
     """The first stage counts its micro-batches from 0, and steps one too early."""
     early = MICRO_BATCHES - 1 if world > 1 else MICRO_BATCHES
-    return passed_on(model, loss_fn, rank, world, lambda number, own: number == (MICRO_BATCHES if own else early))
+
+    def steps_at(number: int, own: int) -> bool:
+        return number == (MICRO_BATCHES if own else early)
+
+    return passed_on(model, loss_fn, rank, world, steps_at)
 
 
 def add_micro_batches(model: nn.Module, loss_fn: nn.Module, rank: int, world: int) -> Any:
     """The gradients of the micro-batches are added, though the loss is a mean."""
-    return scheduled(model, loss_fn, rank, world, "ScheduleGPipe", scale_grads=world == 1)
+    has_one_stage = world == 1
+    schedule = "ScheduleGPipe"
+    return scheduled(model, loss_fn, rank, world, schedule, scale_grads=has_one_stage)
 
 
 FAULTS = (

@@ -49,7 +49,7 @@ def _checked(tmp_path: Path, order: str, kept: str) -> tuple[str, str, str]:
     outcome = check_subject(
         resolve(str(path)),
         clauses="step.fresh-gradient",
-        settings=Settings(seed=0, examples=4, counterexamples=str(tmp_path)),
+        settings=Settings(seed=0, examples=8, counterexamples=str(tmp_path)),
     )
     (verdict,) = outcome.verdicts
     script = "" if verdict.counterexample is None else verdict.counterexample.python
