@@ -114,7 +114,8 @@ def test_their_own_suite_runs_with_and_without_the_plugin(user: User) -> None:
         assert (done.returncode, tail(done)[:8]) == (0, "6 passed"), done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("workers", ["2", pytest.param("1", marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("workers", ["1", "2"])
 def test_their_subjects_run_without_a_test_file_the_same_on_several_workers(user: User, workers: str) -> None:
     shutil.rmtree(user.folder / "tests")
     chosen = ("--gdprops", "--gdprops-profile", "ci")

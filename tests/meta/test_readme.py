@@ -60,6 +60,7 @@ def test_it_is_short_and_its_links_lead_somewhere() -> None:
         assert target.startswith("https://") or (README.parent / target).exists(), target
 
 
+@pytest.mark.nightly
 def test_the_training_step_shown_is_explained_as_it_says() -> None:
     (shown,) = [block for block in blocks("python") if "def build(" in block]
     assert len(shown.strip().splitlines()) <= 10
