@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -66,6 +67,9 @@ class Said(NamedTuple):
 
 
 def command(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start the command, which hears Ctrl-C even where the tests run in the background and do not."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # which it would inherit
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     environment = {key: value for key, value in os.environ.items() if not key.startswith("COV_")}
     return subprocess.Popen(
         [sys.executable, "-m", "gdprops", *arguments],
