@@ -33,7 +33,7 @@ def plain_descent(framework: str) -> Any:
 @pytest.mark.parametrize("framework", INSTALLED)
 def test_the_framework_looks_and_its_optimizer_moves(framework: str) -> None:
     report = gdprops.check(
-        plain_descent(framework), clauses=["gradient.*", "sequential.*"], examples=4, seed=0, timeout=600
+        plain_descent(framework), clauses=["gradient.*", "sequential.*"], examples=10, seed=0, timeout=600
     )
     about_it = {v.clause: v.status for v in report.verdicts if v.about == "subject"}
     looking = {c.id for c in catalogue() if c.view is View.SYSTEM and not c.needs.reference_only}
