@@ -7,17 +7,11 @@ a method of such an object, or hands it to a function, is part of the training s
 from __future__ import annotations
 
 import ast
-import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gdprops.subjects.backprop.as_written.leaves import is_own
 from gdprops.subjects.user_code.helper_modules import is_installed
-
-SMALL_SIZE = 8
-"""A number of units above this is one that our own small networks replace."""
-SMALL = (3, 4, 2, 5, 6, 7)
-"""What large numbers become, the first one that is met first."""
 
 
 def made_objects(setup: Iterable[ast.stmt], known: Mapping[str, Any]) -> frozenset[str]:
@@ -91,13 +85,3 @@ def handed_with(call: ast.Call, targets: frozenset[str], objects: frozenset[str]
         return ""
     held = [a for a in given if isinstance(a, ast.Attribute | ast.Call) and _mentions(a, objects)]
     return ast.unparse(held[0]) if len(held) == 1 else ""
-
-
-def shrunk(nodes: Sequence[ast.stmt]) -> list[ast.stmt]:
-    """Return statements in which large whole numbers are small, the same number everywhere the same."""
-    given = dict[int, int]()
-    changed = copy.deepcopy(list(nodes))
-    for node in (n for one in changed for n in ast.walk(one)):
-        if isinstance(node, ast.Constant) and type(node.value) is int and node.value > SMALL_SIZE:
-            node.value = given.setdefault(node.value, SMALL[min(len(given), len(SMALL) - 1)])
-    return changed if given else list(nodes)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
-from gdprops.subjects.backprop.as_written.loop_objects import shrunk
+from gdprops.subjects.backprop.as_written.literal_sizes import shrunk
 from gdprops.subjects.backprop.as_written.roles import FORWARD, LOSS, TRAIN, plain
 from gdprops.subjects.backprop.as_written.training_loops import bound_in
 from gdprops.subjects.user_code.helper_modules import NONE, HelperModules

@@ -27,7 +27,8 @@ from gdprops.subjects.backprop.as_written.class_reading import spread, targets_f
 from gdprops.subjects.backprop.as_written.constructors import Sizes
 from gdprops.subjects.backprop.as_written.data_forms import BATCHES, ROWS, SINGLES, DataForm, as_rows
 from gdprops.subjects.backprop.as_written.leaves import Leaf, leaves_of
-from gdprops.subjects.backprop.as_written.loop_objects import holds_objects, shrunk
+from gdprops.subjects.backprop.as_written.literal_sizes import shrunk
+from gdprops.subjects.backprop.as_written.loop_objects import holds_objects
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.probes import PROBE, probe_data, seeded
 from gdprops.subjects.backprop.as_written.reading import Reading

@@ -7,14 +7,13 @@ once more with every whole number above 8 replaced by a small one, the same ever
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdprops.errors import UsageError
 from gdprops.subjects.backprop.as_written.class_reading import class_readings
-from gdprops.subjects.backprop.as_written.loop_objects import SMALL, SMALL_SIZE
+from gdprops.subjects.backprop.as_written.literal_sizes import shrunk
 from gdprops.subjects.user_code.quiet import quiet
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def small_readings(found: type, declared: Mapping[str, Any], definitions: Defini
     """Yield the readings of a class whose fixed sizes are large, with small ones in their place."""
     given = dict[int, int]()
     defined = [n for n in definitions.source.tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)]
-    changed = [_shrunk(node, given) for node in defined]
+    changed = shrunk(defined, given)
     if max(given, default=0) < LARGE:
         return
     names = dict(vars(definitions.module))
@@ -46,12 +45,3 @@ def small_readings(found: type, declared: Mapping[str, Any], definitions: Defini
             yield replace(reading, told=(*reading.told, f"sizes that the code fixes are made small: {told}"))
     except UsageError:  # what is told is how it fails as it was written
         return
-
-
-def _shrunk(node: ast.stmt, given: dict[int, int]) -> ast.stmt:
-    """Return a definition with small numbers in the place of large ones; ``given``: those that have one already."""
-    changed = copy.deepcopy(node)
-    for one in ast.walk(changed):
-        if isinstance(one, ast.Constant) and type(one.value) is int and one.value > SMALL_SIZE:
-            one.value = given.setdefault(one.value, SMALL[min(len(given), len(SMALL) - 1)])
-    return changed

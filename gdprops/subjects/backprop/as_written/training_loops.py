@@ -21,7 +21,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
-from gdprops.subjects.backprop.as_written.loop_objects import SMALL_SIZE, handed_with, made_objects, works_on
+from gdprops.subjects.backprop.as_written.literal_sizes import SMALL_SIZE
+from gdprops.subjects.backprop.as_written.loop_objects import handed_with, made_objects, works_on
 from gdprops.subjects.backprop.as_written.roles import Role, role_of, size_of
 
 if TYPE_CHECKING:
