@@ -14,6 +14,8 @@ from typing import Any
 
 from gdprops.subjects.user_code import progress_bars
 
+COMPILERS = ("jit", "njit")
+"""Decorators with arguments that make a function fast, and leave what it computes as it is: ``@jit(nopython=True)``."""
 MISSED: list[str] = []
 """What was called although it could not be imported, the latest one last."""
 
@@ -33,7 +35,10 @@ class Absent:
         """Return a decorated function, or what a progress bar goes through; raise `ImportError` for any other call."""
         if len(args) == 1 and not kwargs and callable(args[0]):
             return args[0]
-        if self._absent_name.rpartition(".")[2] in progress_bars.NAMES:
+        name = self._absent_name.rpartition(".")[2]
+        if name in COMPILERS:
+            return lambda function: function
+        if name in progress_bars.NAMES:
             goes_through = args[0] if args else kwargs.get("iterable")
             return progress_bars.SilentBar(range(*args) if isinstance(goes_through, int) else goes_through)
         told = f"{self._absent_name} is used, and could not be imported ({self._absent_told})"

@@ -71,6 +71,9 @@ def bound_call(function: Callable[..., Any], names: Mapping[str, Any], roles: Ma
             used.add(role)
         elif p.default is not p.empty:
             continue
+        elif role is Role.OTHER and Role.CACHE in roles and Role.CACHE not in used:  # the forward pass's, by any name
+            value = roles[Role.CACHE]
+            used.add(Role.CACHE)
         else:
             raise Unbound(p.name)
         if p.kind is p.KEYWORD_ONLY or keywords or len(positional) != place:

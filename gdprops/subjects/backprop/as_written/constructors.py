@@ -175,6 +175,7 @@ PATTERNS: tuple[tuple[str, ...], ...] = (
     ("list",),
     ("x", "y"),
     ("in", "out"),
+    ("out", "in"),
     ("in", "hidden", "hidden", "out"),
     ("in",),
     ("in", "hidden list", "out"),

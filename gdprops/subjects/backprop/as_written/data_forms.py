@@ -7,7 +7,8 @@ the output back into rows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 class DataForm:
     """One form of data: what it is called, how one array is brought into it, and whether it holds one sample only.
 
-    ``shape``: that of one sample, where it is an image and no vector.
+    ``shape``: that of one sample, where it is an image and no vector; ``steps``: how a sample is brought into it that
+    is a sequence, and ``code_of_steps`` that as text; ``error``: a factor of what is handed back.
     """
 
     told: str
@@ -29,6 +31,18 @@ class DataForm:
     code: str
     single: bool = False
     shape: tuple[int, ...] = ()
+    steps: Callable[[Array], Any] | None = None
+    code_of_steps: str = ""
+    error: float = 1.0
+
+    def samples(self, a: Array) -> Any:
+        """Return samples in this form: as outputs are, or as the steps of a sequence."""
+        return self.given(a) if self.steps is None else self.steps(a)
+
+    @property
+    def code_of_samples(self) -> str:
+        """How samples are written that are called ``{}``."""
+        return self.code_of_steps or self.code
 
 
 def _vector(a: Array) -> Any:
@@ -66,9 +80,37 @@ COLUMN_OF_MANY = DataForm(
     "{}[:1, :, None]",
     single=True,
 )
+STEPS = 3
+"""The steps of a sequence: a matrix between two steps, and what it hands back, count more than once."""
+UNCLIPPED = 2.0**-10
+"""The factor of an error that goes back through a sequence: many clip what comes of it, at 1 or 5."""
+
+
+def _sequences() -> tuple[DataForm, ...]:
+    """Return the forms of one sample that is a sequence of columns, rows or vectors, with one output at its end."""
+    ends = (("columns", COLUMN, "[:, :, None]"), ("rows", ONE_ROW, "[:, None]"), ("vectors", VECTOR, ""))
+    return tuple(
+        replace(
+            one,
+            told=f"one sequence of {what} at a time: {STEPS} steps, each the one before with its entries moved on",
+            steps=partial(_moved_on, tuple([slice(None)] * at.count(":") + [None] * at.count("None")) if at else ()),
+            code_of_steps=f"np.array([np.roll({{}}[0], k) for k in range({STEPS})]){at}",
+            error=UNCLIPPED,
+        )
+        for what, one, at in ends
+    )
+
+
+def _moved_on(at: tuple[Any, ...], a: Array) -> Any:
+    return np.array([np.roll(a[0], k) for k in range(STEPS)])[at]
+
+
+SEQUENCES = _sequences()
 SINGLES = (COLUMN, ROW_OF_MANY, COLUMN_OF_MANY, VECTOR, LIST, ONE_ROW)
 FORMS = (*BATCHES, *SINGLES)
 """The forms of one array, in the order in which they are tried."""
+ASKED = (*BATCHES, COLUMN, *SEQUENCES, *SINGLES[1:])
+"""The forms in which a network is asked for its output: what takes a sequence is not asked with a single step."""
 
 
 def pairs_of(form: DataForm, x: Array, y: Array) -> list[Any]:

@@ -87,7 +87,9 @@ def pipelines(functions: Mapping[str, Callable[..., Any]]) -> Iterator[Functions
     forwards = [n for n, f in functions.items() if _is(IS_FORWARD, n) and not _is(IS_BACKWARD, n) and not _compares(f)]
     predicts = [n for n in forwards if "predict" in n.lower()]  # what they call may be the forward pass
     forwards = [*_outermost([n for n in forwards if n not in predicts], called), *_outermost(predicts, called)]
-    backwards = _outermost([n for n in functions if _is(IS_BACKWARD, n) and n not in forwards], called)
+    forwards += [n for n in predicts if n not in forwards]  # which may be what a predicted class is taken from
+    backwards = [n for n in functions if _is(IS_BACKWARD, n) and n not in forwards]
+    backwards = _outermost([n for n in backwards if "descent" not in n.lower()] or backwards, called)
     updates = [n for n in functions if _is(IS_UPDATE, n) and n not in (*backwards, *forwards) and _moves(functions[n])]
     trains = [n for n in functions if _is(IS_TRAIN, n) and n not in (*updates, *forwards, *backwards)]
     costs = [n for n in functions if plain(n) in LOSS or _is(IS_COST, n)]

@@ -172,6 +172,8 @@ class _Pipeline:
         _, found, _, _ = self._backward(params, x, y, 0.25)
         assert self.functions.backward is not None
         named = bind(returned_names(self.functions.backward), found)
+        if isinstance(found, np.ndarray) and [found.shape] == list(shapes.values()):
+            return dict.fromkeys(shapes, found)
         return (
             returned_gradients(named, shapes)
             or returned_gradients(found, shapes, self.order)
@@ -243,7 +245,7 @@ def _outputs(chosen: Functions, held: ParameterSet, form: DataForm) -> Iterator[
     """Yield what of the forward pass is the output, and how many outputs there are where that is fixed."""
     try:
         with quiet(), np.errstate(all="ignore"):
-            found = list(_picks(chosen, held, form, PROBE))
+            found = list(_picks(chosen, held, form, PROBE._replace(n_in=held.inputs or PROBE.n_in)))
             others = list(_picks(chosen, held, form, Sizes(held.inputs or 2, 5, 3)))
     except Exception as error:  # it is found out by trying
         met(error)
@@ -270,7 +272,7 @@ def _picks(chosen: Functions, held: ParameterSet, form: DataForm, sizes: Sizes) 
 def _trained(
     chosen: Functions, held: ParameterSet, form: DataForm, pick: Pick, outputs: int | None, *, keeps_shapes: bool
 ) -> Iterator[Reading]:
-    sizes = Sizes(PROBE.n_in, PROBE.hidden, outputs or PROBE.n_out)
+    sizes = Sizes(held.inputs or PROBE.n_in, PROBE.hidden, outputs or PROBE.n_out)
     shapes = held.shapes(*sizes)
     params = {name: 0.5 * spread(shape, k) for k, (name, shape) in enumerate(shapes.items())}
     x, y = probe_data(sizes, 1 if form.single else ROWS_TRIED)

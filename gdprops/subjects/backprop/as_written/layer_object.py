@@ -18,7 +18,15 @@ from gdprops.model.backprop_layout import Shape
 from gdprops.subjects.backprop.as_written.calls import ZERO, Plan, parameters, plans
 from gdprops.subjects.backprop.as_written.class_reading import spread
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes, constructors
-from gdprops.subjects.backprop.as_written.data_forms import COLUMN, COLUMNS, ONE_ROW, ROWS, VECTOR, DataForm
+from gdprops.subjects.backprop.as_written.data_forms import (
+    COLUMN,
+    COLUMNS,
+    ONE_ROW,
+    ROWS,
+    SEQUENCES,
+    VECTOR,
+    DataForm,
+)
 from gdprops.subjects.backprop.as_written.given_gradients import gradients_of
 from gdprops.subjects.backprop.as_written.layer_classes import BACKWARD, gradient_at, method_of
 from gdprops.subjects.backprop.as_written.layer_links import Link
@@ -75,6 +83,7 @@ class Layer:
     one_entry: bool = False
     called: str = ""
     handed_at: int | None = None
+    picked: int = 0
     own_rate: float = 0.0
     penalty: float = 0.0
     link: Link | None = None
@@ -161,17 +170,27 @@ class Layer:
         seeded()
         name = self.forward_name
         more = _more(getattr(self.found, name))
-        found = getattr(net, name)(self.form.given(x), *(_besides(one, len(x)) for one in more))
+        found = getattr(net, name)(self.form.samples(x), *(_besides(one, len(x)) for one in more))
+        if isinstance(found, tuple):
+            return found[self.picked]
         return _held(net, OUTPUTS) if found is None else found
+
+    @property
+    def gives(self) -> int:
+        """How many arrays the forward pass returns, of which one is the output: ``return y, h``."""
+        with quiet(), np.errstate(all="ignore"):
+            net, x = self.made(*WIDTH[::2]), self.samples(1)
+            more = _more(getattr(self.found, self.forward_name))
+            found = getattr(net, self.forward_name)(self.form.samples(x), *(_besides(one, len(x)) for one in more))
+        return len(found) if isinstance(found, tuple) else 1
 
     def back(self, net: Any, x: Array, c: Array, rate: float) -> Any:
         """Make the forward pass, hand c back, and return what comes of it."""
         out = self.output(net, x)
-        given = self.form.given
         values = {
             Role.GRADIENTS: self.handed(c, out),
             Role.RATE: rate,
-            Role.DATA: given(x),
+            Role.DATA: self.form.samples(x),
             Role.ROWS: len(x),
             Role.PENALTY: 0.0,
             ZERO: 0.0,
@@ -201,7 +220,7 @@ class Layer:
         return found.reshape(shape) if found.size == int(np.prod(shape)) and found.dtype.kind == "f" else None
 
 
-VECTORS = (ROWS, COLUMNS, COLUMN, VECTOR, ONE_ROW)
+VECTORS = (ROWS, COLUMNS, COLUMN, *SEQUENCES, VECTOR, ONE_ROW)
 SINGLES = (ONE_ROW, VECTOR, COLUMN)
 
 
@@ -210,13 +229,17 @@ def layer_of(
     declared: Mapping[str, Any],
     makings: Iterable[Making] | None = None,
     forms: Sequence[DataForm] = VECTORS,
+    picked: int = 0,
 ) -> Layer | None:
-    """Return the first way to make and use a layer that works; ``makings``: the ways to make it, None for the usual."""
+    """Return the first way to make and use a layer that works; ``makings``: the ways to make it, None for the usual.
+
+    ``picked``: which of several things that the forward pass returns is the output.
+    """
     makings = list(constructors(found, declared) if makings is None else makings)
     for name in _forwards(found):
         for constructor in makings:
             for form in () if constructor.takes_data else forms:
-                for layer in _ways(found, constructor, form, name):
+                for layer in _ways(found, constructor, form, name, picked):
                     return layer
     return None
 
@@ -254,8 +277,8 @@ def _asked(layer: Layer) -> tuple[Any, Array, int] | None:
     return (net, x, width) if fits else None
 
 
-def _ways(found: type, constructor: Making, form: DataForm, name: str) -> Iterator[Layer]:
-    asked = _asked(Layer(found, constructor, form, Plan(()), called=name))
+def _ways(found: type, constructor: Making, form: DataForm, name: str, picked: int) -> Iterator[Layer]:
+    asked = _asked(Layer(found, constructor, form, Plan(()), called=name, picked=picked))
     if asked is None:
         return
     net, x, width = asked
@@ -263,7 +286,7 @@ def _ways(found: type, constructor: Making, form: DataForm, name: str) -> Iterat
     method = method_of(found, BACKWARD)
     for plan in _plans(getattr(net, method)):
         for update, update_plan in _updates(found, net):
-            layer = Layer(found, constructor, form, plan, update, update_plan, called=name)
+            layer = Layer(found, constructor, form, plan, update, update_plan, called=name, picked=picked)
             if _settle(layer, x, c):
                 yield layer
 
@@ -344,7 +367,10 @@ def passes_through(layer: Layer) -> bool:
 
 
 def mixes_rows(layer: Layer) -> bool:
-    """Say whether rows of one batch change each other's output: the layer normalizes, or is meant for one sample."""
+    """Say whether rows of one batch change each other's output: the layer normalizes, or is meant for one sample.
+
+    Rows of which each changes those behind it alone are the steps of a sequence, and all of them are needed.
+    """
     if layer.form not in (ROWS, COLUMNS):
         return False
     x = layer.samples(1)
@@ -355,6 +381,11 @@ def mixes_rows(layer: Layer) -> bool:
                 return False
             whole = layer.output(net, x)
             rows = [layer.output(net, x[k : k + 1]) for k in range(len(x))]
-            return not np.allclose(whole, np.concatenate(rows, axis=0 if layer.form is ROWS else 1))
+            if np.allclose(whole, np.concatenate(rows, axis=0 if layer.form is ROWS else 1)):
+                return False
+            first = np.take(
+                layer.output(net, np.concatenate([x[:1], 2 * x[1:]])), 0, axis=0 if layer.form is ROWS else 1
+            )
+            return not np.array_equal(first, np.take(whole, 0, axis=0 if layer.form is ROWS else 1))
     except Exception:  # the user's code, called as it may not be meant
         return False

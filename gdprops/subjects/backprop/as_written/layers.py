@@ -56,6 +56,10 @@ def layer_reading(
         layer = layer_of(value, declared, makings) or (None if makings else image_layer_of(value))
         if layer is not None and mixes_rows(layer) and not _Together({name: layer}).is_right(name, handed_on=True):
             layer = layer_of(value, declared, makings, SINGLES) or layer
+        if layer is not None and layer.gives > 1 and not _Together({name: layer}).is_right(name, handed_on=True):
+            others = (layer_of(value, declared, makings, picked=k) for k in range(1, layer.gives))
+            right = (one for one in others if one and _Together({name: one}).is_right(name, handed_on=True))
+            layer = next(right, layer)
         if layer is None:
             left_out.append(f"{name}: no way was found to make it and to call its forward and backward")
         elif passes_through(layer):
@@ -157,7 +161,7 @@ class _Together:
             self.widths[sizes] = np.size(layer.output(net, given)) // np.shape(given)[0]
         width = self.widths[sizes]
         numbers = np.concatenate([np.ravel(y) + 0.7, np.ravel(x) - 0.4])
-        c = np.resize(numbers, (np.shape(given)[0], width))
+        c = layer.form.error * np.resize(numbers, (np.shape(given)[0], width))
         if layer.one_entry:
             c = np.where(np.arange(width) == np.arange(1, len(c) + 1)[:, None] % width, c, 0.0)
         c = c if layer.link is None else layer.link.handed(c)
@@ -262,7 +266,7 @@ class _Together:
         lines = list[str]()
         for name, layer in self.layers.items():
             net, names, given, c = self._at(name, params, x, y)
-            code, back = layer.form.code, layer.form.code
+            code, back = layer.form.code_of_samples, layer.form.code
             if layer.form.shape:
                 back = "{}.reshape" + str(np.shape(layer.output(net, np.asarray(given))))
             pairs = ((code, given), (back, c))

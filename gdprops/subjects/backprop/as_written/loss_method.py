@@ -25,8 +25,8 @@ def loss_method(net: Any, forward: Forward, name: str, x: Array, y: Array) -> Lo
             continue
 
         def loss(on: Any, x: Array, y: Array, plan: Any = plan) -> Any:
-            raw = forward.plan.call(getattr(on, forward.method), {Role.DATA: forward.form.given(x)})
-            values = {Role.DATA: forward.form.given(x), Role.TARGETS: forward.form.given(y)}
+            raw = forward.plan.call(getattr(on, forward.method), {Role.DATA: forward.form.samples(x)})
+            values = {Role.DATA: forward.form.samples(x), Role.TARGETS: forward.form.given(y)}
             return plan.call(getattr(on, name), {**values, Role.OUTPUT: forward.pick.of(on, raw)})
 
         try:

@@ -11,6 +11,8 @@ import inspect
 import re
 import textwrap
 
+from gdprops.subjects.backprop.as_written.roles import FORWARD, TRAIN, plain
+
 MISSING = re.compile(r"object has no attribute '(\w+)'")
 
 
@@ -20,7 +22,8 @@ def setup_told(found: type, told: str) -> str:
     if match is None:
         return ""
     for name, method in vars(found).items():
-        if inspect.isfunction(method) and name != "__init__" and _sets(method, match.group(1)):
+        is_setup = inspect.isfunction(method) and name != "__init__" and plain(name) not in (*FORWARD, *TRAIN)
+        if is_setup and _sets(method, match.group(1)):
             inside = ", ".join(list(inspect.signature(method).parameters)[1:])
             return f"; {name}({inside}) sets self.{match.group(1)} and was not called: call it in build()"
     return ""

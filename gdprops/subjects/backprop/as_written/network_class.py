@@ -19,7 +19,7 @@ from gdprops.errors import UsageError
 from gdprops.numerics.decisions import MOST_BACKPROP_WEIGHTS
 from gdprops.subjects.backprop.as_written.calls import ZERO, Plan, plans
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes, constructors
-from gdprops.subjects.backprop.as_written.data_forms import FORMS, VECTOR, DataForm, as_rows
+from gdprops.subjects.backprop.as_written.data_forms import ASKED, VECTOR, DataForm, as_rows
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, Leaf, leaves_of, stacked
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.mirrored_leaves import Copies, copies_in, with_copies
@@ -59,7 +59,7 @@ class Forward:
         """Call the method and return what it returns."""
         if self.draws:
             seeded()
-        return self.plan.call(getattr(net, self.method), asked_with(self.form.given(x), len(x)))
+        return self.plan.call(getattr(net, self.method), asked_with(self.form.samples(x), len(x)))
 
     def output(self, net: Any, x: Array) -> Any:
         """Return the output as rows."""
@@ -112,7 +112,7 @@ class Network:
         """Return a new object for some data."""
         form = self.forward.form
         seeded()
-        net = self.constructor.make(self.found, Made(sizes, form.given(x), form.given(y), rate))
+        net = self.constructor.make(self.found, Made(sizes, form.samples(x), form.given(y), rate))
         if self.begin:
             begun(net, self.begin, sizes)
         settle(net, rate, len(x))
@@ -201,7 +201,7 @@ def _may_be(leaf: Leaf, net: Any, form: DataForm, x: Array, y: Array) -> bool:
         return is_parameter_name(last, ())
     held = leaf.array(net)
     return not any(
-        np.shape(held) == np.shape(a) and np.array_equal(held, a) for a in (form.given(x), form.given(y), x, y)
+        np.shape(held) == np.shape(a) and np.array_equal(held, a) for a in (form.samples(x), form.given(y), x, y)
     )
 
 
@@ -259,11 +259,11 @@ def _asked(found: type, constructor: Making, frozen: tuple[str, ...]) -> Iterato
     """Yield the networks of one constructor that give an output of the right shape; else what went wrong."""
     sizes = PROBE
     x, y = probe_data(sizes, ROWS)
-    for form in FORMS:
+    for form in ASKED:
         try:
             with quiet():
                 seeded()
-                net = constructor.make(found, Made(sizes, form.given(x), form.given(y), 0.1))
+                net = constructor.make(found, Made(sizes, form.samples(x), form.given(y), 0.1))
         except Exception as error:
             if constructor.takes_data:
                 continue
@@ -378,9 +378,9 @@ def _forwards(net: Any, found: type, constructor: Making, form: DataForm) -> Ite
                 try:
                     with quiet(), np.errstate(all="ignore"):
                         seeded()
-                        fresh = constructor.make(found, Made(sizes, form.given(x), form.given(y), 0.1))
+                        fresh = constructor.make(found, Made(sizes, form.samples(x), form.given(y), 0.1))
                         seeded()
-                        returned = plan.call(getattr(fresh, method), asked_with(form.given(x), len(x)))
+                        returned = plan.call(getattr(fresh, method), asked_with(form.samples(x), len(x)))
                 except Exception as error:  # it is found out by trying
                     met(error)
                     continue

@@ -31,6 +31,7 @@ from gdprops.subjects.backprop.as_written.one_epoch import run_once
 from gdprops.subjects.backprop.as_written.readings_of_class import beside, readings_of_class
 from gdprops.subjects.backprop.as_written.script_loop import loop_readings
 from gdprops.subjects.backprop.as_written.sequence_globals import global_readings, has_sequences
+from gdprops.subjects.backprop.as_written.small_sizes import small_functions
 from gdprops.subjects.backprop.as_written.stated_error import stated_error
 from gdprops.subjects.backprop.as_written.subject import written_subject
 from gdprops.subjects.backprop.as_written.training_loops import training_loops
@@ -245,7 +246,7 @@ def loop_subject(definitions: Definitions, path: str) -> Backprop:
 
 
 def function_subject(definitions: Definitions, path: str, given: Mapping[str, Any]) -> Backprop:
-    """Return the functions of a file as a subject: a network, else its training loop, else the layers of a network.
+    """Return the functions of a file as a subject: a network, else one of small sizes, its training loop, its layers.
 
     Raises `UsageError` where they cannot be called one after the other.
     """
@@ -255,7 +256,9 @@ def function_subject(definitions: Definitions, path: str, given: Mapping[str, An
     try:
         return written_subject(readings, path, path, definitions.helpers, notes, stated)
     except UsageError as error:
+        small = small_functions(definitions)
         for other in (
+            partial(written_subject, small, path, path, definitions.helpers, notes, stated),
             partial(loop_subject, definitions, path) if training_loops(definitions) else None,
             partial(layers_subject, definitions, function_layers(definitions.own), path, given),
         ):

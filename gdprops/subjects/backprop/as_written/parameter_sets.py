@@ -14,13 +14,15 @@ from typing import Any, final
 import numpy as np
 
 from gdprops.model.backprop_layout import Shape
-from gdprops.numerics.decisions import MOST_BACKPROP_WEIGHTS
 from gdprops.subjects.backprop.as_written.bound_calls import returned_names
 from gdprops.subjects.backprop.as_written.constructors import Made, Sizes, ways_to_make
 from gdprops.subjects.backprop.as_written.leaves import Leaf, leaves_of
 from gdprops.subjects.backprop.as_written.probes import PROBE, seeded
 from gdprops.subjects.backprop.shapes import usual_forms
 from gdprops.subjects.user_code.quiet import quiet
+
+MOST_FIXED_WEIGHTS = 100
+"""How many parameters of fixed sizes are judged as they are; more of them are first made smaller."""
 
 
 @final
@@ -43,7 +45,7 @@ class ParameterSet:
         """Return the parameters of some sizes, what of them are numbers, and their names."""
         if sizes not in self.known:
             root = self.make(sizes)
-            root = list(root) if isinstance(root, tuple) else root
+            root = [root] if isinstance(root, np.ndarray) else list(root) if isinstance(root, tuple) else root
             leaves = [leaf for leaf in leaves_of(root) if leaf.form != "float" or self.names]
             self.known[sizes] = root, leaves, [self._name(leaf) for leaf in leaves]
             self.by_shapes.setdefault(tuple(leaf.shape for leaf in leaves), sizes)
@@ -103,17 +105,28 @@ def made_sets(initial: Sequence[Callable[..., Any]]) -> Iterator[ParameterSet]:
                     first = make(Sizes(3, 4, 2))
             except Exception:  # it is found out by trying
                 continue
-            names = tuple(returned_names(function)) if isinstance(first, tuple) else ()
-            if isinstance(first, tuple) and len(names) != len(first):
+            names = tuple(returned_names(function)) if isinstance(first, tuple | np.ndarray) else ()
+            if isinstance(first, np.ndarray):
+                first = (first,)
+            if isinstance(first, tuple) and (len(names) != len(first) or not all(names)):
                 names = tuple(f"params[{k}]" for k in range(len(first)))
             made = ParameterSet(make, names, function.__name__)
             if not way.takes_sizes:
                 yield from _of_other_sizes(first, names)
-                if 0 < sum(leaf.array(first).size for leaf in leaves_of(first)) <= MOST_BACKPROP_WEIGHTS:
-                    yield ParameterSet(make, names, function.__name__, PROBE.n_in)
+                if 0 < sum(leaf.array(first).size for leaf in leaves_of(first)) <= MOST_FIXED_WEIGHTS:
+                    for inputs in _possible_inputs(first):
+                        yield ParameterSet(make, names, function.__name__, inputs)
             elif made.of(Sizes(3, 4, 2))[1] and made.of(Sizes(3, 4, 2))[2] == made.of(Sizes(2, 5, 3))[2]:
                 yield made
-                break
+                if len(made.names) != 1:
+                    break
+
+
+def _possible_inputs(first: Any) -> list[int]:
+    """Return the numbers of inputs that arrays of fixed sizes allow, ours first."""
+    shapes = [leaf.shape for leaf in leaves_of(first)]
+    widths = dict.fromkeys(n for shape in shapes for n in shape)
+    return sorted(widths, key=lambda n: n != PROBE.n_in) or [PROBE.n_in]
 
 
 def _of_other_sizes(first: Any, names: Sequence[str]) -> Iterator[ParameterSet]:

@@ -58,6 +58,7 @@ TRAIN = _words(
     "updatestep propagatebackward back learning dostep trainnetwork fitbatch gradientstep gdstep trainingstep "
     "updateweights "
     "lmodelbackward modelbackward backwards bwd bwdprop bwdpass backwardspass backpropogate backpropogation "
+    "bptt bppt backpropthroughtime backpropagationthroughtime backwardthroughtime truncatedbptt "
     "gradient gradients computegradients computegradient getgradients "
     "getgradient calculategradients grad grads costfunctionprime costprime lossgradient"
 )
@@ -95,7 +96,8 @@ def named(defined: Iterable[str], plain_names: Sequence[str], words: re.Pattern[
 
 
 INITIAL = re.compile(
-    r"(init|initiali[sz]e)\w*|\w*_init|create_\w*(net|param|weight)\w*|make_\w*(param|weight)\w*|random_\w*weights\w*"
+    r"(init|initiali[sz]e)\w*|\w*_init|create_\w*(net|param|weight)\w*|make_\w*(param|weight)\w*|random_\w*weights\w*|"
+    r"(rand(om)?|gen(erate)?|build|new|get_(initial|random))_\w*(net(work)?|params|parameters|weights?)"
 )
 """The names of functions that make the first parameters."""
 _EPOCHS = re.compile(
@@ -122,7 +124,7 @@ _DATA = re.compile(
 _PARAMS = re.compile(r"param(eter)?s?\w*|weights|theta|model|network|net|layers|wb|w_?and_?b")
 _GRADIENTS = re.compile(r"grad(ient)?s?\w*|derivatives?|deltas?|nabla\w*|d_?params|d_?weights")
 _CACHE = re.compile(r"caches?|memory|cached|intermediates?|forward_cache|activations|store")
-_ROWS = re.compile(r"(m|n|num)_?(samples|rows|train|training|examples)?|batch_len|(train|data|sample)_size|N")
+_ROWS = re.compile(r"m_?batch|(m|n|num)_?(samples|rows|train|training|examples)?|batch_len|(train|data|sample)_size|N")
 _CLASSES = re.compile(r"(n|num|no|nb|number_of)_?(class|classes|labels|categories)|k_classes|classes_(num|count)")
 _PENALTY = re.compile(
     r"reg|reg_?strength|lambda_?|lambd|lmbda|lam|l2|weight_?decay|regularization\w*|reg_?lambda|l2_?\w*|wd"

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
@@ -267,7 +267,11 @@ def _set_up(loop: Loop, names: dict[str, Any], form: DataForm, x: Array, y: Arra
         if bound & {loop.data, loop.targets}:
             continue
         used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-        if own:
+        whole = {DATA_SETS[role_of(name)](loop) for name in bound - names.keys() if role_of(name) in DATA_SETS}
+        if len(whole) == len(bound) == 1 and not used & changed:  # X, of which X_train is a part: it is not there
+            names |= dict.fromkeys(bound, names[whole.pop()])
+            changed |= bound
+        elif own:
             names |= own
             changed |= own.keys()
         elif loop.function is not None or used & changed or bound - names.keys() or bound & loop.objects:
@@ -279,6 +283,13 @@ def _set_up(loop: Loop, names: dict[str, Any], form: DataForm, x: Array, y: Arra
             changed |= bound
     _put_data(names, loop, form, x, y)
     return anew
+
+
+DATA_SETS: dict[Role, Callable[[Loop], str]] = {
+    Role.DATA: lambda loop: loop.data,
+    Role.TARGETS: lambda loop: loop.targets,
+}
+"""What stands for the whole data set, of which a loop works on a part."""
 
 
 def _our_size(name: str, x: Array) -> int:

@@ -98,12 +98,12 @@ class Way:
         targets = np.reshape(y, (len(y), -1))
         assert rows is not None, "outputs of the form of the samples"
         assert rows.shape == targets.shape, "targets of the form of the outputs"
-        return self.form.given(self.error * (rows - targets))
+        return self.form.given(self.error * self.form.error * (rows - targets))
 
     def _values(self, x: Array, y: Array, rate: float) -> dict[Any, Any]:
         given = self.form.given
         values: dict[Any, Any] = {
-            Role.DATA: given(x),
+            Role.DATA: self.form.samples(x),
             Role.TARGETS: given(y),
             Role.RATE: rate,
             Role.EPOCHS: 1,
@@ -113,7 +113,7 @@ class Way:
             ZERO: 0.0,
         }
         if self.plan.uses(Role.PAIRS):
-            values[Role.PAIRS] = (given(x), given(y)) if self.together else pairs_of(self.form, x, y)
+            values[Role.PAIRS] = (self.form.samples(x), given(y)) if self.together else pairs_of(self.form, x, y)
         return values
 
     @property
@@ -123,6 +123,7 @@ class Way:
         calls.append(f"{self.method}({self.plan.told})")
         if self.plan.uses(Role.GRADIENTS):
             calls[-1] += f" with {'output - target' if self.error > 0 else 'target - output'}"
+            calls[-1] += f" times {self.form.error:g}" if self.form.error != 1 else ""
         if self.update and self.update_plan is not None:
             calls.append(f"{self.update}({self.update_plan.told})")
         return ", ".join(calls)
@@ -248,7 +249,8 @@ def _does(way: Way, net: Trained, x: Array, y: Array) -> str:
         found = way.run(trained, x[rows], y[rows], 0.25)
         after = [np.asarray(leaf.array(trained)) for leaf in leaves]
     except Exception as error:  # it is found out by trying
-        met(error)
+        if way.forward is not None or WHOLE.match(way.method):  # else the forward pass is what it misses
+            met(error, in_training=True)
         return ""
     if any(a.shape != b.shape or a.dtype.kind not in "fiu" for a, b in zip(after, before, strict=True)):
         return ""

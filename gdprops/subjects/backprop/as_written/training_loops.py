@@ -148,6 +148,7 @@ def _lifted(
     forward, output = _compared(body, frozenset({targets}), bound, objects)
     if not output:
         return None
+    setup = _needed(setup, {data, targets}.union(*map(_names, body)), objects)  # no plots, no models of other kinds
     single, parts = len(drawn) == 2, (tuple(setup), tuple(body), once, data, targets, tuple(forward), output)
     return Loop(loop.lineno, function, *parts, single, objects)
 
