@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
 from gdprops.kinds.resolve import resolve
 from gdprops.subjects.backprop.as_written.one_epoch import run_once
 from gdprops.subjects.backprop.subject import Backprop
-from tests.subjects.backprop.judging import judged
+from tests.subjects.backprop.judging import judged, wrongly_moved
 
 CODE = """
 import numpy as np
@@ -50,3 +52,46 @@ def test_a_loop_that_begins_at_one_is_run_once_and_not_never(tmp_path: Path) -> 
         tmp_path, code.replace("@ (self.predict(X) - y)", "@ np.abs(self.predict(X) - y)"), name="wrong.py", examples=4
     )
     assert wrong.verdict == "no verdict"
+
+
+UNTIL = """
+class Softmax:
+    def __init__(self, tolerance=1e-8, epoch=0, lr=0.01):
+        self.tolerance, self.epoch, self.lr = tolerance, epoch, lr
+    def predict_proba(self, X):
+        e = np.exp(X @ self.w + self.b)
+        return e / e.sum(axis=1, keepdims=True)
+    def fit(self, X, y):
+        y = np.eye(len(np.unique(y)))[y]
+        self.b, self.w = np.random.uniform(size=y.shape[1]), np.random.uniform(size=(X.shape[1], y.shape[1]))
+        before, cost, iteration = float("inf"), 1, 0
+        while iteration <= self.epoch if self.epoch else abs(before - cost) > self.tolerance:
+            probs = self.predict_proba(X)
+            before, cost = cost, -np.mean(np.sum(y * np.log(probs), axis=1))
+            self.w = self.w - self.lr * X.T @ (probs - y) / len(y)
+            self.b = self.b - self.lr * np.sum(probs - y, axis=0) / len(y)
+            iteration += 1
+        return cost
+"""
+
+
+def test_a_loop_until_nothing_changes_is_run_once(tmp_path: Path) -> None:
+    found = judged(tmp_path, UNTIL, examples=8)
+    assert found.verdict == "right"
+    assert "was run once" in found.notes
+    assert wrongly_moved(tmp_path, UNTIL.replace(", axis=0) / len(y)", ") / len(y)"), "Softmax") == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("test", "body", "is_cut"),
+    [
+        ("True", "self.w -= g\n            if cost < tol:\n                break", True),
+        ("it < max_iter and error > tol", "error = self.move()\n            it += 1", True),
+        ("it < len(X)", "self.move(X[it])\n            it += 1", False),
+        ("iteration < 9", "self.move(X[iteration])\n            iteration += 1", False),
+        ("layer is not None", "layer = layer.move()", False),
+    ],
+)
+def test_loops_over_samples_or_layers_go_on(test: str, body: str, is_cut: bool) -> None:
+    tree = ast.parse(f"class Net:\n    def fit(self, X, y):\n        while {test}:\n            {body}\n")
+    assert bool(run_once(tree)) == is_cut

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes
+from gdprops.subjects.backprop.as_written.forward_pass import Forward
 from gdprops.subjects.backprop.as_written.found_forms import BOTH
 from gdprops.subjects.backprop.as_written.given_gradients import Order, gradients_of, order_of
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf
 from gdprops.subjects.backprop.as_written.loss_method import Loss, loss_method
-from gdprops.subjects.backprop.as_written.network_class import Forward, Network, networks
+from gdprops.subjects.backprop.as_written.network_class import Network, networks
 from gdprops.subjects.backprop.as_written.probes import PROBE, ROWS, draws, probe_data, seeded
 from gdprops.subjects.backprop.as_written.reading import Reading
 from gdprops.subjects.backprop.as_written.training import Way, losses, trainers, ways

@@ -39,6 +39,13 @@ class DataForm:
         """Return samples in this form: as outputs are, or as the steps of a sequence."""
         return self.given(a) if self.steps is None else self.steps(a)
 
+    def is_one_sequence(self, output: Callable[[Any], Any], a: Array) -> bool:
+        """Say whether what comes of a sequence depends on its first and its last step: else they are single samples."""
+        others = [] if self.steps is None else [self.steps(a), self.steps(a)]
+        for other, k in zip(others, (0, -1), strict=False):
+            other[k] += 0.25
+        return not any(np.array_equal(output(self.samples(a)), output(other)) for other in others)
+
     @property
     def code_of_samples(self) -> str:
         """How samples are written that are called ``{}``."""

@@ -16,10 +16,10 @@ from gdprops.subjects.backprop.as_written.calls import Plan, plans
 from gdprops.subjects.backprop.as_written.class_reading import RATE, spread, targets_for, targets_of, written_call
 from gdprops.subjects.backprop.as_written.constructors import Constructor, Made, Sizes, constructors
 from gdprops.subjects.backprop.as_written.data_forms import ONE_ROW, ROWS, DataForm
+from gdprops.subjects.backprop.as_written.forward_pass import Forward
 from gdprops.subjects.backprop.as_written.late_weights import late_names, watched, with_first
 from gdprops.subjects.backprop.as_written.leaves import Leaf
 from gdprops.subjects.backprop.as_written.met_errors import met
-from gdprops.subjects.backprop.as_written.network_class import Forward
 from gdprops.subjects.backprop.as_written.picked import picks
 from gdprops.subjects.backprop.as_written.probes import PROBE, probe_data, seeded
 from gdprops.subjects.backprop.as_written.reading import Reading

@@ -167,10 +167,14 @@ class Layer:
 
     def output(self, net: Any, x: Array) -> Any:
         """Return the output in the form of the samples."""
+        return self.of_samples(net, self.form.samples(x), len(x))
+
+    def of_samples(self, net: Any, samples: Any, rows: int) -> Any:
+        """Return the output for so many samples that are in the form in which the layer takes them."""
         seeded()
         name = self.forward_name
         more = _more(getattr(self.found, name))
-        found = getattr(net, name)(self.form.samples(x), *(_besides(one, len(x)) for one in more))
+        found = getattr(net, name)(samples, *(_besides(one, rows) for one in more))
         if isinstance(found, tuple):
             return found[self.picked]
         return _held(net, OUTPUTS) if found is None else found
@@ -271,6 +275,8 @@ def _asked(layer: Layer) -> tuple[Any, Array, int] | None:
     except Exception as error:  # it is found out by trying
         met(error)
         return None
+    if not layer.form.is_one_sequence(lambda steps: layer.of_samples(net, steps, 1), x):
+        return None  # its steps are samples, each with an output of its own
     if layer.form is ONE_ROW and np.array_equal(layer.output(net, 2 * x), layer.output(net, x)):
         return None  # normalized over the rows, of which there is one
     fits = layer.form.shape or width == WIDTH.n_in or (width == WIDTH.n_out and leaves)

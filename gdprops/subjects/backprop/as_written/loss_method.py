@@ -12,7 +12,7 @@ from gdprops.subjects.backprop.as_written.roles import Role
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.subjects.backprop.as_written.network_class import Forward
+    from gdprops.subjects.backprop.as_written.forward_pass import Forward
 
 Loss = Callable[[Any, Any, Any], Any]
 """Of an object, samples and targets."""

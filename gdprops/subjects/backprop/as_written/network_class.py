@@ -17,13 +17,14 @@ import numpy as np
 
 from gdprops.errors import UsageError
 from gdprops.numerics.decisions import MOST_BACKPROP_WEIGHTS
-from gdprops.subjects.backprop.as_written.calls import ZERO, Plan, plans
+from gdprops.subjects.backprop.as_written.calls import ZERO, plans
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes, constructors
-from gdprops.subjects.backprop.as_written.data_forms import ASKED, VECTOR, DataForm, as_rows
+from gdprops.subjects.backprop.as_written.data_forms import ASKED, VECTOR, DataForm
+from gdprops.subjects.backprop.as_written.forward_pass import Forward, asked_with
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, Leaf, leaves_of, stacked
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.mirrored_leaves import Copies, copies_in, with_copies
-from gdprops.subjects.backprop.as_written.picked import Pick, picks
+from gdprops.subjects.backprop.as_written.picked import picks
 from gdprops.subjects.backprop.as_written.probes import OTHER_PROBE, PROBE, ROWS, positive_numbers, probe_data, seeded
 from gdprops.subjects.backprop.as_written.roles import FORWARD, FORWARD_WORDS, Role, named
 from gdprops.subjects.backprop.as_written.user_objects import (
@@ -39,47 +40,6 @@ if TYPE_CHECKING:
     from gdprops.model.arrays import Array
 
 MOST_FORWARDS = 4
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Forward:
-    """How the output is asked for: a method, what it gets, what of its result is the output, the form of X.
-
-    ``draws``: whether it may draw random numbers; those are seeded then, which takes longer than a small network.
-    """
-
-    method: str
-    plan: Plan
-    pick: Pick
-    form: DataForm
-    draws: bool = True
-
-    def raw(self, net: Any, x: Array) -> Any:
-        """Call the method and return what it returns."""
-        if self.draws:
-            seeded()
-        return self.plan.call(getattr(net, self.method), asked_with(self.form.samples(x), len(x)))
-
-    def output(self, net: Any, x: Array) -> Any:
-        """Return the output as rows."""
-        found = np.asarray([])
-        if self.form.single and len(x) > 1:
-            parts = [as_rows(self.form, self.pick.of(net, self.raw(net, x[k : k + 1])), 1) for k in range(len(x))]
-            return np.concatenate(parts)
-        found = as_rows(self.form, self.pick.of(net, self.raw(net, x)), len(x))
-        return found
-
-    @property
-    def told(self) -> str:
-        """How the method is called, in words."""
-        inside = ", ".join("X" if role is Role.DATA else name for name, role in self.plan.arguments)
-        return f"{self.method}({inside})" + (f", its {self.pick.told}" if self.pick.told else "")
-
-
-def asked_with(x: Any, rows: int) -> dict[Any, Any]:
-    """Return what a forward pass may get: samples, their number, and 0 for what no name tells, such as a mode."""
-    return {Role.DATA: x, Role.BATCH: rows, Role.ROWS: rows, ZERO: 0.0}
 
 
 @final
@@ -281,7 +241,7 @@ def _asked(found: type, constructor: Making, frozen: tuple[str, ...]) -> Iterato
             if not settled and network.inputs is None:  # hidden units can be chosen, and inputs are fixed
                 network = Network(found, constructor, forward, inputs=width, frozen=frozen)
                 settled = _settled(network)
-            if settled and not (form.single and _spreads(network)):
+            if settled and not (form.single and _spreads(network)) and _is_one_sequence(network):
                 yield network, ""
                 count += 1
                 any_decides = any_decides or _decides(network)
@@ -320,6 +280,19 @@ def _decides(network: Network) -> bool:
     x, y = probe_data(sizes, ROWS)
     with quiet(), np.errstate(all="ignore"):
         return bool(np.isin(network.forward.output(network.made(sizes, x, y), x), (-1.0, 0.0, 1.0)).all())
+
+
+def _is_one_sequence(network: Network) -> bool:
+    """Say whether what is asked with several steps gives one output for all of them; true of all other forms."""
+    forward, x = network.forward, probe_data(_fixed(network, PROBE), 1)[0]
+    with quiet(), np.errstate(all="ignore"):
+
+        def output(steps: Any) -> Any:
+            net = network.made(_fixed(network, PROBE), x, x)
+            seeded()
+            return forward.pick.of(net, forward.plan.call(getattr(net, forward.method), asked_with(steps, 1)))
+
+        return forward.form.is_one_sequence(output, x)
 
 
 def _spreads(network: Network) -> bool:

@@ -32,7 +32,7 @@ from gdprops.subjects.backprop.as_written.roles import (
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
-    from gdprops.subjects.backprop.as_written.network_class import Forward
+    from gdprops.subjects.backprop.as_written.forward_pass import Forward
 
 KNOWN = (
     *(Role.DATA, Role.TARGETS, Role.RATE, Role.EPOCHS, Role.BATCH, Role.PAIRS),
@@ -162,7 +162,8 @@ def ways(
     ``methods``: the names of the methods that may train; ``defined``: those of all methods.
     """
     example, _ = net.ready(x, y, 0.25)
-    forms = dict.fromkeys((net.forward.form, *(FORMS if net.forward.plan.arguments else ())))
+    any_form = net.forward.plan.arguments and net.forward.form.steps is None
+    forms = dict.fromkeys((net.forward.form, *(FORMS if any_form else ())))
     for method in methods:
         first_forward = not WHOLE.match(method)
         befores = [net.forward, None] if first_forward else [None, net.forward]
