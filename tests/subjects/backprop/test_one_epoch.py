@@ -82,6 +82,12 @@ def test_a_loop_until_nothing_changes_is_run_once(tmp_path: Path) -> None:
     assert wrongly_moved(tmp_path, UNTIL.replace(", axis=0) / len(y)", ") / len(y)"), "Softmax") == {"b"}
 
 
+def test_weights_that_begin_as_whole_zeros_begin_there(tmp_path: Path) -> None:
+    code = UNTIL.replace("np.random.uniform(size=y.shape[1])", "[0] * y.shape[1]")
+    code = code.replace("np.random.uniform(size=(X.shape[1], y.shape[1]))", "np.zeros((X.shape[1], y.shape[1]), int)")
+    assert judged(tmp_path, code, examples=8).verdict == "right"
+
+
 @pytest.mark.parametrize(
     ("test", "body", "is_cut"),
     [
@@ -90,8 +96,15 @@ def test_a_loop_until_nothing_changes_is_run_once(tmp_path: Path) -> None:
         ("it < len(X)", "self.move(X[it])\n            it += 1", False),
         ("iteration < 9", "self.move(X[iteration])\n            iteration += 1", False),
         ("layer is not None", "layer = layer.move()", False),
+        ("error is not None", "error = self.move(error)", False),
+        ("len(errors) < len(self.layers)", "errors.append(self.move(errors[-1]))", False),
     ],
 )
 def test_loops_over_samples_or_layers_go_on(test: str, body: str, is_cut: bool) -> None:
     tree = ast.parse(f"class Net:\n    def fit(self, X, y):\n        while {test}:\n            {body}\n")
     assert bool(run_once(tree)) == is_cut
+
+
+def test_a_method_that_goes_back_through_layers_goes_on() -> None:
+    tree = ast.parse("class Net:\n    def backward(self, y):\n        while error > 0:\n            error -= 1\n")
+    assert run_once(tree) == ()

@@ -32,8 +32,11 @@ def watched(found: type) -> type:
 
 
 def _is_number(value: Any) -> bool:
+    """Say whether a value may be what weights begin with: of whole numbers, and of lists, only zeros."""
+    if isinstance(value, list) and value and all(type(v) in (int, float) for v in value):
+        return not any(value)
     if isinstance(value, np.ndarray):
-        return value.dtype.kind == "f" and value.size > 0
+        return value.size > 0 and (value.dtype.kind == "f" or (value.dtype.kind in "iu" and not value.any()))
     return isinstance(value, int | float | np.floating) and not isinstance(value, bool)
 
 

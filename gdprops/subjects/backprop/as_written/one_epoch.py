@@ -36,7 +36,7 @@ def run_once(tree: ast.Module) -> tuple[str, ...]:
                 elif (called := _one_more(loop)) is not None:
                     told.append(f"the loop in line {loop.lineno} ({ast.unparse(called)}) was run once")
                     called.args[-1] = called.args[-1].left  # type: ignore[attr-defined] # a sum
-            if isinstance(node, ast.While) and _until_it_settles(node):
+            if isinstance(node, ast.While) and not GOES_BACK.search(function.name) and _until_it_settles(node):
                 told.append(f"the loop in line {node.lineno} (while {ast.unparse(node.test)}) was run once")
                 node.body.append(ast.copy_location(ast.Break(), node.body[-1]))
         _tell_at_least_once(function)
@@ -44,26 +44,27 @@ def run_once(tree: ast.Module) -> tuple[str, ...]:
     return tuple(told)
 
 
-SETTLES = re.compile(r"\w*(iter|epoch|tol|err|cost|loss|eps|converge|diff|delta|change)\w*", re.IGNORECASE)
+SETTLES = re.compile(r"\w*(iter|epoch|tol|err|cost|loss|eps|converge|diff|change)\w*", re.IGNORECASE)
+GOES_BACK = re.compile(r"back|prop|bptt", re.IGNORECASE)
+"""The names of methods that go through layers, from the last one to the first."""
 """What a loop that goes on until training settles is asked about."""
 
 
 def _until_it_settles(loop: ast.While) -> bool:
     """Say whether a loop repeats a step until errors are small, or often enough: no index, no chain of layers.
 
-    It must go round a first time whatever it asks: what it compares is no index of anything that it computes.
+    What it asks about is no index of anything that it computes.
     """
-    names = {n.attr if isinstance(n, ast.Attribute) else n.id for n in ast.walk(loop.test) if _is_named(n)} - {"self"}
+    names = {n.id for n in ast.walk(loop.test) if isinstance(n, ast.Name)} - {"self"}
+    names |= {n.attr for n in ast.walk(loop.test) if isinstance(n, ast.Attribute)}
+    if any(isinstance(n, ast.Is | ast.IsNot | ast.In | ast.NotIn) for n in ast.walk(loop.test)) or "len" in names:
+        return False
     asked = [name for name in names if SETTLES.fullmatch(name)]
     is_true = isinstance(loop.test, ast.Constant) and loop.test.value is True
     stops = any(isinstance(n, ast.Break) for one in loop.body for n in ast.walk(one))
     if not asked and not (is_true and stops):
         return False
-    return not any(_is_index(name, loop.body) for name in names if name not in ("abs", "float", "np", "len"))
-
-
-def _is_named(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute | ast.Name)
+    return not any(_is_index(name, loop.body) for name in names if name not in ("abs", "float", "np"))
 
 
 def _tell_at_least_once(function: ast.FunctionDef) -> None:
