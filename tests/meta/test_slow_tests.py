@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,11 @@ def test_by_day_no_slow_test_runs_that_is_neither_counted_nor_marked(request: py
     slow = {name for name, seconds in recorded.items() if seconds > SLOW} - set(counted)
     running = {item.nodeid.partition("@")[0]: item for item in request.session.items}
     assert [name for name in sorted(slow & set(running)) if recorded[name] > by_day_up_to(running[name])] == []
+
+
+def test_no_name_of_a_test_contains_an_address(request: pytest.FixtureRequest) -> None:
+    """Each process would collect another test: several of them then run none at all."""
+    assert [item.nodeid for item in request.session.items if re.search(r"\b0x[0-9a-f]{8}", item.nodeid)] == []
 
 
 def test_what_is_recorded_is_about_files_that_exist() -> None:
