@@ -109,6 +109,16 @@ def adam(params: Any, grads: Any, state: Any, lr: float = 0.01, b1: float = 0.9,
     return {k: w - lr * m[k] / bias / (np.sqrt(v[k] / bias) + 1e-8) for k, w in params.items()}, (t + 1, m, v)
 
 
+def adam_ahead(params: Any, grads: Any, state: Any, lr: float = 0.01, weight_decay: float = 0.1) -> Any:
+    """Corrects the bias by the number of the next step."""
+    t, m, v = state or (0, dict.fromkeys(grads, 0.0), dict.fromkeys(grads, 0.0))
+    grads = {k: g + weight_decay * params[k] for k, g in grads.items()}
+    m = {k: 0.9 * m[k] + 0.1 * g for k, g in grads.items()}
+    v = {k: 0.999 * v[k] + 0.001 * g * g for k, g in grads.items()}
+    first, second = 1 - 0.9 ** (t + 2), 1 - 0.999 ** (t + 2)
+    return {k: w - lr * m[k] / first / (np.sqrt(v[k] / second) + 1e-8) for k, w in params.items()}, (t + 1, m, v)
+
+
 def cases() -> list[UpdateCase]:
     """Return four steps on tensors of which two have one shape, in one group and in two."""
     tensors = (np.array([1.0, -2.0]), np.array([0.5, 3.0]), np.array([[2.0], [1.0], [-1.0]]))
@@ -133,6 +143,7 @@ def cases() -> list[UpdateCase]:
             "ρ * u + (1 - ρ) * d * d, in u ← ",
         ),
         (rprop_exchanged, "where(same > 0, η₋, where(same < 0, η₊, 1.0)) stands where the formula says "),
+        (adam_ahead, "t + 1 stands where the formula says t"),
         (adam, "β₁ stands where the formula says β₂, in v̂ ← v / (1 - β₂ ** t)"),
     ],
     ids=lambda one: getattr(one, "__name__", ""),

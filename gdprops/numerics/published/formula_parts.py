@@ -19,6 +19,8 @@ UNWRAPPED = ("np.sqrt", "np.sign", "unbiased", "np.maximum", "max", "norm", "rms
 """Functions that code forgets to call, or calls as if they had one argument."""
 PAIRS = {"betas[0]": "betas[1]", "b1": "b2", "etas[0]": "etas[1]"}
 MIXED_UP = {**PAIRS, **{b: a for a, b in PAIRS.items()}}
+CLOCKS = ("t", "s['t']")
+"""The number of the step, of which code is often one ahead or one behind."""
 REDUCED = ("np.sum", "np.mean", "np.max", "np.abs")
 """What is taken of squares by mistake: one number for the whole tensor, or absolute values."""
 
@@ -161,6 +163,8 @@ def _instead(node: ast.expr) -> Iterator[ast.expr]:
         yield from [ast.Constant(1)] if ast.unparse(node.func) == "unbiased" else node.args
     elif isinstance(node, (ast.Subscript, ast.Name)) and (other := MIXED_UP.get(ast.unparse(node))):
         yield _parsed(other)
+    elif ast.unparse(node) in CLOCKS:
+        yield from (ast.BinOp(node, step, ast.Constant(1)) for step in (ast.Add(), ast.Sub()))
     elif isinstance(node, ast.Constant) and node.value == 1:
         yield from (ast.Constant(0), ast.Constant(2))
 
