@@ -119,6 +119,24 @@ def adam_ahead(params: Any, grads: Any, state: Any, lr: float = 0.01, weight_dec
     return {k: w - lr * m[k] / first / (np.sqrt(v[k] / second) + 1e-8) for k, w in params.items()}, (t + 1, m, v)
 
 
+def adamax_signed(params: Any, grads: Any, state: Any, lr: float = 0.01, b1: float = 0.9, b2: float = 0.999) -> Any:
+    """Takes the maximum of the gradient itself, and not of its absolute value."""
+    t, m, u = state or (0, dict.fromkeys(grads, 0.0), dict.fromkeys(grads, 0.0))
+    m = {k: b1 * m[k] + (1 - b1) * g for k, g in grads.items()}
+    u = {k: np.maximum(b2 * u[k], g + 1e-8) for k, g in grads.items()}
+    return {k: w - lr / (1 - b1 ** (t + 1)) * m[k] / u[k] for k, w in params.items()}, (t + 1, m, u)
+
+
+def lamb(params: Any, grads: Any, state: Any, lr: float = 0.01, weight_decay: float = 0.1) -> Any:
+    """Measures its ratio on the step without the decay, and makes the step with it."""
+    t, m, v = state or (0, dict.fromkeys(grads, 0.0), dict.fromkeys(grads, 0.0))
+    m = {k: 0.9 * m[k] + 0.1 * g for k, g in grads.items()}
+    v = {k: 0.999 * v[k] + 0.001 * g * g for k, g in grads.items()}
+    d = {k: m[k] / (1 - 0.9 ** (t + 1)) / (np.sqrt(v[k] / (1 - 0.999 ** (t + 1))) + 1e-6) for k in grads}
+    ratio = {k: np.sqrt(np.sum(params[k] ** 2)) / np.sqrt(np.sum(d[k] ** 2)) for k in grads}
+    return {k: w - lr * ratio[k] * (d[k] + weight_decay * w) for k, w in params.items()}, (t + 1, m, v)
+
+
 def cases() -> list[UpdateCase]:
     """Return four steps on tensors of which two have one shape, in one group and in two."""
     tensors = (np.array([1.0, -2.0]), np.array([0.5, 3.0]), np.array([[2.0], [1.0], [-1.0]]))
@@ -144,6 +162,8 @@ def cases() -> list[UpdateCase]:
         ),
         (rprop_exchanged, "where(same > 0, η₋, where(same < 0, η₊, 1.0)) stands where the formula says "),
         (adam_ahead, "t + 1 stands where the formula says t"),
+        (adamax_signed, "g + ε stands where the formula says |g| + ε"),
+        (lamb, "trust(norm(w), norm(d)) * d"),
         (adam, "β₁ stands where the formula says β₂, in v̂ ← v / (1 - β₂ ** t)"),
     ],
     ids=lambda one: getattr(one, "__name__", ""),

@@ -15,7 +15,7 @@ OPPOSITE: dict[type[ast.operator], type[ast.operator]] = {
     ast.Mult: ast.Div,
     ast.Div: ast.Mult,
 }
-UNWRAPPED = ("np.sqrt", "np.sign", "unbiased", "np.maximum", "max", "norm", "rms")
+UNWRAPPED = ("np.sqrt", "np.sign", "np.abs", "unbiased", "np.maximum", "max", "norm", "rms")
 """Functions that code forgets to call, or calls as if they had one argument."""
 PAIRS = {"betas[0]": "betas[1]", "b1": "b2", "etas[0]": "etas[1]"}
 MIXED_UP = {**PAIRS, **{b: a for a, b in PAIRS.items()}}
@@ -105,7 +105,7 @@ def _exchanged(value: ast.expr) -> Iterator[ast.expr]:
 def _written_out(
     statement: ast.Assign | ast.Return, assigned: Mapping[str, tuple[ast.expr, int]]
 ) -> Iterator[ast.expr]:
-    """Yield a statement's value with a name written out, and one change in that."""
+    """Yield a statement's value with a name written out, and one change in that: everywhere, and in a function only."""
     assert statement.value is not None, "only asked of statements with a value"
     names = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)}
     for name in sorted(names & set(assigned)):
@@ -114,7 +114,25 @@ def _written_out(
             continue
         for node in ast.walk(made):
             for one in _instead(node) if isinstance(node, ast.expr) else ():
-                yield _replaced(statement.value, {name: _replaced(made, {ast.unparse(node): one})})
+                changed = _replaced(made, {ast.unparse(node): one})
+                yield _replaced(statement.value, {name: changed})
+                yield from _in_functions(statement.value, name, changed)
+
+
+def _in_functions(value: ast.expr, name: str, changed: ast.expr) -> Iterator[ast.expr]:
+    """Yield a value with a name changed in one function of it only, where it also stands elsewhere.
+
+    LAMB's ratio may be measured on another step than the one that is made: norm(d) * d.
+    """
+    calls = {ast.unparse(one): one for one in ast.walk(value) if isinstance(one, ast.Call) and _is_of(one, name)}
+    standing = sum(isinstance(one, ast.Name) and one.id == name for one in ast.walk(value))
+    for text, call in calls.items() if standing > 1 else ():
+        yield _replaced(value, {text: ast.Call(call.func, [changed], [])})
+
+
+def _is_of(call: ast.Call, name: str) -> bool:
+    """Say whether a function is called with a name alone."""
+    return len(call.args) == 1 and isinstance(call.args[0], ast.Name) and call.args[0].id == name
 
 
 class _Replacing(ast.NodeTransformer):
