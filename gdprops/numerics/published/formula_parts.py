@@ -105,7 +105,7 @@ def _exchanged(value: ast.expr) -> Iterator[ast.expr]:
 def _written_out(
     statement: ast.Assign | ast.Return, assigned: Mapping[str, tuple[ast.expr, int]]
 ) -> Iterator[ast.expr]:
-    """Yield a statement's value with a name written out, and one change in that: everywhere, and in a function only."""
+    """Yield a statement's value with a name written out, and one change in that; a sum in a function lacks a part."""
     assert statement.value is not None, "only asked of statements with a value"
     names = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)}
     for name in sorted(names & set(assigned)):
@@ -114,15 +114,16 @@ def _written_out(
             continue
         for node in ast.walk(made):
             for one in _instead(node) if isinstance(node, ast.expr) else ():
-                changed = _replaced(made, {ast.unparse(node): one})
-                yield _replaced(statement.value, {name: changed})
-                yield from _in_functions(statement.value, name, changed)
+                yield _replaced(statement.value, {name: _replaced(made, {ast.unparse(node): one})})
+        if isinstance(made, ast.BinOp) and isinstance(made.op, ast.Add):
+            without = ast.BinOp(_parsed(name), ast.Sub(), made.right)
+            yield from _in_functions(statement.value, name, without)
 
 
 def _in_functions(value: ast.expr, name: str, changed: ast.expr) -> Iterator[ast.expr]:
     """Yield a value with a name changed in one function of it only, where it also stands elsewhere.
 
-    LAMB's ratio may be measured on another step than the one that is made: norm(d) * d.
+    LAMB's ratio may be measured on the step without the decay, which is made with it: norm(d - λ w) and d.
     """
     calls = {ast.unparse(one): one for one in ast.walk(value) if isinstance(one, ast.Call) and _is_of(one, name)}
     standing = sum(isinstance(one, ast.Name) and one.id == name for one in ast.walk(value))
