@@ -37,6 +37,7 @@ def begun(net: Any, method: str, sizes: Sizes) -> None:
 
 def settle(net: Any, rate: float, rows: int) -> None:
     """Set the attributes that say how fast, how often and on how many samples at once the object trains."""
+    found: Any = type(net)
     for name, value in list(vars(net).items()) if hasattr(net, "__dict__") else ():
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
@@ -48,7 +49,7 @@ def settle(net: Any, rate: float, rows: int) -> None:
             and isinstance(value, int)
             and not name.lower().endswith(("done", "count"))
             and value > 1
-            and name not in read_by_forward(type(net))
+            and name not in read_by_forward(found)
         ):
             setattr(net, name, 1)
         elif role is Role.BATCH and isinstance(value, int):
