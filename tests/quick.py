@@ -14,8 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 ALWAYS = ("tests/meta/test_layers.py", "tests/meta/test_public_names.py")
-BUDGET = "150"
-"""Seconds of one core that the chosen tests may have cost when they were recorded."""
+BUDGET = "70"
+"""CPU seconds that the chosen tests may have cost when they were recorded."""
 
 
 def changed() -> list[str]:

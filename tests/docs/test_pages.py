@@ -21,8 +21,6 @@ import pytest
 from gdprops.cli import cli, main
 from tests.docs.page_blocks import PAGES, ROOT, Block, blocks_of, says
 
-pytestmark = pytest.mark.daily
-
 PATHS = sorted(PAGES.rglob("*.md"))
 SHOWN_ONLY = {"cpp", "rust", "json"}
 """Languages of included files, which tests of their own run or read."""

@@ -108,6 +108,7 @@ def test_it_is_the_wheel_that_runs(user: User) -> None:
     assert (user.python.parent / "gdprops").exists()
 
 
+@pytest.mark.nightly
 def test_their_own_suite_runs_with_and_without_the_plugin(user: User) -> None:
     for flags in ((), ("-p", "no:gdprops")):
         done = user.pytest(*flags)

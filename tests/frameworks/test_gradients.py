@@ -30,7 +30,9 @@ def plain_descent(framework: str) -> Any:
     return resolve(GRADIENT_DESCENT[framework], rule="sgd", hyperparameters={"learning_rate": 0.125})
 
 
-@pytest.mark.parametrize("framework", INSTALLED)
+@pytest.mark.parametrize(
+    "framework", [pytest.param(f, marks=[pytest.mark.nightly] * (f == "jax")) for f in INSTALLED]
+)  # JAX takes a minute
 def test_the_framework_looks_and_its_optimizer_moves(framework: str) -> None:
     report = gdprops.check(
         plain_descent(framework), clauses=["gradient.*", "sequential.*"], examples=10, seed=0, timeout=600
@@ -139,6 +141,7 @@ def assert_caught(framework: str) -> None:
     assert verdict.counterexample.doubt == "no script is printed: only the replay shows it"
 
 
+@pytest.mark.nightly  # a minute
 @pytest.mark.skipif("jax" not in INSTALLED, reason="JAX is not installed")
 def test_jax_compiles_once_for_each_precision() -> None:
     from gdprops.subjects.frameworks.jax_gradients import TRACED, _functions

@@ -15,7 +15,9 @@ jax = pytest.importorskip("jax")
 optax = pytest.importorskip("optax")
 
 
-@pytest.mark.parametrize(("spec", "rule"), [("optax:sgd", "sgd"), ("optax:adam", "adam")])
+@pytest.mark.parametrize(
+    ("spec", "rule"), [("optax:sgd", "sgd"), pytest.param("optax:adam", "adam", marks=pytest.mark.nightly)]
+)
 def test_optax_holds(spec: str, rule: str) -> None:
     subject: Any = resolve(spec, rule=rule, hyperparameters={"learning_rate": 0.125})
     report = gdprops.check(subject, examples=10, seed=0, timeout=600)

@@ -23,7 +23,7 @@ STEPS = ("step.simultaneous", "step.plain", "step.moves-all", "optimizer.resume"
     [
         (GRADIENT_DESCENT, "sgd"),
         ("keras.optimizers:SGD", "sgd"),
-        ("keras.optimizers:Adam", "adam:epsilon-hat+decoupled"),
+        pytest.param("keras.optimizers:Adam", "adam:epsilon-hat+decoupled", marks=pytest.mark.nightly),
         ("tensorflow.compat.v1.train:AdamOptimizer", "adam:epsilon-hat"),
     ],
 )
@@ -41,6 +41,7 @@ def test_a_rate_that_is_stored_in_float32_is_compared_as_that() -> None:
     assert report.exit_code == 0, str(report)
 
 
+@pytest.mark.nightly  # a minute; optax's other rule is named by day
 def test_the_other_dialect_is_named() -> None:
     subject = resolve("keras.optimizers:Adam", rule="adam", hyperparameters={"learning_rate": 0.125})
     (verdict,) = gdprops.check(subject, clauses="published.*", examples=5, seed=0, timeout=600).verdicts

@@ -47,7 +47,7 @@ ENDS = {
 }
 
 
-@by_day(ENDS, "os._exit", "a segfault", "hangs in native code", "closes every file", "hangs in Python")
+@by_day(ENDS, "os._exit", "a segfault", "hangs in Python")
 def test_what_ends_or_blocks_the_process_is_aborted_once_with_its_place(name: str, tmp_path: Path) -> None:
     behavior, told = ENDS[name]
     said = said_of_either(tmp_path, behavior, ENDS, name, *ONE_CLAUSE)
@@ -69,7 +69,7 @@ RAISES = {
 }
 
 
-@by_day(RAISES, "an exception of its own", "SystemExit")
+@by_day(RAISES, "SystemExit")
 def test_what_a_step_raises_is_told_once_with_its_place(name: str, tmp_path: Path) -> None:
     behavior, told = RAISES[name]
     said = said_of_either(tmp_path, behavior, RAISES, name)
@@ -92,7 +92,7 @@ HARMLESS = {
 }
 
 
-@by_day(HARMLESS, "forks", "no standard output")
+@by_day(HARMLESS, "no standard output")
 def test_what_does_no_harm_to_the_step_is_not_accused(name: str, tmp_path: Path) -> None:
     said = said_of_either(tmp_path, HARMLESS[name], HARMLESS, name)
     assert (said.code, said.red) == (0, [])
@@ -122,7 +122,7 @@ def test_a_violation_stands_whatever_happens_at_exit(tmp_path: Path) -> None:
     assert "violated" in {verdict["status"] for verdict in said.red}
 
 
-@pytest.mark.daily
+@pytest.mark.nightly
 def test_a_process_that_dies_in_one_clause_leaves_the_verdicts_of_all_others(tmp_path: Path) -> None:
     source = """import os
 import torch

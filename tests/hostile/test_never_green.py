@@ -46,7 +46,7 @@ DEAD = {
 }
 
 
-@by_day(DEAD, "a thread that exits", "swallows every exception")
+@by_day(DEAD, "swallows every exception")
 def test_a_subject_that_is_gone_is_aborted_once(name: str, tmp_path: Path) -> None:
     behavior, told = DEAD[name]
     said = said_of_either(tmp_path, behavior, DEAD, name, *ONE_CLAUSE)
@@ -107,7 +107,7 @@ os.write = lambda number, text: len(text)
 """
 
 
-@pytest.mark.daily
+@pytest.mark.nightly
 def test_what_else_a_wrong_step_changes_does_not_hide_that_it_is_wrong(tmp_path: Path) -> None:
     said = said_of_step(tmp_path, CHANGES + WRONG)
     assert said.code == 1
@@ -177,7 +177,7 @@ def build(model, loss_fn):
     assert "step() leaves layer1.weight in the shape (1099511627776,), it was (2, 2)" in " ".join(text.split())
 
 
-@pytest.mark.daily
+@pytest.mark.nightly
 def test_who_dies_in_a_recommended_clause_alone_is_not_green(tmp_path: Path) -> None:
     source = """import os
 import torch
@@ -207,7 +207,7 @@ SEVERAL = {
 }
 
 
-@by_day(SEVERAL, "in a step")
+@by_day(SEVERAL)
 def test_several_processes_end_as_one_does(name: str, tmp_path: Path) -> None:
     source, told = SEVERAL[name]
     said = said_by(tmp_path, source, "mine.py:Mine", "-p", "lr=0.1", "-n", "2", "--timeout", "1")
@@ -246,7 +246,7 @@ print([name for name in ("torch", "numpy", "hypothesis", "pytest") if name in sy
 """
 
 
-@pytest.mark.daily
+@pytest.mark.nightly
 def test_the_supervisor_imports_nothing_heavy(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PARENT], cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=True

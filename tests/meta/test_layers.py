@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.daily, pytest.mark.no_cover]  # it reads the files of gdprops and runs none of them
+# The files of gdprops are read, once for all of these, and none of them is run.
+pytestmark = [pytest.mark.daily, pytest.mark.no_cover, pytest.mark.xdist_group("layers")]
 
 PACKAGE = Path(__file__).parents[2] / "gdprops"
 FILES = sorted(PACKAGE.rglob("*.py"))

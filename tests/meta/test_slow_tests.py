@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from coverage import CoverageData
 
 from tests.choose_counted import chosen, taken
-from tests.conftest import COUNTED, DURATIONS, SLOW
+from tests.conftest import COUNTED, DURATIONS, SLOW, by_day_up_to
 
 DAILY = "not nightly"
 
@@ -20,7 +21,12 @@ def test_by_day_no_slow_test_runs_that_is_neither_counted_nor_marked(request: py
     recorded, counted = (json.loads(file.read_text(encoding="utf-8")) for file in (DURATIONS, COUNTED))
     slow = {name for name, seconds in recorded.items() if seconds > SLOW} - set(counted)
     running = {item.nodeid.partition("@")[0]: item for item in request.session.items}
-    assert [name for name in sorted(slow & set(running)) if running[name].get_closest_marker("daily") is None] == []
+    assert [name for name in sorted(slow & set(running)) if recorded[name] > by_day_up_to(running[name])] == []
+
+
+def test_no_name_of_a_test_contains_an_address(request: pytest.FixtureRequest) -> None:
+    """Each process would collect another test: several of them then run none at all."""
+    assert [item.nodeid for item in request.session.items if re.search(r"\b0x[0-9a-f]{8}", item.nodeid)] == []
 
 
 def test_what_is_recorded_is_about_files_that_exist() -> None:
@@ -55,3 +61,21 @@ def test_the_branches_of_a_test_are_read_from_a_run_that_counted_all(tmp_path: P
         "": 1,
         "tests/a.py::test_it": 2,
     }
+
+
+@pytest.mark.daily
+def test_tests_of_a_group_run_in_one_process(pytester: pytest.Pytester) -> None:
+    """Versions of pytest and pytest-xdist that do not know each other send them anywhere, and nothing is shared."""
+    pytester.makepyfile(
+        """
+        import os
+        from pathlib import Path
+        import pytest
+
+        @pytest.mark.parametrize("name", [pytest.param(k, marks=pytest.mark.xdist_group("one")) for k in "abcdef"])
+        def test_it(name):
+            Path(name).write_text(os.environ["PYTEST_XDIST_WORKER"])
+        """
+    )
+    pytester.runpytest_subprocess("-p", "no:gdprops", "-n", "2", "--dist=loadgroup").assert_outcomes(passed=6)
+    assert len({(pytester.path / name).read_text() for name in "abcdef"}) == 1

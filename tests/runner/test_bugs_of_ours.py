@@ -171,7 +171,6 @@ def test_a_bug_in_a_clause_fails_a_parametrized_test(folder: Path, workers: tupl
     assert_bugs_are_told(in_another_process(folder, *PYTEST, "--gdprops-seed", str(SEED), *workers))
 
 
-@pytest.mark.daily
 def test_a_bug_in_a_clause_fails_the_configured_subjects(folder: Path) -> None:
     (folder / "pyproject.toml").write_text(TABLE, encoding="utf-8")
     chosen = " or ".join(clause.partition(".")[2] for clause in CLAUSES)

@@ -25,8 +25,6 @@ from gdprops.runner.example_databases import database_at
 from gdprops.runner.project import accepted
 from gdprops.runner.seeding import item_seed
 
-pytestmark = pytest.mark.daily
-
 SUBJECTS = '''
 import gdprops
 import torch

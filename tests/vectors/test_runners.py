@@ -12,8 +12,6 @@ import pytest
 from gdprops.cli import main
 from gdprops.numerics.published.table import PUBLISHED
 
-pytestmark = pytest.mark.daily
-
 RUNNERS = Path(__file__).parents[2] / "docs" / "vectors"
 FORMS = Path(__file__).with_name("adam_forms.hpp")
 MOST_LINES = 50
@@ -55,6 +53,7 @@ def test_a_right_adam_passes_in_every_acceptable_form(in_cpp: Path, vectors: lis
     assert told(in_cpp, vectors, form) == (0, [f"adam:{form} (acceptable)"])
 
 
+@pytest.mark.daily
 def test_the_papers_adam_passes(in_cpp: Path, vectors: list[str]) -> None:
     assert told(in_cpp, vectors) == (0, ["adam (valid)"])
 

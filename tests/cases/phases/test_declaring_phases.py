@@ -86,6 +86,7 @@ PHASES = '(optimizer, objective) or (optimizer, objective, steps), such as ("cri
         ),
         ({"clip_norm": {"neck": 1.0}}, "clip_norm= names 'neck'; expected optimizers of phases=: body, head"),
     ],
+    ids=lambda value: value.replace(repr(loss), "loss") if isinstance(value, str) else None,
 )
 def test_what_cannot_be_declared_is_refused_in_one_line(declared: Any, said: str) -> None:
     with pytest.raises(UsageError) as refused:

@@ -272,6 +272,7 @@ NEITHER = "is neither a factory optimizer -> object with step() (it returned Non
         (shrinking, {"updates": 1}, "updates=1; expected the number of updates of a run, at least 2"),
         (None, {"per": 2}, "per=2, metric=False without schedule=, which they describe"),
     ],
+    ids=["a number", "returns nothing", "too many rates", "no period", "one update", "no schedule"],
 )
 def test_a_schedule_that_is_none_is_refused_in_one_line(schedule: Any, declared: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError) as refused:

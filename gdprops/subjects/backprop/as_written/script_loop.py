@@ -196,9 +196,8 @@ def _copied(value: Any) -> Any:
 def _put_data(names: dict[str, Any], loop: Loop, form: DataForm, x: Array, y: Array) -> None:
     names[loop.data], names[loop.targets] = form.given(x), form.given(y)
     names |= dict.fromkeys(loop.once, 0)
-    for name, value in list(names.items()):
-        if role_of(name) is Role.BATCH and type(value) is int:
-            names[name] = len(x)
+    numbers = [name for name, value in names.items() if type(value) is int]
+    names |= {name: len(x) for name in numbers if role_of(name) is Role.BATCH}
 
 
 def _lifted(loop: Loop, definitions: Definitions, form: DataForm, n_in: int) -> _Lifted | None:
