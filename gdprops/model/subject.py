@@ -49,6 +49,7 @@ class Delivery(StrEnum):
     TRANSPOSED = "whose dimensions lie in reverse order in memory"
     STRIDED = "that are every second entry of a larger tensor"
     CHANNELS_LAST = "whose channels lie last in memory"
+    SPARSE = "that are sparse and list every row"
 
 
 @final

@@ -102,6 +102,9 @@ def status_of(outcome: Outcome) -> str:
         return "not checked"
     if outcome.interrupted:
         return "interrupted"
+    red = red_of(outcome)
+    if outcome.exit_code == exit_codes.VIOLATED and red is not None and red.status is Status.ABORTED:
+        return "not finished"  # it ran out of time, say: nothing is known to be wrong
     return {0: "right", 1: "wrong", 5: "no verdict"}.get(outcome.exit_code, "error")
 
 

@@ -12,7 +12,7 @@ from gdprops.model import exit_codes
 from gdprops.model.outcome import Outcome
 from gdprops.report.junit_file import write_junit
 from gdprops.report.subjects_table import found, sentence, status_of, summary
-from tests.report.verdicts import held, outcome, vacuous, violated
+from tests.report.verdicts import Status, held, outcome, vacuous, violated
 from tests.samples import student_files
 
 BROKEN = "import no_such_module\n"
@@ -96,3 +96,9 @@ def test_a_row_says_why_a_run_without_any_violation_failed_or_was_not_finished()
     early = outcome(held(), interrupted=True, complete=False)
     assert found(early) == "interrupted: 1 clause held until then, and the others were not run"
     assert (status_of(early), sentence(early)) == ("interrupted", found(early))
+
+
+def test_code_that_only_ran_out_of_time_is_not_called_wrong() -> None:
+    late = held(clause="step.trains", status=Status.ABORTED, reason="the subject used more than its 60 s")
+    assert status_of(outcome(held(), late)) == "not finished"
+    assert status_of(outcome(late, violated())) == "wrong"

@@ -36,6 +36,11 @@ def test_functions_that_a_rule_calls_are_changed_too_and_a_rule_with_its_decay_b
         assert "v̂ stands where the formula says √(v̂), in w - η * m̂ / (√(v̂) + ε)" in told
 
 
+def test_an_absolute_value_may_be_forgotten() -> None:
+    told = [form.says for form in edited_forms(PUBLISHED["adamax"].step)]
+    assert "g stands where the formula says abs(g), in u ← maximum(β₂ * u, abs(g) + ε)" in told
+
+
 def test_no_change_of_one_form_is_left_in_the_rule_or_in_another() -> None:
     settings: dict[str, Any] = {"lr": 0.5, "betas": (0.5, 0.75), "eps": 0.25}
     before = PUBLISHED["adam"].step(np.ones(1), np.ones(1), fresh(), **settings)
@@ -109,6 +114,26 @@ def adam(params: Any, grads: Any, state: Any, lr: float = 0.01, b1: float = 0.9,
     return {k: w - lr * m[k] / bias / (np.sqrt(v[k] / bias) + 1e-8) for k, w in params.items()}, (t + 1, m, v)
 
 
+def adam_ahead(params: Any, grads: Any, state: Any, lr: float = 0.01, weight_decay: float = 0.1) -> Any:
+    """Corrects the bias by the number of the next step."""
+    t, m, v = state or (0, dict.fromkeys(grads, 0.0), dict.fromkeys(grads, 0.0))
+    grads = {k: g + weight_decay * params[k] for k, g in grads.items()}
+    m = {k: 0.9 * m[k] + 0.1 * g for k, g in grads.items()}
+    v = {k: 0.999 * v[k] + 0.001 * g * g for k, g in grads.items()}
+    first, second = 1 - 0.9 ** (t + 2), 1 - 0.999 ** (t + 2)
+    return {k: w - lr * m[k] / first / (np.sqrt(v[k] / second) + 1e-8) for k, w in params.items()}, (t + 1, m, v)
+
+
+def lamb(params: Any, grads: Any, state: Any, lr: float = 0.01, weight_decay: float = 0.1) -> Any:
+    """Measures its ratio on the step without the decay, and makes the step with it."""
+    t, m, v = state or (0, dict.fromkeys(grads, 0.0), dict.fromkeys(grads, 0.0))
+    m = {k: 0.9 * m[k] + 0.1 * g for k, g in grads.items()}
+    v = {k: 0.999 * v[k] + 0.001 * g * g for k, g in grads.items()}
+    d = {k: m[k] / (1 - 0.9 ** (t + 1)) / (np.sqrt(v[k] / (1 - 0.999 ** (t + 1))) + 1e-6) for k in grads}
+    ratio = {k: np.sqrt(np.sum(params[k] ** 2)) / np.sqrt(np.sum(d[k] ** 2)) for k in grads}
+    return {k: w - lr * ratio[k] * (d[k] + weight_decay * w) for k, w in params.items()}, (t + 1, m, v)
+
+
 def cases() -> list[UpdateCase]:
     """Return four steps on tensors of which two have one shape, in one group and in two."""
     tensors = (np.array([1.0, -2.0]), np.array([0.5, 3.0]), np.array([[2.0], [1.0], [-1.0]]))
@@ -133,6 +158,8 @@ def cases() -> list[UpdateCase]:
             "ρ * u + (1 - ρ) * d * d, in u ← ",
         ),
         (rprop_exchanged, "where(same > 0, η₋, where(same < 0, η₊, 1.0)) stands where the formula says "),
+        (adam_ahead, "t + 1 stands where the formula says t"),
+        (lamb, "w - η * trust(norm(w), norm(d - λ * w)) * d stands where the formula says w - η * trust(norm(w), "),
         (adam, "β₁ stands where the formula says β₂, in v̂ ← v / (1 - β₂ ** t)"),
     ],
     ids=lambda one: getattr(one, "__name__", ""),

@@ -16,6 +16,7 @@ from gdprops.clauses.optimizer import (
     missing_gradient,
     order_and_groups,
     resuming,
+    sparse_gradients,
     tensor_forms,
 )
 
@@ -26,6 +27,7 @@ CLAUSES = (
     *locality_maximize_closure.CLAUSES,
     *tensor_forms.CLAUSES,
     *complex_parameters.CLAUSES,
+    *sparse_gradients.CLAUSES,
     *memory.CLAUSES,
     *hyperparameters.CLAUSES,
     *first_steps.CLAUSES,

@@ -28,6 +28,8 @@ else:
 
 RESUMED = 2
 """How many steps, the last ones, a run takes after it was saved."""
+EARLY = 3
+"""After how many steps a long run is saved besides: a clock that is lost then is wrong at each of its later rounds."""
 
 
 @clause(
@@ -37,10 +39,11 @@ RESUMED = 2
     source="NVIDIA/apex#766: param_groups are detached after loading. NVIDIA/Megatron-LM#5976: counters are "
     "advanced by a synthetic step.",
     decision="A run halves its learning rate, is saved, and is loaded into a fresh optimizer for the last two "
-    "steps; before the last one the rate in param_groups is halved again. The run without the interruption is fed "
-    "the same gradients. The bytes of the weights must be equal after every step. If loading casts state to the "
-    "dtype of its parameter, the comparison is made with float32 parameters (optimizer.resume-low-precision is "
-    "about the cast). A rule with a random generator of its own is compared only if two runs agree.",
+    "steps; before the last one the rate in param_groups is halved again. A long run is also interrupted after its "
+    "third step. The run without the interruption is fed the same gradients. The bytes of the weights must be equal "
+    "after every step. If loading casts state to the dtype of its parameter, the comparison is made with float32 "
+    "parameters (optimizer.resume-low-precision is about the cast). A rule with a random generator of its own is "
+    "compared only if two runs agree.",
     view=View.OPTIMIZER,
     refuted_by=(
         "momentum-kept-on-self",
@@ -54,7 +57,12 @@ RESUMED = 2
     needs=Needs(traits=(FED_ALSO_BY_CLOSURES, ("randomness", ("none", "private")))),
 )
 def resume(subject: FedSubject, case: UpdateCase) -> Evidence:
-    return _resumes(subject, case, "resumed from its saved state", cast=False)
+    found = _resumes(subject, case, "resumed from its saved state", cast=False)
+    left = len(case.gradients) - EARLY
+    if found.violated or left <= EARLY:
+        return found
+    early = _resumes(subject, case, "resumed from its saved state", cast=False, left=left)
+    return early if early.violated else found
 
 
 @clause(
@@ -102,45 +110,52 @@ def resume_low_precision(subject: FedSubject, case: UpdateCase) -> Evidence:
 
 
 def _resumes(
-    subject: FedSubject, case: UpdateCase, what: str, *, through_file: bool = False, cast: bool = True
+    subject: FedSubject,
+    case: UpdateCase,
+    what: str,
+    *,
+    through_file: bool = False,
+    cast: bool = True,
+    left: int = RESUMED,
 ) -> Evidence:
     """Compare a run with and without the interruption.
 
-    ``cast`` False: where loading casts the state, the comparison is made with float32 parameters instead.
+    ``cast`` False: where loading casts the state, the comparison is made with float32 parameters instead. ``left``: how
+    many steps are left when the run is saved.
     """
-    run = _until_saved(subject, case)
-    expected = _to_the_end(run, case)
+    run = _until_saved(subject, case, left)
+    expected = _to_the_end(run, case, left)
     casts = "" if cast else run.cast_on_loading()
     if casts and not case.plan.dtype:
         single = replace(case, plan=replace(case.plan, dtype="float32"))
-        return _resumes(subject, single, what, through_file=through_file, cast=False)
+        return _resumes(subject, single, what, through_file=through_file, cast=False, left=left)
     if casts:
         return workbench.vacuous(f"loading casts {casts}")
-    if subject.traits["randomness"] == "private" and not _repeats(subject, case, expected):
+    if subject.traits["randomness"] == "private" and not _repeats(subject, case, expected, left):
         return workbench.vacuous("its own random numbers differ from run to run")
-    saved = _until_saved(subject, case)
-    seen = [saved.weights(), *_to_the_end(saved.resumed(through_file=through_file), case)[1:]]
+    saved = _until_saved(subject, case, left)
+    seen = [saved.weights(), *_to_the_end(saved.resumed(through_file=through_file), case, left)[1:]]
     return same_trajectory(case, seen, expected, what)
 
 
-def _repeats(subject: FedSubject, case: UpdateCase, expected: Sequence[Weights]) -> bool:
+def _repeats(subject: FedSubject, case: UpdateCase, expected: Sequence[Weights], left: int) -> bool:
     """Say whether a second run ends where the first did: if so, the constructor seeds the optimizer's generator."""
-    again = _to_the_end(_until_saved(subject, case), case)
+    again = _to_the_end(_until_saved(subject, case, left), case, left)
     return not workbench.differ(again[-1], expected[-1])
 
 
-def _until_saved(subject: FedSubject, case: UpdateCase) -> Run:
-    """Return a run that has taken all steps but the last two, and whose learning rate was then halved."""
+def _until_saved(subject: FedSubject, case: UpdateCase, left: int = RESUMED) -> Run:
+    """Return a run that has taken all steps but the last ones, and whose learning rate was then halved."""
     run = subject.start(case.tensors, case.plan)
-    for gradients in case.gradients[:-RESUMED]:
+    for gradients in case.gradients[:-left]:
         run.step(gradients)
     run.scale_rate(0.5)
     return run
 
 
-def _to_the_end(run: Run, case: UpdateCase) -> list[Weights]:
-    """Take the last two steps; before the very last the rate is halved. Returns the weights before and after each."""
-    *first, last = case.gradients[-RESUMED:]
+def _to_the_end(run: Run, case: UpdateCase, left: int) -> list[Weights]:
+    """Take the steps that are left, the very last one at half the rate; return the weights before and after each."""
+    *first, last = case.gradients[-left:]
     seen = workbench.feed_on(run, first)
     run.scale_rate(0.5)
     return [*seen, *workbench.feed_on(run, [last])[1:]]

@@ -168,6 +168,25 @@ class SquaresComplexNumbers(PlainDescent):
         return direction
 
 
+class SkipsSparseGradients(PlainDescent):
+    """Knows dense gradients only, and leaves out every other one."""
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        if not g.is_sparse:
+            super().move(p, g, group)
+
+
+class SquaresRowsListedTwice(PlainDescent):
+    """Squares the rows of a sparse gradient as they are listed, before those of one place are added up."""
+
+    def direction(self, p: Tensor, g: Tensor) -> Tensor:
+        memory = self.memory(p)
+        square = torch.sparse_coo_tensor(g._indices(), g._values() ** 2, g.shape) if g.is_sparse else g * g
+        memory["v"] = 0.5 * memory.get("v", torch.zeros_like(p)) + square
+        direction: Tensor = (g.to_dense() if g.is_sparse else g) / (memory["v"].sqrt() + 0.25)
+        return direction
+
+
 FAULTS = (
     claims_nothing(
         "momentum-is-the-gradient",
@@ -231,6 +250,17 @@ FAULTS = (
         "Divides by the root of the mean g², also of complex gradients.",
         SquaresComplexNumbers,
         source="pytorch/pytorch#59998",
+    ),
+    claims_nothing(
+        "skips-sparse-gradients",
+        "A parameter whose gradient is sparse stays where it is.",
+        SkipsSparseGradients,
+        source="pytorch/pytorch#110454",
+    ),
+    claims_nothing(
+        "squares-rows-listed-twice",
+        "Rows that a sparse gradient lists twice are squared before they are added up.",
+        SquaresRowsListedTwice,
     ),
     claims_nothing(
         "averages-over-nothing",

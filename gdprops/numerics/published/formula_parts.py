@@ -15,10 +15,12 @@ OPPOSITE: dict[type[ast.operator], type[ast.operator]] = {
     ast.Mult: ast.Div,
     ast.Div: ast.Mult,
 }
-UNWRAPPED = ("np.sqrt", "np.sign", "unbiased", "np.maximum", "max", "norm", "rms")
+UNWRAPPED = ("np.sqrt", "np.sign", "np.abs", "unbiased", "np.maximum", "max", "norm", "rms")
 """Functions that code forgets to call, or calls as if they had one argument."""
 PAIRS = {"betas[0]": "betas[1]", "b1": "b2", "etas[0]": "etas[1]"}
 MIXED_UP = {**PAIRS, **{b: a for a, b in PAIRS.items()}}
+CLOCKS = ("t", "s['t']")
+"""The number of the step, of which code is often one ahead or one behind."""
 REDUCED = ("np.sum", "np.mean", "np.max", "np.abs")
 """What is taken of squares by mistake: one number for the whole tensor, or absolute values."""
 
@@ -103,7 +105,7 @@ def _exchanged(value: ast.expr) -> Iterator[ast.expr]:
 def _written_out(
     statement: ast.Assign | ast.Return, assigned: Mapping[str, tuple[ast.expr, int]]
 ) -> Iterator[ast.expr]:
-    """Yield a statement's value with a name written out, and one change in that."""
+    """Yield a statement's value with a name written out, and one change in that; a sum in a function lacks a part."""
     assert statement.value is not None, "only asked of statements with a value"
     names = {node.id for node in ast.walk(statement.value) if isinstance(node, ast.Name)}
     for name in sorted(names & set(assigned)):
@@ -113,6 +115,25 @@ def _written_out(
         for node in ast.walk(made):
             for one in _instead(node) if isinstance(node, ast.expr) else ():
                 yield _replaced(statement.value, {name: _replaced(made, {ast.unparse(node): one})})
+        if isinstance(made, ast.BinOp) and isinstance(made.op, ast.Add):
+            without = ast.BinOp(_parsed(name), ast.Sub(), made.right)
+            yield from _in_functions(statement.value, name, without)
+
+
+def _in_functions(value: ast.expr, name: str, changed: ast.expr) -> Iterator[ast.expr]:
+    """Yield a value with a name changed in one function of it only, where it also stands elsewhere.
+
+    LAMB's ratio may be measured on the step without the decay, which is made with it: norm(d - λ w) and d.
+    """
+    calls = {ast.unparse(one): one for one in ast.walk(value) if isinstance(one, ast.Call) and _is_of(one, name)}
+    standing = sum(isinstance(one, ast.Name) and one.id == name for one in ast.walk(value))
+    for text, call in calls.items() if standing > 1 else ():
+        yield _replaced(value, {text: ast.Call(call.func, [changed], [])})
+
+
+def _is_of(call: ast.Call, name: str) -> bool:
+    """Say whether a function is called with a name alone."""
+    return len(call.args) == 1 and isinstance(call.args[0], ast.Name) and call.args[0].id == name
 
 
 class _Replacing(ast.NodeTransformer):
@@ -161,6 +182,8 @@ def _instead(node: ast.expr) -> Iterator[ast.expr]:
         yield from [ast.Constant(1)] if ast.unparse(node.func) == "unbiased" else node.args
     elif isinstance(node, (ast.Subscript, ast.Name)) and (other := MIXED_UP.get(ast.unparse(node))):
         yield _parsed(other)
+    elif ast.unparse(node) in CLOCKS:
+        yield from (ast.BinOp(node, step, ast.Constant(1)) for step in (ast.Add(), ast.Sub()))
     elif isinstance(node, ast.Constant) and node.value == 1:
         yield from (ast.Constant(0), ast.Constant(2))
 

@@ -12,6 +12,7 @@ from gdprops.errors import SubjectCrash, Unsupported
 from gdprops.model.case import Plan
 from gdprops.model.domain import Domain
 from gdprops.model.optional_hyperparameters import FURTHER_OPTIONS, OPTIONS, RATE_NAMES, with_required
+from gdprops.model.subject import Delivery
 from gdprops.model.traits import IMPLEMENTATIONS, Traits, declares_plain, rule_of
 from gdprops.numerics.decisions import ALTERNATIVES, DOUBLE, SINGLE, may_act
 from gdprops.numerics.published.rule import hyperparameters_of
@@ -135,11 +136,18 @@ def _features(probe: Probe, dtypes: list[str]) -> frozenset[str]:
         "bfloat16": "bfloat16" in dtypes,
         "float64 beside float32": {"float64", "float32"} <= set(dtypes),
         "implementations": any(flag in IMPLEMENTATIONS for flag in flags),
+        "sparse gradients": attempt(lambda: _with_sparse_gradients(probe)) is None,
         "complex parameters": probe.value("complex") == "accepted",
         FURTHER_OPTIONS: any(_is_further_option(name, value) for name, value in probe.subject.settings.items()),
         "closure": attempt(lambda: probe.subject.start(probe.tensors(), probe.plan()).takes_closure()) is None,
     }
     return frozenset(name for name, there in found.items() if there)
+
+
+def _with_sparse_gradients(probe: Probe) -> None:
+    run = probe.subject.start(probe.tensors(), probe.plan())
+    for t in range(3):
+        run.step(probe.gradients(t), Delivery.SPARSE)
 
 
 def _is_further_option(name: str, value: Any) -> bool:

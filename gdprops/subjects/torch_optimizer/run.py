@@ -24,6 +24,7 @@ from gdprops.subjects.torch_optimizer.tensors import (
     form_of,
     gradient_for,
     numbers_of,
+    sparse_gradient_for,
 )
 from gdprops.subjects.user_code.signatures import can_take, parameters_of
 
@@ -154,6 +155,8 @@ class TorchRun:
                 raise _reshaped(g.shape, p)
             if g is not None and delivery in LAYOUTS:
                 p.grad = gradient_for(p, g, LAYOUTS[delivery])
+            elif g is not None and delivery is Delivery.SPARSE:
+                p.grad = sparse_gradient_for(p, g)
             elif g is not None and p.requires_grad:
                 differentiate(p, torch.from_numpy(np.array(g)).to(p.dtype), delivery)
         self._fed = [p.grad for p in self._parameters]

@@ -10,7 +10,7 @@ from gdprops.model.case import CHANNELS_LAST, IMAGES, STRIDED, TRANSPOSED, Plan
 from gdprops.model.subject import Delivery, Gradients
 from gdprops.model.traits import IMPLEMENTATIONS
 from gdprops.subjects import script_lines
-from gdprops.subjects.torch_optimizer.tensors import LAYOUTS
+from gdprops.subjects.torch_optimizer.tensors import LAYOUTS, listed_rows
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -57,6 +57,8 @@ class TorchScript:
 
     def step(self, gradients: Gradients, delivery: Delivery, plan: Plan) -> list[str]:
         """Return the lines that take one step."""
+        if delivery is Delivery.SPARSE:
+            return [*(f"w{i + 1}.grad = {_sparse(g)}" for i, g in enumerate(gradients)), "optimizer.step()"]
         if delivery in LAYOUTS:
             return [*self.gradients(gradients, LAYOUTS[delivery]), "optimizer.step()"]
         graph = delivery is Delivery.GRAPH
@@ -174,6 +176,13 @@ def _listed(indices: Sequence[int]) -> str:
 
 def _gradient(g: Array | None) -> str:
     return "None" if g is None else f"torch.tensor({script_lines.literal(g)}, dtype=torch.{g.dtype})"
+
+
+def _sparse(g: Array | None) -> str:
+    if g is None or not g.ndim or not g.size:
+        return _gradient(g)
+    rows, values = listed_rows(g)
+    return f"torch.sparse_coo_tensor([{rows}], {_gradient(values)}, {g.shape})"
 
 
 def _differentiated(name: str, g: Array, *, graph: bool) -> str:

@@ -83,6 +83,20 @@ def gradient_for(p: torch.Tensor, g: Array, layout: str) -> torch.Tensor:
     return values if p.is_contiguous() else torch.empty_like(p, requires_grad=False).copy_(values)
 
 
+def sparse_gradient_for(p: torch.Tensor, g: Array) -> torch.Tensor:
+    """Return a sparse gradient that lists every row, the first one in two halves; a dense one where there are none."""
+    if not g.ndim or not g.size:
+        return gradient_for(p, g, "")
+    rows, values = listed_rows(g)
+    return torch.sparse_coo_tensor(torch.tensor([rows]), torch.from_numpy(values).to(p.dtype), p.shape)
+
+
+def listed_rows(g: Array) -> tuple[list[int], Array]:
+    """Return the numbers of the rows that a sparse gradient lists, and these rows: the first one in two halves."""
+    half = g[:1] / 2
+    return [0, *range(len(g))], np.concatenate([half, g[:1] - half, g[1:]])
+
+
 def differentiate(p: torch.Tensor, g: torch.Tensor, delivery: Delivery) -> None:
     """Let autograd produce the gradient g, from J = <g, p>; a term 0 |p|^2 lets the gradient keep a graph."""
     with torch.enable_grad():

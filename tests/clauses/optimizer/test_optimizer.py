@@ -108,6 +108,8 @@ SAID = (
         ("w1",),
         1,
     ),
+    Said("skips-sparse-gradients", "sparse", "sparse gradients that list every row, against dense ones", EVERY, 1),
+    Said("squares-rows-listed-twice", "sparse", "sparse gradients that list every row, against dense ones", EVERY, 1),
     Said("squares-complex-numbers", "complex", "complex parameters, against their real and imaginary parts", EVERY, 1),
     Said(
         "saves-objects",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -33,6 +34,39 @@ def test_a_clock_that_loading_casts_is_seen_before_it_stands_still() -> None:
     with isolated():
         left_alone = measured_subject(optimizer(torch.optim.Adam, lr=0.5), Settings())
     assert not examined(left_alone, "resume-low-precision", CASE).violated
+
+
+class LooksBackEveryTenthStep(PlainDescent):
+    """Averages with its slow weights at every tenth step, which it counts on itself, or in its state (``saved``)."""
+
+    saved = False
+    calls = 0
+
+    def move_all(self) -> None:
+        self.calls += 1
+        super().move_all()
+
+    def move(self, p: torch.Tensor, g: torch.Tensor, group: dict[str, Any]) -> None:
+        memory = self.memory(p)
+        slow = memory.setdefault("slow", p.detach().clone())
+        memory["calls"] = memory.get("calls", 0) + 1
+        super().move(p, g, group)
+        if (memory["calls"] if self.saved else self.calls) % 10 == 0:
+            p.copy_(slow.lerp_(p, 0.5))
+
+
+class CountsInItsState(LooksBackEveryTenthStep):
+    saved = True
+
+
+def test_a_count_that_is_lost_shows_when_its_round_is_over() -> None:
+    """Of 13 steps the tenth looks back; saved after the third, a count from 0 on looks back at no other."""
+    gradients = (CASE.gradients * 12)[:13]
+    for factory, violated in ((LooksBackEveryTenthStep, True), (CountsInItsState, False)):
+        with isolated():
+            found = measured_subject(optimizer(factory, lr=0.5), Settings())
+        assert examined(found, "resume", replace(CASE, gradients=gradients)).violated is violated
+        assert not examined(found, "resume", CASE).violated
 
 
 class KeepsTheLastGradientUnderAName(PlainDescent):
