@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from time import perf_counter
+from time import perf_counter, process_time
 from types import FrameType
 from typing import Any, NamedTuple, final
 
@@ -22,6 +22,8 @@ from gdprops.subjects.user_code.watchdog import WATCHDOG
 
 REFUSALS = (ValueError, NotImplementedError, AssertionError, RuntimeError)
 """The exceptions by which a constructor refuses its arguments."""
+WAITING = 8.0
+"""So many seconds by the clock count as one of work: on a busy machine the code mostly waits for a processor."""
 
 
 _ALLOWED: ContextVar[float] = ContextVar("seconds", default=60.0)
@@ -52,8 +54,9 @@ class Calls:
     """A budget of seconds for everything that the subject's code does.
 
     Where the platform has interval timers, and in the main thread, a hanging call is interrupted; elsewhere the budget
-    is only checked between calls. Clauses that share a run (``shared_by``) have the budgets of all of them together,
-    but no single call takes longer than one.
+    is only checked between calls. Clauses that share a run (``shared_by``) have the budgets of all of them together.
+    What adds up over calls is the time that the processor works, or an eighth of that by the clock; a single call
+    takes no longer than the budget by the clock.
     """
 
     def __init__(self, seconds: float | None = None, purpose: str = "for this clause", *, shared_by: int = 1) -> None:
@@ -67,8 +70,8 @@ class Calls:
 
         Raises `SubjectCrash` for the code's exceptions, and `SubjectStopped` where its time or memory is used up.
         """
-        started, process = perf_counter(), os.getpid()
-        most = math.inf if self._left is None or self._budget is None else min(self._left, self._budget)
+        started, worked, process = perf_counter(), process_time(), os.getpid()
+        most = math.inf if self._left is None or self._budget is None else min(WAITING * self._left, self._budget)
         outer = RECORDER.entered(doing, most)
         watched = RECORDER.box is None and math.isfinite(most)
         around = WATCHDOG.entered(doing, most) if watched else None
@@ -100,7 +103,7 @@ class Calls:
                 self._disarm(previous, seconds)
             except SubjectTimeout:  # the alarm rang while it was being given back
                 self._disarm(previous, seconds)
-            self._spend(seconds)
+            self._spend(seconds, process_time() - worked)
 
     def _arm(self, most: float) -> _Alarm | None:
         if not math.isfinite(most) or not _interruptible():
@@ -118,10 +121,10 @@ class Calls:
             if left:
                 signal.setitimer(signal.ITIMER_REAL, max(left - seconds, 0.001), interval)
 
-    def _spend(self, seconds: float) -> None:
-        if self._left is not None:
-            self._left -= seconds
-            if self._left <= 0:
+    def _spend(self, seconds: float, worked: float) -> None:
+        if self._left is not None and self._budget is not None:
+            self._left -= max(worked, seconds / WAITING)
+            if self._left <= 0 or seconds > self._budget:
                 raise SubjectTimeout(self._message())
 
     def _ring(self, _number: int, _frame: FrameType | None) -> None:

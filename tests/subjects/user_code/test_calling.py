@@ -144,6 +144,27 @@ def test_the_budget_is_spent_over_all_calls() -> None:
         run()
 
 
+def test_waiting_between_short_calls_counts_an_eighth() -> None:
+    """Other processes may have the processor most of the time: that is not the subject's doing."""
+    calls = Calls(0.05)
+    for _ in range(8):
+        with calls.to("step()"):
+            time.sleep(0.015)
+
+
+def test_the_budget_is_spent_by_work_that_waits_for_nothing() -> None:
+    calls, began = Calls(0.05), time.process_time()
+
+    def run() -> None:
+        while True:
+            with calls.to("step()"):
+                sum(range(10_000))
+
+    with pytest.raises(SubjectTimeout, match=MESSAGE):
+        run()
+    assert time.process_time() - began < 1
+
+
 def test_in_another_thread_the_budget_is_checked_between_calls() -> None:
     caught: list[BaseException] = []
 
