@@ -18,7 +18,7 @@ import pytest
 
 DURATIONS = Path(__file__).with_name("durations.json")
 """CPU seconds of each test that took more than `WORTH_NOTING` in a whole run, its processes included, by node id."""
-WORTH_NOTING = 0.1
+WORTH_NOTING = 0.2
 COUNTED = Path(__file__).with_name("counted.json")
 """The tests of `durations.json` that take between them nearly all branches that any of them takes, by node id."""
 BEGAN = pytest.StashKey[float]()

@@ -90,7 +90,13 @@ class TorchRun:
         """Take one step with these gradients; an optimizer that needs a closure gets one that returns them."""
         if self._needs_closure:
             step_with_closure(self, gradients)
-            return
+        elif delivery is Delivery.SPARSE:
+            with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call] # or torch warns
+                self._step_alone(gradients, delivery)
+        else:
+            self._step_alone(gradients, delivery)
+
+    def _step_alone(self, gradients: Gradients, delivery: Delivery) -> None:
         self._deliver(gradients, delivery)
         try:
             with undisturbed("step()"), self._calls.to("step()"), default_dtype(self._plan):

@@ -205,7 +205,7 @@ def test_what_takes_low_precisions_only_is_said_to() -> None:
         measured(odd_optimizers.HalvesOnly)
 
 
-TAKEN = frozenset({"closure", "bfloat16", "float64 beside float32", "complex parameters"})
+TAKEN = frozenset({"closure", "bfloat16", "float64 beside float32", "complex parameters", "sparse gradients"})
 
 
 @pytest.mark.parametrize(
@@ -214,9 +214,18 @@ TAKEN = frozenset({"closure", "bfloat16", "float64 beside float32", "complex par
         (odd_optimizers.Rule, Domain(plain=True, features=TAKEN)),
         (odd_optimizers.MatricesOnly, Domain(plain=True, dimensions=frozenset({2}), empty=False, features=TAKEN)),
         (odd_optimizers.OneGroupOnly, Domain(plain=True, groups=False, features=TAKEN)),
-        (odd_optimizers.NoEmptyTensors, Domain(plain=True, empty=False, features=TAKEN - {"complex parameters"})),
-        (odd_optimizers.DoubleOnly, Domain(plain=True, precisions=(53,), features=frozenset({"closure"}))),
-        (odd_optimizers.SingleOnly, Domain(plain=True, precisions=(24,), features=frozenset({"closure"}))),
+        (
+            odd_optimizers.NoEmptyTensors,
+            Domain(plain=True, empty=False, features=TAKEN - {"complex parameters", "sparse gradients"}),
+        ),
+        (
+            odd_optimizers.DoubleOnly,
+            Domain(plain=True, precisions=(53,), features=frozenset({"closure", "sparse gradients"})),
+        ),
+        (
+            odd_optimizers.SingleOnly,
+            Domain(plain=True, precisions=(24,), features=frozenset({"closure", "sparse gradients"})),
+        ),
         (odd_optimizers.HidesItsRate, Domain(rate=False, features=TAKEN)),
         (odd_optimizers.picky, Domain(plain=True, options={"weight_decay": 0.25, "momentum": 0.5}, features=TAKEN)),
     ],
