@@ -45,9 +45,9 @@ def run_once(tree: ast.Module) -> tuple[str, ...]:
 
 
 SETTLES = re.compile(r"\w*(iter|epoch|tol|err|cost|loss|eps|converge|diff|change)\w*", re.IGNORECASE)
+"""What a loop that goes on until training settles is asked about."""
 GOES_BACK = re.compile(r"back|prop|bptt", re.IGNORECASE)
 """The names of methods that go through layers, from the last one to the first."""
-"""What a loop that goes on until training settles is asked about."""
 
 
 def _until_it_settles(loop: ast.While) -> bool:
