@@ -14,6 +14,7 @@ from gdprops.model.subject import CALLED_BLINDLY, Calling, Delivery, Gradients, 
 from gdprops.model.traits import IMPLEMENTATIONS
 from gdprops.subjects.torch_optimizer.extra_methods import methods_reading
 from gdprops.subjects.torch_optimizer.memory_layout import digest, shared_memory
+from gdprops.subjects.torch_optimizer.parameter_groups import keys_of_groups, set_rate
 from gdprops.subjects.torch_optimizer.process_settings import undisturbed
 from gdprops.subjects.torch_optimizer.random_draws import PrivateDraws
 from gdprops.subjects.torch_optimizer.state import cast_between, held_by, of_its_own, state_of, through_a_file
@@ -63,7 +64,7 @@ class TorchRun:
         self._forms = [form_of(p) for p in parameters]
         self._shapes = [tuple(p.shape) for p in parameters]
         self._fed: list[torch.Tensor | None] = [None] * len(parameters)
-        self._keys = {} if is_class else _keys_of_groups(optimizer)
+        self._keys = {} if is_class else keys_of_groups(optimizer)
 
     def adopt_rates(self) -> None:
         """Set each group's learning rate from the plan, through ``param_groups`` as schedulers do."""
@@ -77,7 +78,7 @@ class TorchRun:
         for group in self._optimizer.param_groups:
             rate = next((wanted[id(p)] for p in group["params"] if id(p) in wanted), None)
             if rate is not None and "lr" in group:
-                _set(group, rate)
+                set_rate(group, rate)
 
     def train(self) -> None:
         """Switch to training mode where the optimizer has modes: steps are taken in training mode."""
@@ -255,7 +256,7 @@ class TorchRun:
         """Multiply the learning rate of every group, as a scheduler does."""
         for group in self._optimizer.param_groups:
             if "lr" in group:
-                _set(group, float(group["lr"]) * factor)
+                set_rate(group, float(group["lr"]) * factor)
 
     def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> TorchRun:
         """Return a new run on copies of the weights, after it has loaded this run's ``state_dict``."""
@@ -286,16 +287,5 @@ def _reshaped(shape: tuple[int, ...], p: torch.Tensor) -> SubjectCrash:
     return SubjectCrash("step()", ValueError(told), told=told)
 
 
-def _keys_of_groups(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Return what the optimizer's groups have beyond defaults: the keys that a builder function gives to each group."""
-    first = optimizer.param_groups[0]
-    return {k: v for k, v in first.items() if k != "params" and k not in optimizer.defaults}
-
-
 def _number(returned: Any) -> float | None:
     return float(returned) if isinstance(returned, int | float | torch.Tensor) else None
-
-
-def _set(group: dict[str, Any], rate: float) -> None:
-    held = group["lr"]
-    group["lr"] = torch.full_like(held, rate) if isinstance(held, torch.Tensor) else rate
