@@ -17,7 +17,7 @@ from gdprops.runner.kill_matrix import EXAMPLES, SEEDS, Row, Suspect, kill_matri
 from gdprops.subjects.user_code.isolation import isolated
 from tests.faults.suspects import CELLS, measured, of_one, refuted
 
-pytestmark = pytest.mark.daily(0.6)  # eight of nine cells, and every fault but fifty
+pytestmark = pytest.mark.daily
 
 OF_EACH_CELL = pytest.mark.parametrize(("fault", "clause"), [of_one(fault, fault, clause) for fault, clause in CELLS])
 
