@@ -33,18 +33,20 @@ class Forward:
 
     def raw(self, net: Any, x: Array) -> Any:
         """Call the method and return what it returns."""
+        return self.of_samples(net, self.form.samples(x), len(x))
+
+    def of_samples(self, net: Any, samples: Any, rows: int) -> Any:
+        """Return what the method returns for so many samples that are in the form in which it takes them."""
         if self.draws:
             seeded()
-        return self.plan.call(getattr(net, self.method), asked_with(self.form.samples(x), len(x)))
+        return self.plan.call(getattr(net, self.method), asked_with(samples, rows))
 
     def output(self, net: Any, x: Array) -> Any:
         """Return the output as rows."""
-        found = np.asarray([])
         if self.form.single and len(x) > 1:
             parts = [as_rows(self.form, self.pick.of(net, self.raw(net, x[k : k + 1])), 1) for k in range(len(x))]
             return np.concatenate(parts)
-        found = as_rows(self.form, self.pick.of(net, self.raw(net, x)), len(x))
-        return found
+        return as_rows(self.form, self.pick.of(net, self.raw(net, x)), len(x))
 
     @property
     def told(self) -> str:

@@ -172,20 +172,23 @@ class Layer:
     def of_samples(self, net: Any, samples: Any, rows: int) -> Any:
         """Return the output for so many samples that are in the form in which the layer takes them."""
         seeded()
-        name = self.forward_name
-        more = _more(getattr(self.found, name))
-        found = getattr(net, name)(samples, *(_besides(one, rows) for one in more))
+        found = self._returned(net, samples, rows)
         if isinstance(found, tuple):
             return found[self.picked]
         return _held(net, OUTPUTS) if found is None else found
+
+    def _returned(self, net: Any, samples: Any, rows: int) -> Any:
+        """Return what the forward pass returns for so many samples."""
+        name = self.forward_name
+        more = _more(getattr(self.found, name))
+        return getattr(net, name)(samples, *(_besides(one, rows) for one in more))
 
     @property
     def gives(self) -> int:
         """How many arrays the forward pass returns, of which one is the output: ``return y, h``."""
         with quiet(), np.errstate(all="ignore"):
             net, x = self.made(*WIDTH[::2]), self.samples(1)
-            more = _more(getattr(self.found, self.forward_name))
-            found = getattr(net, self.forward_name)(self.form.samples(x), *(_besides(one, len(x)) for one in more))
+            found = self._returned(net, self.form.samples(x), len(x))
         return len(found) if isinstance(found, tuple) else 1
 
     def back(self, net: Any, x: Array, c: Array, rate: float) -> Any:
@@ -387,11 +390,10 @@ def mixes_rows(layer: Layer) -> bool:
                 return False
             whole = layer.output(net, x)
             rows = [layer.output(net, x[k : k + 1]) for k in range(len(x))]
-            if np.allclose(whole, np.concatenate(rows, axis=0 if layer.form is ROWS else 1)):
+            axis = 0 if layer.form is ROWS else 1
+            if np.allclose(whole, np.concatenate(rows, axis=axis)):
                 return False
-            first = np.take(
-                layer.output(net, np.concatenate([x[:1], 2 * x[1:]])), 0, axis=0 if layer.form is ROWS else 1
-            )
-            return not np.array_equal(first, np.take(whole, 0, axis=0 if layer.form is ROWS else 1))
+            others_moved = layer.output(net, np.concatenate([x[:1], 2 * x[1:]]))
+            return not np.array_equal(np.take(others_moved, 0, axis=axis), np.take(whole, 0, axis=axis))
     except Exception:  # the user's code, called as it may not be meant
         return False

@@ -289,8 +289,7 @@ def _is_one_sequence(network: Network) -> bool:
 
         def output(steps: Any) -> Any:
             net = network.made(_fixed(network, PROBE), x, x)
-            seeded()
-            return forward.pick.of(net, forward.plan.call(getattr(net, forward.method), asked_with(steps, 1)))
+            return forward.pick.of(net, forward.of_samples(net, steps, 1))
 
         return forward.form.is_one_sequence(output, x)
 
