@@ -34,7 +34,8 @@ else:
     decision="A training step with average=, whose build returns the average. At every update at which the average "
     "moves, each of its parameters must be within a few ulps of d a + (1 - d) w, w being the weights after the "
     "optimizer's step. It may begin at the first weights or as a copy of the first update's, and move at every n-th "
-    "update; buffers may be averaged, copied or left out; a tied tensor may move once for each of its names. It is held by no optimizer. An example is decisive when the "
+    "update; buffers may be averaged, copied or left out; a tied tensor may move once for each of its names. It is "
+    "held by no optimizer. An example is decisive when the "
     "average clearly moves.",
     view=View.TRAINING,
     refuted_by=("averages-with-a-flipped-sign", "averages-before-the-step", "decays-one-update-late"),
@@ -177,7 +178,7 @@ def _is_at(move: Move, keys: list[str], kept: float) -> bool:
 
 
 def _wrong(move: Move, keys: list[str], kept: float) -> list[str]:
-    """Return which of these have moved otherwise; what walks a ``state_dict`` moves a tied tensor once for each name."""
+    """Return which of these have moved otherwise; a walk through a ``state_dict`` moves a tied tensor at each name."""
     return [key for key in keys if not any(is_near(move, key, kept**n) for n in {1, move.shared[key]})]
 
 
