@@ -2,19 +2,24 @@
 
 A survey of one package has megabytes of numbers; the matrix needs the status of each clause, one letter each. A file
 that is already there is replaced, so that only what changed has to be surveyed again.
+
+A survey with few examples does not see every violation that another run saw. What was read in the source, of the same
+version, stays violated, and ``how["earlier"]`` names it.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from matrix.records import HERE, STATUSES
+from matrix.records import HERE, STATUSES, packages
 
 LETTERS = {status: letter for letter, status in STATUSES.items()}
+VIOLATED = LETTERS["violated"]
 KEPT_TRAITS = ("separability", "lr_response")
 
 
@@ -40,14 +45,49 @@ def condensed(survey: Mapping[str, Any], package: str) -> dict[str, Any]:
     }
 
 
+def with_earlier(results: dict[str, Any], folder: Path = HERE) -> dict[str, Any]:
+    """Keep the violations that were read in the source of this version, and that this survey did not see again."""
+    before = [
+        each for each in packages(folder) if (each.name, each.version) == (results["package"], results["version"])
+    ]
+    clauses = list(results["clauses"])
+    rows = {each["name"]: dict(each) for each in results["implementations"]}
+    kept: dict[str, list[str]] = {}
+    for package in before:
+        violated = {each.name: package.violated(each) for each in package.implementations}
+        for reading in (*package.findings, *package.choices):
+            pairs = [(name, clause) for name in reading.classes for clause in reading.clauses if clause in clauses]
+            for name, clause in pairs:
+                row = rows.setdefault(name, {"name": name, "verdicts": " " * len(clauses), "traits": {}})
+                seen = row.get("verdicts", "")
+                place = clauses.index(clause)
+                if seen and seen[place] != VIOLATED and clause in violated.get(name, ()):
+                    row["verdicts"] = seen[:place] + VIOLATED + seen[place + 1 :]
+                    kept.setdefault(name, []).append(clause)
+    rows = {name: row for name, row in rows.items() if row.get("verdicts", "").strip() or "unusable" in row}
+    how = {**results["how"], "earlier": kept} if kept else results["how"]
+    return {**results, "how": how, "implementations": [rows[name] for name in sorted(rows)]}
+
+
 def _implementation(report: Mapping[str, Any], clauses: list[str]) -> dict[str, Any]:
     name = report["key"].rpartition(":")[2]
     if report["unusable"]:
-        return {"name": name, "unusable": report["unusable"]}
+        return {"name": name, "unusable": re.sub(r"/\S*/site-packages/", "", report["unusable"])}
+    if home := _elsewhere(report):
+        return {"name": name, "unusable": f"it is a class of {home}, and belongs to the row there"}
     found = {verdict["clause"]: LETTERS[verdict["status"]] for verdict in report["verdicts"]}
     traits = {key: report["traits"][key] for key in KEPT_TRAITS if key in report["traits"]}
     held = {"name": name, "verdicts": "".join(found.get(clause, " ") for clause in clauses), "traits": traits}
     return {**held, "aborted": report["aborted"]} if report["aborted"] else held
+
+
+def _elsewhere(report: Mapping[str, Any]) -> str:
+    """Return the module that a class was imported from, if it is of another package: it is to be counted once."""
+    own = report["key"].partition(".")[0].partition(":")[0]
+    cases = (verdict.get("counterexample") or {} for verdict in report["verdicts"])
+    texts = [str((case.get("case") or {}).get("identity", "")) for case in cases]
+    homes = {found[1] for text in texts if (found := re.search(r"factory: (\w+)[.\w]*:", text))}
+    return next(iter(sorted(homes - {own})), "")
 
 
 def main(paths: list[str]) -> None:
@@ -56,7 +96,7 @@ def main(paths: list[str]) -> None:
         survey = json.loads(Path(path).read_text(encoding="utf-8"))
         others = [name for name in survey["asked"]["packages"] if name != "torch"]
         package = others[0] if others else "torch"
-        text = json.dumps(condensed(survey, package), indent=1, ensure_ascii=False)
+        text = json.dumps(with_earlier(condensed(survey, package)), indent=1, ensure_ascii=False)
         (HERE / "results" / f"{package.lower()}.json").write_text(text + "\n", encoding="utf-8")
 
 

@@ -47,7 +47,7 @@ def overview(packages: Sequence[Package], around: str) -> str:
     rest = sum(len(package.implementations) for package in packages) - examined
     total = (
         f"{_count(len(packages), 'package')}; {_count(examined, 'implementation')} examined, "
-        f"{sum(len(package.examined) for package in packages if not package.only_some)} of them on all clauses, "
+        f"{sum(len(package.whole) for package in packages)} of them on all clauses, "
         f"{rest} could not be; "
         f"{_count(confirmed(packages), 'confirmed finding')}, counted once for each class and cause, of which "
         f"{read_twice(packages)} were read twice; {disputed(packages)} disputed by the second reader."
@@ -93,6 +93,12 @@ def package_page(package: Package) -> str:
     if package.only_some:
         only = _clause_links(tuple(package.levels))
         lines.append(f"Only these clauses were examined, not all of them in each class: {only}.\n")
+    if package.earlier:
+        told = "; ".join(f"`{name}`: {_clause_links(clauses)}" for name, clauses in package.earlier.items())
+        lines.append(
+            "Violations that another run on this version saw, with other or more examples, and that this survey did "
+            f"not see, or did not come to; the script of each shows it: {told}.\n"
+        )
     rows = [_implementation_row(package, each) for each in package.examined]
     if rows:
         lines.append(_table(("implementation", *CHAPTERS, "required clauses that are violated"), rows))

@@ -121,6 +121,17 @@ class Package:
         return bool(self.how.get("only_some"))
 
     @property
+    def earlier(self) -> Mapping[str, list[str]]:
+        """The clauses, by class, whose violation another run on this version saw, and this survey did not."""
+        found: Mapping[str, list[str]] = self.how.get("earlier", {})
+        return found
+
+    @property
+    def whole(self) -> list[Implementation]:
+        """The implementations that were examined on all clauses."""
+        return [each for each in self.examined if not self.only_some and len(each.verdicts) == len(self.levels)]
+
+    @property
     def examined(self) -> list[Implementation]:
         """The implementations that have verdicts."""
         return [each for each in self.implementations if not each.unusable]

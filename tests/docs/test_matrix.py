@@ -215,3 +215,51 @@ def test_a_survey_is_condensed_to_a_letter_for_each_verdict() -> None:
         {"name": "Slow", "verdicts": "h", "traits": {}},
         {"name": "Broken", "unusable": "no"},
     ]
+
+
+def test_a_violation_that_was_read_stays_when_a_survey_does_not_see_it_again(tmp_path: Path) -> None:
+    package = small(tmp_path, finding())
+    rows: list[dict[str, Any]] = [{"name": "Quick", "verdicts": "hh", "traits": {}}]
+    survey = {
+        "package": package.name,
+        "version": package.version,
+        "how": dict(package.how),
+        "clauses": dict(package.levels),
+        "implementations": [*rows, {"name": "Slow", "verdicts": "hh", "traits": {}}],
+    }
+    seen = condense.with_earlier(survey, tmp_path)
+    assert [row["verdicts"] for row in seen["implementations"]] == ["hh", "vh"]
+    assert seen["how"]["earlier"] == {"Slow": ["optimizer.closure"]}
+    unfinished = condense.with_earlier({**survey, "implementations": rows}, tmp_path)
+    assert [row["verdicts"] for row in unfinished["implementations"]] == ["hh", "v "]
+    mended = condense.with_earlier({**survey, "version": "1.3"}, tmp_path)
+    assert [row["verdicts"] for row in mended["implementations"]] == ["hh", "hh"]
+    assert "earlier" not in mended["how"]
+
+
+def test_a_page_names_what_another_run_saw_and_counts_only_whole_rows(tmp_path: Path) -> None:
+    package = small(tmp_path, finding())
+    path = tmp_path / "results" / "slow_steps.json"
+    results = json.loads(path.read_text())
+    results["how"]["earlier"] = {"Slow": ["optimizer.closure"]}
+    results["implementations"][0]["verdicts"] = "v "
+    path.write_text(json.dumps(results))
+    assert len(package.whole) == 1
+    (package,) = packages(tmp_path)
+    made = dict(pages([package], AROUND))
+    assert "the script of each shows it: `Slow`: [optimizer.closure]" in made["slow-steps.md"]
+    assert "1 implementation examined, 0 of them on all clauses" in made["index.md"]
+
+
+def test_a_class_of_another_package_is_counted_there() -> None:
+    case = {"case": {"identity": "optimizer {factory: quick.steps:Quick, hyperparameters: {}}"}}
+    verdicts = [
+        {"clause": "step.once", "level": "required", "status": "held", "counterexample": None},
+        {"clause": "step.finite", "level": "required", "status": "violated", "counterexample": case},
+    ]
+    report = {"key": "slow.steps:Quick", "unusable": "", "aborted": "", "traits": {}, "verdicts": verdicts}
+    asked = {"version": "1", "modules": ["slow"], "packages": {"slow": "3"}, "examples": 5, "seed": 0, "parameters": {}}
+    survey = {"asked": asked, "specification": 3, "reports": [report, {**report, "key": "quick:Quick"}]}
+    other, own = condense.condensed(survey, "slow")["implementations"]
+    assert other["unusable"] == "it is a class of quick, and belongs to the row there"
+    assert own["verdicts"] == "hv"
