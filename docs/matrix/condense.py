@@ -30,12 +30,12 @@ def condensed(survey: Mapping[str, Any], package: str) -> dict[str, Any]:
     packages = asked.get("packages", {})
     return {
         "package": package,
-        "version": packages.get(package, ""),
+        "version": _released(packages.get(package, "")),
         "module": asked["modules"][0],
         "how": {
             "gdprops": asked["version"],
             "specification": survey["specification"],
-            "torch": packages.get("torch", ""),
+            "torch": _released(packages.get("torch", "")),
             "examples": asked["examples"],
             "seed": asked["seed"],
             "parameters": asked["parameters"],
@@ -79,6 +79,11 @@ def _implementation(report: Mapping[str, Any], clauses: list[str]) -> dict[str, 
     traits = {key: report["traits"][key] for key in KEPT_TRAITS if key in report["traits"]}
     held = {"name": name, "verdicts": "".join(found.get(clause, " ") for clause in clauses), "traits": traits}
     return {**held, "aborted": report["aborted"]} if report["aborted"] else held
+
+
+def _released(version: str) -> str:
+    """Return a version without what only says how it was built, as in 2.13.0+cpu."""
+    return version.partition("+")[0]
 
 
 def _elsewhere(report: Mapping[str, Any]) -> str:

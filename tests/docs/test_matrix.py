@@ -206,10 +206,11 @@ def test_a_survey_is_condensed_to_a_letter_for_each_verdict() -> None:
     verdicts = [{"clause": "step.once", "level": "required", "status": "held"}]
     report = {"key": "slow:Slow", "unusable": "", "aborted": "", "traits": {"clock": "group"}, "verdicts": verdicts}
     broken = {"key": "slow:Broken", "unusable": "no", "verdicts": []}
-    asked = {"version": "1", "modules": ["slow"], "packages": {"slow": "3", "torch": "2"}, "examples": 5, "seed": 0}
+    asked = {"version": "1", "modules": ["slow"], "packages": {"slow": "3", "torch": "2+cpu"}, "examples": 5, "seed": 0}
     survey = {"asked": {**asked, "parameters": {}}, "specification": 3, "reports": [report, broken]}
     found = condense.condensed(survey, "slow")
     assert found["version"] == "3"
+    assert found["how"]["torch"] == "2"
     assert found["clauses"] == {"step.once": "required"}
     assert found["implementations"] == [
         {"name": "Slow", "verdicts": "h", "traits": {}},
