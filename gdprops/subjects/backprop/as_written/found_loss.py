@@ -21,6 +21,7 @@ from gdprops.subjects.backprop.as_written.candidate_losses import (
     CandidateLoss,
     Scale,
 )
+from gdprops.subjects.backprop.as_written.merged_biases import weights_alone
 from gdprops.subjects.backprop.as_written.observations import NUDGE, RATE, Seen, copies
 from gdprops.subjects.backprop.as_written.questions import Question, questions
 from gdprops.subjects.user_code.quiet import quiet
@@ -85,6 +86,8 @@ def fits(reading: Reading, seen: Sequence[Seen], *, asked: bool = False) -> Iter
                 slopes = [question.change(s, one.output) for s, one in zip(slopes, seen, strict=True)]
             gradients = [one.gradient(s) for one, s in zip(seen, slopes, strict=True)]
             fit = _fit(loss, seen, gradients, matrix, question)
+            if fit is None and question is None:
+                fit = _fit_of_weights(loss, seen, gradients, matrix)
             if fit is not None:
                 yield fit
 
@@ -119,6 +122,28 @@ def _fit(
         ]
         best = max(range(len(found)), key=lambda k: len(found[k]))
         return Fit(loss, scale, factor, penalized[1], best == 1, penalized[0], found[best], matrix, names, question)
+    return None
+
+
+def _fit_of_weights(
+    loss: CandidateLoss, seen: Sequence[Seen], gradients: Sequence[Mapping[str, Array]], matrix: str
+) -> Fit | None:
+    """Return how a loss fits with the factor that the output matrix shows but for the biases which it holds.
+
+    A penalty may spare the biases, so none is looked for.
+    """
+    names, none = tuple(seen[0].params), (Scale(0, 0), 0.0)
+    shapes, outputs = [one.params[matrix].shape for one in seen], [one.output.shape[1] for one in seen]
+    for every in weights_alone(shapes, outputs):
+        pairs = [
+            _factors(one.moved[matrix][kept], g[matrix][kept], one.params[matrix][kept], False)
+            for one, g, kept in zip(seen, gradients, every, strict=True)
+        ]
+        shown = [pair[0] for pair in pairs if pair is not None]
+        scaled = _scaled(shown, seen) if len(shown) == len(seen) else None
+        if scaled is not None and scaled[1] > 0:
+            right = _right(seen, gradients, *scaled, none, False)
+            return Fit(loss, *scaled, 0.0, False, none[0], right, matrix, names, is_known=True)
     return None
 
 

@@ -19,7 +19,7 @@ from gdprops.subjects.backprop.as_written.bound_calls import bind, bound_call, i
 from gdprops.subjects.backprop.as_written.calls import parameters
 from gdprops.subjects.backprop.as_written.class_reading import spread, targets_for, targets_of
 from gdprops.subjects.backprop.as_written.constructors import Sizes
-from gdprops.subjects.backprop.as_written.data_forms import FORMS, DataForm, as_rows
+from gdprops.subjects.backprop.as_written.data_forms import DataForm, as_rows
 from gdprops.subjects.backprop.as_written.function_parts import (
     GRADIENT,
     Functions,
@@ -30,6 +30,7 @@ from gdprops.subjects.backprop.as_written.function_parts import (
 )
 from gdprops.subjects.backprop.as_written.given_gradients import Order, can_spread, order_of, returned_gradients
 from gdprops.subjects.backprop.as_written.global_parameters import in_globals, rebound
+from gdprops.subjects.backprop.as_written.labelled_rows import forms_of
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet
 from gdprops.subjects.backprop.as_written.picked import Pick, picks
@@ -51,7 +52,7 @@ def function_readings(own: Mapping[str, Any], counts: tuple[str, ...] = ()) -> I
         for keeps_shapes in (True, False):  # a bias of shape (h,) that leaves as (1, h) was one of shape (1, h)
             got = False
             for params in parameter_sets(functions, chosen):
-                for form in FORMS:
+                for form in forms_of(chosen.every):
                     for pick, outputs in _outputs(chosen, params, form):
                         for reading in _trained(chosen, params, form, pick, outputs, keeps_shapes=keeps_shapes):
                             got = True
@@ -90,7 +91,7 @@ class _Pipeline:
     def roles(self, root: Any, x: Array, rate: float) -> dict[Role, Any]:
         """Return what arguments get by what they mean."""
         found = {
-            Role.DATA: self.form.given(x),
+            Role.DATA: self.form.samples(x),
             Role.RATE: rate,
             Role.EPOCHS: 1,
             Role.BATCH: len(x),
@@ -209,11 +210,14 @@ class _Pipeline:
 
     def script(self, params: Mapping[str, Any], x: Array, y: Array, rate: float) -> list[str]:
         """Return the lines that set the arrays of one step."""
-        code = self.form.code
+        form = self.form
         lines = [f"{name} = np.array({np.asarray(w).tolist()})" for name, w in params.items() if name.isidentifier()]
-        lines.append(f"X, Y = {code.format(f'np.array({x.tolist()})')}, {code.format(f'np.array({y.tolist()})')}")
+        given = form.code_of_samples.format(f"np.array({x.tolist()})"), form.code.format(f"np.array({y.tolist()})")
+        lines.append(f"X, Y = {', '.join(given)}")
         if not self.held.names and all(name.isidentifier() for name in params):
             lines.append(f"parameters = {{{', '.join(f'{name!r}: {name}' for name in params)}}}")
+        elif not self.held.names:
+            lines.append(f"parameters = {self.held.written(params)}")
         calls = [f for f in (self.functions.forward, self.functions.backward, self.functions.update) if f is not None]
         return [*lines, *self._calls(calls, set(params), rate)]
 

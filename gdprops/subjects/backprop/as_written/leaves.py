@@ -72,18 +72,48 @@ class Leaf:
         _set(root, self.path, values)
 
 
-def leaves_of(root: Any) -> list[Leaf]:
+@final
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Which lists hold parameters and are none themselves, as objects of usual sizes show it.
+
+    Where all sizes are alike a list of two matrices is a matrix of more dimensions: ``[[[1.0]], [[2.0]]]``.
+    ``exact``: the ways to these lists; ``alike``: those ways on which any place of a list is such a list.
+    """
+
+    exact: frozenset[tuple[Key, ...]] = frozenset()
+    alike: frozenset[tuple[Key, ...]] = frozenset()
+
+    def has(self, path: tuple[Key, ...]) -> bool:
+        """Say whether what is at the end of a way holds parameters, and is none."""
+        return path in self.exact or _any_place(path) in self.alike
+
+
+NOT_KNOWN = Holders()
+
+
+def holders_of(found: Sequence[Leaf]) -> Holders:
+    """Return which lists hold the numbers that were found in an object of usual sizes."""
+    exact = frozenset(leaf.path[:k] for leaf in found for k in range(len(leaf.path)))
+    return Holders(exact, frozenset(map(_any_place, exact)) - {_any_place(leaf.path) for leaf in found})
+
+
+def _any_place(path: tuple[Key, ...]) -> tuple[Key, ...]:
+    return tuple(("[", "*") if how == "[" and isinstance(key, int) else (how, key) for how, key in path)
+
+
+def leaves_of(root: Any, holders: Holders = NOT_KNOWN) -> list[Leaf]:
     """Return all numbers that an object holds, each array once, in the order of its attributes."""
     found, seen = list[Leaf](), set[int]()
-    for leaf in _walk(root, (), seen, 0):
+    for leaf in _walk(root, (), seen, 0, holders):
         found.append(leaf)
         if len(found) >= MOST_LEAVES:
             break
     return found
 
 
-def _walk(value: Any, path: tuple[Key, ...], seen: set[int], depth: int) -> Iterator[Leaf]:
-    form = _form(value, path)
+def _walk(value: Any, path: tuple[Key, ...], seen: set[int], depth: int, holders: Holders) -> Iterator[Leaf]:
+    form = None if holders.has(path) else _form(value, path)
     if form is not None:
         if form != "float":
             if id(value) in seen:
@@ -95,7 +125,7 @@ def _walk(value: Any, path: tuple[Key, ...], seen: set[int], depth: int) -> Iter
         return
     for key, inside in _inside(value):
         seen.add(id(value))
-        yield from _walk(inside, (*path, key), seen, depth + 1)
+        yield from _walk(inside, (*path, key), seen, depth + 1, holders)
 
 
 def _form(value: Any, path: tuple[Key, ...] = ()) -> str | None:
@@ -109,19 +139,31 @@ def _form(value: Any, path: tuple[Key, ...] = ()) -> str | None:
         return "array" if value.dtype.kind == "f" and value.size else None
     if isinstance(value, float | np.floating):
         return "float"
-    if isinstance(value, list | tuple) and value and _is_numbers(value):
-        return "list" if isinstance(value, list) else None
+    if isinstance(value, list) and value and _is_numbers(value):
+        return "list" if _is_of_one_shape(value) else None
     return None
 
 
 def _is_numbers(value: Any) -> bool:
-    """Say whether a list is an array: floats (at least one), or lists of floats of one length."""
+    """Say whether a list is an array: floats (at least one), or lists of floats of one shape."""
     flat = list(value)
     if all(isinstance(v, list) and v for v in flat):
-        return len({len(v) for v in flat}) == 1 and all(map(_is_numbers, flat))
+        return len({len(v) for v in flat}) == len({_depth(v) for v in flat}) == 1 and all(map(_is_numbers, flat))
     return any(isinstance(v, float | np.floating) for v in flat) and all(
         isinstance(v, float | int | np.floating) and not isinstance(v, bool) for v in flat
     )
+
+
+def _is_of_one_shape(value: Any) -> bool:
+    try:
+        np.shape(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _depth(value: Any) -> int:
+    return 1 + _depth(value[0]) if isinstance(value, list) and value else 0
 
 
 def _inside(value: Any) -> Iterator[tuple[Key, Any]]:

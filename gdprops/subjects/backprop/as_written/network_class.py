@@ -21,7 +21,15 @@ from gdprops.subjects.backprop.as_written.calls import ZERO, plans
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes, constructors
 from gdprops.subjects.backprop.as_written.data_forms import ASKED, VECTOR, DataForm
 from gdprops.subjects.backprop.as_written.forward_pass import Forward, asked_with
-from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, Leaf, leaves_of, stacked
+from gdprops.subjects.backprop.as_written.leaves import (
+    NOT_KNOWN,
+    AnyLeaf,
+    Holders,
+    Leaf,
+    holders_of,
+    leaves_of,
+    stacked,
+)
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.mirrored_leaves import Copies, copies_in, with_copies
 from gdprops.subjects.backprop.as_written.picked import picks
@@ -66,6 +74,7 @@ class Network:
     known: dict[Sizes, tuple[AnyLeaf, ...]] = field(default_factory=dict)
     usual: list[frozenset[str]] = field(default_factory=list)
     copies: Copies | None = None
+    holders: Holders = NOT_KNOWN
     by_shapes: dict[tuple[Any, ...], Sizes] = field(default_factory=dict)
 
     def made(self, sizes: Sizes, x: Array, y: Array, rate: float = 0.1) -> Any:
@@ -114,7 +123,10 @@ class Network:
     def _parameters(self, sizes: Sizes, usual: frozenset[str]) -> list[Leaf]:
         x, y = probe_data(sizes, ROWS)
         net = self.made(sizes, x, y)
-        offered = [leaf for leaf in leaves_of(net) if _may_be(leaf, net, self.forward.form, x, y)]
+        every = leaves_of(net, self.holders)
+        if sizes == _fixed(self, PROBE):
+            self.holders = holders_of(every)
+        offered = [leaf for leaf in every if _may_be(leaf, net, self.forward.form, x, y)]
         offered = [leaf for leaf in offered if leaf.name not in self.frozen]
         if self.names and len(named := [leaf for leaf in offered if leaf.name in self.names]) == len(self.names):
             return named

@@ -16,8 +16,17 @@ import numpy as np
 from gdprops.model.backprop_layout import Shape
 from gdprops.subjects.backprop.as_written.bound_calls import returned_names
 from gdprops.subjects.backprop.as_written.constructors import Made, Sizes, ways_to_make
-from gdprops.subjects.backprop.as_written.leaves import Leaf, leaves_of
-from gdprops.subjects.backprop.as_written.probes import PROBE, seeded
+from gdprops.subjects.backprop.as_written.leaves import (
+    NOT_KNOWN,
+    AnyLeaf,
+    Holders,
+    Leaf,
+    Stack,
+    holders_of,
+    leaves_of,
+    stacked,
+)
+from gdprops.subjects.backprop.as_written.probes import OTHER_PROBE, PROBE, seeded
 from gdprops.subjects.backprop.shapes import usual_forms
 from gdprops.subjects.user_code.quiet import quiet
 
@@ -38,26 +47,51 @@ class ParameterSet:
     names: tuple[str, ...]
     told: str
     inputs: int | None = None
-    known: dict[Sizes, tuple[Any, list[Leaf], list[str]]] = field(default_factory=dict)
+    known: dict[Sizes, tuple[Any, list[AnyLeaf], list[str]]] = field(default_factory=dict)
+    structure: list[tuple[Holders, bool]] = field(default_factory=list)
     by_shapes: dict[tuple[Shape, ...], Sizes] = field(default_factory=dict)
 
-    def of(self, sizes: Sizes) -> tuple[Any, list[Leaf], list[str]]:
+    def of(self, sizes: Sizes) -> tuple[Any, list[AnyLeaf], list[str]]:
         """Return the parameters of some sizes, what of them are numbers, and their names."""
         if sizes not in self.known:
-            root = self.make(sizes)
-            root = [root] if isinstance(root, np.ndarray) else list(root) if isinstance(root, tuple) else root
-            leaves = [leaf for leaf in leaves_of(root) if leaf.form != "float" or self.names]
+            if not self.structure:
+                self.structure.append(self._structure())
+            holders, stacks = self.structure[0]
+            root = self._root(sizes)
+            found = self._numbers(root, holders)
+            leaves = stacked(found) if stacks else [*found]
             self.known[sizes] = root, leaves, [self._name(leaf) for leaf in leaves]
             self.by_shapes.setdefault(tuple(leaf.shape for leaf in leaves), sizes)
         return self.known[sizes]
 
-    def _name(self, leaf: Leaf) -> str:
+    def _root(self, sizes: Sizes) -> Any:
+        root = self.make(sizes)
+        return [root] if isinstance(root, np.ndarray) else list(root) if isinstance(root, tuple) else root
+
+    def _numbers(self, root: Any, holders: Holders) -> list[Leaf]:
+        return [leaf for leaf in leaves_of(root, holders) if leaf.form != "float" or self.names]
+
+    def _structure(self) -> tuple[Holders, bool]:
+        """Return which lists hold parameters, and whether those of the neurons of a layer belong together.
+
+        They do where there are as many parameters as the layers have neurons.
+        """
+        usual = self._numbers(self._root(PROBE), NOT_KNOWN)
+        try:
+            other = self._numbers(self._root(OTHER_PROBE), NOT_KNOWN)
+        except Exception:  # it is made for one size only
+            other = usual
+        return holders_of(usual), [leaf.path for leaf in usual] != [leaf.path for leaf in other]
+
+    def _name(self, leaf: AnyLeaf) -> str:
         first = leaf.path[0][1]
         if self.names and isinstance(first, int):
             rest = "".join(f"[{key!r}]" for _, key in leaf.path[1:])
             return f"{self.names[first]}{rest}"
         if len(leaf.path) == 1 and isinstance(first, str):
             return first
+        if isinstance(leaf, Stack):
+            return f"params{leaf.name}"
         return "params" + "".join(f"[{key!r}]" for _, key in leaf.path)
 
     def shapes(self, n_in: int, hidden: int, n_out: int) -> dict[str, Shape]:
@@ -75,6 +109,10 @@ class ParameterSet:
             leaf.put(root, params[name])
         return root
 
+    def written(self, params: Mapping[str, Any]) -> str:
+        """Return parameters as the functions hold them, as Python text."""
+        return _text(self.filled(params))
+
     def taken(self, root: Any, params: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the numbers of parameters as the functions hold them; None where some are missing."""
         sizes = self.by_shapes[tuple(np.shape(w) for w in params.values())]
@@ -87,6 +125,16 @@ class ParameterSet:
     def by_name(self, root: Any) -> dict[str, Any]:
         """Return what is held one by one under its names; nothing where one object holds it all."""
         return dict(zip(self.names, root, strict=False)) if self.names else {}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"np.array({value.tolist()})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {_text(inside)}' for key, inside in value.items())}}}"
+    return repr(float(value)) if isinstance(value, np.floating) else repr(value)
 
 
 def made_sets(initial: Sequence[Callable[..., Any]]) -> Iterator[ParameterSet]:
