@@ -263,15 +263,18 @@ def own_gradient(reading: Reading, one: Seen) -> dict[str, Array]:
 def best_fit(reading: Reading, seen: Sequence[Seen]) -> Fit | None:
     """Return the candidate under which most parameters are right, of those that the output matrix allows.
 
-    Where the code computes a loss of its own, that is the loss, unless only a candidate fits every parameter.
+    Where the code computes a loss of its own, that is the loss, unless only a candidate fits every parameter, or only a
+    candidate fits any, more than one.
     """
     own = None if reading.loss is None else own_fit(reading, seen)
     if own is not None and (own.is_whole or reading.unbounded or reading.returns_both):
         return own
     found = list(fits(reading, seen))
-    if own is not None:
-        return next((fit for fit in found if fit.is_whole), own)
-    return max(found, key=lambda fit: (fit.is_whole, fit.decides, len(fit.right)), default=None)
+    best = max(found, key=lambda fit: (fit.is_whole, fit.decides, len(fit.right)), default=None)
+    if own is None or (best is not None and best.is_whole):
+        return best
+    printed_only = best is not None and best.decides and not own.right and len(best.right) > 1
+    return best if printed_only else own
 
 
 def as_question(reading: Reading, seen: Sequence[Seen]) -> Fit | None:

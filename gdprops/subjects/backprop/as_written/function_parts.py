@@ -16,6 +16,7 @@ from typing import Any, final
 
 from gdprops.subjects.backprop.as_written.calls import parameters
 from gdprops.subjects.backprop.as_written.global_parameters import global_parameters
+from gdprops.subjects.backprop.as_written.output_in_loss import output_in
 from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet, guessed_sets, made_sets
 from gdprops.subjects.backprop.as_written.roles import INITIAL, LOSS, Role, plain, role_of
 
@@ -94,16 +95,19 @@ def pipelines(functions: Mapping[str, Callable[..., Any]]) -> Iterator[Functions
     trains = [n for n in functions if _is(IS_TRAIN, n) and n not in (*updates, *forwards, *backwards)]
     costs = [n for n in functions if plain(n) in LOSS or _is(IS_COST, n)]
     losses_with_gradients = [n for n in costs if n not in backwards]
-    for forward in forwards:
-        f = functions[forward]
-        cost = functions[costs[0]] if costs else None
+    outputs = {} if forwards else {n: made for n in costs if (made := output_in(functions[n])) is not None}
+    for f, cost in [
+        *((functions[n], functions[costs[0]] if costs else None) for n in forwards),
+        *((made, functions[n]) for n, made in outputs.items()),
+    ]:
         for backward in backwards:
             for update in (*updates, None):
                 yield Functions(f, functions[backward], functions[update] if update else None, cost)
         for train in trains:
             yield Functions(f, functions[train], None, cost)
         for both in losses_with_gradients:
-            yield Functions(f, functions[both], None, functions[both])
+            if f.__name__ == both or not outputs:
+                yield Functions(f, functions[both], None, functions[both])
 
 
 def _compares(function: Callable[..., Any]) -> bool:
@@ -124,8 +128,12 @@ def _moves(function: Callable[..., Any]) -> bool:
 
 def only_differentiates(function: Callable[..., Any]) -> bool:
     """Say whether a function is called like a backward pass, and takes no learning rate by which it could move."""
-    takes_rate = any(role_of(p.name) is Role.RATE for p in parameters(function) or [])
-    return _is(IS_BACKWARD, function.__name__) and not takes_rate
+    return _is(IS_BACKWARD, function.__name__) and not takes_rate(function)
+
+
+def takes_rate(function: Callable[..., Any]) -> bool:
+    """Say whether a function takes a learning rate."""
+    return any(role_of(p.name) is Role.RATE for p in parameters(function) or [])
 
 
 def _called(function: Callable[..., Any]) -> set[str]:

@@ -27,11 +27,13 @@ from gdprops.subjects.backprop.as_written.function_parts import (
     parameter_sets,
     parts_of,
     pipelines,
+    takes_rate,
 )
 from gdprops.subjects.backprop.as_written.given_gradients import Order, can_spread, order_of, returned_gradients
 from gdprops.subjects.backprop.as_written.global_parameters import in_globals, rebound
 from gdprops.subjects.backprop.as_written.labelled_rows import forms_of
 from gdprops.subjects.backprop.as_written.met_errors import met
+from gdprops.subjects.backprop.as_written.output_in_loss import is_output_in
 from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet
 from gdprops.subjects.backprop.as_written.picked import Pick, picks
 from gdprops.subjects.backprop.as_written.probes import PROBE, probe_data, seeded
@@ -50,14 +52,17 @@ def function_readings(own: Mapping[str, Any], counts: tuple[str, ...] = ()) -> I
     functions = parts_of(own)
     for chosen in (replace(one, counts=counts) for one in pipelines(functions)):
         for keeps_shapes in (True, False):  # a bias of shape (h,) that leaves as (1, h) was one of shape (1, h)
-            got = False
+            got: set[bool] = set()
             for params in parameter_sets(functions, chosen):
+                only_batches = bool(got)  # single samples hide a sum from a mean
                 for form in forms_of(chosen.every):
+                    if form.single and only_batches:
+                        continue
                     for pick, outputs in _outputs(chosen, params, form):
                         for reading in _trained(chosen, params, form, pick, outputs, keeps_shapes=keeps_shapes):
-                            got = True
+                            got.add(reading.single)
                             yield reading
-                if got:
+                if False in got and len(params.shapes(*PROBE)) > 2:  # else a single unit, whose weights may be a vector
                     break
             if got:
                 break
@@ -76,6 +81,13 @@ class _Pipeline:
     moves: bool = True
     order: Order | None = None
     current: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def told(self) -> str:
+        """The functions in the order in which they are called, and which variable of a loss is the output."""
+        if not is_output_in(self.functions.forward):
+            return self.functions.told
+        return f"the output is {self.pick.path[-1]} in {self.functions.told}"
 
     def watched(self, frame: Any) -> dict[str, Any]:
         """Return the parameters while a step runs: locals of their names, else what the functions were given."""
@@ -158,6 +170,8 @@ class _Pipeline:
                 root = [named.get(name, value) for name, value in zip(self.held.names, root, strict=True)]
             elif isinstance(returned, tuple | list) and len(returned) == len(self.held.names):
                 root = list(returned)
+            elif [np.shape(returned)] == [np.shape(w) for w in params.values()] and takes_rate(last):
+                root = [returned]
         else:
             for offered in (returned, *(returned if isinstance(returned, tuple) else ())):
                 taken = self.held.taken(offered, params) if isinstance(offered, dict | list) else None
@@ -218,7 +232,8 @@ class _Pipeline:
             lines.append(f"parameters = {{{', '.join(f'{name!r}: {name}' for name in params)}}}")
         elif not self.held.names:
             lines.append(f"parameters = {self.held.written(params)}")
-        calls = [f for f in (self.functions.forward, self.functions.backward, self.functions.update) if f is not None]
+        every = self.functions.forward, self.functions.backward, self.functions.update
+        calls = [f for f in every if f is not None and not is_output_in(f)]
         return [*lines, *self._calls(calls, set(params), rate)]
 
     def _calls(self, calls: Sequence[Callable[..., Any]], known: set[str], rate: float) -> Iterator[str]:
@@ -359,7 +374,6 @@ def _reading(
         except Exception:
             pipeline = replace(pipeline, functions=replace(functions, cost=None))
     calls = [f for f in (functions.backward, functions.update) if f is not None]
-    takes_rate = any(role_of(p.name) is Role.RATE for f in calls for p in parameters(f) or [])
     return Reading(
         name=functions.forward.__name__,
         shapes=held.shapes,
@@ -371,8 +385,8 @@ def _reading(
         outputs=1 if pipeline.targets in ("vector", "binary-vector") else outputs,
         single=pipeline.form.single,
         targets=pipeline.targets,
-        takes_rate=takes_rate or not pipeline.moves,
-        told=(pipeline.form.told, pipeline.functions.told),
+        takes_rate=any(map(takes_rate, calls)) or not pipeline.moves,
+        told=(pipeline.form.told, pipeline.told),
         script=pipeline.script,
         functions=tuple(f for f in (functions.forward, *calls, functions.cost) if f is not None),
         signed=signed,

@@ -29,6 +29,7 @@ from gdprops.subjects.backprop.as_written.missing_numbers import give_missing_nu
 from gdprops.subjects.backprop.as_written.missing_setup import setup_told
 from gdprops.subjects.backprop.as_written.one_epoch import run_once
 from gdprops.subjects.backprop.as_written.readings_of_class import beside, readings_of_class
+from gdprops.subjects.backprop.as_written.roles import Role, role_of
 from gdprops.subjects.backprop.as_written.script_loop import loop_readings
 from gdprops.subjects.backprop.as_written.sequence_globals import global_readings, has_sequences
 from gdprops.subjects.backprop.as_written.small_sizes import small_functions
@@ -143,8 +144,11 @@ def _is_read(definitions: Definitions, name: str, given: Mapping[str, Any]) -> b
 
 def has_functions(path: str) -> bool:
     """Say whether a file has the functions that `gdprops.backprop` takes; it is read, and not run."""
-    names = {node.name for node in source_of(Path(path)).tree.body if isinstance(node, ast.FunctionDef)}
-    return path.endswith(".py") and "loss" in names and bool(names & {"step", "gradients"})
+    found = {node.name: node for node in source_of(Path(path)).tree.body if isinstance(node, ast.FunctionDef)}
+    if not path.endswith(".py") or "loss" not in found or not found.keys() & {"step", "gradients"}:
+        return False
+    taken = [a.arg for a in found["loss"].args.args]
+    return not taken or role_of(taken[0]) is not Role.DATA  # loss(X, y, W1, …) is read by its names
 
 
 def network_named(spec: str) -> tuple[str, str] | None:

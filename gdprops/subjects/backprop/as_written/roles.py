@@ -44,11 +44,11 @@ def _words(text: str) -> tuple[str, ...]:
 
 FORWARD = _words(
     "forward feedforward forwardpass forwardpropagation forwardpropagate forwardprop fprop propagateforward "
-    "forwardbatch predictproba forwardactivation run query think activate computeoutput calculateoutput propagate "
-    "model call update predict evaluate outputof netoutput linearmodelforward lmodelforward modelforward compute "
-    "net hypothesis computescores getscores scores logits computelogits predictprob predictprobs predictprobabilities "
-    "probabilities getoutput output fwd fwdprop fwdpass fwdpropagation propforward feed foward forwardpropogation "
-    "calculate estimate pred propagation inference infer loss"
+    "forwardbatch outputinloss predictproba forwardactivation run query think activate computeoutput calculateoutput "
+    "propagate model call update predict evaluate outputof netoutput linearmodelforward lmodelforward modelforward "
+    "compute net hypothesis computescores getscores scores logits computelogits predictprob predictprobs "
+    "predictprobabilities probabilities getoutput output fwd fwdprop fwdpass fwdpropagation propforward feed foward "
+    "forwardpropogation calculate estimate pred propagation inference infer loss"
 )
 """The plain names of functions that compute the output, the most telling ones first."""
 TRAIN = _words(
@@ -71,7 +71,9 @@ UPDATE = _words(
 """The plain names of functions that move the parameters along gradients which another function has computed."""
 LOSS = _words(
     "loss computeloss cost computecost costfunction lossfunction calculateloss calcloss crossentropyloss "
-    "crossentropy mse mseloss error computeerror getloss getcost crossentropycost criterion objective"
+    "crossentropy mse mseloss error computeerror getloss getcost crossentropycost criterion objective "
+    "lossandgradients lossandgrads lossandgradient lossandgrad lossgrads costandgradients costandgrads costandgradient "
+    "costandgrad computelossandgradients computelossandgrads lossfn lossfunc nllloss"
 )
 """The plain names of functions that compute the loss."""
 

@@ -18,6 +18,7 @@ from gdprops.subjects.backprop.as_written.data_forms import FORMS, DataForm, as_
 from gdprops.subjects.backprop.as_written.given_gradients import flat, gradients_of
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, leaves_of
 from gdprops.subjects.backprop.as_written.met_errors import met, unmoved
+from gdprops.subjects.backprop.as_written.output_in_loss import OUTPUT_IN_LOSS
 from gdprops.subjects.backprop.as_written.roles import (
     LOSS,
     TRAIN,
@@ -166,7 +167,13 @@ def ways(
     forms = dict.fromkeys((net.forward.form, *(FORMS if any_form else ())))
     for method in methods:
         first_forward = not WHOLE.match(method)
-        befores = [net.forward, None] if first_forward else [None, net.forward]
+        befores = (
+            [None]
+            if net.forward.method == OUTPUT_IN_LOSS
+            else [net.forward, None]
+            if first_forward
+            else [None, net.forward]
+        )
         if method == net.forward.method and method != "loss":
             continue
         for before in befores:
