@@ -103,6 +103,8 @@ def _fit(
     names = tuple(seen[0].params)
     for with_penalty in (False, True):
         told = [k for k, one in enumerate(seen) if one.moved[matrix].any() or gradients[k][matrix].any()]
+        if with_penalty:  # two numbers fit any two factors: what they say is only compared with the other batches
+            told = [k for k in told if seen[k].moved[matrix].size > 2]
         shown = [
             _factors(seen[k].moved[matrix], gradients[k][matrix], seen[k].params[matrix], with_penalty) for k in told
         ]

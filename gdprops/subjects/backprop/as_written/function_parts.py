@@ -16,7 +16,7 @@ from typing import Any, final
 
 from gdprops.subjects.backprop.as_written.calls import parameters
 from gdprops.subjects.backprop.as_written.global_parameters import global_parameters
-from gdprops.subjects.backprop.as_written.output_in_loss import output_in
+from gdprops.subjects.backprop.as_written.output_in_loss import is_output_in, output_in
 from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet, guessed_sets, made_sets
 from gdprops.subjects.backprop.as_written.roles import INITIAL, LOSS, Role, plain, role_of
 
@@ -72,7 +72,10 @@ def _is(kind: re.Pattern[str], name: str) -> bool:
 def has_pipeline(own: Mapping[str, Any]) -> bool:
     """Say whether functions of a file compute an output, and others train."""
     functions = parts_of(own)
-    return next(iter(pipelines(functions)), None) is not None
+    found = next(iter(pipelines(functions)), None)
+    if found is None or not is_output_in(found.forward):
+        return found is not None
+    return next(parameter_sets(functions, found), None) is not None  # else loss(p, X, y) is known by another name
 
 
 def parts_of(own: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
@@ -129,6 +132,11 @@ def _moves(function: Callable[..., Any]) -> bool:
 def only_differentiates(function: Callable[..., Any]) -> bool:
     """Say whether a function is called like a backward pass, and takes no learning rate by which it could move."""
     return _is(IS_BACKWARD, function.__name__) and not takes_rate(function)
+
+
+def returns_moved(function: Callable[..., Any]) -> bool:
+    """Say whether the one array that a function returns is the parameter after a step, and not its gradient."""
+    return takes_rate(function) and not _is(IS_BACKWARD, function.__name__)
 
 
 def takes_rate(function: Callable[..., Any]) -> bool:

@@ -27,6 +27,7 @@ from gdprops.subjects.backprop.as_written.function_parts import (
     parameter_sets,
     parts_of,
     pipelines,
+    returns_moved,
     takes_rate,
 )
 from gdprops.subjects.backprop.as_written.given_gradients import Order, can_spread, order_of, returned_gradients
@@ -114,7 +115,7 @@ class _Pipeline:
 
     def forward(self, root: Any, x: Array, rate: float = 0.25) -> tuple[Any, dict[str, Any], dict[Role, Any]]:
         """Return what the forward pass returned, and what is then known by names and by roles."""
-        names, roles = self.held.by_name(root), self.roles(root, x, rate)
+        names, roles = self.held.by_name(root) | self.held.beside(root), self.roles(root, x, rate)
         self.functions.forward.__globals__.update(dict.fromkeys(self.functions.counts, len(x)))
         self.functions.forward.__globals__.update(in_globals(self.functions.every, self.held, root))
         seeded()
@@ -170,7 +171,7 @@ class _Pipeline:
                 root = [named.get(name, value) for name, value in zip(self.held.names, root, strict=True)]
             elif isinstance(returned, tuple | list) and len(returned) == len(self.held.names):
                 root = list(returned)
-            elif [np.shape(returned)] == [np.shape(w) for w in params.values()] and takes_rate(last):
+            elif [np.shape(returned)] == [np.shape(w) for w in params.values()] and returns_moved(last):
                 root = [returned]
         else:
             for offered in (returned, *(returned if isinstance(returned, tuple) else ())):
@@ -232,6 +233,7 @@ class _Pipeline:
             lines.append(f"parameters = {{{', '.join(f'{name!r}: {name}' for name in params)}}}")
         elif not self.held.names:
             lines.append(f"parameters = {self.held.written(params)}")
+        lines += [f"{name} = {value!r}" for name, value in self.held.beside(self.held.filled(params)).items()]
         every = self.functions.forward, self.functions.backward, self.functions.update
         calls = [f for f in every if f is not None and not is_output_in(f)]
         return [*lines, *self._calls(calls, set(params), rate)]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, final
 
 import numpy as np
 
 from gdprops.model.backprop_layout import Shape
 from gdprops.subjects.backprop.as_written.bound_calls import returned_names
-from gdprops.subjects.backprop.as_written.constructors import Made, Sizes, ways_to_make
+from gdprops.subjects.backprop.as_written.constructors import Constructor, Made, Sizes, ways_to_make
 from gdprops.subjects.backprop.as_written.leaves import (
     NOT_KNOWN,
     AnyLeaf,
@@ -34,19 +35,26 @@ MOST_FIXED_WEIGHTS = 100
 """How many parameters of fixed sizes are judged as they are; more of them are first made smaller."""
 
 
+def _nothing(sizes: Sizes) -> Mapping[str, Any]:
+    del sizes
+    return {}
+
+
 @final
 @dataclass(slots=True)
 class ParameterSet:
     """Parameters as the functions hold them.
 
     ``make``: returns them for some sizes; ``names``: under which names they are held one by one, empty where the
-    functions take one object that holds them all; ``inputs``: the number of features where the code fixes it.
+    functions take one object that holds them all; ``inputs``: the number of features where the code fixes it;
+    ``given``: what else they are made with, which other functions may ask for by the same name.
     """
 
     make: Callable[[Sizes], Any]
     names: tuple[str, ...]
     told: str
     inputs: int | None = None
+    given: Callable[[Sizes], Mapping[str, Any]] = _nothing
     known: dict[Sizes, tuple[Any, list[AnyLeaf], list[str]]] = field(default_factory=dict)
     structure: list[tuple[Holders, bool]] = field(default_factory=list)
     by_shapes: dict[tuple[Shape, ...], Sizes] = field(default_factory=dict)
@@ -126,6 +134,19 @@ class ParameterSet:
         """Return what is held one by one under its names; nothing where one object holds it all."""
         return dict(zip(self.names, root, strict=False)) if self.names else {}
 
+    def beside(self, root: Any) -> dict[str, Any]:
+        """Return what parameters as the functions hold them are made with, beside numbers, by name."""
+        if not any(isinstance(value, list | dict) for value in self.given(PROBE).values()):
+            return {}
+        for sizes, (_, leaves, _) in self.known.items():
+            try:
+                fits = all(np.shape(leaf.array(root)) == leaf.shape for leaf in leaves)
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+                continue
+            if fits:
+                return {n: value for n, value in self.given(sizes).items() if isinstance(value, list | dict)}
+        return {}
+
 
 def _text(value: Any) -> str:
     if isinstance(value, np.ndarray):
@@ -158,7 +179,8 @@ def made_sets(initial: Sequence[Callable[..., Any]]) -> Iterator[ParameterSet]:
                 first = (first,)
             if isinstance(first, tuple) and (len(names) != len(first) or not all(names)):
                 names = tuple(f"params[{k}]" for k in range(len(first)))
-            made = ParameterSet(make, names, function.__name__)
+            given = partial(_given, way)
+            made = ParameterSet(make, names, function.__name__, given=given)
             if not way.takes_sizes:
                 yield from _of_other_sizes(first, names)
                 if 0 < sum(leaf.array(first).size for leaf in leaves_of(first)) <= MOST_FIXED_WEIGHTS:
@@ -168,6 +190,10 @@ def made_sets(initial: Sequence[Callable[..., Any]]) -> Iterator[ParameterSet]:
                 yield made
                 if len(made.names) != 1:
                     break
+
+
+def _given(way: Constructor, sizes: Sizes) -> Mapping[str, Any]:
+    return way.given(Made(sizes, None, None, 0.1))
 
 
 def _possible_inputs(first: Any) -> list[int]:
