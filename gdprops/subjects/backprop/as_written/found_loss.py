@@ -17,6 +17,7 @@ import numpy as np
 from gdprops.numerics.decisions import LOSS_FOUND_SHARE
 from gdprops.subjects.backprop.as_written.candidate_losses import (
     CANDIDATES,
+    DIVIDED_TWICE,
     SCALES,
     CandidateLoss,
     Scale,
@@ -111,7 +112,8 @@ def _fit(
         pairs = [pair for pair in shown if pair is not None]
         if not pairs or len(pairs) < len(shown):
             continue
-        scaled = _scaled([p[0] for p in pairs], [seen[k] for k in told])
+        scales = DIVIDED_TWICE if question is not None and question.divided_twice else SCALES
+        scaled = _scaled([p[0] for p in pairs], [seen[k] for k in told], scales)
         if scaled is None or (scaled[1] < 0) != (question is not None and question.turned):
             continue
         scale, factor = scaled
@@ -164,9 +166,11 @@ def _factors(moved: Array, gradient: Array, weights: Array, with_penalty: bool) 
     return float(solved[0]), float(solved[1]) if with_penalty else 0.0
 
 
-def _scaled(factors: Sequence[float], seen: Sequence[Seen]) -> tuple[Scale, float] | None:
+def _scaled(
+    factors: Sequence[float], seen: Sequence[Seen], scales: Sequence[Scale] = SCALES
+) -> tuple[Scale, float] | None:
     """Return the scale and the constant by which factors depend on rows and outputs; None where no scale does it."""
-    for scale in SCALES:
+    for scale in scales:
         constants = [f / scale.of(*one.output.shape) for f, one in zip(factors, seen, strict=True)]
         if max(constants) - min(constants) <= LOSS_FOUND_SHARE * max(map(abs, constants)):
             return scale, float(np.mean(constants))
