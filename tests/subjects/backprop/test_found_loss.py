@@ -128,4 +128,6 @@ class Net:
         self.W1 -= lr * X.T @ dh / n
 """
     (tmp_path / "net.py").write_text(f"import numpy as np\n{code}", encoding="utf-8")
-    assert "divided by the number of rows twice" in resolve(str(tmp_path / "net.py")).barred
+    subject = resolve(str(tmp_path / "net.py"))
+    assert isinstance(subject, Backprop)
+    assert "divided by the number of rows twice" in subject.barred

@@ -115,3 +115,105 @@ def test_lists_of_any_size_are_right(tmp_path: Path) -> None:
 def test_an_error_through_moved_lists_is_found(tmp_path: Path) -> None:
     moved = LISTS.replace("* h[j] * (1 - h[j]) for", "* h[j] for")
     assert wrongly_moved(tmp_path, moved, readings=of_functions) == {"w1", "b1"}
+
+
+NESTED = """
+    import math
+
+
+    def dot(v, w):
+        return sum(a * b for a, b in zip(v, w))
+
+
+    def feed_forward(neural_network, inputs):
+        outputs = []
+        for layer in neural_network:
+            inputs = [1 / (1 + math.exp(-dot(neuron, inputs + [1]))) for neuron in layer]
+            outputs.append(inputs)
+        return outputs
+
+
+    def backpropagate(network, inputs, target):
+        hidden, outputs = feed_forward(network, inputs)
+        out_deltas = [o * (1 - o) * (o - target[i]) for i, o in enumerate(outputs)]
+        hidden_deltas = [h * (1 - h) * dot(out_deltas, [n[i] for n in network[-1]]) for i, h in enumerate(hidden)]
+        for i, neuron in enumerate(network[-1]):
+            for j, h in enumerate(hidden + [1]):
+                neuron[j] -= out_deltas[i] * h
+        for i, neuron in enumerate(network[0]):
+            for j, x in enumerate(inputs + [1]):
+                neuron[j] -= hidden_deltas[i] * x
+"""
+BY_NAME = """
+    import math
+
+
+    def create_network(n_inputs, n_hidden, n_outputs):
+        return {
+            "hidden": [{"w": [0.1] * n_inputs, "b": 0.0} for _ in range(n_hidden)],
+            "output": [{"w": [0.1] * n_hidden, "b": 0.0} for _ in range(n_outputs)],
+        }
+
+
+    def feedforward(network, inputs):
+        for name in ("hidden", "output"):
+            for n in network[name]:
+                n["a"] = math.tanh(sum(w * x for w, x in zip(n["w"], inputs)) + n["b"])
+            inputs = [n["a"] for n in network[name]]
+        return inputs
+
+
+    def backpropagation(network, inputs, targets, learning_rate):
+        feedforward(network, inputs)
+        for n, t in zip(network["output"], targets):
+            n["delta"] = (n["a"] - t) * (1 - n["a"] ** 2)
+        for j, n in enumerate(network["hidden"]):
+            n["delta"] = sum(o["w"][j] * o["delta"] for o in network["output"]) * (1 - n["a"] ** 2)
+        hidden = [n["a"] for n in network["hidden"]]
+        for name, values in (("output", hidden), ("hidden", inputs)):
+            for n in network[name]:
+                n["w"] = [w - learning_rate * n["delta"] * x for w, x in zip(n["w"], values)]
+                n["b"] -= learning_rate * n["delta"]
+"""
+MATRICES = """
+    import math
+
+
+    def product(A, B):
+        return [[sum(a * b for a, b in zip(row, column)) for column in zip(*B)] for row in A]
+
+
+    class Net:
+        def __init__(self, n_in, n_hidden, n_out):
+            self.W1 = [[0.1] * n_hidden for _ in range(n_in)]
+            self.W2 = [[0.1] * n_out for _ in range(n_hidden)]
+
+        def forward(self, X):
+            self.H = [[math.tanh(v) for v in row] for row in product(X, self.W1)]
+            return product(self.H, self.W2)
+
+        def train(self, X, Y, lr):
+            D2 = [[o - y for o, y in zip(*rows)] for rows in zip(self.forward(X), Y)]
+            D1 = product(D2, list(zip(*self.W2)))
+            D1 = [[d * (1 - h * h) for d, h in zip(*rows)] for rows in zip(D1, self.H)]
+            for W, A, D in ((self.W2, self.H, D2), (self.W1, X, D1)):
+                for i, row in enumerate(product(list(zip(*A)), D)):
+                    W[i] = [w - lr * g for w, g in zip(W[i], row)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "old", "new", "wrong"),
+    [
+        ("", NESTED, "hidden + [1]", "hidden + [1]", set()),
+        ("", NESTED, "enumerate(inputs + [1])", "enumerate(inputs)", {"params[0]"}),
+        ("", BY_NAME, "targets", "targets", set()),
+        ("", BY_NAME, '["delta"] for o in', '["a"] for o in', {"params['hidden'][*]['w']", "params['hidden'][*]['b']"}),
+        ("Net", MATRICES, "lr", "lr", set()),
+        ("Net", MATRICES, "1 - h * h", "1 - h", {"W1"}),
+    ],
+    ids=("nested right", "bias rests", "by name right", "output for delta", "matrices right", "slope"),
+)
+def test_networks_in_lists_of_lists(tmp_path: Path, name: str, code: str, old: str, new: str, wrong: set[str]) -> None:
+    """A sample is a list, too: ``inputs + [1]`` of an array would hide that a bias rests."""
+    assert wrongly_moved(tmp_path, code.replace(old, new), name, of_functions) == wrong

@@ -17,7 +17,7 @@ from typing import Any, final
 from gdprops.subjects.backprop.as_written.calls import parameters
 from gdprops.subjects.backprop.as_written.global_parameters import global_parameters
 from gdprops.subjects.backprop.as_written.output_in_loss import is_output_in, output_in
-from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet, guessed_sets, made_sets
+from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet, guessed_sets, made_sets, nested_sets
 from gdprops.subjects.backprop.as_written.roles import INITIAL, LOSS, Role, plain, role_of
 
 IS_FORWARD = re.compile(
@@ -173,6 +173,8 @@ def parameter_sets(functions: Mapping[str, Callable[..., Any]], chosen: Function
     asked = _keys(chosen.forward)
     if asked:
         yield from guessed_sets(asked, in_dict=True)
+    elif any(role_of(p.name) is Role.PARAMS for p in parameters(chosen.forward) or []):
+        yield from nested_sets()
 
 
 def _keys(function: Callable[..., Any]) -> list[str]:

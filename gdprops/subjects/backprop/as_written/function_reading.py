@@ -8,7 +8,7 @@ same covers functions over separate arrays (``W1, b1, W2, b2``) and a single fun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
@@ -19,7 +19,7 @@ from gdprops.subjects.backprop.as_written.bound_calls import bind, bound_call, i
 from gdprops.subjects.backprop.as_written.calls import parameters
 from gdprops.subjects.backprop.as_written.class_reading import spread, targets_for, targets_of
 from gdprops.subjects.backprop.as_written.constructors import Sizes
-from gdprops.subjects.backprop.as_written.data_forms import DataForm, as_rows
+from gdprops.subjects.backprop.as_written.data_forms import LIST, VECTOR, DataForm, as_rows, lists_first
 from gdprops.subjects.backprop.as_written.function_parts import (
     GRADIENT,
     Functions,
@@ -30,6 +30,7 @@ from gdprops.subjects.backprop.as_written.function_parts import (
     returns_moved,
     takes_rate,
 )
+from gdprops.subjects.backprop.as_written.function_script import step_lines
 from gdprops.subjects.backprop.as_written.given_gradients import Order, can_spread, order_of, returned_gradients
 from gdprops.subjects.backprop.as_written.global_parameters import in_globals, rebound
 from gdprops.subjects.backprop.as_written.labelled_rows import forms_of
@@ -53,17 +54,20 @@ def function_readings(own: Mapping[str, Any], counts: tuple[str, ...] = ()) -> I
     functions = parts_of(own)
     for chosen in (replace(one, counts=counts) for one in pipelines(functions)):
         for keeps_shapes in (True, False):  # a bias of shape (h,) that leaves as (1, h) was one of shape (1, h)
-            got: set[bool] = set()
+            got = list[DataForm]()
             for params in parameter_sets(functions, chosen):
                 only_batches = bool(got)  # single samples hide a sum from a mean
-                for form in forms_of(chosen.every):
-                    if form.single and only_batches:
+                forms = forms_of(chosen.every)
+                for form in lists_first(forms) if params.is_in_lists else forms:
+                    if (form.single and only_batches) or (form is VECTOR and params.is_in_lists and LIST in got):
                         continue
                     for pick, outputs in _outputs(chosen, params, form):
                         for reading in _trained(chosen, params, form, pick, outputs, keeps_shapes=keeps_shapes):
-                            got.add(reading.single)
+                            got.append(form)
                             yield reading
-                if False in got and len(params.shapes(*PROBE)) > 2:  # else a single unit, whose weights may be a vector
+                if (
+                    not all(form.single for form in got) and len(params.shapes(*PROBE)) > 2
+                ):  # else a single unit, whose weights may be a vector
                     break
             if got:
                 break
@@ -120,7 +124,8 @@ class _Pipeline:
         self.functions.forward.__globals__.update(in_globals(self.functions.every, self.held, root))
         seeded()
         raw = bound_call(self.functions.forward, names, roles)
-        names |= bind(returned_names(self.functions.forward), raw)
+        found = bind(returned_names(self.functions.forward), raw)
+        names |= {name: value for name, value in found.items() if role_of(name) is not Role.DATA}  # return inputs
         roles[Role.OUTPUT] = self.pick.of(None, raw)
         roles[Role.CACHE] = raw[1] if isinstance(raw, tuple) and len(raw) == 2 else raw
         return raw, names, roles
@@ -194,6 +199,7 @@ class _Pipeline:
             returned_gradients(named, shapes)
             or returned_gradients(found, shapes, self.order)
             or self._inside(found, shapes)
+            or self._alike(found, params)
         )
 
     def in_order(self, params: Mapping[str, Any], x: Array, y: Array) -> _Pipeline:
@@ -201,6 +207,12 @@ class _Pipeline:
         with quiet(), np.errstate(all="ignore"):
             found = self._backward(params, x.copy(), y.copy(), 0.25)[1]
         return replace(self, order=order_of(found, {name: np.shape(w) for name, w in params.items()}))
+
+    def _alike(self, found: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return gradients that are held in lists and dicts as the parameters are."""
+        taken = self.held.taken(found, params) if isinstance(found, dict | list) else None
+        alike = taken is not None and all(np.shape(taken[name]) == np.shape(w) for name, w in params.items())
+        return taken if taken is not None and alike else {}
 
     def _inside(self, found: Any, shapes: Mapping[str, Shape]) -> dict[str, Any]:
         for inside in found if isinstance(found, tuple) else ():
@@ -224,42 +236,8 @@ class _Pipeline:
         )
 
     def script(self, params: Mapping[str, Any], x: Array, y: Array, rate: float) -> list[str]:
-        """Return the lines that set the arrays of one step."""
-        form = self.form
-        lines = [f"{name} = np.array({np.asarray(w).tolist()})" for name, w in params.items() if name.isidentifier()]
-        given = form.code_of_samples.format(f"np.array({x.tolist()})"), form.code.format(f"np.array({y.tolist()})")
-        lines.append(f"X, Y = {', '.join(given)}")
-        if not self.held.names and all(name.isidentifier() for name in params):
-            lines.append(f"parameters = {{{', '.join(f'{name!r}: {name}' for name in params)}}}")
-        elif not self.held.names:
-            lines.append(f"parameters = {self.held.written(params)}")
-        lines += [f"{name} = {value!r}" for name, value in self.held.beside(self.held.filled(params)).items()]
-        every = self.functions.forward, self.functions.backward, self.functions.update
-        calls = [f for f in every if f is not None and not is_output_in(f)]
-        return [*lines, *self._calls(calls, set(params), rate)]
-
-    def _calls(self, calls: Sequence[Callable[..., Any]], known: set[str], rate: float) -> Iterator[str]:
-        """Yield the calls as Python text, each with the names of its return statement before it."""
-        meant = {
-            Role.DATA: "X",
-            Role.TARGETS: "Y",
-            Role.RATE: repr(rate),
-            Role.PARAMS: "parameters",
-            Role.EPOCHS: "1",
-            Role.BATCH: "len(X)",
-            Role.ROWS: "X.shape[1]" if self.form.code.endswith(".T") else "len(X)",
-            Role.CACHE: "cache",
-            Role.GRADIENTS: "gradients",
-        }
-        for function in calls:
-            given = [
-                (p.name, p.name if p.name in known else meant.get(role_of(p.name)))
-                for p in parameters(function) or []
-                if p.name in known or p.default is p.empty or role_of(p.name) is Role.RATE
-            ]
-            names = [name or "_" for name in returned_names(function)]
-            known |= set(names)
-            yield f"{', '.join(names) or 'found'} = {function.__name__}({', '.join(f'{k}={v}' for k, v in given)})"
+        """Return the lines that set the arrays of one step, and make it."""
+        return step_lines(self.functions, self.held, self.form, params, (x, y), rate)
 
 
 def _outputs(chosen: Functions, held: ParameterSet, form: DataForm) -> Iterator[tuple[Pick, int | None]]:

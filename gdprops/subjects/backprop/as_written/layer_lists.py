@@ -42,9 +42,8 @@ def _usual(found: Callable[..., Any]) -> Iterator[str]:
 def _compared(found: Callable[..., Any]) -> set[str]:
     """Return the words that a file compares something with, or looks functions up by."""
     tree = _file_of(found)
-    looked_up = [n.keys for n in ast.walk(tree) if isinstance(n, ast.Dict)]
-    compared = [[n.left, *n.comparators] for n in ast.walk(tree) if isinstance(n, ast.Compare)]
-    sides = (side for every in (*looked_up, *compared) for side in every if side is not None)
+    sides = [key for n in ast.walk(tree) if isinstance(n, ast.Dict) for key in n.keys if key is not None]
+    sides += [side for n in ast.walk(tree) if isinstance(n, ast.Compare) for side in (n.left, *n.comparators)]
     return {side.value for side in sides if isinstance(side, ast.Constant) and isinstance(side.value, str)}
 
 

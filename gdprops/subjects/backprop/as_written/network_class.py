@@ -19,22 +19,23 @@ from gdprops.errors import UsageError
 from gdprops.numerics.decisions import MOST_BACKPROP_WEIGHTS
 from gdprops.subjects.backprop.as_written.calls import ZERO, plans
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes, constructors
-from gdprops.subjects.backprop.as_written.data_forms import ASKED, VECTOR, DataForm
+from gdprops.subjects.backprop.as_written.data_forms import ASKED, LIST, VECTOR, DataForm, lists_first
 from gdprops.subjects.backprop.as_written.forward_pass import Forward, asked_with
 from gdprops.subjects.backprop.as_written.leaves import (
+    LISTS,
     NOT_KNOWN,
     AnyLeaf,
     Holders,
     Leaf,
     holders_of,
     leaves_of,
-    stacked,
 )
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.mirrored_leaves import Copies, copies_in, with_copies
 from gdprops.subjects.backprop.as_written.picked import picks
 from gdprops.subjects.backprop.as_written.probes import OTHER_PROBE, PROBE, ROWS, positive_numbers, probe_data, seeded
 from gdprops.subjects.backprop.as_written.roles import FORWARD, FORWARD_WORDS, Role, named
+from gdprops.subjects.backprop.as_written.stacked_leaves import stacked
 from gdprops.subjects.backprop.as_written.user_objects import (
     begun,
     in_pairs,
@@ -231,7 +232,11 @@ def _asked(found: type, constructor: Making, frozen: tuple[str, ...]) -> Iterato
     """Yield the networks of one constructor that give an output of the right shape; else what went wrong."""
     sizes = PROBE
     x, y = probe_data(sizes, ROWS)
-    for form in ASKED:
+    waiting, had = list(ASKED), list[DataForm]()
+    while waiting:
+        form = waiting.pop(0)
+        if form is VECTOR and LIST in had:
+            continue
         try:
             with quiet():
                 seeded()
@@ -244,6 +249,8 @@ def _asked(found: type, constructor: Making, frozen: tuple[str, ...]) -> Iterato
         if sum(int(np.prod(leaf.shape)) for leaf in leaves_of(net)) > MOST_BACKPROP_WEIGHTS:
             return
         yield None, ""
+        if all(leaf.form in LISTS for leaf in leaves_of(net)):
+            waiting = lists_first(waiting)
         count, any_decides = 0, False
         for forward, width in _forwards(net, found, constructor, form):
             network = Network(found, constructor, forward, frozen=frozen)
@@ -255,6 +262,7 @@ def _asked(found: type, constructor: Making, frozen: tuple[str, ...]) -> Iterato
                 settled = _settled(network)
             if settled and not (form.single and _spreads(network)) and _is_one_sequence(network):
                 yield network, ""
+                had.append(form)
                 count += 1
                 any_decides = any_decides or _decides(network)
                 if count >= MOST_FORWARDS:

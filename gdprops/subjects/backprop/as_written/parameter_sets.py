@@ -18,16 +18,17 @@ from gdprops.model.backprop_layout import Shape
 from gdprops.subjects.backprop.as_written.bound_calls import returned_names
 from gdprops.subjects.backprop.as_written.constructors import Constructor, Made, Sizes, ways_to_make
 from gdprops.subjects.backprop.as_written.leaves import (
+    IS_BIAS,
+    LISTS,
     NOT_KNOWN,
     AnyLeaf,
     Holders,
     Leaf,
-    Stack,
     holders_of,
     leaves_of,
-    stacked,
 )
 from gdprops.subjects.backprop.as_written.probes import OTHER_PROBE, PROBE, seeded
+from gdprops.subjects.backprop.as_written.stacked_leaves import Stack, stacked
 from gdprops.subjects.backprop.shapes import usual_forms
 from gdprops.subjects.user_code.quiet import quiet
 
@@ -67,17 +68,22 @@ class ParameterSet:
             holders, stacks = self.structure[0]
             root = self._root(sizes)
             found = self._numbers(root, holders)
-            leaves = stacked(found) if stacks else [*found]
+            leaves: list[AnyLeaf] = [*(stacked(found) if stacks else found)]
             self.known[sizes] = root, leaves, [self._name(leaf) for leaf in leaves]
             self.by_shapes.setdefault(tuple(leaf.shape for leaf in leaves), sizes)
         return self.known[sizes]
+
+    @property
+    def is_in_lists(self) -> bool:
+        """Whether all numbers are held in lists."""
+        return all(leaf.form in LISTS for leaf in self.of(PROBE)[1])
 
     def _root(self, sizes: Sizes) -> Any:
         root = self.make(sizes)
         return [root] if isinstance(root, np.ndarray) else list(root) if isinstance(root, tuple) else root
 
     def _numbers(self, root: Any, holders: Holders) -> list[Leaf]:
-        return [leaf for leaf in leaves_of(root, holders) if leaf.form != "float" or self.names]
+        return [leaf for leaf in leaves_of(root, holders) if leaf.form != "float" or self.names or _is_bias(leaf)]
 
     def _structure(self) -> tuple[Holders, bool]:
         """Return which lists hold parameters, and whether those of the neurons of a layer belong together.
@@ -146,6 +152,24 @@ class ParameterSet:
             if fits:
                 return {n: value for n, value in self.given(sizes).items() if isinstance(value, list | dict)}
         return {}
+
+
+def _is_bias(leaf: Leaf) -> bool:
+    return IS_BIAS.fullmatch(str(leaf.path[-1][1])) is not None
+
+
+def nested_sets() -> Iterator[ParameterSet]:
+    """Yield the parameters of a network that is a list of layers, these lists of neurons, these lists of weights.
+
+    The last weight of a neuron may be its bias.
+    """
+    for biases in (1, 0):
+
+        def make(sizes: Sizes, biases: int = biases) -> Any:
+            shapes = (sizes.hidden, sizes.n_in + biases), (sizes.n_out, sizes.hidden + biases)
+            return [np.zeros(shape).tolist() for shape in shapes]
+
+        yield ParameterSet(make, (), "")
 
 
 def _text(value: Any) -> str:
