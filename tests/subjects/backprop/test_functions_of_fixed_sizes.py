@@ -146,3 +146,19 @@ def train_step(X, y, W1, b1, W2, b2, lr):
 @pytest.mark.parametrize(("new", "wrong"), [("(1 - h * h)", set()), ("(1 - h)", {"W1", "b1"})], ids=("right", "wrong"))
 def test_compiled_functions_are_judged_as_they_are_written(tmp_path: Path, new: str, wrong: set[str]) -> None:
     assert wrongly_moved(tmp_path, COMPILED_FUNCTIONS.replace("(1 - h * h)", new), readings=of_functions) == wrong
+
+
+ONE_OUTPUT = """
+def forward(X, W1, W2):
+    A1 = np.tanh(X @ W1)
+    return A1, A1 @ W2
+def backward(X, y, A1, out):
+    d = (out - y) / len(y)
+    return X.T @ (d @ W2.T * (1 - A1 ** 2)), A1.T @ d
+"""
+
+
+def test_functions_that_train_with_one_output_alone_are_judged_with_it(tmp_path: Path) -> None:
+    """The derivative at the wrong place has the shape of the outputs: it fits where there is one."""
+    wrong = ONE_OUTPUT.replace("(1 - A1 ** 2)", "(1 - out ** 2)")
+    assert wrongly_moved(tmp_path, wrong, readings=of_functions) == {"W1"}

@@ -88,3 +88,27 @@ class Conv1D:
 def test_a_layer_over_signals_slides_in_one_dimension(tmp_path: Path, new: str, wrong: set[str]) -> None:
     code = CONV_1D.replace("dx[:, :, i:i + self.k] +=", f"dx[:, :, i:i + self.k] {new}")
     assert wrongly_moved(tmp_path, code, readings=of_layers) == wrong
+
+
+ONE_SIGNAL = """
+class Conv1D:
+    def __init__(self, n_filters, kernel_size):
+        self.filters, self.k = np.random.randn(n_filters, kernel_size), kernel_size
+    def forward(self, signal):
+        self.signal, n = signal, len(signal) - self.k + 1
+        return np.array([[np.sum(signal[i:i + self.k] * f) for i in range(n)] for f in self.filters])
+    def backward(self, d_out, learn_rate):
+        d_f, d_x = np.zeros_like(self.filters), np.zeros_like(self.signal)
+        for f in range(len(self.filters)):
+            for i in range(d_out.shape[1]):
+                d_f[f] += d_out[f, i] * self.signal[i:i + self.k]
+                d_x[i:i + self.k] += d_out[f, i] * self.filters[f]
+        self.filters -= learn_rate * d_f
+        return d_x
+"""
+
+
+@pytest.mark.parametrize(("new", "wrong"), [("+=", set()), ("=", {"Conv1D.filters"})], ids=("right", "wrong"))
+def test_a_convolution_is_not_right_because_it_is_for_one_entry(tmp_path: Path, new: str, wrong: set[str]) -> None:
+    """Where one entry of the gradient alone is not 0, there is one window: that excuses a softmax, and nothing else."""
+    assert wrongly_moved(tmp_path, ONE_SIGNAL.replace("d_f[f] +=", f"d_f[f] {new}"), readings=of_layers) == wrong

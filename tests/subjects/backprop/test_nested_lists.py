@@ -217,3 +217,56 @@ MATRICES = """
 def test_networks_in_lists_of_lists(tmp_path: Path, name: str, code: str, old: str, new: str, wrong: set[str]) -> None:
     """A sample is a list, too: ``inputs + [1]`` of an array would hide that a bias rests."""
     assert wrongly_moved(tmp_path, code.replace(old, new), name, of_functions) == wrong
+
+
+GRADIENTS = """
+    def sqerror_gradients(network, input_vector, target_vector):
+        hidden, outputs = feed_forward(network, input_vector)
+        out_deltas = [o * (1 - o) * (o - t) for o, t in zip(outputs, target_vector)]
+        out_grads = [[d * h for h in hidden + [1]] for d in out_deltas]
+        hidden_deltas = [h * (1 - h) * dot(out_deltas, [n[i] for n in network[-1]]) for i, h in enumerate(hidden)]
+        hidden_grads = [[d * x for x in input_vector + [1]] for d in hidden_deltas]
+        return [hidden_grads, out_grads]
+"""
+
+
+@pytest.mark.parametrize(
+    ("new", "wrong"), [("h * (1 - h) * dot", set()), ("h * dot", {"params[0]"})], ids=("right", "wrong")
+)
+def test_gradients_in_lists_of_lists(tmp_path: Path, new: str, wrong: set[str]) -> None:
+    code = NESTED.partition("    def backpropagate")[0] + GRADIENTS.replace("h * (1 - h) * dot", new)
+    assert wrongly_moved(tmp_path, code, readings=of_functions) == wrong
+
+
+def test_a_network_of_dicts_is_no_list_of_layer_objects(tmp_path: Path) -> None:
+    """``backpropagation(network, expected)`` may also be over layers of another file, of which there is none here."""
+    code = NEURONS.replace("backward_propagate_error", "backpropagation")
+    assert judged(tmp_path, code, examples=3).verdict == "right"
+
+
+NEURON = """
+    import math
+
+
+    def predict(features, weights, bias):
+        z = bias
+        for w, x in zip(weights, features):
+            z += w * x
+        return 1 / (1 + math.exp(-z))
+
+
+    def train_one(features, target, weights, bias, lr):
+        error = predict(features, weights, bias) - target
+        for i in range(len(weights)):
+            weights[i] -= lr * error * features[i]
+        bias -= lr * error
+        return weights, bias
+"""
+
+
+@pytest.mark.parametrize(
+    ("new", "wrong"), [("bias -= lr * error", set()), ("bias += lr * error", {"bias"})], ids=("right", "wrong")
+)
+def test_a_bias_that_is_a_number_is_none_that_is_changed_in_place(tmp_path: Path, new: str, wrong: set[str]) -> None:
+    """``z = bias; z += w * x`` leaves a number as it is."""
+    assert wrongly_moved(tmp_path, NEURON.replace("bias -= lr * error", new), readings=of_functions) == wrong

@@ -134,10 +134,10 @@ def test_a_class_with_nothing_but_a_loss_and_its_gradients(
     assert wrongly_moved(tmp_path, code.replace(old, new), name) == wrong
 
 
-def loss(X: Any, y: Any, W: Any) -> Any:
+def loss(X: Any, y: Any, W: Any, reg: float = 1.0) -> Any:
     scores = X @ W
     error = scores - y
-    return np.sum(error**2) + np.sum(np.abs(W))
+    return np.sum(error**2) + reg * np.sum(np.abs(W))
 
 
 def test_what_depends_on_the_targets_is_no_output() -> None:

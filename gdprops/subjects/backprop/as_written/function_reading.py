@@ -62,7 +62,7 @@ def function_readings(own: Mapping[str, Any], counts: tuple[str, ...] = ()) -> I
                     if (form.single and only_batches) or (form is VECTOR and params.is_in_lists and LIST in got):
                         continue
                     for pick, outputs in _outputs(chosen, params, form):
-                        for reading in _trained(chosen, params, form, pick, outputs, keeps_shapes=keeps_shapes):
+                        for reading in _of_outputs(chosen, params, form, pick, outputs, keeps_shapes=keeps_shapes):
                             got.append(form)
                             yield reading
                 if (
@@ -266,6 +266,16 @@ def _picks(chosen: Functions, held: ParameterSet, form: DataForm, sizes: Sizes) 
     rows = 1 if form.single else ROWS_TRIED
     for pick in picks(None, raw, form, rows):
         yield pick, int(np.shape(as_rows(form, pick.of(None, raw), rows))[1])
+
+
+def _of_outputs(
+    chosen: Functions, held: ParameterSet, form: DataForm, pick: Pick, outputs: int | None, *, keeps_shapes: bool
+) -> Iterator[Reading]:
+    """Yield the readings with any number of outputs, or those with one, where the code trains with no more."""
+    found = list(_trained(chosen, held, form, pick, outputs, keeps_shapes=keeps_shapes))
+    if not found and outputs is None and not form.single:
+        found = list(_trained(chosen, held, form, pick, 1, keeps_shapes=keeps_shapes))
+    yield from found
 
 
 def _trained(

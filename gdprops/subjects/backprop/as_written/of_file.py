@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from gdprops.errors import UsageError
 from gdprops.model.note import Note
 from gdprops.subjects.backprop.as_written.assembly import asks_for_layers
+from gdprops.subjects.backprop.as_written.data_frames import frames_told
 from gdprops.subjects.backprop.as_written.found_forms import is_network, network_classes, returns_gradients
 from gdprops.subjects.backprop.as_written.function_layers import function_layers
 from gdprops.subjects.backprop.as_written.function_parts import has_pipeline
@@ -184,7 +185,7 @@ def class_subject(definitions: Definitions, name: str, path: str, given: Mapping
         readings = readings_of_class(found, given, definitions)
         made = written_subject(readings, spec, spec, definitions.helpers, notes, stated)
     except UsageError as error:
-        raise UsageError(f"{error}{setup_told(found, str(error))}") from error
+        raise UsageError(f"{error}{setup_told(found, str(error))}{frames_told(str(error))}") from error
     return replace(made, name=path, hyperparameters=dict(given))
 
 
@@ -231,9 +232,17 @@ def layers_subject(
 
 
 def over_layers_subject(definitions: Definitions, found: type, path: str, given: Mapping[str, Any]) -> Backprop:
-    """Return functions over a list of layers as a subject. Raises `UsageError` where no layers fit them."""
+    """Return functions over a list of layers as a subject, or over a list of numbers where no layers fit them.
+
+    Raises `UsageError` where nothing does.
+    """
     notes = [Note(told) for told in definitions.told]
-    return written_subject(beside(found, given, definitions), path, path, definitions.helpers, notes)
+    try:
+        return written_subject(beside(found, given, definitions), path, path, definitions.helpers, notes)
+    except UsageError:
+        if not has_pipeline(definitions.own):
+            raise
+    return function_subject(definitions, path, given)
 
 
 def sequence_subject(definitions: Definitions, path: str) -> Backprop:

@@ -56,6 +56,7 @@ def output_in(loss: Callable[..., Any]) -> Callable[..., Any] | None:
 
     inside = ", ".join(f"{name}={name}" for name in names)
     made = _compiled(f"def {loss.__name__}({', '.join(names)}, *, _found): return _found(dict({inside}))", loss)
+    made.__defaults__ = tuple(p.default for p in asked if p.default is not p.empty)
     made.__kwdefaults__ = {"_found": found}
     made.__wrapped__ = loss  # type: ignore[attr-defined] # its text is the loss's own
     made.__signature__ = inspect.Signature(asked)  # type: ignore[attr-defined] # inspect's own protocol

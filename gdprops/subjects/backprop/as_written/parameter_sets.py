@@ -240,7 +240,7 @@ def guessed_sets(names: Sequence[str], *, in_dict: bool) -> Iterator[ParameterSe
     for shapes in usual_forms(names):
 
         def make(sizes: Sizes, shapes: Any = shapes) -> Any:
-            found = {name: np.zeros(shape) for name, shape in shapes(*sizes).items()}
+            found = {n: np.zeros(shape) if shape else 0.0 for n, shape in shapes(*sizes).items()}
             return found if in_dict else list(found.values())
 
         yield ParameterSet(make, () if in_dict else tuple(names), "")
