@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gdprops.errors import UsageError
 from tests.subjects.backprop.judging import judged, of_functions, wrongly_moved
 
 NEURONS = """
@@ -270,3 +271,67 @@ NEURON = """
 def test_a_bias_that_is_a_number_is_none_that_is_changed_in_place(tmp_path: Path, new: str, wrong: set[str]) -> None:
     """``z = bias; z += w * x`` leaves a number as it is."""
     assert wrongly_moved(tmp_path, NEURON.replace("bias -= lr * error", new), readings=of_functions) == wrong
+
+
+CONNECTIONS = """
+    import math
+    import random
+
+
+    class Connection:
+        def __init__(self, source):
+            self.source, self.weight = source, random.uniform(-1, 1)
+
+
+    class Neuron:
+        def __init__(self, before):
+            self.inputs = [Connection(neuron) for neuron in before]
+            self.bias, self.value, self.error = random.uniform(-1, 1), 0.0, 0.0
+
+        def fire(self):
+            self.value = math.tanh(self.bias + sum(c.weight * c.source.value for c in self.inputs))
+
+
+    class Net:
+        def __init__(self, topology):
+            self.layers = []
+            for size in topology:
+                self.layers.append([Neuron(self.layers[-1] if self.layers else []) for _ in range(size)])
+
+        def feed_forward(self, inputs):
+            for neuron, value in zip(self.layers[0], inputs):
+                neuron.value = value
+            for layer in self.layers[1:]:
+                for neuron in layer:
+                    neuron.fire()
+            return [neuron.value for neuron in self.layers[-1]]
+
+        def train(self, inputs, targets, lr):
+            for neuron in sum(self.layers, []):
+                neuron.error = 0.0
+            for neuron, value, target in zip(self.layers[-1], self.feed_forward(inputs), targets):
+                neuron.error = value - target
+            for layer in reversed(self.layers[1:]):
+                for neuron in layer:
+                    d = neuron.error * (1 - neuron.value ** 2)
+                    for c in neuron.inputs:
+                        c.source.error += d * c.weight
+                        c.weight -= lr * d * c.source.value
+                    neuron.bias -= lr * d
+"""
+HIDDEN_ONES = {"layers[1][*].inputs[*].weight", "layers[1][*].bias"}
+
+
+@pytest.mark.parametrize(
+    ("new", "wrong"), [("d * c.weight", set()), ("d", HIDDEN_ONES)], ids=("right", "weights missing")
+)
+def test_neurons_that_hold_their_connections(tmp_path: Path, new: str, wrong: set[str]) -> None:
+    code = CONNECTIONS.replace("error += d * c.weight", f"error += {new}")
+    assert wrongly_moved(tmp_path, code, "Net") == wrong
+
+
+def test_a_network_whose_weights_nobody_sees_is_not_judged_by_its_biases(tmp_path: Path) -> None:
+    code = CONNECTIONS.replace("random.uniform(-1, 1)\n\n\n    class Neuron", "complex(0.5)\n\n\n    class Neuron")
+    code = code.replace("sum(c.weight *", "sum(c.weight.real *").replace("d * c.weight", "d * c.weight.real")
+    with pytest.raises(UsageError):
+        judged(tmp_path, code)

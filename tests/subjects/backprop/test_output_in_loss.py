@@ -156,3 +156,18 @@ def test_functions_over_separate_arrays_are_not_called_with_params(tmp_path: Pat
     assert not has_functions(str(file))
     file.write_text("def loss(params, X, y): ...\ndef step(params, X, y, lr): ...\n", encoding="utf-8")
     assert has_functions(str(file))
+
+
+THETA = """
+    def cost_function(theta, X, y, lambda_):
+        m, h = len(y), 1 / (1 + np.exp(-(X @ theta)))
+        J = (-y @ np.log(h) - (1 - y) @ np.log(1 - h)) / m + lambda_ / (2 * m) * np.sum(theta[1:] ** 2)
+        grad = X.T @ (h - y) / m
+        grad[1:] += lambda_ / m * theta[1:]
+        return J, grad
+"""
+
+
+@pytest.mark.parametrize(("new", "wrong"), [(" / m", set()), ("", {"theta"})], ids=("right", "a sum"))
+def test_a_single_vector_and_its_cost(tmp_path: Path, new: str, wrong: set[str]) -> None:
+    assert wrongly_moved(tmp_path, THETA.replace("(h - y) / m", f"(h - y){new}"), readings=of_functions) == wrong

@@ -173,6 +173,8 @@ def parameter_sets(functions: Mapping[str, Callable[..., Any]], chosen: Function
     asked = _keys(chosen.forward)
     if asked:
         yield from guessed_sets(asked, in_dict=True)
+    elif single:
+        yield from guessed_sets(single, in_dict=False)
     elif any(role_of(p.name) is Role.PARAMS for p in parameters(chosen.forward) or []):
         yield from nested_sets()
 

@@ -90,7 +90,7 @@ def _last(k: int, half: int) -> tuple[int, int]:
 def _without_loss(returned: Any, count: int) -> Any:
     """Return the gradients of a pair of a loss and gradients, or of a loss and so many gradients behind it."""
     if isinstance(returned, tuple) and len(returned) == count + 1 and _is_number(returned[0]):
-        return returned[1:] if count > 1 else returned[1]
+        return returned[1:] if not isinstance(returned[1], dict | list | tuple) else returned[1]
     if isinstance(returned, tuple) and len(returned) == 2 and _is_number(returned[0]) and not _is_number(returned[1]):
         return returned[1]
     return returned

@@ -20,7 +20,7 @@ from gdprops.subjects.user_code.helper_modules import is_installed
 IS_BIAS = re.compile(r"_*(b\d?|bias\w*|intercept\w*|w0|w_?0_?|theta_?0)_*")
 LISTS = ("list", "float", "stack")
 """The forms of numbers that are no arrays."""
-DEEPEST = 5
+DEEPEST = 7
 MOST_LEAVES = 200
 Key = tuple[str, Any]
 """How one value hangs on another: as an attribute (".", name) or as an item ("[", key)."""

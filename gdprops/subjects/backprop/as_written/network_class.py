@@ -21,7 +21,9 @@ from gdprops.subjects.backprop.as_written.calls import ZERO, plans
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes, constructors
 from gdprops.subjects.backprop.as_written.data_forms import ASKED, LIST, VECTOR, DataForm, lists_first
 from gdprops.subjects.backprop.as_written.forward_pass import Forward, asked_with
+from gdprops.subjects.backprop.as_written.given_gradients import bare
 from gdprops.subjects.backprop.as_written.leaves import (
+    IS_BIAS,
     LISTS,
     NOT_KNOWN,
     AnyLeaf,
@@ -35,7 +37,7 @@ from gdprops.subjects.backprop.as_written.mirrored_leaves import Copies, copies_
 from gdprops.subjects.backprop.as_written.picked import picks
 from gdprops.subjects.backprop.as_written.probes import OTHER_PROBE, PROBE, ROWS, positive_numbers, probe_data, seeded
 from gdprops.subjects.backprop.as_written.roles import FORWARD, FORWARD_WORDS, Role, named
-from gdprops.subjects.backprop.as_written.stacked_leaves import stacked
+from gdprops.subjects.backprop.as_written.stacked_leaves import MOST_STACKS, stacked
 from gdprops.subjects.backprop.as_written.user_objects import (
     begun,
     in_pairs,
@@ -56,9 +58,9 @@ MOST_FORWARDS = 4
 class Network:
     """One way to make objects of a class and to ask them for their output.
 
-    ``stacks``: whether the parameters of neurons are put together; ``warms_up``: whether the first forward pass makes
-    the weights, and is made at once; ``names``: the parameters at sizes at which all of them count, once they are
-    known (softmax of one unit is always 1, whatever its weights are).
+    ``stacks``: in how many lists the parameters of neurons are put together; ``warms_up``: whether the first forward
+    pass makes the weights, and is made at once; ``names``: the parameters at sizes at which all of them count, once
+    they are known (softmax of one unit is always 1, whatever its weights are).
     """
 
     found: type
@@ -69,7 +71,7 @@ class Network:
     first: tuple[str, ...] = ()
     begin: str = ""
     frozen: tuple[str, ...] = ()
-    stacks: bool = False
+    stacks: int = 0
     warms_up: bool = False
     names: frozenset[str] = frozenset()
     known: dict[Sizes, tuple[AnyLeaf, ...]] = field(default_factory=dict)
@@ -96,7 +98,9 @@ class Network:
             found = self._parameters(sizes, self._usual_names(sizes))
             if self.copies is None:  # at the first sizes, which are usual ones
                 self.copies = copies_in(found, self.made(sizes, *probe_data(sizes, ROWS)))
-            self.known[sizes] = tuple(stacked(found) if self.stacks else with_copies(in_pairs(found), self.copies))
+            self.known[sizes] = tuple(
+                stacked(found, self.stacks) if self.stacks else with_copies(in_pairs(found), self.copies)
+            )
             shapes = tuple(leaf.shape for leaf in self.known[sizes])
             self.by_shapes.setdefault(shapes, sizes)
         return self.known[sizes]
@@ -286,6 +290,8 @@ def _settled(network: Network) -> bool:
             fresh = network.made(sizes, *probe_data(sizes, ROWS))
             network.warms_up = not any(leaf.shape for leaf in leaves_of(fresh))
             names = _names(network, PROBE)
+            if names and all(IS_BIAS.fullmatch(bare(name)) for name in names):
+                return False  # its weights are held where nobody sees them
             if names == _names(network, OTHER_PROBE) != []:
                 network.names = frozenset(names)
                 return True
@@ -334,10 +340,13 @@ def _names(network: Network, sizes: Sizes) -> list[str]:
 
 def _stacked(network: Network) -> bool:
     """Put the parameters of neurons together, where there are as many neurons as the sizes say; say if that does it."""
-    network.stacks = True
-    network.known.clear()
-    network.by_shapes.clear()
-    return _names(network, PROBE) == _names(network, OTHER_PROBE) != []
+    for times in range(1, MOST_STACKS + 1):
+        network.stacks = times
+        network.known.clear()
+        network.by_shapes.clear()
+        if _names(network, PROBE) == _names(network, OTHER_PROBE) != []:
+            return True
+    return False
 
 
 def _fixed(network: Network, sizes: Sizes) -> Sizes:

@@ -16,13 +16,18 @@ from gdprops.subjects.backprop.as_written.leaves import Key, Leaf, shown
 class Stack:
     """The same numbers of several objects in a list, one below the other: the weights of all neurons of a layer."""
 
-    parts: tuple[Leaf, ...]
+    parts: tuple[Leaf | Stack, ...]
     at: int
 
     @property
     def path(self) -> tuple[Key, ...]:
         """The way to the numbers of the first object."""
         return self.parts[0].path
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where the way goes through a list of such objects, the outermost first."""
+        return self.at, *places_of(self.parts[0])
 
     @property
     def form(self) -> str:
@@ -37,7 +42,7 @@ class Stack:
     @property
     def name(self) -> str:
         """The numbers as the user writes them, with a star for the objects: ``hidden[*].weights``."""
-        path = [("[*]", "") if k == self.at else key for k, key in enumerate(self.path)]
+        path = [("[*]", "") if k in self.places else key for k, key in enumerate(self.path)]
         parts = [how if how == "[*]" else f".{shown(key)}" if how == "." else f"[{key!r}]" for how, key in path]
         return "".join(parts).removeprefix(".")
 
@@ -60,17 +65,41 @@ class Stack:
             part.put(root, np.array(value))
 
 
-def stacked(found: Sequence[Leaf]) -> list[Leaf | Stack]:
-    """Return numbers with those of the objects of one list put together, where they are of one shape."""
-    groups: dict[tuple[Any, ...], list[Leaf]] = {}
+def places_of(found: Leaf | Stack) -> tuple[int, ...]:
+    """Return where the way to some numbers goes through a list of objects that are put together."""
+    return found.places if isinstance(found, Stack) else ()
+
+
+MOST_STACKS = 2
+"""Neurons in a layer, and the connections of a neuron."""
+
+
+def stacked(found: Sequence[Leaf], times: int = 1) -> list[Leaf | Stack]:
+    """Return numbers with those of the objects of one list put together, where they are of one shape.
+
+    ``times``: 2 also puts those together of whose objects each holds a list of its own: the connections of neurons,
+    beside the neurons' biases.
+    """
+    once = _stacked(found)
+    if times == 1 or not found:
+        return once
+    fewest = min(len(_lists_in(leaf.path)) for leaf in found)
+    further = [leaf for leaf in once if len(_lists_in(leaf.path)) > fewest]
+    first = {one.path: one for one in _stacked(further)}
+    return [first.get(leaf.path, leaf) for leaf in once if leaf not in further or leaf.path in first]
+
+
+def _stacked(found: Sequence[Leaf | Stack]) -> list[Leaf | Stack]:
+    groups: dict[tuple[Any, ...], list[Leaf | Stack]] = {}
     for leaf in found:
-        at = _list_at(leaf.path)
-        key = (at, leaf.shape, tuple(("[", "*") if k == at else one for k, one in enumerate(leaf.path)))
-        groups.setdefault(key, []).append(leaf)
+        done = places_of(leaf)
+        lists = [k for k in _lists_in(leaf.path) if not done or k < done[0]]
+        at = lists[-1] if lists else -1
+        path = tuple(("[", "*") if k == at or k in done else one for k, one in enumerate(leaf.path))
+        groups.setdefault((at, leaf.shape, path), []).append(leaf)
     return [Stack(tuple(group), key[0]) if key[0] >= 0 else group[0] for key, group in groups.items()]
 
 
-def _list_at(path: tuple[Key, ...]) -> int:
-    """Return where a path goes through the innermost list of objects; -1 where it goes through none."""
-    places = [k for k, (how, key) in enumerate(path[:-1]) if how == "[" and isinstance(key, int)]
-    return places[-1] if places else -1
+def _lists_in(path: tuple[Key, ...]) -> list[int]:
+    """Return where a path goes through lists of objects."""
+    return [k for k, (how, key) in enumerate(path[:-1]) if how == "[" and isinstance(key, int)]
