@@ -118,15 +118,34 @@ LINEAR = """
 """
 
 
+MARGINS = """
+    class Machine:
+        def __init__(self, D, C):
+            self.W = np.random.randn(D, C)
+
+        def loss(self, X, y, reg):
+            N, rows, scores = len(X), np.arange(len(X)), X.dot(self.W)
+            margins = np.maximum(0, scores - scores[rows, y][:, None] + 1.0)
+            margins[rows, y] = 0
+            loss = margins.sum() / N + reg * np.sum(self.W * self.W)
+            mask = (margins > 0).astype(float)
+            mask[rows, y] = -mask.sum(axis=1)
+            dW = X.T.dot(mask) / N + 2 * reg * self.W
+            return loss, dW
+"""
+
+
 @pytest.mark.parametrize(
     ("name", "code", "old", "new", "wrong"),
     [
+        ("Machine", MARGINS, "y", "y", set()),
+        ("Machine", MARGINS, "-mask.sum(axis=1)", "-1", {"W"}),
         ("Net", NET, "* (1 - a1 ** 2)", "* (1 - a1 ** 2)", set()),
         ("Net", NET, "* (1 - a1 ** 2)", "", {"W1", "b1"}),
         ("Softmax", LINEAR, "p.mean(axis=0)", "p.mean(axis=0)", set()),
         ("Softmax", LINEAR, "p.mean(axis=0)", "p.sum(axis=0)", {"b"}),
     ],
-    ids=("right", "no slope", "linear", "bias a sum"),
+    ids=("margins", "margins counted once", "right", "no slope", "linear", "bias a sum"),
 )
 def test_a_class_with_nothing_but_a_loss_and_its_gradients(
     tmp_path: Path, name: str, code: str, old: str, new: str, wrong: set[str]

@@ -60,4 +60,4 @@ class Forward:
 
 def asked_with(x: Any, rows: int) -> dict[Any, Any]:
     """Return what a forward pass may get: samples, their number, and 0 for what no name tells, such as a mode."""
-    return {Role.DATA: x, Role.BATCH: rows, Role.ROWS: rows, ZERO: 0.0}
+    return {Role.DATA: x, Role.BATCH: rows, Role.ROWS: rows, Role.PENALTY: 0.0, ZERO: 0.0}

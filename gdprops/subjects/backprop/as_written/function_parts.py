@@ -60,7 +60,7 @@ class Functions:
     def told(self) -> str:
         """The functions in the order in which they are called."""
         found = [self.forward, self.backward, self.update]
-        told = ", ".join(f"{f.__name__}()" for f in found if f is not None)
+        told = ", ".join(dict.fromkeys(f"{f.__name__}()" for f in found if f is not None))
         return told if self.cost is None else f"{told}; the loss is {self.cost.__name__}()"
 
 

@@ -371,6 +371,7 @@ def _reading(
         step=pipeline.step if pipeline.moves else None,
         gradients=None if pipeline.moves else pipeline.gradients,
         loss=pipeline.loss if has_loss else None,
+        returns_both=has_loss and functions.cost is functions.backward,
         inputs=held.inputs,
         outputs=1 if pipeline.targets in ("vector", "binary-vector") else outputs,
         single=pipeline.form.single,

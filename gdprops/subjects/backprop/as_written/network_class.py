@@ -367,7 +367,7 @@ def _forwards(net: Any, found: type, constructor: Making, form: DataForm) -> Ite
     if constructor.takes_sizes or constructor.takes_data:
         widths = [PROBE.n_in, *(widths if constructor.takes_sizes else [])]
     for method in methods:
-        for plan in plans(getattr(net, method), (Role.DATA, Role.BATCH, Role.ROWS)):
+        for plan in plans(getattr(net, method), (Role.DATA, Role.BATCH, Role.ROWS, Role.PENALTY)):
             roles = [role for _, role in plan.arguments]
             if roles and (roles.count(Role.DATA) != 1 or roles.count(ZERO) > 1):
                 continue
