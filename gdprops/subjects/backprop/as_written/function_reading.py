@@ -53,24 +53,38 @@ def function_readings(own: Mapping[str, Any], counts: tuple[str, ...] = ()) -> I
     """Yield the readings of a file's functions; ``counts``: its global variables that are the number of samples."""
     functions = parts_of(own)
     for chosen in (replace(one, counts=counts) for one in pipelines(functions)):
-        for keeps_shapes in (True, False):  # a bias of shape (h,) that leaves as (1, h) was one of shape (1, h)
-            got = list[DataForm]()
-            for params in parameter_sets(functions, chosen):
-                only_batches = bool(got)  # single samples hide a sum from a mean
-                forms = forms_of(chosen.every)
-                for form in lists_first(forms) if params.is_in_lists else forms:
-                    if (form.single and only_batches) or (form is VECTOR and params.is_in_lists and LIST in got):
-                        continue
-                    for pick, outputs in _outputs(chosen, params, form):
-                        for reading in _of_outputs(chosen, params, form, pick, outputs, keeps_shapes=keeps_shapes):
-                            got.append(form)
-                            yield reading
-                if (
-                    not all(form.single for form in got) and len(params.shapes(*PROBE)) > 2
-                ):  # else a single unit, whose weights may be a vector
-                    break
+        got = False
+        for only, keeps_shapes in WAYS:
+            for reading in _of_pipeline(functions, chosen, only, keeps_shapes=keeps_shapes):
+                got = True
+                yield reading
             if got:
                 break
+
+
+WAYS = ((None, True), (None, False), (1, True), (1, False))
+"""Any number of outputs before one; shapes that stay: a bias (h,) that leaves as (1, h) was one of (1, h)."""
+
+
+def _of_pipeline(
+    functions: Mapping[str, Callable[..., Any]], chosen: Functions, only: int | None, *, keeps_shapes: bool
+) -> Iterator[Reading]:
+    """Yield the readings of some functions; ``only``: the number of outputs where they are tried with no other one."""
+    got, has_loss = list[DataForm](), False
+    for params in parameter_sets(functions, chosen):
+        only_batches = bool(got)  # single samples hide a sum from a mean
+        forms = forms_of(chosen.every)
+        for form in lists_first(forms) if params.is_in_lists else forms:
+            if (form.single and only_batches) or (form is VECTOR and params.is_in_lists and LIST in got):
+                continue
+            for pick, outputs in _outputs(chosen, params, form):
+                for reading in _trained(chosen, params, form, pick, outputs or only, keeps_shapes=keeps_shapes):
+                    got.append(form)
+                    has_loss = has_loss or reading.loss is not None
+                    if reading.loss is not None or not has_loss:  # else targets that the file's own loss does not take
+                        yield reading
+        if not all(form.single for form in got) and len(params.shapes(*PROBE)) > 2:
+            break  # else a single unit, whose weights may be a vector
 
 
 @final
@@ -266,16 +280,6 @@ def _picks(chosen: Functions, held: ParameterSet, form: DataForm, sizes: Sizes) 
     rows = 1 if form.single else ROWS_TRIED
     for pick in picks(None, raw, form, rows):
         yield pick, int(np.shape(as_rows(form, pick.of(None, raw), rows))[1])
-
-
-def _of_outputs(
-    chosen: Functions, held: ParameterSet, form: DataForm, pick: Pick, outputs: int | None, *, keeps_shapes: bool
-) -> Iterator[Reading]:
-    """Yield the readings with any number of outputs, or those with one, where the code trains with no more."""
-    found = list(_trained(chosen, held, form, pick, outputs, keeps_shapes=keeps_shapes))
-    if not found and outputs is None and not form.single:
-        found = list(_trained(chosen, held, form, pick, 1, keeps_shapes=keeps_shapes))
-    yield from found
 
 
 def _trained(
