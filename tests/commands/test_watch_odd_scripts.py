@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -192,3 +194,35 @@ def test_a_folder_without_a_main_is_told_in_one_line(folder: Path, capsys: pytes
     err = capsys.readouterr().err
     assert err.endswith(": a folder without a __main__.py\n")
     assert err.count("\n") == 1
+
+
+RAISES = """
+import threading, traceback
+def told(act):
+    try: act()
+    except Exception: traceback.print_exc(file=sys.stdout)
+class Rows(torch.utils.data.Dataset):
+    def __len__(self): return 2
+    def __getitem__(self, index): raise KeyError(index)
+told(lambda: torch.ones(2, requires_grad=True).backward())
+told(lambda: torch.nn.utils.clip_grad_norm_(model.parameters()))
+told(lambda: list(torch.utils.data.DataLoader(Rows())))
+print(__file__, sys.argv, sorted(globals()))
+thread = threading.Thread(target=lambda: print(threading.current_thread().name))
+thread.start(); thread.join()
+torch.optim.lr_scheduler.StepLR(optimizer, 1).step()
+torch.autograd.grad(model[0].weight.sum(), optimizer)
+"""
+
+
+@pytest.mark.daily
+def test_what_a_script_prints_of_itself_is_what_it_was(folder: Path) -> None:
+    (folder / "odd.py").write_text(BEGIN + RAISES, encoding="utf-8")
+    bare, watched = (
+        subprocess.run([sys.executable, *before, "odd.py"], capture_output=True, text=True, check=False)
+        for before in ((), ("-m", "gdprops", "watch", "-q"))
+    )
+    assert "in backward" in bare.stdout
+    assert "UserWarning" in bare.stderr
+    assert (watched.stdout, watched.returncode) == (bare.stdout, bare.returncode)
+    assert watched.stderr.startswith(bare.stderr)
