@@ -65,6 +65,7 @@ class Recorder(Aids):
         if thread.depth == 1 and not thread.calls and torch.is_grad_enabled() and not _transformed():
             number, parameters, _ = self.registry.module(module)
             thread.found = self._contents.look(parameters)
+            thread.meets.update(thread.found)
             self._note_pulls(number, module)
             if self.keeps is not None:
                 self.keeps.begins(self.registry.modules[number].label, module)
@@ -141,7 +142,7 @@ class Recorder(Aids):
             return 0
         self._calls += 1
         roots, place = list(tensors_in(losses)), user_place()
-        gradients = self._gradients.look(self.registry.living())
+        gradients = self._gradients.look(self._at_hand())
         facts = {"creates_graph": creates_graph, **self._walk(roots, place, is_weighted)}
         event = BackwardBegins(self._calls, place, gradients, weight=weight_of(roots), mean=mean_of(roots), **facts)
         mark((root for root in roots if root.numel() == 1), LOSSES, self._calls)
@@ -228,7 +229,8 @@ class Recorder(Aids):
         """Note where an optimizer is made."""
         number = self.registry.optimizer(optimizer, user_place())
         tensors = [tensor for group in optimizer.param_groups for tensor in group["params"]]
-        self.registry.optimizers[number].holds = frozenset(map(self.registry.parameter, tensors))
+        self.registry.optimizers[number].holds = held = frozenset(map(self.registry.parameter, tensors))
+        self.thread().meets.update(held)
 
     @guarded
     def step_begins(self, optimizer: Any, frame: FrameType, *, closure: bool = False) -> None:
@@ -244,6 +246,7 @@ class Recorder(Aids):
             self.registry.optimizers[self.registry.optimizer(optimizer)].nested = True
             return
         self.steps += 1
+        thread.meets.update(numbers)
         if self.keeps is not None:
             self.keeps.write(sys.argv[0], user_place())
         self._look_for_owners(optimizer, frozenset(numbers))
@@ -283,7 +286,9 @@ class Recorder(Aids):
     def _copied_gradients(self, parameters: Sequence[Numbered], gradients: Gradients) -> dict[int, int]:
         """Return the parameters whose gradient the user has copied from another one, with that one."""
         given = [one for one in parameters if gradients.get(one[0]) in (Holding.ASSIGNED, Holding.EDITED)]
-        return self._sources.sources(given, self.registry.living()) if given else {}
+        if not given:
+            return {}
+        return self._sources.sources(given, self._at_hand())
 
     def _look_for_owners(self, optimizer: Any, numbers: frozenset[int]) -> None:
         """Look once, at an optimizer's second step, for the modules of what it holds and no gradient has reached."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import threading
 import time
@@ -46,9 +47,13 @@ class OpenStep:
 @final
 @dataclass(slots=True)
 class Thread:
-    """What is open in one thread: modules, backward calls, steps, a call of GradScaler.step, calls of schedulers."""
+    """What is open in one thread: modules, backward calls, steps, a call of GradScaler.step, calls of schedulers.
+
+    ``meets`` are the parameters that its forward passes and steps have met.
+    """
 
     events: list[Event] = field(default_factory=list)
+    meets: set[int] = field(default_factory=set)
     depth: int = 0
     found: dict[int, int] = field(default_factory=dict)
     calls: list[int] = field(default_factory=list)
@@ -61,7 +66,9 @@ class Thread:
 def guarded(act: Callable[P, Any]) -> Callable[P, Any]:
     """Let an entry of the recorder do nothing once the watching is over, and end the watching where it raises.
 
-    Nor does it do anything while torch compiles or traces: what it computes would become a part of the user's program.
+    Nor does it do anything while torch compiles or traces: what it computes would become a part of the user's program;
+    nor in a fork of the process, whose threads of before are gone with what they held. One thread's entry ends before
+    another one's begins.
     """
 
     @functools.wraps(act)
@@ -69,14 +76,17 @@ def guarded(act: Callable[P, Any]) -> Callable[P, Any]:
         recorder: Any = args[0]
         if recorder.done or torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
             return None
-        began = time.perf_counter()
-        try:
-            return act(*args, **kwargs)
-        except Exception:
-            recorder.fail(traceback.format_exc())
+        if os.getpid() != recorder.process:
             return None
-        finally:
-            recorder.seconds += time.perf_counter() - began
+        with recorder.turn:
+            began = time.perf_counter()
+            try:
+                return act(*args, **kwargs)
+            except Exception:
+                recorder.fail(traceback.format_exc())
+                return None
+            finally:
+                recorder.seconds += time.perf_counter() - began
 
     return entry
 
@@ -89,6 +99,7 @@ class Recording:
     ) -> None:
         self._limit, self._entries, self._on_done = steps, entries, on_done
         self.done = False
+        self.process, self.turn = os.getpid(), threading.RLock()
         self.error: str | None = None
         self.ending = Ending.FINISHED
         self.unseen: dict[str, None] = {}
@@ -168,6 +179,15 @@ class Recording:
         if found is None:
             found = self._threads[identity] = Thread()
         return found
+
+    def _at_hand(self) -> list[Numbered]:
+        """Return the parameters whose gradients may be looked at in the thread that runs: none of other threads alone.
+
+        Where one thread reads a gradient that another one's backward call or step is at, torch may crash.
+        """
+        living, own = self.registry.living(), self.thread().meets
+        others = set[int]().union(*(thread.meets for thread in self._threads.values())) - own
+        return [one for one in living if one[0] not in others] if others else living
 
 
 def compiled_frames() -> int:
