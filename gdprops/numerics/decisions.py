@@ -351,6 +351,9 @@ COMMON_FACTOR = 0.9
 # Who scales a loss by hand multiplies it by the scale of the GradScaler, perhaps divided by the length of a window or
 # by another weight: a number of at least this share of the scale may contain it, and then nothing is decided.
 PERHAPS_SCALED = 2.0**-10
+# Three milestones of a tenth within the first epoch are in no recipe. A gradient that is a hundredth of others may be noise.
+VANISHED_RATE = 2.0**-9
+CONSIDERABLE_SHARE = 2.0**-4
 
 # Parameters that rest for some steps and train afterwards, as declared: loops are so long that both are seen where it
 # happens within this many steps.

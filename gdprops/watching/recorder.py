@@ -31,7 +31,7 @@ from gdprops.watching import copied_step
 from gdprops.watching.aids import Aids
 from gdprops.watching.gradient_states import Numbered
 from gdprops.watching.loss_graph import LOOKS, LOSSES, bare_leaves, graph_of, is_scaled, mark, mean_of, weight_of
-from gdprops.watching.movement import gradient_norm, is_stuck, rates_of
+from gdprops.watching.movement import gradient_norm, is_stuck, lost_in_rounding, rates_of
 from gdprops.watching.recording import OpenStep, guarded
 
 if TYPE_CHECKING:
@@ -272,6 +272,7 @@ class Recorder(Aids):
             else frozenset(),
             frozen=frozenset(n for n, tensor in parameters if not tensor.requires_grad),
             copied=self._copied_gradients(parameters, gradients),
+            averaged=self._averages.begins(number, weights, self._contents.entries(weights)),
             norm=gradient_norm([tensor for _, tensor in parameters]) if self._clipped else None,
             by_scaler=thread.scaler > 0,
             region=self._open_region(parameters),
@@ -309,13 +310,22 @@ class Recorder(Aids):
         moved = frozenset(n for n, content in weights.items() if content != step.weights.get(n))
         still = [one for one in step.parameters if one[0] not in moved and one[0] in weights]
         stuck = frozenset(n for n, tensor in still if is_stuck(tensor, step.rates.get(n), self._entries))
+        lost = lost_in_rounding(
+            [tensor for number, tensor in still if number not in stuck],
+            [tensor for _, tensor in step.parameters],
+            lambda tensor: step.rates.get(self.registry.parameter(tensor), 0.0),
+        )
         self._gradients.used(step.parameters)
-        self.registry.optimizers[self.registry.optimizer(optimizer)].remembers = _remembers(optimizer)
+        number = self.registry.optimizer(optimizer)
+        self._averages.ends(number, weights, self._contents.entries(weights))
+        self.registry.optimizers[number].remembers = _remembers(optimizer)
         for _, copied in self._copied:
             if copied.step == step.number:
                 copied.left = copied_step.kept_entries(step.parameters, self._entries)
         digests = self._contents.digests(step.parameters) if self.is_distributed else {}
-        thread.events.append(StepEnds(step.number, weights, moved, stuck, digests))
+        thread.events.append(
+            StepEnds(step.number, weights, moved, stuck, frozenset(map(self.registry.parameter, lost)), digests)
+        )
         if self.steps >= self._limit and not thread.steps and not thread.calls:
             self.ending = Ending.STOPPED
             self.stop()

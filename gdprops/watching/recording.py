@@ -18,6 +18,7 @@ import torch
 
 from gdprops.model.ledger import CopiedUpdate, Ending, Event, Ledger, StepEnds
 from gdprops.model.wording import plural
+from gdprops.watching.averaged_weights import AveragedWeights
 from gdprops.watching.contents import Contents
 from gdprops.watching.copied_gradients import CopiedGradients
 from gdprops.watching.copied_step import CopiedStep
@@ -106,6 +107,7 @@ class Recording:
         self.registry = Registry(on_sight)
         self._contents, self._gradients = Contents(entries), GradientStates()
         self._sources, self._pulls = CopiedGradients(entries), PulledWeights(entries)
+        self._averages = AveragedWeights()
         self._threads: dict[int, Thread] = {}
         self._calls = self._passes = self.steps = 0
         self._deposits: dict[int, set[int]] = {}
