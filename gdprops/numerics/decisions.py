@@ -349,8 +349,7 @@ STORED_RATE = 2.0**-23
 SAME_CONTENT_ROUNDINGS = 4.0
 COMMON_FACTOR = 0.9
 # Who scales a loss by hand multiplies it by the scale of the GradScaler, perhaps times a weight: a number of at least
-# this share of the scale may contain it, and then nothing is decided. Three milestones of a tenth in one epoch are in no
-# recipe. A gradient of a hundredth of the others may be noise.
+# this share of it may contain it. Three milestones of a tenth in one epoch are in no recipe; a gradient may be noise.
 PERHAPS_SCALED = 2.0**-10
 VANISHED_RATE = 2.0**-9
 CONSIDERABLE_SHARE = 2.0**-4

@@ -4,8 +4,8 @@ What a script prints when its backward pass raises is its own lines and torch's,
 torch means, whether the script is watched or not.
 
 CPython shows a frame from its first RESUME instruction on; before that, the frame is "incomplete" and left out wherever
-frames are looked at. The code of a hidden function has no such instruction, which otherwise does nothing but let
-tracers in and look for signals. Under any other Python the frame is simply seen.
+frames are looked at. In the code of a hidden function this instruction, which otherwise does nothing but let tracers in
+and look for signals, comes last. Under any other Python the frame is simply seen.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import dis
 import functools
 import sys
 from collections.abc import Callable, Generator
+from types import CodeType
 from typing import Any
 
 import torch
@@ -69,9 +70,28 @@ def _ended(begun: Generator[Any, Any, None], returned: Any) -> Any:
 
 
 def _hide(function: Any) -> None:
-    """Take the instruction out of a function's code from which on its frames are seen."""
+    """Move the instruction from which on a function's frames are seen behind everything that is ever executed.
+
+    torch.compile looks for that instruction: where it cannot be told to pass the function over, it stays.
+    """
     code = bytearray(function.__code__.co_code)
     at = next((k for k in range(0, len(code), 2) if code[k] == dis.opmap["RESUME"]), None)
     if at is not None:
+        resume = bytes(code[at : at + 2])
         code[at : at + 2] = dis.opmap["NOP"], 0
-        function.__code__ = function.__code__.replace(co_code=bytes(code))
+        hidden = function.__code__.replace(co_code=bytes(code) + resume)
+        if _is_passed_over(hidden):
+            function.__code__ = hidden
+
+
+def _is_passed_over(code: CodeType) -> bool:
+    """Tell torch.compile that frames of some code are called as they are, and say whether it can be told."""
+    frames: Any = sys.modules.get("torch._C._dynamo.eval_frame")
+    if hasattr(frames, "skip_code"):
+        frames.skip_code(code)
+    elif hasattr(frames, "set_code_exec_strategy"):
+        act = frames._FrameAction
+        frames.set_code_exec_strategy(code, frames._FrameExecStrategy(act.SKIP, act.DEFAULT))
+    else:
+        return False
+    return True

@@ -120,6 +120,7 @@ class Recorder(Aids):
             return None
         return self._region
 
+    @guarded
     def autocast_cache_cleared(self) -> None:
         """Note that an outermost autocast region has ended."""
         self._region += 1
@@ -209,10 +210,12 @@ class Recorder(Aids):
         self._gradients.coming(number)
         open_in.events.append(Deposit(call, number))
 
+    @guarded
     def looks_begin(self) -> None:
         """Note a call of ``torch.autograd.grad``, which deposits nothing."""
         self.thread().quiet += 1
 
+    @guarded
     def looks_end(self) -> None:
         """Note that a call of ``torch.autograd.grad`` is over."""
         self.thread().quiet -= 1
