@@ -317,7 +317,8 @@ class Parameter:
     """What is known of a parameter. ``module`` is the outermost module that has it, None where none was seen.
 
     ``idle`` says that it belongs to a module whose forward never ran, such as an expert that was not chosen,
-    ``replicated`` that DistributedDataParallel keeps it equal in all processes.
+    ``replicated`` that DistributedDataParallel keeps it equal in all processes, ``meant_frozen`` that a module that has
+    it was given an attribute ``requires_grad`` that is False.
     """
 
     name: str
@@ -325,6 +326,7 @@ class Parameter:
     trainable: bool = True
     idle: bool = False
     replicated: bool = False
+    meant_frozen: bool = False
 
 
 @final

@@ -155,4 +155,5 @@ def _on_the_plane(gram: Tensor) -> Tensor:
     bordered, right = torch.zeros(count + 1, count + 1, dtype=gram.dtype), torch.zeros(count + 1, 1, dtype=gram.dtype)
     bordered[:count, :count] = gram / size
     bordered[count, :count] = bordered[:count, count] = right[count] = 1.0
-    return torch.linalg.lstsq(bordered, right, driver="gelsd").solution[:count, 0]
+    found: Tensor = torch.linalg.lstsq(bordered, right, driver="gelsd").solution
+    return found[:count, 0]

@@ -30,7 +30,17 @@ from gdprops.subjects.user_code.running_line import user_place
 from gdprops.watching import copied_step
 from gdprops.watching.aids import Aids
 from gdprops.watching.gradient_states import Numbered
-from gdprops.watching.loss_graph import LOOKS, LOSSES, bare_leaves, graph_of, is_scaled, mark, mean_of, weight_of
+from gdprops.watching.loss_graph import (
+    LOOKS,
+    LOSSES,
+    Mark,
+    bare_leaves,
+    graph_of,
+    is_scaled,
+    mark,
+    mean_of,
+    weight_of,
+)
 from gdprops.watching.movement import gradient_norm, is_stuck, lost_in_rounding, rates_of
 from gdprops.watching.recording import OpenStep, guarded
 
@@ -92,7 +102,7 @@ class Recorder(Aids):
             self.keeps.ends(module, given)
         self._passes += 1
         if parameters:
-            mark(tensors_in(output), LOOKS, self._passes)
+            mark(tensors_in(output), LOOKS, (self._serial, self._passes))
         event = Forward(
             number,
             user_place(),
@@ -146,7 +156,7 @@ class Recorder(Aids):
         gradients = self._gradients.look(self._at_hand())
         facts = {"creates_graph": creates_graph, **self._walk(roots, place, is_weighted)}
         event = BackwardBegins(self._calls, place, gradients, weight=weight_of(roots), mean=mean_of(roots), **facts)
-        mark((root for root in roots if root.numel() == 1), LOSSES, self._calls)
+        mark((root for root in roots if root.numel() == 1), LOSSES, (self._serial, self._calls))
         thread.events.append(event)
         thread.calls.append(self._calls)
         self._deposits[self._calls] = set()
@@ -163,11 +173,14 @@ class Recorder(Aids):
         return {
             "reaches": frozenset(number for number in numbers if number is not None) if graph.complete else None,
             "elsewhere": None in numbers,
-            "looks": graph.looks,
-            "contains": graph.losses,
+            "looks": self._own(graph.looks),
+            "contains": self._own(graph.losses),
             "scaled": graph.scaled,
             "bare": frozenset() if is_weighted else self._bare(roots),
         }
+
+    def _own(self, marks: frozenset[Mark]) -> frozenset[int]:
+        return frozenset(number for serial, number in marks if serial == self._serial)
 
     def _bare(self, roots: list[Tensor]) -> frozenset[int]:
         """Return the parameters that some part of these losses reaches which no GradScaler has scaled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import sys
 import threading
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 P = ParamSpec("P")
+SERIALS = itertools.count(1)
+"""The numbers of recorders: what one has marked, another one that runs beside or after it does not take for its own."""
 
 
 @final
@@ -100,6 +103,7 @@ class Recording:
     ) -> None:
         self._limit, self._entries, self._on_done = steps, entries, on_done
         self.done = False
+        self._serial = next(SERIALS)
         self.process, self.turn = os.getpid(), threading.RLock()
         self.error: str | None = None
         self.ending = Ending.FINISHED

@@ -16,6 +16,8 @@ from gdprops.model.ledger import Ending
 
 FEWEST_WINDOWS = 3
 """So many windows of one length after a shorter first one are a shift, not a coincidence."""
+FEWEST_EMPTIED, FEWEST_LOST = 2, 3
+"""So many windows with so many lost passes together are a habit; one pass before each of two may be a coincidence."""
 FEWEST_PASSES = 4
 """Of windows of fewer passes, all but one of which are stepped, a short last window of each epoch looks the same."""
 
@@ -83,10 +85,14 @@ def _skipped(read: Story) -> set[Place | None]:
 
 def _emptied(read: Story, steps: list[Step]) -> Iterator[Told]:
     """Yield a line of which every step uses the last calls alone, after equally many that were cleared."""
-    if len(steps) < FEWEST_WINDOWS or assigned_anywhere(read) or written_outside(read):
+    if len(steps) < FEWEST_EMPTIED or assigned_anywhere(read) or written_outside(read):
         return
     lost = [_lost_before(read, before, step) for before, step in zip([None, *steps], steps, strict=False)]
-    if not lost[0] or len(set(map(len, lost))) > 1 or len({len(step.window) for step in steps}) > 1:
+    if (
+        sum(map(len, lost)) < FEWEST_LOST
+        or len(set(map(len, lost))) > 1
+        or len({len(step.window) for step in steps}) > 1
+    ):
         return
     place, cleared = steps[0].window[0].place, [where for call in lost[0] for where in call.dropped.values()]
     used = len(steps[0].window)

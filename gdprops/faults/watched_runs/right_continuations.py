@@ -111,10 +111,22 @@ def short_last_windows() -> None:
                 optimizer.zero_grad()
 
 
+def says_that_it_is_frozen() -> None:
+    """Freeze a layer, and keep beside it that it is frozen."""
+    model = plain()
+    model[0].requires_grad_(False)
+    model[0].requires_grad = False
+    optimizer = sgd(model)
+    for inputs, targets in batches():
+        optimizer.zero_grad()
+        mse(model(inputs), targets).backward()
+        optimizer.step()
+
+
 TWINS = tuple(
     Twin(f"script-{script.__name__.replace('_', '-')}", script=script)
     for script in (
         *(puts_its_weights_back, averages_three_clients, looks_ahead, anneals_on_one_batch, anneals_by_epochs),
-        *(warms_up_in_bfloat16, short_last_windows),
+        *(warms_up_in_bfloat16, short_last_windows, says_that_it_is_frozen),
     )
 )

@@ -1,4 +1,4 @@
-"""Watched scripts that go on with the wrong weights, or with hardly a rate: nothing raises, and the loss is finite."""
+"""Watched scripts that go on with the wrong weights, hardly a rate, or what was to rest: nothing raises."""
 
 from __future__ import annotations
 
@@ -79,7 +79,24 @@ def steps_but_at_the_last() -> None:
             optimizer.zero_grad()
 
 
+def freezes_a_module_in_name() -> None:
+    """Say of a module, and not of its parameters, that it asks for no gradient."""
+    model = plain()
+    model[2].requires_grad = False
+    optimizer = sgd(model)
+    for inputs, targets in batches():
+        optimizer.zero_grad()
+        mse(model(inputs), targets).backward()
+        optimizer.step()
+
+
 FAULTS = (
+    Fault(
+        "script-freezes-a-module-in-name",
+        "An attribute of a module freezes nothing.",
+        "CSCYQJ/MICCAI23-ProtoContra-SFDA#18",
+        script=freezes_a_module_in_name,
+    ),
     Fault(
         "script-goes-on-from-its-average",
         "The average is put into the model to be saved, and training goes on from it.",

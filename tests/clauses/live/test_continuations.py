@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gdprops.model.ledger import EpochBegins, Event, Holding, StepBegins, StepEnds
+from gdprops.model.ledger import EpochBegins, Event, Holding, Parameter, StepBegins, StepEnds
 from tests.clauses.live.ledgers import falling, line, look, run, said, step, usual
 
 LOW = [1.0, *[1e-3] * 5]
@@ -72,12 +72,12 @@ def test_a_step_from_an_average_is_told_with_the_step_before() -> None:
     ]
 
 
-def windows(lengths: Sequence[int], weight: float) -> list[str]:
+def windows(lengths: Sequence[int], weight: float, *, clears: bool = False) -> list[str]:
     parts, call = list[list[Event]](), 0
     for k, length in enumerate(lengths):
         for index in range(length):
             call += 1
-            had = dict.fromkeys((1, 2), Holding.KEPT) if index else {}
+            had = dict.fromkeys((1, 2), Holding.KEPT) if index and not clears else {}
             parts.append(look(call, {1: 10 * k, 2: 10 * k + 1}, weight=weight, had=had))
         parts.append(step(k + 1, {1: 10 * k, 2: 10 * k + 1}, {1: 10 * k + 10, 2: 10 * k + 11}))
     return said("window", run(*parts))
@@ -96,3 +96,21 @@ def test_a_condition_that_is_the_wrong_way_round_is_told() -> None:
 )
 def test_other_uneven_windows_are_not_told(lengths: list[int], weight: float) -> None:
     assert windows(lengths, weight) == []
+
+
+def test_windows_that_are_cleared_twice_are_a_habit_where_several_passes_are_lost() -> None:
+    assert windows([3, 3], 1.0, clears=True) == [
+        "of 3 backward passes at train.py:11 before each step at train.py:12, only the last is used: the others are "
+        "cleared at an unseen line first"
+    ]
+    assert windows([2, 2], 1.0, clears=True) == windows([3], 1.0, clears=True) == []
+
+
+def test_what_is_frozen_in_name_alone_is_told_where_it_is_trained() -> None:
+    facts = {"parameters": {1: Parameter("a", 1, meant_frozen=True), 2: Parameter("b", 1)}}
+    assert said("complete", run(*usual(), **facts)) == [
+        "the step at train.py:12 trains a, of whose module requires_grad = False was said: that is an attribute of the "
+        "module and freezes nothing, but requires_grad_(False) does"
+    ]
+    still = [*look(1, {1: 0, 2: 1}), *step(1, {1: 0, 2: 1}, {1: 0, 2: 2})]
+    assert said("complete", run(still, **facts)) == []
