@@ -7,7 +7,7 @@ are put back, pulled part of the way (Lookahead, Reptile), clamped or loaded are
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, final
@@ -18,6 +18,8 @@ from gdprops.numerics.decisions import SAME_CONTENT_ROUNDINGS
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Entries = Callable[[Iterable[int]], Mapping[int, "Tensor"]]
 
 TENSORS, ENTRIES = 8, 4096
 """Of so many parameters, the largest ones, about so many entries are kept after each step."""
@@ -48,31 +50,32 @@ class AveragedWeights:
     def __init__(self) -> None:
         self._of: dict[int, _Trajectory] = {}
 
-    def begins(self, optimizer: int, contents: Mapping[int, int], entries: Mapping[int, Tensor]) -> bool:
+    def begins(self, optimizer: int, contents: Mapping[int, int], entries_of: Entries) -> bool:
         """Say whether the weights at a step's begin are an average of earlier ones that somebody has put there.
 
-        ``contents`` are numbers of what each parameter contains, ``entries`` rows of it.
+        ``contents`` are numbers of what each parameter contains, ``entries_of`` some of them are rows of it.
         """
         known = self._of.get(optimizer)
         if known is None:
+            entries = entries_of(contents)
             largest = sorted(entries, key=lambda number: -entries[number].numel())[:TENSORS]
             known = self._of[optimizer] = _Trajectory(tuple(sorted(largest)))
         now = tuple(contents.get(number, -1) for number in known.parameters)
         if now == known.last:
             return False
-        row = _row([entries[number] for number in known.parameters if number in entries])
+        row = _row(list(entries_of(known.parameters).values()))
         found = row is not None and is_average(row, known.rows)
         if not found:
             known.rows.clear()
         self._keep(known, now, row)
         return found
 
-    def ends(self, optimizer: int, contents: Mapping[int, int], entries: Mapping[int, Tensor]) -> None:
+    def ends(self, optimizer: int, contents: Mapping[int, int], entries_of: Entries) -> None:
         """Note what a step has left."""
         known = self._of.get(optimizer)
         if known is not None:
             now = tuple(contents.get(number, -1) for number in known.parameters)
-            self._keep(known, now, _row([entries[number] for number in known.parameters if number in entries]))
+            self._keep(known, now, _row(list(entries_of(known.parameters).values())))
 
     def _keep(self, known: _Trajectory, now: tuple[int, ...], row: Tensor | None) -> None:
         known.last = now

@@ -288,7 +288,7 @@ class Recorder(Aids):
             else frozenset(),
             frozen=frozenset(n for n, tensor in parameters if not tensor.requires_grad),
             copied=self._copied_gradients(parameters, gradients),
-            averaged=self._averages.begins(number, weights, self._contents.entries(weights)),
+            averaged=self._averages.begins(number, weights, self._contents.entries),
             norm=gradient_norm([tensor for _, tensor in parameters]) if self._clipped else None,
             by_scaler=thread.scaler > 0,
             region=self._open_region(parameters),
@@ -333,7 +333,7 @@ class Recorder(Aids):
         )
         self._gradients.used(step.parameters)
         number = self.registry.optimizer(optimizer)
-        self._averages.ends(number, weights, self._contents.entries(weights))
+        self._averages.ends(number, weights, self._contents.entries)
         self.registry.optimizers[number].remembers = _remembers(optimizer)
         for _, copied in self._copied:
             if copied.step == step.number:

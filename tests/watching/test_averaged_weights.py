@@ -54,8 +54,8 @@ def test_a_write_of_another_kind_begins_anew() -> None:
     rows, state = path(), AveragedWeights()
 
     def step(content: int, begin: Tensor, end: Tensor) -> bool:
-        found = state.begins(1, {1: content}, {1: begin})
-        state.ends(1, {1: content + 1}, {1: end})
+        found = state.begins(1, {1: content}, lambda _: {1: begin})
+        state.ends(1, {1: content + 1}, lambda _: {1: end})
         return found
 
     told = [step(k, rows[k], rows[k + 1]) for k in range(5)]
