@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -114,8 +115,8 @@ def short_last_windows() -> None:
 def says_that_it_is_frozen() -> None:
     """Freeze a layer, and keep beside it that it is frozen."""
     model = plain()
-    model[0].requires_grad_(False)
-    model[0].requires_grad = False
+    first: Any = model[0].requires_grad_(False)
+    first.requires_grad = False
     optimizer = sgd(model)
     for inputs, targets in batches():
         optimizer.zero_grad()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -82,7 +84,8 @@ def steps_but_at_the_last() -> None:
 def freezes_a_module_in_name() -> None:
     """Say of a module, and not of its parameters, that it asks for no gradient."""
     model = plain()
-    model[2].requires_grad = False
+    last: Any = model[2]
+    last.requires_grad = False
     optimizer = sgd(model)
     for inputs, targets in batches():
         optimizer.zero_grad()
