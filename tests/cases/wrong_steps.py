@@ -153,6 +153,57 @@ def normalizes_a_copy(model: nn.Module, optimizer: torch.optim.Optimizer) -> Non
         flat /= flat.norm() + 1e-12
 
 
+def trains_on_from_its_average(model: nn.Module, loss_fn: Any) -> Built:
+    optimizer, kept = descent(model), [p.detach().clone() for p in trained(model)]
+
+    def step(x: Tensor, y: Tensor) -> None:
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        optimizer.step()
+        with torch.no_grad():
+            for p, average in zip(trained(model), kept, strict=True):
+                p.copy_(average.lerp_(p, 0.125))
+
+    return step, optimizer
+
+
+def climbs_by_hand(*, comes_back: bool) -> Callable[[nn.Module, Any], Built]:
+    """Return SAM written out, whose climb is undone before the update, or is not."""
+
+    def build(model: nn.Module, loss_fn: Any) -> Built:
+        optimizer = descent(model)
+
+        def step(x: Tensor, y: Tensor) -> None:
+            optimizer.zero_grad()
+            loss_fn(model(x), y).backward()
+            held = [p.detach().clone() for p in model.parameters()]
+            slopes = [p for p in model.parameters() if p.grad is not None]
+            length = torch.stack([p.grad.norm() for p in slopes if p.grad is not None]).norm() + 1e-12
+            with torch.no_grad():
+                for p in slopes:
+                    p.add_(p.grad / length, alpha=0.05)
+            optimizer.zero_grad()
+            loss_fn(model(x), y).backward()
+            if comes_back:
+                with torch.no_grad():
+                    for p, was in zip(model.parameters(), held, strict=True):
+                        p.copy_(was)
+            optimizer.step()
+
+        return step, optimizer
+
+    return build
+
+
+def rounds_to(dtype: torch.dtype) -> Callable[[nn.Module, torch.optim.Optimizer], None]:
+    def change(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        for p in model.parameters():
+            if p.grad is not None:
+                p.grad = p.grad.to(dtype).to(p.dtype)
+
+    return change
+
+
 def averages(*, into_weights: bool) -> Callable[[nn.Module, Any], Built]:
     """Return a step that keeps a running average of the weights, or mixes it into them by mistake."""
 

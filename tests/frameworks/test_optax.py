@@ -20,7 +20,7 @@ optax = pytest.importorskip("optax")
 )
 def test_optax_holds(spec: str, rule: str) -> None:
     subject: Any = resolve(spec, rule=rule, hyperparameters={"learning_rate": 0.125})
-    report = gdprops.check(subject, examples=10, seed=0, timeout=600)
+    report = gdprops.check(subject, examples=5, seed=0, timeout=600)
     held = [v.clause for v in report.verdicts if v.about == "subject" and v.status == "held"]
     assert report.exit_code == 0, str(report)
     assert {f"published.{rule}", "step.simultaneous", "optimizer.resume"} <= set(held)

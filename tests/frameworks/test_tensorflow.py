@@ -30,7 +30,7 @@ STEPS = ("step.simultaneous", "step.plain", "step.moves-all", "optimizer.resume"
 def test_it_holds(spec: str, rule: str) -> None:
     subject = resolve(spec, rule=rule, hyperparameters={"learning_rate": 0.125})
     clauses = [c for c in STEPS if rule == "sgd" or c != "step.plain"]
-    report = gdprops.check(subject, clauses=clauses, examples=8, seed=0, timeout=600)
+    report = gdprops.check(subject, clauses=clauses, examples=6, seed=0, timeout=600)
     assert report.exit_code == 0, str(report)
     assert [v.status for v in report.verdicts if v.about == "subject"] == ["held"] * len(clauses)
 

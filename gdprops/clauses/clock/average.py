@@ -34,7 +34,8 @@ else:
     decision="A training step with average=, whose build returns the average. At every update at which the average "
     "moves, each of its parameters must be within a few ulps of d a + (1 - d) w, w being the weights after the "
     "optimizer's step. It may begin at the first weights or as a copy of the first update's, and move at every n-th "
-    "update; buffers may be averaged, copied or left out. It is held by no optimizer. An example is decisive when the "
+    "update; buffers may be averaged, copied or left out; a tied tensor may move once for each of its names. It is "
+    "held by no optimizer. An example is decisive when the "
     "average clearly moves.",
     view=View.TRAINING,
     refuted_by=("averages-with-a-flipped-sign", "averages-before-the-step", "decays-one-update-late"),
@@ -77,7 +78,7 @@ class _Seen:
             elif not skipped:
                 self._rests.append(t)
             return None
-        fitting = {k for k in self._counts if _is_at(move, own, self._declared.kept(k))}
+        fitting = {k for k in self._counts if not _wrong(move, own, self._declared.kept(k))}
         copies = not self._moves and _is_at(move, own, 0.0)
         if not (fitting or copies):
             return self._violation(move, own, t)
@@ -88,6 +89,9 @@ class _Seen:
         if self._declared.given == ("swa",) and fitting == {1} and not self._moves:
             self._tell("the average counts the weights before the first update")
         kept = self._declared.kept(min(fitting or self._counts))
+        if several := [key for key in own if fitting and not is_near(move, key, kept)]:
+            names, many = ", ".join(several), plural(move.shared[several[0]], "time")
+            self._tell(f"{names} are one tensor, which the average moves once for each name: {many} in one update")
         self._counts = {k + 1 for k in fitting or self._counts}
         self._moves.append(t)
         return self._of_buffers(move, kept, t)
@@ -97,7 +101,7 @@ class _Seen:
 
     def _violation(self, move: Move, own: list[str], t: int) -> Evidence:
         kept = self._declared.kept(min(self._counts))
-        wrong = [key for key in own if not _is_at(move, [key], kept)]
+        wrong = _wrong(move, own, kept)
         said = f"at update {t + 1} the average of {', '.join(wrong)} is not {kept:g} a + {1 - kept:g} w"
         how = next(self._instead(move, own, kept), "")
         return workbench.violation(f"{said}{': ' if how else ''}{how}", blame=tuple(wrong))
@@ -171,6 +175,11 @@ class _Seen:
 def _is_at(move: Move, keys: list[str], kept: float) -> bool:
     """Say whether the average has moved to d a + (1 - d) w in all of these, up to rounding in its own dtype."""
     return all(is_near(move, key, kept) for key in keys)
+
+
+def _wrong(move: Move, keys: list[str], kept: float) -> list[str]:
+    """Return which of these have moved otherwise; a walk through a ``state_dict`` moves a tied tensor at each name."""
+    return [key for key in keys if not any(is_near(move, key, kept**n) for n in {1, move.shared[key]})]
 
 
 def is_near(move: Move, key: str, kept: float) -> bool:

@@ -8,6 +8,7 @@ update, and what it does need not be known to say so.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gdprops.explanations.training_step.explanation_wording import several
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from gdprops.explanations.training_step.observation import Call
 
 
-def _only_call(moment: Moment) -> Call | None:
+def only_call(moment: Moment) -> Call | None:
     """Return the one call of an optimizer in a step, None where there is none or are several."""
     calls = () if moment.seen is None else moment.seen.calls
     return calls[0] if len(calls) == 1 else None
@@ -26,14 +27,28 @@ def _only_call(moment: Moment) -> Call | None:
 
 def _from_changed_weights(moment: Moment) -> Weights | None:
     """Update with the gradients at the weights before the step, from those that the optimizer was called with."""
-    call, step = _only_call(moment), moment.step
+    call, step = only_call(moment), moment.step
     return None if call is None else step.run.update(call.before, step.gradients, step.state, step.settings)
 
 
 def _changed_afterwards(moment: Moment) -> Weights | None:
     """Return the weights seen, where the optimizer left the expected ones."""
-    call, step = _only_call(moment), moment.step
+    call, step = only_call(moment), moment.step
     return step.after if call is not None and step.is_expected(call.after) else None
+
+
+def of_the_move(one: Hypothesis) -> Hypothesis:
+    """Return a hypothesis on how far the optimizer moves; it is none where the log shows that the move was right.
+
+    An average that is copied into the weights after a step of plain descent leaves a tenth of that step: no rate and
+    no gradient was scaled.
+    """
+
+    def rival(moment: Moment) -> Weights | None:
+        contradicted = moment.step.wrong and _changed_afterwards(moment) is not None
+        return None if contradicted else one.rival(moment)
+
+    return replace(one, rival=rival)
 
 
 def reached_otherwise(failures: Sequence[Failure]) -> list[Hypothesis]:

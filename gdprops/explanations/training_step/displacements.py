@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdprops.explanations.training_step.around_the_update import of_the_move
 from gdprops.explanations.training_step.explanation_wording import number
 from gdprops.explanations.training_step.gradient_regression import fit
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights
@@ -70,7 +71,7 @@ def _combined(
         return [w + m for w, m in zip(moment.step.before, moved, strict=True)]
 
     text = f"the step moves by {parts}{memory if forgets else ''}"
-    return Hypothesis(text, rival, len(fitted), broad=3, about_rest=True, stateless=True)
+    return of_the_move(Hypothesis(text, rival, len(fitted), broad=3, about_rest=True, stateless=True))
 
 
 def _starts(failures: Sequence[Failure]) -> dict[int, Sequence[Array] | None]:

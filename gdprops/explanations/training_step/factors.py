@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gdprops.explanations.training_step.around_the_update import of_the_move
 from gdprops.explanations.training_step.explanation_wording import number, several
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights, on_steps
 from gdprops.explanations.training_step.parameter_roles import ROLES, Role
@@ -105,7 +106,7 @@ def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
     """
     fitted = fitted_factors(failures)
     known = [*_beside_coincidence(failures), *(_plain(k) for k in fitted if not _is_known(k))]
-    of_all = [*(_of_gradient(one) for one in known), *_shrunk(failures), *_per_use(failures)]
+    of_all = [*map(of_the_move, map(_of_gradient, known)), *_shrunk(failures), *_per_use(failures)]
     if failures[0].first.step.run.live is None:
         return of_all
     roles = roles_of_wrong(failures)
@@ -113,8 +114,8 @@ def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
         known = list(KNOWN)
     return [
         *of_all,
-        *(_of_role(one, role) for one in known for role in roles),
-        *(_of_wrong(one, failures[0].first.step) for one in known if _some_are_right(failures)),
+        *(of_the_move(_of_role(one, role)) for one in known for role in roles),
+        *(of_the_move(_of_wrong(one, failures[0].first.step)) for one in known if _some_are_right(failures)),
         *_by_position(failures),
     ]
 
@@ -169,7 +170,8 @@ def at_some_steps(failures: Sequence[Failure]) -> list[Hypothesis]:
 
     A condition in the step ("skip the update if ...") has this effect.
     """
-    return [] if _some_are_right(failures) else [_of_wrong(one, failures[0].first.step) for one in KNOWN]
+    wrong = [_of_wrong(one, failures[0].first.step) for one in KNOWN]
+    return [] if _some_are_right(failures) else [of_the_move(one) for one in wrong]
 
 
 def factor_of(step: Watched, i: int) -> float | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights, on_steps
+from gdprops.numerics.published.shaken_arrays import bfloat16
 
 if TYPE_CHECKING:
     from gdprops.clauses.support.watched_step import Grads, Watched
@@ -136,6 +137,16 @@ def _spread(of: Grads) -> list[Array | None]:
     return [None if g is None else np.sign(g) for g in of]
 
 
+def _rounded(halved: Callable[[Array], Array]) -> Callable[[Watched], Weights | None]:
+    """Return the rival that rounds every gradient to half precision; numbers beyond it become infinite."""
+
+    def rival(step: Watched) -> Weights | None:
+        with np.errstate(over="ignore"):
+            return step.update([None if g is None else halved(g).astype(g.dtype) for g in step.gradients])
+
+    return rival
+
+
 def _only_first(step: Watched) -> Weights | None:
     return step.before if step.number > 1 else None
 
@@ -221,6 +232,10 @@ GRADIENTS = (
         on_steps(_mean_of_two),
         clause="step.accumulation",
     ),
+    Hypothesis(
+        "the gradients are rounded to float16 before the update", on_steps(_rounded(lambda g: g.astype(np.float16)))
+    ),
+    Hypothesis("the gradients are rounded to bfloat16 before the update", on_steps(_rounded(bfloat16))),
     Hypothesis(
         "the signs of the gradient are used", on_steps(lambda step: step.update(_spread(step.gradients))), broad=1
     ),

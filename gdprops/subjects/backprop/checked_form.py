@@ -116,9 +116,11 @@ class Compared:
     def near(self, factor: float = 1.0) -> frozenset[str]:
         """Return the parameters that are ``factor`` times as large as expected, up to the allowed difference.
 
-        Returns nothing where the allowed difference is large beside the expected values: then everything would agree.
+        Returns nothing where the allowed difference is large beside the expected values, or where these are all zero,
+        as those of a softmax over one output are: then everything would agree.
         """
-        if largest(self.allowed) > decisions.JUMPY_SHARE * largest(self.expected):
+        size = largest(self.expected)
+        if not size or largest(self.allowed) > decisions.JUMPY_SHARE * size:
             return frozenset()
         most = max(1.0, factor)
         parts = zip(self.names, self.seen, self.expected, self.allowed, strict=True)

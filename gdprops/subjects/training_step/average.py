@@ -6,6 +6,7 @@ of all weights so far, and a function of t gives the share that is kept at the t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
@@ -131,13 +132,17 @@ def _in_order(held: Sequence[Tensor], model: nn.Module, name: str) -> dict[str, 
 
 
 class Move(NamedTuple):
-    """One update of the step: the model's tensors before and after it, and those of the average; all by name."""
+    """One update of the step: the model's tensors before and after it, and those of the average; all by name.
+
+    ``shared`` says of each tensor of the average how many of its names are names of this one tensor.
+    """
 
     before: Mapping[str, Tensor]
     after: Mapping[str, Tensor]
     was: Mapping[str, Tensor]
     now: Mapping[str, Tensor]
     buffers: frozenset[str]
+    shared: Mapping[str, int]
 
 
 @final
@@ -167,9 +172,13 @@ class AverageWatch:
 
     def end(self) -> None:
         """Note where a step ends."""
-        now = self._averages()
+        averages = averaged_tensors(self._returned, self._model, self._name)
+        now = _copied(averages)
         was = {key: self._was.get(key, t) for key, t in now.items()}
-        self.move = Move(self._before, self._weights(), was, now, self._buffers)
+        at = {key: (t.data_ptr(), t.shape) for key, t in averages.items()}
+        names = Counter(at.values())
+        shared = {key: names[place] for key, place in at.items()}
+        self.move = Move(self._before, self._weights(), was, now, self._buffers, shared)
 
     def held_by(self, held: Iterable[Tensor]) -> tuple[str, ...]:
         """Return which of the average's tensors are among those that an optimizer holds."""

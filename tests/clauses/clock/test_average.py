@@ -131,6 +131,38 @@ def test_an_average_in_any_form_is_held(form: str) -> None:
     assert found.status is Status.HELD, found.reason
 
 
+class Tied(nn.Module):
+    """Two layers of one weight, and a bias of their own each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head = nn.Linear(3, 3), nn.Linear(3, 3)
+        self.head.weight = self.body.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(torch.tanh(self.body(x)))[:, :2]  # type: ignore[no-any-return] # modules return Any
+
+
+def test_a_tied_tensor_may_move_once_for_each_of_its_names() -> None:
+    found = verdict(with_average(copy.deepcopy, lerps_all_floats), ("ema", DECAY), models=Tied)
+    assert found.status is Status.HELD, found.reason
+    assert [n.text for n in found.notes] == [
+        "body.weight, head.weight are one tensor, which the average moves once for each name: 2 times in one update"
+    ]
+    assert not verdict(with_average(copy.deepcopy, lerps), ("ema", DECAY), models=Tied).notes
+
+
+def test_two_moves_of_all_are_wrong_on_a_tied_model_too() -> None:
+    def moves(average: Any, model: Any, t: int) -> None:
+        lerps(average, model, t)
+        lerps(average, model, t)
+
+    found = verdict(with_average(copy.deepcopy, moves), ("ema", DECAY), models=Tied)
+    assert found.reason == (
+        "at update 1 the average of body.bias, head.bias is not 0.75 a + 0.25 w: it moves 2 times in one update"
+    )
+
+
 def test_torchs_own_averages_are_held() -> None:
     told = verdict(with_average(AveragedModel, updates), ("swa",))
     assert told.status is Status.HELD

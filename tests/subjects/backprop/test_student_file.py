@@ -173,6 +173,39 @@ def test_what_is_right_with_one_output_alone_is_asked_about(tmp_path: Path) -> N
     assert found == {1: Status.HELD, 2: Status.VIOLATED}
 
 
+SOFTMAX_FOR_ITS_DIAGONAL = """
+import numpy as np
+
+def softmax(z):
+    e = np.exp(z - np.max(z, axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+def loss(p, X, Y):
+    return -np.sum(Y * np.log(softmax(np.tanh(X @ p["W1"]) @ p["W2"]))) / len(X)
+
+def gradients(p, X, Y):
+    h = np.tanh(X @ p["W1"])
+    s = softmax(h @ p["W2"])
+    dz = -Y / s / len(X) * s * (1 - s)
+    return {"W1": X.T @ (dz @ p["W2"].T * (1 - h**2)), "W2": h.T @ dz}
+"""
+
+
+def test_a_softmax_over_one_output_says_nothing(tmp_path: Path) -> None:
+    """Its loss is 0 and its gradients are zero, wrong ones too: no question whether one output is meant."""
+    clause = "gradient.matches-loss"
+    subject = handed_in(SOFTMAX_FOR_ITS_DIAGONAL, tmp_path)
+    (verdict,) = check_subject(subject, settings=Settings(seed=0, examples=40), clauses=clause).verdicts
+    assert verdict.status is Status.VIOLATED
+    assert verdict.blame == ("W1", "W2")
+    right = SOFTMAX_FOR_ITS_DIAGONAL.replace(
+        "-Y / s / len(X) * s * (1 - s)", "(s * Y.sum(axis=1)[:, None] - Y) / len(X)"
+    )
+    subject = handed_in(right, tmp_path)
+    (verdict,) = check_subject(subject, settings=Settings(seed=0, examples=40), clauses=clause).verdicts
+    assert verdict.status is Status.HELD
+
+
 def test_what_goes_wrong_with_many_rows_alone_is_seen(tmp_path: Path) -> None:
     subject = handed_in(student_files.FEW_ROWS, tmp_path)
     (verdict,) = check_subject(subject, settings=Settings(seed=0, examples=40), clauses="step.plain").verdicts
