@@ -41,8 +41,6 @@ from gdprops.model.ledger import Holding
 )
 def fresh_gradient(read: Story) -> Iterator[Told]:
     for step in read.steps:
-        if step.ends is None:  # it raised, before or after it used anything
-            continue
         again = [p for p, use in step.uses.items() if use.rest and _is_known(use) and not use.edited]
         rest = [p for p in again if step.uses[p].calls or not step.inside]
         if rest:

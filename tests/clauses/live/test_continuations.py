@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gdprops.model.ledger import EpochBegins, Event, Holding, Parameter, StepBegins, StepEnds
-from tests.clauses.live.ledgers import falling, line, look, run, said, step, usual
+from tests.clauses.live.ledgers import all_said, falling, line, look, run, said, step, usual
 
 LOW = [1.0, *[1e-3] * 5]
 VANISHED = (
@@ -114,3 +114,10 @@ def test_what_is_frozen_in_name_alone_is_told_where_it_is_trained() -> None:
     ]
     still = [*look(1, {1: 0, 2: 1}), *step(1, {1: 0, 2: 1}, {1: 0, 2: 2})]
     assert said("complete", run(still, **facts)) == []
+
+
+def test_a_step_that_has_raised_used_nothing() -> None:
+    parts = list(usual(3))
+    begins, _ = step(2, {1: 10, 2: 11}, {1: 20, 2: 21}, at=15)
+    raised = [*look(9, {1: 10, 2: 11}, had=dict.fromkeys((1, 2), Holding.KEPT), scaled=True), begins]
+    assert all_said(run(*parts[:2], raised, *parts[2:])) == []
