@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import gdprops
 from gdprops.cli import main
 
 BEGIN = """\
@@ -220,7 +221,20 @@ torch.autograd.grad(model[0].weight.sum(), optimizer)
 """
 
 
-@pytest.mark.daily
+def test_tracebacks_and_warnings_show_the_script_and_torch_alone(
+    folder: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    assert watch(folder, RAISES) == 1
+    seen = capsys.readouterr()
+    shown = [line.strip() for line in (seen.out + seen.err).splitlines() if line.lstrip().startswith("File ")]
+    assert len(shown) > 10
+    assert not [line for line in shown if Path(gdprops.__file__).parent.as_posix() in line]
+    assert f"{folder / 'odd.py'} ['odd.py']" in seen.out
+    assert {Path(warning.filename).name for warning in recwarn} == {"odd.py"}
+
+
+@pytest.mark.nightly  # two processes; the test above runs the same script in this one
+@pytest.mark.no_cover
 def test_what_a_script_prints_of_itself_is_what_it_was(folder: Path) -> None:
     (folder / "odd.py").write_text(BEGIN + RAISES, encoding="utf-8")
     bare, watched = (
