@@ -31,8 +31,11 @@ json.dump(shown, out)
 
 
 @lru_cache(maxsize=16)
-def printed(code: str) -> list[Any] | None:
-    """Return what a script prints, as nested lists; None where it cannot be run by itself."""
+def printed(code: str, text: bytes) -> list[Any] | None:
+    """Return what a script prints, as nested lists; None where it cannot be run by itself.
+
+    ``text`` is that of the file which the script runs: where it has changed, so may what is printed.
+    """
     try:
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", RUN],

@@ -6,6 +6,7 @@ Anyone who has the user's code can run the script; it needs no gdprops.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +156,8 @@ def _path_of(functions: Functions) -> list[str]:
 
 def _as_in_a_fresh_interpreter(lines: list[str], run: BackpropRun, spec: str) -> list[str]:
     """Return the lines with what is seen by somebody who runs them: numbers that the process remembers are replaced."""
-    shown = printed("\n".join(lines)) if ".py" in spec else None
+    file = Path(spec.partition(".py")[0] + ".py")
+    shown = printed("\n".join(lines), file.read_bytes()) if file.is_file() else None
     at = [k for k, line in enumerate(lines) if line.startswith(SEEN)]
     if shown is None or len(shown) != len(at):
         return lines

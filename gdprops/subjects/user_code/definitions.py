@@ -23,7 +23,7 @@ from gdprops.errors import SubjectCrash, SubjectTimeout, UsageError
 from gdprops.model.wording import on_one_line
 from gdprops.subjects.user_code.absent import Absent, without_packages
 from gdprops.subjects.user_code.calling import Calls
-from gdprops.subjects.user_code.helper_modules import HelperModules, helpers_of
+from gdprops.subjects.user_code.helper_modules import HelperModules, helpers_of, text_of
 from gdprops.subjects.user_code.import_roots import package_of
 from gdprops.subjects.user_code.importing import IMPORT_SECONDS, LOADED
 from gdprops.subjects.user_code.quiet import quiet
@@ -99,20 +99,24 @@ class Definitions:
 
 
 MOST_RANGES = 4
-_LOADED: dict[Path, Definitions] = {}
+_LOADED: dict[Path, tuple[bytes, Definitions]] = {}
+"""What files define, with the text that they had."""
 
 
 def definitions_of(path: Path, edit: Callable[[ast.Module], tuple[str, ...]] | None = None) -> Definitions:
-    """Return what a file or notebook defines; it is executed once. Raises `UsageError` in one line.
+    """Return what a file or notebook defines; it is executed once, until it or one of its helper modules is changed.
 
-    ``edit`` may change the statements before they are executed, and returns what it did as sentences.
+    ``edit`` may change the statements before they are executed, and returns what it did as sentences. Raises
+    `UsageError` in one line.
     """
     where = path.resolve()
-    if where not in _LOADED:
+    text, found = _LOADED.get(where, (b"", None))
+    if found is None or text != text_of(where) or found.helpers is not helpers_of(path):
         source = source_of(path)
         edited = () if edit is None else edit(source.tree)
-        _LOADED[where] = replace(_loaded(source), edited=edited)
-    return _LOADED[where]
+        found = replace(_loaded(source), edited=edited)
+        _LOADED[where] = text_of(where), found
+    return found
 
 
 def _loaded(source: Source) -> Definitions:

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import final
 
 from gdprops.subjects.user_code.import_roots import import_roots, package_of
-from gdprops.subjects.user_code.importing import LOADED
+from gdprops.subjects.user_code.importing import LOADED, loaded_as
 from gdprops.subjects.user_code.old_helpers import OldHelpers
 
 _INSTALLED = tuple(
@@ -55,6 +55,7 @@ class HelperModules:
         self._path: list[str] = [str(one) for one in folders]
         self._behind: list[str] = [str(one) for one in further]
         self._modules: dict[str, ModuleType] = {}
+        self._texts: dict[Path, bytes] = {}
         self._old = OldHelpers(is_installed)
         self.reads_old_names = False
 
@@ -107,11 +108,24 @@ class HelperModules:
                 sys.modules.pop(name, None)
             sys.modules.update(hidden)
 
+    @property
+    def are_current(self) -> bool:
+        """Whether the files of the modules have the texts that they had when they were imported."""
+        return all(text_of(file) == text for file, text in self._texts.items())
+
     def _keep(self, names: list[str]) -> None:
         for name in names:
             module = sys.modules[name]
             if not name.startswith(LOADED) and not is_installed(_file_of(module)):
                 self._modules[name] = module
+                if module.__dict__.get("__file__") is not None:
+                    file = Path(str(module.__file__))
+                    self._texts[file] = text_of(file)
+
+
+def text_of(file: Path) -> bytes:
+    """Return the text of a file; one that is gone has none."""
+    return file.read_bytes() if file.is_file() else b""
 
 
 def _file_of(module: ModuleType) -> str | None:
@@ -125,8 +139,11 @@ _BROUGHT: dict[Path, HelperModules] = {}
 
 
 def helpers_of(path: Path) -> HelperModules:
-    """Return the helper modules of a file; a file is imported once, and so are they."""
+    """Return the helper modules of a file; a file is imported once, and so are they, until one of them is changed."""
     where = path.resolve()
+    if where in _BROUGHT and not _BROUGHT[where].are_current:
+        del _BROUGHT[where]
+        sys.modules.pop(loaded_as(where), None)  # it holds what it had from them
     if where not in _BROUGHT:
         root = package_of(where)[1]
         known = [where.parent] if root is None else [where.parent, root]

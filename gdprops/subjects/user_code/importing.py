@@ -85,15 +85,23 @@ def import_module(where: str) -> ModuleType:
 
 
 def import_file(path: Path) -> ModuleType:
-    """Return a file as a module, imported only once. Raises `UsageError` in one line where that fails."""
+    """Return a file as a module, imported once for each text that it has had.
+
+    Who mends a file and asks again in the same process, as in a notebook, is told about the file as it is now. Raises
+    `UsageError` in one line where it cannot be imported.
+    """
     if not os.path.isfile(path):  # which raises nothing, also where the path is too long for a file
         folder = path.parent if os.path.isdir(path.parent) else Path()
         near = nearest(path.name, [p.name for p in folder.glob("*.py")])
         raise UsageError(f"no such file: {text_of(path)}{near}")
     name = loaded_as(path)
-    if name in sys.modules:
-        return sys.modules[name]
-    return _load(name, path)
+    known = sys.modules.get(name)
+    return known if known is not None and _is_current(known, path) else _load(name, path)
+
+
+def _is_current(module: ModuleType, path: Path) -> bool:
+    loader = module.__spec__ and module.__spec__.loader
+    return not isinstance(loader, _FromItsText) or loader.text == path.read_bytes()
 
 
 def loaded_as(path: Path) -> str:
@@ -107,8 +115,11 @@ class _FromItsText(importlib.machinery.SourceFileLoader):
     Python keeps what it compiled by the second and size of a file: what is saved twice within one would run as it was.
     """
 
+    text = b""
+
     def get_code(self, fullname: str) -> CodeType:
-        return self.source_to_code(self.get_data(self.path), self.path)
+        self.text = self.get_data(self.path)
+        return self.source_to_code(self.text, self.path)
 
 
 def _load(name: str, path: Path) -> ModuleType:

@@ -48,6 +48,45 @@ def test_a_penalty_that_the_loss_divides_and_the_step_does_not(tmp_path: Path) -
     assert (wrong.verdict, wrong.told) == ("wrong", told)
 
 
+COURSE = """
+    def forward_propagation(X, parameters):
+        W1, b1, W2, b2 = (parameters[k] for k in ("W1", "b1", "W2", "b2"))
+        A1 = np.tanh(np.dot(W1, X) + b1)
+        A2 = 1 / (1 + np.exp(-(np.dot(W2, A1) + b2)))
+        return A2, {{"A1": A1, "A2": A2}}
+
+    def compute_cost(A2, Y, parameters, lambd=0.5):
+        m = Y.shape[1]
+        entropy = -np.sum(Y * np.log(A2) + (1 - Y) * np.log(1 - A2)) / m
+        return entropy + lambd / (2 * m) * (np.sum(parameters["W1"] ** 2) + np.sum(parameters["W2"] ** 2))
+
+    def backward_propagation(parameters, cache, X, Y, lambd=0.5):
+        m = X.shape[1]
+        dZ2 = cache["A2"] - Y
+        dZ1 = np.dot(parameters["W2"].T, dZ2) * (1 - cache["A1"] ** 2)
+        return {{
+            "dW2": np.dot(dZ2, cache["A1"].T) / m + {share} * parameters["W2"],
+            "db2": np.sum(dZ2, axis=1, keepdims=True) / m,
+            "dW1": np.dot(dZ1, X.T) / m + {share} * parameters["W1"],
+            "db1": np.sum(dZ1, axis=1, keepdims=True) / m,
+        }}
+
+    def update_parameters(parameters, grads, learning_rate=0.5):
+        return {{k: parameters[k] - learning_rate * grads["d" + k] for k in parameters}}
+"""
+
+
+def test_a_penalty_is_held_to_the_cost_function_of_a_course(tmp_path: Path) -> None:
+    """Nothing in the file makes parameters: their names are those that a loop of the forward pass goes through."""
+    wrong = judged(tmp_path, COURSE.format(share="lambd"), examples=4)
+    told = "W1, W2: the penalty's 0.5 times the weights is not divided by the number of rows, and in the loss it is"
+    assert (wrong.verdict, wrong.told) == ("wrong", told)
+    (tmp_path / "right").mkdir()
+    right = judged(tmp_path / "right", COURSE.format(share="lambd / m"), examples=4)
+    assert right.verdict == "right"
+    assert "judged by the loss that the file itself computes" in right.notes
+
+
 def test_a_loss_that_is_none_of_the_usual_ones_and_is_computed_in_a_method(tmp_path: Path) -> None:
     right = judged(tmp_path, net(HUBER, "np.clip(o - y, -0.5, 0.5) / y.size"))
     assert right.verdict == "right"

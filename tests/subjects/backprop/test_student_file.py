@@ -198,10 +198,11 @@ def test_a_softmax_over_one_output_says_nothing(tmp_path: Path) -> None:
     (verdict,) = check_subject(subject, settings=Settings(seed=0, examples=40), clauses=clause).verdicts
     assert verdict.status is Status.VIOLATED
     assert verdict.blame == ("W1", "W2")
+    (tmp_path / "right").mkdir()
     right = SOFTMAX_FOR_ITS_DIAGONAL.replace(
         "-Y / s / len(X) * s * (1 - s)", "(s * Y.sum(axis=1)[:, None] - Y) / len(X)"
     )
-    subject = handed_in(right, tmp_path)
+    subject = handed_in(right, tmp_path / "right")
     (verdict,) = check_subject(subject, settings=Settings(seed=0, examples=40), clauses=clause).verdicts
     assert verdict.status is Status.HELD
 

@@ -167,13 +167,25 @@ def _keys(function: Callable[..., Any]) -> list[str]:
         return []
     holders = {p.name for p in parameters(function) or [] if role_of(p.name) in (Role.PARAMS, Role.OTHER)}
     found = [
-        (n.lineno, n.col_offset, n.slice.value)
+        (n.lineno, n.col_offset, k, key)
         for n in ast.walk(tree)
         if isinstance(n, ast.Subscript)
         and isinstance(n.value, ast.Name)
         and n.value.id in holders
-        and isinstance(n.slice, ast.Constant)
-        and isinstance(n.slice.value, str)
         and isinstance(n.ctx, ast.Load)
+        for k, key in enumerate(_texts_of(n.slice, tree))
     ]
-    return list(dict.fromkeys(key for _, _, key in sorted(found)))
+    return list(dict.fromkeys(key for *_, key in sorted(found)))
+
+
+def _texts_of(key: ast.expr, tree: ast.AST) -> list[str]:
+    """Return the texts that a key stands for: itself, or those that a loop goes through, ``for k in ("W1", "b1")``."""
+    if not isinstance(key, ast.Name):
+        return [key.value] if isinstance(key, ast.Constant) and isinstance(key.value, str) else []
+    loops = [n for n in ast.walk(tree) if isinstance(n, ast.comprehension | ast.For)]
+    through = next((n.iter for n in loops if isinstance(n.target, ast.Name) and n.target.id == key.id), None)
+    try:
+        found = () if through is None else ast.literal_eval(through)
+    except ValueError:
+        return []
+    return [one for one in found if isinstance(one, str)] if isinstance(found, tuple | list) else []

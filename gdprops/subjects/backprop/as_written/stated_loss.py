@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdprops.numerics.decisions import LOSS_FOUND_SHARE
-from gdprops.subjects.backprop.as_written.found_loss import Fit, loss_of, output_matrix, own_fit, own_gradient
+from gdprops.subjects.backprop.as_written.found_loss import OWN, Fit, loss_of, output_matrix, own_fit, own_gradient
 from gdprops.subjects.backprop.as_written.observations import RATE, copies, observed_once
 from gdprops.subjects.user_code.quiet import quiet
 
@@ -27,10 +27,15 @@ if TYPE_CHECKING:
 
 
 def with_stated(reading: Reading, seen: Sequence[Seen], best: Fit | None) -> tuple[Reading, Fit | None]:
-    """Return the reading and the fit with the loss that a method computes, where that decides; else as they are."""
-    if reading.stated is None or reading.loss is not None or reading.step is None:
+    """Return the reading and the fit with the loss that the code computes, where that decides; else as they are.
+
+    A loss that the reading has already, such as a function beside those that train, decides about a penalty alone.
+    """
+    whole = best is not None and best.is_whole and best.loss is not OWN
+    beside = reading.stated is not None and reading.loss is None and reading.step is not None
+    if not beside and not (whole and reading.loss is not None):
         return reading, best
-    stated = replace(reading, loss=reading.stated)
+    stated = replace(reading, loss=reading.loss or reading.stated)
     try:
         with quiet(), np.errstate(all="ignore"):
             if best is not None and best.is_whole:
