@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from gdprops.watching.hidden_calls import hidden_call
+from gdprops.watching.hidden_calls import TRIED_BELOW, hidden_call
+
+pytestmark = pytest.mark.skipif(sys.version_info >= TRIED_BELOW, reason="frames are seen under later versions")
 
 SAID: list[object] = []
 
