@@ -70,6 +70,7 @@ class Sighted:
     handle: Any = None
     owner: int | None = None
     replicated: bool = False
+    meant_frozen: bool = False
 
     @property
     def tensor(self) -> Tensor | None:
@@ -152,6 +153,10 @@ class Registry:
         for name, tensor in module.named_parameters():
             if tensor.is_leaf:
                 known.parameters.append(self.parameter(tensor, name, number))
+        for part in module.modules():
+            if vars(part).get("requires_grad") is False:
+                for tensor in part.parameters():
+                    self.sighted[self.parameter(tensor)].meant_frozen = True
         self.mark_replicated(module)
 
     def mark_replicated(self, module: nn.Module) -> None:
@@ -243,7 +248,7 @@ class Registry:
         if one.module is None:
             return Parameter(f"a tensor of shape {one.shape}", None, one.trainable, idle)
         name = f"{self.modules[one.module].label}.{one.name}" if counts[one.name] > 1 else one.name
-        return Parameter(name, one.module, one.trainable, idle, one.replicated)
+        return Parameter(name, one.module, one.trainable, idle, one.replicated, one.meant_frozen)
 
     def known_optimizers(self) -> dict[int, Optimizer]:
         """Return what is known of each optimizer."""

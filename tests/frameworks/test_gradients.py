@@ -30,9 +30,11 @@ def plain_descent(framework: str) -> Any:
     return resolve(GRADIENT_DESCENT[framework], rule="sgd", hyperparameters={"learning_rate": 0.125})
 
 
-@pytest.mark.parametrize(
-    "framework", [pytest.param(f, marks=[pytest.mark.nightly] * (f == "jax")) for f in INSTALLED]
-)  # JAX takes a minute
+JAX_AT_NIGHT = [pytest.param(f, marks=[pytest.mark.nightly] * (f == "jax")) for f in INSTALLED]
+"""What JAX compiles for a minute, or for ten seconds."""
+
+
+@pytest.mark.parametrize("framework", JAX_AT_NIGHT)
 def test_the_framework_looks_and_its_optimizer_moves(framework: str) -> None:
     report = gdprops.check(
         plain_descent(framework), clauses=["gradient.*", "sequential.*"], examples=10, seed=0, timeout=600
@@ -44,7 +46,7 @@ def test_the_framework_looks_and_its_optimizer_moves(framework: str) -> None:
     assert about_it == dict.fromkeys(looking - {"sequential.layerwise-rate"}, "held")
 
 
-@pytest.mark.parametrize("framework", INSTALLED)
+@pytest.mark.parametrize("framework", JAX_AT_NIGHT)
 def test_another_rule_is_looked_at_too_and_does_not_sweep(framework: str) -> None:
     spec = {"tensorflow": "tensorflow.compat.v1.train:AdamOptimizer", "jax": "optax:adam"}[framework]
     adam = resolve(spec, hyperparameters={"learning_rate": 0.125})
@@ -154,6 +156,7 @@ def test_jax_compiles_once_for_each_precision() -> None:
     assert max(TRACED.values()) <= 2, f"another network was compiled again: {TRACED}"
 
 
+@pytest.mark.nightly  # twenty seconds
 @pytest.mark.skipif("jax" not in INSTALLED, reason="JAX is not installed")
 def test_jax_says_the_same_operation_by_operation() -> None:
     from gdprops.subjects.frameworks.jax_gradients import JaxGradients

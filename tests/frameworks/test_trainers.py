@@ -33,8 +33,21 @@ LAYER_BY_LAYER = {
 STEPS = ("step.simultaneous", "step.plain", "step.moves-all", "step.fresh-gradient", "step.once")
 
 
+AT_NIGHT = (
+    trainers.fits_one_batch_in_keras,
+    trainers.trains_layer_by_layer_in_tensorflow,
+    trainers.trains_layer_by_layer_in_a_tf_function,
+)
+"""They take ten seconds each, and others of the same framework run by day."""
+
+
 def _installed(chosen: dict[str, tuple[Any, ...]]) -> list[Any]:
-    return [trainer for framework, found in chosen.items() if find_spec(framework) for trainer in found]
+    return [
+        pytest.param(trainer, marks=[pytest.mark.nightly] * (trainer in AT_NIGHT), id=trainer.__name__)
+        for framework, found in chosen.items()
+        if find_spec(framework)
+        for trainer in found
+    ]
 
 
 def _checked(trainer: Any, clauses: tuple[str, ...]) -> Any:
@@ -43,13 +56,13 @@ def _checked(trainer: Any, clauses: tuple[str, ...]) -> Any:
     return gdprops.check(subject, clauses=clauses, examples=8, seed=0, timeout=600)
 
 
-@pytest.mark.parametrize("trainer", _installed(SIMULTANEOUS), ids=lambda t: t.__name__)
+@pytest.mark.parametrize("trainer", _installed(SIMULTANEOUS))
 def test_its_steps_are_simultaneous(trainer: Any) -> None:
     report = _checked(trainer, STEPS)
     assert [v.status for v in report.verdicts if v.about == "subject"] == ["held"] * len(STEPS), str(report)
 
 
-@pytest.mark.parametrize("trainer", _installed(LAYER_BY_LAYER), ids=lambda t: t.__name__)
+@pytest.mark.parametrize("trainer", _installed(LAYER_BY_LAYER))
 def test_a_layer_by_layer_trainer_is_caught_blamed_and_explained(trainer: Any) -> None:
     (verdict,) = _checked(trainer, ("step.simultaneous",)).verdicts
     assert verdict.status == "violated"
