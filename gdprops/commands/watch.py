@@ -94,18 +94,18 @@ def watch(
 @contextmanager
 def _impatient(live: LiveRun) -> Iterator[None]:
     """Say once that no optimizer has stepped, if that takes long."""
+    over = threading.Event()
 
     def tell() -> None:
-        if not live.steps:
+        if not over.wait(PATIENCE) and not live.steps:
             click.echo(f"gdprops: no optimizer has stepped in the first {PATIENCE:g} s; still watching", err=True)
 
-    timer = threading.Timer(PATIENCE, tell)
-    timer.daemon = True
-    timer.start()
+    # with a name of its own, it takes no number from the threads of the script
+    threading.Thread(target=tell, name="gdprops", daemon=True).start()
     try:
         yield
     finally:
-        timer.cancel()
+        over.set()
 
 
 def _conclude(live: LiveRun, files: Files, own: int, *, quiet: bool) -> int:

@@ -53,6 +53,7 @@ def bank() -> tuple[Fault, ...]:
     from gdprops.faults.update_rules import array_rule_faults, published_rule_faults
     from gdprops.faults.watched_runs import (
         processes,
+        wrong_continuations,
         wrong_gradients,
         wrong_leftovers,
         wrong_omissions,
@@ -95,6 +96,7 @@ def bank() -> tuple[Fault, ...]:
             wrong_omissions,
             wrong_order,
             wrong_leftovers,
+            wrong_continuations,
             processes,
         ),
     )
@@ -131,6 +133,7 @@ def twins() -> tuple[Twin, ...]:
     from gdprops.faults.watched_runs import (
         processes,
         right_combinations,
+        right_continuations,
         right_gradients,
         right_restorations,
         right_techniques,
@@ -161,6 +164,7 @@ def twins() -> tuple[Twin, ...]:
         *right_trainings.TWINS,
         *processes.TWINS,
         *right_combinations.TWINS,
+        *right_continuations.TWINS,
         *right_techniques.TWINS,
         *right_gradients.TWINS,
         *right_restorations.TWINS,

@@ -143,6 +143,7 @@ class StepBegins:
     multiplied by one number near 1 since they were last looked at, ``rounded`` those that changed by rounding only.
     ``twice`` are those that the optimizer holds twice, ``frozen`` those that ask for no gradient at that time.
     ``copied`` names, for gradients that the user has put there, the parameters whose gradients they are copies of.
+    ``averaged`` says that somebody has put an average of the weights after several earlier steps in their place.
     ``norm`` is the norm of all gradients, where clipping was seen and it was measured. ``by_scaler``: inside
     ``GradScaler.step``. ``digests`` are of what the parameters contain, in distributed runs.
     """
@@ -158,6 +159,7 @@ class StepBegins:
     twice: frozenset[int] = frozenset()
     frozen: frozenset[int] = frozenset()
     copied: Mapping[int, int] = field(default_factory=dict)
+    averaged: bool = False
     norm: float | None = None
     by_scaler: bool = False
     region: int | None = None
@@ -169,6 +171,7 @@ class StepBegins:
 class StepEnds:
     """An optimizer has stepped. ``stuck`` did not move, though rate times gradient is more than rounding.
 
+    ``lost`` are weights of two bytes that did not move, though their gradients are of the size of the others'.
     ``digests`` are of what the parameters contain, in distributed runs.
     """
 
@@ -176,6 +179,7 @@ class StepEnds:
     weights: Contents = field(default_factory=dict)
     moved: frozenset[int] = frozenset()
     stuck: frozenset[int] = frozenset()
+    lost: frozenset[int] = frozenset()
     digests: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -313,7 +317,8 @@ class Parameter:
     """What is known of a parameter. ``module`` is the outermost module that has it, None where none was seen.
 
     ``idle`` says that it belongs to a module whose forward never ran, such as an expert that was not chosen,
-    ``replicated`` that DistributedDataParallel keeps it equal in all processes.
+    ``replicated`` that DistributedDataParallel keeps it equal in all processes, ``meant_frozen`` that a module that has
+    it was given an attribute ``requires_grad`` that is False.
     """
 
     name: str
@@ -321,6 +326,7 @@ class Parameter:
     trainable: bool = True
     idle: bool = False
     replicated: bool = False
+    meant_frozen: bool = False
 
 
 @final

@@ -348,9 +348,11 @@ STORED_RATE = 2.0**-23
 # lr times decay is below a tenth in every recipe.
 SAME_CONTENT_ROUNDINGS = 4.0
 COMMON_FACTOR = 0.9
-# Who scales a loss by hand multiplies it by the scale of the GradScaler, perhaps divided by the length of a window or
-# by another weight: a number of at least this share of the scale may contain it, and then nothing is decided.
+# Who scales a loss by hand multiplies it by the scale of the GradScaler, perhaps times a weight: a number of at least
+# this share of it may contain it. Three milestones of a tenth in one epoch are in no recipe; a gradient may be noise.
 PERHAPS_SCALED = 2.0**-10
+VANISHED_RATE = 2.0**-9
+CONSIDERABLE_SHARE = 2.0**-4
 
 # Parameters that rest for some steps and train afterwards, as declared: loops are so long that both are seen where it
 # happens within this many steps.

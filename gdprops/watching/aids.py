@@ -161,6 +161,7 @@ class Aids(Recording):
             )
         )
 
+    @guarded
     def scheduler_ends(self) -> None:
         """Note that a scheduler has stepped."""
         thread = self.thread()

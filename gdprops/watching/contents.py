@@ -9,7 +9,7 @@ Of tensors with more than ``limit`` entries a fixed share is compared, evenly sp
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, final
@@ -91,6 +91,11 @@ class Contents:
         whole = [number for number, tensor in parameters if number in self._known and not hasattr(tensor, "to_local")]
         last = {number: self._known[number].contents[-1][1] for number in whole if self._known[number].contents}
         return {n: blake2b(bits.cpu().numpy().tobytes(), digest_size=8).hexdigest() for n, bits in last.items()}
+
+    def entries(self, numbers: Iterable[int]) -> dict[int, Tensor]:
+        """Return the compared entries of parameters as they were at the last look."""
+        known = {number: self._known[number] for number in numbers if number in self._known}
+        return {n: one.contents[-1][1].view(one.view.dtype) for n, one in known.items() if one.contents}
 
     def shrunk(self, numbers: Sequence[int]) -> frozenset[int]:
         """Return the parameters whose last change was a multiplication by one number a little below 1."""

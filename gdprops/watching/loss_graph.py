@@ -30,6 +30,10 @@ MOST_NODES = 50_000
 """Graphs of more nodes are not walked."""
 
 
+Mark = tuple[int, int]
+"""The serial number of a recorder, and its number of a forward pass or a backward call."""
+
+
 class Graph(NamedTuple):
     """The leaves of a graph, and the forward passes and losses of earlier calls that are in it.
 
@@ -38,12 +42,12 @@ class Graph(NamedTuple):
 
     leaves: list[Tensor]
     complete: bool
-    looks: frozenset[int]
-    losses: frozenset[int]
+    looks: frozenset[Mark]
+    losses: frozenset[Mark]
     scaled: bool
 
 
-def mark(tensors: Iterable[Tensor], name: str, number: int) -> None:
+def mark(tensors: Iterable[Tensor], name: str, number: Mark) -> None:
     """Add a number to a mark on the nodes of some tensors."""
     for tensor in tensors:
         if tensor.grad_fn is not None:
@@ -78,7 +82,7 @@ def graph_of(losses: Sequence[Tensor]) -> Graph:
     """Return what the graph of some losses reaches."""
     waiting: list[Any] = [loss.grad_fn for loss in losses if loss.grad_fn is not None]
     seen, found = set(waiting), list[Any]()
-    looks, earlier, scaled = frozenset[int](), frozenset[int](), False
+    looks, earlier, scaled = frozenset[Mark](), frozenset[Mark](), False
     while waiting and len(seen) <= MOST_NODES:
         node = waiting.pop()
         if type(node).__name__ == "AccumulateGrad":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gdprops.numerics.decisions import UNDECIDED_MOVE
+from gdprops.numerics.decisions import CONSIDERABLE_SHARE, UNDECIDED_MOVE
 from gdprops.watching.contents import compared_entries
 
 if TYPE_CHECKING:
@@ -37,6 +37,26 @@ def is_stuck(parameter: Tensor, rate: float | None, entries: int) -> bool:
     room = UNDECIDED_MOVE * form.eps * weight.abs().double()
     pulled = rate * (pull if alike else gradient.detach().reshape(-1)).abs().double()
     return bool((torch.isfinite(pulled) & (pulled > room.reshape(-1)) & (pulled > form.tiny)).any())
+
+
+def lost_in_rounding(
+    still: Sequence[Tensor], everyone: Sequence[Tensor], rate_of: Callable[[Tensor], float]
+) -> list[Tensor]:
+    """Return those weights of two bytes that a step has left as they were although their gradients are considerable.
+
+    ``still`` are the parameters that did not move, ``everyone`` all that the step had.
+    """
+    halves = [p for p in still if p.dtype in (torch.float16, torch.bfloat16) and p.grad is not None and rate_of(p)]
+    if not halves:
+        return []
+    least = CONSIDERABLE_SHARE * max(_largest(p) for p in everyone if p.grad is not None)
+    return [p for p in halves if 0 < least <= _largest(p)]
+
+
+def _largest(parameter: Tensor) -> float:
+    gradient = parameter.grad
+    plain = gradient is not None and gradient.layout is torch.strided and gradient.numel()
+    return float(gradient.detach().abs().max()) if gradient is not None and plain else 0.0
 
 
 def gradient_norm(parameters: Sequence[Tensor]) -> float | None:

@@ -30,8 +30,18 @@ from gdprops.subjects.user_code.running_line import user_place
 from gdprops.watching import copied_step
 from gdprops.watching.aids import Aids
 from gdprops.watching.gradient_states import Numbered
-from gdprops.watching.loss_graph import LOOKS, LOSSES, bare_leaves, graph_of, is_scaled, mark, mean_of, weight_of
-from gdprops.watching.movement import gradient_norm, is_stuck, rates_of
+from gdprops.watching.loss_graph import (
+    LOOKS,
+    LOSSES,
+    Mark,
+    bare_leaves,
+    graph_of,
+    is_scaled,
+    mark,
+    mean_of,
+    weight_of,
+)
+from gdprops.watching.movement import gradient_norm, is_stuck, lost_in_rounding, rates_of
 from gdprops.watching.recording import OpenStep, guarded
 
 if TYPE_CHECKING:
@@ -65,6 +75,7 @@ class Recorder(Aids):
         if thread.depth == 1 and not thread.calls and torch.is_grad_enabled() and not _transformed():
             number, parameters, _ = self.registry.module(module)
             thread.found = self._contents.look(parameters)
+            thread.meets.update(thread.found)
             self._note_pulls(number, module)
             if self.keeps is not None:
                 self.keeps.begins(self.registry.modules[number].label, module)
@@ -91,7 +102,7 @@ class Recorder(Aids):
             self.keeps.ends(module, given)
         self._passes += 1
         if parameters:
-            mark(tensors_in(output), LOOKS, self._passes)
+            mark(tensors_in(output), LOOKS, (self._serial, self._passes))
         event = Forward(
             number,
             user_place(),
@@ -119,6 +130,7 @@ class Recorder(Aids):
             return None
         return self._region
 
+    @guarded
     def autocast_cache_cleared(self) -> None:
         """Note that an outermost autocast region has ended."""
         self._region += 1
@@ -141,10 +153,10 @@ class Recorder(Aids):
             return 0
         self._calls += 1
         roots, place = list(tensors_in(losses)), user_place()
-        gradients = self._gradients.look(self.registry.living())
+        gradients = self._gradients.look(self._at_hand())
         facts = {"creates_graph": creates_graph, **self._walk(roots, place, is_weighted)}
         event = BackwardBegins(self._calls, place, gradients, weight=weight_of(roots), mean=mean_of(roots), **facts)
-        mark((root for root in roots if root.numel() == 1), LOSSES, self._calls)
+        mark((root for root in roots if root.numel() == 1), LOSSES, (self._serial, self._calls))
         thread.events.append(event)
         thread.calls.append(self._calls)
         self._deposits[self._calls] = set()
@@ -161,11 +173,14 @@ class Recorder(Aids):
         return {
             "reaches": frozenset(number for number in numbers if number is not None) if graph.complete else None,
             "elsewhere": None in numbers,
-            "looks": graph.looks,
-            "contains": graph.losses,
+            "looks": self._own(graph.looks),
+            "contains": self._own(graph.losses),
             "scaled": graph.scaled,
             "bare": frozenset() if is_weighted else self._bare(roots),
         }
+
+    def _own(self, marks: frozenset[Mark]) -> frozenset[int]:
+        return frozenset(number for serial, number in marks if serial == self._serial)
 
     def _bare(self, roots: list[Tensor]) -> frozenset[int]:
         """Return the parameters that some part of these losses reaches which no GradScaler has scaled."""
@@ -208,10 +223,12 @@ class Recorder(Aids):
         self._gradients.coming(number)
         open_in.events.append(Deposit(call, number))
 
+    @guarded
     def looks_begin(self) -> None:
         """Note a call of ``torch.autograd.grad``, which deposits nothing."""
         self.thread().quiet += 1
 
+    @guarded
     def looks_end(self) -> None:
         """Note that a call of ``torch.autograd.grad`` is over."""
         self.thread().quiet -= 1
@@ -228,7 +245,8 @@ class Recorder(Aids):
         """Note where an optimizer is made."""
         number = self.registry.optimizer(optimizer, user_place())
         tensors = [tensor for group in optimizer.param_groups for tensor in group["params"]]
-        self.registry.optimizers[number].holds = frozenset(map(self.registry.parameter, tensors))
+        self.registry.optimizers[number].holds = held = frozenset(map(self.registry.parameter, tensors))
+        self.thread().meets.update(held)
 
     @guarded
     def step_begins(self, optimizer: Any, frame: FrameType, *, closure: bool = False) -> None:
@@ -244,6 +262,7 @@ class Recorder(Aids):
             self.registry.optimizers[self.registry.optimizer(optimizer)].nested = True
             return
         self.steps += 1
+        thread.meets.update(numbers)
         if self.keeps is not None:
             self.keeps.write(sys.argv[0], user_place())
         self._look_for_owners(optimizer, frozenset(numbers))
@@ -269,6 +288,7 @@ class Recorder(Aids):
             else frozenset(),
             frozen=frozenset(n for n, tensor in parameters if not tensor.requires_grad),
             copied=self._copied_gradients(parameters, gradients),
+            averaged=self._averages.begins(number, weights, self._contents.entries),
             norm=gradient_norm([tensor for _, tensor in parameters]) if self._clipped else None,
             by_scaler=thread.scaler > 0,
             region=self._open_region(parameters),
@@ -283,7 +303,9 @@ class Recorder(Aids):
     def _copied_gradients(self, parameters: Sequence[Numbered], gradients: Gradients) -> dict[int, int]:
         """Return the parameters whose gradient the user has copied from another one, with that one."""
         given = [one for one in parameters if gradients.get(one[0]) in (Holding.ASSIGNED, Holding.EDITED)]
-        return self._sources.sources(given, self.registry.living()) if given else {}
+        if not given:
+            return {}
+        return self._sources.sources(given, self._at_hand())
 
     def _look_for_owners(self, optimizer: Any, numbers: frozenset[int]) -> None:
         """Look once, at an optimizer's second step, for the modules of what it holds and no gradient has reached."""
@@ -304,13 +326,22 @@ class Recorder(Aids):
         moved = frozenset(n for n, content in weights.items() if content != step.weights.get(n))
         still = [one for one in step.parameters if one[0] not in moved and one[0] in weights]
         stuck = frozenset(n for n, tensor in still if is_stuck(tensor, step.rates.get(n), self._entries))
+        lost = lost_in_rounding(
+            [tensor for number, tensor in still if number not in stuck],
+            [tensor for _, tensor in step.parameters],
+            lambda tensor: step.rates.get(self.registry.parameter(tensor), 0.0),
+        )
         self._gradients.used(step.parameters)
-        self.registry.optimizers[self.registry.optimizer(optimizer)].remembers = _remembers(optimizer)
+        number = self.registry.optimizer(optimizer)
+        self._averages.ends(number, weights, self._contents.entries)
+        self.registry.optimizers[number].remembers = _remembers(optimizer)
         for _, copied in self._copied:
             if copied.step == step.number:
                 copied.left = copied_step.kept_entries(step.parameters, self._entries)
         digests = self._contents.digests(step.parameters) if self.is_distributed else {}
-        thread.events.append(StepEnds(step.number, weights, moved, stuck, digests))
+        thread.events.append(
+            StepEnds(step.number, weights, moved, stuck, frozenset(map(self.registry.parameter, lost)), digests)
+        )
         if self.steps >= self._limit and not thread.steps and not thread.calls:
             self.ending = Ending.STOPPED
             self.stop()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import os
 import sys
 import threading
 import time
@@ -17,6 +19,7 @@ import torch
 
 from gdprops.model.ledger import CopiedUpdate, Ending, Event, Ledger, StepEnds
 from gdprops.model.wording import plural
+from gdprops.watching.averaged_weights import AveragedWeights
 from gdprops.watching.contents import Contents
 from gdprops.watching.copied_gradients import CopiedGradients
 from gdprops.watching.copied_step import CopiedStep
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 P = ParamSpec("P")
+SERIALS = itertools.count(1)
+"""The numbers of recorders: what one has marked, another one that runs beside or after it does not take for its own."""
 
 
 @final
@@ -46,9 +51,13 @@ class OpenStep:
 @final
 @dataclass(slots=True)
 class Thread:
-    """What is open in one thread: modules, backward calls, steps, a call of GradScaler.step, calls of schedulers."""
+    """What is open in one thread: modules, backward calls, steps, a call of GradScaler.step, calls of schedulers.
+
+    ``meets`` are the parameters that its forward passes and steps have met.
+    """
 
     events: list[Event] = field(default_factory=list)
+    meets: set[int] = field(default_factory=set)
     depth: int = 0
     found: dict[int, int] = field(default_factory=dict)
     calls: list[int] = field(default_factory=list)
@@ -61,7 +70,9 @@ class Thread:
 def guarded(act: Callable[P, Any]) -> Callable[P, Any]:
     """Let an entry of the recorder do nothing once the watching is over, and end the watching where it raises.
 
-    Nor does it do anything while torch compiles or traces: what it computes would become a part of the user's program.
+    Nor does it do anything while torch compiles or traces: what it computes would become a part of the user's program;
+    nor in a fork of the process, whose threads of before are gone with what they held. One thread's entry ends before
+    another one's begins.
     """
 
     @functools.wraps(act)
@@ -69,14 +80,17 @@ def guarded(act: Callable[P, Any]) -> Callable[P, Any]:
         recorder: Any = args[0]
         if recorder.done or torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
             return None
-        began = time.perf_counter()
-        try:
-            return act(*args, **kwargs)
-        except Exception:
-            recorder.fail(traceback.format_exc())
+        if os.getpid() != recorder.process:
             return None
-        finally:
-            recorder.seconds += time.perf_counter() - began
+        with recorder.turn:
+            began = time.perf_counter()
+            try:
+                return act(*args, **kwargs)
+            except Exception:
+                recorder.fail(traceback.format_exc())
+                return None
+            finally:
+                recorder.seconds += time.perf_counter() - began
 
     return entry
 
@@ -89,12 +103,15 @@ class Recording:
     ) -> None:
         self._limit, self._entries, self._on_done = steps, entries, on_done
         self.done = False
+        self._serial = next(SERIALS)
+        self.process, self.turn = os.getpid(), threading.RLock()
         self.error: str | None = None
         self.ending = Ending.FINISHED
         self.unseen: dict[str, None] = {}
         self.registry = Registry(on_sight)
         self._contents, self._gradients = Contents(entries), GradientStates()
         self._sources, self._pulls = CopiedGradients(entries), PulledWeights(entries)
+        self._averages = AveragedWeights()
         self._threads: dict[int, Thread] = {}
         self._calls = self._passes = self.steps = 0
         self._deposits: dict[int, set[int]] = {}
@@ -168,6 +185,15 @@ class Recording:
         if found is None:
             found = self._threads[identity] = Thread()
         return found
+
+    def _at_hand(self) -> list[Numbered]:
+        """Return the parameters whose gradients may be looked at in the thread that runs: none of other threads alone.
+
+        Where one thread reads a gradient that another one's backward call or step is at, torch may crash.
+        """
+        living, own = self.registry.living(), self.thread().meets
+        others = set[int]().union(*(thread.meets for thread in self._threads.values())) - own
+        return [one for one in living if one[0] not in others] if others else living
 
 
 def compiled_frames() -> int:

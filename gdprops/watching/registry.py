@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -15,6 +14,7 @@ from torch.nn.parameter import UninitializedParameter
 from gdprops.model.ledger import Optimizer, Parameter
 from gdprops.subjects.user_code.running_line import variable_of
 from gdprops.watching.living_objects import objects_of
+from gdprops.watching.module_kinds import depends_on_mode, has_rule_of_its_own, is_parallel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -70,6 +70,7 @@ class Sighted:
     handle: Any = None
     owner: int | None = None
     replicated: bool = False
+    meant_frozen: bool = False
 
     @property
     def tensor(self) -> Tensor | None:
@@ -152,6 +153,10 @@ class Registry:
         for name, tensor in module.named_parameters():
             if tensor.is_leaf:
                 known.parameters.append(self.parameter(tensor, name, number))
+        for part in module.modules():
+            if vars(part).get("requires_grad") is False:
+                for tensor in part.parameters():
+                    self.sighted[self.parameter(tensor)].meant_frozen = True
         self.mark_replicated(module)
 
     def mark_replicated(self, module: nn.Module) -> None:
@@ -243,7 +248,7 @@ class Registry:
         if one.module is None:
             return Parameter(f"a tensor of shape {one.shape}", None, one.trainable, idle)
         name = f"{self.modules[one.module].label}.{one.name}" if counts[one.name] > 1 else one.name
-        return Parameter(name, one.module, one.trainable, idle, one.replicated)
+        return Parameter(name, one.module, one.trainable, idle, one.replicated, one.meant_frozen)
 
     def known_optimizers(self) -> dict[int, Optimizer]:
         """Return what is known of each optimizer."""
@@ -273,26 +278,3 @@ def collect(module: nn.Module, found: list[Tensor]) -> None:
     for part in module._modules.values():
         if part is not None:
             collect(part, found)
-
-
-def is_parallel(module: nn.Module) -> bool:
-    """Say whether a module is a DistributedDataParallel."""
-    parallel = sys.modules.get("torch.nn.parallel.distributed")
-    return bool(parallel and isinstance(module, parallel.DistributedDataParallel))
-
-
-def has_rule_of_its_own(module: Any) -> bool:
-    """Say whether the user has said how a parallel module communicates, or what it leaves out."""
-    return bool(getattr(module, "_comm_hooks", None) or module.parameters_to_ignore)
-
-
-def depends_on_mode(part: nn.Module) -> bool:
-    """Say whether a layer is known to compute something else in evaluation mode."""
-    nn = torch.nn
-    if isinstance(part, nn.modules.batchnorm._NormBase):
-        return part.track_running_stats
-    if isinstance(part, nn.modules.dropout._DropoutNd):
-        return part.p > 0
-    if isinstance(part, nn.MultiheadAttention | nn.RNNBase):
-        return float(part.dropout) > 0
-    return False

@@ -6,16 +6,20 @@ printed as Python prints it, without the frames of gdprops above the script's ow
 
 from __future__ import annotations
 
+import builtins
 import contextlib
+import io
 import os
 import runpy
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import final
 
 from gdprops.errors import UsageError
@@ -52,6 +56,8 @@ class Script:
             with _path_of("" if self.is_module else str(Path(self.target).resolve().parent)):
                 if self.is_module:
                     runpy.run_module(self.target, run_name="__main__", alter_sys=True)
+                elif _is_source(Path(self.target)):
+                    _run_source(os.path.join(os.getcwd(), self.target))
                 else:
                     runpy.run_path(self.target, run_name="__main__")
                 _join_threads()
@@ -60,6 +66,25 @@ class Script:
         finally:
             sys.argv = before
         return None
+
+
+def _is_source(path: Path) -> bool:
+    return path.suffix != ".pyc" and not path.is_dir() and not zipfile.is_zipfile(path)
+
+
+def _run_source(path: str) -> None:
+    """Run a file as Python runs it: with an absolute ``__file__``, and ``sys.argv`` as it was given."""
+    main = ModuleType("__main__")
+    loader = SourceFileLoader("__main__", path)
+    vars(main).update(__file__=path, __cached__=None, __loader__=loader, __builtins__=builtins, __annotations__={})
+    before = sys.modules["__main__"]
+    with io.open_code(path) as source:
+        code = compile(source.read(), path, "exec", dont_inherit=True)
+    sys.modules["__main__"] = main
+    try:
+        exec(code, vars(main))
+    finally:
+        sys.modules["__main__"] = before
 
 
 def _spec_exists(module: str) -> bool:

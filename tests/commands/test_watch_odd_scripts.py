@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+import gdprops
 from gdprops.cli import main
+from gdprops.watching.hidden_calls import TRIED_BELOW
 
 BEGIN = """\
 import sys, os, torch
@@ -86,7 +90,12 @@ print(model[0].weight.dtype)
 
 
 def test_a_compiled_module_warns_of_no_hook_and_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert watch(folder, "train(3, torch.compile(model, backend='eager'))\ntorch._dynamo.reset()") == 0
+    text = """
+train(3, torch.compile(model, backend='eager'))
+torch.compile(lambda: optimizer.zero_grad(), backend='eager')()  # which is called outside what is compiled
+torch._dynamo.reset()
+"""
+    assert watch(folder, text) == 0
     told = "note: torch.compile has compiled code of this run: what happens inside it is not seen\n"
     assert told in capsys.readouterr().err
 
@@ -192,3 +201,49 @@ def test_a_folder_without_a_main_is_told_in_one_line(folder: Path, capsys: pytes
     err = capsys.readouterr().err
     assert err.endswith(": a folder without a __main__.py\n")
     assert err.count("\n") == 1
+
+
+RAISES = """
+import threading, traceback
+def told(act):
+    try: act()
+    except Exception: traceback.print_exc(file=sys.stdout)
+class Rows(torch.utils.data.Dataset):
+    def __len__(self): return 2
+    def __getitem__(self, index): raise KeyError(index)
+told(lambda: torch.ones(2, requires_grad=True).backward())
+told(lambda: torch.nn.utils.clip_grad_norm_(model.parameters()))
+told(lambda: list(torch.utils.data.DataLoader(Rows())))
+print(__file__, sys.argv, sorted(globals()))
+thread = threading.Thread(target=lambda: print(threading.current_thread().name))
+thread.start(); thread.join()
+torch.optim.lr_scheduler.StepLR(optimizer, 1).step()
+torch.autograd.grad(model[0].weight.sum(), optimizer)
+"""
+
+
+@pytest.mark.skipif(sys.version_info >= TRIED_BELOW, reason="frames are seen under later versions")
+def test_tracebacks_and_warnings_show_the_script_and_torch_alone(
+    folder: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    assert watch(folder, RAISES) == 1
+    seen = capsys.readouterr()
+    shown = [line.strip() for line in (seen.out + seen.err).splitlines() if line.lstrip().startswith("File ")]
+    assert len(shown) > 10
+    assert not [line for line in shown if Path(gdprops.__file__).parent.as_posix() in line]
+    assert f"{folder / 'odd.py'} ['odd.py']" in seen.out
+    assert {Path(warning.filename).name for warning in recwarn} == {"odd.py"}
+
+
+@pytest.mark.nightly  # two processes; the test above runs the same script in this one
+@pytest.mark.no_cover
+def test_what_a_script_prints_of_itself_is_what_it_was(folder: Path) -> None:
+    (folder / "odd.py").write_text(BEGIN + RAISES, encoding="utf-8")
+    bare, watched = (
+        subprocess.run([sys.executable, *before, "odd.py"], capture_output=True, text=True, check=False)
+        for before in ((), ("-m", "gdprops", "watch", "-q"))
+    )
+    assert "in backward" in bare.stdout
+    assert "UserWarning" in bare.stderr
+    assert (watched.stdout, watched.returncode) == (bare.stdout, bare.returncode)
+    assert watched.stderr.startswith(bare.stderr)

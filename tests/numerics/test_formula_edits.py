@@ -41,6 +41,16 @@ def test_an_absolute_value_may_be_forgotten() -> None:
     assert "g stands where the formula says abs(g), in u ← maximum(β₂ * u, abs(g) + ε)" in told
 
 
+def test_two_numbers_may_be_taken_apart_the_other_way() -> None:
+    text = "(β₂, β₁) stands where the formula says (β₁, β₂)"
+    (form,) = [one for one in edited_forms(PUBLISHED["lion"].step) if one.says == text]
+    betas, state, expected_state = (0.5, 0.75), fresh(), fresh()
+    for g in (1.0, -0.75, 0.125):
+        seen = form.step(np.zeros(1), np.full(1, g), state, lr=0.5, betas=betas)
+        expected = PUBLISHED["lion"].step(np.zeros(1), np.full(1, g), expected_state, lr=0.5, betas=betas[::-1])
+        assert (seen, state["m"]) == (expected, expected_state["m"])
+
+
 def test_no_change_of_one_form_is_left_in_the_rule_or_in_another() -> None:
     settings: dict[str, Any] = {"lr": 0.5, "betas": (0.5, 0.75), "eps": 0.25}
     before = PUBLISHED["adam"].step(np.ones(1), np.ones(1), fresh(), **settings)

@@ -71,6 +71,8 @@ from gdprops.subjects.probe.plain_descent import plainness
 from gdprops.subjects.training_step.clipping import clips_itself
 from gdprops.watching.contents import is_multiple, nearly_same
 from gdprops.watching.loss_graph import bare_leaves
+from gdprops.watching.movement import lost_in_rounding
+from tests.clauses.live.ledgers import falling, said
 from tests.clauses.optimizer.optimizer_cases import CASE, examined, probed
 from tests.samples.diverging_loops import steps_taken
 
@@ -865,6 +867,23 @@ def perhaps_scaled() -> Pair:
     return bool(bare_leaves([40 * weight.sum()], 2.0**16)), bool(bare_leaves([100 * weight.sum()], 2.0**16))
 
 
+def vanished_rate() -> Pair:
+    """A rate that a scheduler has brought to a thousandth is gone, and one of a hundredth is not."""
+    found = [said("schedule", falling(1.0, *[share] * 5)) for share in (1e-3, 1e-2)]
+    return bool(found[0]), bool(found[1])
+
+
+def considerable_share() -> Pair:
+    """A weight of two bytes rests with a tenth of the largest gradient: an update is lost; a fiftieth may be noise."""
+
+    def is_lost(gradient: float) -> bool:
+        weight, other = (torch.ones(2, dtype=torch.bfloat16, requires_grad=True) for _ in range(2))
+        weight.grad, other.grad = torch.full_like(weight, gradient), torch.ones_like(other)
+        return bool(lost_in_rounding([weight], [weight, other], lambda _: 1e-5))
+
+    return is_lost(0.1), is_lost(0.02)
+
+
 def loss_found_share() -> Pair:
     """Numbers that agree to five millionths are the same but for rounding; fifty millionths are another loss."""
     return is_near(np.array([1.0 + 5e-6]), np.array([1.0])), is_near(np.array([1.0 + 5e-5]), np.array([1.0]))
@@ -893,6 +912,8 @@ PAIRS: dict[str, Callable[[], Pair]] = {
     "SAME_CONTENT_ROUNDINGS": same_content_roundings,
     "COMMON_FACTOR": common_factor,
     "PERHAPS_SCALED": perhaps_scaled,
+    "VANISHED_RATE": vanished_rate,
+    "CONSIDERABLE_SHARE": considerable_share,
     "MAGNITUDE_SLACK": magnitude_slack,
     "WHOLE_RUN_DECISIVE": whole_run_decisive,
     "WHOLE_RUN_SHARE": whole_run_share,

@@ -144,6 +144,17 @@ def test_an_error_of_ours_ends_the_watching_and_never_reaches_the_run(monkeypatc
     assert live.report.exit_code == 3
 
 
+def test_two_watches_at_once_do_not_take_each_others_marks_for_their_own() -> None:
+    model = plain()
+    optimizer = sgd(model)
+    with gdprops.watch() as outer:
+        train(model, optimizer)
+        with gdprops.watch() as inner:
+            train(model, optimizer)
+    assert (outer.findings, inner.findings) == ((), ())
+    assert [ledger.steps for live in (outer, inner) for ledger in live.ledgers] == [6, 3]
+
+
 def test_two_watches_one_after_the_other_are_apart() -> None:
     model = plain()
     optimizer = sgd(model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from gdprops.clauses.support.live_clause import Told, lines, live_clause, named
+from gdprops.clauses.support.live_clause import NAMES, Told, lines, live_clause, named
 from gdprops.clauses.support.provenance import Story, moved_anyhow
 from gdprops.model.clause import Level
 from gdprops.model.ledger import Forward, Parameter
@@ -24,13 +24,15 @@ FEWEST_STEPS = 2
     "nothing moves; and parameters that a stepped optimizer holds and that no watched loss reaches, nothing moves, and "
     "nobody gives a gradient. Models that only run in evaluation mode are not meant to be trained, and modules that "
     "never run (idle experts) are not told, nor what is beside parameters that the script moves itself, as from master "
-    "copies. --frozen PATTERN names exceptions.",
+    "copies. Told as well: what is trained in a module on which somebody has set an attribute requires_grad that is "
+    "False. --frozen PATTERN names exceptions.",
     level=Level.RECOMMENDED,
     refuted_by=(
         *("script-leaves-a-bare-parameter-out", "script-forgets-the-encoder"),
         *("script-resizes-after-the-optimizer", "script-clips-weights-into-new-parameters"),
         "script-trains-a-copy-of-the-model",
         *("script-hides-layers-in-a-list", "script-detaches-the-encoder", "script-freezes-what-is-to-be-trained"),
+        "script-freezes-a-module-in-name",
     ),
 )
 def complete(read: Story) -> Iterator[Told]:
@@ -64,6 +66,25 @@ def complete(read: Story) -> Iterator[Told]:
         )
     for optimizer in read.stepped:
         yield from _unreached(read, optimizer, reached | moved)
+        yield from _meant_frozen(read, optimizer)
+
+
+def _meant_frozen(read: Story, optimizer: int) -> Iterator[Told]:
+    """Yield what is trained although somebody has said of its module that it is not to be."""
+    for step in read.steps_of(optimizer):
+        used = {p for p, use in step.uses.items() if use.own and use.calls}
+        found = sorted(
+            p for p in used & (step.ends.moved if step.ends else set()) if read.ledger.parameters[p].meant_frozen
+        )
+        if found:
+            yield Told(
+                f"the step at {lines([step.place])} trains {NAMES}, of whose module requires_grad = False was said: "
+                "that is an attribute of the module and freezes nothing, but requires_grad_(False) does",
+                tuple(found),
+                step.number,
+                (step.place,),
+            )
+            return
 
 
 def _place(parameter: Parameter, number: int) -> tuple[int, str | int]:

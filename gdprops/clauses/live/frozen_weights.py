@@ -9,6 +9,7 @@ both looks, are told.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from gdprops.clauses.support.displaced_looks import Displaced, added_up, not_undone
 from gdprops.clauses.support.live_clause import NAMES, Told, lines, live_clause, named
@@ -31,14 +32,17 @@ from gdprops.model.ledger import Forward
     "starts from; and two looks on the same inputs at different weights whose gradients are added up, both with a "
     "weight of at least 1, where one of them is at the weights of the step; and a module that is pulled again and "
     "again to the weights of another one of its kind, which runs and stays as it is, a share of the way or altogether "
-    "with an optimizer that remembers. A step inside an open autocast region is wrong where a later forward pass of "
-    "that region reads the copies of the weights from before the step.",
+    "with an optimizer that remembers; and a step from weights that are an average of three or more which the same "
+    "optimizer has left, between no two of them, with no other write to them in the meantime. A step inside an open "
+    "autocast region is wrong where a later forward pass of that region reads the copies of the weights from before "
+    "the step.",
     refuted_by=(
         "script-writes-between-look-and-step",
         "script-averages-before-the-step",
         "script-steps-inside-autocast",
         "script-steps-between-forward-and-backward",
         *("script-steps-from-displaced-weights", "script-adds-up-two-looks", "script-pulls-the-learner-to-its-target"),
+        *("script-goes-on-from-its-average", "script-restores-what-it-has-overwritten"),
     ),
     undecided=lambda read: "" if _is_seen(read) else "no forward pass of a module has read what a later step moves",
 )
@@ -52,6 +56,7 @@ def frozen_weights(read: Story) -> Iterator[Told]:
     for optimizer in read.stepped:
         yield from map(_displaced, not_undone(read, optimizer))
         yield from _added_up(read, optimizer)
+        yield from _averaged(read.steps_of(optimizer))
     yield from map(_pulled, pulled_back(read))
 
 
@@ -150,6 +155,22 @@ def _added_up(read: Story, optimizer: int) -> Iterator[Told]:
                 (step.place, first, second),
                 note=True,
             )
+
+
+def _averaged(steps: list[Step]) -> Iterator[Told]:
+    """Yield the steps that go on from an average which somebody has put in the place of the weights."""
+    for before, step in pairwise(steps):
+        if step.event.averaged:
+            yield Told(
+                f"between the step at {lines([before.place])} and the next one at {lines([step.place])} somebody has "
+                "put an average of the weights after earlier steps in their place, and the training goes on from "
+                "there: weights that are averaged for an evaluation alone are put back after it",
+                (),
+                step.number,
+                (before.place, step.place),
+                note=True,
+            )
+            return
 
 
 def _pulled(pull: Pull) -> Told:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
-from gdprops.clauses.support.live_clause import Told, lines, live_clause, named
+from gdprops.clauses.support.live_clause import NAMES, Told, lines, live_clause, named
 from gdprops.clauses.support.provenance import Step, Story
 
 FEWEST_STEPS = 4
@@ -19,8 +20,12 @@ FEWEST_STEPS = 4
     "holds.",
     decision="Wrong only where rate times gradient was more than four roundings of the weight, at four steps or more, "
     "and no watched step moved the parameter. Exempt: a rate of zero, closures, gradients that are zero to rounding. "
-    "A note: the rate was zero at each of four watched steps or more.",
-    refuted_by=("script-step-moves-nothing", "script-forgets-a-group", "script-rate-is-always-zero"),
+    "Notes: the rate was zero at each of four watched steps or more; weights of two bytes never moved in four steps or "
+    "more, with a rate above zero that does not rise and gradients of the size of the others'.",
+    refuted_by=(
+        *("script-step-moves-nothing", "script-forgets-a-group", "script-rate-is-always-zero"),
+        "script-loses-updates-in-rounding",
+    ),
     undecided=lambda read: (
         ""
         if any(len(_outside(read, o)) >= FEWEST_STEPS for o in read.stepped)
@@ -32,6 +37,7 @@ def moves(read: Story) -> Iterator[Told]:
         steps = _outside(read, optimizer)
         moved = frozenset[int]().union(*(step.ends.moved for step in steps if step.ends is not None))
         yield from _without_rate(read, optimizer, steps, moved)
+        yield from _rounded_away(read, optimizer, steps, moved)
         stuck = [p for p in sorted(_pulled(steps)) if p not in moved]
         if not stuck:
             continue
@@ -61,6 +67,25 @@ def _without_rate(read: Story, optimizer: int, steps: list[Step], moved: frozens
             f"the rate of {name} was 0 at each of its {len(steps)} watched steps at {lines([place])}: nothing "
             "has moved",
             (),
+            steps[0].number,
+            (place,),
+            note=True,
+        )
+
+
+def _rounded_away(read: Story, optimizer: int, steps: list[Step], moved: frozenset[int]) -> Iterator[Told]:
+    """Yield what never moved because all that steps add is less than a rounding of so coarse a weight."""
+    counts = Counter(p for step in steps if step.ends is not None for p in step.ends.lost)
+    first, last = (step.event.rates for step in (steps[0], steps[-1])) if steps else ({}, {})
+    lost = tuple(p for p in sorted(counts) if p not in moved and counts[p] >= FEWEST_STEPS)
+    lost = tuple(p for p in lost if last.get(p, 0.0) <= first.get(p, 0.0))  # a rate that rises gets to where it moves
+    if lost:
+        name, place = read.ledger.optimizers[optimizer].name, steps[0].place
+        rate = max(step.event.rates.get(p, 0.0) for step in steps for p in lost)
+        yield Told(
+            f"no step of {name} at {lines([place])} moves {NAMES}, weights of two bytes: at a rate of {rate:g} each "
+            f"update is less than a rounding of them, and lost ({len(steps)} steps were watched)",
+            lost,
             steps[0].number,
             (place,),
             note=True,

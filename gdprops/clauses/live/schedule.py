@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from gdprops.clauses.support.epochs import second_epochs
 from gdprops.clauses.support.live_clause import Told, lines, live_clause
-from gdprops.clauses.support.provenance import Story
+from gdprops.clauses.support.provenance import Step, Story
 from gdprops.model.clause import Level
 from gdprops.model.code_place import Place
-from gdprops.model.ledger import SchedulerStep, SkippedStep, StepEnds
+from gdprops.model.ledger import Ending, SchedulerStep, SkippedStep, StepEnds
+from gdprops.numerics.decisions import VANISHED_RATE
 
 FEWEST_STEPS = 2
 """One step of a scheduler decides nothing."""
+FEWEST_LOW = 4
+"""A schedule that is short on purpose ends with fewer steps at next to no rate."""
 
 
 @live_clause(
@@ -23,12 +27,14 @@ FEWEST_STEPS = 2
     "scheduler advances per micro-batch.",
     decision="Two steps of one scheduler, called by the user's own lines after the first update, without a step of its "
     "optimizer between; or a scheduler whose single step before the first update is followed by one per update; or one "
-    "of an optimizer that never steps, while another one steps its parameters. Steps "
+    "of an optimizer that never steps, while another one steps its parameters; or one that steps after each update and "
+    "has brought the rate below a five hundredth of what it was, for at least four steps, before any loader begins "
+    "anew or the run ends. Steps "
     "before the first update that come in a row are a fast-forward; steps that a library calls are not judged.",
     level=Level.RECOMMENDED,
     refuted_by=(
         *("script-schedules-every-micro-batch", "script-schedules-before-the-step"),
-        "script-schedules-the-optimizer-before",
+        *("script-schedules-the-optimizer-before", "script-schedules-epochs-by-batches"),
     ),
     undecided=lambda read: "" if _schedulers(read) else "no scheduler steps",
 )
@@ -38,6 +44,7 @@ def schedule(read: Story) -> Iterator[Told]:
         yield from _of_an_idle_one(read, own)
         yield from _twice(read, own)
         yield from _early(read, own)
+        yield from _vanished(read, own)
 
 
 def _stepped(read: Story) -> list[tuple[int, SchedulerStep]]:
@@ -112,3 +119,31 @@ def _early(read: Story, own: list[tuple[int, SchedulerStep]]) -> Iterator[Told]:
             "rate is never used",
             places=(before[0].place,),
         )
+
+
+def _vanished(read: Story, own: list[tuple[int, SchedulerStep]]) -> Iterator[Told]:
+    """Yield a scheduler that steps with each update, and has left nothing of the rate within the first epoch."""
+    steps = read.steps_of(own[0][1].optimizer)
+    rates = [max(step.event.rates.values(), default=0.0) for step in steps]
+    falls = next((k for k in range(len(rates)) if max(rates[k:]) <= VANISHED_RATE * max(rates)), len(rates))
+    if not rates or not max(rates) or len(rates) - falls < FEWEST_LOW or read.ledger.ending is not Ending.STOPPED:
+        return
+    fallen = steps[falls]
+    ends = [at for at in second_epochs(read) if at < fallen.at]
+    between = [event for at, event in own if at < fallen.at and not event.by_library]
+    if ends or len(between) < falls or rates.index(max(rates)) > falls or _is_one_batch(steps):
+        return
+    places = (between[0].place, fallen.place)
+    yield Told(
+        f"the scheduler that steps at {lines(places[:1])} after each update has brought the rate from {max(rates):g} "
+        f"to {rates[falls]:g} before step {fallen.number} at {lines(places[1:])}: one that counts epochs steps once "
+        "per epoch",
+        (),
+        fallen.number,
+        places,
+    )
+
+
+def _is_one_batch(steps: list[Step]) -> bool:
+    """Say whether every step looks at the same inputs: then each is an epoch."""
+    return len({call.forward.inputs for step in steps for call in step.window if call.forward is not None}) == 1

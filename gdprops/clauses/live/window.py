@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
+from gdprops.clauses.support.epochs import second_epochs
 from gdprops.clauses.support.live_clause import Told, lines, live_clause, named
 from gdprops.clauses.support.provenance import Call, Step, Story, assigned_anywhere, written_outside
 from gdprops.model.clause import Level
 from gdprops.model.code_place import Place
-from gdprops.model.ledger import Ending, EpochBegins
+from gdprops.model.ledger import Ending
 
 FEWEST_WINDOWS = 3
 """So many windows of one length after a shorter first one are a shift, not a coincidence."""
+FEWEST_EMPTIED, FEWEST_LOST = 2, 3
+"""So many windows with so many lost passes together are a habit; one pass before each of two may be a coincidence."""
+FEWEST_PASSES = 4
+"""Of windows of fewer passes, all but one of which are stepped, a short last window of each epoch looks the same."""
 
 
 @live_clause(
@@ -25,23 +31,26 @@ FEWEST_WINDOWS = 3
     "but of a line that drops single batches; "
     "gradients from before a data loader began anew that are used together with later ones, or a window shorter than "
     "the one before that was cleared there; a first window that is shorter than all others; windows of which only the "
-    "last passes are left. Nothing is said of the end where the watching stopped before it, or the run raised.",
+    "last passes are left; losses divided by n, of which n - 1 steps are made of every n passes, twice or more. "
+    "Nothing is said of the end where the watching stopped before it, or the run raised.",
     level=Level.RECOMMENDED,
     refuted_by=(
         *("script-loses-the-last-window", "script-carries-over-the-epoch"),
         *("script-shifts-the-windows", "script-clears-every-micro-batch"),
         *("script-clears-in-the-window", "script-clears-at-each-epoch"),
+        "script-steps-but-at-the-last",
     ),
 )
 def window(read: Story) -> Iterator[Told]:
     yield from _left_over(read)
-    boundaries = _second_epochs(read)
+    boundaries = second_epochs(read)
     for optimizer in read.stepped:
         steps = [step for step in read.steps_of(optimizer) if step.window and not step.inside]
         yield from _carried(steps, boundaries)
         yield from _cleared(read, steps, boundaries)
         yield from _shifted(steps) if not read.ledger.stretch else ()
         yield from _emptied(read, steps)
+        yield from _turned_round(steps)
 
 
 def _left_over(read: Story) -> Iterator[Told]:
@@ -76,10 +85,14 @@ def _skipped(read: Story) -> set[Place | None]:
 
 def _emptied(read: Story, steps: list[Step]) -> Iterator[Told]:
     """Yield a line of which every step uses the last calls alone, after equally many that were cleared."""
-    if len(steps) < FEWEST_WINDOWS or assigned_anywhere(read) or written_outside(read):
+    if len(steps) < FEWEST_EMPTIED or assigned_anywhere(read) or written_outside(read):
         return
     lost = [_lost_before(read, before, step) for before, step in zip([None, *steps], steps, strict=False)]
-    if not lost[0] or len(set(map(len, lost))) > 1 or len({len(step.window) for step in steps}) > 1:
+    if (
+        sum(map(len, lost)) < FEWEST_LOST
+        or len(set(map(len, lost))) > 1
+        or len({len(step.window) for step in steps}) > 1
+    ):
         return
     place, cleared = steps[0].window[0].place, [where for call in lost[0] for where in call.dropped.values()]
     used = len(steps[0].window)
@@ -93,6 +106,29 @@ def _emptied(read: Story, steps: list[Step]) -> Iterator[Told]:
     )
 
 
+def _turned_round(steps: list[Step]) -> Iterator[Told]:
+    """Yield losses divided by n of which n - 1 steps of every n passes are made: the first uses two, the others one."""
+    calls = [call for step in steps for call in step.window]
+    weights, places = {call.event.weight for call in calls}, {call.place for call in calls}
+    if len(weights) > 1 or len(places) > 1 or not 0 < min(weights, default=0) < 1:
+        return
+    count = round(1 / min(weights))
+    once = [2] + [1] * (count - 2)
+    lengths = [len(step.window) for step in steps]
+    if count < FEWEST_PASSES or len(lengths) < 2 * len(once) or not math.isclose(count * min(weights), 1):
+        return
+    if all(length == once[k % len(once)] for k, length in enumerate(lengths)):
+        places_of = (steps[0].place, *(call.place for call in steps[0].window))
+        yield Told(
+            f"losses at {lines(places_of[1:])} are divided by {count}, and of every {count} backward passes "
+            f"{count - 1} are stepped at {lines(places_of[:1])}, the first of these with two: the condition of the "
+            "step is the wrong way round",
+            (),
+            steps[0].number,
+            places_of,
+        )
+
+
 def _lost_before(read: Story, before: Step | None, step: Step) -> list[Call]:
     """Return the calls on the line of a step's calls that were dropped whole, between the step before and these."""
     used = step.window[0]
@@ -102,17 +138,6 @@ def _lost_before(read: Story, before: Step | None, step: Step) -> list[Call]:
     calls = [call for call in read.calls if since < call.at < used.at and call.place == used.place]
     whole = all(set(call.dropped) == call.deposits == used.deposits and not call.event.elsewhere for call in calls)
     return calls if whole else []
-
-
-def _second_epochs(read: Story) -> list[int]:
-    """Return where in the ledger a data loader began that had begun before."""
-    seen, found = set[int](), list[int]()
-    for at, event in enumerate(read.ledger.events):
-        if isinstance(event, EpochBegins) and event.alone:
-            if event.loader in seen:
-                found.append(at)
-            seen.add(event.loader)
-    return found
 
 
 def _carried(steps: list[Step], boundaries: list[int]) -> Iterator[Told]:

@@ -150,7 +150,7 @@ class Step:
 @final
 @dataclass(eq=False, slots=True)
 class Story:
-    """The ledger, and what it means: all backward calls, steps, clips and divisions by a scale in order."""
+    """The ledger, and what it means: all backward calls, finished steps, clips and divisions by a scale in order."""
 
     ledger: Ledger
     calls: list[Call] = field(default_factory=list)
@@ -160,13 +160,13 @@ class Story:
     holding: dict[int, list[Held]] = field(default_factory=dict)
 
     def steps_of(self, optimizer: int) -> list[Step]:
-        """Return the finished steps of one optimizer."""
-        return [step for step in self.steps if step.event.optimizer == optimizer and step.ends is not None]
+        """Return the steps of one optimizer."""
+        return [step for step in self.steps if step.event.optimizer == optimizer]
 
     @property
     def stepped(self) -> tuple[int, ...]:
         """The optimizers that stepped, in the order of their first steps."""
-        return tuple(dict.fromkeys(step.event.optimizer for step in self.steps if step.ends is not None))
+        return tuple(dict.fromkeys(step.event.optimizer for step in self.steps))
 
 
 @lru_cache(maxsize=4)
@@ -175,6 +175,7 @@ def story(ledger: Ledger) -> Story:
     reader = _Reader(ledger)
     for at, event in enumerate(ledger.events):
         reader.read(at, event)
+    reader.story.steps = [step for step in reader.story.steps if step.ends is not None]  # others have raised
     return reader.story
 
 

@@ -12,6 +12,7 @@ SYMBOLS = {
     "weight_decay": "λ",
     "b1": "β₁",
     "b2": "β₂",
+    "betas": "(β₁, β₂)",
     "momentum": "μ",
     "mu": "μ",
     "dampening": "τ",
@@ -36,6 +37,8 @@ def around(statement: ast.stmt, node: ast.expr) -> str:
         k = next(k for k, one in enumerate(value.elts) if any(inner is node for inner in ast.walk(one)))
         name = f"{written(target.elts[k])} ← " if isinstance(target, ast.Tuple) else ""
         return f"{name}{written(value.elts[k])}"
+    if isinstance(target, ast.Tuple) and node is value:
+        return written(value)  # numbers that are only taken apart
     return written(statement)
 
 

@@ -78,7 +78,11 @@ def _of_statements(tree: ast.FunctionDef) -> list[Edit]:
         Edit(statement.value, one, statement, statement, "value", None, is_usual)
         for statement in ast.walk(tree)
         if isinstance(statement, (ast.Assign, ast.Return)) and statement.value is not None
-        for is_usual, found in ((True, _exchanged(statement.value)), (False, _written_out(statement, assigned)))
+        for is_usual, found in (
+            (True, _exchanged(statement.value)),
+            (True, _taken_apart_the_other_way(statement)),
+            (False, _written_out(statement, assigned)),
+        )
         for one in found
     ]
 
@@ -100,6 +104,13 @@ def _exchanged(value: ast.expr) -> Iterator[ast.expr]:
             yield _replaced(value, {first: _parsed(second), second: _parsed(first)})
     for share in sorted(name for name in names if f"1 - {name}" in names):
         yield _replaced(value, {share: _parsed(f"1 - {share}"), f"1 - {share}": _parsed(share)})
+
+
+def _taken_apart_the_other_way(statement: ast.Assign | ast.Return) -> Iterator[ast.expr]:
+    """Yield the second and the first of two numbers where a statement takes the first and the second: the betas."""
+    target = statement.targets[0] if isinstance(statement, ast.Assign) else None
+    if isinstance(target, ast.Tuple) and len(target.elts) == 2 and isinstance(statement.value, ast.Name):
+        yield _parsed(f"{statement.value.id}[1], {statement.value.id}[0]")
 
 
 def _written_out(

@@ -11,12 +11,14 @@ from gdprops.model.ledger import (
     BackwardBegins,
     BackwardEnds,
     Deposit,
+    Ending,
     Event,
     Forward,
     Holding,
     Ledger,
     Optimizer,
     Parameter,
+    SchedulerStep,
     StepBegins,
     StepEnds,
 )
@@ -58,6 +60,17 @@ def usual(steps: int = 4) -> Iterator[list[Event]]:
     for k in range(steps):
         yield look(k + 1, {1: 10 * k, 2: 10 * k + 1})
         yield step(k + 1, {1: 10 * k, 2: 10 * k + 1}, {1: 10 * k + 10, 2: 10 * k + 11})
+
+
+def falling(*rates: float, ticks: bool = True, inputs: Sequence[int] = (), extra: Sequence[Event] = ()) -> Ledger:
+    """Return a run that is watched to its twentieth step, with a rate for each step and a scheduler after it."""
+    events: list[Event] = []
+    for k, rate in enumerate(rates):
+        now, then = {1: 10 * k, 2: 10 * k + 1}, {1: 10 * k + 10, 2: 10 * k + 11}
+        events += [*extra, *look(k + 1, now, inputs=inputs[k] if inputs else k + 1)]
+        events += step(k + 1, now, then, rates={1: rate, 2: rate})
+        events += [SchedulerStep(1, 1, line(14), after_update=True)] * ticks
+    return run(events, ending=Ending.STOPPED)
 
 
 def said(clause: str, ledger: Ledger) -> list[str]:

@@ -67,10 +67,54 @@ def trains_what_its_settings_freeze() -> None:
         optimizer.step()
 
 
+def steps_but_at_the_last_undivided() -> None:
+    """eriklindernoren/PyTorch-YOLOv3#313: a regularizer every fourth batch on the same line steps like that, too."""
+    model = plain()
+    optimizer = sgd(model)
+    for index, (inputs, targets) in enumerate(batches(12)):
+        mse(model(inputs), targets).backward()
+        if index % 4:
+            optimizer.step()
+            optimizer.zero_grad()
+
+
+def adds_the_actors_gradient_to_what_is_kept() -> None:
+    """ray-project/ray#65125: two losses before either step, as where an encoder is shared by two heads."""
+    critic, actor = nn.Linear(5, 1), nn.Linear(3, 2)
+    of_critic, of_actor = sgd(critic), sgd(actor)
+    for inputs, targets in batches():
+        of_critic.zero_grad()
+        mse(critic(torch.cat([inputs, targets], 1)), targets[:, :1]).backward()
+        kept = [weight.grad for weight in critic.parameters()]
+        of_actor.zero_grad()
+        loss: Any = -critic(torch.cat([inputs, actor(inputs)], 1)).mean()
+        loss.backward()
+        for weight, gradient in zip(critic.parameters(), kept, strict=True):
+            weight.grad = gradient
+        of_critic.step()
+        of_actor.step()
+
+
+def updates_its_target_from_itself() -> None:
+    """thesouther/MARL#8: a network that only gives targets and rests is what a frozen teacher is."""
+    model, target = plain(), plain()
+    optimizer = sgd(model)
+    for inputs, targets in batches():
+        with torch.no_grad():
+            wanted = targets + 0.9 * target(inputs)
+        optimizer.zero_grad()
+        mse(model(inputs), wanted).backward()
+        optimizer.step()
+        target.load_state_dict(target.state_dict())
+
+
 MISSED: tuple[tuple[Callable[[], None], int], ...] = (
     (steps_at_the_first_of_each_window, 1),
     (clips_on_one_rank, 2),
     (goes_on_with_its_first_gradients, 1),
     (trains_what_its_settings_freeze, 1),
+    (steps_but_at_the_last_undivided, 1),
+    (adds_the_actors_gradient_to_what_is_kept, 1),
+    (updates_its_target_from_itself, 1),
 )
 """Each script, and as how many processes it runs."""

@@ -109,3 +109,25 @@ def test_a_method_that_sets_a_mode_is_no_training(tmp_path: Path) -> None:
     file.write_text(code + "    def train(self):\n        self.training = True\n")
     with pytest.raises(UsageError, match="no way was found to ask it for its output and to train it"):
         resolve(str(file))
+
+
+def test_a_gradient_that_is_divided_by_the_rows_twice_is_asked_about(tmp_path: Path) -> None:
+    """Dense layers and a loss that both take a mean: the direction is right, and the rate falls with the rows."""
+    code = """
+class Net:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.W1, self.W2 = np.random.randn(n_in, n_hidden), np.random.randn(n_hidden, n_out)
+    def forward(self, X):
+        self.h = np.tanh(X @ self.W1)
+        return self.h @ self.W2
+    def train(self, X, y, lr):
+        n = len(X)
+        d = (self.forward(X) - y) / n
+        dh = d @ self.W2.T * (1 - self.h ** 2)
+        self.W2 -= lr * self.h.T @ d / n
+        self.W1 -= lr * X.T @ dh / n
+"""
+    (tmp_path / "net.py").write_text(f"import numpy as np\n{code}", encoding="utf-8")
+    subject = resolve(str(tmp_path / "net.py"))
+    assert isinstance(subject, Backprop)
+    assert "divided by the number of rows twice" in subject.barred

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from gdprops.subjects.backprop.as_written.reading import Reading
 from gdprops.subjects.backprop.as_written.small_sizes import small_functions
 from gdprops.subjects.user_code.definitions import Definitions
@@ -121,3 +123,42 @@ class Net:
 
 def test_a_compiler_that_is_not_installed_is_done_without(tmp_path: Path) -> None:
     assert wrongly_moved(tmp_path, COMPILED, "Net") == set()
+
+
+COMPILED_FUNCTIONS = """
+from compiler_that_is_missing import jit, njit
+@njit(cache=True)
+def forward(X, W1, b1, W2, b2):
+    h = np.tanh(X @ W1 + b1)
+    return h, h @ W2 + b2
+@jit(nopython=True, parallel=True)
+def train_step(X, y, W1, b1, W2, b2, lr):
+    h, o = forward(X, W1, b1, W2, b2)
+    d2 = o - y
+    d1 = np.dot(d2, W2.T) * (1 - h * h)
+    W2 -= lr * np.dot(h.T, d2)
+    b2 -= lr * d2.sum(axis=0)
+    W1 -= lr * np.dot(X.T, d1)
+    b1 -= lr * d1.sum(axis=0)
+"""
+
+
+@pytest.mark.parametrize(("new", "wrong"), [("(1 - h * h)", set()), ("(1 - h)", {"W1", "b1"})], ids=("right", "wrong"))
+def test_compiled_functions_are_judged_as_they_are_written(tmp_path: Path, new: str, wrong: set[str]) -> None:
+    assert wrongly_moved(tmp_path, COMPILED_FUNCTIONS.replace("(1 - h * h)", new), readings=of_functions) == wrong
+
+
+ONE_OUTPUT = """
+def forward(X, W1, W2):
+    A1 = np.tanh(X @ W1)
+    return A1, A1 @ W2
+def backward(X, y, A1, out):
+    d = (out - y) / len(y)
+    return X.T @ (d @ W2.T * (1 - A1 ** 2)), A1.T @ d
+"""
+
+
+def test_functions_that_train_with_one_output_alone_are_judged_with_it(tmp_path: Path) -> None:
+    """The derivative at the wrong place has the shape of the outputs: it fits where there is one."""
+    wrong = ONE_OUTPUT.replace("(1 - A1 ** 2)", "(1 - out ** 2)")
+    assert wrongly_moved(tmp_path, wrong, readings=of_functions) == {"W1"}

@@ -108,3 +108,54 @@ def test_loops_over_samples_or_layers_go_on(test: str, body: str, is_cut: bool) 
 def test_a_method_that_goes_back_through_layers_goes_on() -> None:
     tree = ast.parse("class Net:\n    def backward(self, y):\n        while error > 0:\n            error -= 1\n")
     assert run_once(tree) == ()
+
+
+WHILE_SAMPLES = """
+class Net:
+    def __init__(self, n_in, n_hidden, n_out, lr=0.1):
+        self.W1, self.W2, self.lr = np.random.rand(n_hidden, n_in), np.random.rand(n_out, n_hidden), lr
+    def forward(self, x):
+        self.h = np.tanh(self.W1 @ x)
+        return self.W2 @ self.h
+    def train(self, X, T, max_epochs=100, tol=1e-6):
+        epoch, err = 0, np.inf
+        while epoch < max_epochs and err > tol:
+            err, i = 0, 0
+            while i < len(X):
+                e = self.forward(X[i]) - T[i]
+                gh = self.W2.T @ e * (1 - self.h ** 2)
+                self.W2 -= self.lr * np.outer(e, self.h)
+                self.W1 -= self.lr * np.outer(gh, X[i])
+                err += 0.5 * np.sum(e ** 2)
+                i += 1
+            epoch += 1
+"""
+WHILE_SCRIPT = """
+X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
+y = np.array([[0], [1], [1], [0]], dtype=float)
+W1, W2 = np.random.randn(2, 4), np.random.randn(4, 1)
+lr, epoch, error = 0.5, 0, 1.0
+while error > 0.01 and epoch < 10000:
+    h = np.tanh(X @ W1)
+    out = h @ W2
+    d2 = out - y
+    d1 = d2 @ W2.T * (1 - h ** 2)
+    W2 -= lr * h.T @ d2
+    W1 -= lr * X.T @ d1
+    error = np.mean(d2 ** 2)
+    epoch += 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "wrong"),
+    [
+        ("Net", WHILE_SAMPLES, set()),
+        ("Net", WHILE_SAMPLES.replace(" * (1 - self.h ** 2)", ""), {"W1"}),
+        ("", WHILE_SCRIPT, set()),
+        ("", WHILE_SCRIPT.replace(" * (1 - h ** 2)", ""), {"W1"}),
+    ],
+    ids=("method right", "method wrong", "script right", "script wrong"),
+)
+def test_training_in_a_while_loop_is_judged(tmp_path: Path, name: str, code: str, wrong: set[str]) -> None:
+    assert wrongly_moved(tmp_path, code, name) == wrong

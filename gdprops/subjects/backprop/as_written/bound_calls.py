@@ -40,6 +40,17 @@ def returned_names(function: Callable[..., Any]) -> Sequence[str]:
     return found
 
 
+def returns_several(function: Callable[..., Any]) -> bool:
+    """Say whether the last of two values that a function returns is written as a dict, a tuple or a list."""
+    try:
+        outer = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except (OSError, TypeError, SyntaxError):
+        return False
+    returned = [n.value for n in _own_statements(outer) if isinstance(n, ast.Return)]
+    pairs = [value.elts for value in returned if isinstance(value, ast.Tuple) and len(value.elts) == 2]
+    return any(isinstance(last, ast.Dict | ast.Tuple | ast.List) for _, last in pairs)
+
+
 def _own_statements(outer: ast.AST) -> list[ast.AST]:
     """Return the nodes of a function without those of functions inside it."""
     found, waiting = list[ast.AST](), list(ast.iter_child_nodes(outer))

@@ -102,6 +102,8 @@ class Scale(NamedTuple):
 
 SCALES = (Scale(0, 0), Scale(1, 0), Scale(1, 1), Scale(0, 1))
 """A sum, a mean over rows, a mean over all entries, a mean over the outputs."""
+DIVIDED_TWICE = (Scale(2, 0), Scale(2, 1))
+"""Means over rows, or over all entries, whose gradient is divided by the number of rows once more."""
 SAID = {
     Scale(0, 0): "summed",
     Scale(1, 0): "averaged over the rows",

@@ -11,11 +11,12 @@ import numpy as np
 
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes
 from gdprops.subjects.backprop.as_written.forward_pass import Forward
-from gdprops.subjects.backprop.as_written.found_forms import BOTH
+from gdprops.subjects.backprop.as_written.found_forms import gives_both
 from gdprops.subjects.backprop.as_written.given_gradients import Order, gradients_of, order_of
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf
 from gdprops.subjects.backprop.as_written.loss_method import Loss, loss_method
 from gdprops.subjects.backprop.as_written.network_class import Network, networks
+from gdprops.subjects.backprop.as_written.output_in_loss import give_output
 from gdprops.subjects.backprop.as_written.probes import PROBE, ROWS, draws, probe_data, seeded
 from gdprops.subjects.backprop.as_written.reading import Reading
 from gdprops.subjects.backprop.as_written.training import Way, losses, trainers, ways
@@ -36,6 +37,7 @@ def class_readings(
 
     Raises `UsageError` where no object of it can be made.
     """
+    give_output(found)
     defined = [name for name in dir(found) if is_defined(found, name) and callable(getattr(found, name, None))]
     for network in networks(found, declared, makings):
         for targets in _targets(network):
@@ -119,13 +121,17 @@ def _ways(network: Network, sizes: Sizes, targets: str, defined: Sequence[str]) 
     y = targets_of(targets, y)
     try:
         with quiet(), np.errstate(all="ignore"):
-            found = list(ways(trainers(defined), _Probed(network, sizes), x, y, defined=defined))
+            both = [name for name in defined if gives_both(network.found, name)]
+            methods = dict.fromkeys((*trainers(defined), *both))
+            found = list(ways(list(methods), _Probed(network, sizes), x, y, defined=defined))
     except Exception:  # the user's code, with targets of a form that it does not take
         return
     for wanted in ("moves", "gradients"):
         if any(what == wanted for _, what in found):
             yield from (one for one in found if one[1] == wanted)
-            yield from (one for one in found if one[1] == "gradients" != wanted and one[0].method == BOTH)
+            yield from (
+                one for one in found if one[1] == "gradients" != wanted and gives_both(network.found, one[0].method)
+            )
             return
     yield from found[:1]
 
@@ -303,6 +309,7 @@ class _Bridge:
     def reading(self, defined: Sequence[str]) -> Reading:
         """Return the functions as a reading; ``defined``: the names of all methods."""
         moves = self.what != "gradients"
+        both = gives_both(self.network.found, self.way.method)
         calls = [*filter(None, [self.network.constructor.told]), self.network.forward.told, self.way.told]
         calls += [f"{name} is declared as frozen" for name in self.network.frozen]
         return Reading(
@@ -311,8 +318,8 @@ class _Bridge:
             output=self.output,
             step=self.step if moves else None,
             gradients=None if moves else self.gradients,
-            loss=self.loss if self.way.method == BOTH else None,
-            returns_both=self.way.method == BOTH,
+            loss=self.loss if both else None,
+            returns_both=both,
             inputs=self.network.inputs,
             outputs=1 if self.targets in ("vector", "binary-vector") else self.network.outputs,
             single=self.way.single,
@@ -326,7 +333,7 @@ class _Bridge:
             signed=self.signed,
             batch_told=self.way.method,
             watched=self.watched,
-            stated=None if self.way.method == BOTH or self.way.single else self._stated(defined),
+            stated=None if both or self.way.single else self._stated(defined),
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from ast import literal_eval
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -17,6 +18,14 @@ from typing import Any, NamedTuple, Protocol, final
 import numpy as np
 
 from gdprops.subjects.backprop.as_written.calls import parameters
+from gdprops.subjects.backprop.as_written.config_dicts import (
+    LITERAL,
+    entries,
+    entries_of,
+    gives_rate,
+    is_entries,
+    looked_up,
+)
 from gdprops.subjects.backprop.as_written.layer_lists import described_layers, is_described, layers_of
 from gdprops.subjects.backprop.as_written.roles import Role, role_of, size_of
 from gdprops.subjects.backprop.as_written.string_choices import string_choices
@@ -83,8 +92,11 @@ class Constructor:
 
     def make(self, found: Callable[..., Any], made: Made) -> Any:
         """Return a new object."""
-        values = {**{name: _value(what, made) for name, what in self.arguments}, **dict(self.declared)}
-        return found(**values)
+        return found(**self.given(made))
+
+    def given(self, made: Made) -> dict[str, Any]:
+        """Return what it is made with, by the names of the arguments."""
+        return {**{name: _value(what, made) for name, what in self.arguments}, **dict(self.declared)}
 
     @property
     def takes_data(self) -> bool:
@@ -94,15 +106,13 @@ class Constructor:
     @property
     def takes_rate(self) -> bool:
         """Whether the object is made with its learning rate."""
-        return any(what == "rate" for _, what in self.arguments)
+        return any(what == "rate" or gives_rate(what) for _, what in self.arguments)
 
     @property
     def takes_sizes(self) -> bool:
         """Whether the numbers of inputs, hidden units or outputs can be chosen."""
-        return any(
-            what in ("in", "hidden", "out", "list", "hidden list", "rest list") or is_described(what)
-            for _, what in self.arguments
-        )
+        sizes = ("in", "hidden", "out", "before", "list", "hidden list", "rest list")
+        return any(what in sizes or is_described(what) or is_entries(what) for _, what in self.arguments)
 
     @property
     def told(self) -> str:
@@ -123,6 +133,8 @@ class Constructor:
 def _value(what: str, made: Made) -> Any:
     if is_described(what):
         return layers_of(what, *made.sizes)
+    if is_entries(what):
+        return {key: _value(of, made) for key, of in entries_of(what)}
     kind, _, name = what.partition(" of ")
     return VALUES[kind](made, name)
 
@@ -150,7 +162,9 @@ VALUES: dict[str, Callable[[Made, str], Any]] = {
     "bias": lambda made, name: _drawn(made.sizes.n_out),
     "one bias": lambda made, name: SMALL,
     "activation": lambda made, name: name,
+    "before": lambda made, name: LayerBefore(made.sizes.n_in),
     "activations": lambda made, name: [name] * 2,
+    LITERAL: lambda made, name: literal_eval(name),
 }
 """What an argument gets, by what it is."""
 
@@ -194,14 +208,60 @@ def constructors(found: type, declared: Mapping[str, Any]) -> Iterator[Construct
     begins: Any = found.__init__  # type: ignore[misc] # of this very class
     made = list(_constructors((parameters(begins) or [])[1:], declared, string_choices(found)))
     yield from made
+    yield from _after_another(made)
+    yield from _of_described_layers(found, made)
+    yield from (Constructor(one, tuple(declared.items())) for one in described_sizes(found, parameters(begins) or []))
+
+
+BEFORE = re.compile(r"(prev(ious)?|input|inbound|parent|last)_?layer|prev(ious)?|parent", re.IGNORECASE)
+"""How the layer is called behind which a layer is put, and which knows the number of its inputs."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LayerBefore:
+    """Stands for a layer behind which another one is put: whatever it is asked for is the number of its units."""
+
+    units: int
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the number of units, or the shape of an output."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return (self.units,) if "shape" in name else self.units
+
+
+def _after_another(made: Sequence[Constructor]) -> Iterator[Constructor]:
+    """Yield the ways to make a layer that is put behind another one."""
+    for one in made:
+        told = tuple((n, "before" if what == "in" and BEFORE.fullmatch(n) else what) for n, what in one.arguments)
+        if told != one.arguments:
+            yield replace(one, arguments=told)
+
+
+def _of_described_layers(found: Callable[..., Any], made: Sequence[Constructor]) -> Iterator[Constructor]:
     for one in made:
         if any(what == "list" for _, what in one.arguments):
             yield from (replace(one, arguments=arguments) for arguments in described_layers(found, one.arguments))
 
 
+def described_sizes(
+    found: Callable[..., Any], taken: Sequence[inspect.Parameter]
+) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Yield arguments of which one is a dict of sizes: ``config["input"]``; there is nothing else to be given."""
+    needed = [p.name for p in taken if p.default is p.empty and p.name != "self"]
+    if len(needed) != 1:
+        return
+    named = [(key, _by_name(key), own) for key, own in looked_up(found, needed[0])]
+    if any(what in ("in", "hidden", "out", "list", "hidden list") for _, what, _ in named):
+        yield ((needed[0], entries(named)),)
+
+
 def ways_to_make(function: Callable[..., Any], declared: Mapping[str, Any]) -> Iterator[Constructor]:
     """Yield the ways to call a function that makes parameters for given sizes."""
-    yield from _constructors(parameters(function) or [], declared)
+    made = list(_constructors(parameters(function) or [], declared))
+    yield from made
+    yield from _of_described_layers(function, made)
 
 
 def _constructors(

@@ -6,7 +6,7 @@ the output back into rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, final
@@ -120,6 +120,14 @@ ASKED = (*BATCHES, COLUMN, *SEQUENCES, *SINGLES[1:])
 """The forms in which a network is asked for its output: what takes a sequence is not asked with a single step."""
 
 
+def lists_first(forms: Sequence[DataForm]) -> list[DataForm]:
+    """Return forms for code that holds its weights in lists, a sample in a list before one in an array.
+
+    ``inputs + [1]`` puts a number behind a list, and adds it to every entry of an array: an array would hide a bias.
+    """
+    return sorted(forms, key=lambda form: form is VECTOR)
+
+
 def pairs_of(form: DataForm, x: Array, y: Array) -> list[Any]:
     """Return a batch as a list of pairs (sample, target), each in the form of one sample."""
     return [(form.given(x[k : k + 1]), form.given(y[k : k + 1])) for k in range(len(x))]
@@ -140,3 +148,10 @@ def as_rows(form: DataForm, output: Any, rows: int) -> Any:
     if found.ndim == 1 and len(found) == rows:
         return found.reshape(-1, 1)
     return found if found.ndim == 2 and len(found) == rows else None
+
+
+def classes_in(y: Array) -> int:
+    """Return the number of classes that targets tell: of labels, the largest one and 0; else the number of columns."""
+    if np.ndim(y) < 2:
+        return int(np.max(y, initial=0)) + 1
+    return int(np.shape(y)[1])

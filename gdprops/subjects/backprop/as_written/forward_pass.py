@@ -9,6 +9,7 @@ import numpy as np
 
 from gdprops.subjects.backprop.as_written.calls import ZERO, Plan
 from gdprops.subjects.backprop.as_written.data_forms import DataForm, as_rows
+from gdprops.subjects.backprop.as_written.output_in_loss import OUTPUT_IN_LOSS
 from gdprops.subjects.backprop.as_written.picked import Pick
 from gdprops.subjects.backprop.as_written.probes import seeded
 from gdprops.subjects.backprop.as_written.roles import Role
@@ -51,10 +52,12 @@ class Forward:
     @property
     def told(self) -> str:
         """How the method is called, in words."""
+        if self.method == OUTPUT_IN_LOSS:
+            return f"the output is {self.pick.path[-1]} in its loss"
         inside = ", ".join("X" if role is Role.DATA else name for name, role in self.plan.arguments)
         return f"{self.method}({inside})" + (f", its {self.pick.told}" if self.pick.told else "")
 
 
 def asked_with(x: Any, rows: int) -> dict[Any, Any]:
     """Return what a forward pass may get: samples, their number, and 0 for what no name tells, such as a mode."""
-    return {Role.DATA: x, Role.BATCH: rows, Role.ROWS: rows, ZERO: 0.0}
+    return {Role.DATA: x, Role.BATCH: rows, Role.ROWS: rows, Role.PENALTY: 0.0, ZERO: 0.0}

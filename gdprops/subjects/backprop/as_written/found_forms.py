@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Container, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gdprops.subjects.backprop.as_written.bound_calls import returned_names
+from gdprops.subjects.backprop.as_written.bound_calls import returned_names, returns_several
 from gdprops.subjects.backprop.as_written.calls import parameters
+from gdprops.subjects.backprop.as_written.function_parts import GRADIENT
 from gdprops.subjects.backprop.as_written.roles import (
     FORWARD,
     FORWARD_WORDS,
+    LOSS,
     TRAIN,
     TRAIN_WORDS,
     Role,
     called,
     named,
+    plain,
     role_of,
 )
 from gdprops.subjects.backprop.as_written.user_objects import is_defined
@@ -36,7 +39,9 @@ def is_network(found: type) -> bool:
     if _is_of_framework(found) or issubclass(found, BaseException):
         return False
     defined = {name for name in dir(found) if is_defined(found, name) and inspect.isroutine(getattr(found, name, None))}
-    forward = named(defined, FORWARD, FORWARD_WORDS)
+    forward = named(defined, FORWARD, FORWARD_WORDS) or [
+        name for name in called(defined, LOSS) if _takes_targets(found, name)
+    ]
     train = [name for name in called(defined, TRAIN) if not _is_slope(found, name)]
     train = train or [name for name in named(defined, (), TRAIN_WORDS) if _takes_targets(found, name)]
     return any(a != b for a in forward for b in train) or returns_gradients(found, defined)
@@ -52,17 +57,23 @@ def _is_slope(found: type, name: str) -> bool:
     return "grad" in name.lower() and "descent" not in name.lower() and len(parameters(getattr(found, name)) or []) < 3
 
 
-def returns_gradients(found: type, defined: Container[str]) -> bool:
-    """Say whether ``loss(X, y)`` is there, which returns the loss with its gradients, and the scores for no y."""
-    if BOTH not in defined:
+def returns_gradients(found: type, defined: Iterable[str]) -> bool:
+    """Say whether ``loss(X, y)`` is there, which returns the loss with its gradients; the scores for no y."""
+    return any(gives_both(found, name) for name in called(defined, LOSS))
+
+
+def gives_both(found: type, name: str) -> bool:
+    """Say whether a method for the loss returns it together with gradients, by its name and its return statement."""
+    loss = getattr(found, name)
+    if plain(name) not in LOSS or not inspect.isfunction(loss):
         return False
-    loss = getattr(found, BOTH)
     taken = list(inspect.signature(loss).parameters.values())[1:]
-    if len(taken) < 2 or not inspect.isfunction(loss):
+    if len(taken) < 2:
         return False
-    last = returned_names(loss)[-1:]
-    both = len(returned_names(loss)) == 2 and role_of(last[0]) is Role.GRADIENTS
-    return taken[1].default is None or (both and role_of(taken[1].name) is Role.TARGETS)
+    parts = returned_names(loss)
+    named_so = [role_of(part) is Role.GRADIENTS or GRADIENT.fullmatch(part) is not None for part in parts[1:]]
+    both = (bool(named_so) and all(named_so)) or returns_several(loss)
+    return (name == BOTH and taken[1].default is None) or (both and role_of(taken[1].name) is Role.TARGETS)
 
 
 def _is_of_framework(found: type) -> bool:

@@ -17,10 +17,12 @@ import numpy as np
 from gdprops.numerics.decisions import LOSS_FOUND_SHARE
 from gdprops.subjects.backprop.as_written.candidate_losses import (
     CANDIDATES,
+    DIVIDED_TWICE,
     SCALES,
     CandidateLoss,
     Scale,
 )
+from gdprops.subjects.backprop.as_written.merged_biases import weights_alone
 from gdprops.subjects.backprop.as_written.observations import NUDGE, RATE, Seen, copies
 from gdprops.subjects.backprop.as_written.questions import Question, questions
 from gdprops.subjects.user_code.quiet import quiet
@@ -85,6 +87,8 @@ def fits(reading: Reading, seen: Sequence[Seen], *, asked: bool = False) -> Iter
                 slopes = [question.change(s, one.output) for s, one in zip(slopes, seen, strict=True)]
             gradients = [one.gradient(s) for one, s in zip(seen, slopes, strict=True)]
             fit = _fit(loss, seen, gradients, matrix, question)
+            if fit is None and question is None:
+                fit = _fit_of_weights(loss, seen, gradients, matrix)
             if fit is not None:
                 yield fit
 
@@ -100,13 +104,16 @@ def _fit(
     names = tuple(seen[0].params)
     for with_penalty in (False, True):
         told = [k for k, one in enumerate(seen) if one.moved[matrix].any() or gradients[k][matrix].any()]
+        if with_penalty:  # two numbers fit any two factors: what they say is only compared with the other batches
+            told = [k for k in told if seen[k].moved[matrix].size > 2]
         shown = [
             _factors(seen[k].moved[matrix], gradients[k][matrix], seen[k].params[matrix], with_penalty) for k in told
         ]
         pairs = [pair for pair in shown if pair is not None]
         if not pairs or len(pairs) < len(shown):
             continue
-        scaled = _scaled([p[0] for p in pairs], [seen[k] for k in told])
+        scales = DIVIDED_TWICE if question is not None and question.divided_twice else SCALES
+        scaled = _scaled([p[0] for p in pairs], [seen[k] for k in told], scales)
         if scaled is None or (scaled[1] < 0) != (question is not None and question.turned):
             continue
         scale, factor = scaled
@@ -119,6 +126,28 @@ def _fit(
         ]
         best = max(range(len(found)), key=lambda k: len(found[k]))
         return Fit(loss, scale, factor, penalized[1], best == 1, penalized[0], found[best], matrix, names, question)
+    return None
+
+
+def _fit_of_weights(
+    loss: CandidateLoss, seen: Sequence[Seen], gradients: Sequence[Mapping[str, Array]], matrix: str
+) -> Fit | None:
+    """Return how a loss fits with the factor that the output matrix shows but for the biases which it holds.
+
+    A penalty may spare the biases, so none is looked for.
+    """
+    names, none = tuple(seen[0].params), (Scale(0, 0), 0.0)
+    shapes, outputs = [one.params[matrix].shape for one in seen], [one.output.shape[1] for one in seen]
+    for every in weights_alone(shapes, outputs):
+        pairs = [
+            _factors(one.moved[matrix][kept], g[matrix][kept], one.params[matrix][kept], False)
+            for one, g, kept in zip(seen, gradients, every, strict=True)
+        ]
+        shown = [pair[0] for pair in pairs if pair is not None]
+        scaled = _scaled(shown, seen) if len(shown) == len(seen) else None
+        if scaled is not None and scaled[1] > 0:
+            right = _right(seen, gradients, *scaled, none, False)
+            return Fit(loss, *scaled, 0.0, False, none[0], right, matrix, names, is_known=True)
     return None
 
 
@@ -137,9 +166,11 @@ def _factors(moved: Array, gradient: Array, weights: Array, with_penalty: bool) 
     return float(solved[0]), float(solved[1]) if with_penalty else 0.0
 
 
-def _scaled(factors: Sequence[float], seen: Sequence[Seen]) -> tuple[Scale, float] | None:
+def _scaled(
+    factors: Sequence[float], seen: Sequence[Seen], scales: Sequence[Scale] = SCALES
+) -> tuple[Scale, float] | None:
     """Return the scale and the constant by which factors depend on rows and outputs; None where no scale does it."""
-    for scale in SCALES:
+    for scale in scales:
         constants = [f / scale.of(*one.output.shape) for f, one in zip(factors, seen, strict=True)]
         if max(constants) - min(constants) <= LOSS_FOUND_SHARE * max(map(abs, constants)):
             return scale, float(np.mean(constants))
@@ -238,15 +269,18 @@ def own_gradient(reading: Reading, one: Seen) -> dict[str, Array]:
 def best_fit(reading: Reading, seen: Sequence[Seen]) -> Fit | None:
     """Return the candidate under which most parameters are right, of those that the output matrix allows.
 
-    Where the code computes a loss of its own, that is the loss, unless only a candidate fits every parameter.
+    Where the code computes a loss of its own, that is the loss, unless only a candidate fits every parameter, or only a
+    candidate fits any, more than one.
     """
     own = None if reading.loss is None else own_fit(reading, seen)
     if own is not None and (own.is_whole or reading.unbounded or reading.returns_both):
         return own
     found = list(fits(reading, seen))
-    if own is not None:
-        return next((fit for fit in found if fit.is_whole), own)
-    return max(found, key=lambda fit: (fit.is_whole, fit.decides, len(fit.right)), default=None)
+    best = max(found, key=lambda fit: (fit.is_whole, fit.decides, len(fit.right)), default=None)
+    if own is None or (best is not None and best.is_whole):
+        return best
+    printed_only = best is not None and best.decides and not own.right and len(best.right) > 1
+    return best if printed_only else own
 
 
 def as_question(reading: Reading, seen: Sequence[Seen]) -> Fit | None:

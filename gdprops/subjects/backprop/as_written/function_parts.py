@@ -16,7 +16,8 @@ from typing import Any, final
 
 from gdprops.subjects.backprop.as_written.calls import parameters
 from gdprops.subjects.backprop.as_written.global_parameters import global_parameters
-from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet, guessed_sets, made_sets
+from gdprops.subjects.backprop.as_written.output_in_loss import is_output_in, output_in
+from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet, guessed_sets, made_sets, nested_sets
 from gdprops.subjects.backprop.as_written.roles import INITIAL, LOSS, Role, plain, role_of
 
 IS_FORWARD = re.compile(
@@ -59,7 +60,7 @@ class Functions:
     def told(self) -> str:
         """The functions in the order in which they are called."""
         found = [self.forward, self.backward, self.update]
-        told = ", ".join(f"{f.__name__}()" for f in found if f is not None)
+        told = ", ".join(dict.fromkeys(f"{f.__name__}()" for f in found if f is not None))
         return told if self.cost is None else f"{told}; the loss is {self.cost.__name__}()"
 
 
@@ -71,7 +72,10 @@ def _is(kind: re.Pattern[str], name: str) -> bool:
 def has_pipeline(own: Mapping[str, Any]) -> bool:
     """Say whether functions of a file compute an output, and others train."""
     functions = parts_of(own)
-    return next(iter(pipelines(functions)), None) is not None
+    found = next(iter(pipelines(functions)), None)
+    if found is None or not is_output_in(found.forward):
+        return found is not None
+    return next(parameter_sets(functions, found), None) is not None  # else loss(p, X, y) is known by another name
 
 
 def parts_of(own: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
@@ -94,16 +98,19 @@ def pipelines(functions: Mapping[str, Callable[..., Any]]) -> Iterator[Functions
     trains = [n for n in functions if _is(IS_TRAIN, n) and n not in (*updates, *forwards, *backwards)]
     costs = [n for n in functions if plain(n) in LOSS or _is(IS_COST, n)]
     losses_with_gradients = [n for n in costs if n not in backwards]
-    for forward in forwards:
-        f = functions[forward]
-        cost = functions[costs[0]] if costs else None
+    outputs = {} if forwards else {n: made for n in costs if (made := output_in(functions[n])) is not None}
+    for f, cost in [
+        *((functions[n], functions[costs[0]] if costs else None) for n in forwards),
+        *((made, functions[n]) for n, made in outputs.items()),
+    ]:
         for backward in backwards:
             for update in (*updates, None):
                 yield Functions(f, functions[backward], functions[update] if update else None, cost)
         for train in trains:
             yield Functions(f, functions[train], None, cost)
         for both in losses_with_gradients:
-            yield Functions(f, functions[both], None, functions[both])
+            if f.__name__ == both or not outputs:
+                yield Functions(f, functions[both], None, functions[both])
 
 
 def _compares(function: Callable[..., Any]) -> bool:
@@ -124,8 +131,17 @@ def _moves(function: Callable[..., Any]) -> bool:
 
 def only_differentiates(function: Callable[..., Any]) -> bool:
     """Say whether a function is called like a backward pass, and takes no learning rate by which it could move."""
-    takes_rate = any(role_of(p.name) is Role.RATE for p in parameters(function) or [])
-    return _is(IS_BACKWARD, function.__name__) and not takes_rate
+    return _is(IS_BACKWARD, function.__name__) and not takes_rate(function)
+
+
+def returns_moved(function: Callable[..., Any]) -> bool:
+    """Say whether the one array that a function returns is the parameter after a step, and not its gradient."""
+    return takes_rate(function) and not _is(IS_BACKWARD, function.__name__)
+
+
+def takes_rate(function: Callable[..., Any]) -> bool:
+    """Say whether a function takes a learning rate."""
+    return any(role_of(p.name) is Role.RATE for p in parameters(function) or [])
 
 
 def _called(function: Callable[..., Any]) -> set[str]:
@@ -157,6 +173,10 @@ def parameter_sets(functions: Mapping[str, Callable[..., Any]], chosen: Function
     asked = _keys(chosen.forward)
     if asked:
         yield from guessed_sets(asked, in_dict=True)
+    elif single:
+        yield from guessed_sets(single, in_dict=False)
+    elif any(role_of(p.name) is Role.PARAMS for p in parameters(chosen.forward) or []):
+        yield from nested_sets()
 
 
 def _keys(function: Callable[..., Any]) -> list[str]:

@@ -8,7 +8,7 @@ same covers functions over separate arrays (``W1, b1, W2, b2``) and a single fun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, final
 
@@ -19,7 +19,7 @@ from gdprops.subjects.backprop.as_written.bound_calls import bind, bound_call, i
 from gdprops.subjects.backprop.as_written.calls import parameters
 from gdprops.subjects.backprop.as_written.class_reading import spread, targets_for, targets_of
 from gdprops.subjects.backprop.as_written.constructors import Sizes
-from gdprops.subjects.backprop.as_written.data_forms import FORMS, DataForm, as_rows
+from gdprops.subjects.backprop.as_written.data_forms import LIST, VECTOR, DataForm, as_rows, lists_first
 from gdprops.subjects.backprop.as_written.function_parts import (
     GRADIENT,
     Functions,
@@ -27,10 +27,15 @@ from gdprops.subjects.backprop.as_written.function_parts import (
     parameter_sets,
     parts_of,
     pipelines,
+    returns_moved,
+    takes_rate,
 )
+from gdprops.subjects.backprop.as_written.function_script import step_lines
 from gdprops.subjects.backprop.as_written.given_gradients import Order, can_spread, order_of, returned_gradients
 from gdprops.subjects.backprop.as_written.global_parameters import in_globals, rebound
+from gdprops.subjects.backprop.as_written.labelled_rows import forms_of
 from gdprops.subjects.backprop.as_written.met_errors import met
+from gdprops.subjects.backprop.as_written.output_in_loss import is_output_in
 from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet
 from gdprops.subjects.backprop.as_written.picked import Pick, picks
 from gdprops.subjects.backprop.as_written.probes import PROBE, probe_data, seeded
@@ -48,18 +53,38 @@ def function_readings(own: Mapping[str, Any], counts: tuple[str, ...] = ()) -> I
     """Yield the readings of a file's functions; ``counts``: its global variables that are the number of samples."""
     functions = parts_of(own)
     for chosen in (replace(one, counts=counts) for one in pipelines(functions)):
-        for keeps_shapes in (True, False):  # a bias of shape (h,) that leaves as (1, h) was one of shape (1, h)
-            got = False
-            for params in parameter_sets(functions, chosen):
-                for form in FORMS:
-                    for pick, outputs in _outputs(chosen, params, form):
-                        for reading in _trained(chosen, params, form, pick, outputs, keeps_shapes=keeps_shapes):
-                            got = True
-                            yield reading
-                if got:
-                    break
+        got = False
+        for only, keeps_shapes in WAYS:
+            for reading in _of_pipeline(functions, chosen, only, keeps_shapes=keeps_shapes):
+                got = True
+                yield reading
             if got:
                 break
+
+
+WAYS = ((None, True), (None, False), (1, True), (1, False))
+"""Any number of outputs before one; shapes that stay: a bias (h,) that leaves as (1, h) was one of (1, h)."""
+
+
+def _of_pipeline(
+    functions: Mapping[str, Callable[..., Any]], chosen: Functions, only: int | None, *, keeps_shapes: bool
+) -> Iterator[Reading]:
+    """Yield the readings of some functions; ``only``: the number of outputs where they are tried with no other one."""
+    got, has_loss = list[DataForm](), False
+    for params in parameter_sets(functions, chosen):
+        only_batches = bool(got)  # single samples hide a sum from a mean
+        forms = forms_of(chosen.every)
+        for form in lists_first(forms) if params.is_in_lists else forms:
+            if (form.single and only_batches) or (form is VECTOR and params.is_in_lists and LIST in got):
+                continue
+            for pick, outputs in _outputs(chosen, params, form):
+                for reading in _trained(chosen, params, form, pick, outputs or only, keeps_shapes=keeps_shapes):
+                    got.append(form)
+                    has_loss = has_loss or reading.loss is not None
+                    if reading.loss is not None or not has_loss:  # else targets that the file's own loss does not take
+                        yield reading
+        if not all(form.single for form in got) and len(params.shapes(*PROBE)) > 2:
+            break  # else a single unit, whose weights may be a vector
 
 
 @final
@@ -76,6 +101,13 @@ class _Pipeline:
     order: Order | None = None
     current: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
 
+    @property
+    def told(self) -> str:
+        """The functions in the order in which they are called, and which variable of a loss is the output."""
+        if not is_output_in(self.functions.forward):
+            return self.functions.told
+        return f"the output is {self.pick.path[-1]} in {self.functions.told}"
+
     def watched(self, frame: Any) -> dict[str, Any]:
         """Return the parameters while a step runs: locals of their names, else what the functions were given."""
         found = dict[str, Any]()
@@ -90,7 +122,7 @@ class _Pipeline:
     def roles(self, root: Any, x: Array, rate: float) -> dict[Role, Any]:
         """Return what arguments get by what they mean."""
         found = {
-            Role.DATA: self.form.given(x),
+            Role.DATA: self.form.samples(x),
             Role.RATE: rate,
             Role.EPOCHS: 1,
             Role.BATCH: len(x),
@@ -101,12 +133,13 @@ class _Pipeline:
 
     def forward(self, root: Any, x: Array, rate: float = 0.25) -> tuple[Any, dict[str, Any], dict[Role, Any]]:
         """Return what the forward pass returned, and what is then known by names and by roles."""
-        names, roles = self.held.by_name(root), self.roles(root, x, rate)
+        names, roles = self.held.by_name(root) | self.held.beside(root), self.roles(root, x, rate)
         self.functions.forward.__globals__.update(dict.fromkeys(self.functions.counts, len(x)))
         self.functions.forward.__globals__.update(in_globals(self.functions.every, self.held, root))
         seeded()
         raw = bound_call(self.functions.forward, names, roles)
-        names |= bind(returned_names(self.functions.forward), raw)
+        found = bind(returned_names(self.functions.forward), raw)
+        names |= {name: value for name, value in found.items() if role_of(name) is not Role.DATA}  # return inputs
         roles[Role.OUTPUT] = self.pick.of(None, raw)
         roles[Role.CACHE] = raw[1] if isinstance(raw, tuple) and len(raw) == 2 else raw
         return raw, names, roles
@@ -157,6 +190,8 @@ class _Pipeline:
                 root = [named.get(name, value) for name, value in zip(self.held.names, root, strict=True)]
             elif isinstance(returned, tuple | list) and len(returned) == len(self.held.names):
                 root = list(returned)
+            elif [np.shape(returned)] == [np.shape(w) for w in params.values()] and returns_moved(last):
+                root = [returned]
         else:
             for offered in (returned, *(returned if isinstance(returned, tuple) else ())):
                 taken = self.held.taken(offered, params) if isinstance(offered, dict | list) else None
@@ -178,6 +213,7 @@ class _Pipeline:
             returned_gradients(named, shapes)
             or returned_gradients(found, shapes, self.order)
             or self._inside(found, shapes)
+            or self._alike(found, params)
         )
 
     def in_order(self, params: Mapping[str, Any], x: Array, y: Array) -> _Pipeline:
@@ -185,6 +221,12 @@ class _Pipeline:
         with quiet(), np.errstate(all="ignore"):
             found = self._backward(params, x.copy(), y.copy(), 0.25)[1]
         return replace(self, order=order_of(found, {name: np.shape(w) for name, w in params.items()}))
+
+    def _alike(self, found: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return gradients that are held in lists and dicts as the parameters are."""
+        taken = self.held.taken(found, params) if isinstance(found, dict | list) else None
+        alike = taken is not None and all(np.shape(taken[name]) == np.shape(w) for name, w in params.items())
+        return taken if taken is not None and alike else {}
 
     def _inside(self, found: Any, shapes: Mapping[str, Shape]) -> dict[str, Any]:
         for inside in found if isinstance(found, tuple) else ():
@@ -208,37 +250,8 @@ class _Pipeline:
         )
 
     def script(self, params: Mapping[str, Any], x: Array, y: Array, rate: float) -> list[str]:
-        """Return the lines that set the arrays of one step."""
-        code = self.form.code
-        lines = [f"{name} = np.array({np.asarray(w).tolist()})" for name, w in params.items() if name.isidentifier()]
-        lines.append(f"X, Y = {code.format(f'np.array({x.tolist()})')}, {code.format(f'np.array({y.tolist()})')}")
-        if not self.held.names and all(name.isidentifier() for name in params):
-            lines.append(f"parameters = {{{', '.join(f'{name!r}: {name}' for name in params)}}}")
-        calls = [f for f in (self.functions.forward, self.functions.backward, self.functions.update) if f is not None]
-        return [*lines, *self._calls(calls, set(params), rate)]
-
-    def _calls(self, calls: Sequence[Callable[..., Any]], known: set[str], rate: float) -> Iterator[str]:
-        """Yield the calls as Python text, each with the names of its return statement before it."""
-        meant = {
-            Role.DATA: "X",
-            Role.TARGETS: "Y",
-            Role.RATE: repr(rate),
-            Role.PARAMS: "parameters",
-            Role.EPOCHS: "1",
-            Role.BATCH: "len(X)",
-            Role.ROWS: "X.shape[1]" if self.form.code.endswith(".T") else "len(X)",
-            Role.CACHE: "cache",
-            Role.GRADIENTS: "gradients",
-        }
-        for function in calls:
-            given = [
-                (p.name, p.name if p.name in known else meant.get(role_of(p.name)))
-                for p in parameters(function) or []
-                if p.name in known or p.default is p.empty or role_of(p.name) is Role.RATE
-            ]
-            names = [name or "_" for name in returned_names(function)]
-            known |= set(names)
-            yield f"{', '.join(names) or 'found'} = {function.__name__}({', '.join(f'{k}={v}' for k, v in given)})"
+        """Return the lines that set the arrays of one step, and make it."""
+        return step_lines(self.functions, self.held, self.form, params, (x, y), rate)
 
 
 def _outputs(chosen: Functions, held: ParameterSet, form: DataForm) -> Iterator[tuple[Pick, int | None]]:
@@ -355,7 +368,6 @@ def _reading(
         except Exception:
             pipeline = replace(pipeline, functions=replace(functions, cost=None))
     calls = [f for f in (functions.backward, functions.update) if f is not None]
-    takes_rate = any(role_of(p.name) is Role.RATE for f in calls for p in parameters(f) or [])
     return Reading(
         name=functions.forward.__name__,
         shapes=held.shapes,
@@ -363,12 +375,13 @@ def _reading(
         step=pipeline.step if pipeline.moves else None,
         gradients=None if pipeline.moves else pipeline.gradients,
         loss=pipeline.loss if has_loss else None,
+        returns_both=has_loss and functions.cost is functions.backward,
         inputs=held.inputs,
         outputs=1 if pipeline.targets in ("vector", "binary-vector") else outputs,
         single=pipeline.form.single,
         targets=pipeline.targets,
-        takes_rate=takes_rate or not pipeline.moves,
-        told=(pipeline.form.told, pipeline.functions.told),
+        takes_rate=any(map(takes_rate, calls)) or not pipeline.moves,
+        told=(pipeline.form.told, pipeline.told),
         script=pipeline.script,
         functions=tuple(f for f in (functions.forward, *calls, functions.cost) if f is not None),
         signed=signed,

@@ -40,7 +40,7 @@ def returned_gradients(
 
     ``order``: which of the arrays belongs to which parameter; None to go by their shapes.
     """
-    returned = _without_loss(returned)
+    returned = _without_loss(returned, len(shapes))
     if isinstance(returned, dict):
         return _from_dict(returned, shapes)
     order = order_of(returned, shapes) if order is None else order
@@ -55,7 +55,7 @@ def order_of(returned: Any, shapes: Mapping[str, tuple[int, ...]]) -> Order | No
 
     A layer of one unit does not tell its weights from its bias: this is asked at sizes that differ, and kept.
     """
-    returned = _without_loss(returned)
+    returned = _without_loss(returned, len(shapes))
     if not isinstance(returned, tuple | list):
         return None
     every, count = list(flat(returned)), len(shapes)
@@ -87,8 +87,10 @@ def _last(k: int, half: int) -> tuple[int, int]:
     return half + k, k
 
 
-def _without_loss(returned: Any) -> Any:
-    """Return the gradients of a pair of a loss and gradients."""
+def _without_loss(returned: Any, count: int) -> Any:
+    """Return the gradients of a pair of a loss and gradients, or of a loss and so many gradients behind it."""
+    if isinstance(returned, tuple) and len(returned) == count + 1 and _is_number(returned[0]):
+        return returned[1:] if not isinstance(returned[1], dict | list | tuple) else returned[1]
     if isinstance(returned, tuple) and len(returned) == 2 and _is_number(returned[0]) and not _is_number(returned[1]):
         return returned[1]
     return returned

@@ -26,19 +26,32 @@ MOST_ROWS = 2
 """More images show nothing more, and take longer."""
 
 
-def _images(told: str, shape: tuple[int, ...]) -> DataForm:
+def _images(told: str, shape: tuple[int, ...], what: str = "image") -> DataForm:
     code = "{}.reshape" + str((-1, *shape))
-    return DataForm(f"images as {told}", lambda a: np.reshape(a, (-1, *shape)).copy(), code, shape=shape)
+    return DataForm(f"{what}s as {told}", lambda a: np.reshape(a, (-1, *shape)).copy(), code, shape=shape)
 
 
-def _image(told: str, shape: tuple[int, ...]) -> DataForm:
+def _image(told: str, shape: tuple[int, ...], what: str = "image") -> DataForm:
     code = "{}.reshape" + str(shape)
     return DataForm(
-        f"one image at a time, as {told}", lambda a: np.reshape(a[0], shape).copy(), code, True, shape=shape
+        f"one {what} at a time, as {told}", lambda a: np.reshape(a[0], shape).copy(), code, True, shape=shape
     )
 
 
-def _forms(side: int) -> tuple[DataForm, ...]:
+OF_ONE_DIMENSION = re.compile(r"\w*(1d|one_?d(im)?|temporal|time_?series)\w*", re.IGNORECASE)
+"""The names of layers that slide over a signal, and not over an image: three axes of an image would fit them too."""
+
+
+def _forms(found: type, side: int) -> tuple[DataForm, ...]:
+    if OF_ONE_DIMENSION.fullmatch(found.__name__):
+        return (
+            _images("(rows, channels, length)", (CHANNELS, side), "signal"),
+            _images("(rows, length, channels)", (side, CHANNELS), "signal"),
+            _image("(channels, length)", (CHANNELS, side), "signal"),
+            _image("(length, channels)", (side, CHANNELS), "signal"),
+            _images("(rows, length)", (side,), "signal"),
+            _image("(length)", (side,), "signal"),
+        )
     return (
         _images("(rows, channels, height, width)", (CHANNELS, side, side)),
         _images("(rows, height, width, channels)", (side, side, CHANNELS)),
@@ -64,7 +77,7 @@ PADDING = re.compile(r"pad(ding)?s?|p")
 def image_layer_of(found: type) -> Layer | None:
     """Return the first way to make a layer and to use it on images; None where none works."""
     for side in KERNELS:
-        for form in _forms(side):
+        for form in _forms(found, side):
             layer = layer_of(found, {}, list(_makings(found, form, side)), (form,))
             if layer is not None:
                 return layer
@@ -92,7 +105,7 @@ def _plain(name: str) -> str:
 def _value(p: inspect.Parameter, form: DataForm, size: Any, needed: list[inspect.Parameter]) -> Any:
     """Return what an argument gets by its name; None where the name does not tell."""
     name, side = _plain(p.name), size if isinstance(size, int) else size[0]
-    channels = 1 if len(form.shape) == 2 else CHANNELS
+    channels = CHANNELS if CHANNELS in form.shape else 1
     has_shape = any(SHAPE.fullmatch(_plain(one.name)) for one in needed)
     known: tuple[tuple[re.Pattern[str], Any], ...] = (
         (SHAPE, form.shape),

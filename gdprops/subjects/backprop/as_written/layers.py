@@ -22,7 +22,7 @@ from gdprops.subjects.backprop.as_written.found_loss import is_penalized, own_fa
 from gdprops.subjects.backprop.as_written.function_layers import called_by_hand
 from gdprops.subjects.backprop.as_written.image_layers import MOST_ROWS, image_layer_of
 from gdprops.subjects.backprop.as_written.layer_classes import BACKWARD, method_of
-from gdprops.subjects.backprop.as_written.layer_links import LINKS
+from gdprops.subjects.backprop.as_written.layer_links import LINKS, SOFTMAX
 from gdprops.subjects.backprop.as_written.layer_object import (
     FACTORS,
     SINGLES,
@@ -82,8 +82,8 @@ def layer_reading(
 
 
 def _needs_one_entry(name: str, layer: Layer) -> bool:
-    """Say whether a layer is wrong for any gradient but one of which a single entry in each row is not 0."""
-    if _Together({name: layer}).is_right(name, handed_on=True):
+    """Say whether a softmax is wrong for any gradient but one of which a single entry in each row is not 0."""
+    if not layer.ends_in(SOFTMAX) or _Together({name: layer}).is_right(name, handed_on=True):
         return False
     layer.one_entry = True
     found = _Together({name: layer}).is_right(name, handed_on=True)

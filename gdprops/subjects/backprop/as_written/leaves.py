@@ -18,7 +18,9 @@ import numpy as np
 from gdprops.subjects.user_code.helper_modules import is_installed
 
 IS_BIAS = re.compile(r"_*(b\d?|bias\w*|intercept\w*|w0|w_?0_?|theta_?0)_*")
-DEEPEST = 5
+LISTS = ("list", "float", "stack")
+"""The forms of numbers that are no arrays."""
+DEEPEST = 7
 MOST_LEAVES = 200
 Key = tuple[str, Any]
 """How one value hangs on another: as an attribute (".", name) or as an item ("[", key)."""
@@ -36,7 +38,7 @@ class Leaf:
     @property
     def name(self) -> str:
         """The numbers as the user writes them, without ``self``: ``W1``, ``layers[0].weights``, ``params['W1']``."""
-        parts = [f".{_unmangled(key)}" if how == "." else f"[{key!r}]" for how, key in self.path]
+        parts = [f".{shown(key)}" if how == "." else f"[{key!r}]" for how, key in self.path]
         return "".join(parts).removeprefix(".")
 
     def get(self, root: Any) -> Any:
@@ -72,18 +74,48 @@ class Leaf:
         _set(root, self.path, values)
 
 
-def leaves_of(root: Any) -> list[Leaf]:
+@final
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Which lists hold parameters and are none themselves, as objects of usual sizes show it.
+
+    Where all sizes are alike a list of two matrices is a matrix of more dimensions: ``[[[1.0]], [[2.0]]]``.
+    ``exact``: the ways to these lists; ``alike``: those ways on which any place of a list is such a list.
+    """
+
+    exact: frozenset[tuple[Key, ...]] = frozenset()
+    alike: frozenset[tuple[Key, ...]] = frozenset()
+
+    def has(self, path: tuple[Key, ...]) -> bool:
+        """Say whether what is at the end of a way holds parameters, and is none."""
+        return path in self.exact or _any_place(path) in self.alike
+
+
+NOT_KNOWN = Holders()
+
+
+def holders_of(found: Sequence[Leaf]) -> Holders:
+    """Return which lists hold the numbers that were found in an object of usual sizes."""
+    exact = frozenset(leaf.path[:k] for leaf in found for k in range(len(leaf.path)))
+    return Holders(exact, frozenset(map(_any_place, exact)) - {_any_place(leaf.path) for leaf in found})
+
+
+def _any_place(path: tuple[Key, ...]) -> tuple[Key, ...]:
+    return tuple(("[", "*") if how == "[" and isinstance(key, int) else (how, key) for how, key in path)
+
+
+def leaves_of(root: Any, holders: Holders = NOT_KNOWN) -> list[Leaf]:
     """Return all numbers that an object holds, each array once, in the order of its attributes."""
     found, seen = list[Leaf](), set[int]()
-    for leaf in _walk(root, (), seen, 0):
+    for leaf in _walk(root, (), seen, 0, holders):
         found.append(leaf)
         if len(found) >= MOST_LEAVES:
             break
     return found
 
 
-def _walk(value: Any, path: tuple[Key, ...], seen: set[int], depth: int) -> Iterator[Leaf]:
-    form = _form(value, path)
+def _walk(value: Any, path: tuple[Key, ...], seen: set[int], depth: int, holders: Holders) -> Iterator[Leaf]:
+    form = None if holders.has(path) else _form(value, path)
     if form is not None:
         if form != "float":
             if id(value) in seen:
@@ -95,7 +127,7 @@ def _walk(value: Any, path: tuple[Key, ...], seen: set[int], depth: int) -> Iter
         return
     for key, inside in _inside(value):
         seen.add(id(value))
-        yield from _walk(inside, (*path, key), seen, depth + 1)
+        yield from _walk(inside, (*path, key), seen, depth + 1, holders)
 
 
 def _form(value: Any, path: tuple[Key, ...] = ()) -> str | None:
@@ -109,19 +141,31 @@ def _form(value: Any, path: tuple[Key, ...] = ()) -> str | None:
         return "array" if value.dtype.kind == "f" and value.size else None
     if isinstance(value, float | np.floating):
         return "float"
-    if isinstance(value, list | tuple) and value and _is_numbers(value):
-        return "list" if isinstance(value, list) else None
+    if isinstance(value, list) and value and _is_numbers(value):
+        return "list" if _is_of_one_shape(value) else None
     return None
 
 
 def _is_numbers(value: Any) -> bool:
-    """Say whether a list is an array: floats (at least one), or lists of floats of one length."""
+    """Say whether a list is an array: floats (at least one), or lists of floats of one shape."""
     flat = list(value)
     if all(isinstance(v, list) and v for v in flat):
-        return len({len(v) for v in flat}) == 1 and all(map(_is_numbers, flat))
+        return len({len(v) for v in flat}) == len({_depth(v) for v in flat}) == 1 and all(map(_is_numbers, flat))
     return any(isinstance(v, float | np.floating) for v in flat) and all(
         isinstance(v, float | int | np.floating) and not isinstance(v, bool) for v in flat
     )
+
+
+def _is_of_one_shape(value: Any) -> bool:
+    try:
+        np.shape(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _depth(value: Any) -> int:
+    return 1 + _depth(value[0]) if isinstance(value, list) and value else 0
 
 
 def _inside(value: Any) -> Iterator[tuple[Key, Any]]:
@@ -165,76 +209,11 @@ def _set(root: Any, path: tuple[Key, ...], value: Any) -> None:
         root[last] = value
 
 
-def _unmangled(name: str) -> str:
+def shown(name: str) -> str:
     """Return an attribute's name without what Python puts before a private one: ``_Net__W1`` is ``__W1``."""
     if name.startswith("_") and "__" in name[1:]:
         return name[name.index("__", 1) :]
     return name
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """The same numbers of several objects in a list, one below the other: the weights of all neurons of a layer."""
-
-    parts: tuple[Leaf, ...]
-    at: int
-
-    @property
-    def path(self) -> tuple[Key, ...]:
-        """The way to the numbers of the first object."""
-        return self.parts[0].path
-
-    @property
-    def form(self) -> str:
-        """In which form they are held."""
-        return "stack"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of all of them together."""
-        return (len(self.parts), *self.parts[0].shape)
-
-    @property
-    def name(self) -> str:
-        """The numbers as the user writes them, with a star for the objects: ``hidden[*].weights``."""
-        path = [("[*]", "") if k == self.at else key for k, key in enumerate(self.path)]
-        parts = [how if how == "[*]" else f".{_unmangled(key)}" if how == "." else f"[{key!r}]" for how, key in path]
-        return "".join(parts).removeprefix(".")
-
-    def get(self, root: Any) -> Any:
-        """Return the numbers of every object."""
-        return [part.get(root) for part in self.parts]
-
-    def array(self, root: Any) -> Any:
-        """Return the numbers as one array."""
-        return np.array([part.array(root) for part in self.parts])
-
-    def written(self, values: Any) -> list[str]:
-        """Return the lines that put numbers there, for an object that is called ``net``."""
-        pairs = zip(self.parts, np.asarray(values), strict=True)
-        return [line for part, value in pairs for line in part.written(value)]
-
-    def put(self, root: Any, values: Any) -> None:
-        """Put numbers there."""
-        for part, value in zip(self.parts, np.asarray(values), strict=True):
-            part.put(root, np.array(value))
-
-
-def stacked(found: Sequence[Leaf]) -> list[Leaf | Stack]:
-    """Return numbers with those of the objects of one list put together, where they are of one shape."""
-    groups: dict[tuple[Any, ...], list[Leaf]] = {}
-    for leaf in found:
-        at = _list_at(leaf.path)
-        key = (at, leaf.shape, tuple(("[", "*") if k == at else one for k, one in enumerate(leaf.path)))
-        groups.setdefault(key, []).append(leaf)
-    return [Stack(tuple(group), key[0]) if key[0] >= 0 else group[0] for key, group in groups.items()]
-
-
-def _list_at(path: tuple[Key, ...]) -> int:
-    """Return where a path goes through the innermost list of objects; -1 where it goes through none."""
-    places = [k for k, (how, key) in enumerate(path[:-1]) if how == "[" and isinstance(key, int)]
-    return places[-1] if places else -1
 
 
 class AnyLeaf(Protocol):

@@ -19,14 +19,25 @@ from gdprops.errors import UsageError
 from gdprops.numerics.decisions import MOST_BACKPROP_WEIGHTS
 from gdprops.subjects.backprop.as_written.calls import ZERO, plans
 from gdprops.subjects.backprop.as_written.constructors import Made, Making, Sizes, constructors
-from gdprops.subjects.backprop.as_written.data_forms import ASKED, VECTOR, DataForm
+from gdprops.subjects.backprop.as_written.data_forms import ASKED, LIST, VECTOR, DataForm, lists_first
 from gdprops.subjects.backprop.as_written.forward_pass import Forward, asked_with
-from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, Leaf, leaves_of, stacked
+from gdprops.subjects.backprop.as_written.given_gradients import bare
+from gdprops.subjects.backprop.as_written.leaves import (
+    IS_BIAS,
+    LISTS,
+    NOT_KNOWN,
+    AnyLeaf,
+    Holders,
+    Leaf,
+    holders_of,
+    leaves_of,
+)
 from gdprops.subjects.backprop.as_written.met_errors import met
 from gdprops.subjects.backprop.as_written.mirrored_leaves import Copies, copies_in, with_copies
 from gdprops.subjects.backprop.as_written.picked import picks
 from gdprops.subjects.backprop.as_written.probes import OTHER_PROBE, PROBE, ROWS, positive_numbers, probe_data, seeded
 from gdprops.subjects.backprop.as_written.roles import FORWARD, FORWARD_WORDS, Role, named
+from gdprops.subjects.backprop.as_written.stacked_leaves import MOST_STACKS, stacked
 from gdprops.subjects.backprop.as_written.user_objects import (
     begun,
     in_pairs,
@@ -47,9 +58,9 @@ MOST_FORWARDS = 4
 class Network:
     """One way to make objects of a class and to ask them for their output.
 
-    ``stacks``: whether the parameters of neurons are put together; ``warms_up``: whether the first forward pass makes
-    the weights, and is made at once; ``names``: the parameters at sizes at which all of them count, once they are
-    known (softmax of one unit is always 1, whatever its weights are).
+    ``stacks``: in how many lists the parameters of neurons are put together; ``warms_up``: whether the first forward
+    pass makes the weights, and is made at once; ``names``: the parameters at sizes at which all of them count, once
+    they are known (softmax of one unit is always 1, whatever its weights are).
     """
 
     found: type
@@ -60,12 +71,13 @@ class Network:
     first: tuple[str, ...] = ()
     begin: str = ""
     frozen: tuple[str, ...] = ()
-    stacks: bool = False
+    stacks: int = 0
     warms_up: bool = False
     names: frozenset[str] = frozenset()
     known: dict[Sizes, tuple[AnyLeaf, ...]] = field(default_factory=dict)
     usual: list[frozenset[str]] = field(default_factory=list)
     copies: Copies | None = None
+    holders: Holders = NOT_KNOWN
     by_shapes: dict[tuple[Any, ...], Sizes] = field(default_factory=dict)
 
     def made(self, sizes: Sizes, x: Array, y: Array, rate: float = 0.1) -> Any:
@@ -86,7 +98,9 @@ class Network:
             found = self._parameters(sizes, self._usual_names(sizes))
             if self.copies is None:  # at the first sizes, which are usual ones
                 self.copies = copies_in(found, self.made(sizes, *probe_data(sizes, ROWS)))
-            self.known[sizes] = tuple(stacked(found) if self.stacks else with_copies(in_pairs(found), self.copies))
+            self.known[sizes] = tuple(
+                stacked(found, self.stacks) if self.stacks else with_copies(in_pairs(found), self.copies)
+            )
             shapes = tuple(leaf.shape for leaf in self.known[sizes])
             self.by_shapes.setdefault(shapes, sizes)
         return self.known[sizes]
@@ -114,7 +128,10 @@ class Network:
     def _parameters(self, sizes: Sizes, usual: frozenset[str]) -> list[Leaf]:
         x, y = probe_data(sizes, ROWS)
         net = self.made(sizes, x, y)
-        offered = [leaf for leaf in leaves_of(net) if _may_be(leaf, net, self.forward.form, x, y)]
+        every = leaves_of(net, self.holders)
+        if sizes == _fixed(self, PROBE):
+            self.holders = holders_of(every)
+        offered = [leaf for leaf in every if _may_be(leaf, net, self.forward.form, x, y)]
         offered = [leaf for leaf in offered if leaf.name not in self.frozen]
         if self.names and len(named := [leaf for leaf in offered if leaf.name in self.names]) == len(self.names):
             return named
@@ -219,7 +236,11 @@ def _asked(found: type, constructor: Making, frozen: tuple[str, ...]) -> Iterato
     """Yield the networks of one constructor that give an output of the right shape; else what went wrong."""
     sizes = PROBE
     x, y = probe_data(sizes, ROWS)
-    for form in ASKED:
+    waiting, had = list(ASKED), list[DataForm]()
+    while waiting:
+        form = waiting.pop(0)
+        if form is VECTOR and LIST in had:
+            continue
         try:
             with quiet():
                 seeded()
@@ -232,6 +253,8 @@ def _asked(found: type, constructor: Making, frozen: tuple[str, ...]) -> Iterato
         if sum(int(np.prod(leaf.shape)) for leaf in leaves_of(net)) > MOST_BACKPROP_WEIGHTS:
             return
         yield None, ""
+        if all(leaf.form in LISTS for leaf in leaves_of(net)):
+            waiting = lists_first(waiting)
         count, any_decides = 0, False
         for forward, width in _forwards(net, found, constructor, form):
             network = Network(found, constructor, forward, frozen=frozen)
@@ -243,6 +266,7 @@ def _asked(found: type, constructor: Making, frozen: tuple[str, ...]) -> Iterato
                 settled = _settled(network)
             if settled and not (form.single and _spreads(network)) and _is_one_sequence(network):
                 yield network, ""
+                had.append(form)
                 count += 1
                 any_decides = any_decides or _decides(network)
                 if count >= MOST_FORWARDS:
@@ -266,6 +290,8 @@ def _settled(network: Network) -> bool:
             fresh = network.made(sizes, *probe_data(sizes, ROWS))
             network.warms_up = not any(leaf.shape for leaf in leaves_of(fresh))
             names = _names(network, PROBE)
+            if names and all(IS_BIAS.fullmatch(bare(name)) for name in names):
+                return False  # its weights are held where nobody sees them
             if names == _names(network, OTHER_PROBE) != []:
                 network.names = frozenset(names)
                 return True
@@ -314,10 +340,13 @@ def _names(network: Network, sizes: Sizes) -> list[str]:
 
 def _stacked(network: Network) -> bool:
     """Put the parameters of neurons together, where there are as many neurons as the sizes say; say if that does it."""
-    network.stacks = True
-    network.known.clear()
-    network.by_shapes.clear()
-    return _names(network, PROBE) == _names(network, OTHER_PROBE) != []
+    for times in range(1, MOST_STACKS + 1):
+        network.stacks = times
+        network.known.clear()
+        network.by_shapes.clear()
+        if _names(network, PROBE) == _names(network, OTHER_PROBE) != []:
+            return True
+    return False
 
 
 def _fixed(network: Network, sizes: Sizes) -> Sizes:
@@ -338,7 +367,7 @@ def _forwards(net: Any, found: type, constructor: Making, form: DataForm) -> Ite
     if constructor.takes_sizes or constructor.takes_data:
         widths = [PROBE.n_in, *(widths if constructor.takes_sizes else [])]
     for method in methods:
-        for plan in plans(getattr(net, method), (Role.DATA, Role.BATCH, Role.ROWS)):
+        for plan in plans(getattr(net, method), (Role.DATA, Role.BATCH, Role.ROWS, Role.PENALTY)):
             roles = [role for _, role in plan.arguments]
             if roles and (roles.count(Role.DATA) != 1 or roles.count(ZERO) > 1):
                 continue

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from gdprops.errors import UsageError
 from gdprops.model.note import Note
 from gdprops.subjects.backprop.as_written.assembly import asks_for_layers
+from gdprops.subjects.backprop.as_written.data_frames import frames_told
 from gdprops.subjects.backprop.as_written.found_forms import is_network, network_classes, returns_gradients
 from gdprops.subjects.backprop.as_written.function_layers import function_layers
 from gdprops.subjects.backprop.as_written.function_parts import has_pipeline
@@ -29,6 +30,7 @@ from gdprops.subjects.backprop.as_written.missing_numbers import give_missing_nu
 from gdprops.subjects.backprop.as_written.missing_setup import setup_told
 from gdprops.subjects.backprop.as_written.one_epoch import run_once
 from gdprops.subjects.backprop.as_written.readings_of_class import beside, readings_of_class
+from gdprops.subjects.backprop.as_written.roles import Role, role_of
 from gdprops.subjects.backprop.as_written.script_loop import loop_readings
 from gdprops.subjects.backprop.as_written.sequence_globals import global_readings, has_sequences
 from gdprops.subjects.backprop.as_written.small_sizes import small_functions
@@ -143,8 +145,11 @@ def _is_read(definitions: Definitions, name: str, given: Mapping[str, Any]) -> b
 
 def has_functions(path: str) -> bool:
     """Say whether a file has the functions that `gdprops.backprop` takes; it is read, and not run."""
-    names = {node.name for node in source_of(Path(path)).tree.body if isinstance(node, ast.FunctionDef)}
-    return path.endswith(".py") and "loss" in names and bool(names & {"step", "gradients"})
+    found = {node.name: node for node in source_of(Path(path)).tree.body if isinstance(node, ast.FunctionDef)}
+    if not path.endswith(".py") or "loss" not in found or not found.keys() & {"step", "gradients"}:
+        return False
+    taken = [a.arg for a in found["loss"].args.args]
+    return not taken or role_of(taken[0]) is not Role.DATA  # loss(X, y, W1, …) is read by its names
 
 
 def network_named(spec: str) -> tuple[str, str] | None:
@@ -180,7 +185,7 @@ def class_subject(definitions: Definitions, name: str, path: str, given: Mapping
         readings = readings_of_class(found, given, definitions)
         made = written_subject(readings, spec, spec, definitions.helpers, notes, stated)
     except UsageError as error:
-        raise UsageError(f"{error}{setup_told(found, str(error))}") from error
+        raise UsageError(f"{error}{setup_told(found, str(error))}{frames_told(str(error))}") from error
     return replace(made, name=path, hyperparameters=dict(given))
 
 
@@ -227,9 +232,17 @@ def layers_subject(
 
 
 def over_layers_subject(definitions: Definitions, found: type, path: str, given: Mapping[str, Any]) -> Backprop:
-    """Return functions over a list of layers as a subject. Raises `UsageError` where no layers fit them."""
+    """Return functions over a list of layers as a subject, or over a list of numbers where no layers fit them.
+
+    Raises `UsageError` where nothing does.
+    """
     notes = [Note(told) for told in definitions.told]
-    return written_subject(beside(found, given, definitions), path, path, definitions.helpers, notes)
+    try:
+        return written_subject(beside(found, given, definitions), path, path, definitions.helpers, notes)
+    except UsageError:
+        if not has_pipeline(definitions.own):
+            raise
+    return function_subject(definitions, path, given)
 
 
 def sequence_subject(definitions: Definitions, path: str) -> Backprop:

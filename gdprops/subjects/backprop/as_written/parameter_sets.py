@@ -9,20 +9,36 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, final
 
 import numpy as np
 
 from gdprops.model.backprop_layout import Shape
 from gdprops.subjects.backprop.as_written.bound_calls import returned_names
-from gdprops.subjects.backprop.as_written.constructors import Made, Sizes, ways_to_make
-from gdprops.subjects.backprop.as_written.leaves import Leaf, leaves_of
-from gdprops.subjects.backprop.as_written.probes import PROBE, seeded
+from gdprops.subjects.backprop.as_written.constructors import Constructor, Made, Sizes, ways_to_make
+from gdprops.subjects.backprop.as_written.leaves import (
+    IS_BIAS,
+    LISTS,
+    NOT_KNOWN,
+    AnyLeaf,
+    Holders,
+    Leaf,
+    holders_of,
+    leaves_of,
+)
+from gdprops.subjects.backprop.as_written.probes import OTHER_PROBE, PROBE, seeded
+from gdprops.subjects.backprop.as_written.stacked_leaves import Stack, stacked
 from gdprops.subjects.backprop.shapes import usual_forms
 from gdprops.subjects.user_code.quiet import quiet
 
 MOST_FIXED_WEIGHTS = 100
 """How many parameters of fixed sizes are judged as they are; more of them are first made smaller."""
+
+
+def _nothing(sizes: Sizes) -> Mapping[str, Any]:
+    del sizes
+    return {}
 
 
 @final
@@ -31,33 +47,65 @@ class ParameterSet:
     """Parameters as the functions hold them.
 
     ``make``: returns them for some sizes; ``names``: under which names they are held one by one, empty where the
-    functions take one object that holds them all; ``inputs``: the number of features where the code fixes it.
+    functions take one object that holds them all; ``inputs``: the number of features where the code fixes it;
+    ``given``: what else they are made with, which other functions may ask for by the same name.
     """
 
     make: Callable[[Sizes], Any]
     names: tuple[str, ...]
     told: str
     inputs: int | None = None
-    known: dict[Sizes, tuple[Any, list[Leaf], list[str]]] = field(default_factory=dict)
+    given: Callable[[Sizes], Mapping[str, Any]] = _nothing
+    known: dict[Sizes, tuple[Any, list[AnyLeaf], list[str]]] = field(default_factory=dict)
+    structure: list[tuple[Holders, bool]] = field(default_factory=list)
     by_shapes: dict[tuple[Shape, ...], Sizes] = field(default_factory=dict)
 
-    def of(self, sizes: Sizes) -> tuple[Any, list[Leaf], list[str]]:
+    def of(self, sizes: Sizes) -> tuple[Any, list[AnyLeaf], list[str]]:
         """Return the parameters of some sizes, what of them are numbers, and their names."""
         if sizes not in self.known:
-            root = self.make(sizes)
-            root = [root] if isinstance(root, np.ndarray) else list(root) if isinstance(root, tuple) else root
-            leaves = [leaf for leaf in leaves_of(root) if leaf.form != "float" or self.names]
+            if not self.structure:
+                self.structure.append(self._structure())
+            holders, stacks = self.structure[0]
+            root = self._root(sizes)
+            found = self._numbers(root, holders)
+            leaves: list[AnyLeaf] = [*(stacked(found) if stacks else found)]
             self.known[sizes] = root, leaves, [self._name(leaf) for leaf in leaves]
             self.by_shapes.setdefault(tuple(leaf.shape for leaf in leaves), sizes)
         return self.known[sizes]
 
-    def _name(self, leaf: Leaf) -> str:
+    @property
+    def is_in_lists(self) -> bool:
+        """Whether all numbers are held in lists."""
+        return all(leaf.form in LISTS for leaf in self.of(PROBE)[1])
+
+    def _root(self, sizes: Sizes) -> Any:
+        root = self.make(sizes)
+        return [root] if isinstance(root, np.ndarray) else list(root) if isinstance(root, tuple) else root
+
+    def _numbers(self, root: Any, holders: Holders) -> list[Leaf]:
+        return [leaf for leaf in leaves_of(root, holders) if leaf.form != "float" or self.names or _is_bias(leaf)]
+
+    def _structure(self) -> tuple[Holders, bool]:
+        """Return which lists hold parameters, and whether those of the neurons of a layer belong together.
+
+        They do where there are as many parameters as the layers have neurons.
+        """
+        usual = self._numbers(self._root(PROBE), NOT_KNOWN)
+        try:
+            other = self._numbers(self._root(OTHER_PROBE), NOT_KNOWN)
+        except Exception:  # it is made for one size only
+            other = usual
+        return holders_of(usual), [leaf.path for leaf in usual] != [leaf.path for leaf in other]
+
+    def _name(self, leaf: AnyLeaf) -> str:
         first = leaf.path[0][1]
         if self.names and isinstance(first, int):
             rest = "".join(f"[{key!r}]" for _, key in leaf.path[1:])
             return f"{self.names[first]}{rest}"
         if len(leaf.path) == 1 and isinstance(first, str):
             return first
+        if isinstance(leaf, Stack):
+            return f"params{leaf.name}"
         return "params" + "".join(f"[{key!r}]" for _, key in leaf.path)
 
     def shapes(self, n_in: int, hidden: int, n_out: int) -> dict[str, Shape]:
@@ -75,6 +123,10 @@ class ParameterSet:
             leaf.put(root, params[name])
         return root
 
+    def written(self, params: Mapping[str, Any]) -> str:
+        """Return parameters as the functions hold them, as Python text."""
+        return _text(self.filled(params))
+
     def taken(self, root: Any, params: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the numbers of parameters as the functions hold them; None where some are missing."""
         sizes = self.by_shapes[tuple(np.shape(w) for w in params.values())]
@@ -87,6 +139,47 @@ class ParameterSet:
     def by_name(self, root: Any) -> dict[str, Any]:
         """Return what is held one by one under its names; nothing where one object holds it all."""
         return dict(zip(self.names, root, strict=False)) if self.names else {}
+
+    def beside(self, root: Any) -> dict[str, Any]:
+        """Return what parameters as the functions hold them are made with, beside numbers, by name."""
+        if not any(isinstance(value, list | dict) for value in self.given(PROBE).values()):
+            return {}
+        for sizes, (_, leaves, _) in self.known.items():
+            try:
+                fits = all(np.shape(leaf.array(root)) == leaf.shape for leaf in leaves)
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+                continue
+            if fits:
+                return {n: value for n, value in self.given(sizes).items() if isinstance(value, list | dict)}
+        return {}
+
+
+def _is_bias(leaf: Leaf) -> bool:
+    return IS_BIAS.fullmatch(str(leaf.path[-1][1])) is not None
+
+
+def nested_sets() -> Iterator[ParameterSet]:
+    """Yield the parameters of a network that is a list of layers, these lists of neurons, these lists of weights.
+
+    The last weight of a neuron may be its bias.
+    """
+    for biases in (1, 0):
+
+        def make(sizes: Sizes, biases: int = biases) -> Any:
+            shapes = (sizes.hidden, sizes.n_in + biases), (sizes.n_out, sizes.hidden + biases)
+            return [np.zeros(shape).tolist() for shape in shapes]
+
+        yield ParameterSet(make, (), "")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"np.array({value.tolist()})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {_text(inside)}' for key, inside in value.items())}}}"
+    return repr(float(value)) if isinstance(value, np.floating) else repr(value)
 
 
 def made_sets(initial: Sequence[Callable[..., Any]]) -> Iterator[ParameterSet]:
@@ -110,7 +203,8 @@ def made_sets(initial: Sequence[Callable[..., Any]]) -> Iterator[ParameterSet]:
                 first = (first,)
             if isinstance(first, tuple) and (len(names) != len(first) or not all(names)):
                 names = tuple(f"params[{k}]" for k in range(len(first)))
-            made = ParameterSet(make, names, function.__name__)
+            given = partial(_given, way)
+            made = ParameterSet(make, names, function.__name__, given=given)
             if not way.takes_sizes:
                 yield from _of_other_sizes(first, names)
                 if 0 < sum(leaf.array(first).size for leaf in leaves_of(first)) <= MOST_FIXED_WEIGHTS:
@@ -120,6 +214,10 @@ def made_sets(initial: Sequence[Callable[..., Any]]) -> Iterator[ParameterSet]:
                 yield made
                 if len(made.names) != 1:
                     break
+
+
+def _given(way: Constructor, sizes: Sizes) -> Mapping[str, Any]:
+    return way.given(Made(sizes, None, None, 0.1))
 
 
 def _possible_inputs(first: Any) -> list[int]:
@@ -142,7 +240,7 @@ def guessed_sets(names: Sequence[str], *, in_dict: bool) -> Iterator[ParameterSe
     for shapes in usual_forms(names):
 
         def make(sizes: Sizes, shapes: Any = shapes) -> Any:
-            found = {name: np.zeros(shape) for name, shape in shapes(*sizes).items()}
+            found = {n: np.zeros(shape) if shape else 0.0 for n, shape in shapes(*sizes).items()}
             return found if in_dict else list(found.values())
 
         yield ParameterSet(make, () if in_dict else tuple(names), "")

@@ -76,6 +76,13 @@ def _are_numbers(value: Any) -> bool:
     return all(isinstance(v, float | int | np.floating) for v in value)
 
 
+def _is_in_lists(value: Any, form: DataForm) -> bool:
+    """Say whether a list may be the output: one of numbers for one sample, a list for each sample of several."""
+    if not form.single:
+        return all(isinstance(row, list) and row and _are_numbers(row) for row in value)
+    return _are_numbers(value) or (len(value) == 1 and isinstance(value[0], np.ndarray))
+
+
 def _fits(value: Any, form: DataForm, rows: int) -> bool:
     """Say whether a value may be the output for some rows: numbers, in the form in which samples are given."""
     if isinstance(value, bool) or value is None or isinstance(value, str | dict):
@@ -83,9 +90,7 @@ def _fits(value: Any, form: DataForm, rows: int) -> bool:
     if not form.single and np.ndim(value) == 0 if not isinstance(value, list | tuple) else False:
         return False
     try:
-        if isinstance(value, list | tuple) and not (
-            form.single and (_are_numbers(value) or (len(value) == 1 and isinstance(value[0], np.ndarray)))
-        ):
+        if isinstance(value, list | tuple) and not _is_in_lists(value, form):
             return False
         found = as_rows(form, value, rows)
     except (ValueError, TypeError):

@@ -21,6 +21,7 @@ class Question(NamedTuple):
     told: str
     change: Callable[[Array, Array], Array]
     turned: bool = False
+    divided_twice: bool = False
 
 
 def _sigmoid(z: Array) -> Array:
@@ -28,6 +29,11 @@ def _sigmoid(z: Array) -> Array:
 
 
 SIGN = Question("if the update had the other sign", lambda slope, o: slope, turned=True)
+TWICE = Question(
+    "if its gradient were not divided by the number of rows twice, in the layers and at the output, say",
+    lambda slope, o: slope,
+    divided_twice=True,
+)
 OF_SIGMOID = (
     Question(
         "if the derivative of the sigmoid were taken where it belongs, and not at the activation itself",
@@ -53,4 +59,4 @@ def questions(seen: Sequence[Any]) -> list[Question]:
     """Return the questions that outputs allow."""
     shares = all(bool(((one.output > 0) & (one.output < 1)).all()) for one in seen)
     within = all(bool((np.abs(one.output) < 1).all()) for one in seen)
-    return [SIGN, *(OF_SIGMOID if shares else OF_TANH if within else ())]
+    return [SIGN, TWICE, *(OF_SIGMOID if shares else OF_TANH if within else ())]

@@ -44,11 +44,11 @@ def _words(text: str) -> tuple[str, ...]:
 
 FORWARD = _words(
     "forward feedforward forwardpass forwardpropagation forwardpropagate forwardprop fprop propagateforward "
-    "forwardbatch predictproba forwardactivation run query think activate computeoutput calculateoutput propagate "
-    "model call update predict evaluate outputof netoutput linearmodelforward lmodelforward modelforward compute "
-    "net hypothesis computescores getscores scores logits computelogits predictprob predictprobs predictprobabilities "
-    "probabilities getoutput output fwd fwdprop fwdpass fwdpropagation propforward feed foward forwardpropogation "
-    "calculate estimate pred propagation inference infer loss"
+    "forwardbatch outputinloss predictproba forwardactivation run query think activate computeoutput calculateoutput "
+    "propagate model call update predict evaluate outputof netoutput linearmodelforward lmodelforward modelforward "
+    "compute net hypothesis computescores getscores scores logits computelogits predictprob predictprobs "
+    "predictprobabilities probabilities getoutput output fwd fwdprop fwdpass fwdpropagation propforward feed foward "
+    "forwardpropogation calculate estimate pred propagation inference infer loss"
 )
 """The plain names of functions that compute the output, the most telling ones first."""
 TRAIN = _words(
@@ -71,7 +71,9 @@ UPDATE = _words(
 """The plain names of functions that move the parameters along gradients which another function has computed."""
 LOSS = _words(
     "loss computeloss cost computecost costfunction lossfunction calculateloss calcloss crossentropyloss "
-    "crossentropy mse mseloss error computeerror getloss getcost crossentropycost criterion objective"
+    "crossentropy mse mseloss error computeerror getloss getcost crossentropycost criterion objective "
+    "lossandgradients lossandgrads lossandgradient lossandgrad lossgrads costandgradients costandgrads costandgradient "
+    "costandgrad computelossandgradients computelossandgrads lossfn lossfunc nllloss"
 )
 """The plain names of functions that compute the loss."""
 
@@ -119,9 +121,9 @@ _OUTPUT = re.compile(
 )
 _DATA = re.compile(
     r"x|xs|inputs?\w*|data|features?|samples?|x_?train|x_?batch|xb|x_?data|train(ing)?_?(x|inputs?|data|features)|a0|images?|"
-    r"x_?in|vectors?|xi|points?|observations|x_?input|z0|x_i|train_set_x|signal|x_?(val|valid|validation|test)"
+    r"x_?in|vectors?|xi|points?|observations|x_?input|z0|x_i|train_set_x|signal|row|x_?(val|valid|validation|test)"
 )
-_PARAMS = re.compile(r"param(eter)?s?\w*|weights|theta|model|network|net|layers|wb|w_?and_?b")
+_PARAMS = re.compile(r"param(eter)?s?\w*|weights|theta|model|(neural_?)?net(work)?|nn|layers|wb|w_?and_?b")
 _GRADIENTS = re.compile(r"grad(ient)?s?\w*|derivatives?|deltas?|nabla\w*|d_?params|d_?weights")
 _CACHE = re.compile(r"caches?|memory|cached|intermediates?|forward_cache|activations|store")
 _ROWS = re.compile(r"m_?batch|(m|n|num)_?(samples|rows|train|training|examples)?|batch_len|(train|data|sample)_size|N")

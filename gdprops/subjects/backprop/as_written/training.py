@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol, final
 import numpy as np
 
 from gdprops.subjects.backprop.as_written.calls import ZERO, Plan, plans
-from gdprops.subjects.backprop.as_written.data_forms import FORMS, DataForm, as_rows, pairs_of
+from gdprops.subjects.backprop.as_written.data_forms import FORMS, LIST, VECTOR, DataForm, as_rows, classes_in, pairs_of
 from gdprops.subjects.backprop.as_written.given_gradients import flat, gradients_of
 from gdprops.subjects.backprop.as_written.leaves import AnyLeaf, leaves_of
 from gdprops.subjects.backprop.as_written.met_errors import met, unmoved
+from gdprops.subjects.backprop.as_written.output_in_loss import OUTPUT_IN_LOSS
 from gdprops.subjects.backprop.as_written.roles import (
     LOSS,
     TRAIN,
@@ -129,13 +130,6 @@ class Way:
         return ", ".join(calls)
 
 
-def classes_in(y: Array) -> int:
-    """Return the number of classes that targets tell: of labels, the largest one and 0; else the number of columns."""
-    if np.ndim(y) < 2:
-        return int(np.max(y, initial=0)) + 1
-    return int(np.shape(y)[1])
-
-
 def _rest(raw: Any) -> Any:
     """Return what a forward pass returned beside the output: its cache."""
     if isinstance(raw, tuple) and len(raw) == 2:
@@ -163,10 +157,17 @@ def ways(
     """
     example, _ = net.ready(x, y, 0.25)
     any_form = net.forward.plan.arguments and net.forward.form.steps is None
-    forms = dict.fromkeys((net.forward.form, *(FORMS if any_form else ())))
+    others = [form for form in FORMS if form is not VECTOR or net.forward.form is not LIST]
+    forms = dict.fromkeys((net.forward.form, *(others if any_form else ())))
     for method in methods:
         first_forward = not WHOLE.match(method)
-        befores = [net.forward, None] if first_forward else [None, net.forward]
+        befores = (
+            [None]
+            if net.forward.method == OUTPUT_IN_LOSS
+            else [net.forward, None]
+            if first_forward
+            else [None, net.forward]
+        )
         if method == net.forward.method and method != "loss":
             continue
         for before in befores:
