@@ -39,6 +39,7 @@ def condensed(survey: Mapping[str, Any], package: str) -> dict[str, Any]:
             "examples": asked["examples"],
             "seed": asked["seed"],
             "parameters": asked["parameters"],
+            **({} if survey.get("complete", True) else {"unfinished": True}),
         },
         "clauses": levels,
         "implementations": [_implementation(report, list(levels)) for report in reports],

@@ -93,6 +93,8 @@ def package_page(package: Package) -> str:
     if package.only_some:
         only = _clause_links(tuple(package.levels))
         lines.append(f"Only these clauses were examined, not all of them in each class: {only}.\n")
+    if how.get("unfinished"):
+        lines.append("The survey was ended before its last classes: what is not in the table was not examined.\n")
     if package.earlier:
         told = "; ".join(f"`{name}`: {_clause_links(clauses)}" for name, clauses in package.earlier.items())
         lines.append(

@@ -211,6 +211,8 @@ def test_a_survey_is_condensed_to_a_letter_for_each_verdict() -> None:
     found = condense.condensed(survey, "slow")
     assert found["version"] == "3"
     assert found["how"]["torch"] == "2"
+    assert "unfinished" not in found["how"]
+    assert condense.condensed({**survey, "complete": False}, "slow")["how"]["unfinished"] is True
     assert found["clauses"] == {"step.once": "required"}
     assert found["implementations"] == [
         {"name": "Slow", "verdicts": "h", "traits": {}},
@@ -242,13 +244,14 @@ def test_a_page_names_what_another_run_saw_and_counts_only_whole_rows(tmp_path: 
     package = small(tmp_path, finding())
     path = tmp_path / "results" / "slow_steps.json"
     results = json.loads(path.read_text())
-    results["how"]["earlier"] = {"Slow": ["optimizer.closure"]}
+    results["how"] |= {"earlier": {"Slow": ["optimizer.closure"]}, "unfinished": True}
     results["implementations"][0]["verdicts"] = "v "
     path.write_text(json.dumps(results))
     assert len(package.whole) == 1
     (package,) = packages(tmp_path)
     made = dict(pages([package], AROUND))
     assert "the script of each shows it: `Slow`: [optimizer.closure]" in made["slow-steps.md"]
+    assert "The survey was ended before its last classes" in made["slow-steps.md"]
     assert "1 implementation examined, 0 of them on all clauses" in made["index.md"]
 
 
