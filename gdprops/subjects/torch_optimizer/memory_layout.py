@@ -41,7 +41,8 @@ def shared_memory(
 ) -> list[str]:
     """Return which tensors of a state overlap a parameter, a gradient, or the state of another parameter.
 
-    Tensors of one entry are left out: they count steps, and parameters that share one only count together.
+    Tensors of one entry may be shared by parameters: they count steps, and parameters that share one only count
+    together.
     """
     found, others = [], list[tuple[str, str, Any]]()
     around = {**parameters, **gradients} if state else {}
@@ -49,13 +50,14 @@ def shared_memory(
     for key, kept in state.items():
         owner = named.get(id(key), str(key))
         for path, tensor in tensors_in(kept):
-            if tensor.numel() < 2 or tensor.layout is not torch.strided or tensor.device.type != "cpu":
+            if not tensor.numel() or tensor.layout is not torch.strided or tensor.device.type != "cpu":
                 continue
             name, bits = f"state[{owner}][{path}]", _bits(tensor)
             met = [other for other, memory in outside.items() if np.shares_memory(bits, memory)]
-            met += [other for o, other, memory in others if o != owner and np.shares_memory(bits, memory)]
+            if tensor.numel() > 1:
+                met += [other for o, other, memory in others if o != owner and np.shares_memory(bits, memory)]
+                others.append((owner, name, bits))
             found += [f"{name} lies in the memory of {other}" for other in met]
-            others.append((owner, name, bits))
     return found
 
 

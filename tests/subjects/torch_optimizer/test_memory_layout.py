@@ -54,3 +54,15 @@ def test_a_digest_answers_to_tensors_and_numbers() -> None:
     assert digest({p: {"mean": torch.ones(2), "step": 1}}) == before
     assert digest({p: {"mean": torch.ones(2), "step": 2}}) != before
     assert digest({p: {"mean": torch.zeros(2), "step": 1}}) != before
+
+
+def test_a_number_in_the_state_may_be_shared_by_parameters_and_with_no_gradient() -> None:
+    """A parameter of one entry has a momentum of one entry, which is the gradient itself where nothing clones it."""
+    p, q, g = torch.nn.Parameter(torch.tensor(2.0)), torch.nn.Parameter(torch.tensor(3.0)), torch.tensor(1.0)
+    count = torch.tensor(1.0)
+    state = {p: {"step": count, "momentum": g}, q: {"step": count, "slow": q.detach()}}
+    found = shared_memory({"w1": p, "w2": q}, {"w1.grad": g}, state, {id(p): "w1", id(q): "w2"})
+    assert found == [
+        "state[w1]['momentum'] lies in the memory of w1.grad",
+        "state[w2]['slow'] lies in the memory of w2",
+    ]
