@@ -4,8 +4,8 @@ What a script prints when its backward pass raises is its own lines and torch's,
 torch means, whether the script is watched or not.
 
 CPython shows a frame from its first RESUME instruction on; before that, the frame is "incomplete" and left out wherever
-frames are looked at. In the code of a hidden function this instruction, which otherwise does nothing but let tracers in
-and look for signals, comes last. Under any other Python the frame is simply seen.
+frames are looked at. In the code of a hidden function this instruction, which otherwise does nothing but let tracers
+in and look for signals, comes last. Under any other Python, and where a run is traced, the frame is simply seen.
 """
 
 from __future__ import annotations
@@ -44,9 +44,18 @@ def hidden_call(function: Any, talk: Talk) -> Any:
             raise
         return _ended(open_talk, returned)
 
-    if sys.implementation.name == "cpython" and sys.version_info < TRIED_BELOW:
+    if sys.implementation.name == "cpython" and sys.version_info < TRIED_BELOW and not _is_traced():
         _hide(call)
     return call
+
+
+def _is_traced() -> bool:
+    """Say whether somebody counts the lines of the run, or steps through it, or measures its calls.
+
+    Tracers are told when a hidden frame returns, and not when it is called: one that counts the lines of a training
+    loop takes that for the end of the loop.
+    """
+    return sys.gettrace() is not None or sys.getprofile() is not None
 
 
 def _begun(talk: Talk, args: Any, kwargs: Any) -> tuple[Generator[Any, Any, None], Any, Any]:

@@ -223,6 +223,7 @@ torch.autograd.grad(model[0].weight.sum(), optimizer)
 
 
 @pytest.mark.skipif(sys.version_info >= TRIED_BELOW, reason="frames are seen under later versions")
+@pytest.mark.no_cover  # they are seen where lines are counted
 def test_tracebacks_and_warnings_show_the_script_and_torch_alone(
     folder: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
 ) -> None:

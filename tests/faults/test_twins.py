@@ -29,7 +29,6 @@ JUDGES = {"training-": 6, "backprop-": 7, "ranks-": 3}
 OF_EACH_TWIN = pytest.mark.parametrize("twin", [of_one(twin.name, twin.name) for twin in twins()])
 
 
-@pytest.mark.no_cover  # it takes the lines of the kill matrix, and twice as long when they are counted
 @OF_EACH_TWIN
 def test_a_correct_twin_is_not_accused(twin: str) -> None:
     assert accusations(measured(twin), examples=EXAMPLES) == ()

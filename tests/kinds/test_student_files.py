@@ -45,7 +45,7 @@ NEXT = "; where an object needs more, make it in the file, def build(): return .
         ),
         (NETWORK.replace("np.random", "nq.random"), "Net cannot be made: NameError: name 'nq' is not defined"),
         (
-            NETWORK.replace("n_in, n_hidden, n_out", "config").replace("n_in, n_out", "*config['shape']"),
+            NETWORK.replace("n_in, n_hidden, n_out", "config").replace("n_in, n_out", "*config['kernel']"),
             "Net(config) cannot be made with sizes such as (3, 4, 2), [3, 4, 2] or (X, y): "
             "say what it takes with -p, for instance -p sizes=[3,4,2]",
         ),
