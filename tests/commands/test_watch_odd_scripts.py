@@ -12,6 +12,7 @@ import torch
 
 import gdprops
 from gdprops.cli import main
+from gdprops.watching import hidden_calls
 from gdprops.watching.hidden_calls import TRIED_BELOW
 
 BEGIN = """\
@@ -225,8 +226,12 @@ torch.autograd.grad(model[0].weight.sum(), optimizer)
 @pytest.mark.skipif(sys.version_info >= TRIED_BELOW, reason="frames are seen under later versions")
 @pytest.mark.no_cover  # they are seen where lines are counted
 def test_tracebacks_and_warnings_show_the_script_and_torch_alone(
-    folder: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    recwarn: pytest.WarningsRecorder,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(hidden_calls, "_is_traced", lambda: False)
     assert watch(folder, RAISES) == 1
     seen = capsys.readouterr()
     shown = [line.strip() for line in (seen.out + seen.err).splitlines() if line.lstrip().startswith("File ")]
