@@ -35,8 +35,7 @@ else:
     "moves, each of its parameters must be within a few ulps of d a + (1 - d) w, w being the weights after the "
     "optimizer's step. It may begin at the first weights or as a copy of the first update's, and move at every n-th "
     "update; buffers may be averaged, copied or left out; a tied tensor may move once for each of its names. It is "
-    "held by no optimizer. An example is decisive when the "
-    "average clearly moves.",
+    "held by no optimizer. An example is decisive when the average clearly moves.",
     view=View.TRAINING,
     refuted_by=("averages-with-a-flipped-sign", "averages-before-the-step", "decays-one-update-late"),
     cases=of_updates,

@@ -23,9 +23,9 @@ from gdprops.errors import SubjectCrash, SubjectTimeout, UsageError
 from gdprops.model.wording import on_one_line
 from gdprops.subjects.user_code.absent import Absent, without_packages
 from gdprops.subjects.user_code.calling import Calls
-from gdprops.subjects.user_code.helper_modules import HelperModules, helpers_of, text_of
+from gdprops.subjects.user_code.helper_modules import HelperModules, helpers_of
 from gdprops.subjects.user_code.import_roots import package_of
-from gdprops.subjects.user_code.importing import IMPORT_SECONDS, LOADED
+from gdprops.subjects.user_code.importing import IMPORT_SECONDS, LOADED, content_of
 from gdprops.subjects.user_code.quiet import quiet
 from gdprops.subjects.user_code.small_values import MAKERS
 from gdprops.subjects.user_code.source import NOTEBOOK, Source, source_of
@@ -111,11 +111,11 @@ def definitions_of(path: Path, edit: Callable[[ast.Module], tuple[str, ...]] | N
     """
     where = path.resolve()
     text, found = _LOADED.get(where, (b"", None))
-    if found is None or text != text_of(where) or found.helpers is not helpers_of(path):
+    if found is None or text != content_of(where) or found.helpers is not helpers_of(path):
         source = source_of(path)
         edited = () if edit is None else edit(source.tree)
         found = replace(_loaded(source), edited=edited)
-        _LOADED[where] = text_of(where), found
+        _LOADED[where] = content_of(where), found
     return found
 
 

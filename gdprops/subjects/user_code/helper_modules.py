@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import final
 
 from gdprops.subjects.user_code.import_roots import import_roots, package_of
-from gdprops.subjects.user_code.importing import LOADED, loaded_as
+from gdprops.subjects.user_code.importing import LOADED, content_of, loaded_as
 from gdprops.subjects.user_code.old_helpers import OldHelpers
 
 _INSTALLED = tuple(
@@ -111,7 +111,7 @@ class HelperModules:
     @property
     def are_current(self) -> bool:
         """Whether the files of the modules have the texts that they had when they were imported."""
-        return all(text_of(file) == text for file, text in self._texts.items())
+        return all(content_of(file) == text for file, text in self._texts.items())
 
     def _keep(self, names: list[str]) -> None:
         for name in names:
@@ -120,12 +120,7 @@ class HelperModules:
                 self._modules[name] = module
                 if module.__dict__.get("__file__") is not None:
                     file = Path(str(module.__file__))
-                    self._texts[file] = text_of(file)
-
-
-def text_of(file: Path) -> bytes:
-    """Return the text of a file; one that is gone has none."""
-    return file.read_bytes() if file.is_file() else b""
+                    self._texts[file] = content_of(file)
 
 
 def _file_of(module: ModuleType) -> str | None:

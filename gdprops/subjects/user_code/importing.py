@@ -101,7 +101,12 @@ def import_file(path: Path) -> ModuleType:
 
 def _is_current(module: ModuleType, path: Path) -> bool:
     loader = module.__spec__ and module.__spec__.loader
-    return not isinstance(loader, _FromItsText) or loader.text == path.read_bytes()
+    return not isinstance(loader, _FromItsText) or loader.text == content_of(path)
+
+
+def content_of(file: Path) -> bytes:
+    """Return what a file contains; one that is gone contains nothing."""
+    return file.read_bytes() if file.is_file() else b""
 
 
 def loaded_as(path: Path) -> str:
