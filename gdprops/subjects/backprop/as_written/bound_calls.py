@@ -7,8 +7,6 @@ function asks for ``cache`` or ``A2`` by name.
 from __future__ import annotations
 
 import ast
-import inspect
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gdprops.subjects.backprop.as_written.calls import parameters
+from gdprops.subjects.backprop.as_written.definition import definition_of
 from gdprops.subjects.backprop.as_written.roles import Role, role_of
 
 
@@ -26,13 +25,8 @@ class Unbound(Exception):
 @lru_cache(maxsize=256)
 def returned_names(function: Callable[..., Any]) -> Sequence[str]:
     """Return the names in the return statement that has most of them: ``["A2", "cache"]``; empty where none has any."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, IndentationError):
-        return []
-    outer = tree.body[0]
     found = list[str]()
-    for node in _own_statements(outer):
+    for node in _own_statements(definition_of(function)):
         if isinstance(node, ast.Return) and node.value is not None:
             parts = node.value.elts if isinstance(node.value, ast.Tuple | ast.List) else [node.value]
             names = [part.id if isinstance(part, ast.Name) else "" for part in parts]
@@ -42,11 +36,7 @@ def returned_names(function: Callable[..., Any]) -> Sequence[str]:
 
 def returns_several(function: Callable[..., Any]) -> bool:
     """Say whether the last of two values that a function returns is written as a dict, a tuple or a list."""
-    try:
-        outer = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    except (OSError, TypeError, SyntaxError):
-        return False
-    returned = [n.value for n in _own_statements(outer) if isinstance(n, ast.Return)]
+    returned = [n.value for n in _own_statements(definition_of(function)) if isinstance(n, ast.Return)]
     pairs = [value.elts for value in returned if isinstance(value, ast.Tuple) and len(value.elts) == 2]
     return any(isinstance(last, ast.Dict | ast.Tuple | ast.List) for _, last in pairs)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 from gdprops.subjects.backprop.as_written.calls import parameters
+from gdprops.subjects.backprop.as_written.definition import definition_of
 from gdprops.subjects.backprop.as_written.global_parameters import global_parameters
 from gdprops.subjects.backprop.as_written.output_in_loss import is_output_in, output_in
 from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet, guessed_sets, made_sets, nested_sets
@@ -145,11 +145,8 @@ def takes_rate(function: Callable[..., Any]) -> bool:
 
 
 def _called(function: Callable[..., Any]) -> set[str]:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, IndentationError):
-        return set()
-    return {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    nodes = ast.walk(definition_of(function))
+    return {n.func.id for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
 
 
 def _outermost(names: Sequence[str], called: Mapping[str, set[str]]) -> list[str]:
@@ -181,10 +178,7 @@ def parameter_sets(functions: Mapping[str, Callable[..., Any]], chosen: Function
 
 def _keys(function: Callable[..., Any]) -> list[str]:
     """Return the names that a function looks up in its parameters: ``params["W1"]``."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError, IndentationError):
-        return []
+    tree = definition_of(function)
     holders = {p.name for p in parameters(function) or [] if role_of(p.name) in (Role.PARAMS, Role.OTHER)}
     found = [
         (n.lineno, n.col_offset, k, key)

@@ -6,13 +6,12 @@ Code that cuts the last entry off a sample must be given one, else it loses a fe
 from __future__ import annotations
 
 import ast
-import inspect
-import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gdprops.subjects.backprop.as_written.data_forms import FORMS, LIST, DataForm
+from gdprops.subjects.backprop.as_written.definition import definition_of
 from gdprops.subjects.backprop.as_written.roles import Role, role_of
 
 if TYPE_CHECKING:
@@ -38,10 +37,7 @@ def forms_of(functions: Iterable[Callable[..., Any]]) -> tuple[DataForm, ...]:
 
 def _cuts_off_the_class(function: Callable[..., Any]) -> bool:
     """Say whether a function takes all but the last entry of one sample: ``row[:-1]``."""
-    try:
-        outer = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    except (OSError, TypeError, SyntaxError):
-        return False
+    outer = definition_of(function)
     taken = [a.arg for a in outer.args.args] if isinstance(outer, ast.FunctionDef) else []
     samples = {name for name in taken if role_of(name) is Role.DATA}
     return any(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from collections.abc import Callable, Iterator
 from sys import intern
 from typing import Any
 
+from gdprops.subjects.backprop.as_written.definition import definition_of
 from gdprops.subjects.backprop.as_written.roles import size_of
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
@@ -138,13 +138,9 @@ def _is_name(key: str) -> bool:
 
 def _keys(found: Callable[..., Any]) -> list[str]:
     """Return the texts by which code looks up sizes and activations: ``layer["input_dim"]``."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(found)))
-    except (OSError, TypeError, SyntaxError, IndentationError):
-        return []
     texts = [
         n.slice.value
-        for n in ast.walk(tree)
+        for n in ast.walk(definition_of(found))
         if isinstance(n, ast.Subscript) and isinstance(n.slice, ast.Constant) and isinstance(n.slice.value, str)
     ]
     wanted = [

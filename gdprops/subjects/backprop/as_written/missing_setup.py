@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-import textwrap
 
+from gdprops.subjects.backprop.as_written.definition import definition_of
 from gdprops.subjects.backprop.as_written.roles import FORWARD, TRAIN, plain
 
 MISSING = re.compile(r"object has no attribute '(\w+)'")
@@ -30,11 +30,7 @@ def setup_told(found: type, told: str) -> str:
 
 
 def _sets(method: object, attribute: str) -> bool:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(method)))  # type: ignore[arg-type] # a function
-    except (OSError, SyntaxError):
-        return False
     return any(
         isinstance(node, ast.Attribute) and node.attr == attribute and isinstance(node.ctx, ast.Store)
-        for node in ast.walk(tree)
+        for node in ast.walk(definition_of(method))
     )

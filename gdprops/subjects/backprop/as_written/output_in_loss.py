@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import numpy as np
 
 from gdprops.subjects.backprop.as_written.calls import parameters
+from gdprops.subjects.backprop.as_written.definition import definition_of
 from gdprops.subjects.backprop.as_written.roles import FORWARD, LOSS, Role, called, role_of
 from gdprops.subjects.backprop.as_written.user_objects import is_defined
 
@@ -112,10 +112,7 @@ def _is_same(a: Any, b: Any) -> bool:
 
 def _traced(loss: Callable[..., Any], targets: str) -> Callable[..., dict[str, Any]] | None:
     """Return a loss as a function that returns its variables, and the parts of its expressions without targets."""
-    try:
-        outer = ast.parse(textwrap.dedent(inspect.getsource(loss))).body[0]
-    except (OSError, TypeError, SyntaxError):
-        return None
+    outer = definition_of(loss)
     if not isinstance(outer, ast.FunctionDef):
         return None
     outer.decorator_list = []

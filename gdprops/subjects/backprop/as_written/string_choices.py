@@ -7,20 +7,16 @@ words.
 from __future__ import annotations
 
 import ast
-import inspect
-import textwrap
 from functools import lru_cache
+
+from gdprops.subjects.backprop.as_written.definition import definition_of
 
 
 @lru_cache(maxsize=256)
 def string_choices(found: type) -> dict[str, tuple[str, ...]]:
     """Return the words that a class compares arguments, or attributes of these names, with."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(found)))
-    except (OSError, TypeError, SyntaxError):
-        return {}
     words = dict[str, dict[str, None]]()
-    for node in ast.walk(tree):
+    for node in ast.walk(definition_of(found)):
         for name, word in _compared(node):
             words.setdefault(name, {})[word] = None
     return {name: tuple(known) for name, known in words.items()}
