@@ -35,6 +35,7 @@ LATE = "already updated weights"
 UNPROVED = "what is passed back, or the derivative"
 """What is looked for where nothing is proved: the error that is passed back."""
 SWEEPS = ("tensor by tensor", "layer by layer")
+KEPT = "the gradient is added to those of the earlier steps"
 UNMOVED = "not moved"
 OF_SLOPES = re.compile(r"derivative|slope|activation|transpose|goes back|constant|error at the output")
 """Explanations of a fault in the error that is passed back, not in the gradient that is made of it."""
@@ -67,8 +68,14 @@ class Line(NamedTuple):
         found = ASSIGNED.match(self.text)
         return found.group(3) if found else self.text
 
+    @property
+    def assigned(self) -> str:
+        """What the line assigns to, with its indices; empty where it assigns nothing."""
+        found = ASSIGNED.match(self.text)
+        return found.group(1).strip() if found else ""
+
     def uses(self, name: str) -> bool:
-        """Say whether a name is used in what the line computes."""
+        """Say whether a name, or an expression such as ``ws[1]``, is used in what the line computes."""
         return bool(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", self.value))
 
 
@@ -87,8 +94,10 @@ def _places(subject: Backprop, case: BackpropCase, told: str) -> tuple[Note, ...
         return ()
     if told.startswith(SWEEPS):
         return tuple(_read_again(lines, names))
+    if told.startswith(KEPT):
+        return tuple(_kept(lines))
     if LATE in told:
-        return tuple(_read_again(lines, [n for n in names if re.search(rf"{re.escape(n)}\b|{re.escape(n)}$", told)]))
+        return tuple(_read_again(lines, [n for n in names if re.search(rf"{re.escape(n)}(?!\w)", told)]))
     found, values = list[Note](), ComparedValues(subject)
     for wrong, said in _told_of(told, names):
         exact = values.places(wrong, said)
@@ -142,15 +151,17 @@ def _followed(subject: Backprop, case: BackpropCase) -> list[Line]:
     run, lines = subject.begin(case), list[Line]()
     watched = subject.functions.watched
     last: dict[FrameType, int] = {}
-    known: dict[str, bytes] = {}
+    shapes = {} if watched is not None else {name: w.shape for name, w in zip(case.names, case.tensors, strict=True)}
+    known: dict[tuple[FrameType | None, str], bytes] = {}
 
     def changed(frame: FrameType) -> tuple[str, ...]:
-        found = []
-        for name, value in (_values(run, watched, frame)).items():
-            now = np.asarray(value).tobytes()
-            if name in known and known[name] != now:
-                found.append(name)
-            known[name] = now
+        found = list[str]()
+        for of, values in ((None, _values(run, watched, frame)), (frame, _variables(shapes, frame))):
+            for name, value in values.items():
+                now = np.asarray(value).tobytes()
+                if name not in found and known.get((of, name), now) != now:
+                    found.append(name)
+                known[of, name] = now
         return tuple(found)
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
@@ -178,9 +189,15 @@ def _followed(subject: Backprop, case: BackpropCase) -> list[Line]:
 
 def _values(run: Any, watched: Any, frame: FrameType) -> Mapping[str, Any]:
     try:
-        return watched(frame) if watched is not None else {}
+        return watched(frame) if watched is not None else dict(zip(run.names, run.now(), strict=True))
     except Exception:  # the user's objects, in the middle of a step
         return {}
+
+
+def _variables(shapes: Mapping[str, tuple[int, ...]], frame: FrameType) -> Mapping[str, Any]:
+    """Return the variables of a function that are named and shaped as a parameter."""
+    found = {name: frame.f_locals.get(_word(name)) for name in shapes}
+    return {name: w for name, w in found.items() if isinstance(w, np.ndarray) and w.shape == shapes[name]}
 
 
 def _word(name: str) -> str:
@@ -191,16 +208,25 @@ def _word(name: str) -> str:
 
 def _read_again(lines: Sequence[Line], names: Sequence[str]) -> Iterator[Note]:
     for name in names:
-        word = _word(name)
         wrote = next((k for k, line in enumerate(lines) if name in line.wrote), None)
         if wrote is None:
             continue
-        first = lines[wrote]
-        again = next((one for one in lines[wrote + 1 :] if one.uses(word) and one.number != first.number), None)
+        first, later = lines[wrote], [one for one in lines[wrote + 1 :] if one.number != lines[wrote].number]
+        again = next((one for said in (first.assigned, _word(name)) for one in later if said and one.uses(said)), None)
         if again is not None:
             told = f"{name} is written in line {first.number} and read again in line {again.number}"
             yield Note(told, shown_path(first.file), first.number)
             yield Note(f"here {name} has moved", shown_path(again.file), again.number)
+
+
+def _kept(lines: Sequence[Line]) -> Iterator[Note]:
+    """Yield the first line that adds a gradient to what is there, and moves no parameter."""
+    for line in lines:
+        found = ASSIGNED.match(line.text)
+        if found is not None and found.group(2) == "+" and not line.wrote and not _is_bare(line):
+            told = f"the gradient is added to what {line.target} holds already"
+            yield Note(told, shown_path(line.file), line.number)
+            return
 
 
 def _place(lines: Sequence[Line], wrong: Sequence[str], said: str) -> Note | None:
@@ -245,7 +271,7 @@ def _gradient_line(lines: Sequence[Line], name: str) -> Line | None:
     word, wrote = _word(name), _written(lines, name)
     before = lines if wrote is None else lines[:wrote]
     own = re.compile(rf"(?<!\w)(d_?|grad_?|nabla_?|delta_?|grad\w*\[.d?){re.escape(word)}\b")
-    named = [one for one in before if own.search(_assigned_text(one))]
+    named = [one for one in before if own.search(one.assigned)]
     if named:
         return next((one for one in reversed(named) if not _is_bare(one)), named[-1])
     if wrote is None:
@@ -253,11 +279,6 @@ def _gradient_line(lines: Sequence[Line], name: str) -> Line | None:
     last = lines[wrote]
     hop = _hop(lines[:wrote], last)
     return hop if hop is not None and _is_bare(last) else last
-
-
-def _assigned_text(line: Line) -> str:
-    found = ASSIGNED.match(line.text)
-    return found.group(1) if found else ""
 
 
 def _is_bare(line: Line) -> bool:
