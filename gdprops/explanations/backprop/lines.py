@@ -8,29 +8,24 @@ Example: "W2 is written in line 15 and read again in line 17".
 
 from __future__ import annotations
 
-import linecache
 import re
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from gdprops.errors import GdpropsError
 from gdprops.explanations.backprop.compared_values import ComparedValues
+from gdprops.explanations.backprop.executed_lines import ASSIGNED, Line, followed, word_of
 from gdprops.model.note import Note
 from gdprops.subjects.user_code.definitions import definitions_of
-from gdprops.subjects.user_code.place import is_own, shown_path
+from gdprops.subjects.user_code.place import shown_path
 from gdprops.subjects.user_code.source import NOTEBOOK
 
 if TYPE_CHECKING:
     from gdprops.model.case import BackpropCase
     from gdprops.subjects.backprop.subject import Backprop
 
-MOST_EXECUTED = 20_000
 LATE = "already updated weights"
 UNPROVED = "what is passed back, or the derivative"
 """What is looked for where nothing is proved: the error that is passed back."""
@@ -40,43 +35,6 @@ UNMOVED = "not moved"
 OF_SLOPES = re.compile(r"derivative|slope|activation|transpose|goes back|constant|error at the output")
 """Explanations of a fault in the error that is passed back, not in the gradient that is made of it."""
 IS_ERROR = re.compile(r"(\w*\.)?_*(d|D)[A-Z_a-z]?\w*|\w*(delta|err|grad|hidden_d|back)\w*", re.IGNORECASE)
-ASSIGNED = re.compile(r"^\s*([\w.\[\]'\", \-+()]*?)\s*([-+*/]?)=(?!=)(.*)$")
-
-
-class Line(NamedTuple):
-    """An executed line: its file and number, the parameters that it has changed, and the function that it is in."""
-
-    file: str
-    number: int
-    wrote: tuple[str, ...]
-    function: str = ""
-
-    @property
-    def text(self) -> str:
-        """The line itself."""
-        return linecache.getline(self.file, self.number).rstrip()
-
-    @property
-    def target(self) -> str:
-        """What the line assigns to, without indices; empty where it assigns nothing."""
-        found = ASSIGNED.match(self.text)
-        return re.sub(r"\[.*", "", found.group(1)).strip() if found else ""
-
-    @property
-    def value(self) -> str:
-        """What the line assigns."""
-        found = ASSIGNED.match(self.text)
-        return found.group(3) if found else self.text
-
-    @property
-    def assigned(self) -> str:
-        """What the line assigns to, with its indices; empty where it assigns nothing."""
-        found = ASSIGNED.match(self.text)
-        return found.group(1).strip() if found else ""
-
-    def uses(self, name: str) -> bool:
-        """Say whether a name, or an expression such as ``ws[1]``, is used in what the line computes."""
-        return bool(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", self.value))
 
 
 def places_of(subject: Backprop, case: BackpropCase, told: str) -> tuple[Note, ...]:
@@ -86,7 +44,7 @@ def places_of(subject: Backprop, case: BackpropCase, told: str) -> tuple[Note, .
 
 def _places(subject: Backprop, case: BackpropCase, told: str) -> tuple[Note, ...]:
     try:
-        lines = _followed(subject, case)
+        lines = followed(subject, case)
     except (GdpropsError, RecursionError):
         return ()
     names = list(case.names)
@@ -146,73 +104,15 @@ def _told_of(told: str, names: Sequence[str]) -> Iterator[tuple[list[str], str]]
         yield here, said
 
 
-def _followed(subject: Backprop, case: BackpropCase) -> list[Line]:
-    """Run the step, or the gradients, once, and return the executed lines of the user's own code."""
-    run, lines = subject.begin(case), list[Line]()
-    watched = subject.functions.watched
-    last: dict[FrameType, int] = {}
-    shapes = {} if watched is not None else {name: w.shape for name, w in zip(case.names, case.tensors, strict=True)}
-    known: dict[tuple[FrameType | None, str], bytes] = {}
-
-    def changed(frame: FrameType) -> tuple[str, ...]:
-        found = list[str]()
-        for of, values in ((None, _values(run, watched, frame)), (frame, _variables(shapes, frame))):
-            for name, value in values.items():
-                now = np.asarray(value).tobytes()
-                if name not in found and known.get((of, name), now) != now:
-                    found.append(name)
-                known[of, name] = now
-        return tuple(found)
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        if not is_own(frame.f_code.co_filename):
-            return None
-        if event in ("line", "return"):
-            wrote, before = changed(frame), last.pop(frame, None)
-            if before is not None and len(lines) < MOST_EXECUTED:
-                lines.append(Line(frame.f_code.co_filename, before, wrote, frame.f_code.co_qualname))
-            if event == "line":
-                last[frame] = frame.f_lineno
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        if subject.step is not None:
-            run.step(0)
-        else:
-            run.stated_gradients(0)
-    finally:
-        sys.settrace(before)
-    return lines
-
-
-def _values(run: Any, watched: Any, frame: FrameType) -> Mapping[str, Any]:
-    try:
-        return watched(frame) if watched is not None else dict(zip(run.names, run.now(), strict=True))
-    except Exception:  # the user's objects, in the middle of a step
-        return {}
-
-
-def _variables(shapes: Mapping[str, tuple[int, ...]], frame: FrameType) -> Mapping[str, Any]:
-    """Return the variables of a function that are named and shaped as a parameter."""
-    found = {name: frame.f_locals.get(_word(name)) for name in shapes}
-    return {name: w for name, w in found.items() if isinstance(w, np.ndarray) and w.shape == shapes[name]}
-
-
-def _word(name: str) -> str:
-    """Return by which word a parameter is found in a line: ``params['W1']`` by W1, ``weights[0]`` by weights."""
-    key = re.search(r"\['([^']*)'\]$", name)
-    return key.group(1) if key else re.sub(r"\[.*", "", name.rpartition(".")[2])
-
-
 def _read_again(lines: Sequence[Line], names: Sequence[str]) -> Iterator[Note]:
     for name in names:
         wrote = next((k for k, line in enumerate(lines) if name in line.wrote), None)
         if wrote is None:
             continue
         first, later = lines[wrote], [one for one in lines[wrote + 1 :] if one.number != lines[wrote].number]
-        again = next((one for said in (first.assigned, _word(name)) for one in later if said and one.uses(said)), None)
+        again = next(
+            (one for said in (first.assigned, word_of(name)) for one in later if said and one.uses(said)), None
+        )
         if again is not None:
             told = f"{name} is written in line {first.number} and read again in line {again.number}"
             yield Note(told, shown_path(first.file), first.number)
@@ -230,7 +130,7 @@ def _kept(lines: Sequence[Line]) -> Iterator[Note]:
 
 
 def _place(lines: Sequence[Line], wrong: Sequence[str], said: str) -> Note | None:
-    name, word = wrong[0], _word(wrong[0])
+    name, word = wrong[0], word_of(wrong[0])
     if name.endswith(".x"):  # the input of a layer
         return _handed_back(lines, name)
     told = ", ".join(wrong)
@@ -268,7 +168,7 @@ def _written(lines: Sequence[Line], name: str) -> int | None:
 
 def _gradient_line(lines: Sequence[Line], name: str) -> Line | None:
     """Return the line that computes what a parameter is moved by: one named for it, else where it is written."""
-    word, wrote = _word(name), _written(lines, name)
+    word, wrote = word_of(name), _written(lines, name)
     before = lines if wrote is None else lines[:wrote]
     own = re.compile(rf"(?<!\w)(d_?|grad_?|nabla_?|delta_?|grad\w*\[.d?){re.escape(word)}\b")
     named = [one for one in before if own.search(one.assigned)]
