@@ -162,7 +162,10 @@ def _shown(one: Rates, other: Rates) -> str:
 @clause(
     id="clock.schedule",
     statement="The learning rate of each update is the declared schedule's.",
-    source="OneVision-Encoder#82, accelerate#963, diffusers#3954: the scheduler advances per micro-batch.",
+    source=(
+        "EvolvingLMMs-Lab/OneVision-Encoder#82, huggingface/accelerate#963, huggingface/diffusers#3954: "
+        "the scheduler advances per micro-batch."
+    ),
     decision="The rates of all groups when the optimizer is called, and the momenta that the schedule cycles, are "
     "compared with those of the schedule on a twin of the optimizer: within 1e-12 of the schedule's peak, and in "
     "float32 where a rate is kept so. A run has 12 updates (updates=). A step that a gradient scaler skips may advance "
@@ -179,7 +182,7 @@ def schedule(subject: Any, case: Any) -> Evidence:
 @clause(
     id="clock.first-rate",
     statement="The learning rate of the first update is the schedule's at t = 0.",
-    source="fairseq#453: the first rate of a warm-up is its peak.",
+    source="facebookresearch/fairseq#453: the first rate of a warm-up is its peak.",
     decision="As clock.schedule, for the first update alone. A rate of zero there is right where the schedule has it.",
     view=View.TRAINING,
     refuted_by=("warms-up-from-the-peak",),

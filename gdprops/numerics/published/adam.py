@@ -168,7 +168,12 @@ ADAMW = Published(
         Dialect("epsilon-inside", decoupled(adam_epsilon_inside), INSIDE, "optax (eps_root)"),
         Dialect("coupled", adam, f"{COUPLED} (Adam)"),
         Dialect("decays-last", decayed_last(adam), LAST),
-        Dialect("decays-last-epsilon-hat", decayed_last(adam_epsilon_hat), f"{LAST}, and {HAT}", "transformers#14539"),
+        Dialect(
+            "decays-last-epsilon-hat",
+            decayed_last(adam_epsilon_hat),
+            f"{LAST}, and {HAT}",
+            "huggingface/transformers#14539",
+        ),
         Dialect("uncorrected", decoupled(adam_uncorrected), UNCORRECTED),
     ),
     OPTIONS,
