@@ -10,7 +10,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from gdprops.model.optional_hyperparameters import RATE_NAMES
 from gdprops.numerics import decisions
+
+WORDS_OF_RATES = {"lr", "rate", "eta"}
+"""What the name of a second learning rate holds: ``adam_lr``, ``lr_bias``."""
 
 
 def alternatives(name: str, value: Any) -> dict[str, list[Any]]:
@@ -44,6 +48,19 @@ def invalid(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
         for name, value in settings.items()
         for other in decisions.INVALID.get(name, ())
         if isinstance(other, tuple) == isinstance(value, tuple | list) and value is not None
+    ]
+
+
+def further_rates(settings: Mapping[str, Any]) -> list[str]:
+    """Return which hyperparameters are called a learning rate beside the one that schedules change: ``adam_lr``."""
+    return [
+        name
+        for name, value in settings.items()
+        if name not in RATE_NAMES
+        and WORDS_OF_RATES & set(name.lower().split("_"))
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and value != 0
     ]
 
 
