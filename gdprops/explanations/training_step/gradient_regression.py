@@ -33,6 +33,7 @@ NAMES = {
     "next-batch": "the gradient of the next step's batch",
     "weights": "the weights themselves",
     "signs": "the signs of the weights",
+    "directions": "the weights divided by the norm of their tensor (what a norm in the loss gives that is not squared)",
 }
 
 
@@ -42,8 +43,11 @@ def regressions(failures: Sequence[Failure]) -> list[Hypothesis]:
     The coefficients of a combination must be the same in all examples; those of rows belong to each step.
     """
     moments = [moment for failure in failures for moment in failure.wrong]
-    fitted = next((f for moment in _largest(moments) if (f := fit(handed_over(moment), _terms(moment.step)))), None)
-    found = [] if fitted is None else [_combined(fitted)]
+    found = [
+        _combined(fitted)
+        for used in (handed_over, lambda moment: inverted(moment.step))
+        if (fitted := next((f for m in _largest(moments) if (f := fit(used(m), _terms(m.step)))), None)) is not None
+    ]
     rows = _by_row(failures)
     return found if rows is None else [*found, rows]
 
@@ -92,6 +96,9 @@ def _terms(step: Watched) -> Basis:
             found[name] = run.gradients(at, other)
     found["weights"] = [None if g is None else w for w, g in zip(at, step.gradients, strict=True)]
     found["signs"] = [None if g is None else np.sign(w) for w, g in zip(at, step.gradients, strict=True)]
+    found["directions"] = [
+        None if g is None or not w.any() else w / np.linalg.norm(w) for w, g in zip(at, step.gradients, strict=True)
+    ]
     return found
 
 
