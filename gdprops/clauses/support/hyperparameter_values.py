@@ -7,14 +7,15 @@ Example: ``alternatives("betas", (0.9, 0.999))`` gives values in which ``betas[0
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from gdprops.model.optional_hyperparameters import RATE_NAMES
 from gdprops.numerics import decisions
 
-WORDS_OF_RATES = {"lr", "rate", "eta"}
-"""What the name of a second learning rate holds: ``adam_lr``, ``lr_bias``."""
+NAMED_AS_RATE = re.compile(r"(.*_)?(lr[^_]*|[^_]*lr|rate|eta)(_.*)?")
+"""How a second learning rate is called: ``adam_lr``, ``lr1d``, ``bias_learning_rate``."""
 
 
 def alternatives(name: str, value: Any) -> dict[str, list[Any]]:
@@ -57,7 +58,7 @@ def further_rates(settings: Mapping[str, Any]) -> list[str]:
         name
         for name, value in settings.items()
         if name not in RATE_NAMES
-        and WORDS_OF_RATES & set(name.lower().split("_"))
+        and NAMED_AS_RATE.fullmatch(name.lower())
         and isinstance(value, int | float)
         and not isinstance(value, bool)
         and value != 0

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from torch import Tensor
 
+from gdprops.clauses.support.hyperparameter_values import further_rates
 from gdprops.faults.optimizers.correct_optimizers import PlainDescent
 from gdprops.faults.optimizers.guarded_optimizer_twins import HasASecondRate
 from gdprops.model.verdict import Status
@@ -45,3 +46,13 @@ def test_a_second_rate_scales_with_the_first_and_is_told(vector_lr: float) -> No
 
 def test_a_rate_that_no_group_changes_is_still_a_violation() -> None:
     assert verdicts(KeepsItsFirstRate)[LINEAR].status is Status.VIOLATED
+
+
+def test_how_a_second_rate_is_called() -> None:
+    named = {"adam_lr": 0.1, "lr1d": 0.1, "bias_learning_rate": 0.1, "muonlr": 1, "eta": 0.1, "lr": 0.1, "beta": 0.1}
+    assert further_rates({**named, "lr_of_biases": 0, "use_lr": True}) == [
+        "adam_lr",
+        "lr1d",
+        "bias_learning_rate",
+        "muonlr",
+    ]
