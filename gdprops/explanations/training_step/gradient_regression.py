@@ -42,14 +42,19 @@ def regressions(failures: Sequence[Failure]) -> list[Hypothesis]:
 
     The coefficients of a combination must be the same in all examples; those of rows belong to each step.
     """
-    moments = [moment for failure in failures for moment in failure.wrong]
-    found = [
-        _combined(fitted)
-        for used in (handed_over, lambda moment: inverted(moment.step))
-        if (fitted := next((f for m in _largest(moments) if (f := fit(used(m), _terms(m.step)))), None)) is not None
-    ]
+    moments = _largest([moment for failure in failures for moment in failure.wrong])
+    fitted = _first_fit(moments, handed_over)
+    found = [] if fitted is None else [_combined(fitted)]
+    if fitted is not None and fitted != {OWN: 1.0}:  # a declared decay may be missing beside what was handed over
+        again = _first_fit(moments, lambda moment: inverted(moment.step))
+        found += [] if again is None else [_combined(again)]
     rows = _by_row(failures)
     return found if rows is None else [*found, rows]
+
+
+def _first_fit(moments: Sequence[Moment], used: Callable[[Moment], Grads | None]) -> dict[str, float] | None:
+    """Return what a gradient is a combination of, in the first moment in which that can be told."""
+    return next((f for moment in moments if (f := fit(used(moment), _terms(moment.step)))), None)
 
 
 def _largest(moments: Sequence[Moment]) -> list[Moment]:

@@ -29,7 +29,7 @@ class KeepsItsFirstRate(PlainDescent):
         p.sub_((group["lr"] if p.ndim > 1 else self.first) * g)
 
 
-def verdicts(kind: type[PlainDescent], **options: float) -> dict[str, Any]:
+def verdicts(kind: type[PlainDescent], **options: Any) -> dict[str, Any]:
     subject = optimizer(kind, name="mine", lr=0.5, **options)
     outcome = check_subject(subject, clauses=(LINEAR, ZERO, DESCENDS), settings=Settings(seed=0, examples=8))
     return {v.clause: v for v in outcome.verdicts}
