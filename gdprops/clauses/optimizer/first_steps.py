@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gdprops.clauses.support.fed_subjects import FED, REPEATABLE
 from gdprops.clauses.support.lazy import lazy
 from gdprops.model.clause import Level, Needs, View, clause
+from gdprops.model.optional_hyperparameters import further_rates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +114,7 @@ def rate_zero(subject: FedSubject, case: UpdateCase) -> Evidence:
     negated = replace(first, gradients=(tuple(None if g is None else -g for g in first.gradients[0]),))
     names = workbench.names_of(case)
     moved = _moved_apart(subject, (first, negated), still, names)
-    further = workbench.further_rates(subject.start(first.tensors, still).hyperparameters()[0]) if moved else []
+    further = further_rates(subject.start(first.tensors, still).hyperparameters()[0]) if moved else []
     if further:
         both = replace(still, options={**still.options, **dict.fromkeys(further, 0.0)})
         moved = _moved_apart(subject, (first, negated), both, names)

@@ -16,6 +16,7 @@ from gdprops.clauses.support.lazy import lazy
 from gdprops.model.clause import Level, Needs, View, clause
 from gdprops.model.exit_codes import CLIMBS
 from gdprops.model.note import Note
+from gdprops.model.optional_hyperparameters import further_rates
 from gdprops.model.traits import declares_plain
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def linear_in_lr(subject: FedSubject, case: UpdateCase) -> Evidence:
 def _further_rates(subject: FedSubject, case: UpdateCase | TrainCase) -> list[str]:
     """Return which hyperparameters of any tensor are called a learning rate beside lr."""
     shown = subject.start(case.tensors, case.plan).hyperparameters()
-    return list(dict.fromkeys(name for settings in shown for name in workbench.further_rates(settings)))
+    return list(dict.fromkeys(name for settings in shown for name in further_rates(settings)))
 
 
 def _scaled(subject: FedSubject, case: UpdateCase, also: Sequence[str]) -> Evidence:

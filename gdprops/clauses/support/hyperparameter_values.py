@@ -7,15 +7,10 @@ Example: ``alternatives("betas", (0.9, 0.999))`` gives values in which ``betas[0
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from gdprops.model.optional_hyperparameters import RATE_NAMES
 from gdprops.numerics import decisions
-
-NAMED_AS_RATE = re.compile(r"(.*_)?(lr[^_]*|[^_]*lr|rate|eta)(_.*)?")
-"""How a second learning rate is called: ``adam_lr``, ``lr1d``, ``bias_learning_rate``."""
 
 
 def alternatives(name: str, value: Any) -> dict[str, list[Any]]:
@@ -49,19 +44,6 @@ def invalid(settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
         for name, value in settings.items()
         for other in decisions.INVALID.get(name, ())
         if isinstance(other, tuple) == isinstance(value, tuple | list) and value is not None
-    ]
-
-
-def further_rates(settings: Mapping[str, Any]) -> list[str]:
-    """Return which hyperparameters are called a learning rate beside the one that schedules change: ``adam_lr``."""
-    return [
-        name
-        for name, value in settings.items()
-        if name not in RATE_NAMES
-        and NAMED_AS_RATE.fullmatch(name.lower())
-        and isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and value != 0
     ]
 
 

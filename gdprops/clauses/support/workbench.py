@@ -7,7 +7,7 @@ and so on, wherever the function lives.
 from __future__ import annotations
 
 from gdprops.clauses.support.gradient_bounds import bounds_of, exact_law, named_gradient, rational_displacement
-from gdprops.clauses.support.hyperparameter_values import alternatives, further_rates, invalid, listed
+from gdprops.clauses.support.hyperparameter_values import alternatives, invalid, listed
 from gdprops.clauses.support.optimizer_runs import (
     armijo_rate,
     dirty_memory,

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from gdprops.clauses.support.hyperparameter_values import further_rates
 from gdprops.faults.optimizers.correct_optimizers import PlainDescent
 from gdprops.faults.optimizers.guarded_optimizer_twins import HasASecondRate
+from gdprops.model.optional_hyperparameters import further_rates
 from gdprops.model.verdict import Status
 from gdprops.runner.session import check_subject
 from gdprops.runner.settings import Settings
