@@ -49,12 +49,18 @@ if TYPE_CHECKING:
 ROWS_TRIED = 6
 
 
-def function_readings(own: Mapping[str, Any], counts: tuple[str, ...] = ()) -> Iterator[Reading]:
-    """Yield the readings of a file's functions; ``counts``: its global variables that are the number of samples."""
+def function_readings(
+    own: Mapping[str, Any], counts: tuple[str, ...] = (), classes: int | None = None
+) -> Iterator[Reading]:
+    """Yield the readings of a file's functions; ``counts``: its global variables that are the number of samples.
+
+    ``classes``: the number of outputs, where the code fixes it.
+    """
+    ways = WAYS if classes is None else ((classes, True), (classes, False))
     functions = parts_of(own)
     for chosen in (replace(one, counts=counts) for one in pipelines(functions)):
         got = False
-        for only, keeps_shapes in WAYS:
+        for only, keeps_shapes in ways:
             for reading in _of_pipeline(functions, chosen, only, keeps_shapes=keeps_shapes):
                 got = True
                 yield reading
@@ -77,7 +83,7 @@ def _of_pipeline(
         for form in lists_first(forms) if params.is_in_lists else forms:
             if (form.single and only_batches) or (form is VECTOR and params.is_in_lists and LIST in got):
                 continue
-            for pick, outputs in _outputs(chosen, params, form):
+            for pick, outputs in _outputs(chosen, params, form, only):
                 for reading in _trained(chosen, params, form, pick, outputs or only, keeps_shapes=keeps_shapes):
                     got.append(form)
                     has_loss = has_loss or reading.loss is not None
@@ -167,10 +173,13 @@ class _Pipeline:
         """Return the parameters after the functions were called once."""
         root, found, names, roles = self._backward(params, x, y, rate)
         last = self.functions.backward
-        if self.functions.update is not None:
-            names |= self._named(found)
-            roles[Role.GRADIENTS] = found
-            found, last = bound_call(self.functions.update, names, roles), self.functions.update
+        for update in self.functions.updates:
+            if update is self.functions.update:
+                names |= self._named(found)
+                roles[Role.GRADIENTS] = found
+            else:  # what the update before it has returned
+                root = self._moved(root, found, last)
+            found, last = bound_call(update, names, roles), update
         assert last is not None
         return self._after(root, found, last, params)
 
@@ -184,22 +193,27 @@ class _Pipeline:
 
     def _after(self, root: Any, returned: Any, last: Callable[..., Any], params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters that a function returned, else those that it moved in place."""
-        named = bind(returned_names(last), returned)
-        if self.held.names:
-            if set(self.held.names) & named.keys():
-                root = [named.get(name, value) for name, value in zip(self.held.names, root, strict=True)]
-            elif isinstance(returned, tuple | list) and len(returned) == len(self.held.names):
-                root = list(returned)
-            elif [np.shape(returned)] == [np.shape(w) for w in params.values()] and returns_moved(last):
-                root = [returned]
-        else:
+        if not self.held.names:
             for offered in (returned, *(returned if isinstance(returned, tuple) else ())):
                 taken = self.held.taken(offered, params) if isinstance(offered, dict | list) else None
                 if taken is not None and all(np.shape(taken[n]) == np.shape(w) for n, w in params.items()):
                     return taken
+        root = self._moved(root, returned, last, [np.shape(w) for w in params.values()])
         found = self.held.taken(rebound(self.functions.every, self.held, root), params)
         assert found is not None, "the parameters are where they were put"
         return found
+
+    def _moved(self, root: Any, returned: Any, last: Callable[..., Any], shapes: Sequence[Shape] = ()) -> Any:
+        """Return the parameters with those that a function returned in place of the ones that it got."""
+        named = bind(returned_names(last), returned)
+        if self.held.names:
+            if set(self.held.names) & named.keys():
+                return [named.get(name, value) for name, value in zip(self.held.names, root, strict=True)]
+            if isinstance(returned, tuple | list) and len(returned) == len(self.held.names):
+                return list(returned)
+            if shapes == [np.shape(returned)] and returns_moved(last):
+                return [returned]
+        return root
 
     def gradients(self, params: Mapping[str, Any], x: Array, y: Array) -> dict[str, Any]:
         """Return the gradients that the backward pass returned."""
@@ -254,18 +268,21 @@ class _Pipeline:
         return step_lines(self.functions, self.held, self.form, params, (x, y), rate)
 
 
-def _outputs(chosen: Functions, held: ParameterSet, form: DataForm) -> Iterator[tuple[Pick, int | None]]:
+def _outputs(
+    chosen: Functions, held: ParameterSet, form: DataForm, only: int | None
+) -> Iterator[tuple[Pick, int | None]]:
     """Yield what of the forward pass is the output, and how many outputs there are where that is fixed."""
+    usual, other = (PROBE.n_out, 3) if only in (None, 1) else (only, only)
     try:
         with quiet(), np.errstate(all="ignore"):
-            found = list(_picks(chosen, held, form, PROBE._replace(n_in=held.inputs or PROBE.n_in)))
-            others = list(_picks(chosen, held, form, Sizes(held.inputs or 2, 5, 3)))
+            found = list(_picks(chosen, held, form, Sizes(held.inputs or PROBE.n_in, PROBE.hidden, usual)))
+            others = list(_picks(chosen, held, form, Sizes(held.inputs or 2, 5, other)))
     except Exception as error:  # it is found out by trying
         met(error)
         return
     widths = dict(others)
     for pick, width in found:
-        if width == PROBE.n_out and widths.get(pick) == 3:
+        if width == usual != other == widths.get(pick):
             yield pick, None
         elif width == widths.get(pick):
             yield pick, width
@@ -367,7 +384,7 @@ def _reading(
                 has_loss = bool(np.isfinite(pipeline.loss(params, x.copy(), y.copy())))
         except Exception:
             pipeline = replace(pipeline, functions=replace(functions, cost=None))
-    calls = [f for f in (functions.backward, functions.update) if f is not None]
+    calls = [f for f in (functions.backward, *functions.updates) if f is not None]
     return Reading(
         name=functions.forward.__name__,
         shapes=held.shapes,

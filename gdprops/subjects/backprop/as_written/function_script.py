@@ -29,7 +29,7 @@ def step_lines(
 ) -> list[str]:
     """Return the lines that set the arrays of one step."""
     x, y = batch
-    lines = [f"{name} = np.array({np.asarray(w).tolist()})" for name, w in params.items() if name.isidentifier()]
+    lines = held.lines(params)
     given = form.code_of_samples.format(f"np.array({x.tolist()})"), form.code.format(f"np.array({y.tolist()})")
     lines.append(f"X, Y = {', '.join(given)}")
     if not held.names and all(name.isidentifier() for name in params):
@@ -37,9 +37,9 @@ def step_lines(
     elif not held.names:
         lines.append(f"parameters = {held.written(params)}")
     lines += [f"{name} = {value!r}" for name, value in held.beside(held.filled(params)).items()]
-    every = functions.forward, functions.backward, functions.update
+    every = functions.forward, functions.backward, *functions.updates
     calls = [f for f in every if f is not None and not is_output_in(f)]
-    return [*lines, *_calls(calls, form, set(params), rate)]
+    return [*lines, *_calls(calls, form, {*params, *held.names}, rate)]
 
 
 def _calls(calls: Sequence[Callable[..., Any]], form: DataForm, known: set[str], rate: float) -> Iterator[str]:
@@ -57,7 +57,7 @@ def _calls(calls: Sequence[Callable[..., Any]], form: DataForm, known: set[str],
     }
     for function in calls:
         given = [
-            (p.name, p.name if p.name in known else meant.get(role_of(p.name)))
+            (p.name, p.name if p.name in known else meant.get(role_of(p.name), "X" if function is calls[0] else None))
             for p in parameters(function) or []
             if p.name in known or p.default is p.empty or role_of(p.name) is Role.RATE
         ]

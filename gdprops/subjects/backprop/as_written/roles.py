@@ -84,7 +84,7 @@ def called(defined: Iterable[str], plain_names: Sequence[str]) -> list[str]:
     return sorted(found, key=lambda name: plain_names.index(plain(name)))
 
 
-FORWARD_WORDS = re.compile(r"\w*(forward|feed|fprop|predict|infer|output)\w*")
+FORWARD_WORDS = re.compile(r"\w*(forward|feed|fprop|pred|infer|output)\w*")
 TRAIN_WORDS = re.compile(r"\w*(train|fit|learn|backw|backprop|bprop|descent|sgd|optimi[sz]e)\w*")
 """What names hold that say the same with more words: ``backprop_with_momentum``."""
 
