@@ -52,10 +52,8 @@ def _whole(node: ast.expr) -> Iterator[int]:
         yield node.value
 
 
-def class_readings_of_counts(
-    found: type, declared: Mapping[str, Any], definitions: Definitions
-) -> Iterator[Reading]:
-    """Yield the readings of a class with as many outputs as its file fixes classes, in the first count that gives any."""
+def class_readings_of_counts(found: type, declared: Mapping[str, Any], definitions: Definitions) -> Iterator[Reading]:
+    """Yield the readings of a class with as many outputs as its file fixes classes, for the first number that works."""
     for count in class_counts(definitions.source.tree):
         readings = list(class_readings(found, declared, outputs=count))
         yield from readings

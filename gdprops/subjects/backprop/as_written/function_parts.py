@@ -115,13 +115,16 @@ def pipelines(functions: Mapping[str, Callable[..., Any]]) -> Iterator[Functions
     costs = [n for n in functions if plain(n) in LOSS or _is(IS_COST, n)]
     losses_with_gradients = [n for n in costs if n not in backwards]
     outputs = {} if forwards else {n: made for n in costs if (made := output_in(functions[n])) is not None}
+    inside = [] if forwards else [made for n in backwards if (made := output_in(functions[n])) is not None]
     for f, cost in [
         *((functions[n], functions[costs[0]] if costs else None) for n in forwards),
         *((made, functions[n]) for n, made in outputs.items()),
+        *((made, None) for made in inside),
     ]:
         for backward in backwards:
             for moved in _together([functions[n] for n in updates]):
-                yield Functions(f, functions[backward], moved[0] if moved else None, cost, further=tuple(moved[1:]))
+                first = moved[0] if moved else None
+                yield Functions(f, functions[backward], first, cost, further=tuple(moved[1:]))
         for train in trains:
             yield Functions(f, functions[train], None, cost)
         for both in losses_with_gradients:
@@ -130,7 +133,7 @@ def pipelines(functions: Mapping[str, Callable[..., Any]]) -> Iterator[Functions
 
 
 def _together(updates: Sequence[Callable[..., Any]]) -> list[Sequence[Callable[..., Any]]]:
-    """Return which updates make one step: all of them where each moves parameters of its own, else each alone; or none."""
+    """Return which updates make one step: all where each moves parameters of its own, else each one; and none."""
     moved = [{p.name for p in parameters(f) or [] if PARAMETER.fullmatch(p.name)} for f in updates]
     if len(updates) > 1 and all(moved) and len(set[str]().union(*moved)) == sum(map(len, moved)):
         return [updates, []]

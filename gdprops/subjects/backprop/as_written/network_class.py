@@ -187,9 +187,8 @@ def networks(
 ) -> Iterator[Network]:
     """Yield the ways to make and ask a class that work, the most telling ones first.
 
-    ``declared``: arguments of its constructor, and the names of its ``frozen`` parameters. ``makings``: the ways in
-    which objects are made; None for the usual arguments of its constructor. ``outputs``: their number where it is fixed.
-    Raises `UsageError` where none works, with what the constructor takes.
+    ``declared``: arguments of its constructor, and the names of its ``frozen`` parameters. ``makings``: the ways to make
+    objects, None for the usual ones. ``outputs``: their number, if fixed. Raises `UsageError` where none works.
     """
     any_made, errors = False, list[str]()
     frozen = frozen_of(declared)
