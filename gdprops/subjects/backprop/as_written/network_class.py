@@ -187,8 +187,8 @@ def networks(
 ) -> Iterator[Network]:
     """Yield the ways to make and ask a class that work, the most telling ones first.
 
-    ``declared``: arguments of its constructor, and the names of its ``frozen`` parameters. ``makings``: the ways to make
-    objects, None for the usual ones. ``outputs``: their number, if fixed. Raises `UsageError` where none works.
+    ``declared``: arguments of its constructor, and ``frozen`` parameters. ``makings``: the ways to make its objects,
+    None for the usual ones. ``outputs``: their number, if fixed. Raises `UsageError` where none works.
     """
     any_made, errors = False, list[str]()
     frozen = frozen_of(declared)
