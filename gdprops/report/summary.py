@@ -92,6 +92,9 @@ def undecided(outcome: Outcome) -> str:
         )
     if outcome.held and not outcome.is_decided:
         return "No required clause was decided: what held is recommended only, and says little about this subject."
+    own = outcome.of(About.SUBJECT)
+    if len(own) > 1 and {(v.status, v.reason) for v in own} == {(Status.NOT_APPLICABLE, own[0].reason)}:
+        return f"No clause held: {own[0].reason.removeprefix('no verdict: ')}."
     return "No clause held: nothing was shown about this subject."
 
 
