@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from gdprops.subjects.backprop.as_written.best_reading import chosen, tried
 from gdprops.subjects.backprop.as_written.fixed_outputs import class_counts, function_readings_of_counts
+from gdprops.subjects.backprop.as_written.of_file import defined_in
+from gdprops.subjects.backprop.as_written.readings_of_class import readings_of_class
 from tests.subjects.backprop.judging import wrongly_moved
 
 NETWORK = """
@@ -75,3 +78,15 @@ def test_one_function_returns_the_output_and_the_gradients(tmp_path: Path, slope
 )
 def test_the_numbers_of_classes_that_code_fixes(code: str, counts: list[int]) -> None:
     assert class_counts(ast.parse(code)) == counts
+
+
+@pytest.mark.parametrize(("slope", "right"), [(" * (self.h > 0)", {"w1", "w2"}), ("", {"w2"})])
+def test_batches_of_two_classes_alone_still_tell_a_mean_from_a_sum(tmp_path: Path, slope: str, right: set[str]) -> None:
+    file = tmp_path / "two.py"
+    file.write_text("import numpy as np\n" + NETWORK.format(slope=slope).replace("num_classes=5", "num_classes=2"))
+    definitions = defined_in(str(file))
+    best = chosen(tried(readings_of_class(definitions.own["Digits"], {}, definitions))[0])
+    assert best.fit is not None
+    assert best.fit.right == right
+    assert best.reading.outputs == 2
+    assert len({len(one.output) for one in best.seen}) > 1
