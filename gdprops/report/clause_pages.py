@@ -1,6 +1,6 @@
 """The specification as pages of Markdown, one for each clause, with an overview: made of the clauses and of the bank.
 
-What stands on a page: the statement, why it matters, the smallest wrong code and the right code beside it, how it is
+What stands on a page: the statement, why it matters, wrong code and the right code beside it, how it is
 decided, the sources with links, the faults that refute it, and since when it is a clause.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gdprops.clauses import COMMON_DECISIONS
-from gdprops.faults.code_shown import known_faults, shown, smallest
+from gdprops.faults.code_shown import clearest, known_faults, shown
 from gdprops.model.clause import Clause, View
 from gdprops.model.glossary import SYMBOLS, WORDS, used_in
 from gdprops.model.verdict import SPECIFICATION
@@ -92,10 +92,10 @@ def _why(clause: Clause) -> str:
 
 
 def _snippets(clause: Clause) -> str:
-    name = smallest(clause.refuted_by)
+    name = clearest(clause.refuted_by)
     code, fault = shown(name), known_faults()[name]
     return (
-        f"## Wrong and right\n\n`{name}`, the smallest fault that violates it: {fault.summary}\n\n"
+        f"## Wrong and right\n\n`{name}`, a fault that violates it: {fault.summary}\n\n"
         f'```python title="wrong"\n{code.wrong}\n```\n\n'
         f'```python title="right: {code.right_name}"\n{code.right}\n```\n'
     )

@@ -83,20 +83,36 @@ def _while_scaled(failures: Sequence[Failure]) -> list[Hypothesis]:
     if declared is None or not scales:
         return []
     told = f"by {number(scales.pop())} " if len(scales) == 1 else ""
-    text = (
-        f"the gradients are clipped to the norm {number(declared)} while they are still scaled {told}(the scale is "
-        "divided out after the clipping: it must be divided out before)"
-    )
+    groups = _groups(failures[0].first.step)
+    ways: list[tuple[str, Blocks]] = [("they are", whole)]
+    for k in range(len(groups)):
+        ways.append((f"those of parameter group {k + 1} (of {len(groups)}) are", lambda step, k=k: [_groups(step)[k]]))  # type: ignore[misc] # the k of now
+    return [
+        Hypothesis(
+            f"the gradients are clipped to the norm {number(declared)} while {which} still scaled {told}(the scale is "
+            "divided out after the clipping: it must be divided out before)",
+            _scaled_while_clipped(blocks, declared),
+            clause=CLIPPING,
+            threads=True,
+        )
+        for which, blocks in ways
+    ]
+
+
+def _scaled_while_clipped(blocks: Blocks, most: float) -> Callable[[Moment], Weights | None]:
+    """Return U of gradients of which some are scaled while all are clipped."""
 
     def rival(moment: Moment) -> Weights | None:
         k, step = _scale(moment), moment.step
         if k is None or k == 0:
             return None
+        held = {i for block in blocks(step) for i in block}
+        factors = [k if i in held else 1.0 for i in range(len(step.names))]
         g = step.run.gradients(step.before, step.batch, clipped=False)
-        large = clipped([None if x is None else k * x for x in g], declared)
-        return step.update([None if x is None else x / k for x in large])
+        large = clipped([None if x is None else c * x for c, x in zip(factors, g, strict=True)], most)
+        return step.update([None if x is None else x / c for c, x in zip(factors, large, strict=True)])
 
-    return [Hypothesis(text, rival, clause=CLIPPING, threads=True)]
+    return rival
 
 
 def _scale(moment: Moment) -> float | None:
