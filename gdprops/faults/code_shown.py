@@ -122,6 +122,12 @@ def _twins() -> tuple[tuple[str, Code], ...]:
     return tuple((name, code) for name, code in found if inspect.isfunction(code.code))
 
 
+@cache
+def right_twins() -> dict[str, str]:
+    """Return the code of every right twin by name."""
+    return {twin.name: source_of(code_of(twin).code) for twin in twins()}
+
+
 def source_of(code: Any) -> str:
     """Return the source of a class or function; what a library provides is shown by its name."""
     try:

@@ -16,6 +16,8 @@ from gdprops.model.verdict import SPECIFICATION
 from gdprops.report.source_links import linked
 from gdprops.report.specification import CLAIM, chapter_title, chapters, markdown_table, words_of
 
+MOST_REAL = 6
+"""How many real bugs are told above the table of all faults."""
 _ABOUT = {
     View.OPTIMIZER: "optimizers and update rules",
     View.SYSTEM: "whatever computes gradients, and the reference that gdprops itself stands on",
@@ -85,9 +87,10 @@ def _why(clause: Clause) -> str:
     """Return the real bugs that the faults of a clause re-create; without any, what its faults do wrong."""
     faults = [known_faults()[name] for name in clause.refuted_by]
     real = [fault for fault in faults if fault.source]
-    told = "\n".join(f"- {fault.summary} ({linked(fault.source)})" for fault in real)
+    told = "\n".join(f"- {fault.summary} ({linked(fault.source)})" for fault in real[:MOST_REAL])
     if told:
-        return f"Projects have shipped what it forbids:\n\n{told}"
+        rest = f"\n\n{len(real) - MOST_REAL} more stand in the table of faults below." * (len(real) > MOST_REAL)
+        return f"Projects have shipped what it forbids:\n\n{told}{rest}"
     return "What goes wrong where it is broken:\n\n" + "\n".join(f"- {fault.summary}" for fault in faults[:3])
 
 
