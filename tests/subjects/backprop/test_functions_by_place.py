@@ -136,3 +136,25 @@ def update(weights, grads, lr):
 @pytest.mark.parametrize(("slope", "wrong"), [(" * (1 - h ** 2)", set()), ("", {"params[0]"})])
 def test_a_forward_pass_that_needs_targets_and_returns_a_cache(tmp_path: Path, slope: str, wrong: set[str]) -> None:
     assert wrongly_moved(tmp_path, WITH_LOSS.format(slope=slope), readings=of_functions) == wrong
+
+
+SHORT = """
+def init(sizes, rng):
+    return {{f"W{{k}}": rng.normal(size=sizes[k - 1 : k + 1]) for k in range(1, len(sizes))}}
+
+def forward(p, X):
+    a1 = np.tanh(X @ p["W1"])
+    return a1, a1 @ p["W2"]
+
+def train_step(p, X, y, lr=0.1):
+    a1, out = forward(p, X)
+    d2 = out - y
+    d1 = (d2 @ p["W2"].T){slope}
+    for name, g in (("W1", X.T @ d1), ("W2", a1.T @ d2)):
+        p[name] = p[name] - lr * g
+"""
+
+
+@pytest.mark.parametrize(("slope", "wrong"), [(" * (1 - a1**2)", set()), ("", {"W1"})])
+def test_parameters_of_one_letter(tmp_path: Path, slope: str, wrong: set[str]) -> None:
+    assert wrongly_moved(tmp_path, SHORT.format(slope=slope), readings=of_functions) == wrong
