@@ -123,13 +123,25 @@ def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
 def _beside_coincidence(failures: Sequence[Failure]) -> list[Known]:
     """Return the known factors; one that has a single value in all failing examples may just be that number.
 
-    It costs a constant then, as the number itself does: both are told, unless an experiment tells them apart.
+    It costs a constant then, as the number itself does: both are told, unless an experiment tells them apart. A fixed
+    factor may just be another bound where every wrong step clips: clipped to 0.2 a gradient is twice that clipped to
+    0.1.
     """
-    found = list[Known]()
+    found, wrong = list[Known](), [moment for failure in failures for moment in failure.wrong]
+    clips = all(_is_clipped(moment.step) for moment in wrong)
     for one in KNOWN:
-        values = {k for failure in failures for m in failure.wrong if (k := _value(one, m)) is not None}
-        found.append(one._replace(constants=1) if len(values) == 1 and _is_measured(one) else one)
+        values = {k for moment in wrong if (k := _value(one, moment)) is not None}
+        doubtful = len(values) == 1 and (_is_measured(one) or (clips and min(values) > 0))
+        found.append(one._replace(constants=1) if doubtful else one)
     return found
+
+
+def _is_clipped(step: Watched) -> bool:
+    """Say whether the declared clipping shortens the gradient of a step."""
+    if step.run.clip_norm is None and step.run.clip_value is None:
+        return False
+    g = step.run.gradients(step.before, step.batch, clipped=False)
+    return any(a is not None and not np.array_equal(a, b) for a, b in zip(step.run.clip(g), g, strict=True))
 
 
 def _is_measured(one: Known) -> bool:
