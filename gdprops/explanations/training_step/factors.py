@@ -141,7 +141,8 @@ def _is_clipped(step: Watched) -> bool:
     if step.run.clip_norm is None and step.run.clip_value is None:
         return False
     g = step.run.gradients(step.before, step.batch, clipped=False)
-    return any(a is not None and not np.array_equal(a, b) for a, b in zip(step.run.clip(g), g, strict=True))
+    pairs = zip(step.run.clip(g), g, strict=True)
+    return any(a is not None and b is not None and not np.array_equal(a, b) for a, b in pairs)
 
 
 def _is_measured(one: Known) -> bool:
