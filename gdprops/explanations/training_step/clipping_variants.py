@@ -275,3 +275,12 @@ def clipped(gradients: Grads, most: float | None) -> Grads:
         return gradients
     c = min(1.0, most / (global_norm(gradients) + CLIP_GUARD))
     return [None if g is None else c * g for g in gradients]
+
+
+def is_clipped(step: Watched) -> bool:
+    """Say whether the declared clipping shortens the gradient of a step."""
+    if step.run.clip_norm is None and step.run.clip_value is None:
+        return False
+    g = step.run.gradients(step.before, step.batch, clipped=False)
+    pairs = zip(step.run.clip(g), g, strict=True)
+    return any(a is not None and b is not None and not np.array_equal(a, b) for a, b in pairs)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gdprops.explanations.training_step.around_the_update import of_the_move
+from gdprops.explanations.training_step.clipping_variants import is_clipped
 from gdprops.explanations.training_step.explanation_wording import number, several
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights, on_steps
 from gdprops.explanations.training_step.parameter_roles import ROLES, Role
@@ -128,21 +129,12 @@ def _beside_coincidence(failures: Sequence[Failure]) -> list[Known]:
     0.1.
     """
     found, wrong = list[Known](), [moment for failure in failures for moment in failure.wrong]
-    clips = all(_is_clipped(moment.step) for moment in wrong)
+    clips = all(is_clipped(moment.step) for moment in wrong)
     for one in KNOWN:
         values = {k for moment in wrong if (k := _value(one, moment)) is not None}
         doubtful = len(values) == 1 and (_is_measured(one) or (clips and min(values) > 0))
         found.append(one._replace(constants=1) if doubtful else one)
     return found
-
-
-def _is_clipped(step: Watched) -> bool:
-    """Say whether the declared clipping shortens the gradient of a step."""
-    if step.run.clip_norm is None and step.run.clip_value is None:
-        return False
-    g = step.run.gradients(step.before, step.batch, clipped=False)
-    pairs = zip(step.run.clip(g), g, strict=True)
-    return any(a is not None and b is not None and not np.array_equal(a, b) for a, b in pairs)
 
 
 def _is_measured(one: Known) -> bool:

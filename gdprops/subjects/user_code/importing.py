@@ -150,7 +150,7 @@ def _load(name: str, path: Path) -> ModuleType:
 
 def spec_of(found: Any) -> str:
     """Return the subject string of an object: the module, or the file that was imported, and the name in it."""
-    where = typed_module(getattr(found, "__module__", "?"))
+    where = typed_module(getattr(found, "__module__", None) or "?")
     return f"{where}:{getattr(found, '__qualname__', type(found).__name__)}"
 
 
