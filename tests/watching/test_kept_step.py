@@ -129,8 +129,12 @@ def train_by_functions(loss: Any, clip: float) -> Any:
     return run
 
 
+def by_function(outputs: Any, targets: Any) -> Any:
+    return nn.functional.mse_loss(outputs, targets)
+
+
 def test_the_targets_of_a_loss_function_and_the_clipping_are_written_too(tmp_path: Path) -> None:
-    _, batches, text = kept(tmp_path, train_by_functions(lambda out, y: nn.functional.mse_loss(out, y), 0.25))
+    _, batches, text = kept(tmp_path, train_by_functions(by_function, 0.25))
     assert torch.equal(batches[0][1], materials.batches(1)[0][1])
     assert "loss=torch.nn.functional.mse_loss,\n    clip_norm=0.25,\n)" in text
 

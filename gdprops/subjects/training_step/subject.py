@@ -241,10 +241,9 @@ def training_step(
         "models": models,
         "batches": batches,
     }
-    given |= {"trains": trains, "frozen": frozen, "name": name}
+    given |= {"trains": trains, "frozen": frozen, "name": name, "average": average, "looks": looks}
     given |= {"schedule": schedule, "per": per, "metric": metric, "updates": updates}
     given |= {"phases": phases, "together": together, "after": after, "targets": targets}
-    given |= {"average": average, "looks": looks}
     if build is None:
         return partial(training_step, **given)
     if not callable(build):
