@@ -18,6 +18,11 @@ SAYS = {
     NOT_READ: "It has not been done yet.",
 }
 """What a page says of the second reading of a finding."""
+SOME = (
+    "Clauses: `all`, or `some (n)` where only the n clauses were examined that findings are about: such a row is no "
+    "match for one of all clauses. Choices and open violations are counted cell by cell, findings once for each class "
+    "and cause.\n"
+)
 TABLES = "<!-- the tables -->"
 """Where the first page has its tables."""
 
@@ -53,8 +58,8 @@ def overview(packages: Sequence[Package], around: str) -> str:
         f"{read_twice(packages)} were read twice; {disputed(packages)} disputed by the second reader."
     )
     rows = [_package_row(package) for package in packages]
-    heads = ("package", "version", "clauses", "examined", "not examined", "findings", "choices", "open")
-    parts = [f"**{total}**\n", "## Packages\n", _table(heads, rows)]
+    heads = ("package", "clauses", "examined", "findings", "choices", "open", "not examined")
+    parts = [f"**{total}**\n", "## Packages\n", SOME, _table(heads, rows)]
     found = [_finding_row(package, finding) for package in packages for finding in package.confirmed]
     in_dispute = [_finding_row(package, finding) for package in packages for finding in package.disputed]
     for title, found_rows in (("Findings", found), ("Disputed", in_dispute)):
@@ -69,10 +74,10 @@ def _package_row(package: Package) -> tuple[str, ...]:
     findings = confirmed([package])
     choices = sum(len(choice.classes) for choice in package.choices)
     rest = len(package.implementations) - len(examined)
-    numbers = (len(examined), rest, findings, choices, open_cells)
+    numbers = (len(examined), findings, choices, open_cells, rest)
     extent = f"some ({len(package.levels)})" if package.only_some else "all"
-    name = f"[{package.name}]({slug(package)}.md)"
-    return (name, package.version, extent, *(str(n) if n else "" for n in numbers))
+    name = f"[{package.name} {package.version}]({slug(package)}.md)"
+    return (name, extent, *(str(n) if n else "" for n in numbers))
 
 
 def _finding_row(package: Package, finding: Finding) -> tuple[str, ...]:
@@ -162,7 +167,8 @@ def finding_page(package: Package, finding: Finding) -> str:
             f"{finding.does}\n",
             f"**What it departs from:** {finding.promised}\n",
             f"## Script\n\n```python\n{finding.script.strip()}\n```\n",
-            f"It fails in its last line with torch {package.how['torch']}.{several * (len(finding.classes) > 1)}\n",
+            f"After `pip install {package.name}=={package.version}` it fails in its last line, with torch "
+            f"{package.how['torch']}.{several * (len(finding.classes) > 1)}\n",
             f"## Where\n\n`{finding.source}`:\n\n```python\n{finding.code.strip()}\n```\n",
             f"## Second reading\n\n{f'{SAYS[finding.second]} {finding.second_note}'.strip()}\n",
         ]

@@ -1,6 +1,7 @@
 """The files of a folder that ``gdprops check FOLDER`` checks: one row each.
 
-A file that others of the folder import is a helper; it is a row only if it holds something to check. Hidden folders,
+A file that others of the folder import is a helper; it is a row only if it holds something to check. A script that
+imports others and defines nothing is none. Whatever else was handed in is a row, an empty file too. Hidden folders,
 environments and tests of the folder's owner are left out.
 """
 
@@ -29,7 +30,7 @@ def expanded(subjects: Sequence[str]) -> tuple[str, ...]:
         if is_folder(subject):
             files = files_of(Path(subject))
             if not files:
-                raise UsageError(f"{subject} holds no Python file and no notebook that defines anything")
+                raise UsageError(f"{subject} holds no Python file and no notebook to check")
             found += files
         else:
             found.append(subject)
@@ -44,7 +45,14 @@ def files_of(folder: Path) -> list[str]:
         if path.suffix in WHOLE_FILES and path.is_file() and not _is_left_out(path.relative_to(folder))
     )
     imported = {(path.parent, name) for path in files for name in _imports(path)}
-    return [str(p) for p in files if _defines(p) and not (_is_imported(p, imported) and not _may_train(p))]
+    return [str(path) for path in files if not _is_beside(path, files, imported)]
+
+
+def _is_beside(path: Path, files: Sequence[Path], imported: set[tuple[Path, str]]) -> bool:
+    """Say whether a file only serves others: a helper that they import, or a script that runs them."""
+    if _is_imported(path, imported):
+        return not _may_train(path)
+    return not _defines(path) and (path.name == "__init__.py" or bool(_imports(path) & {p.stem for p in files}))
 
 
 def _is_left_out(path: Path) -> bool:

@@ -6,15 +6,17 @@ import json
 
 import click
 
+from gdprops.model import exit_codes
+
 
 @click.command()
 @click.argument("clause", required=False)
 @click.option("--markdown", is_flag=True, help="Print the whole specification as Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print the specification, a chapter or a clause as data.")
 def show(clause: str | None, markdown: bool, as_json: bool) -> int:
-    """List the clauses, those of one chapter, or explain one clause or one fault.
+    """List the clauses, those of one chapter, or explain one clause, one fault, its right twin or one word.
 
-    `show glossary` defines the words and symbols. `show published --markdown` also measures who implements which
+    `show glossary` defines all words and symbols. `show published --markdown` also measures who implements which
     dialect of each rule.
 
     \b
@@ -34,7 +36,8 @@ def show(clause: str | None, markdown: bool, as_json: bool) -> int:
     known = catalogue()
     chapter = [c for c in known if c.chapter == clause]
     if clause and not chapter and "." not in clause and not (markdown or as_json):
-        return _show_fault(clause)
+        ended = _show_word(clause)
+        return _show_fault(clause) if ended is None else ended
     chosen = chapter or ([known[clause]] if clause else list(known))
     if as_json:
         click.echo(json.dumps(specification.as_data(chosen), ensure_ascii=False, indent=1))
@@ -46,24 +49,39 @@ def show(clause: str | None, markdown: bool, as_json: bool) -> int:
         consoles.show(lambda page: specification.print_clause(page, chosen[0]))
     else:
         consoles.show(lambda page: specification.print_list(page, chosen))
-    return 0
+    return exit_codes.OK
+
+
+def _show_word(name: str) -> int | None:
+    """Define one word or symbol of the specification; return None where it is none."""
+    from gdprops.model.glossary import ENTRIES
+    from gdprops.report import consoles, specification
+
+    found = next((entry for entry in ENTRIES if name in (entry.name, entry.name.partition(" ")[0])), None)
+    if found is None:
+        return None
+    consoles.show(lambda page: specification.print_entry(page, found))
+    return exit_codes.OK
 
 
 def _show_fault(name: str) -> int:
-    """Explain a fault of the bank, which needs torch and NumPy."""
+    """Explain a fault of the bank, or print a right twin; that needs torch and NumPy."""
     from gdprops.clauses import catalogue
     from gdprops.errors import UsageError
-    from gdprops.faults.code_shown import known_faults
+    from gdprops.faults.code_shown import known_faults, right_twins
     from gdprops.model.nearest_name import nearest
     from gdprops.report.consoles import show as show_page
-    from gdprops.report.fault_text import print_fault
+    from gdprops.report.fault_text import print_fault, print_twin
 
-    known, faults = catalogue(), known_faults()
-    if name not in faults:
-        every = [*(clause.id for clause in known), *{clause.chapter: None for clause in known}, *faults]
-        raise UsageError(f"no clause, chapter or fault is named {name!r}{nearest(name, every)}")
-    show_page(lambda page: print_fault(page, faults[name], known.refuting(name)))
-    return 0
+    known, faults, right = catalogue(), known_faults(), right_twins()
+    if name in faults:
+        show_page(lambda page: print_fault(page, faults[name], known.refuting(name)))
+    elif name in right:
+        show_page(lambda page: print_twin(page, name, right[name]))
+    else:
+        every = [*(clause.id for clause in known), *{clause.chapter: None for clause in known}, *faults, *right]
+        raise UsageError(f"no clause, chapter, fault, twin or word is named {name!r}{nearest(name, every)}")
+    return exit_codes.OK
 
 
 def _show_glossary(*, markdown: bool) -> int:
@@ -73,7 +91,7 @@ def _show_glossary(*, markdown: bool) -> int:
         click.echo(specification.markdown_glossary())
     else:
         consoles.show(specification.print_glossary)
-    return 0
+    return exit_codes.OK
 
 
 def _measured_dialects() -> str:

@@ -10,10 +10,11 @@ import difflib
 import inspect
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, final
+from types import CodeType
+from typing import Any, NamedTuple, final
 
 from gdprops.faults import bank, twins
 from gdprops.faults.backprop.numpy_networks import gradients
@@ -25,9 +26,11 @@ _OF_A_SUBJECT = ("user_object", "build", "step", "gradients")
 """Where subjects keep the user's own class or function."""
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Shown:
+CLEARLY_ALIKE = 0.7
+"""From which likeness on, of at most 1, wrong and right code differ in what matters only."""
+
+
+class Shown(NamedTuple):
     """The wrong code, the right code, and what the right code is the code of."""
 
     wrong: str
@@ -58,9 +61,35 @@ def shown(name: str) -> Shown:
     return Shown(wrong, right, twin)
 
 
-def smallest(names: Iterable[str]) -> str:
-    """Return the fault whose code, wrong and right, has the fewest lines; the first of several."""
-    return min(names, key=lambda name: len((shown(name).wrong + shown(name).right).splitlines()))
+def clearest(names: Iterable[str]) -> str:
+    """Return the first fault that differs little from what is right and calls no helper that is not shown.
+
+    Where there is none, the one whose code, wrong and right, has the fewest lines.
+    """
+    known = list(names)
+    alike = (name for name in known if not _is_partial(name) and _alike(*shown(name)[:2]) > CLEARLY_ALIKE)
+    return next(alike, None) or min(known, key=lambda name: len((shown(name).wrong + shown(name).right).splitlines()))
+
+
+def _is_partial(name: str) -> bool:
+    """Say whether the wrong or the right code of a fault calls a function of this package, which is not shown."""
+    found = code_of(known_faults()[name])
+    right = next((other.code for twin, other in _twins() if twin == shown(name).right_name), None)
+    return any(_calls_ours(code) for code in (found.code, right) if inspect.isfunction(code))
+
+
+def _calls_ours(function: Any) -> bool:
+    inner = inspect.unwrap(function)
+    used = set(_names_in(inner.__code__)) - {inner.__name__}
+    known = (inner.__globals__.get(name) for name in used)
+    return any(inspect.isfunction(one) and one.__module__.startswith("gdprops.faults") for one in known)
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)
 
 
 @final
@@ -91,6 +120,12 @@ def _twins() -> tuple[tuple[str, Code], ...]:
     """Return every twin that is a function."""
     found = ((twin.name, code_of(twin)) for twin in twins())
     return tuple((name, code) for name, code in found if inspect.isfunction(code.code))
+
+
+@cache
+def right_twins() -> dict[str, str]:
+    """Return the code of every right twin by name."""
+    return {twin.name: source_of(code_of(twin).code) for twin in twins()}
 
 
 def source_of(code: Any) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 OPTIONS: dict[str, float | bool] = {
     "weight_decay": 0.25,
@@ -26,3 +28,18 @@ RATE_NAMES = ("lr", "learning_rate", "eta")
 """What a learning rate is called among the hyperparameters."""
 FURTHER_OPTIONS = "further numeric option"
 """The feature of a subject that has a numeric hyperparameter of unpublished meaning."""
+NAMED_AS_RATE = re.compile(r"(.*_)?(lr[^_]*|[^_]*lr|rate|eta)(_.*)?")
+"""How a second learning rate is called: ``adam_lr``, ``lr1d``, ``bias_learning_rate``."""
+
+
+def further_rates(settings: Mapping[str, Any]) -> list[str]:
+    """Return which hyperparameters are called a learning rate beside the one that schedules change: ``adam_lr``."""
+    return [
+        name
+        for name, value in settings.items()
+        if name not in RATE_NAMES
+        and NAMED_AS_RATE.fullmatch(name.lower())
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and value != 0
+    ]

@@ -107,8 +107,8 @@ class Run(Protocol):
     def hyperparameters(self) -> list[Mapping[str, Any]]:
         """Return, for each tensor, the hyperparameters in force, as far as the subject shows them."""
 
-    def scale_rate(self, factor: float) -> None:
-        """Multiply the learning rate of every group, as a scheduler does."""
+    def scale_rate(self, factor: float, also: Sequence[str] = ()) -> None:
+        """Multiply the learning rate of every group, as a scheduler does, and ``also`` other hyperparameters."""
 
     def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> Run:
         """Return a new run on copies of the weights, after it has loaded this run's saved state.

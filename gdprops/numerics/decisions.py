@@ -69,7 +69,7 @@ GROUPED_STEPS = 12
 # the first factor.
 OTHER_GRADIENTS = (-8.0, -(2.0**20))
 
-# Hyperparameters with which known implementations write into .grad (pytorch#12218, pytorch#92706).
+# Hyperparameters with which known implementations write into .grad (pytorch/pytorch#12218, pytorch/pytorch#92706).
 WRITTEN_INTO_GRADIENTS = ("weight_decay", "maximize")
 
 # In units of ulp: an entry whose expected displacement is smaller than this may or may not move.

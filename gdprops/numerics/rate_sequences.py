@@ -52,6 +52,21 @@ def first_difference(seen: Sequence[Rates], plan: Sequence[Rates], share: float 
     return next((t for t, rates in enumerate(seen) if not agree(rates, plan[t], top, share)), None)
 
 
+def wrong_places(seen: Sequence[Rates], plan: Sequence[Rates], share: float | None = None) -> list[int]:
+    """Return the numbers of an update, counted from 0, that are not the schedule's at some update."""
+    top, count = peak(plan), min((len(rates) for rates in seen), default=0)
+    return [
+        k
+        for k in range(count)
+        if any(not agree(a[k:][:1], b[k:][:1], top, share) for a, b in zip(seen, plan, strict=False))
+    ]
+
+
+def at_places(sequence: Sequence[Rates], places: Sequence[int]) -> list[Rates]:
+    """Return a sequence with some of each update's numbers only."""
+    return [tuple(rates[k] for k in places) for rates in sequence]
+
+
 def changes(plan: Sequence[Rates]) -> bool:
     """Say whether any number of a sequence changes."""
     return any(rates != plan[0] for rates in plan)

@@ -125,16 +125,24 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the clauses of other shards. Tests that do not check a clause run in every shard."""
-    shard = config.getoption("gdprops_shard")
-    if shard is None:
-        return
-    from gdprops.runner.shards import share
+    """Deselect the clauses that a test function checks too, and those of other shards.
 
-    ours = set(share([item for item in items if _checks_a_clause(item)], shard))
-    others = [item for item in items if _checks_a_clause(item) and item not in ours]
-    config.hook.pytest_deselected(items=others)
-    items[:] = [item for item in items if item not in others]
+    Tests that do not check a clause run in every shard.
+    """
+    others = set[pytest.Item]()
+    if config.getoption("gdprops"):
+        from gdprops.plugin.configured import checked_twice
+
+        others |= checked_twice(items)
+    shard = config.getoption("gdprops_shard")
+    if shard is not None:
+        from gdprops.runner.shards import share
+
+        clauses = [item for item in items if _checks_a_clause(item) and item not in others]
+        others |= set(clauses) - set(share(clauses, shard))
+    if others:
+        config.hook.pytest_deselected(items=[item for item in items if item in others])
+        items[:] = [item for item in items if item not in others]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,7 +5,7 @@ The pyproject.toml is collected like a test file: it has one collector per subje
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -45,6 +45,17 @@ def collected(file_path: Path, parent: pytest.Collector) -> pytest.Collector | N
     """Return the collector of the pyproject.toml that contains the table, None for other files of this name."""
     found = parent.config.stash[CONFIGURATION]
     return Table.from_parent(parent, path=file_path) if file_path.parent == found.folder else None
+
+
+def checked_twice(items: Sequence[pytest.Item]) -> set[pytest.Item]:
+    """Return the clauses of the table that a test function of `gdprops.parametrize` checks on the same subject."""
+    tested = set[tuple[str, str]]()
+    for item in items:
+        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        clause = params.get("clause")
+        if isinstance(clause, BoundClause):
+            tested.add((str(params.get("subject")), clause.id))
+    return {item for item in items if isinstance(item, ClauseItem) and (item.entry.name, item.clause.id) in tested}
 
 
 @final

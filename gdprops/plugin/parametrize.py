@@ -68,7 +68,7 @@ def parametrize(
 
     Args:
         subjects: Subjects, strings such as ``"torch.optim:SGD"``, or names from ``[tool.gdprops.subjects]`` of the
-            project's pyproject.toml. Strings and names are resolved when the test runs.
+            project's pyproject.toml. Where one cannot be resolved, its tests say why.
         clauses: Shell-style pattern(s) of clause ids.
         accepted: The reasons for known violations by clause, or a function that returns them for a subject. A known
             violation is an expected failure; if it is gone, the test fails.
@@ -78,14 +78,24 @@ def parametrize(
     """
     from gdprops.clauses import catalogue
 
-    selected = catalogue().select(clauses)
-    ordered = sorted(subjects, key=_name)
-    cases = [
-        pytest.param(subject, BoundClause(clause, accepted, tuple(selected)), id=f"{_name(subject)}-{clause.id}")
-        for subject in ordered
-        for clause in selected
-    ]
+    selected = tuple(catalogue().select(clauses))
+    cases = []
+    for subject in sorted(subjects, key=_name):
+        about = _about(subject, selected)
+        bound = (BoundClause(clause, accepted, about) for clause in about)
+        cases += [pytest.param(subject, one, id=f"{_name(subject)}-{one.id}") for one in bound]
     return pytest.mark.parametrize(("subject", "clause"), cases)
+
+
+def _about(subject: str | Subject, clauses: tuple[Clause, ...]) -> tuple[Clause, ...]:
+    """Return the clauses that are about a subject of its kind; all of them where nobody knows yet what it is."""
+    from gdprops.runner.items import items_for
+
+    try:
+        found = _subject(subject, None) if isinstance(subject, str) else ready(subject)
+    except UsageError:
+        return clauses
+    return tuple(clause for clause in clauses if items_for(found, (clause,)))
 
 
 def _name(subject: str | Subject) -> str:

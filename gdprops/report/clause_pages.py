@@ -1,6 +1,6 @@
 """The specification as pages of Markdown, one for each clause, with an overview: made of the clauses and of the bank.
 
-What stands on a page: the statement, why it matters, the smallest wrong code and the right code beside it, how it is
+What stands on a page: the statement, why it matters, wrong code and the right code beside it, how it is
 decided, the sources with links, the faults that refute it, and since when it is a clause.
 """
 
@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gdprops.clauses import COMMON_DECISIONS
-from gdprops.faults.code_shown import known_faults, shown, smallest
+from gdprops.faults.code_shown import clearest, known_faults, shown
 from gdprops.model.clause import Clause, View
 from gdprops.model.glossary import SYMBOLS, WORDS, used_in
 from gdprops.model.verdict import SPECIFICATION
 from gdprops.report.source_links import linked
 from gdprops.report.specification import CLAIM, chapter_title, chapters, markdown_table, words_of
 
+MOST_REAL = 6
+"""How many real bugs are told above the table of all faults."""
 _ABOUT = {
     View.OPTIMIZER: "optimizers and update rules",
     View.SYSTEM: "whatever computes gradients, and the reference that gdprops itself stands on",
@@ -85,17 +87,18 @@ def _why(clause: Clause) -> str:
     """Return the real bugs that the faults of a clause re-create; without any, what its faults do wrong."""
     faults = [known_faults()[name] for name in clause.refuted_by]
     real = [fault for fault in faults if fault.source]
-    told = "\n".join(f"- {fault.summary} ({linked(fault.source)})" for fault in real)
+    told = "\n".join(f"- {fault.summary} ({linked(fault.source)})" for fault in real[:MOST_REAL])
     if told:
-        return f"Projects have shipped what it forbids:\n\n{told}"
+        rest = f"\n\n{len(real) - MOST_REAL} more stand in the table of faults below." * (len(real) > MOST_REAL)
+        return f"Projects have shipped what it forbids:\n\n{told}{rest}"
     return "What goes wrong where it is broken:\n\n" + "\n".join(f"- {fault.summary}" for fault in faults[:3])
 
 
 def _snippets(clause: Clause) -> str:
-    name = smallest(clause.refuted_by)
+    name = clearest(clause.refuted_by)
     code, fault = shown(name), known_faults()[name]
     return (
-        f"## Wrong and right\n\n`{name}`, the smallest fault that violates it: {fault.summary}\n\n"
+        f"## Wrong and right\n\n`{name}`, a fault that violates it: {fault.summary}\n\n"
         f'```python title="wrong"\n{code.wrong}\n```\n\n'
         f'```python title="right: {code.right_name}"\n{code.right}\n```\n'
     )

@@ -134,7 +134,7 @@ def _violates(verdict: Verdict, advised: Collection[str]) -> str:
     """Return all violated clauses; only those that the explanation reproduces are likely of the same fault."""
     also = {clause: clause + " (recommended)" * (clause in advised) for clause in verdict.also}
     others = ", ".join(name for clause, name in also.items() if clause not in verdict.same_fault)
-    apart = f"perhaps by another fault: {others}" * bool(others)
+    apart = f"it does not explain {others}, which may be another fault" * bool(others)
     if raises(verdict) and len(verdict.same_fault) > FEW:
         same = f"it raises whatever is checked: so do {plural(len(verdict.same_fault), 'other clause')}"
     else:

@@ -1,4 +1,7 @@
-"""A fault of the bank, explained: what it does wrong, its code, the right code, and the clauses that refute it."""
+"""A fault of the bank, explained: what it does wrong, its code, the right code, and the clauses that refute it.
+
+And a right twin: code that looks suspicious, which no clause may accuse.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +29,17 @@ def print_fault(console: Console, fault: Fault, clauses: Sequence[Clause]) -> No
         ("Real bug", fault.source),
         ("Refuted by", "\n".join(clause.id for clause in clauses)),
     ]
-    console.print(Text(fault.name, style="bold"))
-    console.print(Text(fault.summary))
+    _print(console, fault.name, fault.summary, parts)
+
+
+def print_twin(console: Console, name: str, code: str) -> None:
+    """Print a right twin."""
+    _print(console, name, "Right code, which no clause may accuse.", [("Right", code)])
+
+
+def _print(console: Console, name: str, summary: str, parts: Sequence[tuple[str, str]]) -> None:
+    console.print(Text(name, style="bold"))
+    console.print(Text(summary))
     for label, text in parts:
         if text:
             console.print()

@@ -45,6 +45,13 @@ class Report:
         """The subject's verdicts that are violated or aborted, recommended clauses included."""
         return tuple(verdict for verdict in self.outcome.of(About.SUBJECT) if verdict.status in RED)
 
+    @property
+    def sentence(self) -> str:
+        """What was found, in one sentence, as a gradebook says it: what is wrong, that all is right, or no verdict."""
+        from gdprops.report.subjects_table import sentence
+
+        return sentence(self.outcome)
+
     def __getitem__(self, clause: str) -> Verdict:
         """Return a clause's verdict about the subject or, if there is none, its verdict about the reference.
 

@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from gdprops.clauses import COMMON_DECISIONS
-from gdprops.model.glossary import SYMBOLS, WORDS, used_in
+from gdprops.model.glossary import SYMBOLS, WORDS, Entry, used_in
 from gdprops.model.site import clause_address
 from gdprops.model.verdict import SPECIFICATION
 from gdprops.report.source_links import links
@@ -96,9 +96,14 @@ def print_glossary(console: Console) -> None:
     for title, entries in (("Symbols", SYMBOLS), ("Words", WORDS)):
         console.print(Text(title, style="bold underline"))
         for entry in entries:
-            console.print(Padding(Text(entry.name, style="bold"), (0, 0, 0, 2)))
-            console.print(Padding(Text(entry.meaning), (0, 0, 0, 6)))
+            print_entry(console, entry)
         console.print()
+
+
+def print_entry(console: Console, entry: Entry) -> None:
+    """Print one symbol or word with its definition."""
+    console.print(Padding(Text(entry.name, style="bold"), (0, 0, 0, 2)))
+    console.print(Padding(Text(entry.meaning), (0, 0, 0, 6)))
 
 
 def details(clause: Clause) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from gdprops.model.verdict import About, Status, Verdict
 from gdprops.model.wording import plural
 from gdprops.report.headline import WORDS
 from gdprops.report.phrases import found_in_short
-from gdprops.report.summary import too_few, undecided
+from gdprops.report.summary import MORE_EXAMPLES, nearly_decided, too_few, undecided
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,8 +35,10 @@ def print_rows(console: Console, outcomes: Sequence[Outcome], *, briefly: bool =
     table.add_column("subject", overflow="fold", max_width=max(16, console.width * 3 // 10))
     table.add_column("answer", no_wrap=True)
     table.add_column("what was found", overflow="fold", ratio=1)
+    for_students = any(map(is_for_students, outcomes))
     for outcome in outcomes:
-        table.add_row(Text(outcome.subject), Text(*_answer(outcome)), Text(found(outcome)))
+        answer = _answer(outcome, for_students=for_students)
+        table.add_row(Text(outcome.subject), Text(*answer), Text(found(outcome)))
     counted = Text(summary(outcomes), style="bold")
     console.print(counted)
     console.print()
@@ -49,10 +51,10 @@ def print_rows(console: Console, outcomes: Sequence[Outcome], *, briefly: bool =
     console.print(counted)
 
 
-def _answer(outcome: Outcome) -> tuple[str, str]:
-    """Return the first word of the subject's own report in small letters, and its style."""
+def _answer(outcome: Outcome, *, for_students: bool) -> tuple[str, str]:
+    """Return the verdict on hand-written code, or the first word of the subject's own report, and its style."""
     word, style = WORDS[outcome.exit_code]
-    return word.lower(), style
+    return status_of(outcome) if for_students else word.lower(), style
 
 
 def red_of(outcome: Outcome) -> Verdict | None:
@@ -83,7 +85,8 @@ def _without_red(outcome: Outcome) -> str:
     if outcome.interrupted:
         return f"interrupted: {held} until then, and the others were not run"
     if not outcome.held:
-        return "no clause held: nothing was shown"
+        more = f". {MORE_EXAMPLES}" if nearly_decided(outcome) else ""
+        return f"no clause held: nothing was shown{more}"
     return undecided(outcome) if outcome.exit_code == exit_codes.UNDECIDED else held
 
 
@@ -136,8 +139,8 @@ def line_of(outcome: Outcome) -> str:
 
 def summary(outcomes: Sequence[Outcome]) -> str:
     """Return one sentence: how many subjects there are, and how many of each answer."""
-    counts = dict[str, int]()
+    counts, for_students = dict[str, int](), any(map(is_for_students, outcomes))
     for outcome in outcomes:
-        answer = _answer(outcome)[0]
+        answer, _style = _answer(outcome, for_students=for_students)
         counts[answer] = counts.get(answer, 0) + 1
     return f"{plural(len(outcomes), 'subject')}: {', '.join(f'{n} {answer}' for answer, n in counts.items())}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gdprops.model import exit_codes
+from gdprops.model.clause import Level
 from gdprops.model.ending import Ending, ending_of, in_words
 from gdprops.model.outcome import WATCHED
 from gdprops.model.verdict import About, Status, names_of
@@ -91,8 +92,20 @@ def undecided(outcome: Outcome) -> str:
             "to descending; a hyperparameter maximize=True declares that it climbs."
         )
     if outcome.held and not outcome.is_decided:
-        return "No required clause was decided: what held is recommended only, and says little about this subject."
-    return "No clause held: nothing was shown about this subject."
+        told = "No required clause was decided: what held is recommended only, and says little about this subject."
+    else:
+        told = "No clause held: nothing was shown about this subject."
+    return f"{told} {MORE_EXAMPLES}" if nearly_decided(outcome) else told
+
+
+MORE_EXAMPLES = "Some examples could have shown a fault, but too few of them: try more --examples."
+
+
+def nearly_decided(outcome: Outcome) -> bool:
+    """Say whether more examples may decide a run: some were decisive for a required clause, and fewer than needed."""
+    return any(
+        v.status is Status.VACUOUS and v.level is Level.REQUIRED and v.decisive for v in outcome.of(About.SUBJECT)
+    )
 
 
 def note_lines(outcome: Outcome) -> list[str]:

@@ -71,6 +71,8 @@ def test_a_folder_is_a_table_and_a_gradebook(here: Path, capsys: pytest.CaptureF
     (folder / "bert.py").write_text(WRONG.replace("import numpy", "from helper import nothing\nimport numpy"))
     (folder / "helper.py").write_text("def nothing(): pass\n")
     (folder / "carl.py").write_text("print 'hello'\n")
+    (folder / "dora.py").write_text("")
+    (folder / "plots.py").write_text("import anna\nprint(anna.Net)\n")
     assert main(["check", "homework", *FEW, "--csv", "grades.csv"]) == 1
     rows = list(csv.reader((here / "grades.csv").read_text().splitlines()))
     assert rows[0] == ["file", "verdict", "sentence", "line"]
@@ -78,9 +80,11 @@ def test_a_folder_is_a_table_and_a_gradebook(here: Path, capsys: pytest.CaptureF
         ("homework/anna.py", "right", ""),
         ("homework/bert.py", "wrong", "12"),
         ("homework/carl.py", "not checked", ""),
+        ("homework/dora.py", "not checked", ""),
     ]
     assert rows[3][2] == "this is Python 2 (print without parentheses, line 1)"
-    assert "3 subjects" in capsys.readouterr().out
+    assert rows[4][2].startswith("homework/dora.py defines no function and no class")
+    assert "4 subjects" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -118,6 +122,21 @@ def test_a_loss_that_nobody_knows_is_no_verdict(here: Path, capsys: pytest.Captu
     said = " ".join(capsys.readouterr().out.split())
     assert said.startswith("network.py: no verdict none of the losses that were tried")
     assert "declare the loss as a function loss(params, X, y)" in said
+
+
+def test_functions_in_the_cells_of_a_notebook(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = [
+        "import numpy as np\nshapes = {'W': (2, 1)}",
+        "def loss(p, X, y):\n    return 0.5 * np.sum((X @ p['W'] - y) ** 2)",
+        "def step(p, X, y, lr):\n    p['W'] -= 2 * lr * X.T @ (X @ p['W'] - y)",
+        "%matplotlib inline\nfor epoch in range(10**9):\n    step(p, X, y, 0.1)",
+    ]
+    coded = [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells]
+    (here / "homework.ipynb").write_text(json.dumps({"cells": coded, "nbformat": 4, "metadata": {}}))
+    assert main(["check", "homework.ipynb", *FEW]) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "instead the same update is applied twice" in said
+    assert "# in a cell below those of homework.ipynb: params = {'W': np.array([[" in said
 
 
 def test_a_notebook_that_is_none(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,11 @@ import pytest
 
 from gdprops.cli import main
 from gdprops.model import exit_codes
+from gdprops.model.clause import Level
+from gdprops.model.note import Note
 from gdprops.model.outcome import Outcome
 from gdprops.report.junit_file import write_junit
+from gdprops.report.report import Report
 from gdprops.report.subjects_table import found, sentence, status_of, summary
 from tests.report.verdicts import Status, held, outcome, vacuous, violated
 from tests.samples import student_files
@@ -96,6 +99,25 @@ def test_a_row_says_why_a_run_without_any_violation_failed_or_was_not_finished()
     early = outcome(held(), interrupted=True, complete=False)
     assert found(early) == "interrupted: 1 clause held until then, and the others were not run"
     assert (status_of(early), sentence(early)) == ("interrupted", found(early))
+
+
+def test_a_run_that_more_examples_may_decide_says_so() -> None:
+    more = "Some examples could have shown a fault, but too few of them: try more --examples."
+    assert found(outcome(held(status=Status.VACUOUS, decisive=2))) == f"no clause held: nothing was shown. {more}"
+    assert found(outcome(held(status=Status.VACUOUS, decisive=0))) == "no clause held: nothing was shown"
+    recommended = held(clause="step.cost", level=Level.RECOMMENDED)
+    assert found(outcome(recommended, held(status=Status.VACUOUS, decisive=2))).endswith(
+        f"says little about this subject. {more}"
+    )
+
+
+def test_code_of_students_has_the_words_of_the_gradebook_and_a_sentence() -> None:
+    read = held(notes=(Note("read as: rows are samples"),))
+    assert summary([outcome(read), outcome(refused="no"), outcome(violated())]) == (
+        "3 subjects: 1 right, 1 not checked, 1 wrong."
+    )
+    assert Report(outcome(read)).sentence == "every step is plain gradient descent (1 clause held)"
+    assert Report(outcome(violated())).sentence.startswith("A layer-by-layer update")
 
 
 def test_code_that_only_ran_out_of_time_is_not_called_wrong() -> None:

@@ -2,7 +2,8 @@
 
 - ```` ```python ```` runs; with ``title="name.py"`` it is written to that file first, and runs only where it says so.
 - ```` ```sh ```` is typed: every line begins with ``gdprops``. ``<!-- exit 1 -->`` above it says how the last line
-  ends, and ``<!-- not run: reason -->`` that the block, of any language, is not run, and why.
+  ends, and ``<!-- not run: reason -->`` that the block, of any language, is not run, and why; ``<!-- raises Name -->``
+  above Python that it ends in that exception, whose text is then what it prints.
 - ```` ```text ```` is what the block above it prints; a line ``…`` stands for any lines, and … for any words.
 """
 
@@ -25,13 +26,17 @@ _BLOCK = re.compile(
 @final
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block of a page. ``exit_code`` is that of its last command; ``not_run`` is the reason, empty if it runs."""
+    """One block of a page. ``exit_code`` is that of its last command; ``not_run`` is the reason, empty if it runs.
+
+    ``raises``: the name of the exception that it ends in, empty if it ends well.
+    """
 
     language: str
     text: str
     title: str
     exit_code: int
     not_run: str
+    raises: str = ""
 
 
 def blocks_of(text: str) -> list[Block]:
@@ -41,7 +46,8 @@ def blocks_of(text: str) -> list[Block]:
         note = match["note"] or ""
         exit_code = int(note.removeprefix("exit ")) if note.startswith("exit ") else 0
         not_run = note.removeprefix("not run: ") if note.startswith("not run: ") else ""
-        found.append(Block(match["language"], match["text"], match["title"] or "", exit_code, not_run))
+        raises = note.removeprefix("raises ") if note.startswith("raises ") else ""
+        found.append(Block(match["language"], match["text"], match["title"] or "", exit_code, not_run, raises))
     return found
 
 

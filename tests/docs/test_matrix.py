@@ -155,7 +155,7 @@ def test_a_disputed_finding_keeps_its_page_and_is_not_counted(tmp_path: Path) ->
         "0 confirmed findings, counted once for each class and cause, of which 0 were read twice; 1 disputed"
         in made["index.md"]
     )
-    assert "| [slow_steps](slow-steps.md) | 1.2 | all | 1 | 1 |  |  |  |" in made["index.md"]
+    assert "| [slow_steps 1.2](slow-steps.md) | all | 1 |  |  |  | 1 |" in made["index.md"]
     assert "## Disputed" in made["index.md"]
     assert "## Findings" not in made["index.md"]
     assert "optimizer.closure.md): [disputed](slow-steps-never-called.md)" in made["slow-steps.md"]

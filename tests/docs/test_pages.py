@@ -63,7 +63,13 @@ def done(block: Block, names: dict[str, Any]) -> str:
         return ""
     if block.language == "python":
         with contextlib.redirect_stdout(io.StringIO()) as out:
-            exec(compile(block.text, "page", "exec"), names)
+            try:
+                exec(compile(block.text, "page", "exec"), names)
+            except Exception as error:
+                if type(error).__name__ != block.raises:
+                    raise
+                return str(error)
+        assert not block.raises, "it ends well"
         return out.getvalue()
     PARSERS[block.language](block.text)
     return ""

@@ -41,6 +41,11 @@ def test_an_absolute_value_may_be_forgotten() -> None:
     assert "g stands where the formula says abs(g), in u ← maximum(β₂ * u, abs(g) + ε)" in told
 
 
+def test_a_ratio_may_be_taken_the_other_way_round() -> None:
+    told = [form.says for form in edited_forms(PUBLISHED["muon"].step)]
+    assert any(says.startswith("columns / rows stands where the formula says rows / columns, in ") for says in told)
+
+
 def test_two_numbers_may_be_taken_apart_the_other_way() -> None:
     text = "(β₂, β₁) stands where the formula says (β₁, β₂)"
     (form,) = [one for one in edited_forms(PUBLISHED["lion"].step) if one.says == text]
@@ -65,6 +70,19 @@ def rmsprop(params: Any, grads: Any, state: Any, lr: float = 0.01, alpha: float 
     """Divides by the mean square, and not by its root."""
     squares = {k: alpha * (state or {}).get(k, 0 * g) + (1 - alpha) * g * g for k, g in grads.items()}
     return {k: w - lr * grads[k] / (squares[k] + eps) for k, w in params.items()}, squares
+
+
+def rmsprop_averaged(
+    params: Any, grads: Any, state: Any, lr: float = 0.01, momentum: float = 0.9, eps: float = 1e-8
+) -> Any:
+    """Averages its steps, and does not add them up."""
+    new, kept = dict(params), {}
+    for k, g in grads.items():
+        v, b = (state or {}).get(k, (0.0, 0.0))
+        v = 0.99 * v + 0.01 * g * g
+        kept[k] = v, momentum * b + (1 - momentum) * g / (np.sqrt(v) + eps)
+        new[k] = params[k] - lr * kept[k][1]
+    return new, kept
 
 
 def nesterov(params: Any, grads: Any, state: Any, lr: float = 0.1, momentum: float = 0.9) -> Any:
@@ -158,6 +176,7 @@ def cases() -> list[UpdateCase]:
     ("rule", "told"),
     [
         (rmsprop, "mean_square stands where the formula says √(mean_square), in b ← μ * b + g / (√(mean_square) + ε)"),
+        (rmsprop_averaged, "μ * b + (1 - μ) * (g / (√(mean_square) + ε)) stands where the formula says μ * b + g / ("),
         (nesterov, "g + μ * (g + μ * velocity) stands where the formula says g + μ * velocity"),
         (adagrad, "sum(g * g) stands where the formula says g * g"),
         (adagrad_late, "from the second step on, G_old stands where the formula says G"),

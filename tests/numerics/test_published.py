@@ -98,6 +98,11 @@ def test_one_step_of_adam_by_hand() -> None:
     assert adam.adam_epsilon_hat(w, g, fresh(), **given) == 1 - 0.5 * 0.5 / 0.5 * 1 / (1 + 0.25)  # m = 1, v = 1
     assert adam.adam_epsilon_inside(w, g, fresh(), **given) == 1 - 0.5 * 2 / np.sqrt(4.25)
     assert adam.adam_uncorrected(w, g, fresh(), **given) == 1 - 0.5 * 1 / 1.25
+    state = fresh()
+    assert adam.adam_epsilon_kept(w, g, state, **given) == 1 - 0.5 * 2 / np.sqrt(state["v"] / (1 - given["betas"][1]))
+    assert adam.adam_epsilon_twice(w, g, fresh(), **given) == 1 - 0.5 * 2 / (
+        np.sqrt(state["v"] / (1 - given["betas"][1])) + given["eps"]
+    )
 
 
 def test_two_steps_of_momentum_by_hand() -> None:

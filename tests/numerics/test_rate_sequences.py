@@ -12,6 +12,7 @@ from gdprops.numerics.rate_sequences import (
     first_difference,
     is_shifted,
     what_happens,
+    wrong_places,
 )
 
 PLAN: list[Rates] = [(0.5**t,) for t in range(40)]
@@ -66,3 +67,9 @@ def test_every_group_counts_and_infinite_rates_are_alike_only_if_equal() -> None
     assert first_difference([(1.0, 2.0), (1.0, 3.0)], [(1.0, 2.0), (1.0, 2.5)]) == 1
     assert first_difference([(float("inf"),)], [(float("inf"),)]) is None
     assert first_difference([(1.0,)], [(1.0, 2.0)]) == 0
+
+
+def test_the_numbers_that_are_ever_wrong_are_told_by_their_place() -> None:
+    plan: list[Rates] = [(1.0, 2.0, 0.9), (0.5, 1.0, 0.9), (0.25, 0.5, 0.9)]
+    assert wrong_places(plan, plan) == []
+    assert wrong_places([(1.0, 2.0, 0.9), (0.5, 2.0, 0.9), (0.25, 2.0, 0.8)], plan) == [1, 2]

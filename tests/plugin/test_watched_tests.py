@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+import gdprops.report.terminal  # noqa: F401 - the pytest that runs within a test would import it and forget a part of it
+
 torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)  # the first optimizer imports what imports only once
 
 TESTS = """

@@ -10,7 +10,7 @@ import pytest
 
 from gdprops.clauses import catalogue
 from gdprops.cli import main
-from gdprops.faults.code_shown import known_faults, shown
+from gdprops.faults.code_shown import clearest, known_faults, shown
 from gdprops.report.clause_pages import clause_page, glossary_page, overview
 from gdprops.report.source_links import linked, links
 
@@ -78,4 +78,25 @@ def test_show_explains_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Real bug\n  PKU-YuanGroup/Helios#130\n" in told
     assert "Refuted by\n  step.once" in told
     assert main(["show", "step-twice"]) == 2
-    assert "no clause, chapter or fault is named 'step-twice'; did you mean" in capsys.readouterr().err
+    assert "no clause, chapter, fault, twin or word is named 'step-twice'; did you mean" in capsys.readouterr().err
+
+
+def test_show_prints_a_right_twin_and_defines_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "training-by-hand"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("training-by-hand\nRight code, which no clause may accuse.\n\nRight\n  def ")
+    assert main(["show", "decisive"]) == 0
+    assert capsys.readouterr().out.startswith("  decisive\n      ")
+
+
+def test_every_issue_that_is_named_can_be_followed() -> None:
+    named = [text for clause in catalogue() for text in (clause.source, clause.decision)]
+    named += [fault.source for fault in known_faults().values()]
+    unlinked = [text for text in named if re.search(r"(?<![\w./-])[\w.-]+#\d", text)]
+    assert unlinked == []
+
+
+def test_a_clause_shows_wrong_code_that_says_all_itself_where_there_is_some() -> None:
+    assert clearest(catalogue()["step.simultaneous"].refuted_by) == "moves-before-it-looks"
+    assert clearest(catalogue()["optimizer.missing-gradient"].refuted_by) == "zeros-for-missing-gradients"
+    assert clearest(catalogue()["clock.resume"].refuted_by) == "saves-no-optimizer"

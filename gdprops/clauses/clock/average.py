@@ -30,7 +30,10 @@ else:
 @clause(
     id="clock.average",
     statement="The averaged copy of the model follows it as declared: a' = d a + (1 - d) w after each of its updates.",
-    source="diffusers#1864: the decay of another update; ai-toolkit#1034: a flipped sign, the average moves away.",
+    source=(
+        "huggingface/diffusers#1864: the decay of another update; ostris/ai-toolkit#1034: a flipped "
+        "sign, the average moves away."
+    ),
     decision="A training step with average=, whose build returns the average. At every update at which the average "
     "moves, each of its parameters must be within a few ulps of d a + (1 - d) w, w being the weights after the "
     "optimizer's step. It may begin at the first weights or as a copy of the first update's, and move at every n-th "

@@ -46,7 +46,7 @@ class _Stand(NamedTuple):
 @clause(
     id="clock.resume",
     statement="What save and load keep goes on bit for bit.",
-    source="KempnerForge#114, pytorch#35047: the whole loop does not resume bit for bit.",
+    source="KempnerInstitute/KempnerForge#114, pytorch/pytorch#35047: the whole loop does not resume bit for bit.",
     decision="A training step whose build returns save and load: it is saved after 2 updates, and a fresh build that "
     "loads this takes the next 3 on the same batches and random numbers. Weights, rates and the average must be those "
     "of the training that goes on, as bytes. save() returns what load(saved) is given, or save(path) writes a file. An "
@@ -63,7 +63,7 @@ def resume(subject: Any, case: Any) -> Evidence:
 @clause(
     id="clock.resume-states",
     statement="The state_dicts of model, optimizer, scheduler, scaler and average are enough to go on bit for bit.",
-    source="pytorch#35047: what the loop keeps beside its state_dicts is lost when it resumes.",
+    source="pytorch/pytorch#35047: what the loop keeps beside its state_dicts is lost when it resumes.",
     decision="As clock.resume, for a build that returns a dict or an object without save and load: the state_dict of "
     "each part that it returns is loaded into those of a fresh build. Recommended: a loop may keep counts of its own, "
     "and save them elsewhere.",

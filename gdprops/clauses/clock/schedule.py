@@ -15,7 +15,16 @@ from gdprops.model.clause import Implementation, Level, View, clause
 from gdprops.model.evidence import Demand
 from gdprops.model.note import Note
 from gdprops.numerics import decisions
-from gdprops.numerics.rate_sequences import changes, compared, first_difference, is_shifted, peak, what_happens
+from gdprops.numerics.rate_sequences import (
+    at_places,
+    changes,
+    compared,
+    first_difference,
+    is_shifted,
+    peak,
+    what_happens,
+    wrong_places,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -131,11 +140,16 @@ def told(found: Clocked) -> Evidence:
 def _violation(found: Clocked) -> Evidence:
     expected = next(iter(found.readings.values()))
     t = found.wrong_at(expected) or 0
-    how = what_happens(found.seen, found.plan, found.share, per=found.per)
+    places, every = wrong_places(found.seen, expected, found.share), list(range(len(expected[0])))
+    if not places or places[-1] >= found.groups:
+        places = every  # a momentum that does not cycle is told of them all
+    wrong, right = (at_places(rates, places) for rates in (found.seen, found.plan))
+    how = what_happens(wrong, right, found.share, per=found.per)
     if changes(found.plan) and not changes(expected) and first_difference(found.seen, found.plan, found.share) is None:
         how = "the schedule advances with every update, and not once an epoch"
     seen, wanted = _shown(found.seen[t], expected[t]), _shown(expected[t], found.seen[t])
-    said = f"at update {t + 1} the rate is {seen}, the schedule's {wanted}"
+    which = _of_groups(places, found.groups) if places != every else ""
+    said = f"at update {t + 1} the rate{which} is {seen}, the schedule's {wanted}"
     return workbench.violation(f"{said}: {how}" if how else said, demand=_demand(found, expected, t))
 
 
@@ -153,6 +167,16 @@ def _demand(found: Clocked, expected: Sequence[Rates], t: int) -> Demand | None:
     return Demand(test, ("rates = []", hook), found.at[t] + 1)
 
 
+def _of_groups(places: Sequence[int], count: int) -> str:
+    """Return which of the parameter groups have a wrong rate; an empty text where all have."""
+    groups = [place + 1 for place in places]
+    return (
+        ""
+        if len(groups) == count
+        else f" of parameter group{'s' * (len(groups) > 1)} {', '.join(map(str, groups))} (of {count})"
+    )
+
+
 def _shown(one: Rates, other: Rates) -> str:
     """Return the numbers of an update in which it differs from another one."""
     differ = [a for a, b in zip(one, other, strict=False) if a != b] or list(one)
@@ -162,7 +186,10 @@ def _shown(one: Rates, other: Rates) -> str:
 @clause(
     id="clock.schedule",
     statement="The learning rate of each update is the declared schedule's.",
-    source="OneVision-Encoder#82, accelerate#963, diffusers#3954: the scheduler advances per micro-batch.",
+    source=(
+        "EvolvingLMMs-Lab/OneVision-Encoder#82, huggingface/accelerate#963, huggingface/diffusers#3954: "
+        "the scheduler advances per micro-batch."
+    ),
     decision="The rates of all groups when the optimizer is called, and the momenta that the schedule cycles, are "
     "compared with those of the schedule on a twin of the optimizer: within 1e-12 of the schedule's peak, and in "
     "float32 where a rate is kept so. A run has 12 updates (updates=). A step that a gradient scaler skips may advance "
@@ -179,7 +206,7 @@ def schedule(subject: Any, case: Any) -> Evidence:
 @clause(
     id="clock.first-rate",
     statement="The learning rate of the first update is the schedule's at t = 0.",
-    source="fairseq#453: the first rate of a warm-up is its peak.",
+    source="facebookresearch/fairseq#453: the first rate of a warm-up is its peak.",
     decision="As clock.schedule, for the first update alone. A rate of zero there is right where the schedule has it.",
     view=View.TRAINING,
     refuted_by=("warms-up-from-the-peak",),

@@ -29,8 +29,11 @@ def _leaves_buffers_alone(subject: Any) -> str | None:
     id="distributed.buffers",
     statement="Buffers, such as the statistics of a batch normalization, are the same on every rank when the next "
     "forward pass begins.",
-    source="ClassyVision#304, pytorch-image-models#110: each rank evaluates with statistics of its own, and only those "
-    "of rank 0 are saved.",
+    source=(
+        "facebookresearch/ClassyVision#304, huggingface/pytorch-image-models#110: each rank evaluates "
+        "with statistics of its own, and only those "
+        "of rank 0 are saved."
+    ),
     decision="Drawn networks have a module that keeps statistics of its inputs in buffers, a float one and an integer "
     "one; models= may have a batch normalization. What each rank finds in them when the first forward pass of a step "
     "begins is compared byte by byte: DistributedDataParallel synchronizes buffers only there. Not applicable to drawn "

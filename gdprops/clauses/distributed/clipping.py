@@ -22,7 +22,10 @@ def _without_clipping(subject: Any) -> str | None:
 @ranks_clause(
     id="distributed.clipping",
     statement="The norm is that of the whole gradient: every parameter counts once, however it lies on the ranks.",
-    source="AReaL#312, SpecForge#663: the norm of a shard. pytorch/pytorch#88955: replicas counted once per rank.",
+    source=(
+        "areal-project/AReaL#312, sgl-project/SpecForge#663: the norm of a shard. pytorch/pytorch#88955: "
+        "replicas counted once per rank."
+    ),
     decision="A wrong step is a violation of this clause when another norm reproduces it on every rank: each rank's "
     "own, that of its shards, one in which every rank counts again, or none. An example is decisive when the clip "
     "bites, and each of these norms would end elsewhere.",

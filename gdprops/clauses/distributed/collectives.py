@@ -19,7 +19,10 @@ else:
     id="distributed.collectives",
     statement="Within each process group every rank issues the same collectives in the same order. What one rank sends "
     "another one receives.",
-    source="netket#2272: a reduction for the log of rank 0. Collectives of equal size that do not match pair silently.",
+    source=(
+        "netket/netket#2272: a reduction for the log of rank 0. Collectives of equal size that do not "
+        "match pair silently."
+    ),
     decision="The collectives of each rank are counted, and the newest 64 compared by name and size, as torch's flight "
     "recorder has them; sends and receives are counted for each pair of ranks. Ranks that sleep inside torch while no "
     "other one runs wait for ever; that is tried twice, in new processes. A rank that gloo ends because it was sent "

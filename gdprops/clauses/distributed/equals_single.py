@@ -19,8 +19,11 @@ else:
 @ranks_clause(
     id="distributed.equals-single",
     statement="After every step the weights, on every rank, are those of one process on the whole batch.",
-    source="sparseml#135, verl-SpeCo#29: a factor of the number of ranks. Frameworks write this test by hand, with a "
-    "tolerance.",
+    source=(
+        "neuralmagic/sparseml#135, verl-project/verl-SpeCo#29: a factor of the number of ranks. "
+        "Frameworks write this test by hand, with a "
+        "tolerance."
+    ),
     decision="Every rank has other rows of each batch. What each holds after a step is compared with U(w, g(w), s) of "
     "one process that has all rows: by == where a certificate proves that nothing rounds, elsewhere within 16 noise "
     "floors of gdprops' own model. A violation is told only if the user's step, on one process, makes U itself. An "

@@ -22,7 +22,10 @@ def _with_equal_parts(subject: Any) -> str | None:
 @ranks_clause(
     id="distributed.ragged",
     statement="Ranks with different numbers of rows weigh by their rows.",
-    source="fairchem#269, transformers#34242: the mean of the ranks' means is not the mean over all rows.",
+    source=(
+        "facebookresearch/fairchem#269, huggingface/transformers#34242: the mean of the ranks' means is "
+        "not the mean over all rows."
+    ),
     decision="Of every batch ranks have different numbers of rows. A wrong step is a violation of this clause when the "
     "mean of the ranks' means reproduces it. An example is decisive when that ends elsewhere.",
     refuted_by=("ranks-mean-of-means",),

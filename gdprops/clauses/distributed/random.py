@@ -28,7 +28,9 @@ def _without_witness(subject: Any) -> str | None:
     id="distributed.random",
     statement="Ranks with different rows draw different random numbers in the forward pass: a dropout drops other "
     "units on each. Ranks that share a layer of the same rows draw the same ones.",
-    source="transformers#31412: one seed on all ranks, one mask for all of them. fastMRI#123.",
+    source=(
+        "huggingface/transformers#31412: one seed on all ranks, one mask for all of them. facebookresearch/fastMRI#123."
+    ),
     decision="gdprops seeds the random numbers of ranks with different rows differently before it calls build, and "
     "those of ranks with the same rows alike. The networks have a module before their first layer that draws 64 bits "
     "from torch's random numbers in every forward pass; these bits are compared between "

@@ -27,7 +27,7 @@ def _all_sharded(subject: Any) -> str | None:
 @ranks_clause(
     id="distributed.replicas",
     statement="From equal starts, what several ranks hold of a parameter is byte for byte the same after every step.",
-    source="sd-scripts#924, OpenTSLM#49: each rank trains a model of its own, and nothing says so.",
+    source="kohya-ss/sd-scripts#924, OpenTSLM/OpenTSLM#49: each rank trains a model of its own, and nothing says so.",
     decision="After every step the entries of each parameter that two ranks hold are compared byte by byte. An "
     "example is decisive when the gradients of the ranks' own rows differ; with the same rows, when what several ranks "
     "hold would move.",

@@ -22,8 +22,11 @@ def _without_saving(subject: Any) -> str | None:
 @ranks_clause(
     id="distributed.resume",
     statement="A training that was saved on some ranks goes on, loaded on one, as many or twice as many ranks.",
-    source="KempnerForge#115: resumed ranks lose their moments, and only these. Fast-LLM#436: the optimizer's state is "
-    "not loaded where the number of ranks changes.",
+    source=(
+        "KempnerInstitute/KempnerForge#115: resumed ranks lose their moments, and only these. "
+        "ServiceNow/Fast-LLM#436: the optimizer's state is "
+        "not loaded where the number of ranks changes."
+    ),
     decision="The smallest world saves after 1 or 2 steps; a fresh build loads that on one rank, as many or twice as "
     "many, and goes on with the next batches. Every later step is compared with that of one process that was never "
     "interrupted, at the hyperparameters of the ranks that have saved and gone on. A violation is told only if "

@@ -28,8 +28,11 @@ def _not_supported(subject: Any) -> str | None:
     id="distributed.unused",
     statement="A parameter that only some ranks reach moves by the whole gradient on every rank; one that none reaches "
     "rests.",
-    source="pytorch/pytorch#128949: ranks drift apart where some do not use a parameter. Megatron-LM#7160: gradients "
-    "of experts, divided by the wrong number of ranks.",
+    source=(
+        "pytorch/pytorch#128949: ranks drift apart where some do not use a parameter. "
+        "NVIDIA/Megatron-LM#7160: gradients "
+        "of experts, divided by the wrong number of ranks."
+    ),
     decision="A parameter is added to the inputs of the rows whose first one is positive; these are the rows of some "
     "ranks, or in one of four examples of none. What every rank holds is compared with one process on the whole batch, "
     "within 16 noise floors. Where no rank reaches the parameter, a gradient of zeros is as right as none. A violation "

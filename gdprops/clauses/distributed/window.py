@@ -22,7 +22,10 @@ def _without_window(subject: Any) -> str | None:
 @ranks_clause(
     id="distributed.window",
     statement="Micro-batches and ranks together give the gradient of the whole window.",
-    source="FunASR#3472: no_sync around the last micro-batch leaves the window unreduced. build-nanogpt#30.",
+    source=(
+        "modelscope/FunASR#3472: no_sync around the last micro-batch leaves the window unreduced. "
+        "karpathy/build-nanogpt#30."
+    ),
     decision="A wrong step is a violation of this clause when leaving out micro-batches, on one rank or on all, or "
     "adding where a mean was meant reproduces it on every rank. An example is decisive when all of these can be told "
     "from what is expected.",

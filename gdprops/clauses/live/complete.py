@@ -18,7 +18,7 @@ FEWEST_STEPS = 2
     id="live.complete",
     statement="What the loss reaches and asks for a gradient is held by an optimizer, and what an optimizer holds is "
     "reached by a loss.",
-    source="zjunlp/HVPNeT#5, HHL#8: a group is never appended; open-mmlab/OpenPCDet#960: a bare nn.Parameter is in no "
+    source="zjunlp/HVPNeT#5: a group is never appended; open-mmlab/OpenPCDet#960: a bare nn.Parameter is in no "
     "leaf module; huggingface/transformers#3532: embeddings resized after the optimizer was built.",
     decision="Parameters that get a deposit, or are in a loss's graph, that no existing optimizer holds and that "
     "nothing moves; and parameters that a stepped optimizer holds and that no watched loss reaches, nothing moves, and "

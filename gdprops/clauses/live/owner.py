@@ -13,8 +13,11 @@ from gdprops.model.clause import Level
     id="live.owner",
     statement="A step that applies gradients of two losses, one of whose backward calls is another optimizer's, is "
     "told with both places.",
-    source="Lightning-AI/pytorch-lightning#557, skrl#425, REDQ#3: the discriminator or the critic descends the other's "
-    "loss.",
+    source=(
+        "Lightning-AI/pytorch-lightning#557, Toni-SM/skrl#425, watchernyu/REDQ#3: the discriminator or "
+        "the critic descends the other's "
+        "loss."
+    ),
     decision="A step that uses calls of two lines for one parameter, one of which a step of another optimizer has used "
     "too, and the other not. In the ledger a leak looks like training on several tasks: a note, never an error.",
     level=Level.RECOMMENDED,

@@ -19,7 +19,7 @@ MOST_NAMES = 4
     statement="With torch.distributed: replicated parameters are byte-equal after every watched step, and no "
     "collective is skipped by one rank.",
     source="karpathy/build-nanogpt#30, modelscope/FunASR#3472: gradients of windows are not reduced; "
-    "WeatherGenerator#2724: one rank alone decides to skip.",
+    "ecmwf/WeatherGenerator#2724: one rank alone decides to skip.",
     decision="Under torchrun, on one machine: digests of the compared entries of parameters of one name after each "
     "step, and the order of collectives that user code calls on all processes. Wrong where "
     "DistributedDataParallel holds the parameters without a communication hook of the user's; a note where all "

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 from gdprops.clauses.support.fed_subjects import FED, REPEATABLE
 from gdprops.clauses.support.lazy import lazy
 from gdprops.model.clause import Level, Needs, View, clause
+from gdprops.model.optional_hyperparameters import further_rates
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gdprops.clauses.support import published_forms, workbench
     from gdprops.model.arrays import Array
-    from gdprops.model.case import UpdateCase
+    from gdprops.model.case import Plan, UpdateCase
     from gdprops.model.evidence import Evidence
     from gdprops.model.subject import FedSubject
 else:
@@ -63,6 +66,14 @@ def _with_moderate_gradients(case: UpdateCase) -> UpdateCase:
     return replace(case, gradients=steps, plan=replace(case.plan, rates=None, options={}))
 
 
+def _moved_apart(
+    subject: FedSubject, cases: tuple[UpdateCase, UpdateCase], plan: Plan, names: Sequence[str]
+) -> list[str]:
+    """Return the tensors that two cases move to different places."""
+    one, other = (workbench.feed(subject, case, plan)[-1] for case in cases)
+    return [name for name, a, b in zip(names, one, other, strict=True) if (a != b).any()]
+
+
 def _moderate(g: Array) -> Array:
     least, most = workbench.decisions.MODERATE_GRADIENTS
     return workbench.clipped_in_size(g, least, most)
@@ -84,8 +95,8 @@ def _kinds(weights: Any) -> str:
     "weights of a schedule that warms up from 0. A decay with a strength of its own may move them: it is the same for "
     "every gradient.",
     decision="The first step with the rate set to 0 in every group, where the same step moves something at the rate "
-    "of the case: the weights after it, and after the same step with all gradients negated, compared with ==. Rules "
-    "with a schedule of their own are not asked.",
+    "of the case: the weights after it, and after the same step with all gradients negated, compared with ==. A "
+    "second learning rate (adam_lr) is 0 too. Rules with a schedule of their own are not asked.",
     level=Level.RECOMMENDED,
     view=View.OPTIMIZER,
     refuted_by=("adds-to-its-rate",),
@@ -101,8 +112,12 @@ def rate_zero(subject: FedSubject, case: UpdateCase) -> Evidence:
         return workbench.vacuous("the declared rule moves at a learning rate of 0 too")
     still = replace(first.plan, rates=tuple(0.0 for _ in first.plan.groups))
     negated = replace(first, gradients=(tuple(None if g is None else -g for g in first.gradients[0]),))
-    after, opposite = (workbench.feed(subject, one, still)[-1] for one in (first, negated))
-    moved = [n for n, a, b in zip(workbench.names_of(case), after, opposite, strict=True) if (a != b).any()]
+    names = workbench.names_of(case)
+    moved = _moved_apart(subject, (first, negated), still, names)
+    further = further_rates(subject.start(first.tensors, still).hyperparameters()[0]) if moved else []
+    if further:
+        both = replace(still, options={**still.options, **dict.fromkeys(further, 0.0)})
+        moved = _moved_apart(subject, (first, negated), both, names)
     told = f"moves at a learning rate of 0: {', '.join(moved)}"
     return workbench.require(not moved, told, workbench.MUST_AGREE)
 

@@ -69,7 +69,7 @@ def hyperparameters_act(subject: FedSubject, case: UpdateCase) -> Evidence:
 @clause(
     id="optimizer.options-act",
     statement="Every numeric option has an effect.",
-    source="ReaLLM-Forge#479: the k and alpha of a Lookahead whose synchronization is unreachable.",
+    source="ReaLLMASIC/ReaLLM-Forge#479: the k and alpha of a Lookahead whose synchronization is unreachable.",
     decision="Every numeric option that optimizer.hyperparameters-act does not know, at its half and its double in "
     "turn: it must change the weights or the state in some example, or in 1200 steps with larger matrices, or after "
     "calls of the optimizer's own methods, or with a switch turned. An option that is 0 may switch something off, "

@@ -42,7 +42,10 @@ def _long_enough(domain: Domain) -> SearchStrategy[Any]:
     id="step.complete-as-declared",
     statement="What is declared to train is held by the optimizer, and what is declared frozen rests, at the stated "
     "steps.",
-    source="HVPNeT#5: a parameter group is never appended; yolov5#1213, torchtitan#3438: what was frozen trains.",
+    source=(
+        "zjunlp/HVPNeT#5: a parameter group is never appended; ultralytics/yolov5#1213, "
+        "pytorch/torchtitan#3438: what was frozen trains."
+    ),
     decision="A training step with trains= or frozen=, patterns of the names that parameters have after build. A "
     "frozen parameter must keep its bytes at every step at which it rests. A parameter that trains must require "
     "gradients and be in a group of the optimizer at a step at which it trains, or move there: it need not have a "

@@ -31,7 +31,10 @@ else:
 @clause(
     id="step.complete",
     statement="The optimizer holds every trainable parameter that the loss reaches.",
-    source="HVPNeT#5: a parameter group is never appended; OpenPCDet#960: a bare nn.Parameter is in no leaf module.",
+    source=(
+        "zjunlp/HVPNeT#5: a parameter group is never appended; open-mmlab/OpenPCDet#960: a bare "
+        "nn.Parameter is in no leaf module."
+    ),
     decision="A training step whose build returns its optimizer: what has a gradient that at the rate in force is more "
     "than rounding is in one of the optimizer's groups at some step of the loop, or moves all the same. Recommended: "
     "what is not to be trained may be left out instead of frozen.",
@@ -59,7 +62,10 @@ def complete(subject: TrainedSubject, case: TrainCase) -> Look:
 @clause(
     id="step.stays-frozen",
     statement="What is frozen in the model that build is given stays as it was.",
-    source="yolov5#1213, torchtitan#3438: the training loop makes every parameter trainable, frozen ones too.",
+    source=(
+        "ultralytics/yolov5#1213, pytorch/torchtitan#3438: the training loop makes every parameter "
+        "trainable, frozen ones too."
+    ),
     decision="The user's own model (models=), some parameters of which are frozen: those are compared byte for byte. "
     "Recommended: the second phase of fine-tuning unfreezes on purpose. What the step itself unfreezes is judged by "
     "step.frozen-untouched.",
@@ -87,7 +93,10 @@ def _is_as_given(step: Watched) -> Evidence:
 @clause(
     id="step.mode",
     statement="A model that is differentiated in training mode at step 1 is so at every step.",
-    source="vsepp#4, simpletransformers#941: after its first evaluation the model stays in evaluation mode.",
+    source=(
+        "fartashf/vsepp#4, ThilinaRajapakse/simpletransformers#941: after its first evaluation the model "
+        "stays in evaluation mode."
+    ),
     decision="The mode of the whole model in the forward passes that gradients flow back through: evaluation mode "
     "after training mode at step 1 is a violation where loss or gradients differ between both. Evaluation mode from "
     "step 1 on is a choice; of modules that change alone, as a batch norm that is frozen later, a note is made.",

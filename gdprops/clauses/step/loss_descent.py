@@ -15,6 +15,8 @@ from gdprops.clauses.support.fed_subjects import FED, REPEATABLE
 from gdprops.clauses.support.lazy import lazy
 from gdprops.model.clause import Level, Needs, View, clause
 from gdprops.model.exit_codes import CLIMBS
+from gdprops.model.note import Note
+from gdprops.model.optional_hyperparameters import further_rates
 from gdprops.model.traits import declares_plain
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ else:
 
 DOUBLE = ("dtypes", ("float64",))
 LINEAR = ("lr_response", ("linear",))
+SEVERAL_RATES = "a second learning rate stays as it is where the first one is made small"
 
 
 @clause(
@@ -44,7 +47,8 @@ LINEAR = ("lr_response", ("linear",))
     "η and at c η, for c in {2, 8, 10, 100}. The second displacement must be c times the first. Allowed: c + 1 ulps "
     "of w and of the displacement, and 16 roundings of the rule's own terms, which are taken to be as large as the "
     "tensor's largest step so far. An example is decisive when two wrong results, the step at η and half the "
-    "expected displacement, can be told from the expected weights.",
+    "expected displacement, can be told from the expected weights. Where one hyperparameter is a second learning rate "
+    "by its name (adam_lr), and both times c give c times the displacement, that is told in a note.",
     view=View.OPTIMIZER,
     refuted_by=("rate-clipped-at-one", "sgd-with-rate-squared"),
     cases=lambda domain: workbench.feeds(_linear(domain), workbench.Feed(own_rate=False)),
@@ -52,8 +56,28 @@ LINEAR = ("lr_response", ("linear",))
     claim=True,
 )
 def linear_in_lr(subject: FedSubject, case: UpdateCase) -> Evidence:
-    before, once, slow, sizes = _last_step(subject, case, 1.0)
-    _, times, fast, _ = _last_step(subject, case, case.factor)
+    found = _scaled(subject, case, ())
+    if not found.violated:
+        return found
+    names = _further_rates(subject, case)
+    for also in dict.fromkeys([*((name,) for name in names), tuple(names)] if names else ()):
+        together = _scaled(subject, case, also)
+        if not together.violated:
+            told = "a second learning rate, which what changes lr alone, such as a schedule, leaves as it is"
+            return workbench.with_notes(together, Note(f"{' and '.join(also)}: {told}"))
+    return found
+
+
+def _further_rates(subject: FedSubject, case: UpdateCase | TrainCase) -> list[str]:
+    """Return which hyperparameters of any tensor are called a learning rate beside lr."""
+    shown = subject.start(case.tensors, case.plan).hyperparameters()
+    return list(dict.fromkeys(name for settings in shown for name in further_rates(settings)))
+
+
+def _scaled(subject: FedSubject, case: UpdateCase, also: Sequence[str]) -> Evidence:
+    """Compare the last step with the one at c times the learning rate, and at c times ``also`` other numbers."""
+    before, once, slow, sizes = _last_step(subject, case, 1.0, also)
+    _, times, fast, _ = _last_step(subject, case, case.factor, also)
     ratios = [case.factor if not a or b is None else b / a for a, b in zip(slow, fast, strict=True)]
     moved = [b - a for a, b in zip(before, once, strict=True)]
     expected = [w + c * d for w, c, d in zip(before, ratios, moved, strict=True)]
@@ -73,9 +97,9 @@ def _linear(domain: Domain) -> Domain:
 
 
 def _last_step(
-    subject: FedSubject, case: UpdateCase, factor: float
+    subject: FedSubject, case: UpdateCase, factor: float, also: Sequence[str]
 ) -> tuple[Weights, Weights, list[float | None], list[float]]:
-    """Run a case with the rate of its last step multiplied by a factor.
+    """Run a case with the rate of its last step, and ``also`` other numbers, multiplied by a factor.
 
     Returns the weights before and after the last step, the rates that the subject shows there (it may have rounded them
     to float32), and the largest step of every tensor so far.
@@ -84,7 +108,7 @@ def _last_step(
     seen = [run.weights()]
     for t, gradients in enumerate(case.gradients, start=1):
         if t == len(case.gradients):
-            run.scale_rate(factor)
+            run.scale_rate(factor, also)
         rates = run.rates()
         run.step(gradients)
         seen.append(run.weights())
@@ -126,6 +150,8 @@ def descends(subject: FedSubject, case: TrainCase) -> Evidence:
     if isinstance(rate, str):
         return workbench.vacuous(rate)
     losses = _losses(subject, case, rate)
+    if not losses[1] < losses[0] and _further_rates(subject, case):
+        return workbench.vacuous(SEVERAL_RATES)
     return _require_fall(losses[1] < losses[0], case, rate, losses, losses[0])
 
 
@@ -250,6 +276,8 @@ def loss_falls(subject: FedSubject, case: TrainCase) -> Evidence:
         return workbench.vacuous(largest)
     rate = largest * workbench.decisions.LOOP_SHARE
     losses = _losses(subject, case, rate)
+    if not losses[-1] < losses[0] and _further_rates(subject, case):
+        return workbench.vacuous(SEVERAL_RATES)
     return _require_fall(losses[-1] < losses[0], case, rate, losses, losses[0])
 
 

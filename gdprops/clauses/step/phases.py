@@ -47,8 +47,11 @@ def _until_all_are_called(domain: Domain) -> SearchStrategy[Any]:
 @clause(
     id="step.phases",
     statement="Each phase is one step of its optimizer, by the gradient of its own objective, in the declared order.",
-    source="pytorch-lightning#557: a gradient left by another optimizer's loss; skrl#425, REDQ#3: the actor's gradient "
-    "moves the critic.",
+    source=(
+        "Lightning-AI/pytorch-lightning#557: a gradient left by another optimizer's loss; "
+        "Toni-SM/skrl#425, watchernyu/REDQ#3: the actor's gradient "
+        "moves the critic."
+    ),
     decision="A training step with phases=. Every call of an optimizer is compared with U(w, g(w), s), within 16 noise "
     "floors: its own parameters at the weights where the phase begins, those of other phases there or as the step has "
     "found them (with together=True all are as found, in any order). Random numbers that the step draws are recorded "

@@ -10,12 +10,14 @@ Example: "W2: moved the other way (the gradient's sign is flipped)".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gdprops.explanations.backprop.flaws import OTHERS, Flaw, flaws, gradients
 from gdprops.explanations.backprop.operand_flaws import Mistake
+from gdprops.explanations.backprop.repeated_rows import OF_THE_LAST_ROW, of_the_last_row
 from gdprops.explanations.backprop.scaled_paths import scaled_paths
 from gdprops.explanations.backprop.traced_flaws import TracedFlaws
 from gdprops.numerics import decisions
@@ -194,6 +196,7 @@ def _meant(accounts: Sequence[Account], wrong: Sequence[Watched]) -> list[Accoun
 def _by_cost(wrong: Sequence[Watched], i: int, net: Net | None, traced: TracedFlaws) -> Iterator[list[Account]]:
     """Yield what may have become of parameter i, the simplest first."""
     yield _meant(PLAIN, wrong)
+    yield [Account(_says(OF_THE_LAST_ROW), partial(of_the_last_row, share=share)) for share in (_one, _share)]
     yield [*_borrowed(wrong[0], i)]
     if net is not None:
         yield [_flawed(net, flaw, None) for flaw in flaws(net)]

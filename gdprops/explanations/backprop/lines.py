@@ -8,68 +8,33 @@ Example: "W2 is written in line 15 and read again in line 17".
 
 from __future__ import annotations
 
-import linecache
 import re
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from gdprops.errors import GdpropsError
 from gdprops.explanations.backprop.compared_values import ComparedValues
+from gdprops.explanations.backprop.executed_lines import ASSIGNED, Line, followed, word_of
 from gdprops.model.note import Note
 from gdprops.subjects.user_code.definitions import definitions_of
-from gdprops.subjects.user_code.place import is_own, shown_path
+from gdprops.subjects.user_code.place import shown_path
 from gdprops.subjects.user_code.source import NOTEBOOK
 
 if TYPE_CHECKING:
     from gdprops.model.case import BackpropCase
     from gdprops.subjects.backprop.subject import Backprop
 
-MOST_EXECUTED = 20_000
 LATE = "already updated weights"
 UNPROVED = "what is passed back, or the derivative"
 """What is looked for where nothing is proved: the error that is passed back."""
 SWEEPS = ("tensor by tensor", "layer by layer")
+KEPT = "the gradient is added to those of the earlier steps"
 UNMOVED = "not moved"
 OF_SLOPES = re.compile(r"derivative|slope|activation|transpose|goes back|constant|error at the output")
 """Explanations of a fault in the error that is passed back, not in the gradient that is made of it."""
 IS_ERROR = re.compile(r"(\w*\.)?_*(d|D)[A-Z_a-z]?\w*|\w*(delta|err|grad|hidden_d|back)\w*", re.IGNORECASE)
-ASSIGNED = re.compile(r"^\s*([\w.\[\]'\", \-+()]*?)\s*([-+*/]?)=(?!=)(.*)$")
-
-
-class Line(NamedTuple):
-    """An executed line: its file and number, the parameters that it has changed, and the function that it is in."""
-
-    file: str
-    number: int
-    wrote: tuple[str, ...]
-    function: str = ""
-
-    @property
-    def text(self) -> str:
-        """The line itself."""
-        return linecache.getline(self.file, self.number).rstrip()
-
-    @property
-    def target(self) -> str:
-        """What the line assigns to, without indices; empty where it assigns nothing."""
-        found = ASSIGNED.match(self.text)
-        return re.sub(r"\[.*", "", found.group(1)).strip() if found else ""
-
-    @property
-    def value(self) -> str:
-        """What the line assigns."""
-        found = ASSIGNED.match(self.text)
-        return found.group(3) if found else self.text
-
-    def uses(self, name: str) -> bool:
-        """Say whether a name is used in what the line computes."""
-        return bool(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", self.value))
 
 
 def places_of(subject: Backprop, case: BackpropCase, told: str) -> tuple[Note, ...]:
@@ -79,7 +44,7 @@ def places_of(subject: Backprop, case: BackpropCase, told: str) -> tuple[Note, .
 
 def _places(subject: Backprop, case: BackpropCase, told: str) -> tuple[Note, ...]:
     try:
-        lines = _followed(subject, case)
+        lines = followed(subject, case)
     except (GdpropsError, RecursionError):
         return ()
     names = list(case.names)
@@ -87,8 +52,10 @@ def _places(subject: Backprop, case: BackpropCase, told: str) -> tuple[Note, ...
         return ()
     if told.startswith(SWEEPS):
         return tuple(_read_again(lines, names))
+    if told.startswith(KEPT):
+        return tuple(_kept(lines))
     if LATE in told:
-        return tuple(_read_again(lines, [n for n in names if re.search(rf"{re.escape(n)}\b|{re.escape(n)}$", told)]))
+        return tuple(_read_again(lines, [n for n in names if re.search(rf"{re.escape(n)}(?!\w)", told)]))
     found, values = list[Note](), ComparedValues(subject)
     for wrong, said in _told_of(told, names):
         exact = values.places(wrong, said)
@@ -137,74 +104,33 @@ def _told_of(told: str, names: Sequence[str]) -> Iterator[tuple[list[str], str]]
         yield here, said
 
 
-def _followed(subject: Backprop, case: BackpropCase) -> list[Line]:
-    """Run the step, or the gradients, once, and return the executed lines of the user's own code."""
-    run, lines = subject.begin(case), list[Line]()
-    watched = subject.functions.watched
-    last: dict[FrameType, int] = {}
-    known: dict[str, bytes] = {}
-
-    def changed(frame: FrameType) -> tuple[str, ...]:
-        found = []
-        for name, value in (_values(run, watched, frame)).items():
-            now = np.asarray(value).tobytes()
-            if name in known and known[name] != now:
-                found.append(name)
-            known[name] = now
-        return tuple(found)
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        if not is_own(frame.f_code.co_filename):
-            return None
-        if event in ("line", "return"):
-            wrote, before = changed(frame), last.pop(frame, None)
-            if before is not None and len(lines) < MOST_EXECUTED:
-                lines.append(Line(frame.f_code.co_filename, before, wrote, frame.f_code.co_qualname))
-            if event == "line":
-                last[frame] = frame.f_lineno
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        if subject.step is not None:
-            run.step(0)
-        else:
-            run.stated_gradients(0)
-    finally:
-        sys.settrace(before)
-    return lines
-
-
-def _values(run: Any, watched: Any, frame: FrameType) -> Mapping[str, Any]:
-    try:
-        return watched(frame) if watched is not None else {}
-    except Exception:  # the user's objects, in the middle of a step
-        return {}
-
-
-def _word(name: str) -> str:
-    """Return by which word a parameter is found in a line: ``params['W1']`` by W1, ``weights[0]`` by weights."""
-    key = re.search(r"\['([^']*)'\]$", name)
-    return key.group(1) if key else re.sub(r"\[.*", "", name.rpartition(".")[2])
-
-
 def _read_again(lines: Sequence[Line], names: Sequence[str]) -> Iterator[Note]:
     for name in names:
-        word = _word(name)
         wrote = next((k for k, line in enumerate(lines) if name in line.wrote), None)
         if wrote is None:
             continue
-        first = lines[wrote]
-        again = next((one for one in lines[wrote + 1 :] if one.uses(word) and one.number != first.number), None)
+        first, later = lines[wrote], [one for one in lines[wrote + 1 :] if one.number != lines[wrote].number]
+        again = next(
+            (one for said in (first.assigned, word_of(name)) for one in later if said and one.uses(said)), None
+        )
         if again is not None:
             told = f"{name} is written in line {first.number} and read again in line {again.number}"
             yield Note(told, shown_path(first.file), first.number)
             yield Note(f"here {name} has moved", shown_path(again.file), again.number)
 
 
+def _kept(lines: Sequence[Line]) -> Iterator[Note]:
+    """Yield the first line that adds a gradient to what is there, and moves no parameter."""
+    for line in lines:
+        found = ASSIGNED.match(line.text)
+        if found is not None and found.group(2) == "+" and not line.wrote and not _is_bare(line):
+            told = f"the gradient is added to what {line.target} holds already"
+            yield Note(told, shown_path(line.file), line.number)
+            return
+
+
 def _place(lines: Sequence[Line], wrong: Sequence[str], said: str) -> Note | None:
-    name, word = wrong[0], _word(wrong[0])
+    name, word = wrong[0], word_of(wrong[0])
     if name.endswith(".x"):  # the input of a layer
         return _handed_back(lines, name)
     told = ", ".join(wrong)
@@ -242,10 +168,10 @@ def _written(lines: Sequence[Line], name: str) -> int | None:
 
 def _gradient_line(lines: Sequence[Line], name: str) -> Line | None:
     """Return the line that computes what a parameter is moved by: one named for it, else where it is written."""
-    word, wrote = _word(name), _written(lines, name)
+    word, wrote = word_of(name), _written(lines, name)
     before = lines if wrote is None else lines[:wrote]
     own = re.compile(rf"(?<!\w)(d_?|grad_?|nabla_?|delta_?|grad\w*\[.d?){re.escape(word)}\b")
-    named = [one for one in before if own.search(_assigned_text(one))]
+    named = [one for one in before if own.search(one.assigned)]
     if named:
         return next((one for one in reversed(named) if not _is_bare(one)), named[-1])
     if wrote is None:
@@ -253,11 +179,6 @@ def _gradient_line(lines: Sequence[Line], name: str) -> Line | None:
     last = lines[wrote]
     hop = _hop(lines[:wrote], last)
     return hop if hop is not None and _is_bare(last) else last
-
-
-def _assigned_text(line: Line) -> str:
-    found = ASSIGNED.match(line.text)
-    return found.group(1) if found else ""
 
 
 def _is_bare(line: Line) -> bool:

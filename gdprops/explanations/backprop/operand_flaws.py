@@ -1,8 +1,9 @@
 """Mistakes in the derivative of a sum, a difference or a product, by one of its two operands.
 
-r = a + b, a - b, a b or a @ b answers to its operands by r0 + da + db, where da is how r moves with a alone. A backward
-pass that forgets one of two paths has no da; one that loses a sign has -da; the derivative of a product that lacks the
-other factor has (a - a0) for da, and one that takes the wrong factor has a0 (a - a0).
+r = a + b, a - b, a b, a / b or a @ b answers to its operands by r0 + da + db, where da is how r moves with a alone. A
+backward pass that forgets one of two paths has no da; one that loses a sign has -da; the derivative of a product that
+lacks the other factor has (a - a0) for da, as has a quotient's that is not divided; one that takes the wrong factor
+has a0 (a - a0).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
     "add": ("sum", np.add),
     "subtract": ("difference", np.subtract),
     "multiply": ("product", np.multiply),
+    "divide": ("quotient", np.divide),
     "matmul": ("product", np.matmul),
     "dot": ("product", np.dot),
 }
@@ -56,6 +58,8 @@ def in_operands(one: Operation) -> Iterator[Mistake]:
         if one.place.name == "multiply":
             yield _mistake(one, k, f"the derivative by {term} lacks the other factor ({where})", _alone)
             yield _mistake(one, k, f"the derivative by {term} takes that operand and not the other one ({where})", _own)
+        if one.place.name == "divide" and k == 0:
+            yield _mistake(one, k, f"the derivative by {term} is not divided by the other one ({where})", _alone)
 
 
 def _mistake(one: Operation, k: int, text: str, moves: Moves) -> Mistake:

@@ -51,7 +51,11 @@ def _scaled(traced: TracedFlaws, held: Mistake, k: float) -> Callable[[Watched, 
 def _fitted(
     wrong: Sequence[Watched], i: int, traced: TracedFlaws, held: Mistake, rate: Callable[[Watched], float]
 ) -> float | None:
-    """Return the factor; None where too little was seen, or where all of the gradient comes through the operation."""
+    """Return the factor; None where too little was seen, or where all of the gradient comes through the operation.
+
+    Entries count by how well they are known: at a kink the differences of a loss are those of neither side.
+    """
+    known: list[Array] = []
     left: list[Array] = []
     paths: list[Array] = []
     others = 0.0
@@ -59,6 +63,8 @@ def _fitted(
         past = traced.gradient(step, i, held)
         if past is None or past.shape != step.before[i].shape:
             return None
+        allowed = np.asarray(step.allowed[i], dtype=float)
+        known.append(np.broadcast_to(1 / np.maximum(allowed, np.finfo(float).tiny ** 0.25), past.shape).ravel())
         others = max(others, float(np.abs(past).max(initial=0.0)))
         left.append(((step.before[i] - step.after[i]) / rate(step) - past).ravel())
         paths.append((np.asarray(step.gradients[i]) - past).ravel())
@@ -68,7 +74,8 @@ def _fitted(
         return None
     if np.count_nonzero(np.abs(through) > decisions.GUARDED_SHARE * largest) < decisions.FEWEST_FITTED:
         return None
-    return float((seen * through).sum() / (through * through).sum())
+    weight = np.concatenate(known) ** 2
+    return float((weight * seen * through).sum() / (weight * through * through).sum())
 
 
 def _said(one: Operation, k: float) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from gdprops.errors import GdpropsError
+from gdprops.explanations.backprop.choice_flaws import in_choices
 from gdprops.explanations.backprop.operand_flaws import Mistake, in_operands, lines
 from gdprops.subjects.backprop.traced_loss import Change, Operation, Place, TracedLoss
 
@@ -47,7 +48,8 @@ class TracedFlaws:
         yield [_held([place]) for place in statistics[:MOST_OPERATIONS]]
         yield [_held(pair) for pair in combinations(statistics[:MOST_STATISTICS], 2)]
         yield [_held([place]) for place in list(by_place)[:MOST_OPERATIONS] if place not in statistics]
-        yield [m for one in list(by_place.values())[:MOST_OPERATIONS] for m in in_operands(one)]
+        several = list(by_place.values())[:MOST_OPERATIONS]
+        yield [m for one in several for m in (*in_operands(one), *in_choices(one))]
 
     def held_fixed(self, step: Watched) -> Iterator[tuple[Operation, Mistake]]:
         """Yield the places of the loss of a step, and the mistake that nothing goes back through them."""

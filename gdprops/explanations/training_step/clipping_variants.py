@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdprops.explanations.training_step.declared_clipping import beside_declared
 from gdprops.explanations.training_step.explanation_wording import number
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights, on_steps
 from gdprops.explanations.training_step.sweeps import halves, layers, tensors, weights_then_biases
@@ -66,7 +67,7 @@ def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
         norms += [(c, 1, GUARDS) for c in _fitted(failures, blocks)]
         norms += [(c, 1, (guard,)) for c, guard in _fitted_with_guard(failures, blocks)]
         for most, constants, guards in norms:
-            told = f"{text} {number(most)}{_beside_declared('clip_norm', most, declared, whole=blocks is whole)}"
+            told = f"{text} {number(most)}{beside_declared('clip_norm', most, declared, whole=blocks is whole)}"
             found += [
                 Hypothesis(told, on_steps(_clipped(blocks, most, guard)), constants, CLIPPING, threads=True)
                 for guard in guards
@@ -80,13 +81,6 @@ def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
     ]
 
 
-def _beside_declared(key: str, most: float, declared: float | None, *, whole: bool = True) -> str:
-    """Return what is said of a bound beside the declared one: how to declare it, or that it is another one."""
-    if declared is None:
-        return f" (where that is meant, declare it: {key}={number(most)})" if whole else ""
-    return "" if number(most) == number(declared) else f", not to {number(declared)}"
-
-
 def _while_scaled(failures: Sequence[Failure]) -> list[Hypothesis]:
     """Return "clipped while still scaled", with the scale that backward was seen starting with."""
     declared = failures[0].first.step.run.clip_norm
@@ -94,20 +88,36 @@ def _while_scaled(failures: Sequence[Failure]) -> list[Hypothesis]:
     if declared is None or not scales:
         return []
     told = f"by {number(scales.pop())} " if len(scales) == 1 else ""
-    text = (
-        f"the gradients are clipped to the norm {number(declared)} while they are still scaled {told}(the scale is "
-        "divided out after the clipping: it must be divided out before)"
-    )
+    groups = _groups(failures[0].first.step)
+    ways: list[tuple[str, Blocks]] = [("they are", whole)]
+    for k in range(len(groups)):
+        ways.append((f"those of parameter group {k + 1} (of {len(groups)}) are", lambda step, k=k: [_groups(step)[k]]))  # type: ignore[misc] # the k of now
+    return [
+        Hypothesis(
+            f"the gradients are clipped to the norm {number(declared)} while {which} still scaled {told}(the scale is "
+            "divided out after the clipping: it must be divided out before)",
+            _scaled_while_clipped(blocks, declared),
+            clause=CLIPPING,
+            threads=True,
+        )
+        for which, blocks in ways
+    ]
+
+
+def _scaled_while_clipped(blocks: Blocks, most: float) -> Callable[[Moment], Weights | None]:
+    """Return U of gradients of which some are scaled while all are clipped."""
 
     def rival(moment: Moment) -> Weights | None:
         k, step = _scale(moment), moment.step
         if k is None or k == 0:
             return None
+        held = {i for block in blocks(step) for i in block}
+        factors = [k if i in held else 1.0 for i in range(len(step.names))]
         g = step.run.gradients(step.before, step.batch, clipped=False)
-        large = clipped([None if x is None else k * x for x in g], declared)
-        return step.update([None if x is None else x / k for x in large])
+        large = clipped([None if x is None else c * x for c, x in zip(factors, g, strict=True)], most)
+        return step.update([None if x is None else x / c for c, x in zip(factors, large, strict=True)])
 
-    return [Hypothesis(text, rival, clause=CLIPPING, threads=True)]
+    return rival
 
 
 def _scale(moment: Moment) -> float | None:
@@ -220,7 +230,7 @@ def _by_value(most: float, declared: float | None) -> Hypothesis:
 
     return Hypothesis(
         f"every entry of the gradient is clipped to the value {number(most)}"
-        f"{_beside_declared('clip_value', most, declared)}",
+        f"{beside_declared('clip_value', most, declared)}",
         on_steps(rival),
         1,
         CLIPPING,
@@ -275,12 +285,3 @@ def clipped(gradients: Grads, most: float | None) -> Grads:
         return gradients
     c = min(1.0, most / (global_norm(gradients) + CLIP_GUARD))
     return [None if g is None else c * g for g in gradients]
-
-
-def is_clipped(step: Watched) -> bool:
-    """Say whether the declared clipping shortens the gradient of a step."""
-    if step.run.clip_norm is None and step.run.clip_value is None:
-        return False
-    g = step.run.gradients(step.before, step.batch, clipped=False)
-    pairs = zip(step.run.clip(g), g, strict=True)
-    return any(a is not None and b is not None and not np.array_equal(a, b) for a, b in pairs)

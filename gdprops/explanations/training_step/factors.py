@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gdprops.explanations.training_step.around_the_update import of_the_move
-from gdprops.explanations.training_step.clipping_variants import is_clipped
+from gdprops.explanations.training_step.declared_clipping import is_clipped
 from gdprops.explanations.training_step.explanation_wording import number, several
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights, on_steps
 from gdprops.explanations.training_step.parameter_roles import ROLES, Role

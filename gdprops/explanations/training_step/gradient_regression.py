@@ -33,6 +33,7 @@ NAMES = {
     "next-batch": "the gradient of the next step's batch",
     "weights": "the weights themselves",
     "signs": "the signs of the weights",
+    "directions": "the weights divided by the norm of their tensor (what a norm in the loss gives that is not squared)",
 }
 
 
@@ -41,11 +42,19 @@ def regressions(failures: Sequence[Failure]) -> list[Hypothesis]:
 
     The coefficients of a combination must be the same in all examples; those of rows belong to each step.
     """
-    moments = [moment for failure in failures for moment in failure.wrong]
-    fitted = next((f for moment in _largest(moments) if (f := fit(handed_over(moment), _terms(moment.step)))), None)
+    moments = _largest([moment for failure in failures for moment in failure.wrong])
+    fitted = _first_fit(moments, handed_over)
     found = [] if fitted is None else [_combined(fitted)]
+    if fitted is not None and fitted != {OWN: 1.0}:  # a declared decay may be missing beside what was handed over
+        again = _first_fit(moments, lambda moment: inverted(moment.step))
+        found += [] if again is None else [_combined(again)]
     rows = _by_row(failures)
     return found if rows is None else [*found, rows]
+
+
+def _first_fit(moments: Sequence[Moment], used: Callable[[Moment], Grads | None]) -> dict[str, float] | None:
+    """Return what a gradient is a combination of, in the first moment in which that can be told."""
+    return next((f for moment in moments if (f := fit(used(moment), _terms(moment.step)))), None)
 
 
 def _largest(moments: Sequence[Moment]) -> list[Moment]:
@@ -92,6 +101,9 @@ def _terms(step: Watched) -> Basis:
             found[name] = run.gradients(at, other)
     found["weights"] = [None if g is None else w for w, g in zip(at, step.gradients, strict=True)]
     found["signs"] = [None if g is None else np.sign(w) for w, g in zip(at, step.gradients, strict=True)]
+    found["directions"] = [
+        None if g is None or not w.any() else w / np.linalg.norm(w) for w, g in zip(at, step.gradients, strict=True)
+    ]
     return found
 
 

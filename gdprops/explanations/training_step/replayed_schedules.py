@@ -33,6 +33,8 @@ MOST_PASSES = 400
 PATIENCE = 16
 """A step with more forward passes is replayed without hard-coded divisors: each replay costs a gradient per pass."""
 LARGEST_DIVISOR = 32
+MOST_LOST = 4
+"""Before which micro-batch, counted from 0, gradients that were added up may be cleared at most."""
 
 Weigh = Callable[[int, int, int], float]
 """Takes the rows of a pass, the rows of the batch and the number of passes; returns the factor of the pass's loss."""
@@ -101,11 +103,31 @@ def scheduled(failures: Sequence[Failure]) -> list[Hypothesis]:
     wrong = [moment for failure in failures for moment in failure.wrong if moment.seen is not None]
     told = _told(wrong)
     weighings = (AS_IS, *WIRED) if told.passes == 1 else (AS_IS, BY_COUNT, BY_SHARE, *WIRED)
-    weighings = tuple(w for w in weighings if w is not BY_SHARE or not told.whole)
+    alike = told.whole or all(_are_equal_shares(step, seen) for step, seen in wrong)
+    weighings = tuple(w for w in weighings if w is not BY_SHARE or not alike)
     if told.passes > PATIENCE:
         weighings = tuple(w for w in weighings if not w.constants)
     clips = (LATE, *EARLY) if failures[0].first.step.run.clip_norm is not None else (LATE,)
-    return [_replay(told, w, clearing, c) for w in weighings for clearing in _clearings(told) for c in clips]
+    replays = [_replay(told, w, clearing, c) for w in weighings for clearing in _clearings(told) for c in clips]
+    return [*replays, *_cleared_on_the_way(told, weighings)]
+
+
+def _are_equal_shares(step: Watched, seen: Observation | None) -> bool:
+    """Say whether the passes saw equal parts of the batch: to weigh them by their share is then to count them."""
+    sizes = [len(one.rows or ()) for one in seen.learning] if seen is not None else []
+    return len(set(sizes)) == 1 and sum(sizes) == step.run.rows(step.batch)
+
+
+def _cleared_on_the_way(told: Told, weighings: Sequence[Weighing]) -> list[Hypothesis]:
+    """Return the replays in which gradients are cleared before a micro-batch that is neither the first nor the last."""
+    if told.early or told.moves > 1 or told.whole:
+        return []
+    return [
+        _replay(told, w, Clearing.ON_MOVES, LATE, lost)
+        for w in weighings
+        if not w.constants
+        for lost in range(1, min(told.passes - 1, MOST_LOST + 1))
+    ]
 
 
 def _clearings(told: Told) -> tuple[Clearing, ...]:
@@ -143,19 +165,24 @@ class Told(NamedTuple):
     early: bool = False
 
 
-def _replay(told: Told, weighing: Weighing, clearing: Clearing, clips: Clips) -> Hypothesis:
+def _replay(told: Told, weighing: Weighing, clearing: Clearing, clips: Clips, lost: int = 0) -> Hypothesis:
     def rival(moment: Moment) -> Weights | None:
-        return None if moment.seen is None else replayed(moment.step, moment.seen, weighing.weigh, clearing, clips)
+        step, seen = moment
+        return None if seen is None else replayed(step, seen, weighing.weigh, clearing, clips, lost)
 
-    usual = clearing is _clearings(told)[0]
-    text = told.text(weighing.text + ("" if usual else UNUSUAL[clearing]) + clips.text)
+    usual = clearing is _clearings(told)[0] and not lost
+    unusual = f", but they are cleared before micro-batch {lost + 1}" if lost else UNUSUAL.get(clearing, "")
+    text = told.text(weighing.text + ("" if usual else unusual) + clips.text)
     return Hypothesis(text, rival, weighing.constants, clips.clause or told.clause, told.broad + (not usual))
 
 
-def replayed(step: Watched, seen: Observation, weigh: Weigh, clearing: Clearing, clips: Clips = LATE) -> Weights | None:
+def replayed(
+    step: Watched, seen: Observation, weigh: Weigh, clearing: Clearing, clips: Clips = LATE, lost: int = 0
+) -> Weights | None:
     """Return the weights at which a replay of the observed schedule ends; None if it cannot be replayed.
 
-    Gradients add up until they are cleared. A single pass over the whole batch is no schedule to replay.
+    Gradients add up until they are cleared; ``lost``: those of so many passes are cleared before the next one. A single
+    pass over the whole batch is no schedule to replay.
     """
     passes, moves = seen.learning, seen.moved_after()
     if len(passes) > MOST_PASSES or (len(passes) == 1 and len(passes[0].rows or ()) == step.run.rows(step.batch)):
@@ -164,12 +191,12 @@ def replayed(step: Watched, seen: Observation, weigh: Weigh, clearing: Clearing,
         return None
     v, state = list(step.before), step.state
     waiting = list(seen.left) if clearing is Clearing.AFTER_AN_EARLY_MOVE else [None] * len(v)
-    for one, masks in zip(passes, moves, strict=True):
+    for k, (one, masks) in enumerate(zip(passes, moves, strict=True)):
         g = _gradient(step, one, v, clipped=clips.own)
         if g is None:
             return None
         c = weigh(len(one.rows or ()), step.run.rows(step.batch), len(passes))
-        if clearing is Clearing.BEFORE_LOOKS:
+        if clearing is Clearing.BEFORE_LOOKS or 0 < lost == k:
             waiting = [None] * len(v)
         waiting = [_sum(a, None if b is None else c * b) for a, b in zip(waiting, g, strict=True)]
         waiting = list(clipped(waiting, step.run.clip_norm)) if clips.running else waiting

@@ -75,6 +75,16 @@ class FixesItsDecayByGroup(PlainDescent):
         super().move(p, g, group)
 
 
+class HasASecondRate(PlainDescent):
+    """Moves vectors at a learning rate of their own, and matrices at lr, as Muon beside Adam does."""
+
+    def __init__(self, params: Iterable[Any], lr: float = 0.5, vector_lr: float = 0.25) -> None:
+        super().__init__(params, lr, vector_lr=vector_lr)
+
+    def move(self, p: Tensor, g: Tensor, group: Group) -> None:
+        p.sub_(group["lr" if p.ndim > 1 else "vector_lr"] * g)
+
+
 class NormalizesWithZeroStrength(PlainDescent):
     """Divides by a length that a strength of 0 leaves out: plain, until the length overflows."""
 
@@ -126,6 +136,7 @@ TWINS = (
     _twin("turns-from-its-last-gradient", TurnsFromItsLastGradient),
     _twin("decays-matrices-alone", DecaysMatricesAlone),
     _twin("fixes-its-decay-by-group", FixesItsDecayByGroup),
+    _twin("has-a-second-rate", HasASecondRate),
     _twin("normalizes-with-zero-strength", NormalizesWithZeroStrength),
     _twin("clones-its-rate", ClonesItsRate),
     _twin("rounds-by-chance", RoundsByChance),

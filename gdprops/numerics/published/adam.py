@@ -60,6 +60,24 @@ def adam_epsilon_inside(
     return w - lr * m / unbiased(betas[0], t, g) / np.sqrt(v / unbiased(betas[1], t, g) + eps)
 
 
+def adam_epsilon_kept(
+    w: Any, g: Any, s: State, *, lr: float, betas: Betas = BETAS, eps: float = 1e-8, weight_decay: float = 0.0
+) -> Any:
+    """v <- b2 v + (1 - b2) g^2 + eps; w <- w - eta m^ / sqrt(v^): eps piles up in the state."""
+    m, v, t = moments(g + weight_decay * w, s, betas)
+    s["v"] = v + eps
+    return w - lr * m / unbiased(betas[0], t, g) / np.sqrt(s["v"] / unbiased(betas[1], t, g))
+
+
+def adam_epsilon_twice(
+    w: Any, g: Any, s: State, *, lr: float, betas: Betas = BETAS, eps: float = 1e-8, weight_decay: float = 0.0
+) -> Any:
+    """v <- b2 v + (1 - b2) g^2 + eps; w <- w - eta m^ / (sqrt(v^) + eps), as in AdaBelief."""
+    m, v, t = moments(g + weight_decay * w, s, betas)
+    s["v"] = v + eps
+    return w - lr * m / unbiased(betas[0], t, g) / (np.sqrt(s["v"] / unbiased(betas[1], t, g)) + eps)
+
+
 def adam_uncorrected(
     w: Any, g: Any, s: State, *, lr: float, betas: Betas = BETAS, eps: float = 1e-8, weight_decay: float = 0.0
 ) -> Any:
@@ -142,6 +160,7 @@ def adamax_uncorrected(
 
 HAT = "ε stands beside the uncorrected root (ε-hat)"
 INSIDE = "ε stands inside the square root"
+KEPT = "ε is added to the mean square at every step, where it piles up"
 UNCORRECTED = "the bias of the means is not corrected"
 DECOUPLED = "the weights decay by themselves, not through the gradient"
 LAST = "the weights decay after they have moved"
@@ -155,6 +174,8 @@ ADAM = Published(
         Dialect("epsilon-hat", adam_epsilon_hat, HAT, "Kingma and Ba 2015, end of section 2; Keras, TensorFlow 1"),
         Dialect("epsilon-inside", adam_epsilon_inside, INSIDE, "optax (eps_root)"),
         Dialect("uncorrected", adam_uncorrected, UNCORRECTED),
+        Dialect("epsilon-kept", adam_epsilon_kept, KEPT),
+        Dialect("epsilon-twice", adam_epsilon_twice, f"{KEPT}, and to the root"),
         Dialect("decoupled", decoupled(adam), f"{DECOUPLED} (AdamW)", "torch.optim.Adam(decoupled_weight_decay=True)"),
     ),
     OPTIONS,
@@ -168,8 +189,15 @@ ADAMW = Published(
         Dialect("epsilon-inside", decoupled(adam_epsilon_inside), INSIDE, "optax (eps_root)"),
         Dialect("coupled", adam, f"{COUPLED} (Adam)"),
         Dialect("decays-last", decayed_last(adam), LAST),
-        Dialect("decays-last-epsilon-hat", decayed_last(adam_epsilon_hat), f"{LAST}, and {HAT}", "transformers#14539"),
+        Dialect(
+            "decays-last-epsilon-hat",
+            decayed_last(adam_epsilon_hat),
+            f"{LAST}, and {HAT}",
+            "huggingface/transformers#14539",
+        ),
         Dialect("uncorrected", decoupled(adam_uncorrected), UNCORRECTED),
+        Dialect("epsilon-kept", decoupled(adam_epsilon_kept), KEPT),
+        Dialect("epsilon-twice", decoupled(adam_epsilon_twice), f"{KEPT}, and to the root"),
     ),
     OPTIONS,
 )

@@ -209,8 +209,22 @@ def _of_two(node: ast.BinOp) -> Iterator[ast.expr]:
         yield ast.BinOp(node.left, opposite(), node.right)
     if isinstance(node.op, ast.Div):
         yield ast.BinOp(node.left, ast.Div(), _called("np.sqrt", node.right))
+        yield ast.BinOp(node.right, ast.Div(), node.left)
+    if isinstance(node.op, ast.Add):
+        yield from _averaged(node)
     if isinstance(node.op, ast.Mult):
         yield from _of_square(node)
+
+
+def _averaged(node: ast.BinOp) -> Iterator[ast.expr]:
+    """Yield a sum with a share of what was before, a b + c, as an average, a b + (1 - a) c."""
+    before = node.left
+    if not (isinstance(before, ast.BinOp) and isinstance(before.op, ast.Mult)):
+        return
+    share = before.left
+    if isinstance(share, (ast.Name, ast.Subscript)) and f"1 - {ast.unparse(share)}" not in ast.unparse(node.right):
+        comes_in = ast.BinOp(ast.Constant(1), ast.Sub(), share)
+        yield ast.BinOp(before, ast.Add(), ast.BinOp(comes_in, ast.Mult(), node.right))
 
 
 def _once_too_often(node: ast.expr) -> Iterator[ast.expr]:

@@ -19,7 +19,7 @@ def decoupled(step: Step) -> Step:
 
 
 def decayed_last(step: Step) -> Step:
-    """Return a rule that decays the weights after they have moved (transformers#14539)."""
+    """Return a rule that decays the weights after they have moved (huggingface/transformers#14539)."""
 
     @functools.wraps(step)
     def decay_last(w: Any, g: Any, s: State, *, lr: float, weight_decay: float = 0.0, **settings: Any) -> Any:

@@ -197,10 +197,10 @@ class RecordedRun:
         """Return the hyperparameters in force for each tensor, as far as the subject shows them."""
         return self._run.hyperparameters()
 
-    def scale_rate(self, factor: float) -> None:
-        """Multiply every learning rate, and record it."""
+    def scale_rate(self, factor: float, also: Sequence[str] = ()) -> None:
+        """Multiply every learning rate, and record it; ``also`` other numbers, which no script needs."""
         self._write(self._script.scale_rate(factor, self._run.rates()))
-        self._run.scale_rate(factor)
+        self._run.scale_rate(factor, also)
 
     def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> RecordedRun:
         """Save the state and load it into a fresh optimizer: another run that begins with the lines of this one."""

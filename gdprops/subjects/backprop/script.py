@@ -21,6 +21,7 @@ from gdprops.subjects.backprop.fresh_interpreter import printed
 from gdprops.subjects.backprop.run import told_of
 from gdprops.subjects.script_lines import Written
 from gdprops.subjects.user_code.importing import LOADED
+from gdprops.subjects.user_code.source import NOTEBOOK, is_whole_file
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -125,11 +126,14 @@ def _by_hand(functions: Functions, spec: str, run: BackpropRun) -> Written:
         if _is_wrong(run, before, expected, t) or t == len(run.case.batches) - 1:
             lines += _compared(run, run.weights(), expected)
             break
-    named = ":" in spec
-    imported = (
-        script_lines.import_lines(spec) if named else ["import runpy", f"globals().update(runpy.run_path({spec!r}))"]
-    )
-    return Written(["import numpy as np", *imported], ["", *lines], "float64", False, {}, admits=True)
+    return Written(["import numpy as np", *_all_of(spec)], ["", *lines], "float64", False, {}, admits=True)
+
+
+def _all_of(spec: str) -> list[str]:
+    """Return the lines that import the object that a subject string names, or all that its file defines."""
+    if ":" in spec or spec.endswith(NOTEBOOK):
+        return _import_lines(spec)
+    return ["import runpy", f"globals().update(runpy.run_path({spec!r}))"]
 
 
 def _compared(run: BackpropRun, seen: Sequence[Array | None], expected: Sequence[Array | None]) -> list[str]:
@@ -214,19 +218,25 @@ def _is_importable(function: Any) -> bool:
     return "<" not in getattr(function, "__qualname__", "<")
 
 
+def _import_lines(spec: str) -> list[str]:
+    """Return the lines that import what a subject string names; nothing imports the cells of a notebook."""
+    file = spec.partition(":")[0]
+    return [f"# in a cell below those of {file}:"] if file.endswith(NOTEBOOK) else script_lines.import_lines(spec)
+
+
 def _import_of(function: Any, spec: str, asked: str) -> list[str]:
     """Return the lines that import a function from where it is defined, or from the subject that holds it."""
-    if spec.endswith(".py"):
-        return script_lines.import_lines(f"{spec}:{asked}")
+    if is_whole_file(spec):
+        return _import_lines(f"{spec}:{asked}")
     if not _is_importable(function):
-        return script_lines.import_lines(spec) if spec else [f"# from your own code: {asked}"]
+        return _import_lines(spec) if spec else [f"# from your own code: {asked}"]
     module, code = str(function.__module__), getattr(function, "__code__", None)
     where = code.co_filename if code is not None and module.startswith(LOADED) else module
-    return script_lines.import_lines(f"{where}:{function.__qualname__}")
+    return _import_lines(f"{where}:{function.__qualname__}")
 
 
 def _name_of(function: Any, spec: str, asked: str) -> str:
-    if spec.endswith(".py"):
+    if is_whole_file(spec):
         return asked
     if _is_importable(function):
         return str(function.__qualname__)

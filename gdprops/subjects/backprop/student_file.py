@@ -1,4 +1,4 @@
-"""A file with the functions ``loss``, and ``step`` or ``gradients``, as a subject: what students hand in."""
+"""A file or notebook with functions ``loss``, and ``step`` or ``gradients``, as a subject: what students hand in."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from gdprops.model.identity import NO_ORIGIN
 from gdprops.model.nearest_name import nearest
 from gdprops.subjects.backprop.subject import Backprop, backprop
 from gdprops.subjects.user_code.calling import Calls
+from gdprops.subjects.user_code.definitions import definitions_of
 from gdprops.subjects.user_code.helper_modules import HelperModules, helpers_of
 from gdprops.subjects.user_code.importing import IMPORT_SECONDS, import_file
 from gdprops.subjects.user_code.quiet import quiet
+from gdprops.subjects.user_code.source import NOTEBOOK
 
 DECLARED = ("shapes", "inputs", "outputs", "targets", "samples", "lr")
 """The names under which a file may declare more than its functions."""
@@ -24,15 +26,17 @@ DECLARED = ("shapes", "inputs", "outputs", "targets", "samples", "lr")
 def file_subject(path: str, given: Mapping[str, Any]) -> Backprop:
     """Return the functions ``loss``, ``step`` and ``gradients`` of a file as a subject.
 
+    A file is imported; the cells of a notebook, which also do what it shows, are executed for their definitions only.
+
     Args:
-        path: the file; a name in it that is bound to a `gdprops.backprop` subject is that subject.
+        path: the file or notebook; a name in it that is bound to a `gdprops.backprop` subject is that subject.
         given: what `gdprops.backprop` takes beside the functions; it goes before what the file itself declares.
 
     Raises:
         UsageError: in one line, for a file that cannot be imported, lacks a function, or cannot be used.
     """
     helpers = helpers_of(Path(path))
-    module = imported(path, helpers)
+    module = definitions_of(Path(path)).module if path.endswith(NOTEBOOK) else imported(path, helpers)
     bound = [value for value in vars(module).values() if isinstance(value, Backprop)]
     if len(bound) == 1 and not given:
         return replace(bound[0], name=path, spec=path)

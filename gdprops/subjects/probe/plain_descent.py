@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdprops.model.case import Plan
+from gdprops.model.optional_hyperparameters import further_rates
 from gdprops.numerics.decisions import NEARLY_PARALLEL, PROBE_TOLERANCE, ULP
 from gdprops.subjects.probe.experiment import LONG, RATE, SLOW_RATE, Probe
+from gdprops.subjects.probe.separability import moves_vectors_otherwise
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -27,7 +29,15 @@ def plainness(probe: Probe) -> str:
     said = _describe_factors(_factors(probe, probe.plan(), probe.tensors(), probe.steps(), rate))
     if said == "yes" and probe.has_rate() and _rounds_more_than_once(probe):
         return "nearly: every tensor moves by -eta g, but in several roundings"
+    if said == "yes" and _has_a_rate_for_vectors(probe):
+        return "nearly: every matrix moves by -eta g, and vectors at a learning rate of their own"
     return said if said != "yes" else _far_and_long(probe, rate)
+
+
+def _has_a_rate_for_vectors(probe: Probe) -> bool:
+    """Say whether a hyperparameter is called a second learning rate, and the same numbers move otherwise as vectors."""
+    run = probe.subject.start(probe.tensors(), probe.plan())
+    return bool(further_rates(run.hyperparameters()[0])) and moves_vectors_otherwise(probe)
 
 
 def _rounds_more_than_once(probe: Probe) -> bool:

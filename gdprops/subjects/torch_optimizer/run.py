@@ -252,11 +252,12 @@ class TorchRun:
         found = {id(p): g for g in self._optimizer.param_groups for p in g["params"]}
         return [{k: v for k, v in found.get(id(p), {}).items() if k != "params"} for p in self._parameters]
 
-    def scale_rate(self, factor: float) -> None:
-        """Multiply the learning rate of every group, as a scheduler does."""
+    def scale_rate(self, factor: float, also: Sequence[str] = ()) -> None:
+        """Multiply the learning rate of every group, as a scheduler does, and ``also`` other numbers of the groups."""
         for group in self._optimizer.param_groups:
             if "lr" in group:
                 set_rate(group, float(group["lr"]) * factor)
+            group.update({key: group[key] * factor for key in also if key in group})
 
     def resumed(self, *, plan: Plan | None = None, through_file: bool = False) -> TorchRun:
         """Return a new run on copies of the weights, after it has loaded this run's ``state_dict``."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
-from gdprops.errors import UsageError, text_of
+from gdprops.errors import UsageError
 from gdprops.model.wording import type_of
 from gdprops.subjects.trainers.driven_fit import DrivenFit
 from gdprops.subjects.trainers.schedulers import follower
@@ -98,12 +98,7 @@ class _Build:
 
 def _read(build: _Build, loop: UserLoop, name: str) -> Defaults:
     """Return what the Accelerator does to the step, and what is declared of clipping."""
-    try:
-        accelerator, _fit = build.started(loop.models())
-    except UsageError:
-        raise
-    except Exception as error:
-        raise UsageError(f"{name} raised {type(error).__name__} before its first batch: {text_of(error)}") from error
+    accelerator, _fit = loop.tried(build.started, name)
     window = accelerator.gradient_accumulation_steps
     told = ["accelerate: the function's own loop drives, with an Accelerator on the CPU"]
     if window > 1:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final
 
-from gdprops.errors import UsageError, text_of
+from gdprops.errors import UsageError
 from gdprops.model.wording import type_of
 from gdprops.subjects.trainers.driven_fit import DrivenFit
 from gdprops.subjects.trainers.step import Defaults, equal_counts, trained
@@ -54,7 +54,7 @@ def fabric_step(found: Any, given: Mapping[str, Any], *, name: str, spec: str) -
     )
     build = _Build(found, loop)
     with isolated():
-        _try(build, loop, name)
+        loop.tried(build.started, name)
     expected = Defaults(loop.accumulate, loop.clip_norm, loop.clip_value, equal_counts, loop.schedule)
     told = ["fabric: the function's own loop drives, with a Fabric on the CPU"]
     if loop.accumulate > 1:
@@ -121,13 +121,3 @@ def _watched_fabric(arguments: Mapping[str, Any]) -> tuple[Any, list[Any]]:
             return loaders[0] if len(loaders) == 1 else list(loaders)
 
     return Watched(accelerator="cpu", devices=1, **arguments), found
-
-
-def _try(build: _Build, loop: UserLoop, name: str) -> None:
-    """Start the loop once, so that whatever it raises is one line."""
-    try:
-        build.started(loop.models())
-    except UsageError:
-        raise
-    except Exception as error:
-        raise UsageError(f"{name} raised {type(error).__name__} before its first batch: {text_of(error)}") from error

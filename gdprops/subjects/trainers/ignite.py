@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, final
 
-from gdprops.errors import UsageError, text_of
+from gdprops.errors import UsageError
 from gdprops.model.wording import type_of
 from gdprops.subjects.trainers.driven_fit import DrivenFit
 from gdprops.subjects.trainers.step import EPOCH_UPDATES, EPOCHS, Defaults, equal_counts, trained
@@ -42,7 +42,7 @@ def ignite_step(found: Any, given: Mapping[str, Any], *, name: str, spec: str) -
     loop = user_loop(given, trainer={}, set_by_gdprops=(), by_hand=True, called=f"--as {NAME} {spec}", name=name)
     build = _Build(found, loop, spec)
     with isolated():
-        _try(build, loop, name)
+        loop.tried(build.started, name)
     expected = Defaults(loop.accumulate, loop.clip_norm, loop.clip_value, equal_counts, loop.schedule)
     told = [f"ignite: Engine.run drives on the CPU, in epochs of {EPOCH_UPDATES} updates"]
     if loop.accumulate > 1:
@@ -92,13 +92,3 @@ class _Build:
         optimizer, fit = self.started(model)
 
         return Driven(lambda inputs, targets: fit.hand(self._loop.batches.joined(inputs, targets)), optimizer)
-
-
-def _try(build: _Build, loop: UserLoop, name: str) -> None:
-    """Start the engine once, so that whatever it raises is one line."""
-    try:
-        build.started(loop.models())
-    except UsageError:
-        raise
-    except Exception as error:
-        raise UsageError(f"{name} raised {type(error).__name__} before its first batch: {text_of(error)}") from error

@@ -6,10 +6,10 @@ loop the user writes (accelerate, Fabric, ignite).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
-from gdprops.errors import UsageError
+from gdprops.errors import UsageError, text_of
 from gdprops.subjects.trainers.batches import Batches, function_of, named
 from gdprops.subjects.trainers.step import sorted_arguments
 from gdprops.subjects.training_step.tasks import Data
@@ -17,6 +17,7 @@ from gdprops.subjects.training_step.tasks import Data
 NEEDED = {"models": "() -> model", "objective": "(model, batch) -> loss", "batches": "(index) -> batch"}
 
 BY_HAND = ("accumulate", "schedule")
+Started = TypeVar("Started")
 
 
 class UserLoop(NamedTuple):
@@ -35,6 +36,16 @@ class UserLoop(NamedTuple):
     def of_batch(self, model: Any, inputs: Any, targets: Any) -> Any:
         """Return the loss of a model on a batch."""
         return self.objective(model, self.batches.joined(*Data(inputs, targets)))
+
+    def tried(self, start: Callable[[Any], Started], name: str) -> Started:
+        """Start the user's code once with a fresh model; whatever it raises before its first batch is one line."""
+        try:
+            return start(self.models())
+        except UsageError:
+            raise
+        except Exception as error:
+            told = f"{name} raised {type(error).__name__} before its first batch: {text_of(error)}"
+            raise UsageError(told) from error
 
 
 def user_loop(

@@ -185,9 +185,10 @@ class RuleRun:
         numbers = {k: self._stored(v) if isinstance(v, float) else v for k, v in shown.items()}
         return [numbers] * len(self._weights)
 
-    def scale_rate(self, factor: float) -> None:
-        """Multiply the learning rate."""
-        rate = self.rates()[0]
+    def scale_rate(self, factor: float, also: Sequence[str] = ()) -> None:
+        """Multiply the learning rate, and ``also`` other numbers among the hyperparameters."""
+        rate, shown = self.rates()[0], self.hyperparameters()[0]
+        self._hyperparameters.update({key: shown[key] * factor for key in also if key in shown})
         if self._subject.rate_name is not None and rate is not None:
             self._hyperparameters[self._subject.rate_name] = rate * factor
 

@@ -132,6 +132,25 @@ def two_groups(params: Any) -> Any:
     return torch.optim.Adam(groups, lr=RATE)
 
 
+def one_group_alone(which: int) -> Callable[..., Any]:
+    """Return a build whose step halves the rate of one of its two groups, and leaves the other's as it is."""
+
+    def build(model: nn.Module, loss_fn: Any) -> Any:
+        optimizer, taken = two_groups(model.parameters()), 0
+
+        def step(x: Tensor, y: Tensor) -> None:
+            nonlocal taken
+            optimizer.param_groups[which]["lr"] = halves(taken)[which]
+            optimizer.zero_grad()
+            loss_fn(model(x), y).backward()
+            optimizer.step()
+            taken += 1
+
+        return step, optimizer
+
+    return build
+
+
 def halves(t: int) -> list[float]:
     return [RATE * 0.5**t, RATE * 0.5 ** (t + 1)]
 
@@ -148,7 +167,7 @@ RIGHT: dict[str, Any] = {
     "a function": (following(shrinking), lambda t: RATE * 0.5**t, {}),
     "rates of groups": (
         following(shrinking, optimizer=two_groups),
-        lambda t: [RATE * 0.5**t, RATE * 0.5 ** (t + 1)],
+        halves,
         {},
     ),
     "set before the step": (setting(lambda n: RATE * 0.5**n), lambda t: RATE * 0.5**t, {}),
@@ -212,6 +231,18 @@ WRONG: dict[str, Any] = {
         shrinking,
         {},
         "at update 1 the rate is 0.015625, the schedule's 0.125: they are the schedule's 3 updates early",
+    ),
+    "the first group's alone": (
+        one_group_alone(0),
+        halves,
+        {},
+        "at update 2 the rate of parameter group 2 (of 2) is 0.0625, the schedule's 0.03125: the rate never changes",
+    ),
+    "the second group's alone": (
+        one_group_alone(1),
+        halves,
+        {},
+        "at update 2 the rate of parameter group 1 (of 2) is 0.125, the schedule's 0.0625: the rate never changes",
     ),
     "its momentum stays": (
         following(lambda optimizer: lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=12, cycle_momentum=False)),

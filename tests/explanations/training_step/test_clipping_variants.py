@@ -89,3 +89,43 @@ def test_another_value_than_the_declared_one() -> None:
     assert instead_of(clips_to(0.5, by=by), clip_value=0.25).text == (
         "every entry of the gradient is clipped to the value 0.5, not to 0.25"
     )
+
+
+def halves_scaled(*, both: bool) -> Any:
+    def build(model: Any, loss_fn: Any) -> Any:
+        weights = list(model.parameters())
+        optimizers = [torch.optim.SGD(weights[:1], lr=0.1), torch.optim.SGD(weights[1:], lr=0.1)]
+        scaler = torch.amp.GradScaler("cpu", init_scale=64.0)
+
+        def step(inputs: Any, targets: Any) -> None:
+            for one in optimizers:
+                one.zero_grad()
+            scaler.scale(loss_fn(model(inputs), targets)).backward()
+            for one in optimizers if both else optimizers[:1]:
+                scaler.unscale_(one)
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            for one in optimizers:
+                scaler.step(one)
+            scaler.update()
+
+        return step, optimizers
+
+    return build
+
+
+def test_some_gradients_are_clipped_while_they_are_still_scaled() -> None:
+    own: dict[str, Any] = {"models": model_of, "batches": batch_of, "loss": torch.nn.MSELoss(), "clip_norm": 1.0}
+    assert instead_of(halves_scaled(both=False), **own).text == (
+        "the gradients are clipped to the norm 1 while those of parameter group 2 (of 2) are still scaled by 64 (the "
+        "scale is divided out after the clipping: it must be divided out before)"
+    )
+    assert instead(training_step(halves_scaled(both=True), name="both", **own)) is None
+
+
+def model_of() -> Any:
+    return torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2))
+
+
+def batch_of(index: int) -> tuple[Tensor, Tensor]:
+    g = torch.Generator().manual_seed(index)
+    return torch.randn(5, 3, generator=g), 3 * torch.randn(5, 2, generator=g)

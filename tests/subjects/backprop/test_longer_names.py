@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from gdprops.errors import UsageError
 from gdprops.kinds.resolve import resolve
 from gdprops.subjects.backprop.as_written.roles import FORWARD, FORWARD_WORDS, TRAIN, TRAIN_WORDS, named
 from gdprops.subjects.backprop.subject import Backprop
@@ -37,6 +40,19 @@ def test_a_wrong_method_with_a_longer_name(tmp_path: Path) -> None:
     assert found.verdict == "wrong"
     assert "weights[0]" in found.told
     assert found.lines == (13,)
+
+
+@pytest.mark.parametrize(("slope", "verdict"), [("(1 - self.h ** 2)", "right"), ("(1 - self.h)", "wrong")])
+def test_a_method_that_updates_by_samples_and_targets_trains(slope: str, verdict: str, tmp_path: Path) -> None:
+    code = CODE.format(slope=slope).replace("backprop_with_sgd", "update").replace("feed_through", "forward")
+    assert judged(tmp_path, code, examples=4).verdict == verdict
+
+
+def test_a_method_that_updates_by_something_else_does_not(tmp_path: Path) -> None:
+    code = CODE.format(slope="1").replace("backprop_with_sgd(self, X, y, ", "update(self, state, action, ")
+    (tmp_path / "net.py").write_text(code.replace("(X) - y", "(state) - action").replace("X.T", "state.T"))
+    with pytest.raises(UsageError):
+        resolve(str(tmp_path / "net.py"))
 
 
 def test_longer_names_count_only_where_there_is_no_known_one() -> None:

@@ -99,6 +99,32 @@ def test_an_error_at_the_output_that_belongs_to_no_loss(tmp_path: Path) -> None:
     assert "the derivative of softmax is taken as a (1 - a)" in wrong.told
 
 
+HUBER_ERROR = "np.clip(o - y, -0.5, 0.5) / y.size"
+WITH_PENALTY = HUBER.replace("0.25)))", f"0.25))) + 0.05 * {SQUARES}")
+
+
+@pytest.mark.parametrize(("penalty", "verdict"), [("-0.1", "wrong"), ("0.1", "right"), ("0.2", "no verdict")])
+def test_a_penalty_of_an_unusual_loss_with_the_wrong_sign(penalty: str, verdict: str, tmp_path: Path) -> None:
+    """A decay that is larger than the loss's penalty may come from outside."""
+    found = judged(tmp_path, net(WITH_PENALTY, HUBER_ERROR, penalty=penalty), examples=4)
+    assert found.verdict == verdict
+    if verdict == "wrong":
+        assert found.told.startswith("W1, W2: the gradient lacks 0.2 times the weights themselves")
+
+
+def test_a_hidden_layer_is_judged_by_an_unusual_loss_of_which_the_output_weights_are_right(tmp_path: Path) -> None:
+    wrong = judged(tmp_path, net(HUBER, HUBER_ERROR).replace(" * (1 - self.h**2)", ""), examples=4)
+    assert (wrong.verdict, wrong.told) == ("wrong", "W1: the derivative of tanh (line 9) is missing")
+
+
+OVER_SAMPLES = SOFTMAX.replace("axis=1, keepdims=True", "axis=0")
+
+
+def test_a_softmax_over_the_samples_is_constant_for_a_single_one(tmp_path: Path) -> None:
+    wrong = judged(tmp_path, net(ENTROPY, "(o - y) / len(X)", OVER_SAMPLES), examples=4)
+    assert wrong.verdict == "wrong"
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize(
     "code",

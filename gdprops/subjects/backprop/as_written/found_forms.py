@@ -15,6 +15,7 @@ from gdprops.subjects.backprop.as_written.roles import (
     LOSS,
     TRAIN,
     TRAIN_WORDS,
+    UPDATE,
     Role,
     called,
     named,
@@ -43,6 +44,7 @@ def is_network(found: type) -> bool:
         name for name in called(defined, LOSS) if _takes_targets(found, name)
     ]
     train = [name for name in called(defined, TRAIN) if not _is_slope(found, name)]
+    train = train or [name for name in called(defined, UPDATE) if _takes_targets(found, name)]
     train = train or [name for name in named(defined, (), TRAIN_WORDS) if _takes_targets(found, name)]
     return any(a != b for a in forward for b in train) or returns_gradients(found, defined)
 

@@ -107,7 +107,7 @@ def _fit(
         if with_penalty:  # two numbers fit any two factors: what they say is only compared with the other batches
             told = [k for k in told if seen[k].moved[matrix].size > 2]
         shown = [
-            _factors(seen[k].moved[matrix], gradients[k][matrix], seen[k].params[matrix], with_penalty) for k in told
+            factors_of(seen[k].moved[matrix], gradients[k][matrix], seen[k].params[matrix], with_penalty) for k in told
         ]
         pairs = [pair for pair in shown if pair is not None]
         if not pairs or len(pairs) < len(shown):
@@ -140,7 +140,7 @@ def _fit_of_weights(
     shapes, outputs = [one.params[matrix].shape for one in seen], [one.output.shape[1] for one in seen]
     for every in weights_alone(shapes, outputs):
         pairs = [
-            _factors(one.moved[matrix][kept], g[matrix][kept], one.params[matrix][kept], False)
+            factors_of(one.moved[matrix][kept], g[matrix][kept], one.params[matrix][kept], False)
             for one, g, kept in zip(seen, gradients, every, strict=True)
         ]
         shown = [pair[0] for pair in pairs if pair is not None]
@@ -151,7 +151,7 @@ def _fit_of_weights(
     return None
 
 
-def _factors(moved: Array, gradient: Array, weights: Array, with_penalty: bool) -> tuple[float, float] | None:
+def factors_of(moved: Array, gradient: Array, weights: Array, with_penalty: bool) -> tuple[float, float] | None:
     """Return the factors a and b of ``moved = -a gradient - b weights``; None where nothing fits that."""
     size = float(np.abs(moved).max(initial=0.0))
     if size == 0 or not np.isfinite(moved).all() or not np.isfinite(gradient).all():
@@ -219,21 +219,28 @@ def own_fit(reading: Reading, seen: Sequence[Seen]) -> Fit:
     return Fit(OWN, Scale(0, 0), RATE, 0.0, False, Scale(0, 0), right, "", tuple(seen[0].params))
 
 
-def own_factors(reading: Reading, seen: Sequence[Seen], name: str) -> tuple[float, float] | None:
+def own_factors(
+    reading: Reading, seen: Sequence[Seen], name: str, *, grows: bool = False
+) -> tuple[float, float] | None:
     """Return a and b where a parameter moves by -a times its derivative of the code's own loss, and -b times itself.
 
-    None where it moves otherwise, or by another a or b in another batch.
+    None where it moves otherwise, or by another a or b in another batch. ``grows``: b is below 0, else it is not.
     """
     gradients = [own_gradient(reading, one)[name] for one in seen]
     for with_penalty in (False, True):
         shown = [
-            _factors(one.moved[name], g, one.params[name], with_penalty) for one, g in zip(seen, gradients, strict=True)
+            factors_of(one.moved[name], g, one.params[name], with_penalty)
+            for one, g in zip(seen, gradients, strict=True)
         ]
         pairs = [pair for pair in shown if pair is not None]
         if len(pairs) < len(shown):
             continue
         (a, b), room = pairs[0], LOSS_FOUND_SHARE * pairs[0][0]
-        if a > 0 and b >= 0 and all(np.allclose((a, b), pair, rtol=LOSS_FOUND_SHARE, atol=room) for pair in pairs):
+        if (
+            a > 0
+            and (b < -room if grows else b >= 0)
+            and all(np.allclose((a, b), pair, rtol=LOSS_FOUND_SHARE, atol=room) for pair in pairs)
+        ):
             return a, b
     return None
 

@@ -146,7 +146,7 @@ def _is_read(definitions: Definitions, name: str, given: Mapping[str, Any]) -> b
 def has_functions(path: str) -> bool:
     """Say whether a file has the functions that `gdprops.backprop` takes; it is read, and not run."""
     found = {node.name: node for node in source_of(Path(path)).tree.body if isinstance(node, ast.FunctionDef)}
-    if not path.endswith(".py") or "loss" not in found or not found.keys() & {"step", "gradients"}:
+    if not is_whole_file(path) or "loss" not in found or not found.keys() & {"step", "gradients"}:
         return False
     taken = [a.arg for a in found["loss"].args.args]
     return not taken or role_of(taken[0]) is not Role.DATA  # loss(X, y, W1, …) is read by its names

@@ -2,8 +2,9 @@
 
 A loss that fits how every parameter moves is that which training descends, and the method may compute something else
 to be printed. The method decides where no usual loss fits: if training is right by it, or if the output weights move
-by their inputs times an error at the output that is not this loss's. And it decides about a penalty: where
-both have one and all but the penalties is the same, that of the method is meant.
+by their inputs times an error at the output that is not this loss's, or exactly as it says, or so but for a part of its
+penalty. And it decides about a penalty: where both have one and all but the penalties is the same, that of the method
+is meant.
 """
 
 from __future__ import annotations
@@ -16,7 +17,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gdprops.numerics.decisions import LOSS_FOUND_SHARE
-from gdprops.subjects.backprop.as_written.found_loss import OWN, Fit, loss_of, output_matrix, own_fit, own_gradient
+from gdprops.subjects.backprop.as_written.found_loss import (
+    OWN,
+    Fit,
+    factors_of,
+    loss_of,
+    output_matrix,
+    own_factors,
+    own_fit,
+    own_gradient,
+)
 from gdprops.subjects.backprop.as_written.observations import RATE, copies, observed_once
 from gdprops.subjects.user_code.quiet import quiet
 
@@ -43,25 +53,49 @@ def with_stated(reading: Reading, seen: Sequence[Seen], best: Fit | None) -> tup
                 return (stated, own_fit(stated, seen)) if decides else (reading, best)
             own = own_fit(stated, seen)
             undecided = best is None or not best.decides
-            if own.is_whole or (undecided and _moves_by_another_error(stated)):
+            if own.is_whole or (undecided and _is_of_the_output(stated, seen, own)):
                 return stated, own
     except Exception:  # the user's code, in situations that it may not be meant for
         return reading, best
     return reading, best
 
 
-def _moves_by_another_error(reading: Reading) -> bool:
+def _is_of_the_output(reading: Reading, seen: Sequence[Seen], own: Fit) -> bool:
+    """Say whether the output matrix shows that the loss is meant: what becomes of the other parameters is then judged.
+
+    It moves as the loss says, or so but for less of its penalty, or by the same inputs times another error.
+    """
+    matrix = output_matrix(reading, seen[0])
+    if matrix in own.right and any(one.moved[matrix].any() for one in seen):
+        return True
+    return _has_less_of_its_penalty(reading, seen, matrix) or _moves_by_another_error(reading, seen)
+
+
+def _has_less_of_its_penalty(reading: Reading, seen: Sequence[Seen], matrix: str) -> bool:
+    """Say whether a matrix moves as the loss says, plus a share of itself: a part of the loss's penalty is missing.
+
+    A decay that comes to the loss from outside is a choice; it takes a share of the weights away.
+    """
+    factors = own_factors(reading, seen, matrix, grows=True)
+    return factors is not None and abs(factors[0] - RATE) <= LOSS_FOUND_SHARE * RATE
+
+
+def _moves_by_another_error(reading: Reading, seen: Sequence[Seen]) -> bool:
     """Say whether one sample moves the output matrix by its inputs times an error that is not that of the loss.
 
     The inputs are known from the loss's own gradient, which is their product with an error too. Rules that divide or
-    take signs, such as Adam, move along something else; a common factor is no other error.
+    take signs, such as Adam, move along something else; a common factor is no other error. Where the loss of a single
+    sample is constant, and that of several is not (a softmax over the samples), whatever moves but a decay is another.
     """
     found = observed_once(reading)
     matrix = output_matrix(reading, found)
     moved, own = found.moved[matrix], -RATE * own_gradient(reading, found)[matrix]
     n_out = found.output.shape[1]
-    if moved.ndim != 2 or moved.shape.count(n_out) != 1 or not moved.any() or not own.any():
+    if moved.ndim != 2 or moved.shape.count(n_out) != 1 or not moved.any():
         return False
+    if not own.any():
+        decays = factors_of(moved, found.params[matrix], found.params[matrix], False) is not None
+        return not decays and bool(own_gradient(reading, seen[0])[matrix].any())
     if moved.shape[0] == n_out:
         moved, own = moved.T, own.T
     inputs = np.linalg.svd(own)[0][:, :1]

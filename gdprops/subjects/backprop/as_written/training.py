@@ -287,7 +287,8 @@ def _is_nested(returned: Mapping[Any, Any] | Sequence[Any]) -> bool:
 
 def trainers(defined: Sequence[str]) -> list[str]:
     """Return the names of the methods that may train, the most telling ones first."""
-    return [*named(defined, TRAIN, TRAIN_WORDS), *(["loss"] if "loss" in defined else [])]
+    trains = named(defined, TRAIN, TRAIN_WORDS) or called(defined, UPDATE)
+    return [*trains, *(["loss"] if "loss" in defined else [])]
 
 
 def losses(defined: Sequence[str]) -> list[str]:
