@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,8 +61,10 @@ def test_the_script_runs_and_the_command_names_what_was_typed(folder: Path, monk
     assert "\nfound = runpy.run_path('subj.py')\n" in found.python
     assert "gdprops_subject" not in found.python
     monkeypatch.syspath_prepend(folder)  # where the script's own folder would be
+    names = dict[str, Any]()
     with pytest.raises(AssertionError, match=r"^\w+\[0, 0\] is \S+, expected \S+$"):
-        exec(compile(found.python, "printed.py", "exec"), {})
+        exec(compile(found.python, "printed.py", "exec"), names)
+    names["held"].close()
 
 
 def test_files_of_different_subjects_differ(tmp_path: Path) -> None:
