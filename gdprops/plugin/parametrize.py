@@ -119,7 +119,7 @@ def verdict_on(subject: Subject, clause: Clause, settings: Settings, beside: tup
 
     items = items_for(subject, (clause,))
     if not items:
-        reason = f"the clause is not about a {subject.kind}"
+        reason = f"the clause is not about this kind of subject ({subject.kind})"
         return unexamined(clause, About.SUBJECT, Status.NOT_APPLICABLE, reason)
     about_subject = [item for item in items if item.about is About.SUBJECT]
     others = items_for(subject, beside)

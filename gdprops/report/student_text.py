@@ -5,6 +5,7 @@ The table of clauses, and what did not apply, is not for this reader; ``-v`` pri
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def _print_violation(console: Console, verdict: Verdict) -> None:
         if quoted:
             console.print(Text(f"      {place.line} | {quoted}"), soft_wrap=True)
     names = {one.parameter for one in verdict.compared}
-    right = sorted(names - set(verdict.blame))
+    right = sorted(names - set(verdict.blame) - _explained_as_wrong(verdict.explanation or "", names))
     if right and verdict.blame:
         console.print(Text(f"  everything else is right: {', '.join(right)}"))
     if verdict.counterexample is not None:
@@ -63,6 +64,15 @@ def _print_violation(console: Console, verdict: Verdict) -> None:
             console.print(Text(f"    … ({len(lines) - MOST_LINES} more lines: -v prints them)"))
         if verdict.counterexample.replay:
             console.print(Text(f"Run it again: {verdict.counterexample.replay}"), soft_wrap=True)
+
+
+def _explained_as_wrong(explanation: str, names: Collection[str]) -> set[str]:
+    """Return the parameters for which an explanation says what is wrong: ``b1, b2: every entry …; W1: not moved``.
+
+    A parameter may be wrong in other examples than the one that is shown.
+    """
+    heads = [part.partition(": ")[0].split(", ") for part in explanation.split("; ")]
+    return {name for head in heads if all(name in names for name in head) for name in head}
 
 
 def _line(file: str | None, line: int | None) -> str:

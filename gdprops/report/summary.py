@@ -91,6 +91,9 @@ def undecided(outcome: Outcome) -> str:
             "It climbs, and no clause has decided whether it is meant to. --rule sgd, or the rule that it is, holds it "
             "to descending; a hyperparameter maximize=True declares that it climbs."
         )
+    own = outcome.of(About.SUBJECT)
+    if len(own) > 1 and {(v.status, v.reason) for v in own} == {(Status.NOT_APPLICABLE, own[0].reason)}:
+        return f"No clause held: {own[0].reason.removeprefix('no verdict: ')}."
     if outcome.held and not outcome.is_decided:
         told = "No required clause was decided: what held is recommended only, and says little about this subject."
     else:

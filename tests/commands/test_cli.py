@@ -266,7 +266,7 @@ def test_init_writes_a_section_that_check_understands(
     assert (code, out) == (
         0,
         "pyproject.toml: [tool.gdprops] written; pytest --gdprops runs it.\n"
-        "test_b_specification.py: written; pytest runs it.\n",
+        "tests/test_b_specification.py: written; pytest runs it.\n",
     )
     assert run("check", "b", "-q")[1] == "PASSED  a:B(lr=0.1): 3 clauses held (0.2 s)\n"
     assert run("check", "a:B", "-p", "lr=0.5", "-q")[1].startswith("PASSED  a:B(lr=0.5): 3 clauses held")

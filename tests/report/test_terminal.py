@@ -244,6 +244,12 @@ def test_nothing_held_is_said() -> None:
     )
 
 
+def test_why_no_clause_could_be_examined_is_said_even_in_few_words() -> None:
+    why = "no verdict: none of the losses that were tried fits"
+    run = verdicts.outcome(*(verdicts.not_applicable(clause=c, reason=why) for c in ("step.plain", "step.cost")))
+    assert "No clause held: none of the losses that were tried fits." in flat(text_of(run, quiet=True))
+
+
 def test_a_climb_that_nothing_decides_is_said() -> None:
     climbing = verdicts.violated(clause="optimizer.descends-by-default", level=verdicts.Level.RECOMMENDED)
     text = flat(text_of(verdicts.outcome(verdicts.held(), climbing)))

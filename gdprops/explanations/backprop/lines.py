@@ -203,9 +203,22 @@ def _error_line(lines: Sequence[Line], name: str) -> Line | None:
     position = max(k for k, one in enumerate(lines) if one == gradient)
     found = _hop(lines[:position], gradient)
     if found is not None and not found.target.rpartition(".")[2].lower().startswith("nabla"):
-        return found
+        return _inside(lines, found)
     through = {(one.file, one.number): one for one in lines if _goes_back(one)}
     return next(iter(through.values())) if len(through) == 1 else gradient
+
+
+def _inside(lines: Sequence[Line], line: Line) -> Line:
+    """Return the last line that computes an error in a function that a line does nothing but call; else the line."""
+    call = re.fullmatch(r"\s*(?:[\w.\[\]]+\.)?(\w+)\(.*\)\s*", line.value)
+    errors = [
+        one
+        for one in lines[: lines.index(line)]
+        if call is not None
+        and one.function.rpartition(".")[2] == call.group(1)
+        and IS_ERROR.fullmatch(one.target.rpartition(".")[2])
+    ]
+    return errors[-1] if errors else line
 
 
 def _goes_back(line: Line) -> bool:

@@ -28,15 +28,14 @@ def test_specification(subject, clause):
 def initialize(
     folder: Path, spec: str, *, kind: str | None, rule: str | None, parameters: Mapping[str, Any]
 ) -> tuple[Path, Path]:
-    """Write the section and the test file and return their paths.
+    """Write the section and a test file in the folder tests, and return their paths.
 
     Raises `UsageError`, and writes nothing, if either of them exists already or if a hyperparameter cannot be written
     in TOML.
     """
     project, name = folder / FILE, name_of(spec)
     section = section_of(name, spec, kind=kind, rule=rule, parameters=parameters)
-    tests = folder / "tests" if (folder / "tests").is_dir() else folder
-    test = tests / f"test_{name}_specification.py"
+    test = folder / "tests" / f"test_{name}_specification.py"
     existing = find(folder)
     if existing is not None:
         raise UsageError(
@@ -47,6 +46,7 @@ def initialize(
     try:
         before = project.read_text(encoding="utf-8") if project.exists() else ""
         project.write_text(f"{before.rstrip()}\n\n{section}".lstrip(), encoding="utf-8")
+        test.parent.mkdir(exist_ok=True)
         test.write_text(TEST.format(name=name), encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"gdprops init cannot write in {folder}: {error}") from None

@@ -177,7 +177,8 @@ def test_init_never_overwrites(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r'has \[tool\.gdprops\] already: add mysgd = "m:MySGD" to its subjects'):
         initialize(tmp_path, "m:MySGD", kind=None, rule=None, parameters={})
     file.write_text("# mine\n", encoding="utf-8")
-    test = tmp_path / "test_mysgd_specification.py"
+    test = tmp_path / "tests" / "test_mysgd_specification.py"
+    test.parent.mkdir()
     test.write_text("# mine too\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"is there already; gdprops init never overwrites"):
         initialize(tmp_path, "m:MySGD", kind=None, rule=None, parameters={})

@@ -88,7 +88,7 @@ def _all_that_come(readings: Iterable[Reading]) -> Iterator[Reading]:
 
 
 def _try(reading: Reading) -> Tried:
-    seen = observed(reading)
+    reading, seen = _of_its_outputs(reading, observed(reading))
     if not reading.unbounded and decides_only(seen[0]):
         scored = of_scores(reading, seen[0])
         if scored is not None:
@@ -97,6 +97,20 @@ def _try(reading: Reading) -> Tried:
         seen = observed(reading, times=4)
     reading, fit = with_stated(reading, seen, best_fit(reading, seen))
     return Tried(reading, seen, fit)
+
+
+def _of_its_outputs(reading: Reading, seen: Sequence[Seen]) -> tuple[Reading, Sequence[Seen]]:
+    """Return a reading, and what batches show of it, with the number of outputs with which alone the code runs.
+
+    Where batches of all other numbers raise, those of this number must still differ in their rows: else no batch tells
+    a mean over rows from a sum.
+    """
+    counts = {one.output.shape[1] for one in seen}
+    if reading.outputs is not None or len(counts) > 1:
+        return reading, seen
+    pinned = replace(reading, outputs=counts.pop())
+    again = observed(pinned)
+    return (pinned, again) if len(again) > len(seen) else (reading, seen)
 
 
 def chosen(found: Sequence[Tried]) -> Tried:

@@ -59,8 +59,9 @@ def bound_call(function: Callable[..., Any], names: Mapping[str, Any], roles: Ma
     """
     positional, keywords = list[Any](), dict[str, Any]()
     used = set[Role]()
+    samples = _samples(function, names, roles)
     for place, p in enumerate(parameters(function) or []):
-        role = _meant(p.name, roles)
+        role = Role.DATA if p.name == samples else _meant(p.name, roles)
         if p.name in names:
             value = names[p.name]
         elif (
@@ -82,6 +83,15 @@ def bound_call(function: Callable[..., Any], names: Mapping[str, Any], roles: Ma
         else:
             positional.append(value)
     return function(*positional, **keywords)
+
+
+def _samples(function: Callable[..., Any], names: Mapping[str, Any], roles: Mapping[Role, Any]) -> str | None:
+    """Return the one argument of a forward pass whose name does not tell, where no other one is the samples."""
+    if Role.DATA not in roles or Role.CACHE in roles:
+        return None
+    taken = [p for p in parameters(function) or [] if p.default is p.empty and p.name not in names]
+    unknown = [p.name for p in taken if _meant(p.name, roles) not in roles]
+    return unknown[0] if len(unknown) == 1 and all(_meant(p.name, roles) is not Role.DATA for p in taken) else None
 
 
 def _meant(name: str, roles: Mapping[Role, Any]) -> Role:

@@ -31,15 +31,16 @@ RATE = 0.25
 
 
 def class_readings(
-    found: type, declared: Mapping[str, Any], makings: Iterable[Making] | None = None
+    found: type, declared: Mapping[str, Any], makings: Iterable[Making] | None = None, outputs: int | None = None
 ) -> Iterator[Reading]:
     """Yield the readings of a class, whose objects are made in some ways, or in the usual ones.
 
+    ``outputs``: their number, where the code around the class fixes it.
     Raises `UsageError` where no object of it can be made.
     """
     give_output(found)
     defined = [name for name in dir(found) if is_defined(found, name) and callable(getattr(found, name, None))]
-    for network in networks(found, declared, makings):
+    for network in networks(found, declared, makings, outputs):
         for targets in _targets(network):
             sizes = _sizes(network, targets)
             for way, what in _ways(network, sizes, targets.removeprefix("signed "), defined):

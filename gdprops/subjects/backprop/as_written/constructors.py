@@ -312,6 +312,7 @@ def _ways_with(taken: list[inspect.Parameter], words: Mapping[str, str]) -> Iter
         elif PER_LAYER.fullmatch(low):
             named[p.name] = "rest list" if "in" in named.values() else "list"
     needed = [p for p in taken if p.default is p.empty]
+    named |= _left_over([p.name for p in needed], named)
     has_inputs = "in" in named.values()
     offered = {p.name: _optional(p, named[p.name], has_inputs=has_inputs) for p in taken if p.default is not p.empty}
     optional = [(name, what) for name, what in offered.items() if what]
@@ -333,6 +334,14 @@ def _ways_with(taken: list[inspect.Parameter], words: Mapping[str, str]) -> Iter
                 yield (*by_place, *more, *rest, *[one for one in optional if one[1] in ("rate", "often")])
     if not needed:
         yield ()
+
+
+def _left_over(needed: Sequence[str], named: Mapping[str, str | None]) -> dict[str, str]:
+    """Return what the one argument is whose name does not tell, where two sizes are known: ``(H, N, K)``."""
+    sizes = [named[name] for name in needed if named[name] in ("in", "hidden", "out")]
+    unknown = [name for name in needed if named[name] is None]
+    left = {"in", "hidden", "out"} - set(sizes)
+    return {unknown[0]: left.pop()} if len(unknown) == 1 and len(sizes) == 2 and len(left) == 1 else {}
 
 
 BY_ROLE = {Role.RATE: "rate", Role.EPOCHS: "often", Role.BATCH: "rows", Role.PENALTY: "zero"}

@@ -17,8 +17,16 @@ from gdprops.subjects.backprop.as_written.calls import parameters
 from gdprops.subjects.backprop.as_written.definition import definition_of
 from gdprops.subjects.backprop.as_written.global_parameters import global_parameters
 from gdprops.subjects.backprop.as_written.output_in_loss import is_output_in, output_in
-from gdprops.subjects.backprop.as_written.parameter_sets import ParameterSet, guessed_sets, made_sets, nested_sets
+from gdprops.subjects.backprop.as_written.parameter_sets import (
+    ParameterSet,
+    guessed_sets,
+    listed_sets,
+    made_sets,
+    nested_sets,
+    under_names,
+)
 from gdprops.subjects.backprop.as_written.roles import INITIAL, LOSS, Role, plain, role_of
+from gdprops.subjects.backprop.shapes import BIAS
 
 IS_FORWARD = re.compile(
     r"\w*(forward|feed_?forward|predict|hypothesis|compute_output|fprop|run_network|evaluate_classifier)\w*|net|model|"
@@ -42,7 +50,8 @@ PARAMETER = re.compile(r"[wW]\w{0,4}|[bB]\d?|[bB]_?[a-z0-9]{0,3}|theta\w*|Theta\
 class Functions:
     """The functions of a file by what they do; None for what is not there.
 
-    ``counts``: the names of global variables that are the number of samples.
+    ``counts``: the names of global variables that are the number of samples; ``further``: updates of other parameters,
+    which come after the first one.
     """
 
     forward: Callable[..., Any]
@@ -50,16 +59,23 @@ class Functions:
     update: Callable[..., Any] | None
     cost: Callable[..., Any] | None
     counts: tuple[str, ...] = ()
+    further: tuple[Callable[..., Any], ...] = ()
 
     @property
     def every(self) -> list[Callable[..., Any]]:
         """The functions that are there, the forward pass first."""
-        return [f for f in (self.forward, self.backward, self.update, self.cost) if f is not None]
+        found = (self.forward, self.backward, self.update, *self.further, self.cost)
+        return [f for f in found if f is not None]
+
+    @property
+    def updates(self) -> list[Callable[..., Any]]:
+        """What moves the parameters along gradients, in order."""
+        return [f for f in (self.update, *self.further) if f is not None]
 
     @property
     def told(self) -> str:
         """The functions in the order in which they are called."""
-        found = [self.forward, self.backward, self.update]
+        found = [self.forward, self.backward, *self.updates]
         told = ", ".join(dict.fromkeys(f"{f.__name__}()" for f in found if f is not None))
         return told if self.cost is None else f"{told}; the loss is {self.cost.__name__}()"
 
@@ -99,13 +115,16 @@ def pipelines(functions: Mapping[str, Callable[..., Any]]) -> Iterator[Functions
     costs = [n for n in functions if plain(n) in LOSS or _is(IS_COST, n)]
     losses_with_gradients = [n for n in costs if n not in backwards]
     outputs = {} if forwards else {n: made for n in costs if (made := output_in(functions[n])) is not None}
+    inside = [] if forwards else [made for n in backwards if (made := output_in(functions[n])) is not None]
     for f, cost in [
         *((functions[n], functions[costs[0]] if costs else None) for n in forwards),
         *((made, functions[n]) for n, made in outputs.items()),
+        *((made, None) for made in inside),
     ]:
         for backward in backwards:
-            for update in (*updates, None):
-                yield Functions(f, functions[backward], functions[update] if update else None, cost)
+            for moved in _together([functions[n] for n in updates]):
+                first = moved[0] if moved else None
+                yield Functions(f, functions[backward], first, cost, further=tuple(moved[1:]))
         for train in trains:
             yield Functions(f, functions[train], None, cost)
         for both in losses_with_gradients:
@@ -113,12 +132,20 @@ def pipelines(functions: Mapping[str, Callable[..., Any]]) -> Iterator[Functions
                 yield Functions(f, functions[both], None, functions[both])
 
 
+def _together(updates: Sequence[Callable[..., Any]]) -> list[Sequence[Callable[..., Any]]]:
+    """Return which updates make one step: all where each moves parameters of its own, else each one; and none."""
+    moved = [{p.name for p in parameters(f) or [] if PARAMETER.fullmatch(p.name)} for f in updates]
+    if len(updates) > 1 and all(moved) and len(set[str]().union(*moved)) == sum(map(len, moved)):
+        return [updates, []]
+    return [*([f] for f in updates), []]
+
+
 def _compares(function: Callable[..., Any]) -> bool:
     """Say whether a function must get targets: it tells how good the outputs are, and is no forward pass."""
     return any(p.name in ("Y", "y", "labels", "targets") and p.default is p.empty for p in parameters(function) or [])
 
 
-GRADIENT = re.compile(r"d_?[wWbB]\w*|grad_\w+|nabla_\w+|\w+_grad")
+GRADIENT = re.compile(r"d_?[wWbB]\w*|d[a-zA-Z]{1,4}_?d_?[wWbB]\w*|grad_\w+|nabla_\w+|\w+_grad")
 
 
 def _moves(function: Callable[..., Any]) -> bool:
@@ -157,13 +184,16 @@ def _outermost(names: Sequence[str], called: Mapping[str, set[str]]) -> list[str
 
 def parameter_sets(functions: Mapping[str, Callable[..., Any]], chosen: Functions) -> Iterator[ParameterSet]:
     """Yield the ways in which functions may hold their parameters."""
-    yield from made_sets([f for n, f in functions.items() if _is(INITIAL, n)])
+    for made in made_sets([f for n, f in functions.items() if _is(INITIAL, n)]):
+        yield under_names(made, _asked_for(chosen.forward))
     single = [
         p.name
         for p in parameters(chosen.forward) or []
         if PARAMETER.fullmatch(p.name) and role_of(p.name) is not Role.DATA
     ]
     single = single or global_parameters(chosen.forward, PARAMETER)
+    if single and all(_is_listed(chosen.forward, name) for name in single):
+        yield from listed_sets(sorted(single, key=_is_bias))
     if single and not any(role_of(name) is Role.PARAMS and len(single) == 1 for name in single):
         yield from guessed_sets(single, in_dict=False)
         return
@@ -174,6 +204,29 @@ def parameter_sets(functions: Mapping[str, Callable[..., Any]], chosen: Function
         yield from guessed_sets(single, in_dict=False)
     elif any(role_of(p.name) is Role.PARAMS for p in parameters(chosen.forward) or []):
         yield from nested_sets()
+
+
+def _is_bias(name: str) -> bool:
+    return BIAS.match(name) is not None
+
+
+def _is_listed(function: Callable[..., Any], name: str) -> bool:
+    """Say whether a function goes through a variable layer by layer: ``W[0]``, ``len(W)``, ``zip(W, b)``."""
+    for node in ast.walk(definition_of(function)):
+        if isinstance(node, ast.Subscript):
+            held = [node.value] if not isinstance(node.slice, ast.Tuple | ast.Slice) else []
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            held = node.args if node.func.id in ("len", "zip", "enumerate", "reversed") else []
+        else:
+            held = [node.iter] if isinstance(node, ast.For | ast.comprehension) else []
+        if any(isinstance(one, ast.Name) and one.id == name for one in held):
+            return True
+    return False
+
+
+def _asked_for(forward: Callable[..., Any]) -> list[str]:
+    """Return what a forward pass must be given beside the samples."""
+    return [p.name for p in parameters(forward) or [] if p.default is p.empty and role_of(p.name) is not Role.DATA]
 
 
 def _keys(function: Callable[..., Any]) -> list[str]:

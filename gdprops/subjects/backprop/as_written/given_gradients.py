@@ -139,7 +139,10 @@ def _from_dict(returned: Mapping[Any, Any], shapes: Mapping[str, tuple[int, ...]
     return found if len(found) == len(shapes) else None
 
 
-GRADIENT_NAMES = ("d{}", "d_{}", "grad_{}", "{}_grad", "grad{}", "D{}", "delta_{}", "nabla_{}", "{}_gradient", "dL_d{}")
+GRADIENT_NAMES = (
+    *("d{}", "d_{}", "grad_{}", "{}_grad", "grad{}", "D{}", "delta_{}", "nabla_{}"),
+    *("{}_gradient", "dL_d{}", "update_{}"),
+)
 """How the gradient of a parameter is called."""
 
 

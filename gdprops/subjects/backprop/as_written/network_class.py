@@ -182,19 +182,20 @@ def _may_be(leaf: Leaf, net: Any, form: DataForm, x: Array, y: Array) -> bool:
     )
 
 
-def networks(found: type, declared: Mapping[str, Any], makings: Iterable[Making] | None = None) -> Iterator[Network]:
+def networks(
+    found: type, declared: Mapping[str, Any], makings: Iterable[Making] | None = None, outputs: int | None = None
+) -> Iterator[Network]:
     """Yield the ways to make and ask a class that work, the most telling ones first.
 
-    ``declared``: arguments of its constructor, and the names of its ``frozen`` parameters. ``makings``: the ways in
-    which objects are made; None for the usual arguments of its constructor.
-    Raises `UsageError` where none works, with what the constructor takes.
+    ``declared``: arguments of its constructor, and ``frozen`` parameters. ``makings``: the ways to make its objects,
+    None for the usual ones. ``outputs``: their number, if fixed. Raises `UsageError` where none works.
     """
     any_made, errors = False, list[str]()
     frozen = frozen_of(declared)
     usual = constructors(found, {k: v for k, v in declared.items() if k != FROZEN})
     for constructor in usual if makings is None else makings:
         here = list[Network]()
-        for network, said in _asked(found, constructor, frozen):
+        for network, said in _asked(found, constructor, frozen, outputs):
             any_made = any_made or not said
             errors += [said] if said else []
             if network is None:
@@ -232,7 +233,9 @@ def frozen_of(declared: Mapping[str, Any]) -> tuple[str, ...]:
     return (named,) if isinstance(named, str) else tuple(map(str, named))
 
 
-def _asked(found: type, constructor: Making, frozen: tuple[str, ...]) -> Iterator[tuple[Network | None, str]]:
+def _asked(
+    found: type, constructor: Making, frozen: tuple[str, ...], outputs: int | None
+) -> Iterator[tuple[Network | None, str]]:
     """Yield the networks of one constructor that give an output of the right shape; else what went wrong."""
     sizes = PROBE
     x, y = probe_data(sizes, ROWS)
@@ -257,12 +260,12 @@ def _asked(found: type, constructor: Making, frozen: tuple[str, ...]) -> Iterato
             waiting = lists_first(waiting)
         count, any_decides = 0, False
         for forward, width in _forwards(net, found, constructor, form):
-            network = Network(found, constructor, forward, frozen=frozen)
+            network = Network(found, constructor, forward, outputs=outputs, frozen=frozen)
             if width != sizes.n_in or not (constructor.takes_sizes or constructor.takes_data):
                 network.inputs = width
             settled = _settled(network)
             if not settled and network.inputs is None:  # hidden units can be chosen, and inputs are fixed
-                network = Network(found, constructor, forward, inputs=width, frozen=frozen)
+                network = Network(found, constructor, forward, width, outputs, frozen=frozen)
                 settled = _settled(network)
             if settled and not (form.single and _spreads(network)) and _is_one_sequence(network):
                 yield network, ""

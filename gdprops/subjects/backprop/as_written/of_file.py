@@ -18,6 +18,7 @@ from gdprops.errors import UsageError
 from gdprops.model.note import Note
 from gdprops.subjects.backprop.as_written.assembly import asks_for_layers
 from gdprops.subjects.backprop.as_written.data_frames import frames_told
+from gdprops.subjects.backprop.as_written.fixed_outputs import function_readings_of_counts
 from gdprops.subjects.backprop.as_written.found_forms import is_network, network_classes, returns_gradients
 from gdprops.subjects.backprop.as_written.function_layers import function_layers
 from gdprops.subjects.backprop.as_written.function_parts import has_pipeline
@@ -269,10 +270,11 @@ def function_subject(definitions: Definitions, path: str, given: Mapping[str, An
     try:
         return written_subject(readings, path, path, definitions.helpers, notes, stated)
     except UsageError as error:
-        small = small_functions(definitions)
+        small, counted = small_functions(definitions), function_readings_of_counts(definitions)
         for other in (
             partial(written_subject, small, path, path, definitions.helpers, notes, stated),
             partial(loop_subject, definitions, path) if training_loops(definitions) else None,
+            partial(written_subject, counted, path, path, definitions.helpers, notes, stated),
             partial(layers_subject, definitions, function_layers(definitions.own), path, given),
         ):
             try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
@@ -101,7 +102,10 @@ def _stand_ins(samples: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _is_same(a: Any, b: Any) -> bool:
-    """Say whether two values are arrays, or numbers in a list, that are alike."""
+    """Say whether two values are arrays, numbers in a list, or a cache of such, that are alike."""
+    if isinstance(a, dict | tuple) and type(a) is type(b) and len(a) == len(b):
+        held = [list(one.values()) if isinstance(one, dict) else list(one) for one in (a, b)]
+        return all(itertools.starmap(_is_same, zip(*held, strict=True)))
     if not isinstance(a, np.ndarray | list | tuple | np.floating | float) or type(a) is not type(b):
         return False
     try:

@@ -29,7 +29,7 @@ from gdprops.subjects.backprop.as_written.leaves import (
 )
 from gdprops.subjects.backprop.as_written.probes import OTHER_PROBE, PROBE, seeded
 from gdprops.subjects.backprop.as_written.stacked_leaves import Stack, stacked
-from gdprops.subjects.backprop.shapes import usual_forms
+from gdprops.subjects.backprop.shapes import BIAS, usual_forms
 from gdprops.subjects.user_code.quiet import quiet
 
 MOST_FIXED_WEIGHTS = 100
@@ -127,6 +127,11 @@ class ParameterSet:
         """Return parameters as the functions hold them, as Python text."""
         return _text(self.filled(params))
 
+    def lines(self, params: Mapping[str, Any]) -> list[str]:
+        """Return the lines that bind the parameters: those that are held one by one, and single arrays of a dict."""
+        held = self.by_name(self.filled(params)) if self.names else {n: np.asarray(w) for n, w in params.items()}
+        return [f"{name} = {_text(value)}" for name, value in held.items() if name.isidentifier()]
+
     def taken(self, root: Any, params: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the numbers of parameters as the functions hold them; None where some are missing."""
         sizes = self.by_shapes[tuple(np.shape(w) for w in params.values())]
@@ -214,6 +219,29 @@ def made_sets(initial: Sequence[Callable[..., Any]]) -> Iterator[ParameterSet]:
                 yield made
                 if len(made.names) != 1:
                     break
+
+
+def listed_sets(names: Sequence[str]) -> Iterator[ParameterSet]:
+    """Yield the usual shapes for parameters held in a list of matrices and one of biases, or in the first alone."""
+    biases = [BIAS.match(name) is not None for name in names]
+    several = {(False,): ["W1", "W2"], (False, True): ["W1", "b1", "W2", "b2"]}.get(tuple(biases), [])
+    for shapes in usual_forms(several):
+
+        def make(sizes: Sizes, shapes: Any = shapes) -> Any:
+            found = [np.zeros(shape) if shape else 0.0 for shape in shapes(*sizes).values()]
+            return [found[k :: len(names)] for k in range(len(names))]
+
+        yield ParameterSet(make, tuple(names), "")
+
+
+def under_names(made: ParameterSet, asked: Sequence[str]) -> ParameterSet:
+    """Return parameters under the names by which functions ask for them, where none is what the first ones are called.
+
+    ``hidden_layer_weights`` may be returned by the function that makes them, and ``hidden_weights`` be asked for.
+    """
+    if len(asked) != len(made.names) or set(asked) & set(made.names):
+        return made
+    return ParameterSet(made.make, tuple(asked), made.told, made.inputs, made.given)
 
 
 def _given(way: Constructor, sizes: Sizes) -> Mapping[str, Any]:

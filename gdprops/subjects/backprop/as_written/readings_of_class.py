@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gdprops.errors import UsageError
 from gdprops.subjects.backprop.as_written.assembly import assemblies
 from gdprops.subjects.backprop.as_written.class_reading import class_readings
+from gdprops.subjects.backprop.as_written.fixed_outputs import class_readings_of_counts
 from gdprops.subjects.backprop.as_written.late_network import late_readings
 from gdprops.subjects.backprop.as_written.layer_classes import is_layer
 from gdprops.subjects.backprop.as_written.layers import layer_reading
@@ -26,7 +27,7 @@ def readings_of_class(found: type, given: Mapping[str, Any], definitions: Defini
     """Yield the readings of a class in the first of these ways that gives any.
 
     Its weights are there from the beginning, or are made in training, or the file itself puts an object together; else
-    a script beside it does, or it is put together from the layers beside it.
+    a script beside it does, or it is put together from the layers beside it. Last, its file fixes sizes, or classes.
     """
     refused = None
     for readings in (
@@ -36,6 +37,7 @@ def readings_of_class(found: type, given: Mapping[str, Any], definitions: Defini
         beside(found, given, definitions),
         object_readings(found, given),
         small_readings(found, given, definitions),
+        class_readings_of_counts(found, given, definitions),
     ):
         any_read = False
         try:

@@ -84,7 +84,7 @@ def called(defined: Iterable[str], plain_names: Sequence[str]) -> list[str]:
     return sorted(found, key=lambda name: plain_names.index(plain(name)))
 
 
-FORWARD_WORDS = re.compile(r"\w*(forward|feed|fprop|predict|infer|output)\w*")
+FORWARD_WORDS = re.compile(r"\w*(forward|feed|fprop|pred|infer|output)\w*")
 TRAIN_WORDS = re.compile(r"\w*(train|fit|learn|backw|backprop|bprop|descent|sgd|optimi[sz]e)\w*")
 """What names hold that say the same with more words: ``backprop_with_momentum``."""
 
@@ -113,7 +113,7 @@ _PAIRS = re.compile(
 _TARGETS = re.compile(
     r"y|t|ys|target\w*|label\w*|y_?true|y_?train|expected\w*|desired\w*|actual\w*|truth|d|y_?batch|yb|y_?data|"
     r"y_?(one)?_?hot\w*|one_?hot\w*|output_data|correct\w*|answer\w*|train(ing)?_?(y|targets|outputs?|labels?)|teacher|yi|ytrain|y_i|"
-    r"\w+_(targets?|labels?)|gt|ground_truth|t_?batch|ans|y_?(val|valid|validation|test)"
+    r"y_?(wanted|real|desired|expected|actual|correct|goal)|wanted\w*|\w+_(targets?|labels?)|gt|ground_truth|t_?batch|ans|y_?(val|valid|validation|test)"
 )
 _OUTPUT = re.compile(
     r"o|out|outputs?|y_?hat|yhat|y_?pred(icted|iction)?|pred\w*|a[2-9L]|al|output_\w+|final_outputs?|yp|probs?|scores|"
