@@ -15,9 +15,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, final
 
 from gdprops.errors import UsageError
+from gdprops.model.identity import NO_ORIGIN, Origin
 from gdprops.model.subject import Subject
 from gdprops.model.traits import Measured
-from gdprops.subjects.user_code.importing import LOADED
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -65,6 +65,7 @@ class Kind(ABC, Generic[S]):
         is_offered: Whether ``--as`` accepts the name.
         takes_traits: Whether traits can be declared for subjects of this kind.
         only_bound: Whether ``--as`` expects a subject that one of gdprops' functions has made.
+        names_by_class: Whether a subject that the user binds to a name is called by its class and hyperparameters.
         checks_reference: Whether the clauses about the reference run together with those about the subject.
         pools_examples: Whether an explanation must hold in examples of several clauses.
     """
@@ -73,6 +74,7 @@ class Kind(ABC, Generic[S]):
     option: ClassVar[str] = ""
     is_offered: ClassVar[bool] = True
     takes_traits: ClassVar[bool] = False
+    names_by_class: ClassVar[bool] = False
     only_bound: ClassVar[bool] = False
     checks_reference: ClassVar[bool] = True
     pools_examples: ClassVar[bool] = False
@@ -116,7 +118,9 @@ class Kind(ABC, Generic[S]):
             raise UsageError(
                 f"{asked.spec} is a subject that declares rule={found.rule!r}; --rule {asked.rule} does not apply to it"
             )
-        return self.named(found, asked.spec) if found.name.startswith(LOADED) else found
+        made_by: Origin = getattr(found, "origin", NO_ORIGIN)
+        is_nameless = bool(made_by.module) and not made_by.name
+        return self.named(found, asked.spec) if is_nameless and not self.names_by_class else found
 
     def named(self, subject: S, name: str) -> S:
         """Return a copy of the subject with another name."""

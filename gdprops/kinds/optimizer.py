@@ -20,6 +20,7 @@ class OptimizerKind(FedKind[FedSubject]):
     """Torch optimizers; an optimizer class of another imported framework is handed on to `FrameworkKind`."""
 
     name = NAME
+    names_by_class = True
 
     def recognizes(self, found: object) -> bool:
         """Say whether an object is an optimizer class of torch or of another imported framework.

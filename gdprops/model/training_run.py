@@ -145,6 +145,10 @@ class Training(Protocol):
         """The global norm that the training step declares to clip gradients to, or None."""
 
     @property
+    def clip_value(self) -> float | None:
+        """The bound that the training step declares to clip every entry of the gradients to, or None."""
+
+    @property
     def batches(self) -> int:
         """How many batches there are."""
 

@@ -10,6 +10,12 @@ def plural(count: int, noun: str, nouns: str = "") -> str:
     return f"{count} {noun if count == 1 else nouns or f'{noun}s'}"
 
 
+def ordinal(k: int) -> str:
+    """Return ``"2nd"`` or ``"4th"``."""
+    ending = "th" if k // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(k % 10, "th")
+    return f"{k}{ending}"
+
+
 def type_of(value: object) -> str:
     """Return a value's type with its article: ``"an int"``, ``"a NoneType"``."""
     name = type(value).__name__

@@ -16,7 +16,7 @@ from gdprops.model.verdict import ALARMING, About, Status
 from gdprops.model.wording import plural
 from gdprops.report.phrases import number, place
 from gdprops.report.user_lines import shown_lines
-from gdprops.runner.primary_violation import raised_by
+from gdprops.runner.primary_violation import raised_by, tells_facts
 
 if TYPE_CHECKING:
     from gdprops.model.evidence import Location
@@ -54,6 +54,8 @@ class FaultBlock:
 def fault_blocks(outcome: Outcome, *, every: bool = False) -> tuple[FaultBlock, ...]:
     """Return a block for each fault, or for ``every`` violation, abortion and error; the primary one is first."""
     shown = [verdict for verdict in in_full(outcome) if every or not followed(verdict, outcome)]
+    if not every:  # facts that were seen alike, with no cause proved, are told once
+        shown = [v for k, v in enumerate(shown) if not any(_sees_the_same(v, earlier) for earlier in shown[:k])]
     advised = frozenset(v.clause for v in outcome.of(About.SUBJECT) if ending_of(v) is Ending.ADVISED)
     return tuple(fault_block(verdict, advised) for verdict in shown)
 
@@ -88,6 +90,12 @@ def in_full(outcome: Outcome) -> list[Verdict]:
         if verdict.status in ALARMING and not (verdict.about is About.SUBJECT and verdict.clause in again)
     ]
     return sorted(shown, key=lambda verdict: (not verdict.also, verdict.level is Level.RECOMMENDED))
+
+
+def _sees_the_same(verdict: Verdict, earlier: Verdict) -> bool:
+    """Say whether an earlier violation, which names this one, tells the same facts and no cause."""
+    same = verdict.explanation == earlier.explanation and verdict.clause in earlier.also
+    return same and tells_facts(verdict)
 
 
 def followed(verdict: Verdict, outcome: Outcome) -> bool:

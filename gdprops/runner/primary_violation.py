@@ -96,13 +96,19 @@ def _after_names(verdict: Verdict, one_reason: bool) -> tuple[bool, bool, bool, 
     return one_reason and verdict.clause != GENERAL, not is_proved(verdict), is_advice, rank(verdict.clause)
 
 
-UNPROVED = ("none of ", "not explained: ", "no known form of ")
+FACTS = ("none of ", "no known form of ")
+UNPROVED = (*FACTS, "not explained: ")
 """How an explanation begins that proves nothing."""
 
 
 def is_proved(verdict: Verdict) -> bool:
     """Say whether an explanation says what the subject does instead, and not that nothing was found."""
     return verdict.explanation is not None and not verdict.explanation.startswith(UNPROVED)
+
+
+def tells_facts(verdict: Verdict) -> bool:
+    """Say whether an explanation says what was seen and proves no cause; one that came to no end says nothing."""
+    return (verdict.explanation or "").startswith(FACTS)
 
 
 def _of_the_same_fault(primary: Verdict, others: Sequence[Verdict]) -> list[Verdict]:

@@ -52,6 +52,12 @@ class Aids(Recording):
             self.keeps.loaded(batch)
 
     @guarded
+    def loss_called(self, name: str, args: Any, keywords: Any) -> None:
+        """Note what a loss function of torch was given."""
+        if self.keeps is not None:
+            self.keeps.loss_called(name, args, keywords)
+
+    @guarded
     def collective_called(self, name: str, group: object) -> None:
         """Note a collective that user code calls on all processes."""
         if group in (None, torch.distributed.group.WORLD) and is_called_by_user():
@@ -100,6 +106,8 @@ class Aids(Recording):
             return
         numbered, gradients, spent = begun
         self._gradients.changed(numbered)
+        if self.keeps is not None:
+            self.keeps.clipped(limit, by_norm=by_norm)
         numbers = frozenset(number for number, _ in numbered)
         clip = Clip(user_place(), numbers, gradients, limit, acted=acted, by_norm=by_norm, spent=spent)
         self.thread().events.append(clip)

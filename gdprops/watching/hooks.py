@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, final
 
@@ -26,6 +27,7 @@ from gdprops.watching.wrappers import (
     tells_of_batches,
     tells_of_collectives,
     tells_of_epochs,
+    tells_of_loss,
     tells_of_norm,
     tells_of_norm_given,
     tells_of_scaler_step,
@@ -44,6 +46,11 @@ COLLECTIVES = (
     *("reduce_scatter_tensor", "all_to_all", "all_to_all_single", "gather", "scatter", "barrier"),
 )
 """What all processes of a group call together."""
+LOSSES = (
+    *("cross_entropy", "nll_loss", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "kl_div"),
+    *("binary_cross_entropy", "binary_cross_entropy_with_logits", "soft_margin_loss", "hinge_embedding_loss"),
+)
+"""The losses of torch.nn.functional that are given outputs and targets, in this order."""
 
 
 @final
@@ -86,6 +93,9 @@ class Hooks:
         self._replace_autograd(told)
         self._replace_optimizers(told)
         self._replace_clipping(told)
+        if told.keeps is not None:
+            for name in LOSSES:
+                self._replaced.function(getattr(torch.nn.functional, name), partial(tells_of_loss, told=told))
         self._replace_scaler(told)
         for scheduler in with_subclasses(torch.optim.lr_scheduler.LRScheduler):
             if "step" in vars(scheduler):

@@ -7,8 +7,9 @@ a Python file in which the network and the step are left to be filled in.
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from gdprops.errors import UsageError
 from gdprops.model.code_place import Place
-from gdprops.subjects.training_step.structures import tensors_in
+from gdprops.subjects.training_step.structures import rows_in, tensors_in
 
 FILE = "step.py"
 WEIGHTS, BATCHES = "weights.pt", "batches.pt"
@@ -36,6 +37,7 @@ class KeptStep:
         self._inputs: Any = None
         self._targets: Any = None
         self._criterion: str | None = None
+        self._clips: set[tuple[str, float]] = set()
         self._batches: list[tuple[Any, Any]] = []
         self.is_written = False
 
@@ -67,10 +69,25 @@ class KeptStep:
         args, kwargs = given
         if next(module.parameters(), None) is None:
             if len(list(tensors_in(args))) > 1:
-                self._targets, self._criterion = copied(args[-1]), type(module).__name__
+                self._targets = copied(args[-1])
+                known = getattr(nn, type(module).__name__, None) is type(module)
+                self._criterion = f"torch.nn.{type(module).__name__}()" if known else None
         elif self._inputs is None:
             whole = dict(kwargs or {}) if not args else args[0] if len(args) == 1 and not kwargs else tuple(args)
             self._inputs = copied(whole)
+
+    def loss_called(self, name: str, args: tuple[Any, ...], more: Mapping[str, Any]) -> None:
+        """Note a loss function of torch: its targets, and what it is where nothing else was said to it."""
+        target = args[1] if len(args) > 1 else more.get("target")
+        if isinstance(target, Tensor):
+            self._targets = copied(target)
+            plain = len(args) <= len(OF_A_LOSS) and set(more) <= OF_A_LOSS
+            self._criterion = f"torch.nn.functional.{name}" if plain else None
+
+    def clipped(self, limit: float, *, by_norm: bool) -> None:
+        """Note that gradients were clipped."""
+        if math.isfinite(limit):
+            self._clips.add(("clip_norm" if by_norm else "clip_value", limit))
 
     def differentiated(self) -> None:
         """Note that a backward call is over: what came before it is one micro-batch."""
@@ -95,16 +112,36 @@ class KeptStep:
 
     def _text(self, script: str, place: Place | None) -> str:
         where = script if place is None else f"{place.file}:{place.line}"
-        given = getattr(nn, self._criterion or "", None)
-        unknown = f'lambda outputs, targets: to_be_filled_in("the loss of {where}")'
-        loss = unknown if given is None else f"torch.nn.{self._criterion}()"
-        window = f"\n    accumulate={len(self._batches)}," if len(self._batches) > 1 else ""
-        label = next(iter(self._weights), "model")
+        loss = self._criterion or f'lambda outputs, targets: to_be_filled_in("the loss of {where}")'
+        declared = "".join(f"\n    {key}={value}," for key, value in self._declared())
+        label, unseen = next(iter(self._weights), "model"), sum(targets is None for _, targets in self._batches)
         return TEMPLATE.format(
-            where=where, file=self.file.as_posix(), script=script, label=label, loss=loss, window=window
+            where=where,
+            file=self.file.as_posix(),
+            script=script,
+            label=label,
+            loss=loss,
+            declared=declared,
+            targets=NO_TARGETS.format(unseen=unseen, all=len(self._batches)) if unseen else "",
         )
 
+    def _declared(self) -> Iterator[tuple[str, str]]:
+        """Yield what the window shows of what the step means to do."""
+        if len(self._batches) > 1:
+            yield "accumulate", str(len(self._batches))
+            if len({rows_in((inputs,)) for inputs, _ in self._batches}) == 1:
+                yield "micro", repr("equal")
+        if len(self._clips) == 1:
+            ((key, limit),) = self._clips
+            yield key, repr(limit)
 
+
+OF_A_LOSS = frozenset({"input", "target"})
+"""The arguments of a loss function that say nothing of which loss it is."""
+NO_TARGETS = """\
+# The targets of {unseen} of {all} are None: the network was not given them, and neither was a loss of torch.nn or
+# torch.nn.functional. Put them into BATCHES, or compute them in the loss.
+"""
 TEMPLATE = '''\
 """The step at {where}, as gdprops watch has kept it. Fill in `network` and `build`, then
 
@@ -120,7 +157,7 @@ from hypothesis import strategies as st
 HERE = Path(__file__).parent
 WEIGHTS = torch.load(HERE / "weights.pt", weights_only=True)  # by the names that the networks have in the script
 BATCHES = torch.load(HERE / "batches.pt", weights_only=True)  # (inputs, targets) of each backward call of the window
-
+{targets}
 
 def to_be_filled_in(what):
     raise NotImplementedError(f"fill in {{what}}")
@@ -145,7 +182,7 @@ subject = gdprops.training_step(
     build,
     models=st.builds(network),
     batches=lambda index: BATCHES[index % len(BATCHES)],
-    loss={loss},{window}
+    loss={loss},{declared}
 )
 '''
 

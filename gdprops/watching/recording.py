@@ -11,11 +11,13 @@ import time
 import traceback
 import weakref
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ParamSpec, final
 
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
 
 from gdprops.model.ledger import CopiedUpdate, Ending, Event, Ledger, StepEnds
 from gdprops.model.wording import plural
@@ -82,7 +84,7 @@ def guarded(act: Callable[P, Any]) -> Callable[P, Any]:
             return None
         if os.getpid() != recorder.process:
             return None
-        with recorder.turn:
+        with recorder.turn, _unseen_by_modes():
             began = time.perf_counter()
             try:
                 return act(*args, **kwargs)
@@ -93,6 +95,11 @@ def guarded(act: Callable[P, Any]) -> Callable[P, Any]:
                 recorder.seconds += time.perf_counter() - began
 
     return entry
+
+
+def _unseen_by_modes() -> AbstractContextManager[Any]:
+    """Keep what the recorder computes from modes that see every operation: a counter of the user's, or one of ours."""
+    return _disable_current_modes() if torch._C._len_torch_dispatch_stack() else nullcontext()
 
 
 class Recording:

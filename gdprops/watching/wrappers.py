@@ -71,6 +71,16 @@ def tells_of_batches(function: Any, told: Recorder) -> Any:
     return hidden_call(function, talk)
 
 
+def tells_of_loss(function: Any, told: Recorder) -> Any:
+    """Return a loss of torch.nn.functional that tells what it was given."""
+
+    def talk(*args: Any, **kwargs: Any) -> Telling:
+        yield args, kwargs
+        told.loss_called(function.__name__, args, kwargs)
+
+    return hidden_call(function, talk)
+
+
 def tells_of_collectives(function: Any, told: Recorder) -> Any:
     """Return a collective that tells of its call before it waits for the others."""
 

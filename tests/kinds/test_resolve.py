@@ -289,3 +289,22 @@ def test_a_training_step_that_is_none_is_called_as_it_was_named(tmp_path: Path) 
     with pytest.raises(UsageError) as raised:
         resolve(spec, kind="training-step", hyperparameters={"lr": 0.25})
     assert str(raised.value).startswith(f"{spec}(lr=0.25) returned a NoneType; expected step(inputs, targets)")
+
+
+@pytest.mark.parametrize(
+    ("make", "key", "said"),
+    [
+        (gdprops.training_step, "clip", r"training_step\(\) takes no hyperparameter 'clip'; did you mean 'clip_\w+'"),
+        (gdprops.distributed_step, "acumulate", r"distributed_step\(\) takes no .* did you mean 'accumulate'\?"),
+        (gdprops.backprop, "lost", r"backprop\(\) takes no hyperparameter 'lost'; did you mean 'loss'"),
+    ],
+)
+def test_a_keyword_that_no_subject_takes_is_one_line_in_python_too(make: Any, key: str, said: str) -> None:
+    with pytest.raises(UsageError, match=f"^{said}") as raised:
+        make(**{key: 1})
+    assert "\n" not in str(raised.value)
+
+
+def test_who_made_a_subject_is_the_users_module() -> None:
+    made = gdprops.training_step(lambda model, loss_fn: lambda inputs, targets: None, lr=0.1)
+    assert made.origin.module == __name__

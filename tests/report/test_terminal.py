@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gdprops.model.clause import Level
@@ -150,6 +152,19 @@ def test_what_the_explanation_reproduces_too_is_named_and_shown_only_when_verbos
 def test_another_violation_is_shown_too() -> None:
     run = verdicts.outcome(verdicts.violated(also=("step.plain",)), verdicts.violated(clause="step.plain"))
     assert "VIOLATED step.plain" in text_of(run)
+
+
+def test_facts_that_were_seen_alike_are_told_once() -> None:
+    facts = "none of 90 hypotheses reproduces what was seen; first wrong at step 1"
+    primary = verdicts.violated(also=("step.plain",), explanation=facts)
+    other = verdicts.violated(clause="step.plain", explanation=facts)
+    told = text_of(verdicts.outcome(primary, other))
+    assert "VIOLATED step.plain" not in told
+    assert "it does not explain step.plain, which may be another fault" in flat(told)
+    seen = verdicts.violated(clause="step.plain", explanation=f"{facts} and 2")
+    assert "VIOLATED step.plain" in text_of(verdicts.outcome(primary, seen))
+    ended = [replace(v, explanation="not explained: out of time") for v in (primary, other)]
+    assert "VIOLATED step.plain" in text_of(verdicts.outcome(*ended))
 
 
 def test_a_bug_of_ours_shows_its_traceback_as_it_is() -> None:

@@ -57,7 +57,8 @@ def test_the_weights_and_batches_are_those_of_the_first_window(tmp_path: Path) -
     assert all(
         torch.equal(a, b) for one, two in zip(batches, expected, strict=True) for a, b in zip(one, two, strict=True)
     )
-    assert "loss=torch.nn.MSELoss(),\n    accumulate=2,\n" in text
+    assert "loss=torch.nn.MSELoss(),\n    accumulate=2,\n    micro='equal',\n)" in text
+    assert "None" not in text
     assert text.startswith('"""The step at ')
     assert "test_kept_step.py:" in text.splitlines()[0]
 
@@ -113,6 +114,39 @@ def test_dicts_and_calls_without_a_criterion_are_kept_as_the_network_got_them(tm
     }
     assert batch[1] is None
     assert "loss=lambda outputs, targets: to_be_filled_in(" in text
+
+
+def train_by_functions(loss: Any, clip: float) -> Any:
+    def run() -> None:
+        model = plain()
+        optimizer = materials.sgd(model)
+        for inputs, targets in materials.batches(2):
+            optimizer.zero_grad()
+            loss(model(inputs * 1), targets).backward()
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
+            optimizer.step()
+
+    return run
+
+
+def by_function(outputs: Any, targets: Any) -> Any:
+    return nn.functional.mse_loss(outputs, targets)
+
+
+def test_the_targets_of_a_loss_function_and_the_clipping_are_written_too(tmp_path: Path) -> None:
+    _, batches, text = kept(tmp_path, train_by_functions(by_function, 0.25))
+    assert torch.equal(batches[0][1], materials.batches(1)[0][1])
+    assert "loss=torch.nn.functional.mse_loss,\n    clip_norm=0.25,\n)" in text
+
+
+def test_targets_that_were_not_seen_are_told_in_the_file(tmp_path: Path) -> None:
+    _, batches, text = kept(tmp_path, train_by_functions(lambda out, y: ((out - y) ** 2).mean(), float("inf")))
+    assert batches[0][1] is None
+    assert (
+        "# The targets of 1 of 1 are None: the network was not given them, and neither was a loss of torch.nn" in text
+    )
+    assert "clip_norm" not in text
+    compile(text, "step.py", "exec")
 
 
 def test_a_folder_that_has_a_step_or_cannot_be_made_is_refused(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gdprops.explanations.training_step.declared_clipping import beside_declared
 from gdprops.explanations.training_step.explanation_wording import number
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights, on_steps
 from gdprops.explanations.training_step.sweeps import halves, layers, tensors, weights_then_biases
@@ -66,14 +67,18 @@ def clippings(failures: Sequence[Failure]) -> list[Hypothesis]:
         norms += [(c, 1, GUARDS) for c in _fitted(failures, blocks)]
         norms += [(c, 1, (guard,)) for c, guard in _fitted_with_guard(failures, blocks)]
         for most, constants, guards in norms:
-            meant = f" (where that is meant, declare it: clip_norm={number(most)})"
-            told = f"{text} {number(most)}{meant if blocks is whole and declared is None else ''}"
+            told = f"{text} {number(most)}{beside_declared('clip_norm', most, declared, whole=blocks is whole)}"
             found += [
                 Hypothesis(told, on_steps(_clipped(blocks, most, guard)), constants, CLIPPING, threads=True)
                 for guard in guards
             ]
     found += [] if declared is None else [*_always_scaled(declared), *_by_the_sum_of_norms(declared)]
-    return [*found, *_while_scaled(failures), *(_by_value(c) for c in _fitted_values(first)), *NORMALIZED]
+    return [
+        *found,
+        *_while_scaled(failures),
+        *(_by_value(c, first.run.clip_value) for c in _fitted_values(failures)),
+        *NORMALIZED,
+    ]
 
 
 def _while_scaled(failures: Sequence[Failure]) -> list[Hypothesis]:
@@ -149,7 +154,7 @@ def _fitted(failures: Sequence[Failure], blocks: Blocks) -> list[float]:
     Where the displacement is k < 1 times the unclipped one, that norm is k times the norm of the block's gradient.
     """
     found: list[float] = []
-    for failure in failures[:2]:
+    for failure in failures:
         step = failure.first.step
         g = step.run.gradients(step.before, step.batch, clipped=False)
         plain, still = step.update(g), step.update([None if x is None else np.zeros_like(x) for x in g])
@@ -158,7 +163,7 @@ def _fitted(failures: Sequence[Failure], blocks: Blocks) -> list[float]:
             if k is not None and 0 < k < 1 - NEARLY_PARALLEL:
                 length = global_norm([g[i] for i in block])
                 found += [k * (length + guard) for guard in GUARDS]
-    return list({round(c, 9): c for c in found}.values())[:6]
+    return list({f"{c:.10g}": c for c in found}.values())[:6]  # a guard of 1e-6 tells small bounds apart too
 
 
 def _fitted_with_guard(failures: Sequence[Failure], blocks: Blocks) -> list[tuple[float, float]]:
@@ -193,8 +198,17 @@ def _parallel(after: Sequence[Array], plain: Sequence[Array], start: Sequence[Ar
     return k if length and off <= NEARLY_PARALLEL * float(np.abs(wanted).max()) else None
 
 
-def _fitted_values(step: Watched) -> list[float]:
-    """Return the value to which the gradient's entries may have been clipped: the largest entry that moves the step.
+def _fitted_values(failures: Sequence[Failure]) -> list[float]:
+    """Return the values to which the gradient's entries may have been clipped: the largest that moved a wrong step.
+
+    The bound may lie above all entries of the first example, but then not above those of all examples.
+    """
+    found = [value for failure in failures for value in _largest_entry(failure.first.step)]
+    return list(dict.fromkeys([found[0], max(found)])) if found else []
+
+
+def _largest_entry(step: Watched) -> list[float]:
+    """Return the largest entry of the gradient that moved a step, in a list; none where there is no such number.
 
     The entry is computed from the displacement, which holds for rules that are affine in each entry (plain descent).
     """
@@ -209,14 +223,14 @@ def _fitted_values(step: Watched) -> list[float]:
     return [max(found)] if found else []
 
 
-def _by_value(most: float) -> Hypothesis:
+def _by_value(most: float, declared: float | None) -> Hypothesis:
     def rival(step: Watched) -> Weights:
         g = step.run.gradients(step.before, step.batch, clipped=False)
         return step.update([None if x is None else np.clip(x, -most, most) for x in g])
 
     return Hypothesis(
-        f"every entry of the gradient is clipped to the value {number(most)} (where that is meant, declare it: "
-        f"clip_value={number(most)})",
+        f"every entry of the gradient is clipped to the value {number(most)}"
+        f"{beside_declared('clip_value', most, declared)}",
         on_steps(rival),
         1,
         CLIPPING,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gdprops.explanations.training_step.around_the_update import of_the_move
+from gdprops.explanations.training_step.declared_clipping import is_clipped
 from gdprops.explanations.training_step.explanation_wording import number, several
 from gdprops.explanations.training_step.hypothesis import Hypothesis, Weights, on_steps
 from gdprops.explanations.training_step.parameter_roles import ROLES, Role
@@ -123,12 +124,16 @@ def factors(failures: Sequence[Failure]) -> list[Hypothesis]:
 def _beside_coincidence(failures: Sequence[Failure]) -> list[Known]:
     """Return the known factors; one that has a single value in all failing examples may just be that number.
 
-    It costs a constant then, as the number itself does: both are told, unless an experiment tells them apart.
+    It costs a constant then, as the number itself does: both are told, unless an experiment tells them apart. A fixed
+    factor may just be another bound where every wrong step clips: clipped to 0.2 a gradient is twice that clipped to
+    0.1.
     """
-    found = list[Known]()
+    found, wrong = list[Known](), [moment for failure in failures for moment in failure.wrong]
+    clips = all(is_clipped(moment.step) for moment in wrong)
     for one in KNOWN:
-        values = {k for failure in failures for m in failure.wrong if (k := _value(one, m)) is not None}
-        found.append(one._replace(constants=1) if len(values) == 1 and _is_measured(one) else one)
+        values = {k for moment in wrong if (k := _value(one, moment)) is not None}
+        doubtful = len(values) == 1 and (_is_measured(one) or (clips and min(values) > 0))
+        found.append(one._replace(constants=1) if doubtful else one)
     return found
 
 

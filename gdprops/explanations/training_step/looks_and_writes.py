@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, final
 
 import torch
@@ -16,13 +17,24 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gdprops.model.code_place import Place
-from gdprops.subjects.user_code.running_line import user_place
+from gdprops.subjects.user_code.running_line import called_by_user, user_place
 
 LOOK = "torch.autograd.grad()"
 WRITE = "writing the weights"
 
-Seen = list[tuple[str, Place | None]]
-"""What was done, and where, in the order in which it was."""
+
+@final
+class Seen(list[tuple[str, Place | None]]):
+    """What was done, and where, in the order in which it was; a line that calls what writes six parameters ran once."""
+
+    last: FrameType | None = None
+
+    def write(self) -> None:
+        """Note that the running line writes weights, unless what it has called has written some already."""
+        called = called_by_user()
+        if called is not self.last:
+            self.append((WRITE, user_place()))
+        self.last = called
 
 
 @contextmanager
@@ -44,7 +56,7 @@ class _Looks(TorchFunctionMode):
         if func is torch.autograd.grad:
             self.seen.append((LOOK, user_place()))
         elif func == Tensor.data.__set__ and any(args[0] is one for one in self.parameters):  # type: ignore[attr-defined]
-            self.seen.append((WRITE, user_place()))
+            self.seen.write()
         return func(*args, **(kwargs or {}))
 
 
@@ -60,7 +72,7 @@ class _Writes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         written = _written(func._schema, args, kwargs or {})
         result = func(*args, **(kwargs or {}))
         if any(_memory(one) in self.memory for one in written):
-            self.seen.append((WRITE, user_place()))
+            self.seen.write()
         return result
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gdprops.explanations.training_step.gradient_origin import NOT_YET
 from gdprops.explanations.training_step.hypothesis import Failure
 from gdprops.explanations.training_step.matching import matching
+from gdprops.model.wording import ordinal
 
 if TYPE_CHECKING:
     from gdprops.explanations.training_step.hypothesis import Hypothesis, Moment, Weights
@@ -49,7 +50,11 @@ def _turn(wrong: set[int], right: set[int]) -> str:
     first = min(wrong)
     for k in range(2, max(wrong) - first + 1):
         if all((n - first) % k == 0 for n in wrong) and not any(n >= first and (n - first) % k == 0 for n in right):
-            return f"at every {k}th step, from step {first} on," if k > SECOND else f"at every other step ({first}, …)"
+            return (
+                f"at every {ordinal(k)} step, from step {first} on,"
+                if k > SECOND
+                else f"at every other step ({first}, …)"
+            )
     return "at some steps"
 
 

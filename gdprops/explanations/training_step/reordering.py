@@ -1,4 +1,4 @@
-"""The step on other terms: its model's parameters listed in reverse order, its optimizer at half the rate."""
+"""The step on other terms: parameters listed in reverse order, the optimizer at half the rate, calls by themselves."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def at_half_the_rate(subject: TrainingStep) -> TrainingStep:
         return built
 
     return replace(subject, declaration=replace(subject.declaration, build=build))
+
+
+def call_by_call(subject: TrainingStep) -> TrainingStep:
+    """Return the training step with no window declared: each of its calls is one logical step."""
+    return replace(subject, declaration=replace(subject.declaration, accumulate=1, micro=None, counts=None))
 
 
 def _backwards(model: nn.Module) -> nn.Module:

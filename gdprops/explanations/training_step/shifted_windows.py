@@ -62,7 +62,7 @@ def shifted_windows(failures: Sequence[Failure]) -> list[Hypothesis]:
     first = failures[0]
     if first.first.step.run.window < 2 or not all(failure.anchored for failure in failures):
         return []
-    seen, meant = _calls(first)
+    seen, meant = calls_that_move(first)
     if not meant or seen == meant:
         return []
     before = {id(m.step): failure.moments[:k] for failure in failures for k, m in enumerate(failure.moments)}
@@ -82,7 +82,7 @@ def _listed(calls: Sequence[int]) -> str:
     return f"{told}, …" if len(calls) >= 2 else told or "none"
 
 
-def _calls(failure: Failure) -> tuple[list[int], list[int]]:
+def calls_that_move(failure: Failure) -> tuple[list[int], list[int]]:
     """Return at which calls weights were seen moving, and at which they should; empty where calls cannot be told."""
     moved, meant, so_far = list[int](), list[int](), 0
     for step, seen in failure.moments:

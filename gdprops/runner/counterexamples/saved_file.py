@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -45,8 +46,7 @@ def save(data: dict[str, Any], folder: str, arrays: Mapping[str, Array] | None =
 
     Return the path, or None if the folder cannot be written.
     """
-    slug = re.sub(r"[^A-Za-z0-9.]+", "-", data["subject"]).strip("-.")[:60]
-    path = Path(folder) / f"{slug}-{data['clause']}.json"
+    path = _place(data, Path(folder))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _keep_out_of_git(path.parent)
@@ -59,6 +59,18 @@ def save(data: dict[str, Any], folder: str, arrays: Mapping[str, Array] | None =
     except OSError:
         return None
     return str(path)
+
+
+def _place(data: dict[str, Any], folder: Path) -> Path:
+    """Return the file of a subject and a clause; where another subject of the same name has it, one of its own."""
+    slug = re.sub(r"[^A-Za-z0-9.]+", "-", data["subject"]).strip("-.")[:60]
+    path = folder / f"{slug}-{data['clause']}.json"
+    try:
+        taken = load(str(path)).get("identity", data["identity"]) != data["identity"]
+    except UsageError:
+        return path
+    own = hashlib.sha256(data["identity"].encode()).hexdigest()[:6]
+    return folder / f"{slug}-{own}-{data['clause']}.json" if taken else path
 
 
 def _keep_out_of_git(folder: Path) -> None:

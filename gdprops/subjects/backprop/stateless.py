@@ -32,6 +32,10 @@ class Stateless:
         """The norm that gradients are clipped to: None, nothing is clipped."""
 
     @property
+    def clip_value(self) -> None:
+        """The bound that entries of gradients are clipped to: None, nothing is clipped."""
+
+    @property
     def window(self) -> int:
         """The number of micro-batches in a window: 1, every batch is given at once."""
         return 1

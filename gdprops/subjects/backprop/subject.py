@@ -27,6 +27,7 @@ from gdprops.subjects.user_code.identities import identity_of, origin
 from gdprops.subjects.user_code.importable_names import home_of_spec
 from gdprops.subjects.user_code.importing import spec_of
 from gdprops.subjects.user_code.remembered_state import RememberedState
+from gdprops.subjects.user_code.signatures import with_known_keywords
 
 if TYPE_CHECKING:
     from gdprops.model.case import BackpropCase
@@ -122,6 +123,7 @@ class Backprop:
         return Domain(precisions=(DOUBLE,), layout=self.layout)
 
 
+@with_known_keywords
 def backprop(
     loss: Loss | None = None,
     step: Callable[..., Any] | None = None,

@@ -25,7 +25,7 @@ from gdprops.subjects.distributed_step.user_objects import where_of
 from gdprops.subjects.training_step.declaration import Declaration, Factory
 from gdprops.subjects.user_code.identities import identity_of, origin
 from gdprops.subjects.user_code.importing import spec_of
-from gdprops.subjects.user_code.signatures import can_take
+from gdprops.subjects.user_code.signatures import can_take, with_known_keywords
 
 LARGEST = 16
 
@@ -107,6 +107,7 @@ class DistributedStep:
         )
 
 
+@with_known_keywords
 def distributed_step(
     build: Callable[..., Any] | None = None,
     /,

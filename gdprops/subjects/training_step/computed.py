@@ -73,6 +73,11 @@ class Computed:
         return self._declared.clip_norm
 
     @property
+    def clip_value(self) -> float | None:
+        """The bound that the training step declares to clip every entry of the gradients to, or None."""
+        return self._declared.clip_value
+
+    @property
     def window(self) -> int:
         """The declared number of micro-batches in a whole window."""
         return self._declared.accumulate

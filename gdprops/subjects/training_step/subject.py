@@ -34,6 +34,7 @@ from gdprops.subjects.training_step.trial import tried
 from gdprops.subjects.user_code.identities import identity_of, origin
 from gdprops.subjects.user_code.importing import spec_of
 from gdprops.subjects.user_code.isolation import seed_random_numbers
+from gdprops.subjects.user_code.signatures import with_known_keywords
 
 if TYPE_CHECKING:
     from gdprops.model.arrays import Array
@@ -143,6 +144,7 @@ class TrainingStep:
         return filled(case, arrays)
 
 
+@with_known_keywords
 def training_step(
     build: Build | None = None,
     /,
@@ -239,10 +241,9 @@ def training_step(
         "models": models,
         "batches": batches,
     }
-    given |= {"trains": trains, "frozen": frozen, "name": name}
+    given |= {"trains": trains, "frozen": frozen, "name": name, "average": average, "looks": looks}
     given |= {"schedule": schedule, "per": per, "metric": metric, "updates": updates}
     given |= {"phases": phases, "together": together, "after": after, "targets": targets}
-    given |= {"average": average, "looks": looks}
     if build is None:
         return partial(training_step, **given)
     if not callable(build):

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from gdprops.model.identity import Identity, Origin
 from gdprops.model.traits import Measured
+from gdprops.subjects.user_code import signatures
 from gdprops.subjects.user_code.canonical_text import NAMELESS, alike, canonical
 from gdprops.subjects.user_code.importable_names import UNSETTLED, Namespace, module_named, name_among, namespace_of
 
@@ -82,7 +83,10 @@ def _homes(subject: MadeOfParts) -> Iterator[Namespace]:
 
 def origin(name: str | None) -> Origin:
     """Return where a function of gdprops is called, and the name that it was given; it calls this function itself."""
-    return Origin(name or "", str(sys._getframe(2).f_globals.get("__name__", "")))
+    frame = sys._getframe(2)
+    while frame.f_code.co_filename == signatures.__file__ and frame.f_back is not None:  # which calls it for the user
+        frame = frame.f_back
+    return Origin(name or "", str(frame.f_globals.get("__name__", "")))
 
 
 def values_of(declared: Mapping[str, Measured]) -> Mapping[str, str]:

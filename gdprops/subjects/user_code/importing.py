@@ -149,8 +149,20 @@ def _load(name: str, path: Path) -> ModuleType:
 
 
 def spec_of(found: Any) -> str:
-    """Return the subject string of an object: the module and the name of its definition."""
-    return f"{getattr(found, '__module__', '?')}:{getattr(found, '__qualname__', type(found).__name__)}"
+    """Return the subject string of an object: the module, or the file that was imported, and the name in it."""
+    where = typed_module(getattr(found, "__module__", None) or "?")
+    return f"{where}:{getattr(found, '__qualname__', type(found).__name__)}"
+
+
+def typed_module(name: str) -> str:
+    """Return what a user types for a module: the path of a file that was imported by its path, else the name."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return file if name.startswith(LOADED) and file else name
+
+
+def module_typed(where: str) -> ModuleType | None:
+    """Return the module that was imported by a name or by the path of a file, None where none was."""
+    return sys.modules.get(loaded_as(Path(where)) if where.endswith(".py") else where)
 
 
 def label(found: Any, hyperparameters: Mapping[str, Any]) -> str:

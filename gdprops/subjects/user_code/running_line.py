@@ -36,6 +36,15 @@ def user_place() -> Place | None:
     return None if frame is None else Place(_shown(frame.f_code.co_filename), frame.f_lineno)
 
 
+def called_by_user() -> FrameType | None:
+    """Return the frame that the running line of the user's code has called: one for all that one run of it does."""
+    frame: FrameType | None = sys._getframe(1)
+    called = None
+    while frame is not None and not is_users(frame.f_code.co_filename):
+        frame, called = frame.f_back, frame
+    return called
+
+
 @cache
 def _shown(file: str) -> str:
     return shown_path(file)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import wraps
 from inspect import Parameter
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from gdprops.errors import UsageError
 from gdprops.model.nearest_name import nearest
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def parameters_of(function: Callable[..., Any]) -> Mapping[str, Parameter] | None:
@@ -42,6 +46,17 @@ def signature_of_rule(factory: Callable[..., Any]) -> inspect.Signature:
     return inspect.Signature([*first, *(p.replace(kind=Parameter.KEYWORD_ONLY) for p in taken)])
 
 
+def with_known_keywords(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function of gdprops raise `UsageError` in one line, with the nearest names, for a keyword it lacks."""
+
+    @wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        require_keywords(function, kwargs, f"{function.__name__}()")
+        return function(*args, **kwargs)
+
+    return called
+
+
 def require_keywords(function: Callable[..., Any], given: Mapping[str, Any], called: str) -> None:
     """Raise `UsageError` for a hyperparameter that a function does not take, with the nearest names."""
     taken = parameters_of(function)
@@ -49,7 +64,7 @@ def require_keywords(function: Callable[..., Any], given: Mapping[str, Any], cal
         return
     for name in given:
         if name not in taken:
-            known = [k for k in taken if k not in ("self", "params")]
+            known = [k for k, p in taken.items() if k not in ("self", "params") and p.kind != p.POSITIONAL_ONLY]
             raise UsageError(
                 f"{called} takes no hyperparameter {name!r}{nearest(name, known)} (it takes {', '.join(known)})"
             )

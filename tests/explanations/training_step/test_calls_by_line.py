@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 import gdprops
+from gdprops.subjects.training_step.subject import training_step
+from tests.explanations.training_step.examples import instead
 
 
 def line_of(text: str) -> int:
@@ -99,6 +101,43 @@ def test_the_lines_of_a_sweep_by_hand_are_told(build: Any, asked: str, look: str
         (asked, line_of(look)),
         ("the weights are written here", line_of(write)),
     ]
+
+
+def scales_the_loss(model: nn.Module, loss_fn: Any) -> Any:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x: Tensor, y: Tensor) -> None:
+        (loss_fn(model(x), y) / 4).backward()  # divided
+        optimizer.step()  # once
+
+    return step, optimizer
+
+
+def from_one_vector(model: nn.Module, loss_fn: Any) -> Any:
+    def step(x: Tensor, y: Tensor) -> None:
+        ps = list(model.parameters())
+        model.zero_grad()
+        loss_fn(model(x), y).backward()
+        with torch.no_grad():
+            held = [p - 0.2 * (torch.zeros_like(p) if p.grad is None else p.grad) for p in ps]
+            flat = nn.utils.parameters_to_vector(held)
+            nn.utils.vector_to_parameters(flat, ps)  # all of them
+
+    return step
+
+
+def test_a_line_that_ran_once_is_told_once() -> None:
+    assert instead_places(scales_the_loss) == [
+        ("backward() is called here", line_of("divided")),
+        ("the optimizer's step() is called here", line_of("once")),
+    ]
+    assert instead_places(from_one_vector, lr=0.1)[-1] == ("the weights are written here", line_of("all of them"))
+
+
+def instead_places(build: Any, **declared: Any) -> list[tuple[str, int | None]]:
+    found = instead(training_step(build, name="mine", **declared), 2)
+    assert found is not None
+    return [(place.text.partition(", and")[0], place.line) for place in found.places]
 
 
 def test_the_report_prints_the_lines() -> None:

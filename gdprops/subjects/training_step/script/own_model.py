@@ -13,6 +13,7 @@ from gdprops.numerics.decisions import DOUBLE
 from gdprops.subjects.script_lines import Written
 from gdprops.subjects.training_step.declaration import Declaration
 from gdprops.subjects.training_step.script.ending import bodies, built_line
+from gdprops.subjects.user_code.importing import module_typed, typed_module
 
 if TYPE_CHECKING:
     from gdprops.model.case import OwnCase
@@ -27,24 +28,30 @@ PLACE = """with torch.no_grad():
 def whereabouts(declared: Declaration) -> str:
     """Return the subject string of a training step: of a subject bound in its module, or else of its ``build``."""
     where, _, attribute = declared.spec.rpartition(":")
-    module = sys.modules.get(declared.build.__module__)
     if where == "__main__":
-        where = getattr(module, "__file__", None) or where
-    return f"{where}:{_bound(module, declared) or attribute}"
+        where = getattr(_home(declared), "__file__", None) or where
+    return f"{where}:{_bound(declared) or attribute}"
 
 
-def _bound(module: Any, declared: Declaration) -> str | None:
-    """Return the name to which a module binds this training step, or one with an equal declaration."""
-    return next((name for name, found in _names(module) if _declares_the_same(found, declared)), None)
+def _home(declared: Declaration) -> Any:
+    """Return the module of the subject string, or else that of ``build``, which may come from another one."""
+    return module_typed(declared.spec.rpartition(":")[0]) or sys.modules.get(declared.build.__module__)
+
+
+def _bound(declared: Declaration) -> str | None:
+    """Return the name to which its module binds this training step, or one with an equal declaration."""
+    names = [name for name, found in _names(_home(declared)) if _declares_the_same(found, declared)]
+    typed = declared.spec.rpartition(":")[2]
+    return typed if typed in names else next(iter(names), None)
 
 
 def is_bound(declared: Declaration) -> bool:
     """Say whether a module binds this training step to a name."""
-    return _bound(sys.modules.get(declared.build.__module__), declared) is not None
+    return _bound(declared) is not None
 
 
 def _declares_the_same(found: Any, declared: Declaration) -> bool:
-    keys = ("build", "name", "rule_factory", "lr", "clip_norm", "clip_value", "accumulate", "micro", "counts", "own")
+    keys = ("build", "rule_factory", "lr", "clip_norm", "clip_value", "accumulate", "micro", "counts", "own")
     other = declaration_of(found)
     stated = (declared.parameters, declared.schedule, declared.phases, declared.average)
     if other is None or (other.parameters, other.schedule, other.phases, other.average) != stated:
@@ -66,9 +73,9 @@ class _Names:
     """The names that the user's functions and models have, in the module of their ``build`` or where they come from."""
 
     def __init__(self, declared: Declaration) -> None:
-        self._module = sys.modules.get(declared.build.__module__)
+        self._module = _home(declared)
         self.where = whereabouts(declared).rpartition(":")[0]
-        self._whole = _bound(self._module, declared)
+        self._whole = _bound(declared)
         self.imported = dict[str, str]()
         self.bound = dict[str, Any]()
 
@@ -83,7 +90,7 @@ class _Names:
         home, name = getattr(value, "__module__", ""), getattr(value, "__name__", "")
         if getattr(sys.modules.get(home), name, None) is not value:
             return None
-        self._keep(name, home, value)
+        self._keep(name, typed_module(home), value)
         return name
 
     def _keep(self, name: str, where: str, value: Any) -> None:
