@@ -68,11 +68,16 @@ def test_correct_files_are_not_accused(style: str, examples: int, tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("def losss(p, X, y):\n    return 0.0\n", "FILE has no function loss(params, X, y); did you mean 'losss'?"),
+        ("def losss(a, b):\n    return 0.0\n", "FILE has no function loss(params, X, y); did you mean 'losss'?"),
+        (
+            "def losss(p, X, y):\n    return 0.0\n",
+            "train it; loss(params, X, y), with step(params, X, y, lr) or gradients(params, X, y), is always found; "
+            "did you mean 'losss'?",
+        ),
         ("x = 1\n", "FILE has no function loss(params, X, y)"),
         (
             "def loss(p, X, y):\n    return 0.0\ndef stepp(p, X, y, lr):\n    pass\n",
-            "FILE has neither step(params, X, y, lr) nor gradients(params, X, y); did you mean 'stepp'?",
+            "step(params, X, y, lr) or gradients(params, X, y), is always found; did you mean 'stepp'?",
         ),
         ("import no_such_module\n", "cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
         ("def loss(p, X, y)\n", "cannot be imported: SyntaxError: expected ':'"),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gdprops.errors import UsageError
+from gdprops.model.nearest_name import nearest
 from gdprops.model.note import Note
 from gdprops.subjects.backprop.as_written.assembly import asks_for_layers
 from gdprops.subjects.backprop.as_written.data_frames import frames_told
@@ -36,7 +37,7 @@ from gdprops.subjects.backprop.as_written.script_loop import loop_readings
 from gdprops.subjects.backprop.as_written.sequence_globals import global_readings, has_sequences
 from gdprops.subjects.backprop.as_written.small_sizes import small_functions
 from gdprops.subjects.backprop.as_written.stated_error import stated_error
-from gdprops.subjects.backprop.as_written.subject import written_subject
+from gdprops.subjects.backprop.as_written.subject import BUILD, written_subject
 from gdprops.subjects.backprop.as_written.training_loops import training_loops
 from gdprops.subjects.backprop.student_file import file_subject
 from gdprops.subjects.backprop.subject import Backprop
@@ -282,4 +283,12 @@ def function_subject(definitions: Definitions, path: str, given: Mapping[str, An
                     return other()
             except UsageError:
                 continue
-        raise error
+        raise UsageError(str(error).replace(BUILD, _always_found(definitions))) from error
+
+
+def _always_found(definitions: Definitions) -> str:
+    """Return by which names functions are found without being tried, and which of a file's own are near to them."""
+    own = [name for name, value in definitions.own.items() if callable(value)]
+    near = "" if "loss" in own else nearest("loss", own)
+    near = near or ("" if {"step", "gradients"} & {*own} else nearest("step", own))
+    return f"loss(params, X, y), with step(params, X, y, lr) or gradients(params, X, y), is always found{near}"

@@ -123,7 +123,9 @@ _DATA = re.compile(
     r"x|xs|inputs?\w*|data|features?|samples?|x_?train|x_?batch|xb|x_?data|train(ing)?_?(x|inputs?|data|features)|a0|images?|"
     r"x_?in|vectors?|xi|points?|observations|x_?input|z0|x_i|train_set_x|signal|row|x_?(val|valid|validation|test)"
 )
-_PARAMS = re.compile(r"param(eter)?s?\w*|p|pars?|prms?|weights|theta|model|(neural_?)?net(work)?|nn|layers|wb|w_?and_?b")
+_PARAMS = re.compile(
+    r"param(eter)?s?\w*|p|pars?|prms?|weights|theta|model|(neural_?)?net(work)?|nn|layers|wb|w_?and_?b"
+)
 _GRADIENTS = re.compile(r"grad(ient)?s?\w*|derivatives?|deltas?|nabla\w*|d_?params|d_?weights")
 _CACHE = re.compile(r"caches?|memory|cached|intermediates?|forward_cache|activations|store")
 _ROWS = re.compile(r"m_?batch|(m|n|num)_?(samples|rows|train|training|examples)?|batch_len|(train|data|sample)_size|N")
