@@ -92,7 +92,7 @@ def _about(subject: str | Subject, clauses: tuple[Clause, ...]) -> tuple[Clause,
     from gdprops.runner.items import items_for
 
     try:
-        found = _subject(subject, None) if isinstance(subject, str) else ready(subject)
+        found = _subject(subject, Path.cwd()) if isinstance(subject, str) else ready(subject)
     except UsageError:
         return clauses
     return tuple(clause for clause in clauses if items_for(found, (clause,)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -35,9 +36,7 @@ def print_rows(console: Console, outcomes: Sequence[Outcome], *, briefly: bool =
     table.add_column("subject", overflow="fold", max_width=max(16, console.width * 3 // 10))
     table.add_column("answer", no_wrap=True)
     table.add_column("what was found", overflow="fold", ratio=1)
-    for_students = any(map(is_for_students, outcomes))
-    for outcome in outcomes:
-        answer = _answer(outcome, for_students=for_students)
+    for outcome, answer in zip(outcomes, _answers(outcomes), strict=True):
         table.add_row(Text(outcome.subject), Text(*answer), Text(found(outcome)))
     counted = Text(summary(outcomes), style="bold")
     console.print(counted)
@@ -51,10 +50,11 @@ def print_rows(console: Console, outcomes: Sequence[Outcome], *, briefly: bool =
     console.print(counted)
 
 
-def _answer(outcome: Outcome, *, for_students: bool) -> tuple[str, str]:
-    """Return the verdict on hand-written code, or the first word of the subject's own report, and its style."""
-    word, style = WORDS[outcome.exit_code]
-    return status_of(outcome) if for_students else word.lower(), style
+def _answers(outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
+    """Return the verdicts on hand-written code, or the first words of the subjects' own reports, and their styles."""
+    for_students, styled = any(map(is_for_students, outcomes)), [WORDS[outcome.exit_code] for outcome in outcomes]
+    words = [status_of(one) for one in outcomes] if for_students else [word.lower() for word, _ in styled]
+    return [(word, style) for word, (_, style) in zip(words, styled, strict=True)]
 
 
 def red_of(outcome: Outcome) -> Verdict | None:
@@ -139,8 +139,5 @@ def line_of(outcome: Outcome) -> str:
 
 def summary(outcomes: Sequence[Outcome]) -> str:
     """Return one sentence: how many subjects there are, and how many of each answer."""
-    counts, for_students = dict[str, int](), any(map(is_for_students, outcomes))
-    for outcome in outcomes:
-        answer, _style = _answer(outcome, for_students=for_students)
-        counts[answer] = counts.get(answer, 0) + 1
+    counts = Counter(word for word, _ in _answers(outcomes))
     return f"{plural(len(outcomes), 'subject')}: {', '.join(f'{n} {answer}' for answer, n in counts.items())}."

@@ -41,6 +41,12 @@ class Line(NamedTuple):
         return re.sub(r"\[.*", "", found.group(1)).strip() if found else ""
 
     @property
+    def operator(self) -> str:
+        """What stands before the equals sign, such as ``+``; empty where the line assigns nothing or a new value."""
+        found = ASSIGNED.match(self.text)
+        return found.group(2) if found else ""
+
+    @property
     def value(self) -> str:
         """What the line assigns."""
         found = ASSIGNED.match(self.text)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from gdprops.errors import GdpropsError
 from gdprops.explanations.backprop.compared_values import ComparedValues
-from gdprops.explanations.backprop.executed_lines import ASSIGNED, Line, followed, word_of
+from gdprops.explanations.backprop.executed_lines import Line, followed, word_of
 from gdprops.model.note import Note
 from gdprops.subjects.user_code.definitions import definitions_of
 from gdprops.subjects.user_code.place import shown_path
@@ -106,7 +106,7 @@ def _told_of(told: str, names: Sequence[str]) -> Iterator[tuple[list[str], str]]
 
 def _read_again(lines: Sequence[Line], names: Sequence[str]) -> Iterator[Note]:
     for name in names:
-        wrote = next((k for k, line in enumerate(lines) if name in line.wrote), None)
+        wrote = _written(lines, name)
         if wrote is None:
             continue
         first, later = lines[wrote], [one for one in lines[wrote + 1 :] if one.number != lines[wrote].number]
@@ -122,8 +122,7 @@ def _read_again(lines: Sequence[Line], names: Sequence[str]) -> Iterator[Note]:
 def _kept(lines: Sequence[Line]) -> Iterator[Note]:
     """Yield the first line that adds a gradient to what is there, and moves no parameter."""
     for line in lines:
-        found = ASSIGNED.match(line.text)
-        if found is not None and found.group(2) == "+" and not line.wrote and not _is_bare(line):
+        if line.operator == "+" and not line.wrote and not _is_bare(line):
             told = f"the gradient is added to what {line.target} holds already"
             yield Note(told, shown_path(line.file), line.number)
             return

@@ -37,7 +37,7 @@ from gdprops.subjects.backprop.as_written.script_loop import loop_readings
 from gdprops.subjects.backprop.as_written.sequence_globals import global_readings, has_sequences
 from gdprops.subjects.backprop.as_written.small_sizes import small_functions
 from gdprops.subjects.backprop.as_written.stated_error import stated_error
-from gdprops.subjects.backprop.as_written.subject import BUILD, written_subject
+from gdprops.subjects.backprop.as_written.subject import written_subject
 from gdprops.subjects.backprop.as_written.training_loops import training_loops
 from gdprops.subjects.backprop.student_file import file_subject
 from gdprops.subjects.backprop.subject import Backprop
@@ -268,8 +268,9 @@ def function_subject(definitions: Definitions, path: str, given: Mapping[str, An
     notes = [Note(told) for told in definitions.told]
     stated = stated_error(definitions.source.tree)
     readings = function_readings(definitions.own, sample_counts(definitions))
+    advice = _always_found(definitions)
     try:
-        return written_subject(readings, path, path, definitions.helpers, notes, stated)
+        return written_subject(readings, path, path, definitions.helpers, notes, stated, advice)
     except UsageError as error:
         small, counted = small_functions(definitions), function_readings_of_counts(definitions)
         for other in (
@@ -283,7 +284,7 @@ def function_subject(definitions: Definitions, path: str, given: Mapping[str, An
                     return other()
             except UsageError:
                 continue
-        raise UsageError(str(error).replace(BUILD, _always_found(definitions))) from error
+        raise error
 
 
 def _always_found(definitions: Definitions) -> str:

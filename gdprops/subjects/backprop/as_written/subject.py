@@ -62,6 +62,10 @@ class Restored:
             self.kept.clear()
 
 
+NO_WAY = "no way was found to ask it for its output and to train it"
+BUILD = "where an object needs more, make it in the file, def build(): return ..., and run the same command again"
+
+
 def written_subject(
     readings: Iterable[Reading],
     name: str,
@@ -69,10 +73,11 @@ def written_subject(
     helpers: HelperModules,
     notes: Sequence[Note] = (),
     stated: Stated | None = None,
+    advice: str = BUILD,
 ) -> Backprop:
     """Return the best of some readings as a subject; ``stated``: the error that its file computes beside it.
 
-    Raises `UsageError` where no reading runs.
+    Raises `UsageError` where no reading runs; it ends in ``advice``.
     """
     with isolated(), helpers.present():
         MISSED.clear()
@@ -80,7 +85,7 @@ def written_subject(
         found, said = _within_time(readings, name)
         if not found:
             said = said or most_met() or "".join(MISSED[-1:])
-            raise UsageError(f"{name}: {NO_WAY}{f' ({said})' if said else ''}; {BUILD}")
+            raise UsageError(f"{name}: {NO_WAY}{f' ({said})' if said else ''}; {advice}")
 
         best = chosen(found)
         made = _subject(best, found, name, spec, helpers, notes)
@@ -152,10 +157,6 @@ def _beside(fit: Fit | None, stated: Stated | None, spec: str) -> list[Note]:
         return []
     told = f"the training descends {fit.loss.name}, and this line computes {stated.what}"
     return [Note(told, spec.rpartition(":")[0] or spec, stated.line)]
-
-
-NO_WAY = "no way was found to ask it for its output and to train it"
-BUILD = "where an object needs more, make it in the file, def build(): return ..., and run the same command again"
 
 
 def _within_time(readings: Iterable[Reading], name: str) -> tuple[list[Tried], str]:
